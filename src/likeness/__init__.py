@@ -1,0 +1,1 @@
+"""Likeness restores portraits and keeps the person."""

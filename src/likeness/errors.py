@@ -1,0 +1,102 @@
+"""Everything Likeness raises on purpose.
+
+::
+
+    LikenessError                   anything below; catch this one to catch all
+    ├── ImageError                  a picture file
+    │   ├── ImageReadError          missing, unreadable, truncated, or no picture at all
+    │   ├── ImageTooLargeError      more pixels than the limit (decompression bomb)
+    │   └── ImageWriteError         cannot be written: folder, permission, format
+    ├── NoFaceError                 no face where one is needed
+    ├── ControlError (ValueError)   a control outside its range; the message holds the range
+    ├── ConfigError (ValueError)    a configuration file or an option that cannot be used
+    ├── CheckpointError             network weights
+    │   ├── CheckpointFormatError   not weights, or not of a known network
+    │   ├── ChecksumError           the bytes are not the ones that were promised
+    │   ├── DownloadError           could not be fetched
+    │   └── LicenceError            the weights' licence was not accepted
+    ├── MissingExtraError           a feature whose optional dependency is not installed
+    └── TrainingError               a training run that cannot start or go on
+
+Each message is one sentence for a person: what is wrong, with which file, and what to do.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "CheckpointError",
+    "CheckpointFormatError",
+    "ChecksumError",
+    "ConfigError",
+    "ControlError",
+    "DownloadError",
+    "ImageError",
+    "ImageReadError",
+    "ImageTooLargeError",
+    "ImageWriteError",
+    "LicenceError",
+    "LikenessError",
+    "MissingExtraError",
+    "NoFaceError",
+    "TrainingError",
+]
+
+
+class LikenessError(Exception):
+    """Base of every error that Likeness raises on purpose."""
+
+
+class ImageError(LikenessError):
+    """A picture file could not be read or written."""
+
+
+class ImageReadError(ImageError):
+    """A file is missing, unreadable, truncated, or not a picture."""
+
+
+class ImageTooLargeError(ImageError):
+    """A picture has more pixels than the limit allows."""
+
+
+class ImageWriteError(ImageError):
+    """A picture could not be written; nothing was left behind."""
+
+
+class NoFaceError(LikenessError):
+    """A picture holds no face, or none that the selection lets through."""
+
+
+class ControlError(LikenessError, ValueError):
+    """A control was given a value outside its range."""
+
+
+class ConfigError(LikenessError, ValueError):
+    """A configuration file or option cannot be used."""
+
+
+class CheckpointError(LikenessError):
+    """Network weights could not be obtained or used."""
+
+
+class CheckpointFormatError(CheckpointError):
+    """A file is not a checkpoint of a network known here."""
+
+
+class ChecksumError(CheckpointError):
+    """A file's SHA-256 is not the expected one."""
+
+
+class DownloadError(CheckpointError):
+    """A checkpoint could not be fetched."""
+
+
+class LicenceError(CheckpointError):
+    """A checkpoint's licence has to be accepted before its first use."""
+
+
+class MissingExtraError(LikenessError):
+    """An optional dependency is not installed; the message names the extra."""
+
+
+class TrainingError(LikenessError):
+    """A training run cannot start or go on."""

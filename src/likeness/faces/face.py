@@ -1,0 +1,90 @@
+"""A face found in a picture, and its alignment to the FFHQ template."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.imaging.image import Box, Size
+
+__all__ = ["Alignment", "Face", "Landmarks"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Landmarks:
+    """The face mesh in the picture's pixels.
+
+    Attributes:
+        points: 478 x 2 float32 (x, y): MediaPipe's 468-point mesh, then 2 x 5 iris points.
+        depth: 478 float32, relative depth in the same unit; smaller is nearer.
+        source: "mesh" if measured on the picture, "template" if the mesh found nothing and an average face was laid on the
+            detector's key points instead (reported, never silent).
+    """
+
+    points: NDArray[np.float32]
+    depth: NDArray[np.float32]
+    source: Literal["mesh", "template"] = "mesh"
+
+    def __post_init__(self) -> None:
+        if self.points.shape != (478, 2) or self.depth.shape != (478,):
+            raise ValueError(f"landmarks must be 478 x 2 and 478, not {self.points.shape} and {self.depth.shape}")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Face:
+    """One face in a picture; all positions in that picture's pixels.
+
+    Attributes:
+        box: the detector's box (brow to chin, ear to ear).
+        score: detector confidence in [0, 1].
+        landmarks: the mesh.
+        five_points: 5 x 2 float64: left eye, right eye, nose tip, left and right mouth corner ("left" as seen).
+    """
+
+    box: Box
+    score: float
+    landmarks: Landmarks
+    five_points: NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Alignment:
+    """The similarity transform from a picture to a square, FFHQ-aligned crop.
+
+    Attributes:
+        matrix: 2 x 3 float64; maps picture (x, y, 1) to crop (x, y), pixel centres at whole numbers.
+        crop_size: side of the crop in pixels.
+        picture_size: size of the picture.
+    """
+
+    matrix: NDArray[np.float64]
+    crop_size: int
+    picture_size: Size
+
+    @property
+    def scale(self) -> float:
+        """Crop pixels per picture pixel; below 1 the crop has less detail than the picture."""
+        return float(np.hypot(self.matrix[0, 0], self.matrix[1, 0]))
+
+    @property
+    def native_side(self) -> float:
+        """Side of the crop measured in the picture's pixels."""
+        return self.crop_size / self.scale
+
+    @property
+    def inverse(self) -> NDArray[np.float64]:
+        """2 x 3 float64; maps crop (x, y, 1) to picture (x, y)."""
+        linear = np.linalg.inv(self.matrix[:, :2])
+        return np.hstack([linear, -linear @ self.matrix[:, 2:]])
+
+    @property
+    def box(self) -> Box:
+        """The crop's bounding box in the picture, clipped to it, on whole pixels."""
+        last = self.crop_size - 1
+        corners = np.array([[0, 0], [last, 0], [last, last], [0, last]], dtype=np.float64)
+        points = corners @ self.inverse[:, :2].T + self.inverse[:, 2]
+        low, high = np.floor(points.min(axis=0)), np.ceil(points.max(axis=0)) + 1
+        return Box(float(low[0]), float(low[1]), float(high[0]), float(high[1])).clipped(self.picture_size)

@@ -1,0 +1,1 @@
+"""Pictures: the image type, files, colour and pyramids."""

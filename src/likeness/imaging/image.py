@@ -1,0 +1,165 @@
+"""The one image type, and the named types for sizes, points and boxes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["Box", "Image", "Pixels", "Point", "Size"]
+
+Pixels = NDArray[np.float32]
+"""RGB samples, height x width x 3, float32 in [0, 1], sRGB-encoded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """Width and height in pixels."""
+
+    width: int
+    height: int
+
+    def __post_init__(self) -> None:
+        if self.width < 1 or self.height < 1:
+            raise ValueError(f"a size must be at least 1 x 1, not {self.width} x {self.height}")
+
+    @property
+    def pixels(self) -> int:
+        """Number of pixels."""
+        return self.width * self.height
+
+    def __str__(self) -> str:
+        return f"{self.width}x{self.height}"
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A position in pixels; (0, 0) is the centre of the top left pixel."""
+
+    x: float
+    y: float
+
+
+@dataclass(frozen=True, slots=True)
+class Box:
+    """An axis-aligned rectangle in pixels: left and top inside, right and bottom outside."""
+
+    left: float
+    top: float
+    right: float
+    bottom: float
+
+    @property
+    def width(self) -> float:
+        return self.right - self.left
+
+    @property
+    def height(self) -> float:
+        return self.bottom - self.top
+
+    @property
+    def area(self) -> float:
+        return max(0.0, self.width) * max(0.0, self.height)
+
+    @property
+    def centre(self) -> Point:
+        return Point((self.left + self.right) / 2, (self.top + self.bottom) / 2)
+
+    def intersection(self, other: Box) -> float:
+        """Area common to both boxes."""
+        width = min(self.right, other.right) - max(self.left, other.left)
+        height = min(self.bottom, other.bottom) - max(self.top, other.top)
+        return max(0.0, width) * max(0.0, height)
+
+    def iou(self, other: Box) -> float:
+        """Intersection over union, in [0, 1]."""
+        common = self.intersection(other)
+        union = self.area + other.area - common
+        return common / union if union > 0 else 0.0
+
+    def expanded(self, fraction: float) -> Box:
+        """The box grown on each side by ``fraction`` of its width and height."""
+        dx, dy = self.width * fraction, self.height * fraction
+        return Box(self.left - dx, self.top - dy, self.right + dx, self.bottom + dy)
+
+    def clipped(self, size: Size) -> Box:
+        """The part of the box inside a picture of ``size``."""
+        return Box(
+            min(max(self.left, 0.0), size.width),
+            min(max(self.top, 0.0), size.height),
+            max(min(self.right, float(size.width)), 0.0),
+            max(min(self.bottom, float(size.height)), 0.0),
+        )
+
+    def to_slices(self) -> tuple[slice, slice]:
+        """Row and column slices that cover the box, rounded outward."""
+        return (
+            slice(int(np.floor(self.top)), int(np.ceil(self.bottom))),
+            slice(int(np.floor(self.left)), int(np.ceil(self.right))),
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Image:
+    """A picture: RGB samples in the sRGB colour space with what its file said about itself.
+
+    Attributes:
+        pixels: height x width x 3, float32 in [0, 1], sRGB-encoded, upright (EXIF orientation applied). Made read-only.
+        alpha: height x width, float32 in [0, 1], or None for an opaque picture.
+        bit_depth: bits per sample of the file it came from, 8 or 16; what `write_image` writes unless told otherwise.
+        grey: whether the file held one channel; all three channels of ``pixels`` are equal then.
+        icc_profile: the file's ICC profile, written back on save, or None (sRGB).
+        exif: the file's EXIF block without its "Exif\\0\\0" header, orientation reset to 1, or None.
+        native: height x width x 3 samples (uint8 or uint16) in the file's own colour space, where that is not sRGB. On
+            save every pixel whose sRGB value was not changed gets its native samples back, so that what was not
+            restored is kept to the last bit.
+    """
+
+    pixels: Pixels
+    alpha: NDArray[np.float32] | None = None
+    bit_depth: Literal[8, 16] = 8
+    grey: bool = False
+    icc_profile: bytes | None = None
+    exif: bytes | None = None
+    native: NDArray[np.uint8] | NDArray[np.uint16] | None = None
+
+    def __post_init__(self) -> None:
+        if self.pixels.ndim != 3 or self.pixels.shape[2] != 3 or self.pixels.dtype != np.float32:
+            raise ValueError(
+                f"pixels must be height x width x 3 float32, not {self.pixels.shape} {self.pixels.dtype}"
+            )
+        if self.alpha is not None and self.alpha.shape != self.pixels.shape[:2]:
+            raise ValueError(f"alpha is {self.alpha.shape}, the picture {self.pixels.shape[:2]}")
+        view = self.pixels.view()
+        view.flags.writeable = False
+        object.__setattr__(self, "pixels", view)
+
+    @property
+    def size(self) -> Size:
+        height, width = self.pixels.shape[:2]
+        return Size(width, height)
+
+    def with_pixels(self, pixels: Pixels) -> Image:
+        """This picture with other samples; everything else (alpha, profile, EXIF, depth) is kept if the size is.
+
+        Raises:
+            ValueError: if ``pixels`` has another size and this picture has alpha or native samples.
+        """
+        if pixels.shape == self.pixels.shape:
+            return replace(self, pixels=pixels)
+        if self.alpha is not None:
+            raise ValueError("a picture with alpha cannot take samples of another size")
+        return replace(self, pixels=pixels, native=None)
+
+    def to_uint8(self) -> NDArray[np.uint8]:
+        """The samples as height x width x 3 uint8, rounded."""
+        return (np.clip(self.pixels, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
+
+    @staticmethod
+    def from_uint8(samples: NDArray[np.uint8]) -> Image:
+        """A picture from RGB or grey uint8 samples, height x width (x 3)."""
+        grey = samples.ndim == 2
+        rgb = np.repeat(samples[:, :, None], 3, axis=2) if grey else samples
+        return Image(pixels=rgb.astype(np.float32) / np.float32(255.0), grey=grey)

@@ -1,0 +1,1 @@
+"""The GPEN network and the discriminators that train it."""

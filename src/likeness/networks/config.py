@@ -1,0 +1,70 @@
+"""What a GPEN network looks like, as numbers. No torch here: the base install reads checkpoints with this."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+__all__ = ["LATENT_CHANNELS", "MAPPING_LAYERS", "GpenConfig"]
+
+LATENT_CHANNELS = 512
+MAPPING_LAYERS = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GpenConfig:
+    """Configuration of a GPEN network (Yang et al., GAN Prior Embedded Network, CVPR 2021).
+
+    Attributes:
+        size: side of the square input and output in pixels, a power of two of at least 64.
+        channel_multiplier: factor ``c`` on the channels at 64 x 64 and above.
+        narrow: factor ``n`` on all channels.
+    """
+
+    size: int
+    channel_multiplier: float = 2
+    narrow: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.size < 64 or self.size & (self.size - 1):
+            raise ValueError(f"size must be a power of two of at least 64, not {self.size}")
+        if self.channel_multiplier <= 0 or self.narrow <= 0:
+            raise ValueError("channel_multiplier and narrow must be positive")
+        if self.channels(self.size) < 1:
+            raise ValueError(f"narrow {self.narrow} leaves no channels at {self.size} x {self.size}")
+
+    @property
+    def octaves(self) -> int:
+        """Number of doublings from 4 x 4 to ``size``."""
+        return self.size.bit_length() - 3
+
+    @property
+    def resolutions(self) -> tuple[int, ...]:
+        """4, 8, ... ``size``."""
+        return tuple(4 << octave for octave in range(self.octaves + 1))
+
+    def channels(self, resolution: int) -> int:
+        """Channels of the encoder map, and of each styled convolution's own output, at a resolution."""
+        if resolution <= 32:
+            return int(512 * self.narrow)
+        return int(16384 // resolution * self.channel_multiplier * self.narrow)
+
+    @staticmethod
+    def from_shapes(shapes: Mapping[str, tuple[int, ...]]) -> GpenConfig:
+        """Read the configuration from a state dict's shapes (published key names).
+
+        Raises:
+            KeyError: if a key that a GPEN state dict must have is missing.
+            ValueError: if the shapes describe no valid network.
+        """
+        narrow = shapes["generator.input.input"][1] / 512
+        octaves = 0
+        while f"ecd{octaves + 1}.0.1.weight" in shapes:
+            octaves += 1
+        size = 4 << octaves
+        multiplier = shapes["ecd0.0.0.weight"][0] * size / 16384 / narrow
+        rounded = round(multiplier)
+        # Channels are rounded down, so the multiplier found may lie a little under the true one.
+        if rounded >= 1 and abs(multiplier - rounded) < 0.05 * rounded:
+            multiplier = rounded
+        return GpenConfig(size=size, channel_multiplier=multiplier, narrow=narrow)
