@@ -127,9 +127,7 @@ class Image:
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 3 or self.pixels.shape[2] != 3 or self.pixels.dtype != np.float32:
-            raise ValueError(
-                f"pixels must be height x width x 3 float32, not {self.pixels.shape} {self.pixels.dtype}"
-            )
+            raise ValueError(f"pixels must be height x width x 3 float32, not {self.pixels.shape} {self.pixels.dtype}")
         if self.alpha is not None and self.alpha.shape != self.pixels.shape[:2]:
             raise ValueError(f"alpha is {self.alpha.shape}, the picture {self.pixels.shape[:2]}")
         view = self.pixels.view()

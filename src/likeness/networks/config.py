@@ -62,9 +62,14 @@ class GpenConfig:
         while f"ecd{octaves + 1}.0.1.weight" in shapes:
             octaves += 1
         size = 4 << octaves
-        multiplier = shapes["ecd0.0.0.weight"][0] * size / 16384 / narrow
-        rounded = round(multiplier)
-        # Channels are rounded down, so the multiplier found may lie a little under the true one.
-        if rounded >= 1 and abs(multiplier - rounded) < 0.05 * rounded:
-            multiplier = rounded
-        return GpenConfig(size=size, channel_multiplier=multiplier, narrow=narrow)
+        if size < 64:
+            raise KeyError("ecd4.0.1.weight")
+        widths = {4 << (octaves - k): shapes[f"ecd{k}.0.{1 if k else 0}.weight"][0] for k in range(octaves + 1)}
+        exact = widths[64] / (256 * narrow)
+        # Channels are rounded down, so the true factor may lie a little above what a width says.
+        for multiplier in (round(exact), exact):
+            if multiplier > 0:
+                config = GpenConfig(size=size, channel_multiplier=multiplier, narrow=narrow)
+                if all(config.channels(resolution) == width for resolution, width in widths.items()):
+                    return config
+        raise ValueError(f"encoder widths {widths} are not those of a GPEN network")

@@ -1,0 +1,27 @@
+"""The few filters that the whole house uses, typed: float32 arrays in, float32 arrays out."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.imaging.image import Size
+
+__all__ = ["gaussian_blur", "resize"]
+
+_METHODS = {"area": cv2.INTER_AREA, "linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC, "lanczos": cv2.INTER_LANCZOS4}
+
+
+def gaussian_blur(x: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
+    """Gaussian of ``sigma`` px on H x W or H x W x C, mirrored at the border."""
+    return np.asarray(cv2.GaussianBlur(x, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101), dtype=np.float32)
+
+
+def resize(
+    x: NDArray[np.float32], size: Size, method: Literal["area", "linear", "cubic", "lanczos"]
+) -> NDArray[np.float32]:
+    """H x W or H x W x C at another size; "area" averages and is for reducing, the others do not low-pass."""
+    return np.asarray(cv2.resize(x, (size.width, size.height), interpolation=_METHODS[method]), dtype=np.float32)

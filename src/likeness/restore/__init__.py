@@ -1,0 +1,1 @@
+"""Restoration: controls, relaxation, paste-back, grain, and the pipeline."""

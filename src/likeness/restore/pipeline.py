@@ -1,0 +1,376 @@
+"""The pipeline: find faces, align, project, relax, lay back.
+
+`Restorer.restore` does it all. Its two halves are public, as the second is what sliders call: `Restorer.project` runs the
+network and keeps what it returned, `Restorer.compose` is arithmetic on it.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.checkpoints.store import Store
+from likeness.degradations import pre_degrade
+from likeness.errors import LikenessError, NoFaceError
+from likeness.faces.align import align, identity_alignment, valid_mask, warp
+from likeness.faces.detect import Detector, MediaPipeDetector
+from likeness.faces.face import Alignment, Face
+from likeness.faces.regions import RegionMasks, face_mask, region_masks
+from likeness.imaging.colour import luma
+from likeness.imaging.image import Image, Pixels
+from likeness.restore.composite import Patch, match_tone, paste
+from likeness.restore.controls import Controls
+from likeness.restore.grain import lay_grain, measure_grain
+from likeness.restore.relaxation import ITERATIONS, blend_bands, relaxation_gain, weight_map
+from likeness.restore.selection import Selection
+from likeness.runtimes.base import Runtime
+from likeness.runtimes.load import load_runtime
+
+__all__ = ["DEFAULT_MODEL", "FaceOutcome", "FaceProjection", "Restoration", "Restorer"]
+
+_log = logging.getLogger(__name__)
+
+DEFAULT_MODEL = "likeness-512"
+"""The embedded network."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FaceProjection:
+    """One face with what the network made of it; everything that `Restorer.compose` needs.
+
+    Attributes:
+        index: number of the face in the picture.
+        face: where it is.
+        alignment: from picture to crop.
+        crop: S x S x 3 in [0, 1], the aligned input.
+        projection: S x S x 3, P_s(crop) (with ``refine`` over 1: of the last window's estimate).
+        start: S x S x 3, where the last window starts from; ``crop`` itself with ``refine`` 1.
+        masks: the regions.
+        mask: S x S, the paste-back mask.
+        controls: those the projection was made with.
+        milliseconds: time of each step.
+    """
+
+    index: int
+    face: Face
+    alignment: Alignment
+    crop: Pixels
+    projection: Pixels
+    start: Pixels
+    masks: RegionMasks
+    mask: NDArray[np.float32]
+    controls: Controls
+    milliseconds: dict[str, float]
+
+    def serves(self, controls: Controls) -> bool:
+        """Whether these controls can be applied to this projection without running the network again."""
+        made = self.controls
+        if controls.degradation_scale != made.degradation_scale or controls.refine != made.refine:
+            return False
+        # With several windows, the later projections depend on how far the earlier ones went.
+        return controls.refine == 1 or (
+            controls.latent_step_decay == made.latent_step_decay
+            and controls.face_mask_weights == made.face_mask_weights
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FaceOutcome:
+    """What became of one face.
+
+    Attributes:
+        index: number of the face in the picture, reading order, from 0.
+        face: where it is.
+        status: "restored", "skipped" (not selected) or "failed".
+        reason: why it was skipped or failed, else "".
+        before, after: S x S aligned crops, only of a restored face.
+        gains: mean share of the way to the projection in each region, in [0, 1].
+        milliseconds: time of each step.
+        warnings: what the user should know about this face.
+    """
+
+    index: int
+    face: Face
+    status: Literal["restored", "skipped", "failed"]
+    reason: str = ""
+    before: Image | None = None
+    after: Image | None = None
+    gains: dict[str, float] = field(default_factory=dict[str, float])
+    milliseconds: dict[str, float] = field(default_factory=dict[str, float])
+    warnings: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Restoration:
+    """A restored picture and the outcome of each face found in it."""
+
+    image: Image
+    faces: tuple[FaceOutcome, ...]
+    controls: Controls
+    milliseconds: dict[str, float]
+
+    @property
+    def restored(self) -> tuple[FaceOutcome, ...]:
+        return tuple(outcome for outcome in self.faces if outcome.status == "restored")
+
+    @property
+    def failed(self) -> tuple[FaceOutcome, ...]:
+        return tuple(outcome for outcome in self.faces if outcome.status == "failed")
+
+
+class Restorer:
+    """Restores portraits. Loads its network on first use and keeps it; safe to use from several threads.
+
+    Args:
+        model: an embedded or imported model's name, a catalog name that was fetched, or a checkpoint file.
+        device: "auto", "cpu" or "cuda".
+        precision: "auto" (bfloat16 where the processor has it), "f32" or "bf16".
+        runtime: a ready runtime, instead of ``model``, ``device`` and ``precision``.
+        detector: a face detector of your own.
+        threads: processor threads of the network; None for all.
+        store: where models are kept.
+    """
+
+    def __init__(
+        self,
+        model: str | Path = DEFAULT_MODEL,
+        *,
+        device: Literal["auto", "cpu", "cuda"] = "auto",
+        precision: Literal["auto", "f32", "bf16"] = "auto",
+        runtime: Runtime | None = None,
+        detector: Detector | None = None,
+        threads: int | None = None,
+        store: Store | None = None,
+    ) -> None:
+        self._runtime = runtime or load_runtime(
+            store or Store(), model, device=device, precision=precision, threads=threads
+        )
+        self._detector = detector or MediaPipeDetector()
+
+    @property
+    def runtime(self) -> Runtime:
+        return self._runtime
+
+    def find_faces(self, image: Image) -> tuple[Face, ...]:
+        """The faces of a picture in reading order: rows from top to bottom, left to right within a row."""
+        return _reading_order(self._detector.detect(image))
+
+    def restore(
+        self,
+        image: Image,
+        controls: Controls | None = None,
+        *,
+        selection: Selection | None = None,
+        aligned: bool = False,
+    ) -> Restoration:
+        """Restore the faces of a picture.
+
+        Args:
+            image: any picture; with ``aligned`` an FFHQ-aligned crop, whose whole area is then one face.
+            controls: how; `Controls.standard` if None.
+            selection: which faces; all if None.
+            aligned: skip detection and alignment.
+
+        Returns:
+            the picture, changed on the restored faces only, and the outcome of every face found.
+
+        Raises:
+            NoFaceError: if there is no face, or the selection leaves none.
+        """
+        controls = controls or Controls.standard()
+        selection = selection or Selection()
+        began = time.perf_counter()
+        faces = (self._aligned_face(image),) if aligned else self.find_faces(image)
+        detected = time.perf_counter()
+        if not faces:
+            raise NoFaceError("no face was found in the picture")
+        refusals = selection.refusals(faces, image.size)
+        if all(refusals):
+            reasons = ", ".join(sorted({reason for reason in refusals if reason}))
+            raise NoFaceError(f"none of the {len(faces)} faces found was selected ({reasons})")
+        outcomes: dict[int, FaceOutcome] = {}
+        projections: list[FaceProjection] = []
+        for index, (face, reason) in enumerate(zip(faces, refusals, strict=True)):
+            if reason:
+                outcomes[index] = FaceOutcome(index=index, face=face, status="skipped", reason=reason)
+                continue
+            try:
+                projections.append(self.project(image, face, controls, index=index, aligned=aligned))
+            except (LikenessError, ValueError, np.linalg.LinAlgError) as error:
+                # One face that cannot be aligned must not cost the others; it is reported, not hidden.
+                _log.warning("face %d could not be restored: %s", index, error)
+                outcomes[index] = FaceOutcome(index=index, face=face, status="failed", reason=str(error))
+        projected = time.perf_counter()
+        composed = self.compose(image, projections, controls)
+        outcomes.update({outcome.index: outcome for outcome in composed.faces})
+        return Restoration(
+            image=composed.image,
+            faces=tuple(outcomes[index] for index in sorted(outcomes)),
+            controls=controls,
+            milliseconds={
+                "detect": (detected - began) * 1e3,
+                "project": (projected - detected) * 1e3,
+                **composed.milliseconds,
+            },
+        )
+
+    def project(
+        self, image: Image, face: Face, controls: Controls, *, index: int = 0, aligned: bool = False
+    ) -> FaceProjection:
+        """Align one face and run the network on it; the result serves any step, weights, grain and strength.
+
+        Raises:
+            ValueError: if the face's points are degenerate.
+        """
+        clock = _Clock()
+        side = self._runtime.config.size
+        alignment = identity_alignment(image.size, side) if aligned else align(face.five_points, image.size, side)
+        crop = warp(image.pixels, alignment)
+        clock.lap("align")
+        points = face.landmarks.points @ alignment.matrix[:, :2].T + alignment.matrix[:, 2]
+        masks = region_masks(points.astype(np.float32), side, crop)
+        mask = np.ones((side, side), np.float32) if aligned else face_mask(masks) * valid_mask(alignment)
+        clock.lap("masks")
+        start = crop
+        projection = self._project(crop, controls, image.grey)
+        for _ in range(controls.refine - 1):
+            start = _clip(start + self._window(projection - start, masks, controls))
+            projection = self._project(start, controls, image.grey)
+        clock.lap("network")
+        return FaceProjection(
+            index=index,
+            face=face,
+            alignment=alignment,
+            crop=crop,
+            projection=projection,
+            start=start,
+            masks=masks,
+            mask=mask,
+            controls=controls,
+            milliseconds=clock.laps,
+        )
+
+    def compose(self, image: Image, projections: Sequence[FaceProjection], controls: Controls) -> Restoration:
+        """Apply controls to kept projections and lay the faces back; never runs the network.
+
+        Raises:
+            ValueError: if a projection was made with another ``degradation_scale`` or ``refine`` (`FaceProjection.serves`).
+        """
+        began = time.perf_counter()
+        patches: list[Patch] = []
+        outcomes: list[FaceOutcome] = []
+        for item in projections:
+            if not item.serves(controls):
+                raise ValueError("these controls need a new projection: call project again")
+            clock = _Clock()
+            gain = self._gain(item.masks, controls)
+            # What earlier windows did is part of the change, already weighted; the last window adds its own.
+            change = item.start - item.crop + blend_bands(item.projection - item.start, gain)
+            change = match_tone(change, item.mask) * np.float32(controls.strength)
+            if controls.keep_grain:
+                grain = measure_grain(item.crop, item.mask)
+                change = change + lay_grain(
+                    grain, item.crop, item.projection, gain * controls.strength, seed=item.index
+                )
+            clock.lap("controls")
+            patches.append(Patch(change=change * item.mask[:, :, None], mask=item.mask, alignment=item.alignment))
+            clock.lap("mask")
+            after = Image(pixels=_clip(item.crop + change), grey=image.grey)
+            outcomes.append(
+                FaceOutcome(
+                    index=item.index,
+                    face=item.face,
+                    status="restored",
+                    before=Image(pixels=item.crop, grey=image.grey),
+                    after=after,
+                    gains=item.masks.means(gain * np.float32(controls.strength)),
+                    milliseconds={**item.milliseconds, **clock.laps},
+                    warnings=_warnings(item),
+                )
+            )
+        pixels = paste(image.pixels, patches)
+        return Restoration(
+            image=image.with_pixels(pixels),
+            faces=tuple(outcomes),
+            controls=controls,
+            milliseconds={"compose": (time.perf_counter() - began) * 1e3},
+        )
+
+    def _project(self, crop: Pixels, controls: Controls, grey: bool) -> Pixels:
+        """P_s: S x S x 3 in [0, 1] to the same."""
+        shown = pre_degrade(crop, controls.degradation_scale)
+        batch = np.ascontiguousarray(shown.transpose(2, 0, 1)[None]) * np.float32(2) - np.float32(1)
+        y = self._runtime.project(batch)[0].transpose(1, 2, 0)
+        pixels = _clip(y * np.float32(0.5) + np.float32(0.5))
+        if grey:
+            # A black-and-white photograph stays one: the network may not tint it.
+            pixels = np.repeat(luma(pixels)[:, :, None], 3, axis=2)
+        return pixels
+
+    @staticmethod
+    def _gain(masks: RegionMasks, controls: Controls) -> NDArray[np.float32]:
+        return relaxation_gain(
+            controls.latent_step_decay,
+            weight_map(masks, controls.face_mask_weights),
+            iterations=_last_window(controls.refine),
+        )
+
+    @staticmethod
+    def _window(change: Pixels, masks: RegionMasks, controls: Controls) -> Pixels:
+        weights = weight_map(masks, controls.face_mask_weights)
+        iterations = ITERATIONS // controls.refine
+        return blend_bands(change, relaxation_gain(controls.latent_step_decay, weights, iterations=iterations))
+
+    def _aligned_face(self, image: Image) -> Face:
+        """The face of an aligned crop: measured if the detector finds it, else the average face in the template's place."""
+        found = self._detector.detect(image)
+        if found:
+            return max(found, key=lambda face: face.box.area)
+        raise NoFaceError("no face was found in the aligned crop")
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self.laps: dict[str, float] = {}
+        self._last = time.perf_counter()
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name] = (now - self._last) * 1e3
+        self._last = now
+
+
+def _last_window(refine: int) -> int:
+    """Iterations of the last window: all windows together make T."""
+    return ITERATIONS - (refine - 1) * (ITERATIONS // refine)
+
+
+def _clip(pixels: Pixels) -> Pixels:
+    return np.clip(pixels, 0.0, 1.0, dtype=np.float32)
+
+
+def _warnings(item: FaceProjection) -> tuple[str, ...]:
+    found: list[str] = []
+    if item.face.landmarks.source == "template":
+        found.append("the face mesh was not found; an average face was laid on the detected points")
+    if item.alignment.native_side < 60:
+        found.append(f"the face is only {item.alignment.native_side:.0f} px across with hair: much of it is guessed")
+    return tuple(found)
+
+
+def _reading_order(faces: Sequence[Face]) -> tuple[Face, ...]:
+    """Rows top to bottom, left to right; a face belongs to the row whose first face it overlaps by half its height."""
+    rows: list[list[Face]] = []
+    for face in sorted(faces, key=lambda f: f.box.centre.y):
+        if rows and abs(face.box.centre.y - rows[-1][0].box.centre.y) < 0.5 * rows[-1][0].box.height:
+            rows[-1].append(face)
+        else:
+            rows.append([face])
+    return tuple(face for row in rows for face in sorted(row, key=lambda f: f.box.centre.x))

@@ -1,0 +1,79 @@
+"""Which of the faces in a picture are restored."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from likeness.errors import ConfigError
+from likeness.faces.face import Face
+from likeness.imaging.image import Size
+
+__all__ = ["Selection"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Which faces; faces are numbered from 0 in reading order (`Restorer.find_faces`).
+
+    Attributes:
+        which: "all", "largest", "centre" (the one nearest the picture's centre), or a tuple of numbers.
+        min_size: faces whose box is narrower are left alone, px.
+        max_size: faces whose box is wider are left alone, px; None for no limit.
+    """
+
+    which: Literal["all", "largest", "centre"] | tuple[int, ...] = "all"
+    min_size: float = 0.0
+    max_size: float | None = None
+
+    def __post_init__(self) -> None:
+        if isinstance(self.which, tuple) and (not self.which or min(self.which) < 0):
+            raise ConfigError("a selection of faces needs numbers from 0 on")
+        if self.min_size < 0 or (self.max_size is not None and self.max_size < self.min_size):
+            raise ConfigError(f"face sizes from {self.min_size:g} to {self.max_size} select nothing")
+
+    @staticmethod
+    def parse(text: str, *, min_size: float = 0.0, max_size: float | None = None) -> Selection:
+        """From "all", "largest", "centre" (or "center"), or numbers such as "0,2".
+
+        Raises:
+            ConfigError: for anything else.
+        """
+        word = text.strip().lower()
+        names: dict[str, Literal["all", "largest", "centre"]] = {
+            "all": "all",
+            "largest": "largest",
+            "centre": "centre",
+            "center": "centre",
+        }
+        if word in names:
+            return Selection(which=names[word], min_size=min_size, max_size=max_size)
+        try:
+            numbers = tuple(int(part) for part in word.split(","))
+        except ValueError:
+            raise ConfigError(f'faces must be all, largest, centre or numbers such as 0,2, not "{text}"') from None
+        return Selection(which=numbers, min_size=min_size, max_size=max_size)
+
+    def refusals(self, faces: Sequence[Face], size: Size) -> list[str | None]:
+        """Per face None if it is selected, else why not, in a few words."""
+        reasons: list[str | None] = []
+        for face in faces:
+            if face.box.width < self.min_size:
+                reasons.append(f"narrower than {self.min_size:g} px")
+            elif self.max_size is not None and face.box.width > self.max_size:
+                reasons.append(f"wider than {self.max_size:g} px")
+            else:
+                reasons.append(None)
+        candidates = [index for index, reason in enumerate(reasons) if reason is None]
+        if self.which == "all" or not candidates:
+            return reasons
+        if self.which == "largest":
+            chosen = {max(candidates, key=lambda i: faces[i].box.area)}
+        elif self.which == "centre":
+            middle = (size.width / 2, size.height / 2)
+            chosen = {min(candidates, key=lambda i: math.dist((faces[i].box.centre.x, faces[i].box.centre.y), middle))}
+        else:
+            chosen = set(self.which)
+        return [reason if reason or index in chosen else "not selected" for index, reason in enumerate(reasons)]

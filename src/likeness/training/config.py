@@ -1,0 +1,116 @@
+"""A training run's settings: every field explained, unknown keys refused."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+
+from likeness.errors import ConfigError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # the same library, for Python 3.10
+    import tomli as tomllib
+
+__all__ = ["TrainConfig"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainConfig:
+    """Settings of one training run; counts are in pictures seen unless they say otherwise.
+
+    Attributes:
+        portraits: folder with sharp, FFHQ-aligned training portraits: picture files, or tar shards ``train-*.tar``.
+        run: folder for state, statistics and sheets.
+        start: checkpoint to start from (safetensors or .pth), or "identity": a network that returns its input.
+        min_native_side: portraits whose native crop was smaller (portraits.csv) are left out, px; 0 takes all.
+        size, channel_multiplier, narrow: the network (`GpenConfig`), used with ``start = "identity"``.
+        styles_up_to: modulations above this resolution do not depend on the latent (`Gpen.free_styles`).
+        pictures: how many pictures the run sees in all.
+        adversarial_from: pictures seen when the discriminator joins; at or above ``pictures`` it never does.
+        batch: pictures a step.
+        learning_rate: of the generator (Adam); the discriminator has ``discriminator_rate``.
+        final_rate: the learning rate falls to this fraction over the last fifth of the run.
+        beta1: Adam's first moment while the loss is regression; with the discriminator it is ``adversarial_beta1``.
+        l1, gradient: weights of the L1 loss on pixels and on their differences to neighbours.
+        feature_matching, adversarial: weights of the discriminator's losses (hinge; Wang et al., pix2pixHD, 2018).
+        face_weight: how much more eyes and mouth count than the background in L1.
+        discriminator_crop: side of the random crops that the discriminator sees, px.
+        discriminator_channels: its width.
+        ema_half_life: of the exponential moving average of the weights.
+        pre_degrade_odds: how often the input also passes D_s with s from 0.3 to 1.2, as it will in use.
+        workers: threads that make pairs.
+        threads: threads of PyTorch on a CPU; 0 leaves its choice.
+        device: "cpu" or "cuda".
+        seed: of everything random.
+        sheet_every, save_every: how often the sample sheet is drawn, and state and statistics are written.
+    """
+
+    portraits: str
+    run: str
+    start: str = "identity"
+    min_native_side: int = 450
+    size: int = 512
+    channel_multiplier: float = 1
+    narrow: float = 0.5
+    styles_up_to: int = 32
+    pictures: int = 20_000
+    adversarial_from: int = 12_000
+    batch: int = 4
+    learning_rate: float = 2e-3
+    discriminator_rate: float = 4e-4
+    final_rate: float = 0.1
+    beta1: float = 0.9
+    adversarial_beta1: float = 0.5
+    l1: float = 1.0
+    gradient: float = 1.0
+    feature_matching: float = 0.5
+    adversarial: float = 0.02
+    face_weight: float = 3.0
+    discriminator_crop: int = 256
+    discriminator_channels: int = 32
+    ema_half_life: int = 1000
+    pre_degrade_odds: float = 0.7
+    workers: int = 1
+    threads: int = 0
+    device: str = "cpu"
+    seed: int = 0
+    sheet_every: int = 2000
+    save_every: int = 1000
+
+    def __post_init__(self) -> None:
+        if self.batch < 1 or self.pictures < self.batch:
+            raise ConfigError(f"batch must be from 1 to pictures ({self.pictures}), not {self.batch}")
+        if self.device not in ("cpu", "cuda"):
+            raise ConfigError(f'device must be "cpu" or "cuda", not "{self.device}"')
+        if self.learning_rate <= 0 or self.ema_half_life <= 0:
+            raise ConfigError("learning_rate and ema_half_life must be positive")
+
+    @staticmethod
+    def read(path: Path) -> TrainConfig:
+        """Read a TOML file; relative paths in it are relative to the current directory.
+
+        Raises:
+            ConfigError: if it is missing, no TOML, or holds an unknown key or a value of the wrong type.
+        """
+        try:
+            values = tomllib.loads(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise ConfigError(f"cannot read the training configuration {path}: {error.strerror}") from error
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path} is not a TOML file: {error}") from error
+        known = {field.name: field for field in fields(TrainConfig)}
+        for key, value in values.items():
+            if key not in known:
+                raise ConfigError(f'{path}: unknown key "{key}"; known are {", ".join(known)}')
+            wanted = {"str": str, "int": int, "float": (int, float)}[str(known[key].type)]
+            if not isinstance(value, wanted) or isinstance(value, bool):
+                raise ConfigError(f'{path}: "{key}" must be {known[key].type}, not {value!r}')
+        missing = [name for name in ("portraits", "run") if name not in values]
+        if missing:
+            raise ConfigError(f"{path}: {' and '.join(missing)} must be set")
+        return TrainConfig(**values)
+
+    def to_dict(self) -> dict[str, str | int | float]:
+        return asdict(self)

@@ -1,0 +1,94 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from likeness.degradations import RECIPES, TRAINING, Degradation, Recipe, pre_degrade
+
+
+@pytest.fixture
+def picture() -> np.ndarray:
+    down, across = np.mgrid[0:128, 0:128] / 128
+    x = np.stack([0.5 + 0.3 * np.sin(20 * across), 0.3 + 0.4 * down, 0.5 + 0.3 * np.cos(31 * down * across)], axis=-1)
+    return x.astype(np.float32)
+
+
+@pytest.mark.parametrize("name", list(RECIPES))
+def test_a_recipe_and_a_seed_decide_the_result(name: str, picture: np.ndarray) -> None:
+    recipe = RECIPES[name]
+    first, again, other = (recipe.degrade(picture, seed) for seed in (3, 3, 4))
+    assert np.array_equal(first, again)
+    assert first.shape == picture.shape
+    assert first.dtype == np.float32
+    assert first.min() >= 0
+    assert first.max() <= 1
+    if name == "clean":
+        assert np.array_equal(first, picture)
+    else:
+        assert not np.array_equal(first, other)
+
+
+def test_the_picture_is_not_modified(picture: np.ndarray) -> None:
+    before = picture.copy()
+    for _, recipe in TRAINING:
+        recipe.degrade(picture, 1)
+    assert np.array_equal(before, picture)
+
+
+def test_worse_recipes_are_worse(picture: np.ndarray) -> None:
+    def error(name: str) -> float:
+        return float(np.mean([np.square(RECIPES[name].degrade(picture, s) - picture).mean() for s in range(8)]))
+
+    assert 0 < error("mild") < error("moderate") < error("severe")
+
+
+def test_keep_small_gives_the_small_picture(picture: np.ndarray) -> None:
+    assert Degradation(down=4.0).apply(picture, 0, keep_small=True).shape == (32, 32, 3)
+
+
+def test_noise_has_the_stated_deviation() -> None:
+    grey = np.full((256, 256, 3), 0.5, np.float32)
+    white = Degradation(noise=10.0).apply(grey, 0) - grey
+    soft = Degradation(noise=10.0, noise_grain=1.5).apply(grey, 0) - grey
+    assert white.std() * 255 == pytest.approx(10, rel=0.02)
+    assert soft.std() * 255 == pytest.approx(10, rel=0.02)
+    shared = Degradation(noise=10.0, noise_colour=0.0).apply(grey, 0)
+    assert np.array_equal(shared[:, :, 0], shared[:, :, 2])
+
+
+def test_blur_is_measured_in_pixels_of_a_512_crop() -> None:
+    edge = np.zeros((512, 512, 3), np.float32)
+    edge[:, 256:] = 1
+    blurred = Degradation(blur=(4.0, 4.0)).apply(edge, 0)[256, :, 0]
+    half = Degradation(blur=(4.0, 4.0)).apply(np.ascontiguousarray(edge[::2, ::2]), 0)[128, :, 0]
+    # The derivative of a blurred edge is the Gaussian itself.
+    for line, sigma in ((blurred, 4.0), (half, 2.0)):
+        spread = np.diff(line.astype(np.float64))
+        place = np.arange(len(spread))
+        mean = (spread * place).sum() / spread.sum()
+        assert np.sqrt((spread * (place - mean) ** 2).sum() / spread.sum()) == pytest.approx(sigma, rel=0.05)
+
+
+def test_tone_holds_no_loss_of_detail() -> None:
+    drawn = RECIPES["film-scan"].draw(1)
+    tone = drawn.tone()
+    assert tone.yellow == drawn.yellow
+    assert (tone.blur, tone.grain, tone.scratches, tone.jpeg) == ((0.0, 0.0), 0.0, 0, ())
+
+
+def test_grey_pictures_stay_grey(picture: np.ndarray) -> None:
+    degraded = RECIPES["grey-film"].degrade(picture, 5)
+    # JPEG's chroma rounding may differ by a level.
+    assert np.abs(degraded[:, :, 0] - degraded[:, :, 2]).max() < 0.02
+
+
+def test_pre_degradation_grows_with_its_scale(picture: np.ndarray) -> None:
+    assert pre_degrade(picture, 0.0) is picture
+    errors = [np.square(pre_degrade(picture, s) - picture).mean() for s in (0.3, 0.6, 0.9, 1.2)]
+    assert errors == sorted(errors)
+
+
+@pytest.mark.parametrize("wrong", [{"grey_odds": 1.5}, {"blur": (3.0, 1.0)}, {"noise": (-1.0, 2.0)}])
+def test_recipes_refuse_nonsense(wrong: dict[str, object]) -> None:
+    with pytest.raises(ValueError, match="recipe odd"):
+        Recipe(name="odd", **wrong)  # type: ignore[arg-type]

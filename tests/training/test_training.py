@@ -1,0 +1,141 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from likeness.errors import ConfigError, TrainingError
+from likeness.training.config import TrainConfig
+from likeness.training.data import PairStream, Portraits, make_pair
+
+torch = pytest.importorskip("torch", reason="training needs the extra train")
+
+from likeness.checkpoints.formats import read_checkpoint  # noqa: E402
+from likeness.training.loop import Progress, train  # noqa: E402
+from likeness.training.losses import face_weights, gradient_l1, weighted_l1  # noqa: E402
+
+
+@pytest.fixture(scope="module")
+def portraits(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six crops of a real portrait."""
+    folder = tmp_path_factory.mktemp("portraits")
+    picture = PillowImage.open(Path(__file__).parents[1] / "data" / "astronaut.jpg").convert("RGB")
+    for number in range(6):
+        picture.crop((number * 8, 0, number * 8 + 160, 160)).resize((64, 64)).save(folder / f"p{number}.png")
+    return folder
+
+
+def _config(portraits: Path, run: Path) -> TrainConfig:
+    return TrainConfig(
+        portraits=str(portraits), run=str(run), size=64, narrow=0.125, pictures=16, batch=2, adversarial_from=8,
+        discriminator_crop=32, discriminator_channels=8, save_every=4, sheet_every=16, min_native_side=0,
+    )  # fmt: skip
+
+
+def test_a_run_writes_weights_statistics_and_a_sheet(portraits: Path, tmp_path: Path) -> None:
+    path = train(_config(portraits, tmp_path))
+    checkpoint = read_checkpoint(path)
+    assert checkpoint.config.size == 64
+    lines = [json.loads(line) for line in (tmp_path / "stats.jsonl").read_text().splitlines()]
+    assert [line["pictures"] for line in lines] == [4, 8, 12, 16]
+    assert "d" not in lines[1]
+    assert "d" in lines[2]
+    assert list(tmp_path.glob("sheet-*.jpg"))
+
+
+def test_resuming_goes_the_same_way(portraits: Path, tmp_path: Path) -> None:
+    whole = read_checkpoint(train(_config(portraits, tmp_path / "whole")))
+    stopped = _config(portraits, tmp_path / "parts")
+    with pytest.raises(_StopError):
+        train(stopped, report=_stop_at(8))
+    resumed = read_checkpoint(train(stopped))
+    for key, value in whole.state.items():
+        np.testing.assert_allclose(resumed.state[key], value, atol=1e-3, err_msg=key)
+
+
+class _StopError(Exception):
+    pass
+
+
+def _stop_at(pictures: int) -> Callable[[Progress], None]:
+    def report(progress: Progress) -> None:
+        if progress.pictures >= pictures:
+            raise _StopError
+
+    return report
+
+
+def test_training_makes_its_pictures_better(portraits: Path, tmp_path: Path) -> None:
+    """Six pictures and 300 steps: the network must have learnt them, or the loop does not learn."""
+    config = replace(
+        _config(portraits, tmp_path), pictures=640, batch=8, adversarial_from=640, save_every=64, sheet_every=10_000,
+        learning_rate=5e-3,
+    )  # fmt: skip
+    train(config)
+    losses = [json.loads(line)["l1"] for line in (tmp_path / "stats.jsonl").read_text().splitlines()]
+    assert losses[-1] < 0.9 * losses[0]
+
+
+def test_another_runs_state_is_refused(portraits: Path, tmp_path: Path) -> None:
+    config = _config(portraits, tmp_path)
+    train(config)
+    with pytest.raises(TrainingError, match="another run folder"):
+        train(replace(config, narrow=0.25))
+
+
+def test_no_portraits(tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(TrainingError, match="no portraits"):
+        train(_config(tmp_path / "empty", tmp_path / "run"))
+
+
+def test_a_pair_is_decided_by_its_number(portraits: Path) -> None:
+    sharp = Portraits.read(portraits, 64).pixels(0)
+    first, again = (make_pair(sharp, (0, 7), pre_degrade_odds=0.5) for _ in range(2))
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not np.array_equal(first[1], make_pair(sharp, (0, 8), pre_degrade_odds=0.5)[1])
+
+
+def test_the_stream_does_not_depend_on_its_workers(portraits: Path) -> None:
+    def first_batches(workers: int, first: int = 0, count: int = 4) -> list[np.ndarray]:
+        stream = PairStream(
+            Portraits.read(portraits, 64), batch=2, first=first, seed=1, pre_degrade_odds=0.5, workers=workers
+        )
+        batches = [shown for (_, shown), _ in zip(stream, range(count), strict=False)]
+        stream.close()
+        return batches
+
+    one, three = first_batches(1), first_batches(3)
+    assert all(np.array_equal(a, b) for a, b in zip(one, three, strict=True))
+    assert np.array_equal(one[2], first_batches(2, first=4, count=1)[0])
+
+
+def test_configuration_file(tmp_path: Path) -> None:
+    path = tmp_path / "run.toml"
+    path.write_text('portraits = "a"\nrun = "b"\nlearning_rate = 1\n')
+    assert TrainConfig.read(path).learning_rate == 1
+    for text, message in (
+        ('portraits = "a"\nrun = "b"\nlerning_rate = 1\n', 'unknown key "lerning_rate"'),
+        ('portraits = "a"\nrun = "b"\nbatch = "4"\n', '"batch" must be int'),
+        ('portraits = "a"\n', "run must be set"),
+        ("portraits = \n", "not a TOML file"),
+    ):
+        path.write_text(text)
+        with pytest.raises(ConfigError, match=message):
+            TrainConfig.read(path)
+    with pytest.raises(ConfigError, match="cannot read"):
+        TrainConfig.read(tmp_path / "none.toml")
+
+
+def test_losses() -> None:
+    weights = face_weights(64, 3.0)
+    assert float(weights.mean()) == pytest.approx(1, abs=1e-5)
+    assert float(weights[0, 0, 30, 24]) > float(weights[0, 0, 2, 2])
+    zero, one = torch.zeros(1, 3, 64, 64), torch.ones(1, 3, 64, 64)
+    assert float(weighted_l1(zero, one, weights)) == pytest.approx(1, abs=1e-5)
+    assert float(gradient_l1(zero, one, weights)) == 0
