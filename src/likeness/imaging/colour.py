@@ -1,0 +1,35 @@
+"""sRGB and linear light, and luma. What concerns files' colour profiles is in `icc.py`."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+__all__ = ["linear_to_srgb", "luma", "srgb_to_linear"]
+
+
+def srgb_to_linear(encoded: NDArray[np.float32]) -> NDArray[np.float32]:
+    """sRGB-encoded values to linear light, both in [0, 1], any shape (IEC 61966-2-1:1999, 5.2)."""
+    encoded = np.asarray(encoded, dtype=np.float32)
+    low = encoded * np.float32(1 / 12.92)
+    high = np.power((np.maximum(encoded, 0) + np.float32(0.055)) * np.float32(1 / 1.055), np.float32(2.4))
+    return np.where(encoded <= np.float32(0.04045), low, high)
+
+
+def linear_to_srgb(linear: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Linear light to sRGB-encoded values, both in [0, 1], any shape (IEC 61966-2-1:1999, 5.2)."""
+    linear = np.asarray(linear, dtype=np.float32)
+    low = linear * np.float32(12.92)
+    high = np.float32(1.055) * np.power(np.maximum(linear, 0), np.float32(1 / 2.4)) - np.float32(0.055)
+    return np.where(linear <= np.float32(0.0031308), low, high)
+
+
+def luma(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Luma Y' of sRGB-encoded pixels: ... x 3 in [0, 1] to ... in [0, 1].
+
+    The weights are ITU-R BT.709-6 (0.2126, 0.7152, 0.0722), applied to the encoded values as they are: this is the
+    brightness people see, not the linear luminance.
+    """
+    return (
+        pixels[..., 0] * np.float32(0.2126) + pixels[..., 1] * np.float32(0.7152) + pixels[..., 2] * np.float32(0.0722)
+    )

@@ -1,0 +1,164 @@
+"""PNG and TIFF as containers: checked before decoding, and written at 16 bits, which Pillow cannot do for colour.
+
+Sources: PNG (W3C Recommendation, third edition) and TIFF 6.0.
+"""
+
+from __future__ import annotations
+
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+from typing import BinaryIO
+
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.imaging.exif import Directory, Field, dots_per_inch, pack_directory, read_directory
+from likeness.imaging.samples import Samples, row_strips
+
+__all__ = ["encode_png16", "encode_tiff", "png_chunks"]
+
+_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+_PNG_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by number of channels: grey, grey + alpha, RGB, RGB + alpha
+_ADOBE_DEFLATE = 8
+_HORIZONTAL_PREDICTOR = 2
+_UNASSOCIATED_ALPHA = 2
+_SHORT, _LONG, _UNDEFINED = 3, 4, 7
+
+
+def png_chunks(stream: BinaryIO) -> Iterator[tuple[bytes, bytes]]:
+    """The chunks of a PNG file, type and content, up to IEND, each checked against its CRC.
+
+    Raises:
+        ValueError: at the first damaged chunk, or where the file ends before IEND.
+    """
+    stream.seek(len(_PNG_SIGNATURE))
+    while True:
+        head = stream.read(8)
+        if len(head) < 8:
+            raise ValueError("the file ends before its last chunk")
+        length, kind = struct.unpack(">I4s", head)
+        content = stream.read(length)
+        check = stream.read(4)
+        if len(content) < length or len(check) < 4:
+            raise ValueError("the file ends in the middle of a chunk")
+        if zlib.crc32(content, zlib.crc32(kind)) != struct.unpack(">I", check)[0]:
+            raise ValueError(f"the checksum of chunk {kind.decode('latin-1')} is wrong")
+        yield kind, content
+        if kind == b"IEND":
+            return
+
+
+def encode_png16(samples: NDArray[np.uint16], *, icc_profile: bytes | None, exif: bytes | None) -> bytes:
+    """A 16-bit PNG file.
+
+    Args:
+        samples: height x width x channels; 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha (not premultiplied).
+        icc_profile: for the iCCP chunk.
+        exif: for the eXIf chunk; its resolution also becomes the pHYs chunk.
+    """
+    height, width, channels = samples.shape
+    out = io.BytesIO()
+    out.write(_PNG_SIGNATURE)
+    _write_chunk(out, b"IHDR", struct.pack(">IIBBBBB", width, height, 16, _PNG_COLOUR_TYPES[channels], 0, 0, 0))
+    if icc_profile is not None:
+        _write_chunk(out, b"iCCP", b"ICC Profile\0\0" + zlib.compress(icc_profile))
+    resolution = dots_per_inch(exif)
+    if resolution is not None:
+        x, y = (round(value / 0.0254) for value in resolution)
+        _write_chunk(out, b"pHYs", struct.pack(">IIB", x, y, 1))
+    if exif is not None:
+        _write_chunk(out, b"eXIf", exif)
+    # Level 4 is half as slow as the default 6 and costs 1% in size on filtered photographs.
+    packer = zlib.compressobj(4)
+    above = np.zeros((1, width * channels * 2), np.uint8)
+    for rows in row_strips(samples):
+        raw = samples[rows].astype(">u2").view(np.uint8).reshape(-1, width * channels * 2)
+        filtered = packer.compress(_paeth_rows(raw, above, channels * 2))
+        if filtered:
+            _write_chunk(out, b"IDAT", filtered)
+        above = raw[-1:]
+    _write_chunk(out, b"IDAT", packer.flush())
+    _write_chunk(out, b"IEND", b"")
+    return out.getvalue()
+
+
+def _write_chunk(out: io.BytesIO, kind: bytes, content: bytes) -> None:
+    out.write(struct.pack(">I", len(content)) + kind)
+    out.write(content)
+    out.write(struct.pack(">I", zlib.crc32(content, zlib.crc32(kind))))
+
+
+def _paeth_rows(raw: NDArray[np.uint8], above: NDArray[np.uint8], pixel_bytes: int) -> bytes:
+    """Rows behind the Paeth filter, each led by its filter byte (PNG, 9.4)."""
+    up = np.concatenate([above, raw[:-1]]).astype(np.int16)
+    left = np.zeros_like(up)
+    left[:, pixel_bytes:] = raw[:, :-pixel_bytes]
+    corner = np.zeros_like(up)
+    corner[:, pixel_bytes:] = up[:, :-pixel_bytes]
+    by_left, by_up = np.abs(up - corner), np.abs(left - corner)
+    by_corner = np.abs(left + up - 2 * corner)
+    predicted = np.where((by_left <= by_up) & (by_left <= by_corner), left, np.where(by_up <= by_corner, up, corner))
+    rows = np.empty((raw.shape[0], raw.shape[1] + 1), np.uint8)
+    rows[:, 0] = 4
+    rows[:, 1:] = raw - predicted.astype(np.uint8)
+    return rows.tobytes()
+
+
+def encode_tiff(samples: Samples, *, icc_profile: bytes | None, exif: bytes | None) -> bytes:
+    """A TIFF file, 8 or 16 bit, Deflate with horizontal differencing, EXIF fields in its own directories.
+
+    Args:
+        samples: height x width x channels; 1 grey, 2 grey and alpha, 3 RGB, 4 RGB and alpha (not premultiplied).
+        icc_profile: for the ICC profile field.
+        exif: its first directory's fields join the file's, its EXIF and GPS directories follow as they are. The file
+            takes the block's byte order.
+    """
+    height, width, channels = samples.shape
+    found = read_directory(io.BytesIO(exif)) if exif else None
+    order, fields = found if found else ("<", {})
+    bits = samples.dtype.itemsize * 8
+    out = io.BytesIO()
+    out.write((b"II*\0" if order == "<" else b"MM\0*") + bytes(4))
+    offsets: list[int] = []
+    counts: list[int] = []
+    strips = list(row_strips(samples))
+    for rows in strips:
+        strip = samples[rows].copy()
+        strip[:, 1:] -= samples[rows][:, :-1]  # wraps around, as TIFF 6.0 section 14 wants it
+        data = zlib.compress(strip.astype(f"{order}u{bits // 8}").tobytes(), 5)
+        offsets.append(out.tell())
+        counts.append(len(data))
+        out.write(data + b"\0" * (len(data) % 2))
+
+    def short(*values: int) -> Field:
+        return Field.numbers(order, _SHORT, list(values))
+
+    def long(*values: int) -> Field:
+        return Field.numbers(order, _LONG, list(values))
+
+    directory: Directory = {
+        **fields,
+        0x0100: long(width),
+        0x0101: long(height),
+        0x0102: short(*[bits] * channels),
+        0x0103: short(_ADOBE_DEFLATE),
+        0x0106: short(1 if channels < 3 else 2),
+        0x0111: long(*offsets),
+        0x0112: short(1),
+        0x0115: short(channels),
+        0x0116: long(strips[0].stop),
+        0x0117: long(*counts),
+        0x011C: short(1),
+        0x013D: short(_HORIZONTAL_PREDICTOR),
+    }
+    if channels in (2, 4):
+        directory[0x0152] = short(_UNASSOCIATED_ALPHA)
+    if icc_profile is not None:
+        directory[0x8773] = Field(_UNDEFINED, len(icc_profile), icc_profile)
+    position = out.tell()
+    out.write(pack_directory(directory, order, position))
+    out.seek(4)
+    out.write(struct.pack(f"{order}I", position))
+    return out.getvalue()

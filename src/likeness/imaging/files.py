@@ -1,0 +1,250 @@
+"""Reading and writing picture files.
+
+Read: JPEG, PNG, TIFF, WebP, BMP, GIF (first frame), HEIC and AVIF, recognised by content, not by name.
+Written: JPEG, PNG, TIFF, WebP, AVIF and BMP, by suffix.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import io
+import os
+import secrets
+from pathlib import Path
+from typing import BinaryIO, Literal, TypeAlias
+
+from likeness.errors import ConfigError, ImageReadError, ImageWriteError
+from likeness.imaging.decode import HEAD_BYTES, decode_image, sniff_format
+from likeness.imaging.encode import FORMATS, encode_image, find_format
+from likeness.imaging.image import Image
+
+__all__ = [
+    "DEFAULT_MAX_PIXELS",
+    "SUFFIXES_READ",
+    "SUFFIXES_WRITE",
+    "PictureSource",
+    "encode_image",
+    "is_picture",
+    "output_suffix",
+    "read_image",
+    "write_bytes_atomically",
+    "write_image",
+]
+
+DEFAULT_MAX_PIXELS = 100_000_000
+"""Largest width x height that is read unless told otherwise."""
+
+# Formats that are read but not written, and what a result gets instead: see `output_suffix`.
+_REPLACED = {".heic": ".jpg", ".heif": ".jpg", ".hif": ".jpg", ".gif": ".png", ".mpo": ".jpg"}
+
+SUFFIXES_WRITE = frozenset(suffix for file_format in FORMATS for suffix in file_format.suffixes)
+"""Suffixes that can be written, lower case, with the dot."""
+
+SUFFIXES_READ = SUFFIXES_WRITE | frozenset(_REPLACED)
+"""Suffixes that picture files have; `read_image` itself goes by content."""
+
+PictureSource: TypeAlias = "Path | str | BinaryIO | bytes"
+
+
+def is_picture(path: Path | str) -> bool:
+    """Whether a file is a picture by its name; macOS's "._" companion files are not. The file is not opened."""
+    path = Path(path)
+    return path.suffix.lower() in SUFFIXES_READ and not path.name.startswith("._")
+
+
+def output_suffix(path: Path | str) -> str:
+    """The suffix of a result for an input of this name: its own, as it is spelt, where that can be written.
+
+    HEIC becomes ".jpg": its encoders are bound by patents and the GPL, and a phone's picture wants to be opened
+    anywhere. GIF becomes ".png": 256 colours cannot hold a restored face, and only the first frame is read. Stereo
+    files of cameras (".mpo", a JPEG followed by another) become ".jpg". A name without a picture's suffix gets ".png",
+    which loses nothing.
+    """
+    suffix = Path(path).suffix
+    if suffix.lower() in SUFFIXES_WRITE:
+        return suffix
+    return _REPLACED.get(suffix.lower(), ".png")
+
+
+def read_image(source: PictureSource, *, max_pixels: int = DEFAULT_MAX_PIXELS, name: str | None = None) -> Image:
+    """Read a picture, upright and in sRGB.
+
+    The EXIF orientation is applied and set to 1 in the block that is kept, and the thumbnail in it is blanked, since it
+    shows the picture before its restoration. A file without EXIF but with a resolution gets a block with just that.
+    Samples in a colour profile other than sRGB are converted to sRGB (relative colorimetric, clipped to [0, 1]) and
+    kept in ``Image.native``, from where `write_image` takes them back; a profile that says sRGB is kept and converts
+    nothing. CMYK and Lab become 8-bit sRGB for good, through their profile where they have one. A profile that is
+    damaged or does not fit the samples is left out with a warning in the log.
+
+    Args:
+        source: a path, the bytes of a file, or a binary stream, read from where it stands to its end.
+        max_pixels: largest width x height, checked on the header before anything is decoded.
+        name: what messages call the picture; the path or the stream's name by default.
+
+    Returns:
+        The picture. `Image.bit_depth` is 16 for sources of more than 8 bits per sample.
+
+    Raises:
+        ImageTooLargeError: if the picture has more pixels than ``max_pixels``.
+        ImageReadError: if the file is missing, unreadable, empty, cut short, damaged, or no picture that is read here.
+        ConfigError: if ``max_pixels`` is below 1.
+    """
+    if max_pixels < 1:
+        raise ConfigError(f"max_pixels must be at least 1, not {max_pixels}")
+    if isinstance(source, (str, Path)):
+        shown = name or str(source)
+        with _open(Path(source), shown) as stream:
+            return _read(stream, shown, max_pixels)
+    if isinstance(source, bytes):
+        return _read(io.BytesIO(source), name or "the picture", max_pixels)
+    return _read(source, name or str(getattr(source, "name", "the picture")), max_pixels, whole=True)
+
+
+def _open(path: Path, name: str) -> BinaryIO:
+    try:
+        return path.open("rb")
+    except OSError as error:
+        raise ImageReadError(_why_unreadable(name, path, error)) from error
+    except ValueError as error:  # a null character in the path
+        raise ImageReadError(f"{name!r} is no file name ({error}); check the name") from error
+
+
+def _read(stream: BinaryIO, name: str, max_pixels: int, whole: bool = False) -> Image:
+    """Read from a stream; one that cannot be rewound, or with ``whole`` any, is taken into memory first."""
+    try:
+        head = _read_head(stream)
+    except OSError as error:
+        raise ImageReadError(f"{name} cannot be read ({error.strerror or error}); check the disk") from error
+    if not head:
+        raise ImageReadError(f"{name} is empty (0 bytes); copy or download it again")
+    kind = sniff_format(head)
+    if kind is None:
+        what = "a text file" if _is_text(head) else "of a kind that is not known here"
+        raise ImageReadError(
+            f"{name} is no picture that can be read ({what}); use JPEG, PNG, TIFF, WebP, BMP, GIF, HEIC or AVIF"
+        )
+    if whole or not stream.seekable():
+        try:
+            stream = io.BytesIO(head + stream.read())
+        except OSError as error:
+            raise ImageReadError(
+                f"{name} broke off while it was read ({error.strerror or error}); send it again"
+            ) from error
+    return decode_image(stream, kind=kind, name=name, max_pixels=max_pixels)
+
+
+def _read_head(stream: BinaryIO) -> bytes:
+    """The first `HEAD_BYTES` bytes, or all there are: an unbuffered pipe may hand over fewer at a time."""
+    head = b""
+    while len(head) < HEAD_BYTES and (more := stream.read(HEAD_BYTES - len(head))):
+        head += more
+    return head
+
+
+def _is_text(head: bytes) -> bool:
+    if head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return True
+    # A character of several bytes may be cut at the end of the head.
+    text = head.decode("utf-8", errors="ignore")
+    return len(text.encode()) >= len(head) - 3 and all(letter.isprintable() or letter.isspace() for letter in text)
+
+
+def _why_unreadable(name: str, path: Path, error: OSError) -> str:
+    if isinstance(error, FileNotFoundError):
+        return f"{name} does not exist; check the name and the folder"
+    if isinstance(error, PermissionError):
+        with contextlib.suppress(OSError):
+            if path.is_dir():  # what Windows says when a folder is opened
+                return f"{name} is a folder, not a picture; name the pictures in it"
+        return f"{name} may not be read by this user; change its permissions or copy it elsewhere"
+    if isinstance(error, IsADirectoryError):
+        return f"{name} is a folder, not a picture; name the pictures in it"
+    return f"{name} cannot be read ({error.strerror or error}); check the disk and the name"
+
+
+def write_image(
+    image: Image,
+    target: Path | str,
+    *,
+    bit_depth: Literal[8, 16] | None = None,
+    quality: int = 95,
+    file_format: str | None = None,
+) -> None:
+    """Write a picture; the file appears complete or not at all.
+
+    See `encode_image` for how depth, quality, profile, EXIF and transparency are treated.
+
+    Args:
+        image: the picture.
+        target: the file; one that exists is replaced.
+        bit_depth: 8 or 16; None takes the picture's own, or 8 where the format has no other.
+        quality: 1 to 100, for JPEG, WebP (100: lossless) and AVIF.
+        file_format: a format's name or suffix; None goes by the suffix of ``target``.
+
+    Raises:
+        ConfigError: if ``quality`` or ``bit_depth`` is out of range.
+        ImageWriteError: if the suffix is unknown, the format cannot hold the picture, the folder is missing or may not
+            be written to, or the disk is full. Nothing is left behind then, and a file that was there before is
+            untouched.
+    """
+    target = Path(target)
+    try:
+        data = encode_image(
+            image,
+            find_format(target.suffix if file_format is None else file_format).name,
+            bit_depth=bit_depth,
+            quality=quality,
+        )
+    except ImageWriteError as error:
+        raise ImageWriteError(f"{target}: {error}") from error
+    write_bytes_atomically(data, target)
+
+
+def write_bytes_atomically(data: bytes, target: Path) -> None:
+    """Write a file by way of a temporary one beside it, so that it appears complete or not at all.
+
+    Raises:
+        ImageWriteError: if the folder is missing or may not be written to, or the disk is full.
+    """
+    # Not `tempfile`: its files are readable by their owner only, while this one gets what the umask says.
+    temporary = target.parent / f".likeness-{secrets.token_hex(6)}.part"
+    try:
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+        with temporary.open("xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(target)
+    except OSError as error:
+        _remove(temporary)
+        raise ImageWriteError(_why_unwritable(target, error)) from error
+    except BaseException:
+        _remove(temporary)
+        raise
+
+
+def _remove(temporary: Path) -> None:
+    # What went wrong first is what the user has to hear; a file that cannot even be removed changes nothing about it.
+    try:
+        temporary.unlink(missing_ok=True)
+    except OSError:
+        return
+
+
+def _why_unwritable(target: Path, error: OSError) -> str:
+    folder = target.parent
+    if isinstance(error, IsADirectoryError):
+        return f"{target} cannot be written: there is a folder of that name; choose another name"
+    if isinstance(error, NotADirectoryError):
+        return f"{target} cannot be written: {folder} is no folder; check the path"
+    if isinstance(error, FileNotFoundError) and not folder.exists():
+        return f"{target} cannot be written: the folder {folder} does not exist; make it first"
+    if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+        return f"{target} cannot be written: no permission to write in {folder}; choose another folder"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{target} cannot be written: the disk is full; make room and try again"
+    if error.errno == errno.ENAMETOOLONG:
+        return f"{target} cannot be written: its name is too long; choose a shorter one"
+    return f"{target} cannot be written ({error.strerror or error}); check the disk and the name"
