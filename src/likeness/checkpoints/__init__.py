@@ -1,0 +1,1 @@
+"""Network weights: reading and writing checkpoint files, the catalog of known ones, and the local store."""

@@ -1,0 +1,159 @@
+"""The checkpoints Likeness knows by name: an explicit table.
+
+The published GPEN weights are for academic and non-commercial use; the weights inside the package are not bound so.
+Addresses are those that the authors publish (https://github.com/yangxy/GPEN, its README and weights/README.md, and the
+ModelScope page it links for 1024 and 2048), mirrors are well-known copies. The authors publish no checksums. The
+SHA-256 of GPEN-BFR-512 is the one under which independent copies agree; where it is None, the store records what the
+first fetch brought and refuses anything else later (trust on first use), and every fetched file must be a GPEN network
+of the configuration given here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from types import MappingProxyType
+
+from likeness.networks.config import GpenConfig
+
+__all__ = ["CATALOG", "DEFAULT_MODEL", "CatalogEntry", "Licence", "embedded_path"]
+
+DEFAULT_MODEL = "likeness-512"
+"""The model inside the package, which runs when no other is named."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Licence:
+    """Under which terms weights may be used.
+
+    Attributes:
+        name: short name.
+        url: where it is stated.
+        summary: one sentence for the user to read before accepting.
+        must_accept: whether the user has to accept it before the first use.
+    """
+
+    name: str
+    url: str
+    summary: str
+    must_accept: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogEntry:
+    """A checkpoint known by name.
+
+    Attributes:
+        name: the name, also of its file in the store.
+        description: one line for `likeness models list`.
+        licence: terms of the weights.
+        page: where people read about it and can fetch it by hand.
+        config: the network's configuration; None where the file inside the package decides.
+        url: where it is fetched, or None if only by hand or if it is inside the package.
+        mirrors: other addresses of the same bytes, tried in this order.
+        sha256: lower-case hexadecimal, where really known.
+        size: bytes of the file, where known.
+        resource: path inside the package, for weights that come with it.
+    """
+
+    name: str
+    description: str
+    licence: Licence
+    page: str
+    config: GpenConfig | None = None
+    url: str | None = None
+    mirrors: tuple[str, ...] = ()
+    sha256: str | None = None
+    size: int | None = None
+    resource: str | None = None
+
+    @property
+    def urls(self) -> tuple[str, ...]:
+        """Every address, in the order in which they are tried."""
+        return (*(() if self.url is None else (self.url,)), *self.mirrors)
+
+    @property
+    def file_name(self) -> str:
+        """Name of the file in the store."""
+        return f"{self.name}.pth"
+
+
+_OWN = Licence(
+    name="MIT",
+    url="https://spdx.org/licenses/MIT.html",
+    summary="Comes with Likeness; business use is allowed. The model card names the pictures it was trained on.",
+    must_accept=False,
+)
+
+_GPEN = Licence(
+    name="GPEN, academic and non-commercial use only",
+    url="https://github.com/yangxy/GPEN#license",
+    summary="© Alibaba, 2021: for academic and non-commercial use only; a business may not use these weights.",
+    must_accept=True,
+)
+
+_BUCKET = "https://public-vigen-video.oss-cn-shanghai.aliyuncs.com/robin/models"
+_HIRES_PAGE = "https://www.modelscope.cn/models/iic/cv_gpen_image-portrait-enhancement-hires"
+
+CATALOG: Mapping[str, CatalogEntry] = MappingProxyType(
+    {
+        entry.name: entry
+        for entry in (
+            CatalogEntry(
+                name=DEFAULT_MODEL,
+                description="Likeness's own weights at 512, inside the package",
+                licence=_OWN,
+                page="the model card beside the weights",
+                resource="weights/likeness-512.safetensors",
+            ),
+            CatalogEntry(
+                name="GPEN-BFR-256",
+                description="GPEN's published weights at 256, small and quick",
+                licence=_GPEN,
+                page="https://github.com/yangxy/GPEN",
+                config=GpenConfig(size=256, channel_multiplier=1, narrow=0.5),
+                url=f"{_BUCKET}/GPEN-BFR-256.pth",
+            ),
+            CatalogEntry(
+                name="GPEN-BFR-512",
+                description="GPEN's published weights at 512, the usual ones",
+                licence=_GPEN,
+                page="https://github.com/yangxy/GPEN",
+                config=GpenConfig(size=512, channel_multiplier=2, narrow=1.0),
+                url=f"{_BUCKET}/GPEN-BFR-512.pth",
+                mirrors=(
+                    "https://huggingface.co/akhaliq/GPEN-BFR-512/resolve/main/GPEN-BFR-512.pth",
+                    "https://github.com/vinthony/video-retalking/releases/download/v0.0.1/GPEN-BFR-512.pth",
+                ),
+                sha256="f1002c41add95b0decad69604d80455576f7187dd99ca16bd611bcfd44c10b51",
+                size=284_085_738,
+            ),
+            CatalogEntry(
+                name="GPEN-BFR-1024",
+                description="GPEN's published weights at 1024, for large portraits",
+                licence=_GPEN,
+                page=_HIRES_PAGE,
+                config=GpenConfig(size=1024, channel_multiplier=2, narrow=1.0),
+                url=f"{_HIRES_PAGE}/resolve/master/pytorch_model.pt",
+            ),
+            CatalogEntry(
+                name="GPEN-BFR-2048",
+                description="GPEN's published weights at 2048, for selfies and very large portraits",
+                licence=_GPEN,
+                page=_HIRES_PAGE,
+                config=GpenConfig(size=2048, channel_multiplier=2, narrow=1.0),
+                url=f"{_HIRES_PAGE}/resolve/master/pytorch_model-2048.pt",
+            ),
+        )
+    }
+)
+"""Every known checkpoint by its name."""
+
+
+def embedded_path(entry: CatalogEntry) -> Path | None:
+    """Where weights that come with the package lie, or None for others. A damaged install may lack it."""
+    if entry.resource is None:
+        return None
+    return Path(str(resources.files("likeness").joinpath(entry.resource)))

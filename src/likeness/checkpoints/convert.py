@@ -1,0 +1,38 @@
+"""From a published .pth file (or any readable checkpoint) to the project's own format."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal
+
+from likeness.checkpoints.formats import Checkpoint, ModelInfo, read_checkpoint, write_checkpoint
+
+__all__ = ["convert_checkpoint"]
+
+
+def convert_checkpoint(
+    source: Path,
+    target: Path,
+    *,
+    info: ModelInfo | None = None,
+    dtype: Literal["float16", "float32"] = "float32",
+) -> Checkpoint:
+    """Write ``source`` as safetensors with its configuration inside, and return what was written.
+
+    Args:
+        source: a GPEN checkpoint in any format that `read_checkpoint` reads.
+        target: the file to write, replaced if it exists.
+        info: what the new file says about itself; None keeps what ``source`` says, or names it after its file.
+        dtype: float32 keeps every bit; float16 halves the file.
+
+    Raises:
+        CheckpointError: if ``source`` cannot be read or ``target`` cannot be written.
+    """
+    checkpoint = read_checkpoint(source)
+    described = info or checkpoint.info or ModelInfo(name=source.stem, source=source.name)
+    write_checkpoint(target, checkpoint.state, checkpoint.config, described, dtype=dtype)
+    # What lies in the file now: in float16 the weights were rounded.
+    if dtype == "float16":
+        return read_checkpoint(target)
+    return replace(checkpoint, info=described, path=target, kind="likeness")

@@ -1,0 +1,424 @@
+"""The store: one folder that holds fetched and imported checkpoints, and which licences were accepted.
+
+::
+
+    <root>/models/GPEN-BFR-512.pth          a fetched checkpoint
+                  GPEN-BFR-512.json         where it came from, its SHA-256 and size
+                  GPEN-BFR-512.pth.part     what an unfinished fetch left; the next one goes on from it
+                  mine.safetensors          an imported checkpoint
+    <root>/licences/GPEN-BFR-512.json       an accepted licence
+
+``<root>`` is the environment variable LIKENESS_HOME, else the user's cache folder. LIKENESS_OFFLINE=1 forbids fetching.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import re
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from likeness.checkpoints.catalog import CATALOG, DEFAULT_MODEL, CatalogEntry, embedded_path
+from likeness.checkpoints.convert import convert_checkpoint
+from likeness.checkpoints.download import Progress, RetryPolicy, download, sha256_of
+from likeness.checkpoints.formats import Checkpoint, ModelInfo, read_checkpoint, read_config
+from likeness.checkpoints.locking import locked
+from likeness.errors import CheckpointError, CheckpointFormatError, ChecksumError, DownloadError, LicenceError
+from likeness.networks.config import GpenConfig
+
+__all__ = ["Store", "StoredModel"]
+
+_log = logging.getLogger(__name__)
+
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+_SUFFIXES = (".safetensors", ".pth")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredModel:
+    """One line of `likeness models list`.
+
+    Attributes:
+        name: what `Store.load` takes.
+        state: "embedded" (in the package), "fetched", "imported", or "available" (known, not here yet).
+        description: one line.
+        licence: short name of the licence, or empty where an imported file names none.
+        accepted: whether the licence needs no acceptance or has been accepted.
+        path: the file, or None where it is not here.
+        size: bytes here, or to be fetched where that is known.
+    """
+
+    name: str
+    state: Literal["embedded", "fetched", "imported", "available"]
+    description: str
+    licence: str
+    accepted: bool
+    path: Path | None
+    size: int | None
+
+
+class Store:
+    """Checkpoints on this machine.
+
+    Args:
+        root: the folder; None for LIKENESS_HOME, else the user's cache folder. Made when something is first put there.
+        offline: whether fetching is forbidden; None for LIKENESS_OFFLINE.
+        catalog: the checkpoints known by name.
+        policy: how stubbornly to fetch.
+    """
+
+    def __init__(
+        self,
+        root: Path | None = None,
+        *,
+        offline: bool | None = None,
+        catalog: Mapping[str, CatalogEntry] = CATALOG,
+        policy: RetryPolicy | None = None,
+    ) -> None:
+        self._root = root if root is not None else _default_root()
+        self._offline = offline if offline is not None else _default_offline()
+        self._catalog = catalog
+        self._policy = policy or RetryPolicy()
+
+    @property
+    def root(self) -> Path:
+        return self._root
+
+    @property
+    def offline(self) -> bool:
+        return self._offline
+
+    def load(self, name_or_path: str | Path = DEFAULT_MODEL) -> Checkpoint:
+        """Read a checkpoint: the embedded one, one of the catalog, an imported one, or any file.
+
+        Raises:
+            LicenceError: if its licence was not accepted yet.
+            CheckpointError: if it is unknown, not here, or not readable.
+        """
+        return read_checkpoint(self.path(name_or_path))
+
+    def path(self, name_or_path: str | Path) -> Path:
+        """The file behind a name, or the file itself.
+
+        A name of the catalog or of an imported model comes before a file of the same name; write ``./name`` for that.
+
+        Raises:
+            LicenceError: if the name's licence was not accepted yet.
+            CheckpointError: if there is no such name or file, or the named model is not here yet.
+        """
+        name = str(name_or_path)
+        entry = self._entry(name)
+        if entry is not None:
+            embedded = embedded_path(entry)
+            if embedded is not None:
+                return self._embedded(entry, embedded)
+            path = self._stored(entry.name)
+            if path is None:
+                raise CheckpointError(
+                    f"{entry.name} is not on this machine yet; fetch it with `likeness models fetch {entry.name}`."
+                )
+            self._check_licence(entry, accept=False)
+            return path
+        if _NAME.fullmatch(name):
+            stored = self._stored(name)
+            if stored is not None:
+                return stored
+        path = Path(name_or_path).expanduser()
+        if path.exists():
+            return path
+        raise CheckpointError(
+            f"There is no model or file {name}; known models are {', '.join(model.name for model in self.list())}."
+        )
+
+    def list(self) -> tuple[StoredModel, ...]:
+        """Every model of the catalog, in its order, then the imported ones by name."""
+        models = [self._describe(entry) for entry in self._catalog.values()]
+        if self._models.is_dir():
+            for path in sorted(self._models.iterdir()):
+                if path.suffix in _SUFFIXES and path.stem not in self._catalog and _NAME.fullmatch(path.stem):
+                    record = self._record(path.stem)
+                    models.append(
+                        StoredModel(
+                            name=path.stem,
+                            state="imported",
+                            description=str(record.get("description", "")),
+                            licence=str(record.get("licence", "")),
+                            accepted=True,
+                            path=path,
+                            size=path.stat().st_size,
+                        )
+                    )
+        return tuple(models)
+
+    def fetch(self, name: str, *, accept_licence: bool = False, progress: Progress | None = None) -> Path:
+        """Fetch a model of the catalog, unless it is here already; its file.
+
+        An interrupted fetch goes on where it stopped. Of two processes that fetch the same model the second waits, and
+        finds the file there.
+
+        Args:
+            name: a name of the catalog.
+            accept_licence: that the user has read and accepts the licence; remembered.
+            progress: called with the bytes that are here and the bytes there will be (or None).
+
+        Raises:
+            LicenceError: if the licence was not accepted, now or before; the message holds its summary.
+            ChecksumError: if the bytes are not those promised, or not those of the first fetch.
+            DownloadError: if it cannot be fetched (offline, network, server, disk).
+            CheckpointError: if the name is not in the catalog.
+        """
+        entry = self._entry(name)
+        if entry is None:
+            raise CheckpointError(f"There is no model {name} to fetch; known are {', '.join(self._catalog)}.")
+        embedded = embedded_path(entry)
+        if embedded is not None:
+            return self._embedded(entry, embedded)
+        self._check_licence(entry, accept=accept_licence)
+        path = self._stored(entry.name)
+        if path is not None:
+            return path
+        if self._offline:
+            raise DownloadError(
+                f"{entry.name} is not in {self._models} and fetching is switched off (offline); switch it on, or bring "
+                f"the file from {entry.page} and run `likeness models import FILE --name {entry.name}`."
+            )
+        if not entry.urls:
+            raise DownloadError(
+                f"{entry.name} has no address to fetch it from; get it at {entry.page} and run `likeness models import "
+                f"FILE --name {entry.name}`."
+            )
+        target = self._models / entry.file_name
+        with self._writing(), locked(self._models / f"{entry.name}.lock"):
+            path = self._stored(entry.name)  # another process may have fetched it meanwhile
+            if path is None:
+                self._fetch_locked(entry, target, progress)
+        return target
+
+    def import_(
+        self, file: Path, name: str | None = None, *, accept_licence: bool = False, replace: bool = False
+    ) -> Path:
+        """Take a checkpoint file (.pth or safetensors) into the store as safetensors, float32; its file there.
+
+        Args:
+            file: the checkpoint.
+            name: the name to give it; None for the file's own. Under a name of the catalog it must be that network.
+            accept_licence: as in `fetch`, for a name of the catalog.
+            replace: whether a model of that name in the store may be replaced.
+
+        Raises:
+            CheckpointFormatError: if the file is no GPEN checkpoint, or not the network of that name.
+            LicenceError: as in `fetch`.
+            CheckpointError: if the name cannot be used, is taken, or the file cannot be read or written.
+        """
+        name = name if name is not None else file.stem
+        if not _NAME.fullmatch(name):
+            raise CheckpointError(f"{name!r} cannot name a model; use letters, digits, dots, dashes and underscores.")
+        entry = self._entry(name)
+        if entry is not None and entry.resource is not None:
+            raise CheckpointError(f"{entry.name} is the model inside the package; import {file} under another name.")
+        name = name if entry is None else entry.name
+        if self._stored(name) is not None and not replace:
+            raise CheckpointError(f"The store already has a model {name}; choose another name, or replace it.")
+        config = read_config(file)
+        if entry is not None:
+            _check_config(entry, config, file)
+            if entry.sha256 is not None and sha256_of(file) != entry.sha256:
+                raise ChecksumError(f"{file} is not the published {entry.name}; import it under another name.")
+            self._check_licence(entry, accept=accept_licence)
+        licence = "" if entry is None else entry.licence.name
+        info = ModelInfo(name=name, licence=licence, source=file.name) if entry is not None else None
+        target = self._models / f"{name}.safetensors"
+        with self._writing(), locked(self._models / f"{name}.lock"):
+            checkpoint = convert_checkpoint(file, target, info=info)
+            (self._models / f"{name}.pth").unlink(missing_ok=True)
+            described = checkpoint.info
+            self._write_record(
+                name,
+                source=str(file.name),
+                sha256=sha256_of(target),
+                size=target.stat().st_size,
+                licence=licence or (described.licence if described is not None else ""),
+                description=described.description if described is not None else "",
+            )
+        return target
+
+    def verify(self, name: str) -> None:
+        """Hold a stored model's bytes to the SHA-256 recorded when it came.
+
+        Raises:
+            ChecksumError: if the file has changed.
+            CheckpointError: if the model is not here or nothing was recorded.
+        """
+        path = self.path(name)
+        recorded = self._record(path.stem).get("sha256")
+        if not isinstance(recorded, str):
+            raise CheckpointError(f"Nothing was recorded about {path}; it cannot be verified.")
+        if sha256_of(path) != recorded:
+            raise ChecksumError(f"{path} has changed since it was stored; delete it and fetch or import it again.")
+
+    def accept_licence(self, name: str) -> None:
+        """Remember that the user accepts the licence of a model of the catalog.
+
+        Raises:
+            CheckpointError: if the name is not in the catalog, or the store cannot be written.
+        """
+        entry = self._entry(name)
+        if entry is None:
+            raise CheckpointError(f"There is no model {name}; known are {', '.join(self._catalog)}.")
+        self._check_licence(entry, accept=True)
+
+    def licence_accepted(self, name: str) -> bool:
+        """Whether a model of the catalog may be used: its licence needs no acceptance, or has been accepted."""
+        entry = self._entry(name)
+        return entry is not None and (not entry.licence.must_accept or self._accepted(entry))
+
+    # Files
+
+    @property
+    def _models(self) -> Path:
+        return self._root / "models"
+
+    def _entry(self, name: str) -> CatalogEntry | None:
+        """The catalog's entry, whatever the case of the name."""
+        folded = name.casefold()
+        return next((entry for key, entry in self._catalog.items() if key.casefold() == folded), None)
+
+    def _stored(self, name: str) -> Path | None:
+        candidates = (self._models / f"{name}{suffix}" for suffix in _SUFFIXES)
+        return next((path for path in candidates if path.is_file()), None)
+
+    def _embedded(self, entry: CatalogEntry, path: Path) -> Path:
+        if not path.is_file():
+            raise CheckpointError(f"{entry.name} is missing from this installation ({path}); install Likeness again.")
+        return path
+
+    def _fetch_locked(self, entry: CatalogEntry, target: Path, progress: Progress | None) -> None:
+        recorded = self._record(entry.name)
+        first = recorded.get("sha256") if recorded.get("source") in entry.urls else None
+        expected = entry.sha256 if entry.sha256 is not None else cast("str | None", first)
+        try:
+            digest = download(
+                entry.urls,
+                target,
+                sha256=expected,
+                size=entry.size,
+                check=lambda part: _check_config(entry, read_config(part), part),
+                progress=progress,
+                policy=self._policy,
+            )
+        except ChecksumError as error:
+            if entry.sha256 is None and expected is not None:
+                raise ChecksumError(
+                    f"{error} The SHA-256 expected is that of the first fetch; if the authors did publish a new file, "
+                    f"delete {self._models / f'{entry.name}.json'} and fetch again."
+                ) from error
+            raise
+        self._write_record(
+            entry.name,
+            source=entry.urls[0],
+            sha256=digest,
+            size=target.stat().st_size,
+            licence=entry.licence.name,
+            description=entry.description,
+        )
+        _log.info("fetched %s, SHA-256 %s", target, digest)
+
+    def _describe(self, entry: CatalogEntry) -> StoredModel:
+        embedded = embedded_path(entry)
+        path = embedded if embedded is not None and embedded.is_file() else self._stored(entry.name)
+        state: Literal["embedded", "fetched", "available"] = "available" if path is None else "fetched"
+        return StoredModel(
+            name=entry.name,
+            state="embedded" if embedded is not None else state,
+            description=entry.description,
+            licence=entry.licence.name,
+            accepted=self.licence_accepted(entry.name),
+            path=path,
+            size=entry.size if path is None else path.stat().st_size,
+        )
+
+    def _record(self, name: str) -> dict[str, Any]:
+        try:
+            record = json.loads((self._models / f"{name}.json").read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return {}
+        return cast("dict[str, Any]", record) if isinstance(record, dict) else {}
+
+    def _write_record(self, name: str, *, source: str, sha256: str, size: int, licence: str, description: str) -> None:
+        record = {
+            "source": source,
+            "sha256": sha256,
+            "size": size,
+            "licence": licence,
+            "description": description,
+            "stored": _now(),
+        }
+        _write_json(self._models / f"{name}.json", record)
+
+    # Licences
+
+    def _accepted(self, entry: CatalogEntry) -> bool:
+        return (self._root / "licences" / f"{entry.name}.json").is_file()
+
+    def _check_licence(self, entry: CatalogEntry, *, accept: bool) -> None:
+        if not entry.licence.must_accept or self._accepted(entry):
+            return
+        if not accept:
+            raise LicenceError(
+                f"{entry.name} has its own licence ({entry.licence.url}): {entry.licence.summary} Accept it with "
+                f"`likeness models fetch {entry.name} --accept-licence` before its first use."
+            )
+        with self._writing():
+            _write_json(
+                self._root / "licences" / f"{entry.name}.json",
+                {"licence": entry.licence.name, "url": entry.licence.url, "accepted": _now()},
+            )
+
+    @contextmanager
+    def _writing(self) -> Generator[None]:
+        try:
+            self._models.mkdir(parents=True, exist_ok=True)
+            (self._root / "licences").mkdir(parents=True, exist_ok=True)
+            yield
+        except OSError as error:
+            raise CheckpointError(
+                f"The store {self._root} cannot be written ({error.strerror or error}); set LIKENESS_HOME to a folder "
+                "that can."
+            ) from error
+
+
+def _check_config(entry: CatalogEntry, config: GpenConfig, path: Path) -> None:
+    if entry.config is not None and config != entry.config:
+        raise CheckpointFormatError(
+            f"{path} is a GPEN network of size {config.size}, channel multiplier {config.channel_multiplier:g} and "
+            f"narrow {config.narrow:g}, not {entry.name}; fetch it from {entry.page}."
+        )
+
+
+def _default_root() -> Path:
+    home = os.environ.get("LIKENESS_HOME")
+    if home:
+        return Path(home).expanduser()
+    import platformdirs
+
+    return Path(platformdirs.user_cache_dir("likeness"))
+
+
+def _default_offline() -> bool:
+    return os.environ.get("LIKENESS_OFFLINE", "").strip().casefold() in ("1", "true", "yes", "on")
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def _write_json(path: Path, content: Mapping[str, object]) -> None:
+    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
+    partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    partial.replace(path)

@@ -1,0 +1,274 @@
+"""The GPEN network as an OpenVINO graph, built straight from a state dict: no torch, no conversion tools.
+
+The graph computes the same function as the published network (Yang et al., GAN Prior Embedded Network, CVPR 2021, on
+the StyleGAN2 generator of Karras et al., CVPR 2020) in its factored form:
+
+- Modulation stays off the weights. With style ``s`` over the input channels, a modulated convolution by ``w`` equals
+  ``d * conv(x * s, w)`` with the demodulation ``d_o = rsqrt(sum_{i,k} (w_oik s_i)^2 + 1e-8)``, and the sum is the
+  matrix product ``(s^2) @ sum_k(w^2)^T`` with a constant. So every convolution has constant weights.
+- The injected encoder maps are concatenated in meaning only: the next convolution sums over both halves.
+- Equalised learning rates and the leaky ReLU's gain of sqrt(2) are multiplied into weights and biases beforehand:
+  ``g * lrelu(x) = lrelu(g * x)`` for ``g > 0``.
+"""
+
+from __future__ import annotations
+
+import math
+import sys
+import threading
+from collections.abc import Mapping
+from types import ModuleType
+from typing import TYPE_CHECKING, Any, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.networks.config import LATENT_CHANNELS, MAPPING_LAYERS, GpenConfig
+
+if TYPE_CHECKING:
+    import openvino
+
+__all__ = ["Part", "build", "feature_name", "load_openvino"]
+
+Part = Literal["encode", "decode", "project"]
+"""Encoder half, generator half, or both as one graph."""
+
+_SLOPE = 0.2
+_GAIN = math.sqrt(2.0)
+_MAPPING_LR = 0.01
+_EPSILON = 1e-8
+
+State = Mapping[str, NDArray[np.float32]]
+
+_Maps = tuple[Any, ...]
+"""Nodes of equal channels that stand for their concatenation: a convolution's own map and the injected one."""
+
+
+_TELEMETRY = "openvino_telemetry"
+_import_lock = threading.Lock()
+
+
+def load_openvino() -> ModuleType:
+    """Import openvino without letting it report to its maker; use this instead of ``import openvino``.
+
+    Importing openvino imports its conversion tools, and those at once send a usage event to Google Analytics and write
+    an identifier to ``~/intel`` (seen with openvino 2026.4 and openvino-telemetry 2025.2). Where ``openvino_telemetry``
+    is not installed they do without; so for the time of the import it is made to look that way. A program that imported
+    openvino before is not touched.
+    """
+    with _import_lock:
+        hide = "openvino" not in sys.modules and _TELEMETRY not in sys.modules
+        if hide:
+            cast("dict[str, ModuleType | None]", sys.modules)[_TELEMETRY] = None
+        try:
+            import openvino
+        finally:
+            if hide:
+                del sys.modules[_TELEMETRY]
+    return openvino
+
+
+def feature_name(resolution: int) -> str:
+    """Name of the encoder map of a resolution among a model's inputs and outputs."""
+    return f"feature_{resolution}"
+
+
+def build(state: State, config: GpenConfig, part: Part) -> openvino.Model:
+    """Build one part of the network as an OpenVINO model with float32 inputs and outputs.
+
+    Args:
+        state: the network's weights under their published names, float32, as `likeness.checkpoints` reads them.
+        config: the network's configuration; it must agree with the shapes in ``state``.
+        part: ``"encode"``: input ``faces`` (1 x 3 x S x S, RGB in [-1, 1]), outputs ``latent`` (1 x 512) and
+            ``feature_S`` ... ``feature_4``. ``"decode"``: those as inputs, output ``restored`` (1 x 3 x S x S).
+            ``"project"``: both in one, ``faces`` in, ``restored`` out.
+
+    Raises:
+        KeyError: if a weight is missing from ``state``.
+    """
+    openvino = load_openvino()
+    graph = _Graph(state, config)
+    if part == "decode":
+        latent = graph.parameter("latent", [1, LATENT_CHANNELS])
+        features = {
+            size: graph.parameter(feature_name(size), [1, config.channels(size), size, size])
+            for size in reversed(config.resolutions)
+        }
+        inputs = [latent, *features.values()]
+        outputs = [graph.result("restored", graph.generator(latent, features))]
+    else:
+        faces = graph.parameter("faces", [1, 3, config.size, config.size])
+        inputs = [faces]
+        latent, features = graph.encoder(faces)
+        if part == "project":
+            outputs = [graph.result("restored", graph.generator(latent, features))]
+        else:
+            outputs = [graph.result("latent", latent)]
+            outputs += [graph.result(feature_name(size), features[size]) for size in reversed(config.resolutions)]
+    return openvino.Model(outputs, inputs, f"gpen_{part}_{config.size}")
+
+
+class _Graph:
+    """Node factory over one state dict. Nodes are untyped: OpenVINO's stubs do not cover the opset functions."""
+
+    def __init__(self, state: State, config: GpenConfig) -> None:
+        self._state = state
+        self._config = config
+        self._op: Any = load_openvino().opset13
+
+    # Building blocks
+
+    def parameter(self, name: str, shape: list[int]) -> Any:
+        node = self._op.parameter(shape, np.float32, name=name)
+        node.output(0).set_names({name})
+        return node
+
+    def result(self, name: str, node: Any) -> Any:
+        node = self._op.result(node, name=f"{name}/result")
+        node.output(0).set_names({name})
+        return node
+
+    def _constant(self, array: NDArray[np.float32] | NDArray[np.float64]) -> Any:
+        return self._op.constant(np.ascontiguousarray(array, dtype=np.float32))
+
+    def _ints(self, *values: int) -> Any:
+        return self._op.constant(np.array(values, dtype=np.int64))
+
+    def _weight(self, key: str) -> NDArray[np.float32]:
+        return np.asarray(self._state[key], dtype=np.float32)
+
+    def _leaky_relu(self, node: Any) -> Any:
+        return self._op.prelu(node, self._constant(np.array([_SLOPE])))
+
+    def _linear(self, node: Any, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> Any:
+        product = self._op.matmul(node, self._constant(weight), False, True)
+        return self._op.add(product, self._constant(bias[None]))
+
+    def _convolution(self, node: Any, weight: NDArray[np.float32], *, stride: int = 1, pad: int = 0) -> Any:
+        return self._op.convolution(node, self._constant(weight), [stride, stride], [pad, pad], [pad, pad], [1, 1])
+
+    def _blur(self, node: Any, key: str, channels: int, pad: int) -> Any:
+        """A depthwise FIR filter with a checkpoint's kernel (true convolution, hence flipped for a correlating op)."""
+        kernel = np.broadcast_to(self._weight(key)[::-1, ::-1], (channels, 1, 1, 4, 4))
+        return self._op.group_convolution(node, self._constant(kernel), [1, 1], [pad, pad], [pad, pad], [1, 1])
+
+    def _per_channel(self, vector: Any) -> Any:
+        """N x C to N x C x 1 x 1."""
+        return self._op.unsqueeze(vector, self._ints(2, 3))
+
+    # Encoder half
+
+    def encoder(self, faces: Any) -> tuple[Any, dict[int, Any]]:
+        """Faces to the latent z (N x 512) and the map of every resolution."""
+        config = self._config
+        node = self._activated_convolution(faces, "ecd0.0.0.weight", "ecd0.0.1.bias")
+        features = {config.size: node}
+        for octave in range(1, config.octaves + 1):
+            size = config.size >> octave
+            # Pad 2,2 makes the blurred map one larger; the stride-2 convolution without padding then halves it.
+            node = self._blur(node, f"ecd{octave}.0.0.kernel", config.channels(2 * size), pad=2)
+            node = self._activated_convolution(node, f"ecd{octave}.0.1.weight", f"ecd{octave}.0.2.bias", stride=2)
+            features[size] = node
+        flat = self._op.reshape(node, self._ints(0, -1), True)
+        weight = self._weight("final_linear.0.weight")
+        latent = self._linear(
+            flat, weight * np.float32(_GAIN / math.sqrt(weight.shape[1])), self._weight("final_linear.0.bias") * _GAIN
+        )
+        return self._leaky_relu(latent), features
+
+    def _activated_convolution(self, node: Any, weight_key: str, bias_key: str, *, stride: int = 1) -> Any:
+        weight = self._weight(weight_key)
+        fan_in = math.prod(weight.shape[1:])
+        node = self._convolution(node, weight * np.float32(_GAIN / math.sqrt(fan_in)), stride=stride)
+        bias = self._weight(bias_key) * np.float32(_GAIN)
+        return self._leaky_relu(self._op.add(node, self._constant(bias.reshape(1, -1, 1, 1))))
+
+    # Generator half
+
+    def generator(self, latent: Any, features: Mapping[int, Any]) -> Any:
+        """The latent z and the encoder's maps to faces."""
+        config = self._config
+        style = self._mapping(latent)
+        maps: _Maps = (self._constant(self._weight("generator.input.input")),)
+        maps = self._styled(maps, style, features[4], "generator.conv1")
+        rgb = self._to_rgb(maps, style, "generator.to_rgb1")
+        for index, size in enumerate(config.resolutions[1:]):
+            maps = self._styled(maps, style, features[size], f"generator.convs.{2 * index}", upsample=True)
+            maps = self._styled(maps, style, features[size], f"generator.convs.{2 * index + 1}")
+            key = f"generator.to_rgbs.{index}"
+            rgb = self._op.add(self._upsampled(rgb, f"{key}.upsample.kernel"), self._to_rgb(maps, style, key))
+        return rgb
+
+    def _mapping(self, latent: Any) -> Any:
+        """z to w: pixel norm and eight equalised linear layers (StyleGAN's mapping network)."""
+        op = self._op
+        mean = op.reduce_mean(op.multiply(latent, latent), self._ints(1), True)
+        node = op.divide(latent, op.sqrt(op.add(mean, self._constant(np.array([_EPSILON])))))
+        for layer in range(1, MAPPING_LAYERS + 1):
+            weight = self._weight(f"generator.style.{layer}.weight")
+            bias = self._weight(f"generator.style.{layer}.bias")
+            scale = np.float32(_GAIN * _MAPPING_LR / math.sqrt(weight.shape[1]))
+            node = self._leaky_relu(self._linear(node, weight * scale, bias * np.float32(_GAIN * _MAPPING_LR)))
+        return node
+
+    def _modulation(self, style: Any, key: str) -> Any:
+        """w to the scale of every input channel of one convolution, N x C."""
+        weight = self._weight(f"{key}.conv.modulation.weight")
+        scaled = weight * np.float32(1.0 / math.sqrt(weight.shape[1]))
+        return self._linear(style, scaled, self._weight(f"{key}.conv.modulation.bias"))
+
+    def _styled(self, maps: _Maps, style: Any, feature: Any, key: str, *, upsample: bool = False) -> _Maps:
+        """Modulated 3x3 convolution, bias and activation; returns its own map and the injected encoder map."""
+        op = self._op
+        weight = self._weight(f"{key}.conv.weight")[0]
+        weight = weight * np.float32(1.0 / math.sqrt(math.prod(weight.shape[1:])))
+        channels = weight.shape[0]
+        scale = self._modulation(style, key)
+        scaled = self._scaled(maps, scale)
+        if upsample:
+            # Here one convolution over the concatenation was measured to be faster than the sum of two.
+            node = scaled[0] if len(scaled) == 1 else op.concat(list(scaled), 1)
+            transposed = self._constant(weight.transpose(1, 0, 2, 3))
+            node = op.convolution_backprop_data(node, transposed, [2, 2], None, [0, 0], [0, 0], [1, 1])
+            node = self._blur(node, f"{key}.conv.blur.kernel", channels, pad=1)
+        else:
+            node = self._summed_convolution(scaled, weight, pad=1)
+        energy = np.square(weight, dtype=np.float64).sum(axis=(2, 3))
+        power = op.matmul(op.multiply(scale, scale), self._constant(energy), False, True)
+        demodulation = op.divide(
+            self._constant(np.array([_GAIN])), op.sqrt(op.add(power, self._constant(np.array([_EPSILON]))))
+        )
+        bias = (self._weight(f"{key}.activate.bias") * np.float32(_GAIN)).reshape(1, -1, 1, 1)
+        own = op.add(op.multiply(node, self._per_channel(demodulation)), self._constant(bias[:, :channels]))
+        strength = self._weight(f"{key}.noise.weight").reshape(1, 1, 1, 1) * np.float32(_GAIN)
+        injected = op.add(op.multiply(feature, self._constant(strength)), self._constant(bias[:, channels:]))
+        return self._leaky_relu(own), self._leaky_relu(injected)
+
+    def _to_rgb(self, maps: _Maps, style: Any, key: str) -> Any:
+        """Modulated 1x1 convolution to three channels, without demodulation, plus a bias."""
+        weight = self._weight(f"{key}.conv.weight")[0]
+        weight = weight * np.float32(1.0 / math.sqrt(weight.shape[1]))
+        scaled = self._scaled(maps, self._modulation(style, key))
+        return self._op.add(self._summed_convolution(scaled, weight), self._constant(self._weight(f"{key}.bias")))
+
+    def _scaled(self, maps: _Maps, scale: Any) -> _Maps:
+        """Every map times its part of the style (N x the channels of all maps)."""
+        if len(maps) == 1:
+            return (self._op.multiply(maps[0], self._per_channel(scale)),)
+        parts = self._op.split(scale, self._op.constant(np.int64(1)), len(maps)).outputs()
+        return tuple(self._op.multiply(node, self._per_channel(part)) for node, part in zip(maps, parts, strict=True))
+
+    def _summed_convolution(self, maps: _Maps, weight: NDArray[np.float32], *, pad: int = 0) -> Any:
+        """The convolution of the maps' concatenation, as a sum over the maps: no copy of full-size maps."""
+        pieces = np.split(weight, len(maps), axis=1)
+        total = self._convolution(maps[0], pieces[0], pad=pad)
+        for node, piece in zip(maps[1:], pieces[1:], strict=True):
+            total = self._op.add(total, self._convolution(node, piece, pad=pad))
+        return total
+
+    def _upsampled(self, rgb: Any, key: str) -> Any:
+        """Twice the size: zeros between the samples, pad (2, 1), FIR; as one transposed depthwise convolution."""
+        kernel = np.broadcast_to(self._weight(key), (3, 1, 1, 4, 4))
+        return self._op.group_convolution_backprop_data(
+            rgb, self._constant(kernel), [2, 2], None, [1, 1], [1, 1], [1, 1]
+        )

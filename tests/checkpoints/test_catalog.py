@@ -1,0 +1,64 @@
+from __future__ import annotations
+
+import dataclasses
+import re
+import subprocess
+import sys
+from urllib.parse import urlsplit
+
+import pytest
+
+from likeness.checkpoints.catalog import CATALOG, DEFAULT_MODEL, CatalogEntry, embedded_path
+from likeness.checkpoints.formats import read_checkpoint
+
+PUBLISHED = [entry for entry in CATALOG.values() if entry.name != DEFAULT_MODEL]
+
+
+def test_the_table_holds_the_published_models_and_ours() -> None:
+    sizes = {entry.name: entry.config.size for entry in PUBLISHED if entry.config is not None}
+    assert sizes == {f"GPEN-BFR-{size}": size for size in (256, 512, 1024, 2048)}
+    assert list(CATALOG) == [DEFAULT_MODEL, *sizes]
+    assert all(name == entry.name for name, entry in CATALOG.items())
+
+
+@pytest.mark.parametrize("entry", PUBLISHED, ids=lambda entry: entry.name)
+def test_published_entries_can_be_fetched_and_are_not_for_business(entry: CatalogEntry) -> None:
+    assert entry.licence.must_accept
+    assert "non-commercial" in entry.licence.summary
+    assert entry.urls
+    for url in (*entry.urls, entry.page, entry.licence.url):
+        parts = urlsplit(url)
+        assert parts.scheme == "https"
+        assert parts.hostname
+    assert entry.sha256 is None or re.fullmatch(r"[0-9a-f]{64}", entry.sha256)
+    assert embedded_path(entry) is None
+
+
+def test_our_own_model_is_free_and_inside_the_package() -> None:
+    entry = CATALOG[DEFAULT_MODEL]
+    assert not entry.licence.must_accept
+    assert entry.urls == ()
+    path = embedded_path(entry)
+    assert path is not None
+    assert path.parts[-3:] == ("likeness", "weights", "likeness-512.safetensors")
+    if not path.exists():
+        pytest.skip("the weights are not in this checkout yet")
+    checkpoint = read_checkpoint(path)
+    assert checkpoint.kind == "likeness"
+    assert checkpoint.config.size == 512
+    assert checkpoint.info is not None
+    assert checkpoint.info.licence == entry.licence.name
+
+
+def test_the_table_cannot_be_changed() -> None:
+    with pytest.raises(TypeError):
+        CATALOG["mine"] = CATALOG[DEFAULT_MODEL]  # type: ignore[index]
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        CATALOG[DEFAULT_MODEL].sha256 = "0"  # type: ignore[misc]
+
+
+def test_importing_the_checkpoints_is_cheap() -> None:
+    heavy = "{'torch', 'httpx', 'openvino', 'safetensors', 'platformdirs', 'cv2'}"
+    program = f"import sys, likeness.checkpoints.store; print(sorted({heavy} & sys.modules.keys()))"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
