@@ -1,1 +1,129 @@
-"""Likeness restores portraits and keeps the person."""
+"""Likeness restores portraits and keeps the person.
+
+::
+
+    from likeness import Controls, Restorer, read_image, write_image
+
+    restorer = Restorer()
+    restoration = restorer.restore(read_image("photo.jpg"), Controls.natural())
+    write_image(restoration.image, "restored.jpg")
+    for outcome in restoration.faces:
+        print(outcome.index, outcome.status, outcome.reason)
+
+Everything is imported when it is first used, so that ``import likeness`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from likeness.errors import (
+        CheckpointError,
+        CheckpointFormatError,
+        ChecksumError,
+        ConfigError,
+        ControlError,
+        DownloadError,
+        ImageError,
+        ImageReadError,
+        ImageTooLargeError,
+        ImageWriteError,
+        LicenceError,
+        LikenessError,
+        MissingExtraError,
+        NoFaceError,
+        TrainingError,
+    )
+    from likeness.faces.face import Face
+    from likeness.imaging.files import read_image, write_image
+    from likeness.imaging.image import Box, Image, Point, Size
+    from likeness.restore.compare import compare
+    from likeness.restore.controls import PRESETS, Controls, RegionWeights
+    from likeness.restore.pipeline import FaceOutcome, FaceProjection, Restoration, Restorer
+    from likeness.restore.selection import Selection
+
+    __version__: str
+
+__all__ = [
+    "PRESETS",
+    "Box",
+    "CheckpointError",
+    "CheckpointFormatError",
+    "ChecksumError",
+    "ConfigError",
+    "ControlError",
+    "Controls",
+    "DownloadError",
+    "Face",
+    "FaceOutcome",
+    "FaceProjection",
+    "Image",
+    "ImageError",
+    "ImageReadError",
+    "ImageTooLargeError",
+    "ImageWriteError",
+    "LicenceError",
+    "LikenessError",
+    "MissingExtraError",
+    "NoFaceError",
+    "Point",
+    "RegionWeights",
+    "Restoration",
+    "Restorer",
+    "Selection",
+    "Size",
+    "TrainingError",
+    "__version__",
+    "compare",
+    "read_image",
+    "write_image",
+]
+
+_HOMES = {
+    "likeness.errors": (
+        "CheckpointError",
+        "CheckpointFormatError",
+        "ChecksumError",
+        "ConfigError",
+        "ControlError",
+        "DownloadError",
+        "ImageError",
+        "ImageReadError",
+        "ImageTooLargeError",
+        "ImageWriteError",
+        "LicenceError",
+        "LikenessError",
+        "MissingExtraError",
+        "NoFaceError",
+        "TrainingError",
+    ),
+    "likeness.faces.face": ("Face",),
+    "likeness.imaging.files": ("read_image", "write_image"),
+    "likeness.imaging.image": ("Box", "Image", "Point", "Size"),
+    "likeness.restore.compare": ("compare",),
+    "likeness.restore.controls": ("PRESETS", "Controls", "RegionWeights"),
+    "likeness.restore.pipeline": ("FaceOutcome", "FaceProjection", "Restoration", "Restorer"),
+    "likeness.restore.selection": ("Selection",),
+}
+
+
+def __getattr__(name: str) -> object:
+    """Import an exported name when it is first used (PEP 562)."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        value: object = version("likeness")
+    else:
+        home = next((module for module, names in _HOMES.items() if name in names), None)
+        if home is None:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        from importlib import import_module
+
+        value = getattr(import_module(home), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,149 @@
+"""The command line: ``likeness restore``, ``models``, ``train`` and ``presets``.
+
+Only this package prints, and only it decides about exit statuses. Each command is a module with one function
+``(argv, console) -> status`` that is imported when the command is called, so that ``likeness --help`` is quick.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from likeness.cli.console import Console
+
+__all__ = ["main", "restore_script"]
+
+_Command = Callable[[Sequence[str], Console], int]
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run a command line, by default the process's own.
+
+    Returns:
+        the exit status: 0 done, 1 failed, 2 could not begin (usage, values, files), 3 no face (``restore`` only), 130
+        interrupted.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    name = arguments[0] if arguments else ""
+    command = _COMMANDS.get(name)
+    if command is None:
+        return _without_command(arguments)
+    return _guarded(command.load(), arguments[1:])
+
+
+def restore_script(sample: Path, *, prog: str, argv: Sequence[str] | None = None) -> int:
+    """``likeness restore`` under another name, with a picture to restore where none is named.
+
+    Returns:
+        the exit status, as `main`.
+    """
+
+    def command(arguments: Sequence[str], console: Console) -> int:
+        from likeness.cli.restore import restore
+
+        return restore(arguments, console, prog=prog, default_input=sample)
+
+    return _guarded(command, list(sys.argv[1:] if argv is None else argv))
+
+
+def _guarded(command: _Command, arguments: Sequence[str]) -> int:
+    """Run a command; every error becomes a sentence and an exit status."""
+    from likeness.errors import ConfigError, ControlError, LikenessError, MissingExtraError
+
+    with Console() as console:
+        try:
+            return command(arguments, console)
+        except KeyboardInterrupt:
+            console.notice("interrupted")
+            return 130
+        except SystemExit as end:  # argparse: --help, or a sentence about the arguments
+            return end.code if isinstance(end.code, int) else 2
+        except (ConfigError, ControlError, MissingExtraError) as error:
+            console.error(str(error))
+            return 2
+        except LikenessError as error:
+            console.error(str(error))
+            return 1
+        except Exception as error:
+            console.unexpected(error)
+            return 1
+
+
+def _without_command(arguments: Sequence[str]) -> int:
+    with Console() as console:
+        if arguments and arguments[0] == "--version":
+            from importlib.metadata import version
+
+            console.show(f"likeness {version('likeness')}")
+            return 0
+        if arguments and arguments[0] in ("-h", "--help", "help"):
+            console.show(_help())
+            return 0
+        if not arguments:
+            console.error(f"name a command\n\n{_help()}")
+        elif arguments[0].startswith("-"):
+            console.error(f"flags go after the command: likeness COMMAND {arguments[0]}; see likeness --help")
+        else:
+            hint = f"; did you mean: likeness restore {arguments[0]}" if Path(arguments[0]).exists() else ""
+            console.error(f'there is no command "{arguments[0]}"{hint}; see likeness --help')
+        return 2
+
+
+def _help() -> str:
+    lines = [f"  {name:10}{command.summary}" for name, command in _COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: likeness COMMAND ...",
+            "",
+            "Restore portraits and keep the person.",
+            "",
+            *lines,
+            "",
+            "  likeness restore photo.jpg      writes output_photo.jpg",
+            "  likeness COMMAND --help         shows a command's flags",
+            "  likeness --version              shows the version",
+        ]
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Entry:
+    """A command: what it does, and the function that imports it."""
+
+    summary: str
+    load: Callable[[], _Command]
+
+
+def _load_restore() -> _Command:
+    from likeness.cli.restore import restore
+
+    return restore
+
+
+def _load_models() -> _Command:
+    from likeness.cli.models import models
+
+    return models
+
+
+def _load_presets() -> _Command:
+    from likeness.cli.presets import presets
+
+    return presets
+
+
+def _load_train() -> _Command:
+    from likeness.cli.train import train
+
+    return train
+
+
+# A further command (evaluate, serve, batch) gets a module of this package, a loader above and a line here.
+_COMMANDS: dict[str, _Entry] = {
+    "restore": _Entry(summary="restore the faces in pictures", load=_load_restore),
+    "presets": _Entry(summary="show what each preset sets", load=_load_presets),
+    "models": _Entry(summary="list, fetch and import networks", load=_load_models),
+    "train": _Entry(summary="train a network of your own", load=_load_train),
+}

@@ -1,0 +1,207 @@
+"""Settings of ``likeness restore``, and their files: TOML or JSON with the keys of the field reports, and ours."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any, cast
+
+from likeness.errors import ConfigError
+from likeness.restore.controls import Controls
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # the same library, for Python 3.10
+    import tomli as tomllib
+
+__all__ = ["Settings", "read_settings"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """What a configuration file, or the command line, says; None where it says nothing.
+
+    Attributes:
+        model: a model's name (``model`` in a file), or a checkpoint file (``model_path``, relative to the configuration
+            file's folder).
+        size, channel_multiplier: what the loaded model must be; checked, never assumed.
+        preset: base of the controls.
+        degradation_scale, latent_step_decay, face_mask_weights, keep_grain, strength, refine: laid over the preset; see
+            `likeness.Controls`.
+        faces, min_face, max_face: see `likeness.Selection`; in a file ``faces`` may also be a number or a list of them.
+        aligned, copy_unrestored, device, precision, threads, quality, bit_depth, max_pixels: as the flags of
+            ``likeness restore``.
+    """
+
+    model: str | Path | None = None
+    size: int | None = None
+    channel_multiplier: float | None = None
+    preset: str | None = None
+    degradation_scale: float | None = None
+    latent_step_decay: float | None = None
+    face_mask_weights: Mapping[str, float] | None = None
+    keep_grain: bool | None = None
+    strength: float | None = None
+    refine: int | None = None
+    faces: str | None = None
+    min_face: float | None = None
+    max_face: float | None = None
+    aligned: bool | None = None
+    copy_unrestored: bool | None = None
+    device: str | None = None
+    precision: str | None = None
+    threads: int | None = None
+    quality: int | None = None
+    bit_depth: int | None = None
+    max_pixels: int | None = None
+
+    def over(self, other: Settings) -> Settings:
+        """``other`` with everything that is set here laid over it; weights region by region, ``all`` first."""
+        merged = {
+            field.name: getattr(other, field.name) if getattr(self, field.name) is None else getattr(self, field.name)
+            for field in fields(Settings)
+        }
+        if self.face_mask_weights is not None and other.face_mask_weights is not None:
+            kept = {} if "all" in self.face_mask_weights else other.face_mask_weights
+            merged["face_mask_weights"] = {**kept, **self.face_mask_weights}
+        return Settings(**merged)
+
+    def controls(self) -> Controls:
+        """The preset (``standard`` if none is set) with the controls that are set laid over it.
+
+        Raises:
+            ControlError: for an unknown preset or region, or a value outside its range.
+        """
+        controls = Controls.preset(self.preset or "standard")
+        if self.degradation_scale is not None:
+            controls = replace(controls, degradation_scale=self.degradation_scale)
+        if self.latent_step_decay is not None:
+            controls = replace(controls, latent_step_decay=self.latent_step_decay)
+        if self.face_mask_weights is not None:
+            controls = controls.with_weights(self.face_mask_weights)
+        if self.keep_grain is not None:
+            controls = replace(controls, keep_grain=self.keep_grain)
+        if self.strength is not None:
+            controls = replace(controls, strength=self.strength)
+        if self.refine is not None:
+            controls = replace(controls, refine=self.refine)
+        return controls
+
+
+def read_settings(path: Path) -> Settings:
+    """Read a configuration file; ``.toml`` or ``.json`` by its suffix.
+
+    Ranges of the controls are checked by `Settings.controls`, the rest here.
+
+    Raises:
+        ConfigError: if the file is missing or damaged, or holds an unknown key or a value of the wrong type.
+    """
+    settings: dict[str, Any] = {}
+    for key, value in _load(path).items():
+        if key not in _KEYS:
+            raise ConfigError(f'{path}: unknown key "{key}"; known are {", ".join(_KEYS)}')
+        what, read = _KEYS[key]
+        taken = read(value)
+        if taken is None:
+            raise ConfigError(f"{path}: {key} must be {what}, not {json.dumps(value, default=str)}")
+        if key == "model_path":
+            key, taken = "model", _model_file(path, Path(taken))
+        if key in settings:
+            raise ConfigError(f"{path}: model and model_path name two models; keep one")
+        settings[key] = taken
+    return Settings(**settings)
+
+
+def _load(path: Path) -> Mapping[str, Any]:
+    parsers: dict[str, Callable[[str], Any]] = {".toml": tomllib.loads, ".json": json.loads}
+    parse = parsers.get(path.suffix.lower())
+    if parse is None:
+        raise ConfigError(f"{path}: a configuration file ends in .toml or .json; rename it to what it is")
+    try:
+        # utf-8-sig: Windows editors put a byte order mark before the text.
+        values = parse(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(f"{path}: the configuration file cannot be read ({error.strerror})") from error
+    except ValueError as error:  # the parsers' errors and UnicodeDecodeError are ValueErrors
+        raise ConfigError(f"{path} is not {path.suffix[1:].upper()}: {error}") from error
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{path} must hold a table of settings at its top level")
+    return cast("Mapping[str, Any]", values)
+
+
+def _model_file(config: Path, named: Path) -> Path:
+    found = config.parent / named.expanduser()
+    if not found.is_file():
+        raise ConfigError(f'{config}: model_path names {found}, which is no file; use "model" for a model\'s name')
+    return found
+
+
+# Readers return None for a value of the wrong kind; no setting is None itself, as neither TOML nor we have null.
+
+
+def _text(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _flag(value: Any) -> bool | None:
+    return value if isinstance(value, bool) else None
+
+
+def _whole(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
+
+
+def _weights(value: Any) -> dict[str, float] | None:
+    if not isinstance(value, dict):
+        return None
+    weights = {str(key): _number(weight) for key, weight in cast("dict[object, object]", value).items()}
+    numbers = {key: weight for key, weight in weights.items() if weight is not None}
+    return numbers if len(numbers) == len(weights) else None
+
+
+def _faces(value: Any) -> str | None:
+    if isinstance(value, list):
+        numbers = [_whole(number) for number in cast("list[object]", value)]
+        return ",".join(map(str, numbers)) if numbers and None not in numbers else None
+    number = _whole(value)
+    return _text(value) if number is None else str(number)
+
+
+def _one_of(*words: str) -> tuple[str, Callable[[Any], str | None]]:
+    def read(value: Any) -> str | None:
+        return value if value in words else None
+
+    return " or ".join(f'"{word}"' for word in words), read
+
+
+_KEYS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+    "model_path": ("the name of a checkpoint file", _text),
+    "model": ("a model's name", _text),
+    "size": ("a whole number", _whole),
+    "channel_multiplier": ("a number", _number),
+    "preset": ("a preset's name", _text),
+    "degradation_scale": ("a number", _number),
+    "latent_step_decay": ("a number", _number),
+    "face_mask_weights": ("a table of regions and numbers, such as { eye = 1.3 }", _weights),
+    "keep_grain": ("true or false", _flag),
+    "strength": ("a number", _number),
+    "refine": ("a whole number", _whole),
+    "faces": ('"all", "largest", "centre", a number or a list of numbers', _faces),
+    "min_face": ("a number of pixels", _number),
+    "max_face": ("a number of pixels", _number),
+    "aligned": ("true or false", _flag),
+    "copy_unrestored": ("true or false", _flag),
+    "device": _one_of("auto", "cpu", "cuda"),
+    "precision": _one_of("auto", "f32", "bf16"),
+    "threads": ("a whole number", _whole),
+    "quality": ("a whole number from 1 to 100", _whole),
+    "bit_depth": ("8 or 16", _whole),
+    "max_pixels": ("a whole number", _whole),
+}

@@ -1,0 +1,152 @@
+"""What a person sees while a command works.
+
+Messages go to stderr; stdout holds only what was asked for (a picture, a table, a path).
+"""
+
+from __future__ import annotations
+
+import logging
+import sys
+import traceback
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import contextmanager
+from types import TracebackType
+from typing import TypeVar
+
+__all__ = ["Console"]
+
+_Item = TypeVar("_Item")
+
+
+class Console:
+    """Lines on stderr, a progress bar under them, and the library's log as lines.
+
+    Use as a context manager; inside it the log of the ``likeness`` package is shown as well.
+
+    Args:
+        verbosity: -1 shows only what went wrong, 0 warnings and results too, 1 details, 2 everything the library logs.
+    """
+
+    def __init__(self, *, verbosity: int = 0) -> None:
+        self._verbosity = verbosity
+        self.subject = ""
+        """What is being worked on; put before the library's log lines."""
+        self._bar_shown = False
+        self._handler = _LogLines(self)
+
+    def __enter__(self) -> Console:
+        logger = logging.getLogger("likeness")
+        self._level = logger.level
+        logger.setLevel(self._log_level)
+        logger.addHandler(self._handler)
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        logger = logging.getLogger("likeness")
+        logger.removeHandler(self._handler)
+        logger.setLevel(self._level)
+
+    @property
+    def verbosity(self) -> int:
+        return self._verbosity
+
+    @verbosity.setter
+    def verbosity(self, value: int) -> None:
+        """Commands set it once they have parsed their arguments, that is inside the context."""
+        self._verbosity = value
+        logger = logging.getLogger("likeness")
+        if self._handler in logger.handlers:
+            logger.setLevel(self._log_level)
+
+    @property
+    def _log_level(self) -> int:
+        return {-1: logging.ERROR, 0: logging.WARNING, 1: logging.INFO}.get(self._verbosity, logging.DEBUG)
+
+    @property
+    def verbose(self) -> bool:
+        return self.verbosity > 0
+
+    def show(self, text: str) -> None:
+        """What was asked for, on stdout."""
+        print(text, flush=True)
+
+    def say(self, line: str) -> None:
+        """A result."""
+        if self.verbosity >= 0:
+            self._write(line)
+
+    def notice(self, line: str) -> None:
+        """What must be read, even with ``-q``."""
+        self._write(line)
+
+    def ask(self, question: str) -> str:
+        """The user's answer, stripped; empty at the end of the input."""
+        print(question, end=" ", file=sys.stderr, flush=True)
+        return sys.stdin.readline().strip()
+
+    def detail(self, line: str) -> None:
+        """Something that only ``-v`` shows."""
+        if self.verbose:
+            self._write(line)
+
+    def warn(self, sentence: str) -> None:
+        if self.verbosity >= 0:
+            self._write(f"warning: {sentence}")
+
+    def error(self, sentence: str) -> None:
+        self._write(f"error: {sentence}")
+
+    def unexpected(self, error: BaseException, *, subject: str = "") -> None:
+        """An error that nobody foresaw, that is a bug: named as such, its traceback only with ``-v``."""
+        what = f"{subject}: " if subject else ""
+        hint = "the lines above show where" if self.verbose else "-v shows where"
+        if self.verbose:
+            self._write("".join(traceback.format_exception(error)).rstrip())
+        self.error(f"{what}unexpected {type(error).__name__}: {error} (a bug in Likeness; {hint})")
+
+    @contextmanager
+    def progress(self, items: Sequence[_Item], *, unit: str) -> Generator[Iterator[_Item]]:
+        """The items one by one, with a progress bar if stderr is a terminal and there is more than one.
+
+        The bar is gone before the context ends, however it ends.
+        """
+        if len(items) < 2 or self.verbosity < 0 or not sys.stderr.isatty():
+            yield iter(items)
+            return
+        from tqdm import tqdm
+
+        # tqdm's own iterator would show an item as done as soon as the next is asked for; that is what is wanted here.
+        bar = tqdm(items, unit=unit, file=sys.stderr, dynamic_ncols=True, leave=False)
+        self._bar_shown = True
+        try:
+            yield iter(bar)
+        finally:
+            self._bar_shown = False
+            bar.close()
+
+    def _write(self, line: str) -> None:
+        if self._bar_shown:
+            from tqdm import tqdm
+
+            tqdm.write(line, file=sys.stderr)
+        else:
+            print(line, file=sys.stderr, flush=True)
+
+
+class _LogLines(logging.Handler):
+    """Shows log records as lines of a console."""
+
+    def __init__(self, console: Console) -> None:
+        super().__init__()
+        self._console = console
+
+    def emit(self, record: logging.LogRecord) -> None:
+        message = record.getMessage()
+        subject = self._console.subject
+        if subject and subject not in message:
+            message = f"{subject}: {message}"
+        if record.levelno < logging.WARNING:
+            self._console.detail(message)
+        # A face that fails is told with its picture's outcome; once is enough.
+        elif record.name != "likeness.restore.pipeline":
+            self._console.warn(message)

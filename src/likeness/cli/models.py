@@ -1,0 +1,176 @@
+"""``likeness models``: which networks there are, and fetching or importing them."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Generator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from likeness.cli.console import Console
+from likeness.cli.restore import Parser, add_verbosity, verbosity
+from likeness.cli.table import table
+from likeness.errors import LicenceError
+
+__all__ = ["models"]
+
+_DESCRIPTION = """\
+The networks that likeness restore --model takes by name.
+
+  likeness models list               what there is
+  likeness models fetch NAME         fetch published weights, after showing their licence
+  likeness models import FILE        take a checkpoint (.pth or .safetensors) into the store
+  likeness models path NAME          where a model's file lies
+
+The store is the folder LIKENESS_HOME, or the user's cache folder; LIKENESS_OFFLINE=1 forbids fetching."""
+
+_STATES = {"available": "not fetched"}
+
+
+def models(argv: Sequence[str], console: Console) -> int:
+    """Run the command.
+
+    Returns:
+        0, or 1 if a licence was not accepted.
+
+    Raises:
+        CheckpointError: if a model cannot be had.
+        SystemExit: for ``--help``, and for arguments that cannot be parsed.
+    """
+    flags = _parser().parse_args(argv)
+    console.verbosity = verbosity(flags)
+    if flags.action == "fetch":
+        return _fetch(flags.name, flags.accept_licence, console)
+    if flags.action == "import":
+        return _import(flags.file, flags.name, flags.accept_licence, flags.replace, console)
+    if flags.action == "path":
+        return _path(flags.name, console)
+    return _list(console)
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = Parser(
+        prog="likeness models",
+        usage="likeness models list|fetch|import|path ...",
+        description=_DESCRIPTION,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    actions = parser.add_subparsers(
+        dest="action", prog="likeness models", required=True, metavar="ACTION", help=argparse.SUPPRESS
+    )
+    listing = actions.add_parser("list", description="Show every model: name, size, licence, whether it is here.")
+    fetch = actions.add_parser("fetch", description="Fetch a model. An interrupted fetch goes on where it stopped.")
+    fetch.add_argument("name", metavar="NAME", help="as likeness models list shows it")
+    taking = actions.add_parser("import", description="Take a checkpoint into the store, as safetensors.")
+    taking.add_argument("file", metavar="FILE", type=Path, help="a GPEN checkpoint, .pth or .safetensors")
+    taking.add_argument("--name", metavar="NAME", help="the name it gets (that of the file)")
+    taking.add_argument("--replace", action="store_true", help="replace a model of that name")
+    path = actions.add_parser("path", description="Print where a model's file lies.")
+    path.add_argument("name", metavar="NAME", help="as likeness models list shows it")
+    for one in (fetch, taking):
+        one.add_argument(
+            "--accept-licence", "--accept-license", action="store_true", help="you have read the licence and accept it"
+        )
+    for one in (listing, fetch, taking, path):
+        add_verbosity(one)
+    return parser
+
+
+def _list(console: Console) -> int:
+    from likeness.checkpoints.store import Store
+
+    store = Store()
+    head = ["name", "size", "state", "licence"]
+    rows = [
+        [model.name, _megabytes(model.size), _STATES.get(model.state, model.state), model.licence or "not named"]
+        for model in store.list()
+    ]
+    if console.verbose:
+        head.append("description")
+        for row, model in zip(rows, store.list(), strict=True):
+            row.append(model.description)
+    console.show(table(head, rows))
+    console.detail(f"the store is {store.root}")
+    return 0
+
+
+def _fetch(name: str, accept_licence: bool, console: Console) -> int:
+    from likeness.checkpoints.store import Store
+
+    store = Store()
+    if not _licence_settled(name, accept_licence, console, f"likeness models fetch {name} --accept-licence"):
+        return 1
+    with _progress(console) as progress:
+        path = store.fetch(name, progress=progress)
+    console.say(f"{name} is here: {path}")
+    return 0
+
+
+def _import(file: Path, name: str | None, accept_licence: bool, replace: bool, console: Console) -> int:
+    from likeness.checkpoints.store import Store
+
+    store = Store()
+    name = name or file.stem
+    if not _licence_settled(
+        name, accept_licence, console, f"likeness models import {file} --name {name} --accept-licence"
+    ):
+        return 1
+    path = store.import_(file, name, replace=replace)
+    console.say(f"{file} is now the model {path.stem} ({path})")
+    return 0
+
+
+def _path(name: str, console: Console) -> int:
+    from likeness.checkpoints.store import Store
+
+    console.show(str(Store().path(name)))
+    return 0
+
+
+def _licence_settled(name: str, accepted: bool, console: Console, command: str) -> bool:
+    """Whether the model may be used; shows its licence, and asks if there is somebody to ask.
+
+    Raises:
+        LicenceError: if it was not accepted and nobody can be asked.
+    """
+    from likeness.checkpoints.catalog import CATALOG
+    from likeness.checkpoints.store import Store
+
+    entry = next((entry for key, entry in CATALOG.items() if key.casefold() == name.casefold()), None)
+    store = Store()
+    if entry is None or not entry.licence.must_accept or store.licence_accepted(entry.name):
+        return True
+    console.notice(f"{entry.name} has its own licence: {entry.licence.name}")
+    console.notice(f"  {entry.licence.summary}")
+    console.notice(f"  {entry.licence.url}")
+    if not accepted:
+        if not sys.stdin.isatty():
+            raise LicenceError(f"the licence of {entry.name} was not accepted; read it, then use {command}")
+        if console.ask("Do you accept it? [y/N]").lower() not in ("y", "yes"):
+            console.notice("not accepted; nothing was done")
+            return False
+    store.accept_licence(entry.name)
+    return True
+
+
+@contextmanager
+def _progress(console: Console) -> Generator[Callable[[int, int | None], None] | None]:
+    """A progress bar in bytes on a terminal; nothing elsewhere."""
+    if console.verbosity < 0 or not sys.stderr.isatty():
+        yield None
+        return
+    from tqdm import tqdm
+
+    with tqdm(unit="B", unit_scale=True, unit_divisor=1000, file=sys.stderr, dynamic_ncols=True, leave=False) as bar:
+
+        def show(here: int, total: int | None) -> None:
+            bar.total = total
+            bar.update(here - bar.n)
+
+        yield show
+
+
+def _megabytes(size: int | None) -> str:
+    return "?" if size is None else f"{size / 1e6:.0f} MB"

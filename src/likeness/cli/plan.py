@@ -1,0 +1,253 @@
+"""From what was typed to what will be done: which pictures are read, and which files are written."""
+
+from __future__ import annotations
+
+import glob
+import os
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from likeness.errors import ConfigError, ImageWriteError
+from likeness.imaging.encode import find_format
+from likeness.imaging.files import is_picture, output_suffix
+
+__all__ = ["Job", "Targets", "plan"]
+
+_STANDARD = "-"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Targets:
+    """Where results go, as typed; None where nothing was typed.
+
+    Attributes:
+        output: a file, a folder, or "-" for standard output.
+        compare: whether before/after sheets are written.
+        compare_to: a file or a folder for them; None puts each beside its result.
+        save_faces: folder for aligned crops.
+        report: file of the report.
+        bit_depth: of the results; checked against their formats.
+    """
+
+    output: str | None = None
+    compare: bool = False
+    compare_to: str | None = None
+    save_faces: Path | None = None
+    report: Path | None = None
+    bit_depth: Literal[8, 16] | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One picture to restore.
+
+    Attributes:
+        source: the picture, None for standard input.
+        target: the result, None for standard output.
+        compare: the before/after sheet.
+        faces: aligned crops are saved as this path and ``_face0_before.png``, ``_face0_after.png`` and so on.
+    """
+
+    source: Path | None
+    target: Path | None
+    compare: Path | None = None
+    faces: Path | None = None
+
+    @property
+    def name(self) -> str:
+        """What messages call the picture."""
+        return "standard input" if self.source is None else str(self.source)
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Found:
+    """A picture and the names its results may get.
+
+    Attributes:
+        source: the picture, None for standard input.
+        inside: name of its result under a folder given with ``-o``.
+        default: its result if there is no ``-o``, None for standard output.
+        by_pattern: whether a pattern of ours found it.
+    """
+
+    source: Path | None
+    inside: Path
+    default: Path | None
+    by_pattern: bool = False
+
+
+def plan(inputs: Sequence[str], targets: Targets) -> tuple[Job, ...]:
+    """What to do with the inputs, in order. Nothing is read or written yet.
+
+    An input is a file; a folder, whose pictures are taken with those of its subfolders, hidden ones excepted; a pattern
+    with ``*``, ``?`` or ``[``, also ``**``, if there is no file of that name; or "-".
+
+    Results: one picture goes to the file given with ``-o``; into a folder (one that exists, or a name without a suffix or
+    with a slash at its end) go all under their own names; without ``-o`` a file ``photo.jpg`` becomes
+    ``output_photo.jpg`` and a folder ``family`` the folder ``output_family``, both in the current directory.
+
+    Raises:
+        ConfigError: if an input holds no picture, ``-o`` does not fit, two inputs would write the same file, or a file
+            that is an input would be written.
+    """
+    if _STANDARD in inputs and len(inputs) > 1:
+        raise ConfigError("- (standard input) cannot be mixed with other inputs; give it alone")
+    found = _find(inputs, targets)
+    single = len(found) == 1 and not Path(inputs[0]).expanduser().is_dir()
+    jobs = [
+        Job(
+            source=item.source,
+            target=_target(item, single, targets),
+            compare=_compare(item, single, targets),
+            faces=targets.save_faces / label if targets.save_faces else None,
+        )
+        for item, label in zip(found, _labels(found), strict=True)
+    ]
+    _refuse_collisions(jobs, targets)
+    return tuple(jobs)
+
+
+def _find(inputs: Sequence[str], targets: Targets) -> list[_Found]:
+    found: list[_Found] = []
+    for text in inputs:
+        path = Path(text).expanduser()
+        if text == _STANDARD:
+            found.append(_Found(source=None, inside=Path("stdin"), default=None))
+        elif path.is_dir():
+            found += _in_folder(path, targets)
+        elif not path.exists() and glob.has_magic(text):
+            # Not Path.glob, which takes no absolute patterns.
+            matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207
+            pictures = [Path(match) for match in matches if is_picture(match) and not Path(match).is_dir()]
+            if not pictures:
+                raise ConfigError(f'no picture matches "{text}"; check the pattern and the folder')
+            found += [_single(picture, by_pattern=True) for picture in pictures]
+        else:
+            found.append(_single(path))
+    if any(item.by_pattern for item in found) and targets.output is None:
+        # Results of an earlier run lie where the pattern looks.
+        results = {_key(item.default) for item in found if item.default}
+        found = [item for item in found if not (item.by_pattern and item.source and _key(item.source) in results)]
+    # A picture that was named twice is restored once.
+    unique: dict[tuple[str | None, Path], _Found] = {}
+    for item in found:
+        unique.setdefault((item.source and _key(item.source), item.inside), item)
+    return list(unique.values())
+
+
+def _single(path: Path, *, by_pattern: bool = False) -> _Found:
+    name = path.with_suffix(output_suffix(path)).name if path.name else "picture"
+    return _Found(source=path, inside=Path(name), default=Path(f"output_{name}"), by_pattern=by_pattern)
+
+
+def _in_folder(folder: Path, targets: Targets) -> list[_Found]:
+    home = Path(f"output_{folder.resolve().name or 'pictures'}")
+    ours = _key(home if targets.output is None else Path(targets.output))
+    pictures: list[Path] = []
+    for place, folders, files in os.walk(folder, onerror=_unreadable_folder):
+        # Not into our own results, which may lie inside the folder.
+        folders[:] = sorted(name for name in folders if not name.startswith(".") and _key(Path(place, name)) != ours)
+        pictures += [Path(place, name) for name in sorted(files) if is_picture(name) and not name.startswith(".")]
+    if not pictures:
+        raise ConfigError(f"the folder {folder} holds no picture; check its name")
+    insides = [picture.relative_to(folder).with_suffix(output_suffix(picture)) for picture in pictures]
+    return [
+        _Found(source=picture, inside=inside, default=home / inside)
+        for picture, inside in zip(pictures, insides, strict=True)
+    ]
+
+
+def _unreadable_folder(error: OSError) -> None:
+    raise ConfigError(f"the folder {error.filename} cannot be read ({error.strerror}); check its permissions")
+
+
+def _target(item: _Found, single: bool, targets: Targets) -> Path | None:
+    output = targets.output
+    if output is None:
+        return item.default
+    if output == _STANDARD:
+        if not single:
+            raise ConfigError("-o - writes one picture to standard output; name one picture, or a folder with -o")
+        return None
+    if not _is_folder(output):
+        return _single_file(output, "-o", single)
+    if item.source is None:
+        raise ConfigError(f"-o {output} is a folder, and a picture from standard input has no name; name a file")
+    return Path(output).expanduser() / item.inside
+
+
+def _compare(item: _Found, single: bool, targets: Targets) -> Path | None:
+    name = item.inside.with_name(f"compare_{item.inside.name}")
+    if targets.compare_to is not None:
+        if not _is_folder(targets.compare_to):
+            return _single_file(targets.compare_to, "--compare-to", single)
+        if item.source is None:
+            raise ConfigError(f"--compare-to {targets.compare_to} is a folder; name a file for standard input")
+        return Path(targets.compare_to).expanduser() / name
+    if not targets.compare:
+        return None
+    target = _target(item, single, targets)
+    if target is None:
+        raise ConfigError("the result goes to standard output, so name the comparison's file with --compare-to")
+    return target.with_name(f"compare_{target.name}" if item.source is None else name.name)
+
+
+def _is_folder(text: str) -> bool:
+    path = Path(text).expanduser()
+    if path.is_file():
+        return False
+    return path.is_dir() or text.endswith(("/", os.sep)) or not path.suffix
+
+
+def _single_file(text: str, flag: str, single: bool) -> Path:
+    """The path of the one picture's result, checked as far as that goes before any work."""
+    if not single:
+        raise ConfigError(f"{flag} {text} is a file, and there are several pictures: name a folder, or end it in /")
+    path = Path(text).expanduser()
+    try:
+        find_format(path.suffix)
+    except ImageWriteError as error:
+        raise ConfigError(f"{flag} {text}: {error}") from error
+    if not path.parent.is_dir():
+        raise ConfigError(f"{flag} {text}: the folder {path.parent} does not exist; make it first")
+    return path
+
+
+def _labels(found: Sequence[_Found]) -> list[Path]:
+    """Per picture the start of its crops' names: without suffix, unless another picture differs in nothing else."""
+    bare = [item.inside.with_suffix("") for item in found]
+    counts = Counter(bare)
+    return [item.inside if counts[label] > 1 else label for item, label in zip(found, bare, strict=True)]
+
+
+def _refuse_collisions(jobs: Sequence[Job], targets: Targets) -> None:
+    inputs = {_key(job.source): job for job in jobs if job.source is not None}
+    written: dict[str, str] = {}
+    planned = [(path, job.name) for job in jobs for path in (job.target, job.compare) if path is not None]
+    if targets.report is not None:
+        planned.append((targets.report, "--report"))
+    for path, origin in planned:
+        key = _key(path)
+        if key in inputs:
+            raise ConfigError(f"{path} is an input and would be overwritten; choose another name or folder with -o")
+        if key in written:
+            raise ConfigError(f"{written[key]} and {origin} would both write {path}; give them apart, or use -o")
+        written[key] = origin
+    labels = [str(job.faces) for job in jobs if job.faces is not None]
+    if len(set(labels)) < len(labels):
+        raise ConfigError("two pictures of the same name would save their faces to the same files; give them apart")
+    for job in jobs:
+        if targets.bit_depth == 16 and job.target is not None and 16 not in find_format(job.target.suffix).depths:
+            raise ConfigError(f"{job.target} cannot hold 16 bits per sample; give a PNG or TIFF file with -o")
+
+
+def _key(path: Path) -> str:
+    """The same for two names of one file: hard links, symbolic links, and letter case where the disk ignores it."""
+    try:
+        found = path.stat()
+    except OSError:
+        return str(path.absolute().parent.resolve() / path.name)
+    return f"{found.st_dev}:{found.st_ino}"

@@ -1,0 +1,375 @@
+"""The work of ``likeness restore``: pictures one after the other, none of which can stop the others."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Literal, cast
+
+from likeness.checkpoints.catalog import DEFAULT_MODEL
+from likeness.cli.console import Console
+from likeness.cli.plan import Job, plan
+from likeness.cli.restore import RestoreOptions
+from likeness.errors import ConfigError, ImageReadError, ImageWriteError, LikenessError, NoFaceError
+from likeness.imaging.decode import HEAD_BYTES, sniff_format
+from likeness.imaging.encode import encode_image, find_format
+from likeness.imaging.files import (
+    DEFAULT_MAX_PIXELS,
+    output_suffix,
+    read_image,
+    write_bytes_atomically,
+    write_image,
+)
+from likeness.imaging.image import Image
+from likeness.restore.compare import compare
+from likeness.restore.pipeline import FaceOutcome, Restoration, Restorer
+from likeness.restore.report import PictureRecord, RunRecord, face_record, write_report
+
+__all__ = ["run"]
+
+_FACES_NAMED = 3
+"""How many faces' remarks are shown per picture; a group photograph may have dozens."""
+
+
+def run(options: RestoreOptions, console: Console) -> int:
+    """Restore what the options name.
+
+    Returns:
+        the exit status: 0 all restored, 1 something failed (the report included), 3 nothing failed but a picture holds no
+        face.
+
+    Raises:
+        LikenessError: if the work cannot begin: then nothing was read or written.
+        KeyboardInterrupt: passed on, after the report of what was done was written.
+    """
+    jobs = plan(options.inputs, options.targets)
+    _check_streams(jobs)
+    report = options.targets.report
+    if report is not None:
+        _make_folder(report.parent)
+    for warning in options.controls.warnings:
+        console.warn(warning)
+    worker = _Worker(options, console)
+    records: list[PictureRecord] = []
+    began = time.perf_counter()
+    interrupted, report_written = True, True
+    try:
+        with console.progress(jobs, unit="picture") as pending:
+            for number, job in enumerate(pending, start=1):
+                console.subject = job.name
+                count = f"[{number}/{len(jobs)}] " if len(jobs) > 1 else ""
+                records.append(worker.restore(job, count))
+        interrupted = False
+    finally:
+        console.subject = ""
+        if report is not None:
+            report_written = _write_report(report, replace(worker.record, interrupted=interrupted), records, console)
+        if interrupted:
+            console.notice(f"{len(records)} of {len(jobs)} pictures were done; what was written is complete")
+    if len(jobs) > 1:
+        console.say(_summary(records, time.perf_counter() - began))
+    return _status(records) if report_written else 1
+
+
+class _Worker:
+    """Restores one picture after the other with one network."""
+
+    def __init__(self, options: RestoreOptions, console: Console) -> None:
+        self._options = options
+        self._console = console
+        model = options.settings.model or DEFAULT_MODEL
+        began = time.perf_counter()
+        self._restorer = Restorer(model, device=options.device, precision=options.precision, threads=options.threads)
+        config = self._restorer.runtime.config
+        for name, wanted, found in (
+            ("size", options.settings.size, config.size),
+            ("channel_multiplier", options.settings.channel_multiplier, config.channel_multiplier),
+        ):
+            if wanted is not None and wanted != found:
+                raise ConfigError(
+                    f"the configuration says {name} = {wanted:g}, but the model {model} has {found:g}; correct it or "
+                    "leave it out"
+                )
+        console.detail(
+            f"model {model}, {config.size} px, {self._restorer.runtime.description}, ready in "
+            f"{time.perf_counter() - began:.1f} s"
+        )
+        self.record = RunRecord(
+            model=str(model),
+            runtime=self._restorer.runtime,
+            preset=options.preset,
+            controls=options.controls,
+            selection=options.selection,
+            aligned=options.aligned,
+        )
+
+    def restore(self, job: Job, count: str) -> PictureRecord:
+        """Restore one picture; whatever goes wrong with it is told, and recorded."""
+        try:
+            return self._restore(job, count)
+        except (LikenessError, OSError, MemoryError) as error:
+            if isinstance(error, MemoryError):
+                message = f"{job.name}: not enough memory for this picture; close other programs or make it smaller"
+            else:
+                message = _with_name(job.name, error)
+            self._console.error(f"{count}{message}")
+            return PictureRecord(input=_input(job), status="failed", message=message)
+        except Exception as error:
+            # A bug of ours: it must be seen and counted, but not cost the studio the other 500 pictures.
+            self._console.unexpected(error, subject=f"{count}{job.name}")
+            return PictureRecord(input=_input(job), status="failed", message=f"{type(error).__name__}: {error}")
+
+    def _restore(self, job: Job, count: str) -> PictureRecord:
+        options, clock = self._options, _Clock()
+        data = _standard_input() if job.source is None else None
+        image = read_image(
+            data if data is not None else cast("Path", job.source),
+            max_pixels=options.max_pixels or DEFAULT_MAX_PIXELS,
+            name=job.name,
+        )
+        clock.lap("read")
+        try:
+            restoration = self._restorer.restore(
+                image, options.controls, selection=options.selection, aligned=options.aligned
+            )
+        except NoFaceError as error:
+            clock.lap("detect")
+            return self._unrestored(job, count, image, data, "no face", str(error), None, clock)
+        clock.laps.update(restoration.milliseconds)
+        clock.skip()
+        self._tell_faces(job, restoration)
+        if not restoration.restored:
+            reasons = "; ".join(sorted({face.reason for face in restoration.failed}))
+            message = f"no face could be restored ({reasons})"
+            return self._unrestored(job, count, image, data, "failed", message, restoration, clock)
+        output = self._write(job, restoration.image, data)
+        clock.lap("write")
+        face_files = self._save_faces(job, restoration)
+        if job.compare is not None:
+            _make_folder(job.compare.parent)
+            write_image(compare(image, restoration), job.compare, quality=92)
+            clock.lap("compare")
+        failed = len(restoration.failed)
+        record = PictureRecord(
+            input=_input(job),
+            status="partly restored" if failed else "restored",
+            message=f"{_faces(failed)} could not be restored" if failed else "",
+            output=output,
+            compare=str(job.compare) if job.compare else None,
+            face_files=face_files,
+            size=image.size,
+            faces=tuple(face_record(outcome, image.size) for outcome in restoration.faces),
+            milliseconds=clock.laps,
+        )
+        self._console.say(f"{count}{job.name} -> {output}: {_counted(record)} ({clock.seconds:.1f} s)")
+        return record
+
+    def _unrestored(
+        self,
+        job: Job,
+        count: str,
+        image: Image,
+        data: bytes | None,
+        status: Literal["no face", "failed"],
+        message: str,
+        restoration: Restoration | None,
+        clock: _Clock,
+    ) -> PictureRecord:
+        """Tell and record a picture without a restored face; copy it if that is wanted."""
+        output: str | None = None
+        if self._options.copy_unrestored:
+            output = self._copy(job, image, data)
+            clock.lap("write")
+        done = f"copied as it is to {output}" if output else "nothing was written"
+        self._console.error(f"{count}{job.name}: {message}; {done}")
+        return PictureRecord(
+            input=_input(job),
+            status=status,
+            message=message,
+            output=output,
+            copied=output is not None,
+            size=image.size,
+            faces=tuple(face_record(face, image.size) for face in restoration.faces) if restoration else (),
+            milliseconds=clock.laps,
+        )
+
+    def _tell_faces(self, job: Job, restoration: Restoration) -> None:
+        """Remarks about single faces, and numbers that were asked for and are not there."""
+        count = len(restoration.faces)
+        which = self._options.selection.which
+        missing = [index for index in which if index >= count] if isinstance(which, tuple) else []
+        if missing:
+            names = ", ".join(map(str, missing))
+            self._console.warn(f"{job.name} has {_faces(count)}, numbered from 0; there is no face {names}")
+        for face in restoration.failed:
+            self._console.error(f"{job.name}, face {face.index}: could not be restored ({face.reason})")
+        remarks = [(face, warning) for face in restoration.faces for warning in face.warnings]
+        shown = remarks if self._console.verbose or len(remarks) <= _FACES_NAMED + 1 else remarks[:_FACES_NAMED]
+        for face, warning in shown:
+            self._console.warn(f"{job.name}, face {face.index}: {warning}")
+        if len(shown) < len(remarks):
+            more = len(remarks) - len(shown)
+            self._console.warn(f"{job.name}: {more} more remarks of this kind; -v shows them, --report keeps them")
+
+    def _write(self, job: Job, image: Image, data: bytes | None) -> str:
+        options = self._options
+        if job.target is None:
+            file_format = find_format(_standard_suffix(job, data)).name
+            return _to_standard_output(
+                encode_image(image, file_format, bit_depth=options.targets.bit_depth, quality=options.quality)
+            )
+        _make_folder(job.target.parent)
+        write_image(image, job.target, bit_depth=options.targets.bit_depth, quality=options.quality)
+        return str(job.target)
+
+    def _copy(self, job: Job, image: Image, data: bytes | None) -> str:
+        """The input's own bytes, unless the result is to be of another format: then the picture, unchanged."""
+        if data is None:
+            data = cast("Path", job.source).read_bytes()
+        kind = sniff_format(data[:HEAD_BYTES]) or ""
+        wanted = find_format(_standard_suffix(job, data) if job.target is None else job.target.suffix).name
+        if kind.upper() != wanted:
+            return self._write(job, image, data)
+        if job.target is None:
+            return _to_standard_output(data)
+        _make_folder(job.target.parent)
+        write_bytes_atomically(data, job.target)
+        return str(job.target)
+
+    def _save_faces(self, job: Job, restoration: Restoration) -> tuple[str, ...]:
+        if job.faces is None:
+            return ()
+        _make_folder(job.faces.parent)
+        written: list[str] = []
+        for face in restoration.restored:
+            for moment, crop in _crops(face):
+                path = job.faces.with_name(f"{job.faces.name}_face{face.index}_{moment}.png")
+                write_image(crop, path)
+                written.append(str(path))
+        return tuple(written)
+
+
+class _Clock:
+    def __init__(self) -> None:
+        self._began = self._last = time.perf_counter()
+        self.laps: dict[str, float] = {}
+
+    @property
+    def seconds(self) -> float:
+        return time.perf_counter() - self._began
+
+    def lap(self, name: str) -> None:
+        now = time.perf_counter()
+        self.laps[name] = (now - self._last) * 1e3
+        self._last = now
+
+    def skip(self) -> None:
+        """Count the time since the last lap to none."""
+        self._last = time.perf_counter()
+
+
+def _crops(face: FaceOutcome) -> list[tuple[str, Image]]:
+    return [(moment, crop) for moment, crop in (("before", face.before), ("after", face.after)) if crop is not None]
+
+
+def _write_report(path: Path, run: RunRecord, pictures: Sequence[PictureRecord], console: Console) -> bool:
+    """Whether the report could be written; the pictures are done by now, and must not be lost in an exception."""
+    try:
+        write_report(path, run, pictures)
+    except ImageWriteError as error:
+        console.error(str(error))
+        return False
+    return True
+
+
+def _check_streams(jobs: Sequence[Job]) -> None:
+    for job in jobs:
+        if job.source is None and sys.stdin.isatty():
+            raise ConfigError(
+                "- reads a picture from standard input, but that is the keyboard; use likeness restore - < FILE"
+            )
+        if job.target is None and sys.stdout.isatty():
+            raise ConfigError("the result would go to the terminal; send it to a file with > FILE or -o FILE")
+
+
+def _standard_input() -> bytes:
+    try:
+        return sys.stdin.buffer.read()
+    except OSError as error:
+        raise ImageReadError(f"standard input cannot be read ({error.strerror}); pipe a picture in") from error
+
+
+def _standard_suffix(job: Job, data: bytes | None) -> str:
+    """The suffix, and with it the format, of a result on standard output: as the input's."""
+    if job.source is not None:
+        return output_suffix(job.source)
+    kind = (sniff_format((data or b"")[:HEAD_BYTES]) or "").lower()
+    return output_suffix(f"picture.{ {'heif': 'heic'}.get(kind, kind) }")
+
+
+def _to_standard_output(data: bytes) -> str:
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except OSError as error:
+        # Python would try to flush the rest once more at its end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        raise ImageWriteError(f"standard output cannot be written ({error.strerror}); check where it goes") from error
+    return "standard output"
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImageWriteError(f"the folder {folder} cannot be made ({error.strerror}); choose another one") from error
+
+
+def _input(job: Job) -> str:
+    return "-" if job.source is None else str(job.source)
+
+
+def _with_name(name: str, error: Exception) -> str:
+    """The error's sentence, which begins with the picture's name unless it names it anyway."""
+    sentence = str(error)
+    return sentence if name in sentence else f"{name}: {sentence}"
+
+
+def _faces(count: int) -> str:
+    return f"{count} face{'' if count == 1 else 's'}"
+
+
+def _counted(record: PictureRecord) -> str:
+    """Such as "2 faces restored, 1 left alone"."""
+    parts = [f"{_faces(record.count('restored'))} restored"]
+    if record.count("failed"):
+        parts.append(f"{record.count('failed')} failed")
+    if record.count("skipped"):
+        parts.append(f"{record.count('skipped')} left alone")
+    return ", ".join(parts)
+
+
+def _summary(records: Sequence[PictureRecord], seconds: float) -> str:
+    count = {status: sum(record.status == status for record in records) for status in ("no face", "failed")}
+    partly = sum(record.status == "partly restored" for record in records)
+    restored = len(records) - count["no face"] - count["failed"]
+    faces = sum(record.count("restored") for record in records)
+    parts = [f"{restored} of {len(records)} pictures restored ({_faces(faces)})"]
+    if partly:
+        parts.append(f"{partly} of them in part")
+    if count["no face"]:
+        parts.append(f"{count['no face']} without a face to restore")
+    if count["failed"]:
+        parts.append(f"{count['failed']} failed")
+    return f"{', '.join(parts)}; {seconds:.1f} s"
+
+
+def _status(records: Sequence[PictureRecord]) -> int:
+    statuses = {record.status for record in records}
+    if statuses & {"failed", "partly restored"}:
+        return 1
+    return 3 if "no face" in statuses else 0

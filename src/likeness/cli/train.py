@@ -1,0 +1,54 @@
+"""``likeness train``: train a network as a configuration file says."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from likeness.cli.console import Console
+from likeness.cli.restore import Parser, add_verbosity, verbosity
+from likeness.errors import MissingExtraError
+
+if TYPE_CHECKING:
+    from likeness.training.loop import Progress
+
+__all__ = ["train"]
+
+
+def train(argv: Sequence[str], console: Console) -> int:
+    """Run, or go on with, a training.
+
+    Returns:
+        0; the path of the weights is printed on stdout.
+
+    Raises:
+        MissingExtraError: if PyTorch is not installed.
+        ConfigError, TrainingError: if the run cannot start or go on.
+        SystemExit: for ``--help``, and for arguments that cannot be parsed.
+    """
+    parser = Parser(
+        prog="likeness train",
+        description="Train a network as a TOML file says (likeness.training.config explains every key). A run that was "
+        "stopped goes on from its last saved state with the same command.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("config", metavar="CONFIG.toml", type=Path, help="the run's settings")
+    add_verbosity(parser)
+    flags = parser.parse_args(argv)
+    console.verbosity = verbosity(flags)
+    from likeness.training.config import TrainConfig
+
+    config = TrainConfig.read(flags.config)
+    if find_spec("torch") is None:
+        raise MissingExtraError('training needs PyTorch: pip install "likeness[train]"')
+    from likeness.training import loop
+
+    def report(progress: Progress) -> None:
+        losses = ", ".join(f"{name} {value:.4g}" for name, value in progress.losses.items())
+        console.say(f"{progress.pictures} of {config.pictures} pictures, {progress.rate:.1f} a second: {losses}")
+
+    console.say(f"training into {config.run}; Ctrl-C stops, the same command goes on from the last saved state")
+    console.show(str(loop.train(config, report=report)))
+    return 0

@@ -1,0 +1,189 @@
+"""The report of a run as JSON: what was done to each face of each picture, and how long it took."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from likeness.faces.align import FFHQ_TEMPLATE, align
+from likeness.imaging.files import write_bytes_atomically
+from likeness.imaging.image import Size
+from likeness.restore.controls import Controls
+from likeness.restore.pipeline import FaceOutcome
+from likeness.restore.selection import Selection
+from likeness.runtimes.base import Runtime
+
+__all__ = ["SCHEMA", "PictureRecord", "RunRecord", "face_record", "write_report"]
+
+SCHEMA = 1
+"""Number of the report's structure; raised when a key changes its meaning or goes away."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureRecord:
+    """What became of one picture.
+
+    Attributes:
+        input: the picture, as it was named; "-" for standard input.
+        status: "restored"; "partly restored" if some of the selected faces failed; "no face" if there was none or none was
+            selected; "failed".
+        message: why, where it was not restored.
+        output: the result's file, None where nothing was written.
+        copied: whether ``output`` is the unrestored picture, on request.
+        compare: the before/after sheet's file.
+        face_files: crops that were saved.
+        size: the picture's size, None where it could not be read.
+        faces: the outcome of each face, as `face_record` makes it.
+        milliseconds: time of each step.
+    """
+
+    input: str
+    status: Literal["restored", "partly restored", "no face", "failed"]
+    message: str = ""
+    output: str | None = None
+    copied: bool = False
+    compare: str | None = None
+    face_files: tuple[str, ...] = ()
+    size: Size | None = None
+    faces: tuple[dict[str, Any], ...] = ()
+    milliseconds: dict[str, float] = field(default_factory=dict[str, float])
+
+    def count(self, status: str) -> int:
+        """How many faces have a status ("restored", "skipped", "failed")."""
+        return sum(face["status"] == status for face in self.faces)
+
+    def to_dict(self) -> dict[str, Any]:
+        size = self.size
+        return {
+            "input": self.input,
+            "status": self.status,
+            "message": self.message,
+            "output": self.output,
+            "copied": self.copied,
+            "compare": self.compare,
+            "face_files": list(self.face_files),
+            "width": size.width if size else None,
+            "height": size.height if size else None,
+            "faces": list(self.faces),
+            "milliseconds": _rounded(self.milliseconds),
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunRecord:
+    """A run's report, all but its pictures.
+
+    Attributes:
+        model: the model's name or file.
+        runtime: what ran it.
+        preset: name of the preset that the controls started from.
+        controls: as they were in force.
+        selection: which faces.
+        aligned: whether the pictures were taken as aligned crops.
+        interrupted: whether the run was broken off; pictures that it did not reach are not listed then.
+    """
+
+    model: str
+    runtime: Runtime
+    preset: str
+    controls: Controls
+    selection: Selection
+    aligned: bool = False
+    interrupted: bool = False
+
+    def to_dict(self, pictures: Sequence[PictureRecord]) -> dict[str, Any]:
+        """The whole report, ready for JSON; positions in pixels, (0, 0) being the centre of the top left one."""
+        config = self.runtime.config
+        return {
+            "schema": SCHEMA,
+            "likeness": version("likeness"),
+            "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "interrupted": self.interrupted,
+            "model": {
+                "name": self.model,
+                "size": config.size,
+                "channel_multiplier": config.channel_multiplier,
+                "narrow": config.narrow,
+                "runtime": self.runtime.description,
+            },
+            "preset": self.preset,
+            "controls": asdict(self.controls),
+            "selection": {**asdict(self.selection), "aligned": self.aligned},
+            "warnings": list(self.controls.warnings),
+            "summary": {
+                "pictures": len(pictures),
+                **{
+                    status.replace(" ", "_"): sum(picture.status == status for picture in pictures)
+                    for status in ("restored", "partly restored", "no face", "failed")
+                },
+                "faces": sum(len(picture.faces) for picture in pictures),
+                "faces_restored": sum(picture.count("restored") for picture in pictures),
+                "faces_failed": sum(picture.count("failed") for picture in pictures),
+            },
+            "pictures": [picture.to_dict() for picture in pictures],
+        }
+
+
+def face_record(outcome: FaceOutcome, picture_size: Size) -> dict[str, Any]:
+    """One face's outcome, ready for JSON.
+
+    ``native_side`` is the side of the aligned crop in the picture's pixels; None where the face's points allow no
+    alignment. ``mesh.source`` is "template" where no mesh was found and an average face took its place, and ``mesh.misfit``
+    the root mean square distance of the five points from the FFHQ template after alignment, in pixels of a 512 crop:
+    about 5 to 10 for a frontal face, more for a turned one, and much more where the points are wrong. ``region_gains``
+    are shares of the way to the network's result, 0 to 1.
+    """
+    face = outcome.face
+    box = face.box
+    fit = _fit(outcome, picture_size)
+    return {
+        "index": outcome.index,
+        "status": outcome.status,
+        "reason": outcome.reason,
+        "box": {
+            "left": round(box.left, 1),
+            "top": round(box.top, 1),
+            "right": round(box.right, 1),
+            "bottom": round(box.bottom, 1),
+        },
+        "score": round(float(face.score), 4),
+        "native_side": fit[0] if fit else None,
+        "mesh": {"source": face.landmarks.source, "misfit": fit[1] if fit else None},
+        "region_gains": {region: round(float(gain), 4) for region, gain in outcome.gains.items()},
+        "warnings": list(outcome.warnings),
+        "milliseconds": _rounded(outcome.milliseconds),
+    }
+
+
+def write_report(path: Path, run: RunRecord, pictures: Sequence[PictureRecord]) -> None:
+    """Write the report as JSON in UTF-8; the file appears complete or not at all.
+
+    Raises:
+        ImageWriteError: if the folder is missing or may not be written to, or the disk is full.
+    """
+    text = json.dumps(run.to_dict(pictures), indent=2, ensure_ascii=False, allow_nan=False)
+    # A file name that is no UTF-8 reaches us with lone surrogates; as JSON's own escapes they survive.
+    write_bytes_atomically(f"{text}\n".encode(errors="backslashreplace"), path)
+
+
+def _fit(outcome: FaceOutcome, picture_size: Size) -> tuple[float, float] | None:
+    """Native side of the crop and misfit of the five points; None for points that allow no alignment."""
+    points = outcome.face.five_points
+    try:
+        alignment = align(points, picture_size, 512)
+    except ValueError:
+        return None
+    moved = points @ alignment.matrix[:, :2].T + alignment.matrix[:, 2]
+    misfit = float(np.sqrt(((moved - FFHQ_TEMPLATE) ** 2).sum(axis=1).mean()))
+    return round(alignment.native_side, 1), round(misfit, 2)
+
+
+def _rounded(milliseconds: dict[str, float]) -> dict[str, float]:
+    return {name: round(value, 1) for name, value in milliseconds.items()}

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from likeness.cli.config import Settings, read_settings
+from likeness.errors import ConfigError, ControlError
+from likeness.restore.controls import PRESETS, RegionWeights
+
+FIELD_REPORT = """
+model_path = "weights/GPEN-BFR-512.pth"
+size = 512
+channel_multiplier = 2
+degradation_scale = 0.7
+latent_step_decay = 0.04
+
+[face_mask_weights]
+eye = 1.3
+lip = 1.3
+other = 0.7
+"""
+
+
+def write(tmp_path: Path, text: str, name: str = "studio.toml") -> Path:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_the_keys_of_the_field_reports_are_read_and_the_model_lies_beside_the_file(tmp_path: Path) -> None:
+    model = tmp_path / "weights" / "GPEN-BFR-512.pth"
+    model.parent.mkdir()
+    model.touch()
+
+    settings = read_settings(write(tmp_path, FIELD_REPORT))
+
+    assert settings == Settings(
+        model=model,
+        size=512,
+        channel_multiplier=2.0,
+        degradation_scale=0.7,
+        latent_step_decay=0.04,
+        face_mask_weights={"eye": 1.3, "lip": 1.3, "other": 0.7},
+    )
+    controls = settings.controls()
+    assert controls.face_mask_weights == RegionWeights(eye=1.3, lip=1.3, other=0.7)
+    assert (controls.degradation_scale, controls.latent_step_decay) == (0.7, 0.04)
+
+
+def test_json_says_the_same_as_toml(tmp_path: Path) -> None:
+    toml = write(tmp_path, 'preset = "natural"\nkeep_grain = true\nstrength = 1\nfaces = [0, 2]\nquality = 90\n')
+    values = {"preset": "natural", "keep_grain": True, "strength": 1, "faces": [0, 2], "quality": 90}
+    written_by_a_windows_editor = "\ufeff" + json.dumps(values)
+
+    assert read_settings(toml) == read_settings(write(tmp_path, written_by_a_windows_editor, "studio.json"))
+
+
+def test_every_setting_can_be_in_a_file(tmp_path: Path) -> None:
+    values = {
+        "model": "likeness-512",
+        "size": 512,
+        "channel_multiplier": 1,
+        "preset": "film-scan",
+        "degradation_scale": 0.5,
+        "latent_step_decay": 0.05,
+        "face_mask_weights": {"all": 0.5},
+        "keep_grain": False,
+        "strength": 0.5,
+        "refine": 2,
+        "faces": "largest",
+        "min_face": 24,
+        "max_face": 400.5,
+        "aligned": True,
+        "copy_unrestored": True,
+        "device": "cpu",
+        "precision": "f32",
+        "threads": 2,
+        "quality": 92,
+        "bit_depth": 16,
+        "max_pixels": 200_000_000,
+    }
+    settings = read_settings(write(tmp_path, json.dumps(values), "all.json"))
+
+    unset = [name for name in Settings.__dataclass_fields__ if getattr(settings, name) is None]
+    assert not unset
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("degradation = 0.7", 'unknown key "degradation"; known are model_path, model, size'),
+        ('degradation_scale = "0.7"', 'degradation_scale must be a number, not "0.7"'),
+        ("keep_grain = 1", "keep_grain must be true or false, not 1"),
+        ("refine = 1.5", "refine must be a whole number, not 1.5"),
+        ("refine = true", "refine must be a whole number, not true"),
+        ("face_mask_weights = 1.3", "face_mask_weights must be a table of regions and numbers"),
+        ('face_mask_weights = { eye = "strong" }', "face_mask_weights must be a table of regions and numbers"),
+        ('faces = ["first"]', "faces must be"),
+        ("faces = []", "faces must be"),
+        ('device = "gpu"', 'device must be "auto" or "cpu" or "cuda", not "gpu"'),
+        ('model_path = "lost.pth"', 'which is no file; use "model"'),
+        ("degradation_scale = ", "is not TOML"),
+    ],
+)
+def test_what_cannot_be_used_is_refused_with_the_file_and_the_key(tmp_path: Path, text: str, sentence: str) -> None:
+    path = write(tmp_path, text)
+    with pytest.raises(ConfigError) as caught:
+        read_settings(path)
+    assert str(path) in str(caught.value)
+    assert sentence in str(caught.value)
+
+
+def test_two_models_are_one_too_many(tmp_path: Path) -> None:
+    (tmp_path / "a.pth").touch()
+    with pytest.raises(ConfigError, match="two models"):
+        read_settings(write(tmp_path, 'model = "likeness-512"\nmodel_path = "a.pth"\n'))
+
+
+@pytest.mark.parametrize(("name", "text"), [("s.json", "[1, 2]"), ("s.json", "{'a': 1}"), ("s.yaml", "a: 1")])
+def test_files_of_another_kind_are_refused(tmp_path: Path, name: str, text: str) -> None:
+    with pytest.raises(ConfigError, match=name):
+        read_settings(write(tmp_path, text, name))
+
+
+def test_a_missing_file_and_a_binary_one_are_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=r"lost\.toml.*cannot be read \(No such file"):
+        read_settings(tmp_path / "lost.toml")
+    binary = tmp_path / "binary.toml"
+    binary.write_bytes(b"\xff\xfe\x00\x01")
+    with pytest.raises(ConfigError, match=r"binary\.toml is not TOML"):
+        read_settings(binary)
+
+
+def test_flags_win_over_the_file_and_the_file_over_the_preset() -> None:
+    in_file = Settings(preset="natural", degradation_scale=0.5, face_mask_weights={"eye": 1.5, "lip": 0.0})
+    flags = Settings(latent_step_decay=0.03, face_mask_weights={"lip": 0.4})
+
+    controls = flags.over(in_file).controls()
+
+    natural = PRESETS["natural"]
+    assert controls.degradation_scale == 0.5
+    assert controls.latent_step_decay == 0.03
+    assert controls.face_mask_weights.eye == 1.5
+    assert controls.face_mask_weights.lip == 0.4
+    assert controls.face_mask_weights.forehead == natural.face_mask_weights.forehead
+
+
+def test_all_on_the_command_line_sets_aside_the_weights_of_file_and_preset() -> None:
+    settings = Settings(face_mask_weights={"all": 0.5, "eye": 1.0}).over(
+        Settings(preset="natural", face_mask_weights={"lip": 2.0})
+    )
+    weights = settings.controls().face_mask_weights
+    assert weights == RegionWeights.of({"all": 0.5, "eye": 1.0})
+
+
+def test_false_and_zero_win_too() -> None:
+    settings = Settings(keep_grain=False, degradation_scale=0.0).over(Settings(preset="film-scan", keep_grain=True))
+    assert settings.controls().keep_grain is False
+    assert settings.controls().degradation_scale == 0.0
+
+
+def test_a_value_out_of_range_holds_the_range() -> None:
+    with pytest.raises(ControlError, match=r"between 0\.3 and 1\.2"):
+        Settings(degradation_scale=3.0).controls()
+    with pytest.raises(ControlError, match="presets are standard, natural"):
+        Settings(preset="glamour").controls()
