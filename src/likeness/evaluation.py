@@ -147,7 +147,7 @@ class _Judge:
         side = original.shape[0]
         if points is None:
             raise NoFaceError("no face was found in an original portrait: it cannot serve as a reference")
-        masks = region_masks(points, side, original)
+        masks = region_masks(points, side)
         return _Reference(
             pixels=original,
             embedding=self._identity.embed(original),

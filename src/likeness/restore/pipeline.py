@@ -16,16 +16,18 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness.checkpoints.catalog import DEFAULT_MODEL
 from likeness.checkpoints.store import Store
 from likeness.degradations import pre_degrade
 from likeness.errors import LikenessError, NoFaceError
-from likeness.faces.align import align, identity_alignment, valid_mask, warp
+from likeness.faces.align import TEMPLATE_SIZE, align, valid_mask, warp
 from likeness.faces.detect import Detector, MediaPipeDetector
-from likeness.faces.face import Alignment, Face
+from likeness.faces.face import Alignment, Face, Landmarks
+from likeness.faces.mesh import average_face, five_points
 from likeness.faces.regions import RegionMasks, face_mask, region_masks
 from likeness.imaging.colour import luma
-from likeness.imaging.image import Image, Pixels
-from likeness.restore.composite import Patch, match_tone, paste
+from likeness.imaging.image import Box, Image, Pixels, Size
+from likeness.restore.composite import Patch, fade_out, match_tone, paste
 from likeness.restore.controls import Controls
 from likeness.restore.grain import lay_grain, measure_grain
 from likeness.restore.relaxation import ITERATIONS, blend_bands, relaxation_gain, weight_map
@@ -33,12 +35,9 @@ from likeness.restore.selection import Selection
 from likeness.runtimes.base import Runtime
 from likeness.runtimes.load import load_runtime
 
-__all__ = ["DEFAULT_MODEL", "FaceOutcome", "FaceProjection", "Restoration", "Restorer"]
+__all__ = ["FaceOutcome", "FaceProjection", "Restoration", "Restorer", "reading_order"]
 
 _log = logging.getLogger(__name__)
-
-DEFAULT_MODEL = "likeness-512"
-"""The embedded network."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -160,7 +159,7 @@ class Restorer:
 
     def find_faces(self, image: Image) -> tuple[Face, ...]:
         """The faces of a picture in reading order: rows from top to bottom, left to right within a row."""
-        return _reading_order(self._detector.detect(image))
+        return reading_order(self._detector.detect(image))
 
     def restore(
         self,
@@ -231,11 +230,11 @@ class Restorer:
         """
         clock = _Clock()
         side = self._runtime.config.size
-        alignment = identity_alignment(image.size, side) if aligned else align(face.five_points, image.size, side)
+        alignment = _whole(image.size, side) if aligned else align(face.five_points, image.size, side)
         crop = warp(image.pixels, alignment)
         clock.lap("align")
         points = face.landmarks.points @ alignment.matrix[:, :2].T + alignment.matrix[:, 2]
-        masks = region_masks(points.astype(np.float32), side, crop)
+        masks = region_masks(points.astype(np.float32), side)
         mask = np.ones((side, side), np.float32) if aligned else face_mask(masks) * valid_mask(alignment)
         clock.lap("masks")
         start = crop
@@ -271,17 +270,17 @@ class Restorer:
                 raise ValueError("these controls need a new projection: call project again")
             clock = _Clock()
             gain = self._gain(item.masks, controls)
-            # What earlier windows did is part of the change, already weighted; the last window adds its own.
-            change = item.start - item.crop + blend_bands(item.projection - item.start, gain)
-            change = match_tone(change, item.mask) * np.float32(controls.strength)
+            change = blend_bands(match_tone(item.projection - item.start, item.mask), gain * item.mask)
+            if item.start is not item.crop:
+                # What earlier windows did is weighted by their gain already.
+                change = change + blend_bands(match_tone(item.start - item.crop, item.mask), item.mask)
+            change = fade_out(change, item.mask) * np.float32(controls.strength)
             if controls.keep_grain:
+                share = gain * item.mask * np.float32(controls.strength)
                 grain = measure_grain(item.crop, item.mask)
-                change = change + lay_grain(
-                    grain, item.crop, item.projection, gain * controls.strength, seed=item.index
-                )
+                change = change + lay_grain(grain, item.crop, item.projection, share, seed=item.index)
+            patches.append(Patch(change=change, mask=item.mask, alignment=item.alignment))
             clock.lap("controls")
-            patches.append(Patch(change=change * item.mask[:, :, None], mask=item.mask, alignment=item.alignment))
-            clock.lap("mask")
             after = Image(pixels=_clip(item.crop + change), grey=image.grey)
             outcomes.append(
                 FaceOutcome(
@@ -330,10 +329,29 @@ class Restorer:
 
     def _aligned_face(self, image: Image) -> Face:
         """The face of an aligned crop: measured if the detector finds it, else the average face in the template's place."""
+        size = image.size
+        if size.width != size.height:
+            raise NoFaceError(f"an aligned crop must be square, not {size}: leave out --aligned to have the face found")
         found = self._detector.detect(image)
         if found:
             return max(found, key=lambda face: face.box.area)
-        raise NoFaceError("no face was found in the aligned crop")
+        mesh = average_face() * np.float32(size.width / TEMPLATE_SIZE)
+        points = mesh[:, :2]
+        low, high = points.min(axis=0), points.max(axis=0)
+        return Face(
+            box=Box(float(low[0]), float(low[1]), float(high[0]), float(high[1])),
+            score=0.0,
+            landmarks=Landmarks(points=points, depth=mesh[:, 2], source="template"),
+            five_points=five_points(points),
+        )
+
+
+def _whole(size: Size, side: int) -> Alignment:
+    """The alignment of a picture that is an aligned crop already: a change of scale, pixel centres at whole numbers."""
+    scale = side / size.width
+    shift = (scale - 1) / 2
+    matrix = np.array([[scale, 0, shift], [0, scale, shift]], dtype=np.float64)
+    return Alignment(matrix=matrix, crop_size=side, picture_size=size)
 
 
 class _Clock:
@@ -365,7 +383,7 @@ def _warnings(item: FaceProjection) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _reading_order(faces: Sequence[Face]) -> tuple[Face, ...]:
+def reading_order(faces: Sequence[Face]) -> tuple[Face, ...]:
     """Rows top to bottom, left to right; a face belongs to the row whose first face it overlaps by half its height."""
     rows: list[list[Face]] = []
     for face in sorted(faces, key=lambda f: f.box.centre.y):

@@ -32,7 +32,7 @@ from likeness.training.config import TrainConfig
 from likeness.training.data import PairStream, Portraits
 from likeness.training.losses import face_weights, feature_distance, gradient_l1, weighted_l1
 
-__all__ = ["Progress", "export", "train"]
+__all__ = ["Progress", "Trainer", "export", "train"]
 
 _log = logging.getLogger(__name__)
 _VALIDATION_PICTURES = 16
@@ -66,7 +66,7 @@ def train(config: TrainConfig, *, report: Callable[[Progress], None] | None = No
     run = Path(config.run)
     run.mkdir(parents=True, exist_ok=True)
     portraits = Portraits.read(Path(config.portraits), config.size, min_native_side=config.min_native_side)
-    trainer = _Trainer(config)
+    trainer = Trainer(config)
     if (run / "state.pt").is_file():
         trainer.load(run / "state.pt")
     if config.size < config.discriminator_crop:
@@ -115,7 +115,7 @@ def train(config: TrainConfig, *, report: Callable[[Progress], None] | None = No
 
 def export(config: TrainConfig) -> Path:
     """Write the run's moving average as ``<run>/weights.safetensors`` in float16."""
-    trainer = _Trainer(config)
+    trainer = Trainer(config)
     trainer.load(Path(config.run) / "state.pt")
     state = {key: value.float().cpu().numpy() for key, value in trainer.average.state_dict().items()}
     path = Path(config.run) / "weights.safetensors"
@@ -126,7 +126,7 @@ def export(config: TrainConfig) -> Path:
     return path
 
 
-class _Trainer:
+class Trainer:
     """Networks, optimisers and the number of pictures seen."""
 
     def __init__(self, config: TrainConfig) -> None:
@@ -291,7 +291,7 @@ def _validation_pairs(config: TrainConfig) -> tuple[NDArray[np.float32], NDArray
     return np.ascontiguousarray(target_batch), np.ascontiguousarray(shown_batch)
 
 
-def _write_sheet(path: Path, target: NDArray[np.float32], shown: NDArray[np.float32], trainer: _Trainer) -> None:
+def _write_sheet(path: Path, target: NDArray[np.float32], shown: NDArray[np.float32], trainer: Trainer) -> None:
     """Rows of input, output and target."""
     count = min(8, len(target))
     restored = trainer.restore(_to_device(shown[:count], trainer.config)).cpu().numpy()

@@ -1,0 +1,122 @@
+"""Alignment to the FFHQ template: the similarity fit, the warp into the crop, and its inverse.
+
+Template: Karras et al., "A Style-Based Generator Architecture for GANs" (2019), as five points at 512. Fit: Umeyama,
+"Least-Squares Estimation of Transformation Parameters Between Two Point Patterns" (1991).
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.faces.face import Alignment
+from likeness.imaging.filters import gaussian_blur
+from likeness.imaging.image import Box, Pixels, Size
+
+__all__ = ["FFHQ_TEMPLATE", "TEMPLATE_SIZE", "align", "similarity", "unwarp", "valid_mask", "warp"]
+
+TEMPLATE_SIZE = 512
+
+FFHQ_TEMPLATE: NDArray[np.float64] = np.array(
+    [(193.0, 239.9), (318.9, 240.2), (256.6, 314.0), (201.3, 371.4), (313.1, 371.2)]
+)
+"""5 x 2: left eye, right eye, nose tip, left and right mouth corner in a crop of 512."""
+
+
+def align(five_points: NDArray[np.float64], picture_size: Size, crop_size: int) -> Alignment:
+    """The similarity (no reflection) that brings five points to the template in the least-squares sense.
+
+    Args:
+        five_points: 5 x 2, picture pixels.
+        picture_size: size of the picture.
+        crop_size: side of the crop, px.
+
+    Raises:
+        ValueError: if the points coincide or lie on a line.
+    """
+    source = np.asarray(five_points, dtype=np.float64)
+    if source.shape != (5, 2) or not np.isfinite(source).all():
+        raise ValueError("alignment needs five finite points")
+    target = (FFHQ_TEMPLATE + 0.5) * (crop_size / TEMPLATE_SIZE) - 0.5
+    return Alignment(matrix=similarity(source, target), crop_size=crop_size, picture_size=picture_size)
+
+
+def similarity(source: NDArray[np.float64], target: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The rotation, scale and shift (2 x 3) that brings N x 2 points closest to others, without reflection.
+
+    Raises:
+        ValueError: if the source points coincide or lie on a line.
+    """
+    source_mean, target_mean = source.mean(axis=0), target.mean(axis=0)
+    source_centred, target_centred = source - source_mean, target - target_mean
+    spread = np.linalg.svd(source_centred, compute_uv=False)
+    if spread[0] < 1e-6 or spread[1] < 0.05 * spread[0]:
+        raise ValueError("the points of the face coincide or lie on a line: it cannot be aligned")
+    u, d, vt = np.linalg.svd(target_centred.T @ source_centred / len(source))
+    signs = np.array([1.0, np.sign(np.linalg.det(u) * np.linalg.det(vt))])
+    variance = float(np.square(source_centred).sum() / len(source))
+    linear = u @ np.diag(signs) @ vt * float((d * signs).sum() / variance)
+    return np.hstack([linear, (target_mean - linear @ source_mean)[:, None]])
+
+
+def warp(pixels: Pixels, alignment: Alignment) -> Pixels:
+    """The aligned crop of a picture, S x S x 3; mirrored where the picture ends.
+
+    Where the crop is smaller than its area in the picture, the picture is low-passed first. Only the part of the picture
+    that the crop covers is touched.
+    """
+    side = alignment.crop_size
+    height, width = pixels.shape[:2]
+    sigma = _low_pass(1.0 / alignment.scale)
+    margin = int(np.ceil(3 * sigma)) + 4
+    box = alignment.box
+    left, top = max(int(box.left) - margin, 0), max(int(box.top) - margin, 0)
+    right, bottom = min(int(box.right) + margin, width), min(int(box.bottom) + margin, height)
+    area = np.ascontiguousarray(pixels[top:bottom, left:right])
+    if area.size == 0:
+        raise ValueError("the face lies outside the picture")
+    if sigma > 0:
+        area = gaussian_blur(area, sigma)
+    matrix = alignment.matrix.copy()
+    matrix[:, 2] += matrix[:, :2] @ (left, top)
+    crop = cv2.warpAffine(area, matrix, (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+    return np.clip(crop, 0.0, 1.0, dtype=np.float32)
+
+
+def valid_mask(alignment: Alignment) -> NDArray[np.float32]:
+    """S x S: 1 where the crop holds pixels of the picture, 0 where it was mirrored."""
+    side = alignment.crop_size
+    inverse = alignment.inverse
+    down, across = np.mgrid[0:side, 0:side].astype(np.float32)
+    x = inverse[0, 0] * across + inverse[0, 1] * down + inverse[0, 2]
+    y = inverse[1, 0] * across + inverse[1, 1] * down + inverse[1, 2]
+    size = alignment.picture_size
+    inside = np.minimum.reduce([x + 0.5, y + 0.5, size.width - 0.5 - x, size.height - 0.5 - y])
+    return np.asarray(inside >= 0, dtype=np.float32)
+
+
+def unwarp(crop: NDArray[np.float32], alignment: Alignment) -> tuple[NDArray[np.float32], Box]:
+    """A crop (S x S or S x S x 3) on the picture's own grid, within `Alignment.box`; 0 outside the crop.
+
+    Where the picture is coarser than the crop, the crop is low-passed first.
+
+    Returns:
+        the samples over the box, and the box.
+    """
+    sigma = _low_pass(alignment.scale)
+    if sigma > 0:
+        crop = gaussian_blur(crop, sigma)
+    box = alignment.box
+    width, height = int(box.width), int(box.height)
+    inverse = alignment.inverse.copy()
+    inverse[:, 2] -= (box.left, box.top)
+    laid = cv2.warpAffine(
+        crop, inverse, (max(width, 1), max(height, 1)), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT
+    )
+    return np.asarray(laid, dtype=np.float32)[:height, :width], box
+
+
+def _low_pass(reduction: float) -> float:
+    """Sigma of the Gaussian before reducing by a factor: 0 up to about 1, then what leaves little above the new Nyquist."""
+    return 0.5 * float(np.sqrt(reduction**2 - 1)) if reduction > 1.05 else 0.0

@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import io
+import tarfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from likeness.degradations import RECIPES
+from likeness.faces.align import FFHQ_TEMPLATE
+from likeness.faces.detect import MediaPipeDetector
+from likeness.imaging.files import read_image
+from likeness.imaging.image import Image, Pixels
+
+
+@pytest.fixture(scope="module")
+def detector() -> MediaPipeDetector:
+    return MediaPipeDetector()
+
+
+@pytest.fixture(scope="module")
+def portraits(shared: Path) -> list[Pixels]:
+    """Twelve aligned validation portraits."""
+    with tarfile.open(shared / "portraits" / "val-000.tar") as archive:
+        members = [m for m in archive if m.name.endswith(".jpg")][::15]
+        return [
+            np.asarray(PillowImage.open(io.BytesIO(archive.extractfile(m).read())).convert("RGB"), np.float32) / 255
+            for m in members
+        ]
+
+
+def test_a_portrait(detector: MediaPipeDetector, astronaut: Image) -> None:
+    (face,) = detector.detect(astronaut)
+    assert face.landmarks.source == "mesh"
+    left_eye, right_eye, nose, left_mouth, right_mouth = face.five_points
+    assert left_eye[0] < nose[0] < right_eye[0]
+    assert left_mouth[0] < right_mouth[0]
+    assert left_eye[1] < nose[1] < left_mouth[1]
+    assert face.box.left < nose[0] < face.box.right
+    assert face.box.top < nose[1] < face.box.bottom
+
+
+def test_a_group(detector: MediaPipeDetector, shared: Path) -> None:
+    faces = detector.detect(read_image(shared / "oldphotos" / "group-1927-29-faces.png"))
+    assert 27 <= len(faces) <= 29
+
+
+def test_five_points_agree_with_how_the_portraits_were_aligned(
+    detector: MediaPipeDetector, portraits: list[Pixels]
+) -> None:
+    errors = np.array([detector.detect(Image(pixels=x))[0].five_points - FFHQ_TEMPLATE for x in portraits])
+    assert np.abs(np.median(errors, axis=0)).max() < 10
+
+
+def test_degraded_portraits_are_still_found(detector: MediaPipeDetector, portraits: list[Pixels]) -> None:
+    for recipe in ("moderate", "messenger", "grey-film"):
+        found = [detector.detect(Image(pixels=RECIPES[recipe].degrade(x, i))) for i, x in enumerate(portraits)]
+        assert all(found), recipe
+
+
+@pytest.mark.parametrize("width", [26, 40, 110, 400])
+def test_faces_of_any_size(detector: MediaPipeDetector, astronaut: Image, width: int) -> None:
+    """The portrait made so large that its face is ``width`` px wide, in a large grey picture, anywhere."""
+    native = detector.detect(astronaut)[0].box.width
+    side = round(astronaut.size.width * width / native)
+    small = cv2.resize(astronaut.pixels, (side, side), interpolation=cv2.INTER_AREA if side < 256 else cv2.INTER_CUBIC)
+    canvas = np.full((side + 701, side + 901, 3), 0.5, np.float32)
+    canvas[311 : 311 + side, 497 : 497 + side] = np.clip(small, 0, 1)
+    faces = detector.detect(Image(pixels=canvas))
+    assert len(faces) == 1
+    assert faces[0].box.width == pytest.approx(width, rel=0.25)
+
+
+@pytest.mark.parametrize("turns", [1, 2, 3])
+def test_turned_faces_that_are_found_are_measured_upright(
+    detector: MediaPipeDetector, astronaut: Image, turns: int
+) -> None:
+    faces = detector.detect(Image(pixels=np.ascontiguousarray(np.rot90(astronaut.pixels, turns))))
+    for face in faces:
+        if face.landmarks.source == "mesh":
+            across = face.five_points[1] - face.five_points[0]
+            assert np.hypot(*across) > 0.25 * face.box.width
+
+
+def test_pictures_without_a_face(detector: MediaPipeDetector) -> None:
+    rng = np.random.default_rng(0)
+    ramp = np.broadcast_to(np.linspace(0, 1, 700, dtype=np.float32)[None, :, None], (500, 700, 3))
+    noise = rng.random((500, 700, 3)).astype(np.float32)
+    blobs = cv2.GaussianBlur(noise, (0, 0), 12)
+    blobs = (blobs - blobs.min()) / (blobs.max() - blobs.min())
+    for picture in (np.ascontiguousarray(ramp), noise, blobs, np.zeros((24, 31, 3), np.float32)):
+        assert detector.detect(Image(pixels=picture)) == ()
+
+
+def test_several_threads_and_closing(detector: MediaPipeDetector, astronaut: Image) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        results = list(pool.map(detector.detect, [astronaut] * 8))
+    assert {len(result) for result in results} == {1}
+    other = MediaPipeDetector()
+    assert len(other.detect(astronaut)) == 1
+    other.close()
+    assert len(other.detect(astronaut)) == 1
+    other.close()
+
+
+def test_mediapipe_keeps_quiet(capfd: pytest.CaptureFixture[str], astronaut: Image) -> None:
+    fresh = MediaPipeDetector()
+    fresh.detect(astronaut)
+    fresh.close()
+    assert capfd.readouterr() == ("", "")
+
+
+def test_options_outside_their_range_are_refused() -> None:
+    with pytest.raises(ValueError, match="min_face"):
+        MediaPipeDetector(min_face=2)
+    with pytest.raises(ValueError, match="min_score"):
+        MediaPipeDetector(min_score=1.5)

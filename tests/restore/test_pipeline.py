@@ -1,0 +1,187 @@
+"""The whole pipeline on a real portrait, with a small network that starts as the identity, slightly retuned."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from likeness.errors import NoFaceError
+from likeness.imaging.files import read_image
+from likeness.imaging.image import Image
+from likeness.restore.controls import Controls, RegionWeights
+from likeness.restore.pipeline import FaceProjection, Restorer
+from likeness.restore.selection import Selection
+from likeness.runtimes.base import Batch, Encoding
+
+
+class _Counting:
+    """A real runtime that counts its calls and makes a visible change: contrast up by a fifth."""
+
+    def __init__(self, inner) -> None:
+        self.inner = inner
+        self.calls = 0
+        self.config = inner.config
+        self.description = inner.description
+
+    def project(self, faces: Batch) -> Batch:
+        self.calls += 1
+        return self.inner.project(faces) * np.float32(1.2)
+
+    def encode(self, faces: Batch) -> Encoding:
+        return self.inner.encode(faces)
+
+    def decode(self, encoding: Encoding) -> Batch:
+        return self.inner.decode(encoding)
+
+
+@pytest.fixture(scope="module")
+def runtime(tiny_model: Path) -> _Counting:
+    return _Counting(Restorer(tiny_model, precision="f32").runtime)
+
+
+@pytest.fixture(scope="module")
+def restorer(runtime: _Counting) -> Restorer:
+    return Restorer(runtime=runtime)
+
+
+@pytest.fixture(scope="module")
+def portrait() -> Image:
+    return read_image(Path(__file__).parents[1] / "data" / "astronaut.jpg")
+
+
+@pytest.fixture(scope="module")
+def pair(portrait: Image) -> Image:
+    """The same portrait twice in one picture."""
+    return Image(pixels=np.ascontiguousarray(np.hstack([portrait.pixels, portrait.pixels])))
+
+
+@pytest.fixture(scope="module")
+def projection(restorer: Restorer, portrait: Image) -> FaceProjection:
+    return restorer.project(portrait, restorer.find_faces(portrait)[0], Controls())
+
+
+def _change(restorer: Restorer, portrait: Image, item: FaceProjection, controls: Controls) -> np.ndarray:
+    return restorer.compose(portrait, [item], controls).image.pixels - portrait.pixels
+
+
+def test_the_face_changes_and_the_rest_does_not(restorer: Restorer, portrait: Image) -> None:
+    result = restorer.restore(portrait, Controls(degradation_scale=0))
+    assert [outcome.status for outcome in result.faces] == ["restored"]
+    outcome = result.faces[0]
+    change = np.abs(result.image.pixels - portrait.pixels).max(axis=2)
+    rows, columns = outcome.face.box.clipped(portrait.size).to_slices()
+    assert change[rows, columns].mean() > 0.01
+    assert (change[0] == 0).all()
+    assert (change[:, 0] == 0).all()
+    assert result.image.size == portrait.size
+    assert set(outcome.gains) == set(RegionWeights().to_dict())
+    assert outcome.before is not None
+    assert outcome.before.size.width == restorer.runtime.config.size
+
+
+def test_sliders_never_run_the_network(
+    restorer: Restorer, runtime: _Counting, portrait: Image, projection: FaceProjection
+) -> None:
+    calls = runtime.calls
+    for controls in (
+        Controls(latent_step_decay=0.02),
+        Controls(strength=0.3),
+        Controls(keep_grain=True),
+        Controls().with_weights({"eye": 2.0}),
+    ):
+        assert projection.serves(controls)
+        restorer.compose(portrait, [projection], controls)
+    assert runtime.calls == calls
+    other = Controls(degradation_scale=0.5)
+    assert not projection.serves(other)
+    with pytest.raises(ValueError, match="new projection"):
+        restorer.compose(portrait, [projection], other)
+
+
+def test_strength_zero_is_the_input(restorer: Restorer, portrait: Image, projection: FaceProjection) -> None:
+    for controls in (
+        Controls(strength=0.0),
+        Controls(strength=0.0, keep_grain=True),
+        Controls().with_weights({"all": 0}),
+    ):
+        assert np.array_equal(restorer.compose(portrait, [projection], controls).image.pixels, portrait.pixels)
+
+
+def test_a_smaller_step_stays_closer(restorer: Restorer, portrait: Image, projection: FaceProjection) -> None:
+    sizes = [
+        np.abs(_change(restorer, portrait, projection, Controls(latent_step_decay=step))).mean()
+        for step in (0.02, 0.04, 0.07, 0.1)
+    ]
+    assert sizes == sorted(sizes)
+    assert sizes[0] < 0.6 * sizes[-1]
+
+
+def test_a_regions_weight_acts_in_the_region(restorer: Restorer, portrait: Image, projection: FaceProjection) -> None:
+    base = Controls(latent_step_decay=0.03)
+    plain = _change(restorer, portrait, projection, base)
+    eyes = _change(restorer, portrait, projection, base.with_weights({"eye": 2.0}))
+    difference = np.abs(eyes - plain).max(axis=2)
+    points = projection.face.landmarks.points
+    eye, chin = points[468].round().astype(int), points[152].round().astype(int)  # iris centre, chin
+    assert difference[eye[1], eye[0]] > 0.005
+    assert difference[chin[1], chin[0]] < 1e-4
+
+
+def test_several_faces_and_selection(restorer: Restorer, pair: Image) -> None:
+    result = restorer.restore(pair)
+    assert [outcome.status for outcome in result.faces] == ["restored", "restored"]
+    half = pair.size.width // 2
+    left_only = restorer.restore(pair, selection=Selection(which=(0,)))
+    assert [outcome.status for outcome in left_only.faces] == ["restored", "skipped"]
+    assert left_only.faces[1].reason == "not selected"
+    assert np.array_equal(left_only.image.pixels[:, half + 8 :], pair.pixels[:, half + 8 :])
+
+
+def test_no_face(restorer: Restorer, portrait: Image) -> None:
+    ramp = np.repeat(np.linspace(0, 1, 200, dtype=np.float32)[None, :, None], 200, axis=0).repeat(3, axis=2)
+    with pytest.raises(NoFaceError, match="no face was found"):
+        restorer.restore(Image(pixels=np.ascontiguousarray(ramp)))
+    with pytest.raises(NoFaceError, match="none of the 1 faces found was selected"):
+        restorer.restore(portrait, selection=Selection(min_size=5000))
+
+
+def test_aligned_crops_change_as_a_whole(restorer: Restorer, projection: FaceProjection) -> None:
+    crop = Image(pixels=projection.crop)
+    result = restorer.restore(crop, Controls(degradation_scale=0), aligned=True)
+    change = np.abs(result.image.pixels - crop.pixels).max(axis=2)
+    assert (change[:4] > 0).mean() > 0.5  # up to the border
+    with pytest.raises(NoFaceError, match="square"):
+        restorer.restore(Image(pixels=np.zeros((64, 80, 3), np.float32)), aligned=True)
+
+
+def test_black_and_white_stays_so(restorer: Restorer, portrait: Image) -> None:
+    grey = np.repeat(portrait.pixels.mean(axis=2, keepdims=True), 3, axis=2)
+    result = restorer.restore(replace(portrait, pixels=grey, grey=True, native=None, icc_profile=None))
+    assert np.array_equal(result.image.pixels[:, :, 0], result.image.pixels[:, :, 2])
+
+
+def test_refine_runs_the_network_once_a_window(restorer: Restorer, runtime: _Counting, portrait: Image) -> None:
+    face = restorer.find_faces(portrait)[0]
+    calls = runtime.calls
+    item = restorer.project(portrait, face, Controls(refine=3))
+    assert runtime.calls == calls + 3
+    assert item.serves(Controls(refine=3, strength=0.5))
+    assert not item.serves(Controls(refine=3, latent_step_decay=0.05))
+    # A manifold that keeps moving is followed further.
+    once = _change(restorer, portrait, restorer.project(portrait, face, Controls()), Controls())
+    thrice = _change(restorer, portrait, item, Controls(refine=3))
+    assert np.abs(thrice).mean() > np.abs(once).mean()
+
+
+def test_one_broken_face_does_not_cost_the_others(restorer: Restorer, pair: Image) -> None:
+    class OneBroken:
+        def detect(self, image: Image):
+            first, second = restorer.find_faces(image)
+            return (replace(first, five_points=np.zeros((5, 2))), second)
+
+    result = Restorer(runtime=restorer.runtime, detector=OneBroken()).restore(pair)
+    assert sorted(outcome.status for outcome in result.faces) == ["failed", "restored"]
+    assert result.failed[0].reason
