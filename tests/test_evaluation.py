@@ -10,9 +10,9 @@ pytest.importorskip("dlib", reason="evaluation needs the extra evaluate")
 from likeness.errors import ConfigError
 from likeness.evaluation import evaluate, make_pairs, sheet
 from likeness.imaging.image import Pixels
+from likeness.imaging.portraits import Portraits
 from likeness.restore.controls import Controls
 from likeness.restore.pipeline import Restorer
-from likeness.training.data import Portraits
 
 
 @pytest.fixture(scope="module")

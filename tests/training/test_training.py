@@ -9,9 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from likeness.errors import ConfigError, TrainingError
+from likeness.errors import ConfigError, ImageReadError, TrainingError
+from likeness.imaging.portraits import Portraits
 from likeness.training.config import TrainConfig
-from likeness.training.data import PairStream, Portraits, make_pair
+from likeness.training.data import PairStream, make_pair
 
 torch = pytest.importorskip("torch", reason="training needs the extra train")
 
@@ -91,7 +92,7 @@ def test_another_runs_state_is_refused(portraits: Path, tmp_path: Path) -> None:
 
 def test_no_portraits(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
-    with pytest.raises(TrainingError, match="no portraits"):
+    with pytest.raises(ImageReadError, match="no portraits"):
         train(_config(tmp_path / "empty", tmp_path / "run"))
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import logging
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -15,7 +14,8 @@ from numpy.typing import NDArray
 
 from likeness.checkpoints.layout import check_shapes, config_from_shapes
 from likeness.checkpoints.torch_files import TorchFile, TorchTensor
-from likeness.errors import CheckpointError, CheckpointFormatError
+from likeness.errors import CheckpointError, CheckpointFormatError, ImageWriteError
+from likeness.imaging.files import write_bytes_atomically
 from likeness.networks.config import GpenConfig
 
 __all__ = ["Checkpoint", "ModelInfo", "read_checkpoint", "read_config", "write_checkpoint"]
@@ -114,8 +114,7 @@ def write_checkpoint(
         CheckpointFormatError: if ``state`` is not what ``config`` calls for, or holds a number that ``dtype`` cannot.
         CheckpointError: if the file cannot be written.
     """
-    import safetensors
-    from safetensors.numpy import save_file
+    from safetensors.numpy import save
 
     check_shapes({name: array.shape for name, array in state.items()}, config, "the state dict to be written")
     limit = _FLOAT16_MAX if dtype == "float16" else float(np.finfo(np.float32).max)
@@ -130,15 +129,10 @@ def write_checkpoint(
         "config": json.dumps(asdict(config), sort_keys=True),
         "model": json.dumps(asdict(info), sort_keys=True),
     }
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        save_file(arrays, partial, metadata=metadata)
-        with partial.open("rb+") as file:
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except (OSError, safetensors.SafetensorError) as error:
-        partial.unlink(missing_ok=True)
-        raise CheckpointError(f"{path} could not be written ({_reason(error)}); nothing was left behind.") from error
+        write_bytes_atomically(save(arrays, metadata=metadata), path)
+    except ImageWriteError as error:
+        raise CheckpointError(str(error)) from error
 
 
 def _read(path: Path, *, load: bool) -> Checkpoint:

@@ -147,6 +147,5 @@ class _LogLines(logging.Handler):
             message = f"{subject}: {message}"
         if record.levelno < logging.WARNING:
             self._console.detail(message)
-        # A face that fails is told with its picture's outcome; once is enough.
-        elif record.name != "likeness.restore.pipeline":
+        else:
             self._console.warn(message)

@@ -204,7 +204,7 @@ class Restorer:
                 projections.append(self.project(image, face, controls, index=index, aligned=aligned))
             except (LikenessError, ValueError, np.linalg.LinAlgError) as error:
                 # One face that cannot be aligned must not cost the others; it is reported, not hidden.
-                _log.warning("face %d could not be restored: %s", index, error)
+                _log.info("face %d could not be restored: %s", index, error)
                 outcomes[index] = FaceOutcome(index=index, face=face, status="failed", reason=str(error))
         projected = time.perf_counter()
         composed = self.compose(image, projections, controls)

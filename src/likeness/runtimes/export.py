@@ -28,7 +28,7 @@ from likeness.networks.config import LATENT_CHANNELS, MAPPING_LAYERS, GpenConfig
 if TYPE_CHECKING:
     import openvino
 
-__all__ = ["Part", "build", "feature_name", "load_openvino"]
+__all__ = ["Part", "State", "build", "feature_name", "load_openvino"]
 
 Part = Literal["encode", "decode", "project"]
 """Encoder half, generator half, or both as one graph."""

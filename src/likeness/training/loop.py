@@ -25,11 +25,12 @@ from torch import Tensor
 from likeness.checkpoints.formats import ModelInfo, read_checkpoint, write_checkpoint
 from likeness.degradations import RECIPES
 from likeness.errors import TrainingError
+from likeness.imaging.portraits import Portraits
 from likeness.networks.config import GpenConfig
 from likeness.networks.discriminator import PatchDiscriminator
 from likeness.networks.gpen import Gpen
 from likeness.training.config import TrainConfig
-from likeness.training.data import PairStream, Portraits
+from likeness.training.data import PairStream
 from likeness.training.losses import face_weights, feature_distance, gradient_l1, weighted_l1
 
 __all__ = ["Progress", "Trainer", "export", "train"]
@@ -56,7 +57,7 @@ def train(config: TrainConfig, *, report: Callable[[Progress], None] | None = No
         the run's checkpoint (``<run>/weights.safetensors``, the moving average in float16).
 
     Raises:
-        TrainingError: if there are no portraits, the device is missing, the loss is no number, or ``run`` holds another
+        TrainingError: if the device is missing, the loss is no number, or ``run`` holds another
             run's state.
     """
     if config.device == "cuda" and not torch.cuda.is_available():
