@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from pathlib import Path
 from typing import Literal
 
@@ -41,7 +43,18 @@ def load_runtime(
     return OpenVinoRuntime(checkpoint.state, checkpoint.config, precision=precision, threads=threads)
 
 
+def _driver() -> bool:
+    """Whether NVIDIA's driver is here: asking it costs nothing, importing torch to ask costs seconds."""
+    try:
+        ctypes.CDLL("nvcuda.dll" if sys.platform == "win32" else "libcuda.so.1")
+    except OSError:
+        return False
+    return True
+
+
 def _cuda(*, required: bool) -> bool:
+    if not required and not _driver():
+        return False
     try:
         import torch
     except ImportError:

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from likeness.checkpoints.store import Store
+from likeness.errors import ConfigError
+from likeness.runtimes.load import load_runtime
+from likeness.runtimes.torch_ import TorchRuntime
+
+
+def test_the_processor_needs_no_torch(tiny_model: Path) -> None:
+    script = (
+        "import sys; from likeness.runtimes.load import load_runtime; from likeness.checkpoints.store import Store; "
+        f"print(load_runtime(Store(), {str(tiny_model)!r}).description); print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    description, torch_loaded = done.stdout.splitlines()
+    if "OpenVINO" not in description:
+        pytest.skip("a CUDA device is here")
+    assert torch_loaded == "False"
+
+
+def test_a_missing_device_is_one_sentence(tiny_model: Path) -> None:
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("a CUDA device is here")
+    with pytest.raises(ConfigError, match="no CUDA device"):
+        load_runtime(Store(), tiny_model, device="cuda")
+    with pytest.raises(ConfigError, match='not "tpu"'):
+        load_runtime(Store(), tiny_model, device="tpu")  # type: ignore[arg-type]
+
+
+def test_both_runtimes_compute_the_same(shared: Path) -> None:
+    pytest.importorskip("torch")
+    store = Store()
+    path = shared / "golden" / "gpen_size64_cm2_narrow0125.pth"
+    golden = np.load(shared / "golden" / "gpen_size64_cm2_narrow0125.npz")
+    checkpoint = store.load(path)
+    torch_runtime = TorchRuntime(checkpoint.state, checkpoint.config)
+    openvino_runtime = load_runtime(store, path, device="cpu", precision="f32")
+    for runtime in (torch_runtime, openvino_runtime):
+        assert np.abs(runtime.project(golden["x"]) - golden["y"]).max() < 1e-4
+        assert np.abs(runtime.decode(runtime.encode(golden["x"])) - golden["y"]).max() < 1e-4
+    ours, theirs = torch_runtime.encode(golden["x"]), openvino_runtime.encode(golden["x"])
+    assert np.abs(ours.latent - theirs.latent).max() < 1e-4
+    assert [f.shape for f in ours.features] == [f.shape for f in theirs.features]
+
+
+def test_several_faces_at_once(tiny_model: Path) -> None:
+    pytest.importorskip("torch")
+    checkpoint = Store().load(tiny_model)
+    faces = np.random.default_rng(0).uniform(-1, 1, (3, 3, 128, 128)).astype(np.float32)
+    runtime = TorchRuntime(checkpoint.state, checkpoint.config)
+    together = runtime.project(faces)
+    apart = np.concatenate([runtime.project(face[None]) for face in faces])
+    assert np.abs(together - apart).max() < 1e-5
