@@ -217,39 +217,58 @@ class _Graph:
         scaled = weight * np.float32(1.0 / math.sqrt(weight.shape[1]))
         return self._linear(style, scaled, self._weight(f"{key}.conv.modulation.bias"))
 
+    def _fixed_style(self, key: str) -> NDArray[np.float32] | None:
+        """The style of a convolution that does not depend on w (`Gpen.free_styles`): its modulation has no weights."""
+        weight = self._weight(f"{key}.conv.modulation.weight")
+        return None if weight.any() else self._weight(f"{key}.conv.modulation.bias")
+
     def _styled(self, maps: _Maps, style: Any, feature: Any, key: str, *, upsample: bool = False) -> _Maps:
         """Modulated 3x3 convolution, bias and activation; returns its own map and the injected encoder map."""
         op = self._op
         weight = self._weight(f"{key}.conv.weight")[0]
         weight = weight * np.float32(1.0 / math.sqrt(math.prod(weight.shape[1:])))
         channels = weight.shape[0]
-        scale = self._modulation(style, key)
-        scaled = self._scaled(maps, scale)
-        if upsample:
-            # Here one convolution over the concatenation was measured to be faster than the sum of two.
-            node = scaled[0] if len(scaled) == 1 else op.concat(list(scaled), 1)
-            transposed = self._constant(weight.transpose(1, 0, 2, 3))
-            node = op.convolution_backprop_data(node, transposed, [2, 2], None, [0, 0], [0, 0], [1, 1])
-            node = self._blur(node, f"{key}.conv.blur.kernel", channels, pad=1)
-        else:
-            node = self._summed_convolution(scaled, weight, pad=1)
-        energy = np.square(weight, dtype=np.float64).sum(axis=(2, 3))
-        power = op.matmul(op.multiply(scale, scale), self._constant(energy), False, True)
-        demodulation = op.divide(
-            self._constant(np.array([_GAIN])), op.sqrt(op.add(power, self._constant(np.array([_EPSILON]))))
-        )
         bias = (self._weight(f"{key}.activate.bias") * np.float32(_GAIN)).reshape(1, -1, 1, 1)
-        own = op.add(op.multiply(node, self._per_channel(demodulation)), self._constant(bias[:, :channels]))
+        fixed = self._fixed_style(key)
+        if fixed is not None:
+            # Everything is known: modulation and demodulation go into the weights.
+            weight = weight * fixed.reshape(1, -1, 1, 1)
+            energy = np.square(weight, dtype=np.float64).sum(axis=(1, 2, 3), keepdims=True)
+            weight = (weight * (_GAIN / np.sqrt(energy + _EPSILON))).astype(np.float32)
+            node = self._main_convolution(maps, weight, key, upsample=upsample)
+        else:
+            scale = self._modulation(style, key)
+            node = self._main_convolution(self._scaled(maps, scale), weight, key, upsample=upsample)
+            energy = np.square(weight, dtype=np.float64).sum(axis=(2, 3))
+            power = op.matmul(op.multiply(scale, scale), self._constant(energy), False, True)
+            demodulation = op.divide(
+                self._constant(np.array([_GAIN])), op.sqrt(op.add(power, self._constant(np.array([_EPSILON]))))
+            )
+            node = op.multiply(node, self._per_channel(demodulation))
+        own = op.add(node, self._constant(bias[:, :channels]))
         strength = self._weight(f"{key}.noise.weight").reshape(1, 1, 1, 1) * np.float32(_GAIN)
         injected = op.add(op.multiply(feature, self._constant(strength)), self._constant(bias[:, channels:]))
         return self._leaky_relu(own), self._leaky_relu(injected)
+
+    def _main_convolution(self, maps: _Maps, weight: NDArray[np.float32], key: str, *, upsample: bool) -> Any:
+        if not upsample:
+            return self._summed_convolution(maps, weight, pad=1)
+        # Here one convolution over the concatenation was measured to be faster than the sum of two.
+        node = maps[0] if len(maps) == 1 else self._op.concat(list(maps), 1)
+        transposed = self._constant(weight.transpose(1, 0, 2, 3))
+        node = self._op.convolution_backprop_data(node, transposed, [2, 2], None, [0, 0], [0, 0], [1, 1])
+        return self._blur(node, f"{key}.conv.blur.kernel", weight.shape[0], pad=1)
 
     def _to_rgb(self, maps: _Maps, style: Any, key: str) -> Any:
         """Modulated 1x1 convolution to three channels, without demodulation, plus a bias."""
         weight = self._weight(f"{key}.conv.weight")[0]
         weight = weight * np.float32(1.0 / math.sqrt(weight.shape[1]))
-        scaled = self._scaled(maps, self._modulation(style, key))
-        return self._op.add(self._summed_convolution(scaled, weight), self._constant(self._weight(f"{key}.bias")))
+        fixed = self._fixed_style(key)
+        if fixed is None:
+            maps = self._scaled(maps, self._modulation(style, key))
+        else:
+            weight = weight * fixed.reshape(1, -1, 1, 1)
+        return self._op.add(self._summed_convolution(maps, weight), self._constant(self._weight(f"{key}.bias")))
 
     def _scaled(self, maps: _Maps, scale: Any) -> _Maps:
         """Every map times its part of the style (N x the channels of all maps)."""
