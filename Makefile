@@ -1,0 +1,75 @@
+# make demo and make test need Python 3.10 to 3.12, a C compiler and a package index; everything goes into .venv.
+# Another interpreter: make demo PYTHON=/path/to/python3
+
+VENV := .venv
+BIN := $(VENV)/bin
+BASE := $(VENV)/.installed-base
+DEV := $(VENV)/.installed-dev
+
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+# Asking for its own newest version is the one thing that the type checker would use the network for.
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench samples clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make demo     install, restore the sample portraits into out/, and draw out/sheet.jpg'
+	@echo 'make test     install with the development tools, and run all tests'
+	@echo 'make check    style (ruff), types (pyright), layers (import-linter)'
+	@echo 'make bench    measure speed and memory; writes benchmarks/results.md'
+	@echo 'make samples  make the sample pictures in examples/ again'
+	@echo 'make clean    remove .venv, out/ and caches'
+
+demo: $(BASE)
+	@$(BIN)/python examples/demo.py
+
+test: $(DEV)
+	@$(BIN)/python -m pytest
+
+check: $(DEV)
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+	@$(BIN)/lint-imports
+	@$(BIN)/pyright
+
+bench: $(DEV)
+	@$(BIN)/python benchmarks/run.py
+
+samples: $(BASE)
+	@$(BIN)/python examples/make_samples.py
+
+clean:
+	rm -rf $(VENV) out build dist .pytest_cache .ruff_cache .import_linter_cache
+
+# A stamp newer than pyproject.toml means that what it asks for is installed. The editable install follows the sources.
+# The development install holds everything of the base install, so either may come first.
+
+$(BASE): pyproject.toml | $(BIN)/python
+	@echo 'Installing Likeness into $(VENV) (320 MB to download, 1.2 GB unpacked; once) ...'
+	@$(BIN)/python -m pip install --quiet --editable .
+	@$(check-libraries)
+	@touch $@
+
+$(DEV): pyproject.toml | $(BIN)/python
+	@echo 'Installing Likeness with its development tools into $(VENV) (a few minutes; once) ...'
+	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@$(check-libraries)
+	@touch $(BASE) $@
+
+# python3.11 may be a pyenv shim without a Python behind it, so each candidate has to run to count.
+$(BIN)/python:
+	@for python in $(if $(PYTHON),"$(PYTHON)",python3.11 python3 python3.12 python3.10); do \
+	  "$$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null || continue; \
+	  "$$python" -m venv --clear $(VENV) && exit 0; \
+	  echo "$$python could not make $(VENV); on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; \
+	done; \
+	echo 'Likeness needs Python 3.10, 3.11 or 3.12, and $(if $(PYTHON),$(PYTHON) is none,none was found as python3.11 or python3): install one, or say where: make PYTHON=/path/to/python3' >&2; \
+	exit 1
+
+define check-libraries
+$(BIN)/python -c 'import cv2' || { \
+  echo 'OpenCV could not be loaded. It needs two system libraries; on Debian and Ubuntu: apt-get install libgl1 libglib2.0-0' >&2; \
+  exit 1; }
+endef

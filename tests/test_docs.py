@@ -1,0 +1,140 @@
+"""Runs every command and every piece of Python that the README and the documents show, and follows their links."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+FENCE = re.compile(
+    r"(?:<!-- (?P<mark>[^\n]*?) -->\n+)?```(?P<language>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE
+)
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Block:
+    """A fenced block: its page, the line it begins on, what the comment before it says, its language and its text."""
+
+    page: Path
+    line: int
+    mark: str
+    language: str
+    text: str
+
+    def __str__(self) -> str:
+        return f"{self.page.name}:{self.line}"
+
+
+def blocks(page: Path) -> list[Block]:
+    text = page.read_text(encoding="utf-8")
+    return [
+        Block(
+            page=page,
+            line=text.count("\n", 0, match.start("text")),
+            mark=match["mark"] or "",
+            language=match["language"],
+            text=match["text"],
+        )
+        for match in FENCE.finditer(text)
+    ]
+
+
+BLOCKS = [block for page in PAGES for block in blocks(page)]
+RUN = [
+    block
+    for block in BLOCKS
+    if block.mark.startswith("output of:")
+    or (block.language in ("sh", "python") and not block.mark.startswith("not run:"))
+]
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder like the repository's root: the samples, and files that blocks of the documents show."""
+    shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("README.md", "inference_gpen.py"):
+        shutil.copy(ROOT / name, tmp_path)
+    for block in BLOCKS:
+        if block.mark.startswith("file:"):
+            (tmp_path / block.mark.removeprefix("file:").strip()).write_text(block.text, encoding="utf-8")
+    # The programs of this environment come first, and the user's own models stay out of it.
+    monkeypatch.setenv("PATH", os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]]))
+    monkeypatch.setenv("LIKENESS_HOME", str(tmp_path / "models"))
+    monkeypatch.setenv("LIKENESS_OFFLINE", "1")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize("block", RUN, ids=str)
+def test_what_the_documents_show_runs(block: Block, workplace: Path) -> None:
+    if block.mark.startswith("output of:"):
+        command = block.mark.removeprefix("output of:").strip()
+        assert shell(command) == block.text, f"{block}: {command} prints something else now"
+    elif block.language == "sh":
+        before = files(workplace)
+        shell(block.text)
+        results = files(workplace) - before
+        asked = set(re.findall(r"(?:-o|--compare-to|--report|>) ([\w.-]+\.\w+)", block.text))
+        assert asked <= {path.name for path in results}
+    else:
+        namespace: dict[str, object] = {"__name__": "__main__"}
+        exec(compile(block.text, str(block), "exec"), namespace)
+
+
+def shell(script: str) -> str:
+    done = subprocess.run(
+        ["bash", "-euo", "pipefail", "-c", script], capture_output=True, encoding="utf-8", check=False, timeout=300
+    )
+    assert done.returncode == 0, f"{script}\n{done.stdout}\n{done.stderr}"
+    return done.stdout
+
+
+def files(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if path.is_file()}
+
+
+def test_few_blocks_are_left_out_and_each_says_why() -> None:
+    left_out = [block for block in BLOCKS if block.mark.startswith("not run:")]
+    assert all(len(block.mark.removeprefix("not run:").strip()) > 10 for block in left_out)
+    assert len(left_out) <= 8
+    assert {block.language for block in BLOCKS} <= {"sh", "python", "text", "toml", "json"}
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in LINK.findall(page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}, which is not there"
+
+
+def test_the_page_on_the_command_line_names_every_flag_and_key() -> None:
+    from likeness.cli.config import _KEYS  # pyright: ignore[reportPrivateUsage]
+
+    page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
+    help_text = shell(f"{sys.executable} -m likeness restore --help")
+    flags = set(re.findall(r"(?<![\w-])--[a-z][a-z_-]+", help_text.split("exit status:")[0])) - {
+        "--help",
+        "--input_path",
+        "--only_center_face",
+    }
+    assert len(flags) > 20
+    assert not [
+        flag for flag in flags if not re.search(rf"{flag}(?![\w-])", page) and flag not in ("--verbose", "--quiet")
+    ]
+    assert not [key for key in _KEYS if f"`{key}`" not in page]
+
+
+def test_no_figure_is_missing_and_no_machine_is_named() -> None:
+    for page in [*PAGES, ROOT / "CHANGELOG.md"]:
+        text = page.read_text(encoding="utf-8")
+        assert "TODO" not in text, f"{page.name} still waits for a figure"
+        assert "pypi.org" not in text
+        assert not re.search(r"/(?:work|root|home/\w+)/", text)

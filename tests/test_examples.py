@@ -1,0 +1,109 @@
+"""The samples and the demo."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from likeness import PRESETS, Image, Restorer, read_image
+from likeness.metrics import psnr
+
+ROOT = Path(__file__).resolve().parents[1]
+EXAMPLES = ROOT / "examples"
+
+
+@pytest.fixture(scope="module")
+def samples() -> Iterator[object]:
+    """The module `examples/make_samples.py`."""
+    sys.path.insert(0, str(EXAMPLES))
+    try:
+        import make_samples
+
+        yield make_samples
+    finally:
+        sys.path.remove(str(EXAMPLES))
+
+
+@pytest.fixture(scope="module")
+def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where `make demo` has put its results."""
+    out = tmp_path_factory.mktemp("demo") / "out"
+    picture = out / "before-after.jpg"
+    command = [sys.executable, str(EXAMPLES / "demo.py"), "--out", str(out), "--picture", str(picture)]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert f"Look at {out / 'sheet.jpg'}" in done.stdout
+    assert done.stderr == ""
+    return out
+
+
+def test_every_preset_has_a_sample_and_the_formats_vary(samples) -> None:
+    table = samples.SAMPLES
+    assert {sample.preset for sample in table} == set(PRESETS)
+    assert len({Path(sample.file).suffix for sample in table}) >= 4
+    assert {sample.file for sample in table} == {
+        path.name for path in EXAMPLES.iterdir() if path.suffix not in (".py", "")
+    }
+    assert sum(path.stat().st_size for path in EXAMPLES.rglob("*") if path.suffix != ".pyc") < 1_500_000
+
+
+def test_samples_are_what_they_are_said_to_be(samples) -> None:
+    for sample in samples.SAMPLES:
+        image = read_image(EXAMPLES / sample.file)
+        assert image.size.height >= image.size.width, f"{sample.file} should stand upright"
+        assert image.grey == sample.grey
+    with PillowImage.open(EXAMPLES / "low-light.jpg") as stored:
+        assert stored.width > stored.height, "a phone's picture lies on its side in the file"
+
+
+def test_making_the_samples_again_gives_the_same_pictures(samples, tmp_path: Path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(samples, "HERE", tmp_path)
+    samples.main()
+    assert "portrait.jpg" in capsys.readouterr().out
+    for sample in samples.SAMPLES:
+        again, stored = read_image(tmp_path / sample.file), read_image(EXAMPLES / sample.file)
+        # Another build of the codecs or of OpenCV may round otherwise; the picture is the same.
+        assert mean_difference(again, stored) < 0.01
+
+
+def test_the_demo_restores_every_sample(samples, demo: Path) -> None:
+    for sample in samples.SAMPLES:
+        before, after = read_image(EXAMPLES / sample.file), read_image(demo / sample.file)
+        assert after.size == before.size
+        # The corner of the picture is background, and re-encoding is all that may change it.
+        assert np.abs(after.pixels - before.pixels).max() > 0.02, f"{sample.file} was not changed"
+        assert np.abs(after.pixels[:16, :16] - before.pixels[:16, :16]).mean() < 0.02
+    sheet, picture = read_image(demo / "sheet.jpg"), read_image(demo / "before-after.jpg")
+    assert sheet.size.width > 1500
+    assert sheet.size.height > 1500
+    assert picture.size.width > picture.size.height
+
+
+def test_the_main_sample_is_nearer_to_its_original_than_before(samples, demo: Path) -> None:
+    sample = samples.SAMPLES[0]
+    original = samples.sharp(np.asarray(PillowImage.open(samples.ORIGINAL).convert("RGB")), sample)
+    before, after = read_image(EXAMPLES / sample.file), read_image(demo / sample.file)
+    (face,) = Restorer().find_faces(before)
+    place = face.box.to_slices()
+    gain = psnr(after.pixels[place], original[place]) - psnr(before.pixels[place], original[place])
+    assert gain > 0.2, f"{gain:.2f} dB"
+
+
+def test_the_demo_says_what_is_wrong_in_one_sentence(tmp_path: Path) -> None:
+    command = [sys.executable, str(EXAMPLES / "demo.py"), "--out", str(tmp_path / "out"), "--model", "no-such-model"]
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=60)
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: ")
+    assert done.stderr.count("\n") == 1
+    assert "no-such-model" in done.stderr
+
+
+def mean_difference(one: Image, other: Image) -> float:
+    assert one.size == other.size
+    return float(np.abs(one.pixels - other.pixels).mean())
