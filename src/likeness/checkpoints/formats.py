@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from likeness.checkpoints.layout import check_shapes, config_from_shapes
 from likeness.checkpoints.torch_files import TorchFile, TorchTensor
 from likeness.errors import CheckpointError, CheckpointFormatError, ImageWriteError
-from likeness.imaging.files import write_bytes_atomically
 from likeness.networks.config import GpenConfig
 
 __all__ = ["Checkpoint", "ModelInfo", "read_checkpoint", "read_config", "write_checkpoint"]
@@ -115,6 +114,8 @@ def write_checkpoint(
         CheckpointError: if the file cannot be written.
     """
     from safetensors.numpy import save
+
+    from likeness.imaging.files import write_bytes_atomically
 
     check_shapes({name: array.shape for name, array in state.items()}, config, "the state dict to be written")
     limit = _FLOAT16_MAX if dtype == "float16" else float(np.finfo(np.float32).max)

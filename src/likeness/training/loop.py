@@ -156,6 +156,8 @@ class Trainer:
         for group in self.g_optimiser.param_groups:
             group["lr"] = config.learning_rate * self._rate()
             group["betas"] = (config.adversarial_beta1 if adversarial else config.beta1, 0.99)
+        for group in self.d_optimiser.param_groups:
+            group["lr"] = config.discriminator_rate
         losses: dict[str, Tensor] = {}
         with torch.autocast(config.device, torch.bfloat16):
             y = self.generator(shown)
