@@ -76,14 +76,54 @@ def test_faces_of_any_size(detector: MediaPipeDetector, astronaut: Image, width:
 
 
 @pytest.mark.parametrize("turns", [1, 2, 3])
-def test_turned_faces_that_are_found_are_measured_upright(
-    detector: MediaPipeDetector, astronaut: Image, turns: int
+def test_turned_faces_are_measured_as_upright_ones(
+    detector: MediaPipeDetector, portraits: list[Pixels], turns: int
 ) -> None:
-    faces = detector.detect(Image(pixels=np.ascontiguousarray(np.rot90(astronaut.pixels, turns))))
-    for face in faces:
-        if face.landmarks.source == "mesh":
-            across = face.five_points[1] - face.five_points[0]
-            assert np.hypot(*across) > 0.25 * face.box.width
+    """Scans lie on their side or upside down: the five points must turn with the picture.
+
+    Upside down the box detector misses or misplaces about one face in thirty; one of the six here may fail for that.
+    """
+    right = 0
+    for portrait in portraits[:6]:
+        picture = np.pad(portrait, ((200, 200), (200, 200), (0, 0)), mode="edge")
+        (upright,) = detector.detect(Image(pixels=picture))
+        found = detector.detect(Image(pixels=np.ascontiguousarray(np.rot90(picture, turns))))
+        assert len(found) <= 1
+        if not found or found[0].landmarks.source != "mesh":
+            continue
+        points = found[0].five_points
+        for _ in range(turns):  # np.rot90 turns left: what is at (x, y) now was at (side - 1 - y, x)
+            points = np.stack([picture.shape[0] - 1 - points[:, 1], points[:, 0]], axis=1)
+        assert np.abs(points - upright.five_points).max() < 0.05 * upright.box.width
+        right += 1
+    assert right >= (6 if turns != 2 else 5)
+
+
+def test_a_profile_has_a_mesh(detector: MediaPipeDetector, shared: Path) -> None:
+    for name in ("bioguide-64057d83", "wiki-05b9e680", "wiki-f1a10bdf"):
+        (face,) = detector.detect(read_image(shared / "oldphotos" / f"{name}.jpg"))
+        assert face.landmarks.source == "mesh", name
+
+
+def _texture(seed: int) -> Pixels:
+    """Cloudy noise of many scales, as in leaves, stucco or cloth; the box detector alone sees faces in these."""
+    rng = np.random.default_rng(seed)
+    total = np.zeros((900, 1200, 3), np.float32)
+    for scale in (1, 3, 8, 20, 60):
+        noise = rng.normal(size=(900 // scale + 2, 1200 // scale + 2, 3)).astype(np.float32)
+        total += cv2.resize(noise, (1200, 900), interpolation=cv2.INTER_CUBIC) * scale ** rng.uniform(0.3, 0.8)
+    return (total - total.min()) / (total.max() - total.min())
+
+
+@pytest.mark.parametrize("seed", [4, 6, 8])
+def test_textures_hold_no_face(detector: MediaPipeDetector, seed: int) -> None:
+    picture = _texture(seed)
+    assert detector._boxes(picture), "this texture no longer tempts the box detector: choose another"
+    assert detector.detect(Image(pixels=picture)) == ()
+
+
+def test_one_face_is_found_once(detector: MediaPipeDetector, portraits: list[Pixels]) -> None:
+    assert [len(detector.detect(Image(pixels=x))) for x in portraits] == [1] * len(portraits)
 
 
 def test_pictures_without_a_face(detector: MediaPipeDetector) -> None:

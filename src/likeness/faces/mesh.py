@@ -20,7 +20,7 @@ from likeness.imaging.image import Pixels
 if TYPE_CHECKING:
     from likeness.faces.detect import Detection
 
-__all__ = ["FaceMesh", "average_face", "five_points"]
+__all__ = ["FaceMesh", "average_face", "five_points", "upright"]
 
 _ROI_SIDE = 384
 _ROI_WIDTHS = 2.0
@@ -56,7 +56,7 @@ class FaceMesh:
 
     def measure(self, pixels: Pixels, detection: Detection) -> Landmarks:
         """The mesh of one detected face, in the picture's pixels."""
-        crop, matrix = _upright(pixels, detection)
+        crop, matrix = upright(pixels, detection)
         found = self._run(crop)
         if found is not None:
             linear = np.linalg.inv(matrix[:, :2])
@@ -96,7 +96,7 @@ class FaceMesh:
                 self._model = None
 
 
-def _upright(pixels: Pixels, detection: Detection) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+def upright(pixels: Pixels, detection: Detection) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """A square crop around the face, turned so that the eyes are level, and the matrix from picture to crop."""
     right_eye, left_eye = detection.key_points[0], detection.key_points[1]
     across = left_eye - right_eye
