@@ -382,7 +382,8 @@ class TestStreams:
             assert read_image(path).size == Size(512, 256)
         report = json.loads(Path("r.json").read_text())
         assert report["interrupted"] is True
-        assert 2 <= report["summary"]["pictures"] <= len(written)
+        # The signal may fall between a picture's being written and its being recorded.
+        assert len(written) - 1 <= report["summary"]["pictures"] <= len(written)
 
 
 class TestScript:
