@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -131,6 +132,7 @@ def _restore(restorer: Restorer, degraded: Pixels, controls: Controls) -> Pixels
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Reference:
     pixels: Pixels
+    landmarks: Any
     embedding: NDArray[np.float64]
     points: NDArray[np.float32] | None
     skin: NDArray[np.float32]
@@ -150,7 +152,8 @@ class _Judge:
         masks = region_masks(points, side)
         return _Reference(
             pixels=original,
-            embedding=self._identity.embed(original),
+            landmarks=(landmarks := self._identity.locate(original)),
+            embedding=self._identity.embed(original, landmarks),
             points=points,
             skin=masks["cheek"] + masks["forehead"],
             hair=masks["hair"],
@@ -164,7 +167,7 @@ class _Judge:
         return {
             "psnr": min(psnr(pixels, reference.pixels), 99.0),  # equal pictures: a finite figure keeps means meaningful
             "ssim": ssim(pixels, reference.pixels),
-            "identity": float(np.linalg.norm(self._identity.embed(pixels) - reference.embedding)),
+            "identity": float(np.linalg.norm(self._identity.embed(pixels, reference.landmarks) - reference.embedding)),
             "landmarks": distance,
             "found": 0.0 if points is None else 1.0,
             "skin": _ratio(pixels, reference.pixels, reference.skin),

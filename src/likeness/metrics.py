@@ -92,24 +92,36 @@ class IdentityModel:
         self._network = library.face_recognition_model_v1(str(models / "dlib_face_recognition_resnet_model_v1.dat"))
         self._shape = library.shape_predictor(str(models / "shape_predictor_5_face_landmarks.dat"))
 
-    def embed(self, aligned: Pixels) -> NDArray[np.float64]:
-        """The embedding (128) of an FFHQ-aligned crop, S x S x 3.
+    def locate(self, aligned: Pixels) -> Any:
+        """dlib's five landmarks of an FFHQ-aligned crop, S x S x 3.
 
         The face's place is known, so no detector runs: a picture too poor to be detected still gets its figure.
         """
         side = aligned.shape[0]
-        samples = np.ascontiguousarray((np.clip(aligned, 0, 1) * 255 + 0.5).astype(np.uint8))
-        # Where dlib's detector puts its box on an FFHQ-aligned face (median over portraits).
         left, top, right, bottom = (round(v * side / 512) for v in _DLIB_BOX)
-        landmarks = self._shape(samples, self._dlib.rectangle(left, top, right, bottom))
-        return np.array(self._network.compute_face_descriptor(samples, landmarks))
+        return self._shape(_samples(aligned), self._dlib.rectangle(left, top, right, bottom))
+
+    def embed(self, aligned: Pixels, landmarks: Any = None) -> NDArray[np.float64]:
+        """The embedding (128) of an FFHQ-aligned crop, S x S x 3.
+
+        ``landmarks`` are those of `locate`. To compare versions of one picture give all of them the original's: found anew
+        in each they jitter, and that alone moves the embedding.
+        """
+        found = self.locate(aligned) if landmarks is None else landmarks
+        return np.array(self._network.compute_face_descriptor(_samples(aligned), found))
 
     def distance(self, a: Pixels, b: Pixels) -> float:
-        """Euclidean distance of two aligned crops' embeddings."""
-        return float(np.linalg.norm(self.embed(a) - self.embed(b)))
+        """Euclidean distance of the embeddings of two versions of one aligned crop, with the landmarks of ``b``."""
+        landmarks = self.locate(b)
+        return float(np.linalg.norm(self.embed(a, landmarks) - self.embed(b, landmarks)))
 
 
 _DLIB_BOX = (95.0, 164.0, 405.0, 474.0)
+"""Where dlib's detector puts its box on an FFHQ-aligned face at 512 (median over portraits)."""
+
+
+def _samples(pixels: Pixels) -> NDArray[np.uint8]:
+    return np.ascontiguousarray((np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8))
 
 
 def _same_size(x: Pixels, y: Pixels) -> None:

@@ -30,7 +30,7 @@ from likeness.imaging.image import Box, Image, Pixels, Size
 from likeness.restore.composite import Patch, fade_out, match_tone, paste
 from likeness.restore.controls import Controls
 from likeness.restore.grain import lay_grain, measure_grain
-from likeness.restore.relaxation import ITERATIONS, blend_bands, relaxation_gain, weight_map
+from likeness.restore.relaxation import ITERATIONS, blend_bands, held_detail, relaxation_gain, weight_map
 from likeness.restore.selection import Selection
 from likeness.runtimes.base import Runtime
 from likeness.runtimes.load import load_runtime
@@ -51,6 +51,7 @@ class FaceProjection:
         crop: S x S x 3 in [0, 1], the aligned input.
         projection: S x S x 3, P_s(crop) (with ``refine`` over 1: of the last window's estimate).
         start: S x S x 3, where the last window starts from; ``crop`` itself with ``refine`` 1.
+        held: what detail the crop holds itself (`held_detail`); it is not replaced.
         masks: the regions.
         mask: S x S, the paste-back mask.
         controls: those the projection was made with.
@@ -63,6 +64,7 @@ class FaceProjection:
     crop: Pixels
     projection: Pixels
     start: Pixels
+    held: tuple[NDArray[np.float32], ...]
     masks: RegionMasks
     mask: NDArray[np.float32]
     controls: Controls
@@ -250,6 +252,7 @@ class Restorer:
             crop=crop,
             projection=projection,
             start=start,
+            held=held_detail(crop),
             masks=masks,
             mask=mask,
             controls=controls,
@@ -270,7 +273,7 @@ class Restorer:
                 raise ValueError("these controls need a new projection: call project again")
             clock = _Clock()
             gain = self._gain(item.masks, controls)
-            change = blend_bands(match_tone(item.projection - item.start, item.mask), gain * item.mask)
+            change = blend_bands(match_tone(item.projection - item.start, item.mask), gain * item.mask, item.held)
             if item.start is not item.crop:
                 # What earlier windows did is weighted by their gain already.
                 change = change + blend_bands(match_tone(item.start - item.crop, item.mask), item.mask)
