@@ -41,6 +41,10 @@ class Grain:
     brightness: NDArray[np.float64]
     sigma: NDArray[np.float64]
 
+    def at(self, light: NDArray[np.float32], channel: int) -> NDArray[np.float64]:
+        """Standard deviation of a channel at luma values of any shape."""
+        return np.interp(light, self.brightness, self.sigma[:, channel])
+
     @property
     def level(self) -> float:
         """Mean standard deviation in levels of 255."""
@@ -99,34 +103,33 @@ def measure_grain(pixels: Pixels, mask: NDArray[np.float32] | None = None) -> Gr
     return Grain(spectrum=spectrum, mixing=mixing, brightness=levels, sigma=sigma)
 
 
-def lay_grain(grain: Grain, before: Pixels, projection: Pixels, gain: NDArray[np.float32], *, seed: int) -> Pixels:
-    """Grain to be added to ``before + gain (projection - before)`` so that it is as grainy as ``before``.
+def lay_grain(grain: Grain, restored: Pixels, share: NDArray[np.float32], *, seed: int) -> Pixels:
+    """New grain to be added to a restored picture, so that it is as grainy as it was.
 
-    The mix keeps the share (1 - gain) of the old grain's amplitude; independent grain of sqrt(1 - (1 - gain)^2) restores
-    the variance. The projection is taken as free of grain.
+    What grain the restoration has left is measured, and only the missing variance is added.
 
     Args:
-        before, projection: S x S x 3, [0, 1].
-        gain: S x S in [0, 1].
+        grain: of the picture before.
+        restored: S x S x 3, [0, 1].
+        share: S x S in [0, 1], how much was restored at each place; nothing is laid where it is 0.
         seed: decides the field.
 
     Returns:
         S x S x 3.
     """
-    height, width = gain.shape
-    rng = np.random.default_rng(seed)
+    height, width = share.shape
     centred = np.fft.fftshift(grain.spectrum).astype(np.float32)
     amplitude = np.fft.ifftshift(resize(centred, Size(width, height), "linear"))
     scale = np.sqrt((amplitude**2).mean())
     if scale <= 0:
-        return np.zeros_like(before)
-    white = rng.standard_normal((3, height, width))
+        return np.zeros_like(restored)
+    white = np.random.default_rng(seed).standard_normal((3, height, width))
     fields = np.fft.ifft2(np.fft.fft2(white, axes=(1, 2)) * (amplitude / scale), axes=(1, 2)).real
     coloured = np.tensordot(fields, grain.mixing, axes=(0, 1))
-    light = luma(before + gain[:, :, None] * (projection - before))
-    sigma = np.stack([np.interp(light, grain.brightness, grain.sigma[:, c]) for c in range(3)], axis=-1)
-    missing = np.sqrt(np.clip(1.0 - (1.0 - gain) ** 2, 0.0, 1.0))
-    return (coloured * sigma * missing[:, :, None]).astype(np.float32)
+    left = measure_grain(restored, share)
+    light = luma(restored)
+    missing = [np.maximum(grain.at(light, c) ** 2 - left.at(light, c) ** 2, 0.0) for c in range(3)]
+    return (coloured * np.sqrt(np.stack(missing, axis=-1)) * share[:, :, None]).astype(np.float32)
 
 
 def _high_pass_response() -> NDArray[np.float64]:

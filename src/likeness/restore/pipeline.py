@@ -281,7 +281,7 @@ class Restorer:
             if controls.keep_grain:
                 share = gain * item.mask * np.float32(controls.strength)
                 grain = measure_grain(item.crop, item.mask)
-                change = change + lay_grain(grain, item.crop, item.projection, share, seed=item.index)
+                change = change + lay_grain(grain, _clip(item.crop + change), share, seed=item.index)
             patches.append(Patch(change=change, mask=item.mask, alignment=item.alignment))
             clock.lap("controls")
             after = Image(pixels=_clip(item.crop + change), grey=image.grey)
