@@ -161,6 +161,8 @@ def test_black_and_white_stays_so(restorer: Restorer, portrait: Image) -> None:
     grey = np.repeat(portrait.pixels.mean(axis=2, keepdims=True), 3, axis=2)
     result = restorer.restore(replace(portrait, pixels=grey, grey=True, native=None, icc_profile=None))
     assert np.array_equal(result.image.pixels[:, :, 0], result.image.pixels[:, :, 2])
+    stored_in_colour = restorer.restore(Image(pixels=grey))
+    assert np.array_equal(stored_in_colour.image.pixels[:, :, 0], stored_in_colour.image.pixels[:, :, 2])
 
 
 def test_refine_runs_the_network_once_a_window(restorer: Restorer, runtime: _Counting, portrait: Image) -> None:

@@ -240,10 +240,11 @@ class Restorer:
         mask = np.ones((side, side), np.float32) if aligned else face_mask(masks) * valid_mask(alignment)
         clock.lap("masks")
         start = crop
-        projection = self._project(crop, controls, image.grey)
+        grey = image.grey or _colourless(crop)
+        projection = self._project(crop, controls, grey)
         for _ in range(controls.refine - 1):
             start = _clip(start + self._window(projection - start, masks, controls))
-            projection = self._project(start, controls, image.grey)
+            projection = self._project(start, controls, grey)
         clock.lap("network")
         return FaceProjection(
             index=index,
@@ -371,6 +372,11 @@ class _Clock:
 def _last_window(refine: int) -> int:
     """Iterations of the last window: all windows together make T."""
     return ITERATIONS - (refine - 1) * (ITERATIONS // refine)
+
+
+def _colourless(pixels: Pixels) -> bool:
+    """Whether a colour file holds a black-and-white picture, give or take JPEG's rounding of colours."""
+    return float(np.ptp(pixels, axis=2).max()) < 2.5 / 255.0
 
 
 def _clip(pixels: Pixels) -> Pixels:
