@@ -365,7 +365,11 @@ class TestStreams:
         for number in range(400):
             os.link(here / "pair.png", album / f"{number:03}.png")
         started = subprocess.Popen(
-            self.command(model, "album", "-o", "out", "--report", "r.json"), stderr=subprocess.PIPE, text=True
+            self.command(model, "album", "-o", "out", "--report", "r.json"),
+            stderr=subprocess.PIPE,
+            text=True,
+            # A shell's background jobs ignore the signal, and so would a suite that runs as one.
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
         assert started.stderr is not None
         while "[2/400]" not in started.stderr.readline():
