@@ -6,7 +6,6 @@ the original. Every figure stands beside the degraded input's own, as the questi
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -25,8 +24,6 @@ from likeness.restore.controls import Controls
 from likeness.restore.pipeline import Restorer
 
 __all__ = ["EVALUATION_RECIPES", "Pair", "Score", "Table", "evaluate", "make_pairs", "sheet"]
-
-_log = logging.getLogger(__name__)
 
 EVALUATION_RECIPES = ("clean", "mild", "moderate", "severe", "grey-film", "messenger")
 
