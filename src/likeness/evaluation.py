@@ -65,15 +65,16 @@ class Table:
     restored: Score
 
 
-def make_pairs(portraits: Sequence[tuple[str, Pixels]], recipe: str) -> Iterator[Pair]:
-    """Pairs with the picture's place in the list as the seed.
+def make_pairs(portraits: Sequence[tuple[str, Pixels]], recipe: str, *, every: int = 1) -> Iterator[Pair]:
+    """Pairs of every so many-th portrait, with its place in the list as the seed.
 
     Raises:
         ConfigError: for an unknown recipe.
     """
     if recipe not in RECIPES:
         raise ConfigError(f'unknown recipe "{recipe}"; known are {", ".join(RECIPES)}')
-    for seed, (name, original) in enumerate(portraits):
+    for seed in range(0, len(portraits), every):
+        name, original = portraits[seed]
         drawn = RECIPES[recipe].draw(seed)
         yield Pair(name=name, original=drawn.tone().apply(original, seed), degraded=drawn.apply(original, seed))
 
@@ -131,7 +132,7 @@ class _Reference:
     pixels: Pixels
     landmarks: Any
     embedding: NDArray[np.float64]
-    points: NDArray[np.float32] | None
+    points: NDArray[np.float32]
     skin: NDArray[np.float32]
     hair: NDArray[np.float32]
 
@@ -159,7 +160,7 @@ class _Judge:
     def score(self, pixels: Pixels, reference: _Reference) -> dict[str, float]:
         points = self._mesh(pixels)
         distance = float("nan")
-        if points is not None and reference.points is not None:
+        if points is not None:
             distance = landmark_distance(points, reference.points)
         return {
             "psnr": min(psnr(pixels, reference.pixels), 99.0),  # equal pictures: a finite figure keeps means meaningful

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,8 +17,6 @@ from likeness.errors import CheckpointError, CheckpointFormatError, ImageWriteEr
 from likeness.networks.config import GpenConfig
 
 __all__ = ["Checkpoint", "ModelInfo", "read_checkpoint", "read_config", "write_checkpoint"]
-
-_log = logging.getLogger(__name__)
 
 _FORMAT = "likeness-gpen"
 _FORMAT_VERSION = 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from dataclasses import asdict
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -61,7 +62,7 @@ def evaluate(argv: Sequence[str], console: Console) -> int:
         flags.sheets.mkdir(parents=True, exist_ok=True)
         step = max(1, len(portraits) // flags.rows)
         for recipe in recipes:
-            pairs = list(evaluation.make_pairs(portraits, recipe))[::step][: flags.rows]
+            pairs = list(islice(evaluation.make_pairs(portraits, recipe, every=step), flags.rows))
             write_image(evaluation.sheet(restorer, pairs, controls=controls), flags.sheets / f"{recipe}.jpg")
     return 0
 

@@ -25,6 +25,7 @@ from likeness.imaging.files import (
     write_image,
 )
 from likeness.imaging.image import Image
+from likeness.restore.clock import Clock
 from likeness.restore.compare import compare
 from likeness.restore.pipeline import FaceOutcome, Restoration, Restorer
 from likeness.restore.report import PictureRecord, RunRecord, face_record, write_report
@@ -124,7 +125,7 @@ class _Worker:
             return PictureRecord(input=_input(job), status="failed", message=f"{type(error).__name__}: {error}")
 
     def _restore(self, job: Job, count: str) -> PictureRecord:
-        options, clock = self._options, _Clock()
+        options, clock = self._options, Clock()
         data = _standard_input() if job.source is None else None
         image = read_image(
             data if data is not None else cast("Path", job.source),
@@ -177,7 +178,7 @@ class _Worker:
         status: Literal["no face", "failed"],
         message: str,
         restoration: Restoration | None,
-        clock: _Clock,
+        clock: Clock,
     ) -> PictureRecord:
         """Tell and record a picture without a restored face; copy it if that is wanted."""
         output: str | None = None
@@ -251,25 +252,6 @@ class _Worker:
                 write_image(crop, path)
                 written.append(str(path))
         return tuple(written)
-
-
-class _Clock:
-    def __init__(self) -> None:
-        self._began = self._last = time.perf_counter()
-        self.laps: dict[str, float] = {}
-
-    @property
-    def seconds(self) -> float:
-        return time.perf_counter() - self._began
-
-    def lap(self, name: str) -> None:
-        now = time.perf_counter()
-        self.laps[name] = (now - self._last) * 1e3
-        self._last = now
-
-    def skip(self) -> None:
-        """Count the time since the last lap to none."""
-        self._last = time.perf_counter()
 
 
 def _crops(face: FaceOutcome) -> list[tuple[str, Image]]:

@@ -6,6 +6,7 @@ Where the mesh model finds nothing, the average face is laid on the detector's k
 from __future__ import annotations
 
 import threading
+from contextlib import nullcontext
 from importlib import resources
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 
 from likeness.faces.align import similarity
 from likeness.faces.face import Landmarks
+from likeness.faces.quiet import silence
 from likeness.imaging.image import Pixels
 
 if TYPE_CHECKING:
@@ -53,6 +55,7 @@ class FaceMesh:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._model: Any = None
+        self._has_found = False
 
     def measure(self, pixels: Pixels, detection: Detection) -> Landmarks:
         """The mesh of one detected face, in the picture's pixels."""
@@ -69,19 +72,16 @@ class FaceMesh:
         return _from_key_points(detection)
 
     def _run(self, crop: NDArray[np.uint8]) -> NDArray[np.float64] | None:
-        with self._lock:
+        # The model chatters while it is made, and once more when it first finds a face.
+        with self._lock, nullcontext() if self._has_found else silence():
             if self._model is None:
-                from likeness.faces.quiet import silence
+                from mediapipe.python.solutions.face_mesh import FaceMesh as Model
 
-                with silence():
-                    from mediapipe.python.solutions.face_mesh import FaceMesh as Model
-
-                    self._model = Model(
-                        static_image_mode=True, max_num_faces=1, refine_landmarks=True, min_detection_confidence=0.2
-                    )
-                    result = self._model.process(crop)
-            else:
-                result = self._model.process(crop)
+                self._model = Model(
+                    static_image_mode=True, max_num_faces=1, refine_landmarks=True, min_detection_confidence=0.2
+                )
+            result = self._model.process(crop)
+            self._has_found = self._has_found or bool(result.multi_face_landmarks)
         if not result.multi_face_landmarks:
             return None
         side = crop.shape[0]
@@ -94,6 +94,7 @@ class FaceMesh:
             if self._model is not None:
                 self._model.close()
                 self._model = None
+                self._has_found = False
 
 
 def upright(pixels: Pixels, detection: Detection) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:

@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
@@ -27,9 +28,10 @@ from likeness.faces.mesh import average_face, five_points
 from likeness.faces.regions import RegionMasks, face_mask, region_masks
 from likeness.imaging.colour import luma
 from likeness.imaging.image import Box, Image, Pixels, Size
+from likeness.restore.clock import Clock
 from likeness.restore.composite import Patch, fade_out, match_tone, paste
 from likeness.restore.controls import Controls
-from likeness.restore.grain import lay_grain, measure_grain
+from likeness.restore.grain import Grain, lay_grain, measure_grain
 from likeness.restore.relaxation import ITERATIONS, blend_bands, held_detail, relaxation_gain, weight_map
 from likeness.restore.selection import Selection
 from likeness.runtimes.base import Runtime
@@ -69,6 +71,11 @@ class FaceProjection:
     mask: NDArray[np.float32]
     controls: Controls
     milliseconds: dict[str, float]
+
+    @cached_property
+    def grain(self) -> Grain:
+        """The crop's grain; measured when it is first wanted, and kept, as no control changes it."""
+        return measure_grain(self.crop, self.mask)
 
     def serves(self, controls: Controls) -> bool:
         """Whether these controls can be applied to this projection without running the network again."""
@@ -230,7 +237,7 @@ class Restorer:
         Raises:
             ValueError: if the face's points are degenerate.
         """
-        clock = _Clock()
+        clock = Clock()
         side = self._runtime.config.size
         alignment = _whole(image.size, side) if aligned else align(face.five_points, image.size, side)
         crop = warp(image.pixels, alignment)
@@ -243,7 +250,8 @@ class Restorer:
         grey = image.grey or _colourless(crop)
         projection = self._project(crop, controls, grey)
         for _ in range(controls.refine - 1):
-            start = _clip(start + self._window(projection - start, masks, controls))
+            gain = _gain(masks, controls, ITERATIONS // controls.refine)
+            start = _clip(start + blend_bands(projection - start, gain))
             projection = self._project(start, controls, grey)
         clock.lap("network")
         return FaceProjection(
@@ -272,8 +280,10 @@ class Restorer:
         for item in projections:
             if not item.serves(controls):
                 raise ValueError("these controls need a new projection: call project again")
-            clock = _Clock()
-            gain = self._gain(item.masks, controls)
+            clock = Clock()
+            # The last window takes the iterations that the others left of T.
+            left = ITERATIONS - (controls.refine - 1) * (ITERATIONS // controls.refine)
+            gain = _gain(item.masks, controls, left)
             change = blend_bands(match_tone(item.projection - item.start, item.mask), gain * item.mask, item.held)
             if item.start is not item.crop:
                 # What earlier windows did is weighted by their gain already.
@@ -281,8 +291,7 @@ class Restorer:
             change = fade_out(change, item.mask) * np.float32(controls.strength)
             if controls.keep_grain:
                 share = gain * item.mask * np.float32(controls.strength)
-                grain = measure_grain(item.crop, item.mask)
-                change = change + lay_grain(grain, _clip(item.crop + change), share, seed=item.index)
+                change = change + lay_grain(item.grain, _clip(item.crop + change), share, seed=item.index)
             patches.append(Patch(change=change, mask=item.mask, alignment=item.alignment))
             clock.lap("controls")
             after = Image(pixels=_clip(item.crop + change), grey=image.grey)
@@ -317,20 +326,6 @@ class Restorer:
             pixels = np.repeat(luma(pixels)[:, :, None], 3, axis=2)
         return pixels
 
-    @staticmethod
-    def _gain(masks: RegionMasks, controls: Controls) -> NDArray[np.float32]:
-        return relaxation_gain(
-            controls.latent_step_decay,
-            weight_map(masks, controls.face_mask_weights),
-            iterations=_last_window(controls.refine),
-        )
-
-    @staticmethod
-    def _window(change: Pixels, masks: RegionMasks, controls: Controls) -> Pixels:
-        weights = weight_map(masks, controls.face_mask_weights)
-        iterations = ITERATIONS // controls.refine
-        return blend_bands(change, relaxation_gain(controls.latent_step_decay, weights, iterations=iterations))
-
     def _aligned_face(self, image: Image) -> Face:
         """The face of an aligned crop: measured if the detector finds it, else the average face in the template's place."""
         size = image.size
@@ -350,28 +345,18 @@ class Restorer:
         )
 
 
+def _gain(masks: RegionMasks, controls: Controls, iterations: int) -> NDArray[np.float32]:
+    """S x S: the share of the way to the projection after so many iterations."""
+    weights = weight_map(masks, controls.face_mask_weights)
+    return relaxation_gain(controls.latent_step_decay, weights, iterations=iterations)
+
+
 def _whole(size: Size, side: int) -> Alignment:
     """The alignment of a picture that is an aligned crop already: a change of scale, pixel centres at whole numbers."""
     scale = side / size.width
     shift = (scale - 1) / 2
     matrix = np.array([[scale, 0, shift], [0, scale, shift]], dtype=np.float64)
     return Alignment(matrix=matrix, crop_size=side, picture_size=size)
-
-
-class _Clock:
-    def __init__(self) -> None:
-        self.laps: dict[str, float] = {}
-        self._last = time.perf_counter()
-
-    def lap(self, name: str) -> None:
-        now = time.perf_counter()
-        self.laps[name] = (now - self._last) * 1e3
-        self._last = now
-
-
-def _last_window(refine: int) -> int:
-    """Iterations of the last window: all windows together make T."""
-    return ITERATIONS - (refine - 1) * (ITERATIONS // refine)
 
 
 def _colourless(pixels: Pixels) -> bool:
