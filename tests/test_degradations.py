@@ -92,3 +92,37 @@ def test_pre_degradation_grows_with_its_scale(picture: np.ndarray) -> None:
 def test_recipes_refuse_nonsense(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="recipe odd"):
         Recipe(name="odd", **wrong)  # type: ignore[arg-type]
+
+
+def test_a_halftone_prints_dots_of_its_period_and_keeps_the_tone() -> None:
+    grey = np.full((256, 256, 3), 0.4, np.float32)
+    printed = Degradation(halftone=8.0, halftone_strength=0.8).apply(grey, 3)
+    assert printed.mean() == pytest.approx(0.4, abs=0.06)
+    spectrum = np.abs(np.fft.fft2(printed[:, :, 0] - printed[:, :, 0].mean()))
+    down, across = (int(v) for v in np.unravel_index(spectrum.argmax(), spectrum.shape))
+    frequency = np.hypot(*(min(v, 256 - v) / 256 for v in (down, across)))
+    # At half the reference side the period is 4 px.
+    assert 1 / frequency == pytest.approx(4.0, rel=0.05)
+
+
+def test_light_that_falls_off_belongs_to_the_tone(picture: np.ndarray) -> None:
+    drawn = Degradation(uneven=0.6, noise=5.0)
+    lit = drawn.tone().apply(picture, 4)
+    assert not np.allclose(lit, picture, atol=0.02)
+    # The same fall of light with the noise on top: nothing but the noise is left to undo.
+    assert (drawn.apply(picture, 4) - lit).std() * 255 == pytest.approx(5.0, rel=0.1)
+
+
+def test_training_covers_what_users_bring() -> None:
+    drawn = [recipe.draw(seed) for _, recipe in TRAINING for seed in range(200)]
+    for name in (
+        "motion", "fringe", "smear", "grain", "scratches", "dust", "halftone_strength", "uneven", "fade", "yellow",
+        "backlight",
+    ):  # fmt: skip
+        assert any(getattr(d, name) > 0 for d in drawn), name
+    assert any(len(d.jpeg) == 2 for d in drawn)
+    assert any(d.webp is not None for d in drawn)
+    odds = np.array([weight for weight, _ in TRAINING])
+    assert odds.sum() == pytest.approx(1)
+    grey = sum(weight * recipe.grey_odds for weight, recipe in TRAINING)
+    assert 0.15 < grey < 0.3

@@ -13,7 +13,7 @@ Same recipe, seed and picture: same result.
 from __future__ import annotations
 
 import zlib
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 
 import cv2
 import numpy as np
@@ -54,6 +54,9 @@ class Degradation:
         grain: film grain in levels of 255, strongest in mid-tones.
         scratches: number of scratches.
         dust: number of specks.
+        halftone: period of a printed dot screen, px at 512; 0 prints none.
+        halftone_strength: 0 to 1, how much of the picture is dots.
+        uneven: 0 to 1, light that falls off across the picture (flash, window, a stained print).
         fade: 0 to 1, lifted blacks and lowered contrast.
         yellow: 0 to 1, yellowing.
         backlight: 0 to 1, face darkened against a bright surround.
@@ -77,6 +80,9 @@ class Degradation:
     grain: float = 0.0
     scratches: int = 0
     dust: int = 0
+    halftone: float = 0.0
+    halftone_strength: float = 0.0
+    uneven: float = 0.0
     fade: float = 0.0
     yellow: float = 0.0
     backlight: float = 0.0
@@ -84,7 +90,14 @@ class Degradation:
 
     def tone(self) -> Degradation:
         """Only what changes tone and colour and no detail: what a restorer is not asked to undo."""
-        return Degradation(dim=self.dim, fade=self.fade, yellow=self.yellow, backlight=self.backlight, grey=self.grey)
+        return Degradation(
+            dim=self.dim,
+            uneven=self.uneven,
+            fade=self.fade,
+            yellow=self.yellow,
+            backlight=self.backlight,
+            grey=self.grey,
+        )
 
     def apply(self, pixels: Pixels, seed: int, *, keep_small: bool = False) -> Pixels:
         """Degrade a picture.
@@ -103,6 +116,9 @@ class Degradation:
         x = _grey(pixels) if self.grey else pixels
         if self.backlight > 0:
             x = _backlight(x, self.backlight)
+        if self.uneven > 0:
+            # From its own generator: the tone alone (`tone`) must fall the same way.
+            x = _uneven(x, self.uneven, np.random.default_rng((seed, 1)))
         if self.dim != 1.0:
             x = np.power(np.power(x, 2.2) * self.dim, 1 / 2.2).astype(np.float32)
         if max(self.blur) > 0:
@@ -113,6 +129,8 @@ class Degradation:
             x = _fringe(x, self.fringe * unit)
         if self.grain > 0:
             x = _film_grain(x, self.grain, unit, rng)
+        if self.halftone * unit >= 2.0 and self.halftone_strength > 0:
+            x = _halftone(x, self.halftone * unit, self.halftone_strength, rng)
         if self.fade > 0 or self.yellow > 0:
             x = _age(x, self.fade, self.yellow)
         if self.scratches or self.dust:
@@ -163,6 +181,9 @@ class Recipe:
     grain: Range = (0.0, 0.0)
     scratches: Range = (0.0, 0.0)
     dust: Range = (0.0, 0.0)
+    halftone: Range = (0.0, 0.0)
+    halftone_strength: Range = (0.0, 0.0)
+    uneven: Range = (0.0, 0.0)
     fade: Range = (0.0, 0.0)
     yellow: Range = (0.0, 0.0)
     backlight: Range = (0.0, 0.0)
@@ -215,6 +236,10 @@ class Recipe:
             yellow=value(self.yellow),
             backlight=value(self.backlight),
             grey=happens(self.grey_odds),
+            # Drawn last, so that recipes without them draw as they always did.
+            halftone=value(self.halftone),
+            halftone_strength=value(self.halftone_strength),
+            uneven=value(self.uneven),
         )
 
     def degrade(self, pixels: Pixels, seed: int, *, keep_small: bool = False) -> Pixels:
@@ -259,24 +284,34 @@ RECIPES: dict[str, Recipe] = {
 """The fixed recipes by name: the evaluation's (first six) and the situations of the presets."""
 
 TRAINING: tuple[tuple[float, Recipe], ...] = (
-    (0.10, Recipe(name="train-clean", grey_odds=0.1)),
-    (0.20, Recipe(
+    (0.08, Recipe(name="train-clean", grey_odds=0.2)),
+    (0.16, Recipe(
         name="train-mild", blur=(0.1, 2.0), anisotropic_odds=0.3, down=(0.8, 2.5), noise=(0.0, 6.0), noise_grain=(0.0, 1.0),
         jpeg=(60, 100), resave_odds=0.2, resave=(0.7, 1.3), webp_odds=0.05, grey_odds=0.2,
     )),
-    (0.40, Recipe(
-        name="train-blind", blur=(0.5, 6.0), anisotropic_odds=0.5, motion=(2.0, 12.0), motion_odds=0.1, down=(1.0, 6.0),
-        noise=(0.0, 14.0), noise_grain=(0.0, 1.0), jpeg=(35, 95), resave_odds=0.2, resave=(0.7, 1.3), grey_odds=0.2,
+    (0.38, Recipe(
+        name="train-blind", blur=(0.5, 6.0), anisotropic_odds=0.5, motion=(2.0, 12.0), motion_odds=0.15, down=(0.8, 6.0),
+        noise=(0.0, 14.0), noise_grain=(0.0, 1.0), jpeg=(35, 95), resave_odds=0.2, resave=(0.7, 1.3), webp_odds=0.05,
+        uneven=(0.0, 0.6), grey_odds=0.2,
     )),
-    (0.10, Recipe(
-        name="train-severe", blur=(2.0, 10.0), anisotropic_odds=0.5, down=(3.0, 10.0), noise=(0.0, 20.0), jpeg=(30, 80),
-        grey_odds=0.2,
+    (0.12, Recipe(
+        name="train-severe", blur=(0.1, 10.0), anisotropic_odds=0.5, motion=(4.0, 20.0), motion_odds=0.15, down=(3.0, 10.0),
+        noise=(0.0, 20.0), noise_grain=(0.0, 1.0), jpeg=(30, 90), resave_odds=0.2, resave=(0.7, 1.3), grey_odds=0.2,
     )),
-    (0.10, Recipe(
+    (0.09, Recipe(
         name="train-film", blur=(0.3, 3.0), down=(0.8, 3.0), grain=(3.0, 22.0), scratches=(0, 4), dust=(0, 15),
-        fade=(0.0, 0.5), yellow=(0.0, 0.5), jpeg=(60, 98), grey_odds=0.6,
+        fade=(0.0, 0.5), yellow=(0.0, 0.5), uneven=(0.0, 0.6), jpeg=(60, 98), grey_odds=0.6,
     )),
-    (0.10, RECIPES["messenger"]),
+    (0.03, Recipe(
+        name="train-print", blur=(0.3, 2.0), down=(0.8, 2.5), halftone=(3.0, 7.0), halftone_strength=(0.2, 0.9),
+        fade=(0.0, 0.4), yellow=(0.0, 0.4), uneven=(0.0, 0.4), jpeg=(60, 95), grey_odds=0.9,
+    )),
+    (0.04, Recipe(
+        name="train-low-light", blur=(0.3, 1.5), motion=(2.0, 10.0), motion_odds=0.6, fringe=(0.0, 2.5), dim=(0.3, 0.9),
+        backlight=(0.0, 0.6), down=(1.0, 3.0), noise=(4.0, 16.0), noise_grey_odds=0.1, noise_grain=(0.4, 1.3),
+        smear=(0.0, 0.9), jpeg=(55, 92),
+    )),
+    (0.10, replace(RECIPES["messenger"], name="train-messenger", jpeg=(30, 90), grey_odds=0.1)),
 )  # fmt: skip
 """What training draws from: odds and recipe. Tone is not undone: the target is given the same (`Degradation.tone`)."""
 
@@ -401,6 +436,26 @@ def _scratch(x: _Array, scratches: int, dust: int, unit: float, rng: Generator) 
         cv2.ellipse(layer, centre, axes, float(rng.uniform(0, 180)), 0, 360, (sign * 0.8,), -1, cv2.LINE_AA)
     layer = gaussian_blur(layer, max(0.3, 0.5 * unit))[:, :, None]
     return (x * (1 - np.abs(layer)) + np.maximum(layer, 0) * 0.92 + np.maximum(-layer, 0) * 0.08).astype(np.float32)
+
+
+def _halftone(x: _Array, period: float, strength: float, rng: Generator) -> _Array:
+    """A clustered-dot screen at an angle: where the luma is lower than the screen there is ink (Ulichney, 1987)."""
+    angle = float(rng.uniform(0, np.pi / 2))
+    down, across = np.mgrid[0 : x.shape[0], 0 : x.shape[1]].astype(np.float32) * np.float32(2 * np.pi / period)
+    u, v = across * np.cos(angle) + down * np.sin(angle), down * np.cos(angle) - across * np.sin(angle)
+    screen = (0.5 + 0.25 * (np.cos(u) + np.cos(v)))[:, :, None]
+    # A printer's dots have soft edges; the gain keeps the mean tone about as it was.
+    dots = 1 / (1 + np.exp(-(x - screen) * 10))
+    return (x * (1 - strength) + dots * strength).astype(np.float32)
+
+
+def _uneven(x: _Array, strength: float, rng: Generator) -> _Array:
+    height, width = x.shape[:2]
+    angle = float(rng.uniform(0, 2 * np.pi))
+    down, across = np.mgrid[0:height, 0:width].astype(np.float32)
+    along = (across / width - 0.5) * np.cos(angle) + (down / height - 0.5) * np.sin(angle)
+    light = np.exp(along * 2.0 * strength)[:, :, None]
+    return np.power(np.clip(np.power(x, 2.2) * light, 0, 1), 1 / 2.2).astype(np.float32)
 
 
 def _smear(x: _Array, strength: float) -> _Array:

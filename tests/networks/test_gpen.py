@@ -111,3 +111,33 @@ def test_blur_gradient_is_that_of_the_plain_convolution(padding: int) -> None:
     assert x.grad is not None
     assert y.grad is not None
     assert torch.allclose(x.grad, y.grad, atol=1e-5)
+
+
+def _smooth_pictures(count: int, size: int) -> torch.Tensor:
+    torch.manual_seed(1)
+    coarse = torch.randn(count, 3, size // 8, size // 8)
+    return torch.nn.functional.interpolate(coarse, (size, size), mode="bicubic").clamp(-1, 1)
+
+
+@torch.no_grad()
+def test_a_grown_network_changes_pictures_as_the_small_one_did() -> None:
+    torch.manual_seed(0)
+    small = Gpen(SMALL)
+    small.free_styles(32)
+    small.start_as_identity()
+    for parameter in small.parameters():
+        if parameter.requires_grad and parameter.numel() > 1:
+            parameter.add_(0.05 * parameter.std() * torch.randn_like(parameter))
+    large = _smooth_pictures(8, 128)
+    halved = torch.nn.functional.avg_pool2d(large, 2)
+    grown = small.grown(halved)
+    assert grown.config == GpenConfig(size=128, channel_multiplier=1, narrow=0.125)
+    wanted = small(halved) - halved
+    got = torch.nn.functional.avg_pool2d(grown(large) - large, 2)
+    assert float(wanted.abs().mean()) > 0.01
+    assert float((got - wanted).abs().mean()) < 0.3 * float(wanted.abs().mean())
+
+
+def test_a_network_with_styles_at_the_top_cannot_grow() -> None:
+    with pytest.raises(ValueError, match="cannot grow"):
+        Gpen(SMALL).grown(_smooth_pictures(1, 64))

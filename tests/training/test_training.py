@@ -12,13 +12,16 @@ from PIL import Image as PillowImage
 from likeness.errors import ConfigError, ImageReadError, TrainingError
 from likeness.imaging.portraits import Portraits
 from likeness.training.config import TrainConfig
-from likeness.training.data import PairStream, make_pair
 
 torch = pytest.importorskip("torch", reason="training needs the extra train")
 
 from likeness.checkpoints.formats import read_checkpoint  # noqa: E402
-from likeness.training.loop import Progress, Trainer, train  # noqa: E402
+from likeness.training.data import PairStream, make_pair, to_planes  # noqa: E402
+from likeness.training.loop import Progress, train  # noqa: E402
 from likeness.training.losses import face_weights, gradient_l1, weighted_l1  # noqa: E402
+from likeness.training.muon import orthogonalise  # noqa: E402
+from likeness.training.start import start_network  # noqa: E402
+from likeness.training.trainer import Trainer  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -73,13 +76,12 @@ def _stop_at(pictures: int) -> Callable[[Progress], None]:
 
 def test_steps_make_the_pictures_better(portraits: Path, tmp_path: Path) -> None:
     """Sixty steps on one batch: its loss must fall by a sixth, or the loop does not learn."""
-    trainer = Trainer(replace(_config(portraits, tmp_path), adversarial_from=1000, pictures=1000, learning_rate=1e-2))
+    config = replace(_config(portraits, tmp_path), adversarial_from=1000, pictures=1000, learning_rate=1e-2)
     sharp = Portraits.read(portraits, 64)
-    pairs = [make_pair(sharp.pixels(i), (0, i + 20), pre_degrade_odds=1.0) for i in range(2)]
-    target, shown = (
-        torch.from_numpy(np.stack(side).transpose(0, 3, 1, 2).copy()) * 2 - 1 for side in zip(*pairs, strict=True)
-    )
-    losses = [trainer.step(target, shown)["l1"] for _ in range(60)]
+    trainer = Trainer(config, start_network(config, sharp))
+    pairs = [make_pair(sharp.pixels(i), (0, i + 20), size=64, pre_degrade_odds=1.0) for i in range(2)]
+    target, shown = (torch.stack([to_planes(x) for x in side]) for side in zip(*pairs, strict=True))
+    losses = [trainer.step(target, shown)["l1"].item() for _ in range(60)]
     assert losses[-1] < 0.85 * losses[0]
 
 
@@ -96,25 +98,52 @@ def test_no_portraits(tmp_path: Path) -> None:
         train(_config(tmp_path / "empty", tmp_path / "run"))
 
 
+def test_a_run_grows_from_a_smaller_one(portraits: Path, tmp_path: Path) -> None:
+    small = train(replace(_config(portraits, tmp_path / "small"), workers=0))
+    config = replace(
+        _config(portraits, tmp_path / "large"), size=128, start=str(small), pictures=4, workers=0, save_every=4
+    )
+    assert read_checkpoint(train(config)).config.size == 128
+    with pytest.raises(TrainingError, match="is of size 128, the run of 64"):
+        train(replace(config, run=str(tmp_path / "back"), start=str(tmp_path / "large/weights.safetensors"), size=64))
+
+
 def test_a_pair_is_decided_by_its_number(portraits: Path) -> None:
     sharp = Portraits.read(portraits, 64).pixels(0)
-    first, again = (make_pair(sharp, (0, 7), pre_degrade_odds=0.5) for _ in range(2))
+    first, again = (make_pair(sharp, (0, 7), size=64, pre_degrade_odds=0.5) for _ in range(2))
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
-    assert not np.array_equal(first[1], make_pair(sharp, (0, 8), pre_degrade_odds=0.5)[1])
+    assert not np.array_equal(first[1], make_pair(sharp, (0, 8), size=64, pre_degrade_odds=0.5)[1])
+
+
+def test_a_small_network_sees_what_a_large_one_does_but_smaller(portraits: Path) -> None:
+    """Degraded at 256 and halved, a picture must look like the same one degraded at 512 and brought down to 128."""
+    large = Portraits.read(portraits, 512).pixels(0)
+    half = Portraits.read(portraits, 256).pixels(0)
+    for number in (1, 2, 3):
+        at_512, at_256 = (make_pair(x, (0, number), size=128, pre_degrade_odds=0.0)[1] for x in (large, half))
+        # Noise differs sample by sample; what it and the blur leave of contrast does not.
+        assert at_256.std() == pytest.approx(at_512.std(), rel=0.05)
+        assert np.abs(np.diff(at_256, axis=1)).mean() == pytest.approx(np.abs(np.diff(at_512, axis=1)).mean(), rel=0.3)
 
 
 def test_the_stream_does_not_depend_on_its_workers(portraits: Path) -> None:
-    def first_batches(workers: int, first: int = 0, count: int = 4) -> list[np.ndarray]:
-        stream = PairStream(
-            Portraits.read(portraits, 64), batch=2, first=first, seed=1, pre_degrade_odds=0.5, workers=workers
-        )
-        batches = [shown for (_, shown), _ in zip(stream, range(count), strict=False)]
-        stream.close()
-        return batches
+    stream = PairStream(portraits=Portraits.read(portraits, 64), size=64, seed=1, pre_degrade_odds=0.5)
 
-    one, three = first_batches(1), first_batches(3)
-    assert all(np.array_equal(a, b) for a, b in zip(one, three, strict=True))
-    assert np.array_equal(one[2], first_batches(2, first=4, count=1)[0])
+    def inputs(workers: int, first: int = 0) -> list[torch.Tensor]:
+        return [shown for _, shown in stream.batches(batch=2, first=first, last=8, workers=workers)]
+
+    alone, two = inputs(0), inputs(2)
+    assert len(alone) == 4
+    assert all(torch.equal(a, b) for a, b in zip(alone, two, strict=True))
+    assert torch.equal(alone[2], inputs(0, first=4)[0])
+
+
+def test_muon_moves_along_all_directions_alike() -> None:
+    torch.manual_seed(0)
+    matrix = torch.randn(24, 8) @ torch.diag(torch.logspace(0, 2, 8)) @ torch.randn(8, 60)
+    values = torch.linalg.svdvals(orthogonalise(matrix))
+    assert float(values[:8].min()) > 0.5
+    assert float(values[:8].max()) < 1.4
 
 
 def test_configuration_file(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from likeness.networks.config import LATENT_CHANNELS, MAPPING_LAYERS, GpenConfig
 from likeness.networks.ops import (
     ACTIVATION_GAIN,
+    LEAKY_SLOPE,
     Bias,
     Blur,
     EncoderConv,
@@ -186,3 +187,71 @@ class Gpen(nn.Module):
         for colour in range(3):
             last.weight[0, colour, skip + colour] = 1.0 / (2.08 * last.scale)
             last.weight[0, colour, skip + 3 + colour] = -1.0 / (2.08 * last.scale)
+
+    @torch.no_grad()
+    def grown(self, pictures: Tensor) -> Gpen:
+        """A network of twice the size that adds to its input what this one adds to the input at half the size.
+
+        Progressive growing (Karras et al., 2018) without a jump: the new network starts as the identity at its full size,
+        its second encoder layer computes what this network's first did, and this network's last to-RGB gives up its share
+        that repeats the input, found by least squares on ``pictures`` (N x 3 x S x S, S this network's size).
+
+        Raises:
+            ValueError: if the last to-RGB depends on the latent (see `free_styles`).
+        """
+        last = self.generator.to_rgbs[-1].get_submodule("conv")
+        assert isinstance(last, ModulatedConv)
+        if not last.style_free:
+            raise ValueError("a network whose last layers depend on the latent cannot grow")
+        config = GpenConfig(
+            size=2 * self.config.size,
+            channel_multiplier=self.config.channel_multiplier,
+            narrow=self.config.narrow,
+        )
+        network = Gpen(config).to(last.weight.device)
+        network.free_styles(max((r for r in self.config.resolutions if not self._style_free(r)), default=0))
+        network.start_as_identity()
+        state = network.state_dict()
+        for key, value in self.state_dict().items():
+            if key.startswith("ecd"):
+                index, rest = key[3:].split(".", 1)
+                key = f"ecd{int(index) + 1}.{rest}"
+                if index == "0" and rest.endswith("0.weight"):
+                    continue
+                if index == "0":
+                    key = "ecd1.0.2.bias"
+            state[key] = value
+        network.load_state_dict(state)
+
+        # The old first layer was 1 x 1 on the picture; here it reads the picture from the six channels of the new one.
+        old, second = self.get_submodule("ecd0.0.0"), network.get_submodule("ecd1.0.1")
+        assert isinstance(old, EncoderConv)
+        assert isinstance(second, EncoderConv)
+        second.weight.zero_()
+        read = old.weight[:, :, 0, 0] * (old.scale / second.scale / (ACTIVATION_GAIN * (1 + LEAKY_SLOPE)))
+        second.weight[:, 0:3, 1, 1] = read
+        second.weight[:, 3:6, 1, 1] = -read
+
+        seen: list[Tensor] = []
+        hook = last.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0].float()))
+        self(pictures)
+        hook.remove()
+        features = torch.cat(seen).movedim(1, -1).flatten(0, -2)
+        colours = pictures.movedim(1, -1).flatten(0, -2)
+        ones = torch.ones_like(features[:, :1])
+        design = torch.cat([features, ones], dim=1).double()
+        ridge = 1e-6 * design.square().mean() * len(design) * torch.eye(design.shape[1], device=design.device)
+        share = torch.linalg.solve(design.T @ design + ridge, design.T @ colours.double()).float()
+        rgb = network.generator.to_rgbs[-2]
+        conv = rgb.get_submodule("conv")
+        assert isinstance(conv, ModulatedConv)
+        conv.weight[0, :, :, 0, 0] -= share[:-1].T / (conv.modulation.bias * conv.scale)
+        rgb.get_parameter("bias").sub_(share[-1].view(1, 3, 1, 1))
+        return network
+
+    def _style_free(self, resolution: int) -> bool:
+        if resolution == self.config.resolutions[0]:
+            return False
+        conv = self.generator.to_rgbs[self.config.resolutions.index(resolution) - 1].get_submodule("conv")
+        assert isinstance(conv, ModulatedConv)
+        return conv.style_free

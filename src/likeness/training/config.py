@@ -30,7 +30,8 @@ class TrainConfig:
         pictures: how many pictures the run sees in all.
         adversarial_from: pictures seen when the discriminator joins; at or above ``pictures`` it never does.
         batch: pictures a step.
-        learning_rate: of the generator (Adam); the discriminator has ``discriminator_rate``.
+        convolution_rate: learning rate of the generator's 3 x 3 convolutions (`Muon`).
+        learning_rate: of everything else in the generator (Adam); the discriminator has ``discriminator_rate``.
         final_rate: the learning rate falls to this fraction over the last fifth of the run.
         beta1: Adam's first moment while the loss is regression; with the discriminator it is ``adversarial_beta1``.
         l1, gradient: weights of the L1 loss on pixels and on their differences to neighbours.
@@ -58,6 +59,7 @@ class TrainConfig:
     pictures: int = 20_000
     adversarial_from: int = 12_000
     batch: int = 2
+    convolution_rate: float = 1.6e-2
     learning_rate: float = 4e-3
     discriminator_rate: float = 5e-4
     final_rate: float = 0.1

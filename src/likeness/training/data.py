@@ -2,32 +2,44 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Iterator
+from dataclasses import dataclass, replace
 
+import cv2
 import numpy as np
-from numpy.typing import NDArray
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
 from likeness.degradations import TRAINING, pre_degrade
-from likeness.imaging.image import Pixels
+from likeness.imaging.filters import resize
+from likeness.imaging.image import Pixels, Size
 from likeness.imaging.portraits import Portraits
 
-__all__ = ["PairStream", "make_pair"]
+__all__ = ["PairStream", "make_pair", "to_planes"]
+
+_REFERENCE_SIDE = 512
 
 
-def make_pair(sharp: Pixels, seed: tuple[int, int], *, pre_degrade_odds: float) -> tuple[Pixels, Pixels]:
-    """Target and network input (S x S x 3, [0, 1]) from a sharp portrait; ``seed`` decides everything."""
+def make_pair(sharp: Pixels, seed: tuple[int, int], *, size: int, pre_degrade_odds: float) -> tuple[Pixels, Pixels]:
+    """Target and network input (``size`` x ``size`` x 3, [0, 1]) from a sharp portrait of at least that side.
+
+    ``seed`` decides everything. The picture is degraded as one of 512 x 512 would be, whatever its side, and then made
+    smaller: that is what a network of a smaller size sees inside one of 512.
+    """
     rng = np.random.default_rng(seed)
     target = _augment(sharp, rng)
     odds = np.array([weight for weight, _ in TRAINING])
     _, recipe = TRAINING[int(rng.choice(len(odds), p=odds / odds.sum()))]
     number = int(rng.integers(2**31))
     drawn = recipe.draw(number)
+    drawn = replace(drawn, down=max(1.0, drawn.down * min(1.0, len(sharp) / _REFERENCE_SIDE)))
     shown = drawn.apply(target, number)
     target = drawn.tone().apply(target, number)
     if rng.random() < pre_degrade_odds:
         shown = pre_degrade(shown, float(rng.uniform(0.3, 1.2)))
+    if len(target) != size:
+        target, shown = (resize(x, Size(size, size), "area") for x in (target, shown))
     return target, shown
 
 
@@ -45,54 +57,45 @@ def _augment(x: Pixels, rng: np.random.Generator) -> Pixels:
     return np.ascontiguousarray(x, dtype=np.float32)
 
 
-class PairStream:
-    """Batches of pairs number ``first``, ``first + 1``, ..., made ahead by threads, always in the same order.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PairStream(Dataset[tuple[Tensor, Tensor]]):
+    """Pairs by number: target and network input, each 3 x S x S float32 in [-1, 1].
 
-    Portraits are shuffled anew each epoch. Batches are (targets, inputs), each N x 3 x S x S float32 in [-1, 1].
+    Portraits are shuffled anew each epoch. Pair ``n`` is the same in every run with the same seed.
     """
 
-    def __init__(
-        self, portraits: Portraits, *, batch: int, first: int, seed: int, pre_degrade_odds: float, workers: int
-    ) -> None:
-        self._portraits = portraits
-        self._batch = batch
-        self._seed = seed
-        self._odds = pre_degrade_odds
-        self._stop = threading.Event()
-        # One queue a worker, read in turn: order does not depend on which thread is faster.
-        self._queues: list[queue.Queue[tuple[NDArray[np.float32], NDArray[np.float32]]]] = []
-        for worker in range(max(1, workers)):
-            ready: queue.Queue[tuple[NDArray[np.float32], NDArray[np.float32]]] = queue.Queue(maxsize=2)
-            self._queues.append(ready)
-            begin = first + worker * batch
-            threading.Thread(target=self._work, args=(ready, begin, batch * max(1, workers)), daemon=True).start()
+    portraits: Portraits
+    size: int
+    seed: int
+    pre_degrade_odds: float
 
-    def _work(
-        self, ready: queue.Queue[tuple[NDArray[np.float32], NDArray[np.float32]]], number: int, stride: int
-    ) -> None:
-        while not self._stop.is_set():
-            pairs = [self._pair(number + offset) for offset in range(self._batch)]
-            targets, shown = (np.stack([pair[side] for pair in pairs]) for side in (0, 1))
-            item = tuple(np.ascontiguousarray(x.transpose(0, 3, 1, 2)) * 2 - 1 for x in (targets, shown))
-            while not self._stop.is_set():
-                try:
-                    ready.put((item[0], item[1]), timeout=0.5)
-                    break
-                except queue.Full:
-                    continue
-            number += stride
+    def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
+        epoch, place = divmod(number, len(self.portraits.names))
+        order = np.random.default_rng((self.seed, epoch)).permutation(len(self.portraits.names))
+        sharp = self.portraits.pixels(int(order[place]))
+        pair = make_pair(sharp, (self.seed, number), size=self.size, pre_degrade_odds=self.pre_degrade_odds)
+        target, shown = (to_planes(side) for side in pair)
+        return target, shown
 
-    def _pair(self, number: int) -> tuple[Pixels, Pixels]:
-        epoch, place = divmod(number, len(self._portraits.names))
-        order = np.random.default_rng((self._seed, epoch)).permutation(len(self._portraits.names))
-        sharp = self._portraits.pixels(int(order[place]))
-        return make_pair(sharp, (self._seed, number), pre_degrade_odds=self._odds)
+    def batches(self, *, batch: int, first: int, last: int, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches of pairs ``first`` to ``last``, in order, made ahead by ``workers`` processes."""
+        loader = DataLoader(
+            self,
+            batch_size=batch,
+            sampler=range(first, last),
+            drop_last=True,
+            num_workers=workers,
+            worker_init_fn=_one_thread,
+            prefetch_factor=2 if workers else None,
+        )
+        yield from loader
 
-    def __iter__(self) -> Iterator[tuple[NDArray[np.float32], NDArray[np.float32]]]:
-        while True:
-            for ready in self._queues:
-                yield ready.get()
 
-    def close(self) -> None:
-        """Stop the threads."""
-        self._stop.set()
+def _one_thread(_: int) -> None:
+    # The trainer owns the other cores; the default, a thread a core in every worker, makes all of them wait.
+    cv2.setNumThreads(1)
+
+
+def to_planes(pixels: Pixels) -> Tensor:
+    """S x S x 3 in [0, 1] to 3 x S x S in [-1, 1]."""
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)) * 2 - 1)

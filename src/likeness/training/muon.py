@@ -1,0 +1,64 @@
+"""Muon: momentum whose update is made orthogonal, for the weights that are matrices.
+
+Jordan et al., "Muon: An optimizer for hidden layers in neural networks" (2024). A gradient from a few pictures has a few
+large directions; Adam follows those, Muon moves along all of them alike, and so learns more from each picture.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import torch
+from torch import Tensor, nn
+
+__all__ = ["Muon", "orthogonalise"]
+
+_RMS = 0.2
+"""Root mean square of an update at rate 1: what Adam's updates have, so that one learning rate serves both (Liu et al.,
+"Muon is scalable for LLM training", 2025, section 2.2)."""
+
+
+class Muon(torch.optim.Optimizer):
+    """Nesterov momentum, made orthogonal; each parameter is read as a matrix of outputs by everything else.
+
+    Args:
+        parameters: weights of two or more dimensions; leading dimensions of size one are ignored.
+        lr: learning rate on Adam's scale.
+        momentum: 0 to 1.
+    """
+
+    def __init__(self, parameters: Iterable[nn.Parameter], *, lr: float, momentum: float = 0.95) -> None:
+        super().__init__(list(parameters), {"lr": lr, "momentum": momentum})
+
+    @torch.no_grad()
+    def step(self) -> None:  # type: ignore[override]
+        for group in self.param_groups:
+            for parameter in group["params"]:
+                if parameter.grad is None:
+                    continue
+                state = self.state[parameter]
+                if "momentum" not in state:
+                    state["momentum"] = torch.zeros_like(parameter)
+                momentum = state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
+                ahead = torch.lerp(parameter.grad, momentum, group["momentum"])
+                matrix = ahead.reshape(_rows(parameter), -1)
+                update = orthogonalise(matrix) * (_RMS * max(matrix.shape) ** 0.5)
+                parameter.add_(update.reshape(parameter.shape), alpha=-group["lr"])
+
+
+def _rows(parameter: Tensor) -> int:
+    return next(size for size in parameter.shape if size > 1)
+
+
+def orthogonalise(matrix: Tensor) -> Tensor:
+    """The nearest matrix with all singular values near 1, by five Newton-Schulz steps in bfloat16 (Jordan et al., 2024)."""
+    a, b, c = 3.4445, -4.7750, 2.0315
+    x = matrix.bfloat16()
+    x = x / (x.norm() + 1e-7)
+    tall = x.shape[0] > x.shape[1]
+    if tall:
+        x = x.T
+    for _ in range(5):
+        gram = x @ x.T
+        x = a * x + (b * gram + c * gram @ gram) @ x
+    return (x.T if tall else x).to(matrix.dtype)

@@ -1,0 +1,68 @@
+"""What a run starts from: the identity, a checkpoint, or a smaller network's checkpoint, grown."""
+
+from __future__ import annotations
+
+import ctypes
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from likeness.checkpoints.formats import read_checkpoint
+from likeness.errors import TrainingError
+from likeness.imaging.filters import resize
+from likeness.imaging.image import Size
+from likeness.imaging.portraits import Portraits
+from likeness.networks.config import GpenConfig
+from likeness.networks.gpen import Gpen
+from likeness.training.config import TrainConfig
+
+__all__ = ["keep_memory", "start_network"]
+
+_GROWTH_PICTURES = 16
+
+
+def start_network(config: TrainConfig, portraits: Portraits) -> Gpen:
+    """The network that ``config.start`` names, of ``config.size``.
+
+    A checkpoint of a smaller size is grown (`Gpen.grown`) octave by octave; ``portraits`` are what growth measures on.
+
+    Raises:
+        TrainingError: if the checkpoint is of a larger size.
+    """
+    if config.start == "identity":
+        shape = GpenConfig(size=config.size, channel_multiplier=config.channel_multiplier, narrow=config.narrow)
+        network = Gpen(shape)
+        network.free_styles(config.styles_up_to)
+        network.start_as_identity()
+        return network
+    checkpoint = read_checkpoint(Path(config.start))
+    if checkpoint.config.size > config.size:
+        raise TrainingError(f"{config.start} is of size {checkpoint.config.size}, the run of {config.size}")
+    network = Gpen(checkpoint.config)
+    network.load_state_dict({key: torch.from_numpy(value) for key, value in checkpoint.state.items()})
+    network.free_styles(config.styles_up_to)
+    while network.config.size < config.size:
+        size = Size(network.config.size, network.config.size)
+        step = max(1, len(portraits.names) // _GROWTH_PICTURES)
+        pictures = [resize(portraits.pixels(i), size, "area") for i in range(0, len(portraits.names), step)]
+        shown = torch.from_numpy(np.stack(pictures[:_GROWTH_PICTURES])).movedim(-1, 1) * 2 - 1
+        network = network.grown(shown)
+    return network
+
+
+def keep_memory() -> None:
+    """Let glibc keep freed memory for the next step instead of handing it back to the system.
+
+    A step frees and asks for hundreds of megabytes; paging them in anew was a quarter of its time on a CPU
+    (docs/training.md). Other C libraries have no such setting and are left as they are.
+    """
+    if not sys.platform.startswith("linux"):
+        return
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is None:
+        return
+    trim_threshold, mmap_max = -1, -4  # M_TRIM_THRESHOLD, M_MMAP_MAX in <malloc.h>
+    mallopt(mmap_max, 0)
+    mallopt(trim_threshold, 2**31 - 1)
