@@ -7,7 +7,17 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from likeness.metrics import IdentityModel, band_energy, landmark_distance, psnr, ssim
+from likeness.imaging.colour import linear_to_srgb
+from likeness.metrics import (
+    IdentityModel,
+    band_energy,
+    landmark_distance,
+    piqe,
+    plastic_skin,
+    psnr,
+    ssim,
+    typology_angle,
+)
 
 
 @pytest.fixture
@@ -39,6 +49,45 @@ def test_band_energy_counts_fine_texture_under_the_mask(noise: np.ndarray) -> No
     half[:48] = 0.5
     assert band_energy(half, mask) < 0.1 * band_energy(noise, mask)
     assert band_energy(cv2.GaussianBlur(noise, (0, 0), 2), mask) < 0.2 * band_energy(noise, mask)
+
+
+def test_plastic_skin_is_a_share_of_the_area() -> None:
+    noise = 0.5 + 0.1 * np.random.default_rng(2).standard_normal((512, 512, 3)).astype(np.float32)
+    skin = np.ones((512, 512), np.float32)
+    assert plastic_skin(noise, noise, skin) == 0
+    # More texture than the original is not plastic.
+    assert plastic_skin(noise, cv2.GaussianBlur(noise, (0, 0), 1), skin) == 0
+    waxed = noise.copy()
+    waxed[:, :256] = 0.5 + 0.3 * (waxed[:, :256] - 0.5)
+    assert plastic_skin(waxed, noise, skin) == pytest.approx(0.5, abs=0.03)
+    softer = 0.5 + np.float32(0.6) * (noise - 0.5)
+    assert plastic_skin(softer, noise, skin) < 0.01
+    assert np.isnan(plastic_skin(noise, np.full_like(noise, 0.5), skin))  # nothing that could be lost
+    assert np.isnan(plastic_skin(noise, noise, 0 * skin))
+
+
+def test_piqe_grows_with_blur_noise_and_blocks(astronaut_file: Path) -> None:
+    sharp = np.asarray(PillowImage.open(astronaut_file).convert("RGB"), np.float32) / 255
+    noise = np.random.default_rng(3).standard_normal(sharp.shape).astype(np.float32)
+    figures = [piqe(cv2.GaussianBlur(sharp, (0, 0), sigma)) for sigma in (0.3, 1.0, 3.0)]
+    assert figures[0] < figures[1] < figures[2] <= 100
+    assert piqe(sharp) + 5 < piqe(sharp + np.float32(0.08) * noise)
+    _, coded = cv2.imencode(".jpg", np.round(sharp * 255).astype(np.uint8), [cv2.IMWRITE_JPEG_QUALITY, 10])
+    assert piqe(sharp) + 5 < piqe(cv2.imdecode(coded, cv2.IMREAD_COLOR).astype(np.float32) / 255)
+    assert piqe(np.full((50, 70, 3), 0.5, np.float32)) == 100  # no active block: nothing but the paper's constant
+
+
+def test_typology_angle() -> None:
+    # L* 65 and b* 15 by hand, in a grey-red plane: Y = ((65 + 16) / 116)^3, Z from b* = 200 (f_y - f_z).
+    f_y = (65 + 16) / 116
+    y, z = f_y**3, (f_y - 15 / 200) ** 3 * 1.089
+    to_rgb = np.linalg.inv(np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]))
+    colour = linear_to_srgb((to_rgb @ np.array([y * 0.98, y, z])).astype(np.float32))
+    skin = np.broadcast_to(colour, (20, 20, 3)).astype(np.float32)
+    mask = np.ones((20, 20), np.float32)
+    assert typology_angle(skin, mask) == pytest.approx(45, abs=0.3)
+    assert typology_angle(skin * np.float32(0.4), mask) < 0
+    assert np.isnan(typology_angle(skin, 0 * mask))
 
 
 def test_landmark_distance_is_in_eye_spans() -> None:
