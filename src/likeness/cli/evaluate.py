@@ -1,13 +1,15 @@
-"""``likeness evaluate``: score a model on portraits that it has never seen."""
+"""``likeness evaluate``: score a model, or another tool's results, on portraits and on old pictures."""
 
 from __future__ import annotations
 
 import json
+import math
+from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from likeness.cli.console import Console
 from likeness.cli.restore import Parser, add_verbosity, verbosity
@@ -15,55 +17,151 @@ from likeness.cli.table import table
 from likeness.errors import ConfigError
 
 if TYPE_CHECKING:
-    from likeness.evaluation import Table
+    from likeness.evaluation.groups import GroupFigures
+    from likeness.evaluation.old import OldPictures
+    from likeness.evaluation.tables import Table
+    from likeness.restore.controls import Controls
+    from likeness.restore.pipeline import Restorer
 
 __all__ = ["evaluate"]
 
+_SIZE = 512
+"""Side at which portraits are judged where no model says another."""
+
 
 def evaluate(argv: Sequence[str], console: Console) -> int:
-    """Degrade portraits by the fixed recipes, restore them, and compare with the originals.
+    """Degrade portraits by the fixed recipes, restore them, compare with the originals; or judge old pictures as they are.
 
     Returns:
-        0; the table is printed on stdout.
+        0; the tables are printed on stdout.
 
     Raises:
         MissingExtraError: if the identity model is not installed.
-        ConfigError: for unknown recipes, or no portraits.
+        ConfigError: for options that cannot be used, no portraits, or results of a tool that are missing or do not fit.
         SystemExit: for ``--help``, and for arguments that cannot be parsed.
     """
     flags = _parser().parse_args(argv)
     console.verbosity = verbosity(flags)
-    from likeness import evaluation
+    _check(flags)
+    if flags.old:
+        return _old(flags, console)
+    return _portraits(flags, console)
+
+
+def _check(flags: Namespace) -> None:
+    from likeness.evaluation.sheets import MAX_ROWS
+
+    if (flags.portraits is None) == (flags.old is None):
+        raise ConfigError("evaluate wants a folder of portraits, or --old and a folder of pictures without originals")
+    if flags.every < 1:
+        raise ConfigError(f"--every must be at least 1, not {flags.every}")
+    if not 1 <= flags.rows <= MAX_ROWS:
+        raise ConfigError(f"--rows must be 1 to {MAX_ROWS}, not {flags.rows}")
+    if flags.size is not None and not 64 <= flags.size <= 4096:
+        raise ConfigError(f"--size must be 64 to 4096, not {flags.size}")
+    if flags.old and (flags.write_pairs or flags.groups or flags.recipes or flags.size):
+        raise ConfigError("--old takes pictures as they are: no --write-pairs, --groups, --recipes or --size with it")
+    if flags.outputs and flags.write_pairs:
+        raise ConfigError("--write-pairs comes first and --outputs after the tool has run: give one of them")
+    if flags.outputs and flags.model:
+        raise ConfigError("--outputs scores what another tool made: no --model with it")
+
+
+def _restorer(flags: Namespace) -> tuple[Restorer, Controls]:
     from likeness.checkpoints.catalog import DEFAULT_MODEL
-    from likeness.imaging.files import write_bytes_atomically, write_image
-    from likeness.imaging.portraits import Portraits
     from likeness.restore.controls import Controls
     from likeness.restore.pipeline import Restorer
 
-    recipes = tuple(flags.recipes.split(",")) if flags.recipes else evaluation.EVALUATION_RECIPES
     controls = Controls.preset(flags.preset)
-    restorer = Restorer(flags.model or DEFAULT_MODEL, device=flags.device)
-    found = Portraits.read(flags.portraits, restorer.runtime.config.size, split=flags.split)
-    if flags.every < 1:
-        raise ConfigError(f"--every must be at least 1, not {flags.every}")
+    return Restorer(flags.model or DEFAULT_MODEL, device=flags.device), controls
+
+
+def _judged(flags: Namespace) -> dict[str, str]:
+    """What the figures belong to, for the JSON file."""
+    if flags.outputs:
+        return {"outputs": str(flags.outputs)}
+    return {"model": str(flags.model or "default"), "preset": flags.preset}
+
+
+def _portraits(flags: Namespace, console: Console) -> int:
+    from likeness.evaluation.groups import by_group, read_groups
+    from likeness.evaluation.outputs import outputs_in
+    from likeness.evaluation.pairs import EVALUATION_RECIPES, make_pairs, restored_by, write_pairs
+    from likeness.evaluation.sheets import pair_sheet
+    from likeness.evaluation.tables import evaluate as score
+    from likeness.imaging.files import write_image
+    from likeness.imaging.portraits import Portraits
+
+    recipes = tuple(flags.recipes.split(",")) if flags.recipes else EVALUATION_RECIPES
+    groups = read_groups(flags.groups) if flags.groups else None
+    ours = None if flags.outputs or flags.write_pairs else _restorer(flags)
+    size = flags.size or (ours[0].runtime.config.size if ours else _SIZE)
+    found = Portraits.read(flags.portraits, size, split=flags.split)
     portraits = [(found.names[i], found.pixels(i)) for i in range(0, len(found.names), flags.every)]
-    console.say(f"{len(portraits)} portraits, {len(recipes)} recipes, {restorer.runtime.description}")
 
     def report(recipe: str, done: int) -> None:
         if done % 20 == 0 or done == len(portraits):
             console.detail(f"{recipe}: {done} of {len(portraits)}")
 
-    tables = evaluation.evaluate(restorer, portraits, recipes=recipes, controls=controls, report=report)
+    if flags.write_pairs:
+        written = write_pairs(portraits, flags.write_pairs, recipes=recipes, report=report)
+        console.say(f"{written} degraded pictures of {len(portraits)} portraits written to {flags.write_pairs}")
+        return 0
+    if ours:
+        source, judged = restored_by(*ours), ours[0].runtime.description
+    else:
+        source, judged = outputs_in(flags.outputs, [name for name, _ in portraits], recipes), str(flags.outputs)
+    console.say(f"{len(portraits)} portraits, {len(recipes)} recipes, {judged}")
+    tables = score(source, portraits, recipes=recipes, report=report)
     console.show(_text(tables))
+    figures: tuple[GroupFigures, ...] = ()
+    if groups is not None:
+        figures = by_group(tables, groups)
+        console.show("\n" + _group_text(figures))
     if flags.json:
-        lines = json.dumps({"preset": flags.preset, "tables": [asdict(t) for t in tables]}, indent=2)
-        write_bytes_atomically(lines.encode(), flags.json)
+        described = [_described(item) for item in tables]
+        _write_json(flags.json, {**_judged(flags), "tables": described, "groups": [asdict(item) for item in figures]})
     if flags.sheets:
         flags.sheets.mkdir(parents=True, exist_ok=True)
         step = max(1, len(portraits) // flags.rows)
         for recipe in recipes:
-            pairs = list(islice(evaluation.make_pairs(portraits, recipe, every=step), flags.rows))
-            write_image(evaluation.sheet(restorer, pairs, controls=controls), flags.sheets / f"{recipe}.jpg")
+            pairs = list(islice(make_pairs(portraits, recipe, every=step), flags.rows))
+            write_image(pair_sheet(pairs, source), flags.sheets / f"{recipe}.jpg")
+    return 0
+
+
+def _old(flags: Namespace, console: Console) -> int:
+    from likeness.evaluation.old import evaluate_old, old_pictures, pictures_by
+    from likeness.evaluation.outputs import whole_outputs_in
+    from likeness.evaluation.sheets import contact_sheet
+    from likeness.imaging.files import write_image
+
+    paths = old_pictures(flags.old)[:: flags.every]
+    if flags.outputs:
+        source = whole_outputs_in(flags.outputs, [path.name for path in paths])
+    else:
+        source = pictures_by(*_restorer(flags))
+
+    def report(done: int) -> None:
+        if done % 20 == 0 or done == len(paths):
+            console.detail(f"{done} of {len(paths)}")
+
+    samples = flags.rows if flags.sheets else 0
+    result = evaluate_old(source, paths, samples=samples, report=report)
+    console.show(_old_text(flags.old, result))
+    if flags.json:
+        _write_json(
+            flags.json,
+            {
+                **_judged(flags),
+                "summary": result.summary(),
+                "faces": [asdict(face) for face in result.faces],
+                "failures": [asdict(failure) for failure in result.failures],
+            },
+        )
+    if flags.sheets and result.samples:
+        flags.sheets.mkdir(parents=True, exist_ok=True)
+        write_image(contact_sheet(result.samples), flags.sheets / "old.jpg")
     return 0
 
 
@@ -71,28 +169,114 @@ def _parser() -> Parser:
     parser = Parser(
         prog="likeness evaluate",
         description="Degrade sharp, FFHQ-aligned portraits by fixed recipes with fixed seeds, restore them, and compare "
-        "with the originals. Each figure stands beside the degraded input's own.",
+        "with the originals; each figure stands beside the degraded input's own. With --old, restore pictures that have no "
+        "original and compare each face with itself.",
         allow_abbrev=False,
     )
-    parser.add_argument("portraits", metavar="FOLDER", type=Path, help="pictures, or tar shards <split>-*.tar")
+    parser.add_argument(
+        "portraits", metavar="FOLDER", nargs="?", type=Path, help="portraits: pictures, or tar shards <split>-*.tar"
+    )
+    parser.add_argument(
+        "--old", metavar="FOLDER", type=Path, help="old pictures without originals, instead of portraits"
+    )
     parser.add_argument("--split", default="val", help="which shards (default: val)")
-    parser.add_argument("--every", type=int, default=1, metavar="N", help="take every Nth portrait")
+    parser.add_argument("--every", type=int, default=1, metavar="N", help="take every Nth portrait or picture")
     parser.add_argument("--recipes", metavar="A,B", help="default: clean,mild,moderate,severe,grey-film,messenger")
-    parser.add_argument("--preset", default="standard", help="controls (default: standard)")
-    parser.add_argument("--model", help="a model's name or a checkpoint file")
-    parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
-    parser.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON too")
-    parser.add_argument("--sheets", type=Path, metavar="FOLDER", help="write a contact sheet per recipe")
-    parser.add_argument("--rows", type=int, default=8, metavar="N", help="portraits on a sheet (default: 8)")
+    parser.add_argument(
+        "--size", type=int, metavar="PX", help="side to judge at (default: the model's; 512 without one)"
+    )
+    parser.add_argument(
+        "--groups", type=Path, metavar="CSV", help="figures by group too: columns file, and one per grouping"
+    )
+    other = parser.add_argument_group("another tool")
+    other.add_argument("--write-pairs", type=Path, metavar="DIR", help="write DIR/<recipe>/<name>.png for it, and stop")
+    other.add_argument(
+        "--outputs", type=Path, metavar="DIR", help="score its results, DIR/<recipe>/<name>.*, not a model"
+    )
+    ours = parser.add_argument_group("a model")
+    ours.add_argument("--preset", default="standard", help="controls (default: standard)")
+    ours.add_argument("--model", help="a model's name or a checkpoint file")
+    ours.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto")
+    written = parser.add_argument_group("what else is written")
+    written.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON too")
+    written.add_argument("--sheets", type=Path, metavar="FOLDER", help="write a contact sheet per recipe, or of --old")
+    written.add_argument("--rows", type=int, default=8, metavar="N", help="pictures on a sheet, 1 to 64 (default: 8)")
     add_verbosity(parser)
     return parser
 
 
+_FIGURES = ("psnr", "ssim", "identity", "landmarks", "found", "skin", "hair", "eye", "plastic", "piqe")
+
+
 def _text(tables: Sequence[Table]) -> str:
-    names = ("psnr", "ssim", "identity", "landmarks", "found", "skin", "hair")
     rows: list[list[str]] = []
     for item in tables:
         for label, score in (("degraded", item.degraded), ("restored", item.restored)):
             values = score.to_dict()
-            rows.append([item.recipe, label, *(f"{values[name]:.{2 if name == 'psnr' else 3}f}" for name in names)])
-    return table(("recipe", "picture", *names), rows)
+            cells = [f"{values[name]:.{2 if name in ('psnr', 'piqe') else 3}f}" for name in _FIGURES]
+            rows.append([item.recipe, label, *cells])
+        ratios = _ratios(item)
+        rows.append([item.recipe, "ratio", *(_number(ratios[name]) if name in ratios else "" for name in _FIGURES)])
+    return table(("recipe", "picture", *_FIGURES), rows)
+
+
+def _ratios(item: Table) -> dict[str, float]:
+    from likeness.evaluation.tables import identity_ratio, landmarks_ratio
+
+    return {"identity": identity_ratio(item.results), "landmarks": landmarks_ratio(item.results)}
+
+
+def _described(item: Table) -> dict[str, Any]:
+    return {
+        "recipe": item.recipe,
+        "pictures": item.pictures,
+        "left_out": list(item.left_out),
+        "degraded": item.degraded.to_dict(),
+        "restored": item.restored.to_dict(),
+        "ratios": _ratios(item),
+    }
+
+
+def _group_text(figures: Sequence[GroupFigures]) -> str:
+    rows = [
+        [
+            item.recipe,
+            f"{item.column} {item.value}",
+            str(item.pictures),
+            f"{item.psnr_gain:+.2f}" if math.isfinite(item.psnr_gain) else "-",
+            f"{item.identity_degraded:.3f}",
+            f"{item.identity_restored:.3f}",
+            _number(item.identity_ratio),
+        ]
+        for item in figures
+    ]
+    return table(("recipe", "group", "pictures", "psnr gain", "identity degraded", "restored", "ratio"), rows)
+
+
+def _old_text(folder: Path, result: OldPictures) -> str:
+    values = result.summary()
+    head = ("pictures", "faces", "failures", "identity_mean", "identity_p90", "piqe_before", "piqe_after")
+    cells = [f"{values[name]:.0f}" for name in head[:3]]
+    cells += [f"{values[name]:.{2 if name.startswith('piqe') else 3}f}" for name in head[3:]]
+    lines = [table(("set", *(name.replace("_", " ") for name in head)), [[folder.name, *cells]])]
+    lines += [f"failed: {failure.picture}: {failure.reason}" for failure in result.failures]
+    return "\n".join(lines)
+
+
+def _number(value: float) -> str:
+    return f"{value:.3f}" if math.isfinite(value) else "-"
+
+
+def _write_json(path: Path, content: dict[str, Any]) -> None:
+    from likeness.imaging.files import write_bytes_atomically
+
+    write_bytes_atomically((json.dumps(_finite(content), indent=2, allow_nan=False) + "\n").encode(), path)
+
+
+def _finite(value: Any) -> Any:
+    """The same with null where there is no figure: JSON has no NaN."""
+    if isinstance(value, dict):
+        return {key: _finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_finite(item) for item in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value

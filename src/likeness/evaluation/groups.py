@@ -1,0 +1,95 @@
+"""Figures by groups of persons: is the restorer as good for everybody?"""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+from likeness.errors import ConfigError
+from likeness.evaluation.judge import EQUAL, Score
+from likeness.evaluation.tables import Result, Table, identity_ratio
+
+__all__ = ["GroupFigures", "Groups", "by_group", "read_groups"]
+
+Groups: TypeAlias = Mapping[str, Mapping[str, str]]
+"""For each portrait's file name, its value in each column."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GroupFigures:
+    """One recipe's figures over the portraits of one group.
+
+    Attributes:
+        recipe: the recipe.
+        column, value: the group, such as "age" and "old".
+        pictures: how many; few mean much chance.
+        psnr_gain: restored minus degraded, dB; NaN where the degraded pictures equal their originals.
+        identity_degraded, identity_restored: mean identity distances to the original.
+        identity_ratio: the second over the first; NaN where the input has no distance.
+    """
+
+    recipe: str
+    column: str
+    value: str
+    pictures: int
+    psnr_gain: float
+    identity_degraded: float
+    identity_restored: float
+    identity_ratio: float
+
+
+def read_groups(path: Path) -> Groups:
+    """Read a CSV with a column "file" and one column per grouping.
+
+    Raises:
+        ConfigError: if it cannot be read, or lacks the column "file" or any other.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as lines:
+            rows = list(csv.DictReader(lines))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{path} cannot be read as a table of groups ({error}); check the file") from error
+    if not rows or "file" not in rows[0] or len(rows[0]) < 2:
+        raise ConfigError(f'{path} is no table of groups: it needs a column "file" and one per grouping, such as "age"')
+    return {
+        row["file"]: {column: value or "unknown" for column, value in row.items() if column != "file"} for row in rows
+    }
+
+
+def by_group(tables: Sequence[Table], groups: Groups) -> tuple[GroupFigures, ...]:
+    """The figures of each recipe by column and value, in the order of the columns and then of the values' names.
+
+    Portraits that the table of groups does not list count as "unknown".
+
+    Raises:
+        ConfigError: if it lists none of the portraits.
+    """
+    names = {result.name for table in tables for result in table.results}
+    if not names & set(groups):
+        raise ConfigError("the table of groups lists none of the portraits; check its file names")
+    columns = tuple(dict.fromkeys(column for row in groups.values() for column in row))
+    found: list[GroupFigures] = []
+    for table in tables:
+        for column in columns:
+            members: dict[str, list[Result]] = {}
+            for result in table.results:
+                members.setdefault(groups.get(result.name, {}).get(column, "unknown"), []).append(result)
+            for value, results in sorted(members.items()):
+                degraded = Score.mean([result.degraded for result in results])
+                restored = Score.mean([result.restored for result in results])
+                found.append(
+                    GroupFigures(
+                        recipe=table.recipe,
+                        column=column,
+                        value=value,
+                        pictures=len(results),
+                        psnr_gain=restored.psnr - degraded.psnr if degraded.psnr < EQUAL else float("nan"),
+                        identity_degraded=degraded.identity,
+                        identity_restored=restored.identity,
+                        identity_ratio=identity_ratio(results),
+                    )
+                )
+    return tuple(found)
