@@ -11,7 +11,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench samples clean
+.PHONY: help demo test check bench weights samples clean
 .DELETE_ON_ERROR:
 
 help:
@@ -19,6 +19,7 @@ help:
 	@echo 'make test     install with the development tools, and run all tests'
 	@echo 'make check    style (ruff), types (pyright), layers (import-linter)'
 	@echo 'make bench    measure speed and memory; writes benchmarks/results.md'
+	@echo 'make weights  train the weights anew: make weights PORTRAITS=folder of sharp, aligned portraits'
 	@echo 'make samples  make the sample pictures in examples/ again'
 	@echo 'make clean    remove .venv, out/ and caches'
 
@@ -36,6 +37,12 @@ check: $(DEV)
 
 bench: $(DEV)
 	@$(BIN)/python benchmarks/run.py
+
+# The runs in their order; one that was stopped goes on, one that is done is passed over in seconds.
+weights: $(DEV)
+	@test -n '$(PORTRAITS)' || { echo 'say which portraits: make weights PORTRAITS=folder' >&2; exit 1; }
+	@for config in configs/likeness-512/*.toml; do $(BIN)/likeness train "$$config" --portraits '$(PORTRAITS)' || exit 1; done
+	@$(BIN)/likeness evaluate '$(PORTRAITS)' --model "$$(ls -d runs/likeness-512/*/ | tail -n 1)weights.safetensors"
 
 samples: $(BASE)
 	@$(BIN)/python examples/make_samples.py

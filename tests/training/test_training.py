@@ -18,7 +18,7 @@ torch = pytest.importorskip("torch", reason="training needs the extra train")
 from likeness.checkpoints.formats import read_checkpoint  # noqa: E402
 from likeness.training.data import PairStream, make_pair, to_planes  # noqa: E402
 from likeness.training.loop import Progress, train  # noqa: E402
-from likeness.training.losses import face_weights, gradient_l1, weighted_l1  # noqa: E402
+from likeness.training.losses import face_weights, gradient_l1, texture_l1, weighted_l1  # noqa: E402
 from likeness.training.muon import orthogonalise  # noqa: E402
 from likeness.training.start import start_network  # noqa: E402
 from likeness.training.trainer import Trainer  # noqa: E402
@@ -170,3 +170,12 @@ def test_losses() -> None:
     zero, one = torch.zeros(1, 3, 64, 64), torch.ones(1, 3, 64, 64)
     assert float(weighted_l1(zero, one, weights)) == pytest.approx(1, abs=1e-5)
     assert float(gradient_l1(zero, one, weights)) == 0
+
+
+def test_the_texture_loss_wants_as_much_grain_not_the_same_grain() -> None:
+    torch.manual_seed(0)
+    smooth = torch.zeros(1, 3, 64, 64)
+    grain, other = (0.1 * torch.randn(1, 1, 64, 64).expand(1, 3, 64, 64) for _ in range(2))
+    assert float(texture_l1(grain, grain)) == 0
+    assert float(texture_l1(other, grain)) < 0.2 * float(texture_l1(smooth, grain))
+    assert float(weighted_l1(other, grain, torch.ones(()))) > float(weighted_l1(smooth, grain, torch.ones(())))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -35,12 +36,15 @@ def train(argv: Sequence[str], console: Console) -> int:
         allow_abbrev=False,
     )
     parser.add_argument("config", metavar="CONFIG.toml", type=Path, help="the run's settings")
+    parser.add_argument("--portraits", metavar="FOLDER", help="train on these instead of the file's")
     add_verbosity(parser)
     flags = parser.parse_args(argv)
     console.verbosity = verbosity(flags)
     from likeness.training.config import TrainConfig
 
     config = TrainConfig.read(flags.config)
+    if flags.portraits:
+        config = replace(config, portraits=flags.portraits)
     if find_spec("torch") is None:
         raise MissingExtraError('training needs PyTorch: pip install "likeness[train]"')
     from likeness.training import loop

@@ -35,6 +35,7 @@ class TrainConfig:
         final_rate: the learning rate falls to this fraction over the last fifth of the run.
         beta1: Adam's first moment while the loss is regression; with the discriminator it is ``adversarial_beta1``.
         l1, gradient: weights of the L1 loss on pixels and on their differences to neighbours.
+        texture: weight of the texture loss (`texture_l1`), from ``adversarial_from`` on.
         feature_matching, adversarial: weights of the discriminator's losses (hinge; Wang et al., pix2pixHD, 2018).
         face_weight: how much more eyes and mouth count than the background in L1.
         discriminator_crop: side of the random crops that the discriminator sees, px.
@@ -67,8 +68,9 @@ class TrainConfig:
     adversarial_beta1: float = 0.5
     l1: float = 1.0
     gradient: float = 1.0
-    feature_matching: float = 0.6
-    adversarial: float = 0.1
+    texture: float = 0.0
+    feature_matching: float = 0.2
+    adversarial: float = 0.03
     face_weight: float = 3.0
     discriminator_crop: int = 256
     discriminator_channels: int = 32

@@ -16,7 +16,7 @@ from likeness.errors import TrainingError
 from likeness.networks.discriminator import PatchDiscriminator
 from likeness.networks.gpen import Gpen
 from likeness.training.config import TrainConfig
-from likeness.training.losses import face_weights, feature_distance, gradient_l1, weighted_l1
+from likeness.training.losses import face_weights, feature_distance, gradient_l1, texture_l1, weighted_l1
 from likeness.training.muon import Muon
 
 __all__ = ["Trainer"]
@@ -78,6 +78,8 @@ class Trainer:
                 fake_logits, fake_features = self.discriminator(fake)
             losses["g"] = -fake_logits.float().mean()
             losses["matching"] = feature_distance(fake_features, real_features)
+            losses["texture"] = texture_l1(y, target)
+            total = total + config.texture * losses["texture"]
             total = total + config.adversarial * losses["g"] + config.feature_matching * losses["matching"]
         self.generator.zero_grad(set_to_none=True)
         total.backward()
