@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+import queue
+import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset
 
 from likeness.degradations import TRAINING, pre_degrade
 from likeness.imaging.filters import resize
@@ -58,7 +58,7 @@ def _augment(x: Pixels, rng: np.random.Generator) -> Pixels:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class PairStream(Dataset[tuple[Tensor, Tensor]]):
+class PairStream:
     """Pairs by number: target and network input, each 3 x S x S float32 in [-1, 1].
 
     Portraits are shuffled anew each epoch. Pair ``n`` is the same in every run with the same seed.
@@ -69,7 +69,8 @@ class PairStream(Dataset[tuple[Tensor, Tensor]]):
     seed: int
     pre_degrade_odds: float
 
-    def __getitem__(self, number: int) -> tuple[Tensor, Tensor]:
+    def pair(self, number: int) -> tuple[Tensor, Tensor]:
+        """Pair ``number``: target and network input, each 3 x S x S."""
         epoch, place = divmod(number, len(self.portraits.names))
         order = np.random.default_rng((self.seed, epoch)).permutation(len(self.portraits.names))
         sharp = self.portraits.pixels(int(order[place]))
@@ -78,22 +79,39 @@ class PairStream(Dataset[tuple[Tensor, Tensor]]):
         return target, shown
 
     def batches(self, *, batch: int, first: int, last: int, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches of pairs ``first`` to ``last``, in order, made ahead by ``workers`` processes."""
-        loader = DataLoader(
-            self,
-            batch_size=batch,
-            sampler=range(first, last),
-            drop_last=True,
-            num_workers=workers,
-            worker_init_fn=_one_thread,
-            prefetch_factor=2 if workers else None,
-        )
-        yield from loader
+        """Batches of pairs ``first`` to ``last``, in order, made ahead by ``workers`` threads (at least one).
 
+        Threads, not processes: the work is done in libraries that release the interpreter's lock, and a process forked
+        beside the threads of PyTorch, OpenVINO or MediaPipe may hang.
+        """
+        stop = threading.Event()
+        # One queue a worker, read in turn: order does not depend on which thread is faster.
+        queues: list[queue.Queue[tuple[Tensor, Tensor]]] = []
+        starts = range(first, last - batch + 1, batch)
+        for worker in range(max(1, workers)):
+            queues.append(queue.Queue(maxsize=2))
+            own = starts[worker :: max(1, workers)]
+            threading.Thread(target=self._work, args=(queues[-1], own, batch, stop), daemon=True).start()
+        try:
+            for turn in range(len(starts)):
+                yield queues[turn % len(queues)].get()
+        finally:
+            stop.set()
 
-def _one_thread(_: int) -> None:
-    # The trainer owns the other cores; the default, a thread a core in every worker, makes all of them wait.
-    cv2.setNumThreads(1)
+    def _work(
+        self, ready: queue.Queue[tuple[Tensor, Tensor]], starts: range, batch: int, stop: threading.Event
+    ) -> None:
+        for start in starts:
+            pairs = [self.pair(start + offset) for offset in range(batch)]
+            item = torch.stack([pair[0] for pair in pairs]), torch.stack([pair[1] for pair in pairs])
+            while not stop.is_set():
+                try:
+                    ready.put(item, timeout=0.5)
+                    break
+                except queue.Full:
+                    continue
+            if stop.is_set():
+                return
 
 
 def to_planes(pixels: Pixels) -> Tensor:
