@@ -6,7 +6,6 @@ import ctypes
 import sys
 from pathlib import Path
 
-import numpy as np
 import torch
 
 from likeness.checkpoints.formats import read_checkpoint
@@ -17,6 +16,7 @@ from likeness.imaging.portraits import Portraits
 from likeness.networks.config import GpenConfig
 from likeness.networks.gpen import Gpen
 from likeness.training.config import TrainConfig
+from likeness.training.data import to_planes
 
 __all__ = ["keep_memory", "start_network"]
 
@@ -43,12 +43,11 @@ def start_network(config: TrainConfig, portraits: Portraits) -> Gpen:
     network = Gpen(checkpoint.config)
     network.load_state_dict({key: torch.from_numpy(value) for key, value in checkpoint.state.items()})
     network.free_styles(config.styles_up_to)
+    step = max(1, len(portraits.names) // _GROWTH_PICTURES)
+    chosen = range(0, len(portraits.names), step)[:_GROWTH_PICTURES]
     while network.config.size < config.size:
         size = Size(network.config.size, network.config.size)
-        step = max(1, len(portraits.names) // _GROWTH_PICTURES)
-        pictures = [resize(portraits.pixels(i), size, "area") for i in range(0, len(portraits.names), step)]
-        shown = torch.from_numpy(np.stack(pictures[:_GROWTH_PICTURES])).movedim(-1, 1) * 2 - 1
-        network = network.grown(shown)
+        network = network.grown(torch.stack([to_planes(resize(portraits.pixels(i), size, "area")) for i in chosen]))
     return network
 
 

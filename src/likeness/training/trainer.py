@@ -136,9 +136,9 @@ class Trainer:
     def export(self, path: Path) -> Path:
         """Write the moving average as safetensors in float16."""
         state = {key: value.float().cpu().numpy() for key, value in self.average.state_dict().items()}
-        config = self.config
         info = ModelInfo(
-            name=Path(config.run).name, source=f"likeness train, {self.seen} pictures seen from {config.start}"
+            name=Path(self.config.run).name,
+            source=f"likeness train, {self.seen} pictures seen from {self.config.start}",
         )
         write_checkpoint(path, state, self.average.config, info)
         return path
