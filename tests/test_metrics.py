@@ -12,6 +12,8 @@ from likeness.metrics import (
     IdentityModel,
     band_energy,
     landmark_distance,
+    overshoot,
+    overshoots,
     piqe,
     plastic_skin,
     psnr,
@@ -49,6 +51,51 @@ def test_band_energy_counts_fine_texture_under_the_mask(noise: np.ndarray) -> No
     half[:48] = 0.5
     assert band_energy(half, mask) < 0.1 * band_energy(noise, mask)
     assert band_energy(cv2.GaussianBlur(noise, (0, 0), 2), mask) < 0.2 * band_energy(noise, mask)
+
+
+def disc(sigma: float) -> np.ndarray:
+    """A bright disc on a dark ground, with an edge of that softness."""
+    y, x = np.mgrid[:512, :512].astype(np.float32)
+    plain = np.clip(150.5 - np.hypot(x - 256, y - 256), 0, 1) * np.float32(0.4) + np.float32(0.3)
+    return np.repeat(cv2.GaussianBlur(plain, (0, 0), sigma)[..., None], 3, axis=2)
+
+
+def unsharp(x: np.ndarray, amount: float) -> np.ndarray:
+    return x + np.float32(amount) * (x - cv2.GaussianBlur(x, (0, 0), 2))
+
+
+def test_overshoot_is_a_share_of_the_step() -> None:
+    sharp, soft = disc(1), disc(2.5)
+    assert overshoot(sharp, sharp) == 0
+    # Sharper or softer without going beyond the plateaus is no ringing.
+    assert overshoot(sharp, soft) < 0.005
+    assert overshoot(soft, sharp) < 0.005
+    for amount in (0.5, 1):
+        rings = unsharp(sharp, amount)
+        # What lies beyond both plateaus, over the step of 0.4; interpolation between pixels takes a little off narrow rings.
+        expected = ((rings.max() - 0.7) + (0.3 - rings.min())) / 0.4
+        points, values = overshoots(rings, sharp)
+        assert overshoot(rings, sharp) == pytest.approx(expected, rel=0.2)
+        assert values.min() > 0.5 * expected
+        assert np.hypot(*(points - 256).T) == pytest.approx(150, abs=2)
+    with pytest.raises(ValueError, match="different size"):
+        overshoot(sharp, sharp[:50])
+
+
+def test_overshoot_is_not_fooled_by_noise_or_brightness_and_minds_the_area() -> None:
+    sharp = disc(1)
+    noise = np.random.default_rng(3).normal(0, 0.02, (512, 512, 1)).astype(np.float32)
+    assert overshoot(sharp + noise, sharp) < 0.02
+    assert overshoot(sharp, sharp + noise) == 0
+    assert overshoot(sharp * np.float32(0.9), sharp) < 0.005
+    left = unsharp(sharp, 1)
+    left[:, 256:] = sharp[:, 256:]
+    where = np.zeros((512, 512), np.float32)
+    where[:, 300:] = 1
+    assert overshoot(left, sharp, where) == 0
+    assert overshoot(left, sharp, 1 - where) > 0.1
+    # Nothing to judge.
+    assert np.isnan(overshoot(np.full_like(sharp, 0.5), np.full_like(sharp, 0.5)))
 
 
 def test_plastic_skin_is_a_share_of_the_area() -> None:
