@@ -1,0 +1,38 @@
+"""What may be repaired in an old or damaged picture, apart from the work itself, so that a command line loads no NumPy."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+
+from likeness.errors import ControlError
+
+__all__ = ["Repairs"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repairs:
+    """What to repair, each 0 (off) to 1 (in full).
+
+    Attributes:
+        scratches: opacity with which scratches and dust are filled from their surroundings.
+        balance: how much of yellowing and fading is taken back.
+        fringes: how much purple fringes are faded.
+
+    Raises:
+        ControlError: for a value outside 0 to 1.
+    """
+
+    scratches: float = 0.0
+    balance: float = 0.0
+    fringes: float = 0.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = float(getattr(self, field.name))
+            if not math.isfinite(value) or not 0 <= value <= 1:
+                raise ControlError(f"repair {field.name} must be between 0 and 1, not {value:g}")
+
+    @property
+    def any(self) -> bool:
+        return self != Repairs()
