@@ -8,6 +8,7 @@
     │   ├── ImageTooLargeError      more pixels than the limit (decompression bomb)
     │   └── ImageWriteError         cannot be written: folder, permission, format
     ├── NoFaceError                 no face where one is needed
+    ├── PairError (ValueError)      two pictures that cannot be compared, before and after
     ├── ControlError (ValueError)   a control outside its range; the message holds the range
     ├── ConfigError (ValueError)    a configuration file or an option that cannot be used
     ├── CheckpointError             network weights
@@ -38,6 +39,7 @@ __all__ = [
     "LikenessError",
     "MissingExtraError",
     "NoFaceError",
+    "PairError",
     "TrainingError",
 ]
 
@@ -64,6 +66,10 @@ class ImageWriteError(ImageError):
 
 class NoFaceError(LikenessError):
     """A picture holds no face, or none that the selection lets through."""
+
+
+class PairError(LikenessError, ValueError):
+    """Two pictures, before and after, cannot be compared."""
 
 
 class ControlError(LikenessError, ValueError):

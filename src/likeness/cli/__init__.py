@@ -1,4 +1,4 @@
-"""The command line: ``likeness restore``, ``presets``, ``models``, ``train`` and ``evaluate``.
+"""The command line: ``likeness restore``, ``presets``, ``models``, ``train``, ``inspect`` and ``evaluate``.
 
 Only this package prints, and only it decides about exit statuses. Each command is a module with one function
 ``(argv, console) -> status`` that is imported when the command is called, so that ``likeness --help`` is quick.
@@ -146,11 +146,18 @@ def _load_evaluate() -> _Command:
     return evaluate
 
 
+def _load_inspect() -> _Command:
+    from likeness.cli.inspect import inspect
+
+    return inspect
+
+
 # A further command (serve, batch) gets a module of this package, a loader above and a line here.
 _COMMANDS: dict[str, _Entry] = {
     "restore": _Entry(summary="restore the faces in pictures", load=_load_restore),
     "presets": _Entry(summary="show what each preset sets", load=_load_presets),
     "models": _Entry(summary="list, fetch and import networks", load=_load_models),
     "train": _Entry(summary="train a network of your own", load=_load_train),
+    "inspect": _Entry(summary="show in figures what a restoration did", load=_load_inspect),
     "evaluate": _Entry(summary="score a network on portraits it has not seen", load=_load_evaluate),
 }

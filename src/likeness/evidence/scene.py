@@ -1,0 +1,234 @@
+"""A face before and after on one grid: the aligned crops, the mesh, the regions, and the noise of the picture before."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.faces.align import TEMPLATE_SIZE, align, valid_mask, warp
+from likeness.faces.face import Alignment, Face
+from likeness.faces.regions import RegionMasks, face_mask, region_masks
+from likeness.imaging.colour import luma
+from likeness.imaging.filters import gaussian_blur
+from likeness.imaging.image import Box, Image, Pixels
+
+__all__ = [
+    "SIDE",
+    "Scene",
+    "box_around",
+    "fine_band",
+    "finest_band",
+    "local_power",
+    "make_scene",
+    "scale_between",
+    "scaled",
+]
+
+SIDE = TEMPLATE_SIZE
+"""Side of the crops on which everything is measured, px."""
+
+_Map = NDArray[np.float32]
+
+_WINDOW = 6.0
+"""Sigma of the neighbourhood in which local power is measured, px: that of `restore.relaxation`."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Scene:
+    """One face, before and after.
+
+    Attributes:
+        before, after: 512 x 512 x 3 in [0, 1], cut by the same alignment.
+        points: 478 x 2, the mesh found in the picture before, in crop pixels.
+        measured: whether that mesh was measured; False if an average face took its place.
+        masks: the regions.
+        valid: 512 x 512, 1 where both crops hold pixels of their pictures.
+        native_side: side of the crop in pixels of the picture before.
+    """
+
+    before: Pixels
+    after: Pixels
+    points: NDArray[np.float32]
+    measured: bool
+    masks: RegionMasks
+    valid: _Map
+    native_side: float
+
+    @cached_property
+    def lumas(self) -> tuple[_Map, _Map]:
+        """Luma before and after, 512 x 512."""
+        return luma(self.before), luma(self.after)
+
+    @cached_property
+    def pasted(self) -> _Map:
+        """512 x 512: where Likeness itself lays a face back."""
+        return face_mask(self.masks)
+
+    @cached_property
+    def skin(self) -> _Map:
+        """512 x 512 in [0, 1]: cheeks, forehead and nose; not what is clipped."""
+        masks, light = self.masks, gaussian_blur(self.lumas[0], 2.0)
+        inside = np.clip(masks["cheek"] + masks["forehead"] + masks["nose"], 0, 1)
+        # Hair over the forehead and shadows under the nose are no skin: darker than two thirds of its median.
+        seen = inside * self.valid
+        typical = float(np.median(light[seen > 0.5])) if (seen > 0.5).any() else 0.5
+        kept = (light > typical * 2 / 3) & (light > 0.03) & (light < 0.97)
+        return (seen * np.asarray(cv2.erode(kept.astype(np.uint8), np.ones((5, 5), np.uint8)))).astype(np.float32)
+
+    @property
+    def unit(self) -> float:
+        """Side of the picture's own pixels in the crop, 1 to 3 px: an enlarged crop's finest octave lies that much lower."""
+        return float(np.clip(SIDE / self.native_side, 1.0, 3.0))
+
+    @cached_property
+    def fine(self) -> tuple[_Map, _Map]:
+        """Fine bands of the lumas before and after, 512 x 512 (`fine_band`)."""
+        before, after = self.lumas
+        return fine_band(before, self.unit), fine_band(after, self.unit)
+
+    @cached_property
+    def held(self) -> _Map:
+        """512 x 512, 0 or 1: where the picture before holds skin texture above its noise.
+
+        As in `restore.relaxation.held_detail`, noise N is the power of the band where it is quietest, and a place holds
+        texture where the power is over 3 N and over one level. The finest octave decides: a picture that was enlarged or
+        blurred has nothing there, whatever noise and compression left in the coarser ones.
+        """
+        power = local_power(finest_band(self.lumas[0], self.unit))
+        noise = _quiet(power, self)
+        return (power > 3.0 * noise + (1.0 / 255.0) ** 2).astype(np.float32)
+
+    @cached_property
+    def noise_power(self) -> float:
+        """Noise of the picture before: power of the fine band (`fine_band`) where it is quietest."""
+        return _quiet(local_power(self.fine[0]), self)
+
+    @cached_property
+    def matched(self) -> tuple[Pixels, Pixels]:
+        """Both crops at the softness of the softer one, and a little softer still.
+
+        Blur moves a mesh and fills the fold of a lid, and a restoration takes blur away: shapes are compared at equal
+        softness, so that what blur does is done to both. The sigma is found by bisection on the gradient's power.
+        """
+        goal = [_gradient_power(self, light) for light in self.lumas]
+        softer = int(goal[1] < goal[0])
+        sharper = self.lumas[1 - softer]
+        low, high = 0.0, 8.0
+        for _ in range(7):
+            middle = (low + high) / 2
+            if _gradient_power(self, gaussian_blur(sharper, middle)) > goal[softer]:
+                low = middle
+            else:
+                high = middle
+        sigma = (low + high) / 2 if goal[1 - softer] > 1.05 * goal[softer] else 0.0
+        pictures = [self.before, self.after]
+        pictures[softer] = gaussian_blur(pictures[softer], _REST)
+        pictures[1 - softer] = gaussian_blur(pictures[1 - softer], float(np.hypot(sigma, _REST)))
+        return pictures[0], pictures[1]
+
+
+_REST = 1.0
+"""Blur that both pictures get when shapes are compared, px: it takes noise down, which moves a mesh as well."""
+
+
+def _gradient_power(scene: Scene, light: _Map) -> float:
+    """Power of the gradient on the face at a scale of 1.5 px, at which noise counts little beside lids, lips and nose."""
+    smooth = gaussian_blur(light, 1.5)
+    across, down = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
+    inside = scene.masks["eye"] + scene.masks["nose"] + scene.masks["lip"] + scene.masks["brow"]
+    return float(((across**2 + down**2) * inside).sum() / max(float(inside.sum()), 1.0))
+
+
+def _quiet(power: _Map, scene: Scene) -> float:
+    """Power where it is quietest: the lowest tenth outside the face, clipped places left out.
+
+    Noise-level estimation from weakly textured patches (Liu et al., "Single-Image Noise Level Estimation for Blind
+    Denoising", 2013). Skin is textured all over, so that the face itself would pass its pores off as noise; only where
+    under a fiftieth of the crop is left outside does it count as well.
+    """
+    level = gaussian_blur(scene.lumas[0], _WINDOW)
+    usable = (scene.valid > 0.5) & (level > 0.04) & (level < 0.94)
+    outside = usable & (scene.pasted < 0.1)
+    chosen = outside if outside.sum() > 0.02 * outside.size else usable
+    return float(np.quantile(power[chosen], 0.1)) if chosen.any() else 0.0
+
+
+def fine_band(light: _Map, unit: float) -> _Map:
+    """The two finest octaves of a luma: what a Gaussian of 2 px takes away (as in `metrics.plastic_skin`)."""
+    return light - gaussian_blur(light, 2.0 * unit)
+
+
+def local_power(band: _Map, sigma: float = _WINDOW) -> _Map:
+    """Local mean square."""
+    return gaussian_blur(np.square(band), sigma)
+
+
+def finest_band(light: _Map, unit: float) -> _Map:
+    """The finest octave of a luma (as in `metrics.band_energy`)."""
+    return light - gaussian_blur(light, unit)
+
+
+def make_scene(before: Image, after: Image, face: Face) -> Scene:
+    """Cut one face out of both pictures.
+
+    Args:
+        before: the picture in which the face was found.
+        after: the same picture later, of the same size or enlarged or reduced as a whole.
+        face: where it is in ``before``.
+
+    Raises:
+        ValueError: if the sizes do not fit, or the face's points allow no alignment.
+    """
+    scale = scale_between(before, after)
+    alignment = align(face.five_points, before.size, SIDE)
+    later = scaled(alignment, scale, after)
+    points = face.landmarks.points @ alignment.matrix[:, :2].T + alignment.matrix[:, 2]
+    return Scene(
+        before=warp(before.pixels, alignment),
+        after=warp(after.pixels, later),
+        points=points.astype(np.float32),
+        measured=face.landmarks.source == "mesh",
+        masks=region_masks(points.astype(np.float32), SIDE),
+        valid=valid_mask(alignment) * valid_mask(later),
+        native_side=alignment.native_side,
+    )
+
+
+def scaled(alignment: Alignment, scale: float, picture: Image) -> Alignment:
+    """The same crop of the picture ``scale`` times as large; pixel centres are at whole numbers in both."""
+    matrix = alignment.matrix.copy()
+    matrix[:, :2] /= scale
+    # x = (x' + 0.5) / scale - 0.5
+    matrix[:, 2] += alignment.matrix[:, :2] @ np.full(2, 0.5 / scale - 0.5)
+    return Alignment(matrix=matrix, crop_size=alignment.crop_size, picture_size=picture.size)
+
+
+def scale_between(before: Image, after: Image) -> float:
+    """How many times larger ``after`` is.
+
+    Raises:
+        ValueError: if width and height have not grown by the same factor, give or take rounding to whole pixels.
+    """
+    wide, high = after.size.width / before.size.width, after.size.height / before.size.height
+    scale = (wide * high) ** 0.5
+    # Rounding moves a side by up to a pixel.
+    slack = 1.0 / min(before.size.width, before.size.height) * max(scale, 1.0) + 1e-9
+    if abs(wide - high) > slack:
+        raise ValueError(
+            f"before is {before.size} and after {after.size}: neither the same size nor an even enlargement; crop or scale "
+            "one so that both show the same"
+        )
+    return wide if wide == high else scale
+
+
+def box_around(points: NDArray[np.float32] | NDArray[np.float64], *, margin: float, least: float = 64.0) -> Box:
+    """A square box about points (N x 2, crop pixels), grown by ``margin`` px, at least ``least`` wide, within the crop."""
+    low, high = points.min(axis=0) - margin, points.max(axis=0) + margin
+    centre, half = (low + high) / 2, max(float((high - low).max()), least) / 2
+    half = min(half, SIDE / 2)
+    x, y = (float(np.clip(c, half, SIDE - half)) for c in centre)
+    return Box(x - half, y - half, x + half, y + half)

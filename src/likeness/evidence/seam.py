@@ -1,0 +1,141 @@
+"""Seams: is the edge of what was laid back to be seen?
+
+The change, after minus before, is smooth across a good paste and has a step at a bad one. Where a tool has put its edge is
+not known, so several contours are tried: where Likeness fades out, the mesh's oval, and the border of what has changed at
+all. The step is the difference of the change across the contour beyond its slope, averaged along the contour, since a seam
+is a line and texture points every way; and only what exceeds the same beside the contour is a seam.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.evidence.scene import SIDE, Scene, box_around
+from likeness.imaging.filters import gaussian_blur
+from likeness.imaging.image import Box
+
+__all__ = ["Seam", "seam"]
+
+_NEAR, _FAR = 2, 7
+"""The step is measured between the means over 1 to 2 px, and its surroundings' over 3 to 7 px, on either side."""
+
+_LOOSE = 3
+"""A contour is known to so many pixels: the highest step within them counts."""
+
+_ASIDE = 11
+"""How far beside the contour its surroundings are measured, px: so far that a seam does not reach there."""
+
+_ALONG = 12.0
+"""Sigma of the average along the contour, px."""
+
+_WORST = 0.9
+"""Quantile along a contour that is reported: a seam along a tenth of it is seen."""
+
+_Values = NDArray[np.float64]
+_Map = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Seam:
+    """The most visible seam.
+
+    Attributes:
+        step: its height beyond that of the surroundings, levels of 255.
+        box: where it is highest.
+    """
+
+    step: float
+    box: Box
+
+
+def seam(scene: Scene) -> Seam | None:
+    """Measure it; None if no contour lies on the picture."""
+    change = scene.after - scene.before
+    # A seam of colour alone is seen as well: the channel that changes most at each place would favour noise, so all count.
+    best: tuple[float, _Values] | None = None
+    for contour in _contours(scene, change):
+        heights = _heights(change, contour, scene)
+        if heights is None:
+            continue
+        height = float(np.nanquantile(heights, _WORST))
+        if best is None or height > best[0]:
+            best = (height, contour[int(np.nanargmax(heights))])
+    if best is None:
+        return None
+    return Seam(step=best[0] * 255.0, box=box_around(best[1][None], margin=48.0, least=96.0))
+
+
+def _contours(scene: Scene, change: NDArray[np.float32]) -> list[_Values]:
+    """Closed lines, N x 2, about 1 px apart."""
+    canvases: list[_Map] = [scene.pasted - np.float32(level) for level in (0.02, 0.1, 0.5, 0.9)]
+    masks = scene.masks
+    face = np.clip(1 - masks["other"] - masks["hair"] - masks["ear"], 0, 1)
+    canvases.append(face - np.float32(0.5))
+    # What has changed at all, by more than the coding of the file.
+    moved = gaussian_blur(np.abs(change).max(axis=2), 1.0)
+    canvases.append(np.where(moved > 2.5 / 255, 1.0, -1.0).astype(np.float32))
+    found: list[_Values] = []
+    for canvas in canvases:
+        closed = cv2.morphologyEx((canvas > 0).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
+        lines, _ = cv2.findContours(closed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
+        found += [line[:, 0].astype(np.float64) for line in lines if len(line) > 200]
+    return found
+
+
+def _heights(change: NDArray[np.float32], line: _Values, scene: Scene) -> _Values | None:
+    """The step at each point of a contour; NaN near the border of the crop. None if it lies there altogether."""
+    smooth = np.stack([_around(line[:, i], 3.0) for i in range(2)], axis=1)
+    along = np.roll(smooth, -2, axis=0) - np.roll(smooth, 2, axis=0)
+    along /= np.maximum(np.hypot(*along.T), 1e-9)[:, None]
+    normal = np.stack([-along[:, 1], along[:, 0]], axis=1)
+    x, y = np.round(smooth).astype(int).clip(0, SIDE - 1).T
+    reach = _FAR + _ASIDE + _LOOSE
+    solid = cv2.erode(scene.valid, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
+    room = (smooth > reach).all(axis=1) & (smooth < SIDE - 1 - reach).all(axis=1) & (solid[y, x] > 0.5)
+    if int(room.sum()) < 100:
+        return None
+    offsets = np.arange(-reach, reach + 1)
+    at = line[:, None, :] + normal[:, None, :] * offsets[None, :, None]
+    u, v = (np.ascontiguousarray(at[:, :, i], dtype=np.float32) for i in range(2))
+    profile = np.asarray(cv2.remap(change, u, v, cv2.INTER_LINEAR), dtype=np.float64)
+    flat = profile.reshape(len(line), -1)
+    mean = np.asarray(cv2.sepFilter2D(np.vstack([flat[-48:], flat, flat[:48]]), -1, np.ones(1), _gaussian(_ALONG)))
+    mean = mean[48:-48].reshape(profile.shape)
+    # Prefix sums give the means on either side of every offset.
+    total = np.concatenate([np.zeros((len(line), 1, 3)), np.cumsum(mean, axis=1)], axis=1)
+    m = np.arange(_FAR, len(offsets) - _FAR)
+
+    def over(first: int, last: int) -> _Values:
+        """Mean over offsets ``first`` to ``last`` from each of the middles."""
+        return (total[:, m + last + 1] - total[:, m + first]) / (last - first + 1)
+
+    near = over(1, _NEAR) - over(-_NEAR, -1)
+    far = over(_NEAR + 1, _FAR) - over(-_FAR, -_NEAR - 1)
+    # A slope grows with the distance: what it adds to the nearer step is taken away. An edge that became sharper changes
+    # one way here and the other way beside it; a seam goes on.
+    slope = np.abs(far - near) * (_NEAR + 1) / _FAR
+    height = np.where(np.sign(near) == np.sign(far), np.minimum(np.abs(near), np.abs(far)) - slope, 0.0).max(axis=2)
+    middle = height.shape[1] // 2
+
+    def highest(centre: int) -> _Values:
+        return height[:, centre - _LOOSE : centre + _LOOSE + 1].max(axis=1)
+
+    # Texture that came or went makes steps everywhere: only what rises above the places beside the contour is a seam.
+    beside = np.maximum(highest(middle - _ASIDE), highest(middle + _ASIDE))
+    return np.where(room, np.maximum(highest(middle) - beside, 0.0), np.nan)
+
+
+def _around(values: _Values, sigma: float) -> _Values:
+    """Gaussian along a closed line."""
+    kernel = _gaussian(sigma)
+    return np.convolve(np.pad(values, len(kernel) // 2, mode="wrap"), kernel, mode="valid")
+
+
+def _gaussian(sigma: float) -> _Values:
+    reach = int(np.ceil(3 * sigma))
+    kernel = np.exp(-0.5 * (np.arange(-reach, reach + 1) / sigma) ** 2)
+    return kernel / kernel.sum()

@@ -1,0 +1,127 @@
+"""Texture of the skin and of its highlights.
+
+Noise counts as texture to every figure of contrast, and the picture before is often noisy. So a loss is only counted where
+the picture before held texture above its noise (`Scene.held`), against what is left of it without the noise's share:
+sqrt(E_after / (E_before - N)), with E the power of a band and N that of the noise, as independent powers add up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.evidence.scene import Scene, box_around, local_power
+from likeness.imaging.filters import gaussian_blur
+from likeness.imaging.image import Box
+from likeness.metrics import band_energy, plastic_skin
+
+__all__ = ["Highlights", "Skin", "highlights", "skin_texture"]
+
+_LEVELS = 255.0
+
+_BRIGHTEST = 0.15
+"""Share of forehead and nose that counts as highlight."""
+
+_HELD = 0.1
+"""Least share of an area with texture above the noise for a loss to be judged there."""
+
+_Map = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Highlights:
+    """The brightest skin of forehead and nose.
+
+    Attributes:
+        variation: small light-dark variation (the two finest octaves) before and after, levels of 255.
+        noise: noise before in the same band, levels of 255.
+        held: share of the highlights that held texture above the noise before.
+        ratio: texture after over before where it was held; None if it was held almost nowhere.
+        clipped: share of the highlights that is clipped to white, before and after.
+        box: where they are brightest together.
+    """
+
+    variation: tuple[float, float]
+    noise: float
+    held: float
+    ratio: float | None
+    clipped: tuple[float, float]
+    box: Box
+
+
+def highlights(scene: Scene) -> Highlights | None:
+    """Measure them; None where there is too little of forehead and nose to see (hair, hat, border)."""
+    masks = scene.masks
+    area = (scene.skin > 0.5) & (masks["forehead"] + masks["nose"] > 0.6)
+    if int(area.sum()) < 1500:
+        return None
+    smooth = gaussian_blur(scene.lumas[0], 6.0)
+    bright = (area & (smooth >= np.quantile(smooth[area], 1 - _BRIGHTEST))).astype(np.float32)
+    held, ratio = _kept(scene, bright)
+    deviation = [float(np.sqrt(np.square(fine)[bright > 0].mean())) for fine in scene.fine]
+    clipped = [float((light[bright > 0] > 0.985).mean()) for light in scene.lumas]
+    y, x = np.unravel_index(int(np.argmax(gaussian_blur(bright, 12.0))), bright.shape)
+    return Highlights(
+        variation=(deviation[0] * _LEVELS, deviation[1] * _LEVELS),
+        noise=float(np.sqrt(scene.noise_power)) * _LEVELS,
+        held=held,
+        ratio=ratio,
+        clipped=(clipped[0], clipped[1]),
+        box=box_around(np.array([[x, y]], dtype=np.float64), margin=48.0, least=96.0),
+    )
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skin:
+    """The skin's texture.
+
+    Attributes:
+        energy: root mean square of the finest octave before and after (`metrics.band_energy`), levels of 255.
+        noise: noise before in the two finest octaves, levels of 255.
+        held: share of the skin that held texture above the noise before.
+        ratio: texture after over before where it was held; None if it was held almost nowhere.
+        plastic: plastic-skin index there (`metrics.plastic_skin`); None likewise.
+        box: the place that lost most.
+    """
+
+    energy: tuple[float, float]
+    noise: float
+    held: float
+    ratio: float | None
+    plastic: float | None
+    box: Box
+
+
+def skin_texture(scene: Scene) -> Skin | None:
+    """Measure it; None where there is too little skin to see."""
+    skin = scene.skin
+    if float(skin.sum()) < 4000:
+        return None
+    held, ratio = _kept(scene, skin)
+    texture = (skin * scene.held).astype(np.float32)
+    index = plastic_skin(scene.after, scene.before, texture) if ratio is not None else float("nan")
+    deviation = [np.sqrt(local_power(fine, 8.0)) for fine in scene.fine]
+    lost = gaussian_blur((deviation[0] - deviation[1]) * (texture if ratio is not None else skin), 16.0)
+    y, x = np.unravel_index(int(np.argmax(lost)), lost.shape)
+    energy = [band_energy(pixels, skin) * _LEVELS for pixels in (scene.before, scene.after)]
+    return Skin(
+        energy=(energy[0], energy[1]),
+        noise=float(np.sqrt(scene.noise_power)) * _LEVELS,
+        held=held,
+        ratio=ratio,
+        plastic=None if np.isnan(index) else index,
+        box=box_around(np.array([[x, y]], dtype=np.float64), margin=56.0, least=112.0),
+    )
+
+
+def _kept(scene: Scene, area: _Map) -> tuple[float, float | None]:
+    """Share of an area that held texture, and how much of it is left there."""
+    texture = area * scene.held
+    held = float(texture.sum() / area.sum())
+    if held < _HELD:
+        return held, None
+    want, have = (float((np.square(fine).astype(np.float64) * texture).sum() / texture.sum()) for fine in scene.fine)
+    want -= scene.noise_power
+    return held, float(np.sqrt(have / want)) if want > 0 else None

@@ -1,0 +1,444 @@
+"""From measurements to verdicts: every threshold, and why it lies there.
+
+"Controls" are what was done on purpose to sharp validation portraits: blur, unsharp mask, smoothing, JPEG, noise, stretching
+and pasting. "Restored" are our own results on validation portraits, clean or degraded by the fixed recipes. docs/inspect.md
+has the figures.
+"""
+
+from __future__ import annotations
+
+from likeness.evidence.eyes import Iris, LidFold
+from likeness.evidence.figures import Figure, Verdict
+from likeness.evidence.geometry import PROPORTIONS, Proportion
+from likeness.evidence.hair import HairEdge
+from likeness.evidence.seam import Seam
+from likeness.evidence.texture import Highlights, Skin
+from likeness.imaging.image import Box
+
+__all__ = [
+    "colour_figure",
+    "hair_figures",
+    "highlight_figure",
+    "identity_figure",
+    "iris_figure",
+    "lid_figure",
+    "overshoot_figure",
+    "proportion_figure",
+    "seam_figure",
+    "skin_figures",
+    "stretch_figure",
+]
+
+_HARD = 3.0
+"""Narrower than any clean validation portrait's hair edge (4.0 px): a cut-out."""
+
+_HARDENED = 0.6
+"""A width under this share of before's: an unsharp mask gives 0.4 to 0.6 on soft edges, restored pictures 0.6 and more."""
+
+_SOFTER, _MUCH_SOFTER = 1.2, 1.5
+"""A blur of 2 px widens sharp edges by these and more; restored pictures stay under 1.0."""
+
+_JAGGED, _SAW = 0.12, 0.25
+"""Growth of the wander, px: noise of 5 levels makes 0.10 at most, stairs of 6 px 0.27 and more on smooth hair."""
+
+_TEXTURE_KEPT, _TEXTURE_LOST = 0.75, 0.5
+"""Share of texture that is left: a fifth less is just seen (Legge and Foley, 1980), half is seen by all."""
+
+_PLASTIC, _VERY_PLASTIC = 0.1, 0.3
+"""Share of the skin that lost half of its texture: restored clean portraits have 0, smoothed ones 0.3 to 1."""
+
+_DEAD = 0.6
+"""Levels: highlights and skin that vary less are flat; clean portraits have 1 and more, a blur of 2 px leaves 0.4 to 0.7."""
+
+_BURNT, _MUCH_BURNT = 0.03, 0.15
+"""Growth of the share of highlights clipped to white."""
+
+_IRIS_KEPT, _IRIS_LOST = 0.75, 0.5
+"""As for skin; a blur of 1 px leaves 0.65 to 0.8, of 2 px 0.4 to 0.65."""
+
+_SMALL_IRIS = 4.0
+"""Radius in the picture's own pixels under which the ring is 2 px wide: no texture can show."""
+
+_FOLD, _FOLD_SHARE = 5.0, 0.4
+"""Levels and share: a fold that came or went. Restored pictures change by under 5; depth of true folds is 10 to 45."""
+
+_SAME_PERSON, _OTHER_PERSON = 0.3, 0.5
+"""Distance: degraded and clean versions of one portrait differ by up to 0.29, two persons of our set by 0.5 and more."""
+
+_STRETCH, _STRETCHED = 0.8, 2.0
+"""Per cent: restored pictures reach 0.5; 2% of a face's width is where a mother sees it."""
+
+_JITTERS = 3.0
+"""A change under so many standard errors of the mesh is jitter."""
+
+_TOLERANCE = {
+    "face_shape": 1.5,
+    "jaw": 2.0,
+    "eye_opening": 8.0,
+    "eye_distance": 3.0,
+    "nose_width": 3.0,
+    "nose_length": 2.5,
+    "mouth_width": 4.0,
+    "lip_thickness": 10.0,
+}
+"""Per cent: what the mesh moves by on restored pictures without a change of the face ; twice that is a fault."""
+
+_SHIFT, _CAST = 2.0, 5.0
+"""CIEDE2000: 1 is just told apart side by side, 2 to 3 are accepted in print, 5 is another colour."""
+
+_RINGS, _HALO = 0.02, 0.05
+"""Share of an edge's height: restored pictures have under 0.01, a mild unsharp mask 0.02 to 0.04, a strong one 0.07 on."""
+
+_SEAM, _HARD_SEAM = 2.0, 4.0
+"""Levels along a tenth of a line: a step of 1% of the range is about the threshold of sight for a long edge."""
+
+
+def _by(value: float, look: float, bad: float) -> Verdict:
+    """Larger is worse."""
+    return "bad" if value >= bad else "look" if value >= look else "good"
+
+
+def _absent(name: str, group: str, title: str, why: str, unit: str = "") -> Figure:
+    return Figure(name=name, group=group, title=title, unit=unit, verdict="none", sentence=why)
+
+
+def hair_figures(edge: HairEdge | None) -> tuple[Figure, ...]:
+    """Width and jaggedness of the hair's edge."""
+    group = "hair edge"
+    titles = ("Width of the fade", "Jaggedness")
+    if edge is None:
+        why = "no hair edge with enough contrast in the crop"
+        return (
+            _absent("hair_width", group, titles[0], why, "px"),
+            _absent("hair_jaggedness", group, titles[1], why, "px"),
+        )
+    before, after = edge.width
+    ratio = after / max(before, 0.1)
+    verdict: Verdict = "good"
+    sentence = "fades as softly as before" if 0.9 < ratio < 1.1 else "a soft fade, clearer than before"
+    if after < _HARD and ratio < _HARDENED:
+        verdict, sentence = "bad", "cut out hard: the soft fade is gone"
+    elif ratio < _HARDENED:
+        verdict, sentence = "look", "much harder than before: see that it still fades"
+    elif ratio > _MUCH_SOFTER:
+        verdict, sentence = "bad", "smeared: much softer than before"
+    elif ratio > _SOFTER:
+        verdict, sentence = "look", "softer than before"
+    elif ratio > 1.1:
+        sentence = "fades a little more softly than before"
+    width = Figure(
+        name="hair_width",
+        group=group,
+        title=titles[0],
+        unit="px",
+        before=before,
+        after=after,
+        verdict=verdict,
+        sentence=sentence,
+        boxes=(edge.box,),
+    )
+    calm, wild = edge.jaggedness
+    growth = wild - calm
+    verdict, sentence = "good", "no saw teeth: the outline is as calm as before"
+    if growth < -_JAGGED:
+        sentence = "the outline is calmer than before"
+    elif growth >= max(_JAGGED, 0.2 * calm):
+        if ratio < 0.85:
+            # Strands that blur had hidden wander, too: only an eye can tell them from teeth.
+            verdict, sentence = "look", "the outline wanders more: regained strands, or saw teeth?"
+        elif growth >= max(_SAW, 0.4 * calm):
+            verdict, sentence = "bad", "saw teeth or stairs along the edge"
+        else:
+            verdict, sentence = "look", "the edge is more jagged than before"
+    jagged = Figure(
+        name="hair_jaggedness",
+        group=group,
+        title=titles[1],
+        unit="px",
+        before=calm,
+        after=wild,
+        verdict=verdict,
+        sentence=sentence,
+        boxes=(edge.box,),
+    )
+    return width, jagged
+
+
+def highlight_figure(found: Highlights | None) -> Figure:
+    """Micro-variation in the highlights of forehead and nose."""
+    name, group, title = "highlights", "highlights", "Variation on forehead and nose"
+    if found is None:
+        return _absent(name, group, title, "too little of forehead and nose to see", "levels")
+    before, after = found.variation
+    burnt = found.clipped[1] - found.clipped[0]
+    verdict, sentence = _texture(found.ratio, after, before, found.noise, "the highlights are")
+    if burnt >= _MUCH_BURNT:
+        verdict, sentence = "bad", f"{burnt:.0%} more of the highlights is burnt out to white"
+    elif burnt >= _BURNT and verdict != "bad":
+        verdict, sentence = "look", f"{burnt:.0%} more of the highlights is burnt out to white"
+    return Figure(
+        name=name,
+        group=group,
+        title=title,
+        unit="levels",
+        before=before,
+        after=after,
+        verdict=verdict,
+        sentence=sentence,
+        boxes=(found.box,),
+    )
+
+
+def _texture(ratio: float | None, after: float, before: float, noise: float, subject: str) -> tuple[Verdict, str]:
+    """Verdict on texture: against what the picture held, or, if it held none, on what is there now."""
+    if ratio is None:
+        if before < _DEAD:
+            return "good", f"{subject} as plain as they were"
+        if after >= _DEAD:
+            return "good", f"{subject} alive; before held no texture above its noise"
+        return "look", f"{subject} flat now; before held only noise of {noise:.1f} levels, no texture to keep"
+    if ratio >= _TEXTURE_KEPT:
+        return "good", f"{subject} alive" if ratio < 1.15 else f"{subject} alive, with more contrast than before"
+    if ratio >= _TEXTURE_LOST:
+        return "look", f"{subject} smoother: {ratio:.0%} of the variation is left"
+    return "bad", f"{subject} flattened: {ratio:.0%} of the variation is left"
+
+
+def skin_figures(found: Skin | None) -> tuple[Figure, ...]:
+    """Finest octave and plastic-skin index."""
+    group = "skin"
+    titles = ("Finest texture", "Plastic skin")
+    if found is None:
+        why = "too little skin to see"
+        return _absent("skin_texture", group, titles[0], why, "levels"), _absent(
+            "plastic_skin", group, titles[1], why, "%"
+        )
+    before, after = found.energy
+    verdict: Verdict = "good"
+    if found.ratio is None:
+        held = f"before held no texture above its noise of {found.noise:.1f} levels"
+        sentence = f"nothing to lose: {held}"
+    elif found.ratio >= _TEXTURE_KEPT:
+        sentence = "pores and lines are there as before"
+        if found.ratio > 1.5:
+            verdict, sentence = (
+                "look",
+                f"{found.ratio:.1f} times the texture of before: oversharpened, or really regained?",
+            )
+        elif found.ratio > 1.15:
+            sentence = "more texture than before"
+    elif found.ratio >= _TEXTURE_LOST:
+        verdict, sentence = "look", f"smoother: {found.ratio:.0%} of the texture above the noise is left"
+    else:
+        verdict, sentence = "bad", f"smoothed away: {found.ratio:.0%} of the texture above the noise is left"
+    texture = Figure(
+        name="skin_texture",
+        group=group,
+        title=titles[0],
+        unit="levels",
+        before=before,
+        after=after,
+        verdict=verdict,
+        sentence=sentence,
+        boxes=(found.box,),
+    )
+    if found.plastic is None:
+        return texture, _absent("plastic_skin", group, titles[1], "before held no texture above its noise", "%")
+    share = found.plastic
+    verdict = _by(share, _PLASTIC, _VERY_PLASTIC)
+    sentence = {
+        "good": "no waxed places",
+        "look": f"{share:.0%} of the skin lost half of its texture",
+        "bad": f"waxed: {share:.0%} of the skin lost half of its texture",
+    }[verdict]
+    plastic = Figure(
+        name="plastic_skin",
+        group=group,
+        title=titles[1],
+        unit="%",
+        after=share * 100,
+        verdict=verdict,
+        sentence=sentence,
+        boxes=(found.box,),
+    )
+    return texture, plastic
+
+
+def iris_figure(found: Iris | None) -> Figure:
+    """Radial texture of the irises."""
+    name, group, title = "iris", "iris", "Radial texture"
+    if found is None:
+        return _absent(name, group, title, "no iris can be seen: eyes closed, covered, or without a mesh", "%")
+    before, after = found.texture
+    if found.radius < _SMALL_IRIS:
+        why = f"irises of {found.radius:.1f} px radius in the picture before are too small to hold texture"
+        return _absent(name, group, title, why, "%")
+    # What was noise before is no loss.
+    true = max(before**2 - found.noise**2, 0.0) ** 0.5
+    share = after / true if true > 0.02 * 100 else None
+    verdict: Verdict = "good"
+    if share is None:
+        sentence = "before showed no texture above its noise"
+    elif share >= _IRIS_KEPT:
+        sentence = "fibres as before, no flat ring" if share < 1.15 else "more fibres than before, no flat ring"
+    elif share >= _IRIS_LOST:
+        verdict, sentence = "look", f"plainer: {share:.0%} of the texture is left"
+    else:
+        verdict, sentence = "bad", f"a flat ring: {share:.0%} of the texture is left"
+    return Figure(
+        name=name,
+        group=group,
+        title=title,
+        unit="%",
+        before=before,
+        after=after,
+        verdict=verdict,
+        sentence=sentence,
+        boxes=found.boxes,
+    )
+
+
+def lid_figure(found: LidFold | None) -> Figure:
+    """The fold of the upper lid: a single eyelid must stay single."""
+    name, group, title = "lid_fold", "geometry", "Fold of the upper lid"
+    if found is None:
+        return _absent(name, group, title, "no mesh to find the lids by", "levels")
+    before, after = found.depth
+    verdict: Verdict = "good"
+    sentence = "as before"
+    change = after - before
+    if abs(change) >= max(_FOLD, _FOLD_SHARE * max(before, after)):
+        if before < _FOLD and after >= 2 * _FOLD:
+            verdict, sentence = "bad", "a fold where there was none"
+        elif after < _FOLD and before >= 2 * _FOLD:
+            verdict, sentence = "bad", "the fold is gone"
+        else:
+            verdict, sentence = "look", "a deeper fold" if change > 0 else "a shallower fold"
+    return Figure(
+        name=name,
+        group=group,
+        title=title,
+        unit="levels",
+        before=before,
+        after=after,
+        verdict=verdict,
+        sentence=sentence,
+        boxes=(found.box,),
+    )
+
+
+def identity_figure(distance: float | None, why: str, box: Box) -> Figure:
+    """Distance of dlib's face embedding."""
+    name, group, title = "identity", "identity", "Distance from before"
+    if distance is None:
+        return _absent(name, group, title, why)
+    verdict = _by(distance, _SAME_PERSON, _OTHER_PERSON)
+    sentence = {
+        "good": "the same person",
+        "look": "probably the same person, but moved far: look at both",
+        "bad": "as far apart as two persons",
+    }[verdict]
+    return Figure(name=name, group=group, title=title, after=distance, verdict=verdict, sentence=sentence, boxes=(box,))
+
+
+def stretch_figure(found: tuple[float, float] | None, box: Box) -> Figure:
+    """How much wider than higher the face has become."""
+    name, group, title = "stretch", "geometry", "Face outline, wider against higher"
+    if found is None:
+        return _absent(
+            name, group, title, "the faces cannot be laid on one another: pictures of different things?", "%"
+        )
+    wide, high = found
+    change = ((1 + wide / 100) / (1 + high / 100) - 1) * 100
+    verdict = _by(abs(change), _STRETCH, _STRETCHED)
+    way = "wider" if change > 0 else "narrower"
+    sentence = "as round as before" if verdict == "good" else f"{abs(change):.1f}% {way} than before"
+    return Figure(
+        name=name, group=group, title=title, unit="%", after=change, verdict=verdict, sentence=sentence, boxes=(box,)
+    )
+
+
+def proportion_figure(found: Proportion) -> Figure:
+    """One proportion of the mesh."""
+    limit = max(_TOLERANCE[found.name], _JITTERS * found.jitter)
+    verdict = _by(abs(found.change), limit, 2 * limit)
+    if verdict == "good":
+        sentence = f"as before (within {limit:.1f}%)"
+    else:
+        sentence = (
+            f"{abs(found.change):.1f}% {'more' if found.change > 0 else 'less'}; the mesh alone moves by {limit:.1f}%"
+        )
+    return Figure(
+        name=found.name,
+        group="geometry",
+        title=PROPORTIONS[found.name],
+        before=found.before,
+        after=found.after,
+        verdict=verdict,
+        sentence=sentence,
+        boxes=(found.box,),
+    )
+
+
+def colour_figure(name: str, title: str, difference: float | None, lean: str, box: Box) -> Figure:
+    """Colour difference of an area; ``lean`` says which way, such as "redder"."""
+    if difference is None:
+        return _absent(name, "colour", title, "too little of it to see", "dE")
+    verdict = _by(difference, _SHIFT, _CAST)
+    sentence = {"good": "the same colour", "look": f"a little {lean}", "bad": f"another colour: {lean}"}[verdict]
+    return Figure(
+        name=name,
+        group="colour",
+        title=title,
+        unit="dE",
+        after=difference,
+        verdict=verdict,
+        sentence=sentence,
+        boxes=(box,),
+    )
+
+
+def overshoot_figure(value: float | None, box: Box | None) -> Figure:
+    """Ringing at edges."""
+    name, group, title = "overshoot", "edges", "Overshoot (bright or dark lines)"
+    if value is None or box is None:
+        return _absent(name, group, title, "too few clear edges", "%")
+    verdict = _by(value, _RINGS, _HALO)
+    sentence = {
+        "good": "no lines along edges",
+        "look": "faint lines along edges",
+        "bad": "bright or dark lines along edges",
+    }[verdict]
+    return Figure(
+        name=name,
+        group=group,
+        title=title,
+        unit="%",
+        after=value * 100,
+        verdict=verdict,
+        sentence=sentence,
+        boxes=(box,),
+    )
+
+
+def seam_figure(found: Seam | None) -> Figure:
+    """The edge of what was laid back."""
+    name, group, title = "seam", "edges", "Seam around the face"
+    if found is None:
+        return _absent(name, group, title, "the face's surroundings are not in the picture", "levels")
+    verdict = _by(found.step, _SEAM, _HARD_SEAM)
+    sentence = {
+        "good": "no seam",
+        "look": "a faint seam",
+        "bad": "a seam that can be seen",
+    }[verdict]
+    return Figure(
+        name=name,
+        group=group,
+        title=title,
+        unit="levels",
+        after=found.step,
+        verdict=verdict,
+        sentence=sentence,
+        boxes=(found.box,),
+    )
