@@ -88,6 +88,15 @@ def test_pre_degradation_grows_with_its_scale(picture: np.ndarray) -> None:
     assert errors == sorted(errors)
 
 
+def test_pre_degradation_does_not_jump(picture: np.ndarray) -> None:
+    """A quality is a whole number to JPEG; between two there is a mixture."""
+    steps = [
+        np.sqrt(np.square(pre_degrade(picture, s + 0.005) - pre_degrade(picture, s)).mean())
+        for s in np.arange(0.3, 1.19, 0.02)
+    ]
+    assert max(steps) < 3 * np.median(steps)
+
+
 @pytest.mark.parametrize("wrong", [{"grey_odds": 1.5}, {"blur": (3.0, 1.0)}, {"noise": (-1.0, 2.0)}])
 def test_recipes_refuse_nonsense(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="recipe odd"):

@@ -6,7 +6,7 @@ import pytest
 from likeness.faces.align import align
 from likeness.faces.face import Alignment
 from likeness.imaging.image import Size
-from likeness.restore.composite import Patch, match_tone, overlaps, paste
+from likeness.restore.composite import Patch, overlaps, paste
 
 
 def _alignment(x: float, y: float, side: float, size: Size, crop: int = 128) -> Alignment:
@@ -71,13 +71,3 @@ def test_a_face_at_the_border(picture: np.ndarray) -> None:
     result = paste(picture, [_patch(0.2, _alignment(10, 190, 120, Size(300, 200)))])
     assert result.shape == picture.shape
     assert result[185, 12, 0] > picture[185, 12, 0] + 0.15
-
-
-def test_tone_is_matched_under_the_mask() -> None:
-    mask = _disc(64)
-    rng = np.random.default_rng(2)
-    detail = rng.normal(0, 0.05, (64, 64, 3)).astype(np.float32)
-    matched = match_tone(detail + np.array([0.1, 0.0, -0.1], np.float32), mask)
-    means = (matched * mask[:, :, None]).sum(axis=(0, 1)) / mask.sum()
-    assert np.abs(means).max() < 1e-6
-    assert np.abs(matched - detail).std() < 0.01

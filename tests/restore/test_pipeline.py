@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from likeness.errors import NoFaceError
+from likeness.faces.align import unwarp
 from likeness.imaging.files import read_image
 from likeness.imaging.image import Image
 from likeness.restore.controls import Controls, RegionWeights
 from likeness.restore.pipeline import FaceProjection, Restorer
+from likeness.restore.relaxation import ITERATIONS, weight_map
 from likeness.restore.selection import Selection
 from likeness.runtimes.base import Batch, Encoding
 
@@ -128,6 +131,72 @@ def test_a_regions_weight_acts_in_the_region(restorer: Restorer, portrait: Image
     eye, chin = points[468].round().astype(int), points[152].round().astype(int)  # iris centre, chin
     assert difference[eye[1], eye[0]] > 0.005
     assert difference[chin[1], chin[0]] < 1e-4
+
+
+def test_a_region_weight_changes_nothing_outside_its_soft_mask(
+    restorer: Restorer, portrait: Image, projection: FaceProjection
+) -> None:
+    base = Controls(latent_step_decay=0.03)
+    plain = _change(restorer, portrait, projection, base)
+    support = projection.masks["eye"] > 0
+    reach, box = unwarp(np.repeat(support[:, :, None], 3, axis=2).astype(np.float32), projection.alignment)
+    outside = np.ones(portrait.pixels.shape, bool)
+    outside[box.to_slices()] = reach == 0
+    assert 0.3 < outside.mean() < 0.99
+    for weight in (0.0, 0.5, 1.5, 2.0):
+        change = _change(restorer, portrait, projection, base.with_weights({"eye": weight}))
+        assert np.array_equal(change[outside], plain[outside])
+        assert not np.array_equal(change, plain)
+
+
+def test_no_pixel_goes_further_with_a_smaller_control(
+    restorer: Restorer, portrait: Image, projection: FaceProjection
+) -> None:
+    sliders = (
+        [Controls(latent_step_decay=step) for step in (0.01, 0.02, 0.05, 0.1)],
+        [Controls(strength=strength) for strength in (0.0, 0.3, 0.6, 1.0)],
+        [Controls(latent_step_decay=0.04).with_weights({"cheek": weight}) for weight in (0.0, 0.3, 1.0, 2.0)],
+    )
+    for slider in sliders:
+        results = [restorer.compose(portrait, [projection], controls).faces[0].after for controls in slider]
+        changes = [np.abs(after.pixels - projection.crop) for after in results if after is not None]
+        assert len(changes) == len(slider)
+        for smaller, larger in pairwise(changes):
+            assert (larger >= smaller).all()
+        assert changes[-1].mean() > 1.2 * changes[0].mean()
+
+
+def test_windows_are_the_explicit_loop(restorer: Restorer, portrait: Image) -> None:
+    """``refine``: 30 steps one by one, the network asked again after 15, arrive where the closed form does."""
+    controls = replace(Controls.natural(), refine=2)
+    item = restorer.project(portrait, restorer.find_faces(portrait)[0], controls)
+    eta_m = 0.04 * weight_map(item.masks, controls.face_mask_weights)[:, :, None].astype(np.float64)
+    once = restorer.project(portrait, item.face, replace(controls, refine=1))
+    x = item.crop.astype(np.float64)
+    for target in (once.target, item.target):
+        for _ in range(ITERATIONS // 2):
+            x = x + eta_m * (target - x)
+    expected = np.clip(item.crop + (x - item.crop) * item.mask[:, :, None], 0, 1)
+    after = restorer.compose(portrait, [item], controls).faces[0].after
+    assert after is not None
+    assert np.abs(after.pixels - expected).max() < 1e-6
+
+
+def test_gains_are_those_of_all_windows(restorer: Restorer, portrait: Image, projection: FaceProjection) -> None:
+    thrice = restorer.project(portrait, projection.face, Controls(refine=3))
+    gains = [restorer.compose(portrait, [item], item.controls).faces[0].gains for item in (projection, thrice)]
+    assert gains[1] == gains[0]
+    assert gains[0]["eye"] == pytest.approx(0.958, abs=1e-3)
+
+
+def test_a_face_that_did_not_converge_says_so(restorer: Restorer, portrait: Image, projection: FaceProjection) -> None:
+    def warnings(controls: Controls) -> str:
+        return " ".join(restorer.compose(portrait, [projection], controls).faces[0].warnings)
+
+    assert "not converged" not in warnings(Controls(latent_step_decay=0.02))
+    assert "not converged in eye, brow" in warnings(Controls(latent_step_decay=0.015))
+    # Less was asked for there, and less was done.
+    assert "not converged" not in warnings(Controls().with_weights({"all": 0.1}))
 
 
 def test_several_faces_and_selection(restorer: Restorer, pair: Image) -> None:

@@ -17,7 +17,7 @@ from likeness.faces.align import unwarp
 from likeness.faces.face import Alignment
 from likeness.imaging.image import Box, Pixels
 
-__all__ = ["Patch", "fade_out", "match_tone", "overlaps", "paste"]
+__all__ = ["Patch", "overlaps", "paste"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -33,20 +33,6 @@ class Patch:
     change: Pixels
     mask: NDArray[np.float32]
     alignment: Alignment
-
-
-def match_tone(change: Pixels, mask: NDArray[np.float32]) -> Pixels:
-    """The change without its mean colour under the mask, so that the face keeps the tone of its surroundings."""
-    mean = np.tensordot(mask, change, axes=((0, 1), (0, 1))) / max(float(mask.sum()), 1.0)
-    return change - mean.astype(np.float32)
-
-
-def fade_out(change: Pixels, mask: NDArray[np.float32]) -> Pixels:
-    """The change brought to exactly 0 where the mask is 0.
-
-    Blending per band lets coarse bands reach a little past the mask's rim; this takes that back over the rim's outer tenth.
-    """
-    return change * np.minimum(mask * np.float32(10.0), np.float32(1.0))[:, :, None]
 
 
 def overlaps(patches: Sequence[Patch]) -> dict[int, list[int]]:

@@ -28,11 +28,12 @@ from likeness.faces.mesh import average_face, five_points
 from likeness.faces.regions import RegionMasks, face_mask, region_masks
 from likeness.imaging.colour import luma
 from likeness.imaging.image import Box, Image, Pixels, Size
+from likeness.restore.arbitration import arbitrate, held_detail
 from likeness.restore.clock import Clock
-from likeness.restore.composite import Patch, fade_out, match_tone, paste
+from likeness.restore.composite import Patch, paste
 from likeness.restore.controls import Controls
 from likeness.restore.grain import Grain, lay_grain, measure_grain
-from likeness.restore.relaxation import ITERATIONS, blend_bands, held_detail, relaxation_gain, weight_map
+from likeness.restore.relaxation import CONVERGED, ITERATIONS, advance, relaxation_gain, weight_map
 from likeness.restore.selection import Selection
 from likeness.runtimes.base import Runtime
 from likeness.runtimes.load import load_runtime
@@ -53,7 +54,7 @@ class FaceProjection:
         crop: S x S x 3 in [0, 1], the aligned input.
         projection: S x S x 3, P_s(crop) (with ``refine`` over 1: of the last window's estimate).
         start: S x S x 3, where the last window starts from; ``crop`` itself with ``refine`` 1.
-        held: what detail the crop holds itself (`held_detail`); it is not replaced.
+        held: how far each band of the crop stays, for what it holds itself (`held_detail`).
         masks: the regions.
         mask: S x S, the paste-back mask.
         controls: those the projection was made with.
@@ -71,6 +72,11 @@ class FaceProjection:
     mask: NDArray[np.float32]
     controls: Controls
     milliseconds: dict[str, float]
+
+    @cached_property
+    def target(self) -> Pixels:
+        """S x S x 3: the projection with the crop's own detail and tone put back; where relaxation leads."""
+        return arbitrate(self.crop, self.projection, self.held)
 
     @cached_property
     def grain(self) -> Grain:
@@ -251,8 +257,9 @@ class Restorer:
         projection = self._project(crop, controls, grey)
         for _ in range(controls.refine - 1):
             gain = _gain(masks, controls, ITERATIONS // controls.refine)
-            start = _clip(start + blend_bands(projection - start, gain))
-            projection = self._project(start, controls, grey)
+            target = arbitrate(crop, projection, held_detail(crop, projection))
+            start = start + advance(start, target, gain)
+            projection = self._project(_clip(start), controls, grey)
         clock.lap("network")
         return FaceProjection(
             index=index,
@@ -261,7 +268,7 @@ class Restorer:
             crop=crop,
             projection=projection,
             start=start,
-            held=held_detail(crop),
+            held=held_detail(crop, projection),
             masks=masks,
             mask=mask,
             controls=controls,
@@ -283,12 +290,11 @@ class Restorer:
             clock = Clock()
             # The last window takes the iterations that the others left of T.
             left = ITERATIONS - (controls.refine - 1) * (ITERATIONS // controls.refine)
-            gain = _gain(item.masks, controls, left)
-            change = blend_bands(match_tone(item.projection - item.start, item.mask), gain * item.mask, item.held)
+            change = advance(item.start, item.target, _gain(item.masks, controls, left))
             if item.start is not item.crop:
-                # What earlier windows did is weighted by their gain already.
-                change = change + blend_bands(match_tone(item.start - item.crop, item.mask), item.mask)
-            change = fade_out(change, item.mask) * np.float32(controls.strength)
+                change = change + (item.start - item.crop)
+            change = change * (item.mask * np.float32(controls.strength))[:, :, None]
+            gain = _gain(item.masks, controls, ITERATIONS)
             if controls.keep_grain:
                 share = gain * item.mask * np.float32(controls.strength)
                 change = change + lay_grain(item.grain, _clip(item.crop + change), share, seed=item.index)
@@ -304,7 +310,7 @@ class Restorer:
                     after=after,
                     gains=item.masks.means(gain * np.float32(controls.strength)),
                     milliseconds={**item.milliseconds, **clock.laps},
-                    warnings=_warnings(item),
+                    warnings=_warnings(item, controls),
                 )
             )
         pixels = paste(image.pixels, patches)
@@ -368,12 +374,19 @@ def _clip(pixels: Pixels) -> Pixels:
     return np.clip(pixels, 0.0, 1.0, dtype=np.float32)
 
 
-def _warnings(item: FaceProjection) -> tuple[str, ...]:
+def _warnings(item: FaceProjection, controls: Controls) -> tuple[str, ...]:
     found: list[str] = []
     if item.face.landmarks.source == "template":
         found.append("the face mesh was not found; an average face was laid on the detected points")
     if item.alignment.native_side < 60:
         found.append(f"the face is only {item.alignment.native_side:.0f} px across with hair: much of it is guessed")
+    reached = item.masks.means(_gain(item.masks, controls, ITERATIONS))
+    # A weight under 1 asks for less than the whole way.
+    wanted = [name for name, weight in controls.face_mask_weights.to_dict().items() if weight >= 1]
+    short = {name: reached[name] for name in wanted if 0 < reached[name] < CONVERGED}
+    if short:
+        least = min(short.values())
+        found.append(f"not converged in {', '.join(short)}: only {least:.0%} of the way to the restored face was gone")
     return tuple(found)
 
 

@@ -1,0 +1,76 @@
+"""What the photograph holds stays, what it lost comes from the network: on pictures of which both are known."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from likeness.imaging.files import read_image
+from likeness.restore.arbitration import arbitrate, held_detail
+
+
+@pytest.fixture(scope="module")
+def sharp() -> np.ndarray:
+    """A real face, 256 x 256."""
+    return np.ascontiguousarray(read_image(Path(__file__).parents[1] / "data" / "astronaut.jpg").pixels)
+
+
+def _blurred(pixels: np.ndarray, sigma: float) -> np.ndarray:
+    return cv2.GaussianBlur(pixels, (0, 0), sigma)
+
+
+def _target(picture: np.ndarray, projection: np.ndarray) -> np.ndarray:
+    return arbitrate(picture, projection, held_detail(picture, projection))
+
+
+def _error(x: np.ndarray, y: np.ndarray) -> float:
+    return float(np.sqrt(np.square(x - y).mean()))
+
+
+def test_maps_are_shares_of_halving_bands(sharp: np.ndarray) -> None:
+    held = held_detail(sharp, _blurred(sharp, 1))
+    assert [band.shape[0] for band in held] == [256, 128, 64, 32, 16]
+    assert all(band.dtype == np.float32 and band.min() >= 0 and band.max() <= 1 for band in held)
+    assert (held[-1] == 1).all()
+
+
+def test_an_answer_that_is_the_picture_changes_nothing(sharp: np.ndarray) -> None:
+    assert np.abs(_target(sharp, sharp) - sharp).max() < 1e-6
+
+
+def test_a_sharp_picture_is_not_smoothed(sharp: np.ndarray) -> None:
+    smooth = _blurred(sharp, 1.5)  # a network that takes texture for noise
+    assert _error(_target(sharp, smooth), sharp) < 0.3 * _error(smooth, sharp)
+
+
+def test_what_a_blurred_picture_lost_comes_from_the_network(sharp: np.ndarray) -> None:
+    blurred = _blurred(sharp, 2)
+    assert _error(_target(blurred, sharp), sharp) < 0.35 * _error(blurred, sharp)
+
+
+def test_noise_is_not_taken_for_detail(sharp: np.ndarray) -> None:
+    noisy = sharp + np.random.default_rng(0).normal(0, 12 / 255, sharp.shape).astype(np.float32)
+    assert _error(_target(noisy, sharp), sharp) < 0.4 * _error(noisy, sharp)
+
+
+def test_detail_that_the_network_lost_survives_the_noise_that_it_took(sharp: np.ndarray) -> None:
+    """Both at once: neither the noisy picture nor the too smooth answer is as close as their mixture."""
+    noisy = sharp + np.random.default_rng(0).normal(0, 3 / 255, sharp.shape).astype(np.float32)
+    smooth = _blurred(sharp, 1.2)
+    mixed = _error(_target(noisy, smooth), sharp)
+    assert mixed < 0.8 * _error(smooth, sharp)
+
+
+def test_differences_that_nobody_sees_are_left_out(sharp: np.ndarray) -> None:
+    faint = cv2.GaussianBlur(np.random.default_rng(1).standard_normal(sharp.shape).astype(np.float32), (0, 0), 1)
+    faint *= 0.4 / 255 / faint.std()
+    assert _error(_target(sharp, sharp + faint), sharp) < 0.3 * _error(sharp + faint, sharp)
+
+
+def test_tone_stays(sharp: np.ndarray) -> None:
+    brighter = np.clip(sharp * 0.8 + 0.1, 0, 1) + np.array([0.02, 0.0, -0.02], np.float32)
+    target = _target(sharp, brighter)
+    assert np.abs(target.mean(axis=(0, 1)) - sharp.mean(axis=(0, 1))).max() < 0.005
