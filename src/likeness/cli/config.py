@@ -11,6 +11,7 @@ from typing import Any, cast
 
 from likeness.errors import ConfigError
 from likeness.restore.controls import Controls
+from likeness.restore.repairs import Repairs
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -29,8 +30,11 @@ class Settings:
             file's folder).
         size, channel_multiplier: what the loaded model must be; checked, never assumed.
         preset: base of the controls.
-        degradation_scale, latent_step_decay, face_mask_weights, keep_grain, strength, refine: laid over the preset; see
-            `likeness.Controls`.
+        degradation_scale, latent_step_decay, face_mask_weights, keep_grain, grain_amount, strength, refine: laid over the
+            preset; see `likeness.Controls`.
+        mend_scratches, balance, defringe: amounts of the repairs, see `likeness.Repairs`; in a file also true or false.
+        damage_mask: a picture that is white where the one picture to restore holds nothing; relative to the configuration
+            file's folder.
         faces, min_face, max_face: see `likeness.Selection`; in a file ``faces`` may also be a number or a list of them.
         aligned, copy_unrestored, device, precision, threads, quality, bit_depth, max_pixels: as the flags of
             ``likeness restore``.
@@ -44,8 +48,13 @@ class Settings:
     latent_step_decay: float | None = None
     face_mask_weights: Mapping[str, float] | None = None
     keep_grain: bool | None = None
+    grain_amount: float | None = None
     strength: float | None = None
     refine: int | None = None
+    mend_scratches: float | None = None
+    balance: float | None = None
+    defringe: float | None = None
+    damage_mask: Path | None = None
     faces: str | None = None
     min_face: float | None = None
     max_face: float | None = None
@@ -84,11 +93,21 @@ class Settings:
             controls = controls.with_weights(self.face_mask_weights)
         if self.keep_grain is not None:
             controls = replace(controls, keep_grain=self.keep_grain)
+        if self.grain_amount is not None:
+            controls = replace(controls, grain_amount=self.grain_amount)
         if self.strength is not None:
             controls = replace(controls, strength=self.strength)
         if self.refine is not None:
             controls = replace(controls, refine=self.refine)
         return controls
+
+    def repairs(self) -> Repairs:
+        """The repairs that are set; off where nothing is.
+
+        Raises:
+            ControlError: for an amount outside 0 to 1.
+        """
+        return Repairs(scratches=self.mend_scratches or 0.0, balance=self.balance or 0.0, fringes=self.defringe or 0.0)
 
 
 def read_settings(path: Path) -> Settings:
@@ -109,6 +128,8 @@ def read_settings(path: Path) -> Settings:
             raise ConfigError(f"{path}: {key} must be {what}, not {json.dumps(value, default=str)}")
         if key == "model_path":
             key, taken = "model", _model_file(path, Path(taken))
+        if key == "damage_mask":
+            taken = path.parent / Path(taken).expanduser()
         if key in settings:
             raise ConfigError(f"{path}: model and model_path name two models; keep one")
         settings[key] = taken
@@ -158,6 +179,10 @@ def _number(value: Any) -> float | None:
     return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
 
 
+def _amount(value: Any) -> float | None:
+    return float(value) if isinstance(value, bool) else _number(value)
+
+
 def _weights(value: Any) -> dict[str, float] | None:
     if not isinstance(value, dict):
         return None
@@ -191,8 +216,13 @@ _KEYS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "latent_step_decay": ("a number", _number),
     "face_mask_weights": ("a table of regions and numbers, such as { eye = 1.3 }", _weights),
     "keep_grain": ("true or false", _flag),
+    "grain_amount": ("a number", _number),
     "strength": ("a number", _number),
     "refine": ("a whole number", _whole),
+    "mend_scratches": ("a number from 0 to 1, or true or false", _amount),
+    "balance": ("a number from 0 to 1, or true or false", _amount),
+    "defringe": ("a number from 0 to 1, or true or false", _amount),
+    "damage_mask": ("the name of a picture file", _text),
     "faces": ('"all", "largest", "centre", a number or a list of numbers', _faces),
     "min_face": ("a number of pixels", _number),
     "max_face": ("a number of pixels", _number),

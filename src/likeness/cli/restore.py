@@ -12,6 +12,7 @@ from likeness.cli.config import Settings, read_settings
 from likeness.cli.console import Console
 from likeness.errors import ConfigError, LikenessError
 from likeness.restore.controls import PRESETS, Controls, RegionWeights
+from likeness.restore.repairs import Repairs
 
 if TYPE_CHECKING:
     from likeness.cli.plan import Targets
@@ -49,7 +50,8 @@ class RestoreOptions:
         inputs: as typed.
         targets: where results go.
         settings: file and flags together.
-        preset, controls, selection: what the settings come to.
+        preset, controls, repairs, selection: what the settings come to.
+        damage_mask: the file that says where the picture holds nothing, or None.
         max_pixels: None for the library's own limit.
     """
 
@@ -58,6 +60,8 @@ class RestoreOptions:
     settings: Settings
     preset: str
     controls: Controls
+    repairs: Repairs
+    damage_mask: Path | None
     selection: Selection
     aligned: bool
     copy_unrestored: bool
@@ -108,7 +112,7 @@ def restore(
         ConfigError, ControlError: for a value that cannot be used.
     """
     parser = _parser(prog)
-    flags = parser.parse_intermixed_args(argv)
+    flags = parser.parse_intermixed_args(_with_amounts(argv))
     console.verbosity = verbosity(flags)
     options = _options(flags, parser, default_input)
     from likeness.cli.run import run
@@ -146,8 +150,13 @@ def _options(flags: argparse.Namespace, parser: Parser, default_input: Path | No
         latent_step_decay=flags.latent_step_decay,
         face_mask_weights=dict(flags.face_weight) if flags.face_weight else None,
         keep_grain=flags.keep_grain,
+        grain_amount=flags.grain_amount,
         strength=flags.strength,
         refine=flags.refine,
+        mend_scratches=flags.mend_scratches,
+        balance=flags.balance,
+        defringe=flags.defringe,
+        damage_mask=flags.damage_mask,
         faces="centre" if flags.only_center_face else flags.faces,
         min_face=flags.min_face,
         max_face=flags.max_face,
@@ -181,6 +190,8 @@ def _options(flags: argparse.Namespace, parser: Parser, default_input: Path | No
         settings=settings,
         preset=settings.preset or "standard",
         controls=settings.controls(),
+        repairs=settings.repairs(),
+        damage_mask=settings.damage_mask,
         selection=Selection.parse(
             settings.faces or "all", min_size=settings.min_face or 0.0, max_size=settings.max_face
         ),
@@ -199,6 +210,7 @@ def _checked(path: Path) -> Settings:
     settings = read_settings(path)
     try:
         settings.controls()
+        settings.repairs()
         _check_ranges(settings)
     except ValueError as error:  # ControlError and ConfigError
         raise ConfigError(f"{path}: {error}") from error
@@ -241,6 +253,7 @@ def _parser(prog: str) -> Parser:
     _flag(parser.add_argument, "--copy-unrestored", "where there is no face to restore, copy the picture to its result")
     add_verbosity(parser)
     _add_controls(parser)
+    _add_repairs(parser)
     _add_faces(parser)
     _add_technical(parser)
     _add_aliases(parser)
@@ -267,8 +280,52 @@ def _add_controls(parser: Parser) -> None:
         help=f"0 to 2, repeatable; regions: {', '.join(RegionWeights().to_dict())}; all sets every one (1)",
     )
     _flag(group.add_argument, "--keep-grain", "lay the photograph's own grain back over the restored skin")
+    group.add_argument("--grain-amount", type=float, metavar="X", help="0 to 2: how much of it, with --keep-grain (1)")
     group.add_argument("--strength", type=float, metavar="X", help="0 to 1: opacity of the whole change (1)")
     group.add_argument("--refine", type=int, metavar="N", help="1 to 8: how often the network runs on a face (1)")
+
+
+_AMOUNTS = {
+    "--mend-scratches": "fill scratches and dust from their surroundings",
+    "--balance": "take yellowing and fading back",
+    "--defringe": "fade purple fringes at edges",
+}
+
+
+def _add_repairs(parser: Parser) -> None:
+    group = parser.add_argument_group("repairs of the whole picture (off; X is 0 to 1, 1 if left out)")
+    for name, text in _AMOUNTS.items():
+        group.add_argument(name, type=float, metavar="[X]", help=text)
+        destination = name[2:].replace("-", "_")
+        group.add_argument(
+            f"--no-{name[2:]}", dest=destination, action="store_const", const=0.0, help=argparse.SUPPRESS
+        )
+    group.add_argument(
+        "--damage-mask",
+        type=Path,
+        metavar="FILE",
+        help="a picture as large as the one to restore, white where that holds nothing (ink, holes): filled, never restored",
+    )
+
+
+def _with_amounts(argv: Sequence[str]) -> list[str]:
+    """The arguments with ``--balance`` and its like given an amount of 1 where none follows: argparse would take the next
+    picture's name for it."""
+    taken: list[str] = []
+    for index, text in enumerate(argv):
+        if text == "--":
+            return [*taken, *argv[index:]]
+        following = argv[index + 1] if index + 1 < len(argv) else ""
+        taken.append(f"{text}=1" if text in _AMOUNTS and not _is_number(following) else text)
+    return taken
+
+
+def _is_number(text: str) -> bool:
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _add_faces(parser: Parser) -> None:

@@ -14,7 +14,7 @@ from likeness.faces.face import Alignment
 from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Box, Pixels, Size
 
-__all__ = ["FFHQ_TEMPLATE", "TEMPLATE_SIZE", "align", "similarity", "unwarp", "valid_mask", "warp"]
+__all__ = ["FFHQ_TEMPLATE", "TEMPLATE_SIZE", "align", "rewarp", "similarity", "unwarp", "valid_mask", "warp"]
 
 TEMPLATE_SIZE = 512
 
@@ -115,6 +115,17 @@ def unwarp(crop: NDArray[np.float32], alignment: Alignment) -> tuple[NDArray[np.
         crop, inverse, (max(width, 1), max(height, 1)), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT
     )
     return np.asarray(laid, dtype=np.float32)[:height, :width], box
+
+
+def rewarp(change: NDArray[np.float32], alignment: Alignment) -> NDArray[np.float32]:
+    """What was added over `Alignment.box` as it looks in the crop, S x S x 3: `warp` for values below 0 as well."""
+    sigma = _low_pass(1.0 / alignment.scale)
+    if sigma > 0:
+        change = gaussian_blur(change, sigma)
+    matrix = alignment.matrix.copy()
+    matrix[:, 2] += matrix[:, :2] @ (alignment.box.left, alignment.box.top)
+    side = alignment.crop_size
+    return np.asarray(cv2.warpAffine(change, matrix, (side, side), flags=cv2.INTER_CUBIC), dtype=np.float32)
 
 
 def _low_pass(reduction: float) -> float:

@@ -1,8 +1,8 @@
 """Laying a restored crop back into its picture: only the change is added, and only on the face.
 
 The picture is never resampled. What is enlarged or reduced back to the picture's grid is the *change* (restored minus
-input crop), weighted by a face-shaped mask per band of a Laplacian pyramid. So a change of nothing leaves every sample as
-it was, and detail finer than the crop can hold survives in large pictures.
+input crop), weighted by a soft, face-shaped mask. So a change of nothing leaves every sample as it was, and detail finer
+than the crop can hold survives in large pictures.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from likeness.faces.align import unwarp
 from likeness.faces.face import Alignment
 from likeness.imaging.image import Box, Pixels
 
-__all__ = ["Patch", "overlaps", "paste"]
+__all__ = ["Patch", "overlaps", "own_share", "paste"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -68,6 +68,12 @@ def paste(pixels: Pixels, patches: Sequence[Patch]) -> Pixels:
         np.add(area, change, out=area)
         np.clip(area, 0.0, 1.0, out=area)
     return result
+
+
+def own_share(index: int, patches: Sequence[Patch]) -> NDArray[np.float32] | None:
+    """How much of a patch counts at each place of its box where other faces lie, in (0, 1]; None if none does."""
+    others = overlaps(patches)[index]
+    return _share(index, others, patches, patches[index].alignment.box) if others else None
 
 
 def _share(index: int, others: Sequence[int], patches: Sequence[Patch], box: Box) -> NDArray[np.float32]:

@@ -70,6 +70,7 @@ class Controls:
             warning). Smaller: more conservative, wrinkles stay.
         face_mask_weights: priority of each region.
         keep_grain: measure the photograph's grain and lay it back over the restored skin.
+        grain_amount: how much of it, 0 to 2; 1 matches face and background.
         strength: the whole change's opacity, 0 to 1.
         refine: how many times the projection is computed again from the current estimate, 1 to 8.
 
@@ -81,6 +82,7 @@ class Controls:
     latent_step_decay: float = 0.1
     face_mask_weights: RegionWeights = field(default_factory=RegionWeights)
     keep_grain: bool = False
+    grain_amount: float = 1.0
     strength: float = 1.0
     refine: int = 1
 
@@ -88,6 +90,7 @@ class Controls:
         if self.degradation_scale != 0:
             _check("degradation_scale", self.degradation_scale, 0.3, 1.2, "or 0 to turn it off")
         _check("latent_step_decay", self.latent_step_decay, 0.005, 0.1, "0.02 to 0.1 is the useful range")
+        _check("grain_amount", self.grain_amount, 0.0, 2.0)
         _check("strength", self.strength, 0.0, 1.0)
         if isinstance(self.refine, bool) or not isinstance(self.refine, int):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ControlError(f"refine must be a whole number from 1 to 8, not {self.refine}")

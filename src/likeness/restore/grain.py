@@ -1,8 +1,13 @@
-"""The photograph's own grain: measured where the picture is flat, and laid back over what was restored.
+"""The photograph's own grain, measured in the picture's own pixels.
 
-Grain is modelled as a stationary Gaussian field (its power spectrum) whose strength depends on brightness and whose
-channels are correlated, after Newson et al., "A Stochastic Film Grain Model for Resolution-Independent Rendering" (2017)
-for what matters to the eye, and measured as in noise-level estimation from weakly textured patches (Liu et al., 2013).
+Grain is taken as a Gaussian field that is the same everywhere but for its strength, which depends on brightness: what the
+eye sees of the model of Newson et al., "A Stochastic Film Grain Model for Resolution-Independent Rendering" (2017), and what
+Norkin and Birkbeck, "Film Grain Synthesis for AV1 Video Codec" (2018) send beside a film: a texture, and its scale by
+intensity. Here the texture is a power spectrum with the channels' covariance at each frequency. It is measured on weakly
+textured blocks, as in Liu et al., "Single-Image Noise Level Estimation for Blind Denoising" (2013).
+
+What repeats is no grain: steps between JPEG's 8 x 8 cells and the peaks of a printed dot screen are taken out
+(`likeness.restore.screens`).
 """
 
 from __future__ import annotations
@@ -14,15 +19,45 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.imaging.colour import luma
-from likeness.imaging.filters import gaussian_blur, resize
-from likeness.imaging.image import Pixels, Size
+from likeness.imaging.filters import gaussian_blur
+from likeness.imaging.image import Pixels
+from likeness.restore.screens import cell_steps, without_peaks, without_steps
 
-__all__ = ["Grain", "lay_grain", "measure_grain"]
+__all__ = ["BLOCK", "Grain", "block_means", "curve", "flat_blocks", "measure_grain", "untextured"]
 
-_BLOCK = 32
-_FLAT_SHARE = 0.2
-_BINS = 6
+BLOCK = 32
+"""Side of the blocks that grain is measured on, px."""
+
 _SMOOTHING = 3.0
+"""What varies slower than about twice this, px, is the picture; grain is what is left."""
+
+_MEASURABLE = 0.2
+"""Share of a frequency's power that has to pass the high-pass."""
+
+_STRIDE = 8
+_MOST_BLOCKS = 400
+_FLAT_SHARE = 0.3
+_ENOUGH = 8
+"""Blocks that a brightness needs to be measured on the background alone."""
+
+_TEXTURE, _FORM = 1.7, 2.2
+"""Times the quiet blocks' variance, in all and of what is coarse; above it a block holds more than grain. Blocks of grain
+alone stay below: their variance scatters by a tenth, that of their coarse part by a third."""
+
+_COARSE = 1.5
+"""Sigma of what is coarse, px."""
+
+
+_BRIGHTNESS_EDGES = np.array([0.03, 0.13, 0.23, 0.33, 0.43, 0.53, 0.63, 0.73, 0.83, 0.9, 0.97])
+
+_EMPTY = 0.4 / 255.0
+"""Deviation under which there is no grain: rounding to 8 bits alone gives 0.29 levels."""
+
+_ONLY_STEPS = 0.35
+"""Share of fine energy inside JPEG cells under which all that was measured is compression."""
+
+_Array = NDArray[np.float64]
+_Index = NDArray[np.intp]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -30,127 +65,189 @@ class Grain:
     """What a picture's grain is like.
 
     Attributes:
-        spectrum: 32 x 32, amplitude of the grain at each frequency (`numpy.fft.fft2` order), unit variance in all.
-        mixing: 3 x 3, turns three independent fields into the channels' correlated ones, unit variance each.
+        spectrum: 32 x 32 x 3 x 3, power of the grain at each frequency (`numpy.fft.fft2` order) and the channels' covariance
+            there, symmetric; a channel's mean over all frequencies is 1, or 0 without grain.
         brightness: B luma values, rising.
         sigma: B x 3, standard deviation of each channel at these brightnesses, in [0, 1] units.
+        witness: where it was measured: "background", "face", or "both".
+        left_out: share of the fine energy measured that was JPEG cells or a dot screen, in [0, 1].
     """
 
-    spectrum: NDArray[np.float64]
-    mixing: NDArray[np.float64]
-    brightness: NDArray[np.float64]
-    sigma: NDArray[np.float64]
+    spectrum: _Array
+    brightness: _Array
+    sigma: _Array
+    witness: str
+    left_out: float
 
-    def at(self, light: NDArray[np.float32], channel: int) -> NDArray[np.float64]:
+    def at(self, light: NDArray[np.float32], channel: int) -> NDArray[np.float32]:
         """Standard deviation of a channel at luma values of any shape."""
-        return np.interp(light, self.brightness, self.sigma[:, channel])
+        return curve(light, self.brightness, self.sigma[:, channel])
 
     @property
     def level(self) -> float:
         """Mean standard deviation in levels of 255."""
         return float(self.sigma.mean() * 255.0)
 
+    @property
+    def correlation(self) -> float:
+        """Mean correlation of two channels, in [-1, 1]: 1 in black and white; 0 without grain."""
+        covariance = self.spectrum.mean(axis=(0, 1))
+        return float((covariance[0, 1] + covariance[0, 2] + covariance[1, 2]) / 3)
 
-def measure_grain(pixels: Pixels, mask: NDArray[np.float32] | None = None) -> Grain:
+
+def measure_grain(pixels: Pixels, face: NDArray[np.float32] | None = None) -> Grain:
     """Measure the grain of a picture on its flattest 32 x 32 blocks.
+
+    The background is the first witness, as skin has a texture of its own. A brightness that it does not show often enough is
+    measured on the face as well.
 
     Args:
         pixels: H x W x 3, [0, 1], at least 64 x 64.
-        mask: H x W; blocks that lie less than half under it are left out, unless too few would remain.
+        face: H x W in [0, 1], where the face is; None if nowhere.
 
     Raises:
         ValueError: if the picture is smaller than 64 x 64.
     """
     height, width = pixels.shape[:2]
-    if min(height, width) < 2 * _BLOCK:
-        raise ValueError(f"grain needs at least {2 * _BLOCK} x {2 * _BLOCK} pixels, not {width} x {height}")
-    # What varies slower than about 6 px is the face; grain is what is left.
-    smooth = gaussian_blur(pixels, _SMOOTHING)
-    residual = pixels - smooth
-    structure = _blocks(_structure(smooth)).mean(axis=(1, 2))
-    brightness = _blocks(luma(smooth)).mean(axis=(1, 2))
-    # A clipped block shows no grain; it would read as grainless.
-    usable = (brightness > 0.03) & (brightness < 0.97)
-    if mask is not None:
-        inside = usable & (_blocks(mask).mean(axis=(1, 2)) > 0.5)
-        usable = inside if inside.sum() >= 16 else usable
-    if not usable.any():
-        usable = np.ones_like(usable)
-    limit = np.quantile(structure[usable], _FLAT_SHARE) if usable.sum() > 16 else structure[usable].max()
-    chosen = usable & (structure <= limit)
-    channels = np.stack([_blocks(np.ascontiguousarray(residual[:, :, c]))[chosen] for c in range(3)], axis=-1)
-    channels = channels - channels.mean(axis=(1, 2), keepdims=True)
+    if min(height, width) < 2 * BLOCK:
+        raise ValueError(f"grain needs at least {2 * BLOCK} x {2 * BLOCK} pixels, not {width} x {height}")
+    residual = pixels - gaussian_blur(pixels, _SMOOTHING)
+    rows, columns, light = flat_blocks(pixels)
+    inside = np.zeros(len(rows)) if face is None else block_means(face, rows, columns)
+    coarse = block_means(np.square(luma(gaussian_blur(residual, _COARSE))), rows, columns)
+    energy = np.stack([block_means(np.square(residual[:, :, c]), rows, columns) for c in range(3)], axis=-1)
+    binned = np.digitize(light, _BRIGHTNESS_EDGES)
+    bins: list[_Index] = []
+    for which in np.unique(binned):
+        here = np.flatnonzero(binned == which)
+        behind = here[inside[here] < 0.05]
+        here = behind if len(behind) >= _ENOUGH else here
+        bins.append(here[untextured(energy[here].mean(axis=1), coarse[here])])
+    bins.sort(key=lambda b: float(light[b].mean()))
+    brightness = np.array([light[b].mean() for b in bins])
+    variance = np.array([energy[b].mean(axis=0) for b in bins])
+    kept = np.concatenate(bins)
+    scale = np.sqrt(np.stack([np.interp(light[kept], brightness, variance[:, c]) for c in range(3)], axis=-1))
+    thin = kept[:: max(1, len(kept) // _MOST_BLOCKS)], scale[:: max(1, len(kept) // _MOST_BLOCKS)]
+    raw = _cross_spectrum(residual, rows[thin[0]], columns[thin[0]], thin[1])
 
-    window = np.outer(np.hanning(_BLOCK), np.hanning(_BLOCK))[None]
-    power = (np.abs(np.fft.fft2(channels.mean(axis=3) * window, axes=(1, 2))) ** 2).mean(axis=0)
-    power[0, 0] = 0.0
-    # Undo what the high-pass took from the grain, as far as that is measurable.
-    seen = power.mean()
-    power = power / np.maximum(_high_pass_response() ** 2, 0.2)
-    total = power.mean()
-    spectrum = np.sqrt(power / total) if total > 0 else np.zeros_like(power)
-    lost = float(np.sqrt(total / seen)) if seen > 0 else 1.0
+    spectrum = _without_high_pass(raw)
+    steps, inside_cells = cell_steps(luma(pixels), _cover(height, width, rows[kept], columns[kept]))
+    cleaned = without_peaks(without_steps(spectrum, steps / max(float(variance.mean()), 1e-12)))
+    before, after = (_own(s).mean(axis=(0, 1)) for s in (spectrum, cleaned))
+    seen = _own(raw).mean(axis=(0, 1))
+    sigma = np.sqrt(variance * np.divide(after, seen, out=np.zeros(3), where=seen > 0))
+    left_out = 1.0 - float(after.sum() / before.sum()) if before.sum() > 0 else 0.0
+    if inside_cells < _ONLY_STEPS:
+        sigma, left_out = np.zeros_like(sigma), 1.0
+    sigma[sigma.max(axis=1) < _EMPTY] = 0.0
+    own = np.sqrt(np.maximum(after, 1e-12))
+    faces = float((inside[kept] >= 0.05).mean())
+    return Grain(
+        spectrum=cleaned / (own[:, None] * own) if sigma.max() > 0 else np.zeros_like(cleaned),
+        brightness=brightness,
+        sigma=sigma,
+        witness="background" if faces == 0 else "face" if faces == 1 else "both",
+        left_out=left_out,
+    )
 
-    flat = channels.reshape(-1, 3).astype(np.float64)
-    covariance = flat.T @ flat / max(len(flat), 1) + 1e-12 * np.eye(3)
-    deviation = np.sqrt(np.diag(covariance))
-    mixing = np.linalg.cholesky(covariance / np.outer(deviation, deviation) + 1e-9 * np.eye(3))
 
-    order = np.argsort(brightness[chosen])
-    groups = [g for g in np.array_split(order, min(_BINS, len(order))) if len(g)]
-    levels = np.array([brightness[chosen][g].mean() for g in groups])
-    sigma = np.array([_robust_sigma(channels[g].reshape(-1, 3)) for g in groups]) * lost
-    return Grain(spectrum=spectrum, mixing=mixing, brightness=levels, sigma=sigma)
+def curve(light: NDArray[np.float32], brightness: _Array, values: _Array) -> NDArray[np.float32]:
+    """Values known at some brightnesses, at luma values of any shape, to a 1024th of the range of brightness."""
+    table = np.interp(np.linspace(0.0, 1.0, 1025), brightness, values).astype(np.float32)
+    return table[np.clip(light * 1024 + 0.5, 0, 1024).astype(np.intp)]
 
 
-def lay_grain(grain: Grain, restored: Pixels, share: NDArray[np.float32], *, seed: int) -> Pixels:
-    """New grain to be added to a restored picture, so that it is as grainy as it was.
-
-    What grain the restoration has left is measured, and only the missing variance is added.
+def flat_blocks(pixels: Pixels, within: NDArray[np.bool_] | None = None) -> tuple[_Index, _Index, _Array]:
+    """The flattest 32 x 32 blocks of a picture of at least that size, none clipped as far as possible.
 
     Args:
-        grain: of the picture before.
-        restored: S x S x 3, [0, 1].
-        share: S x S in [0, 1], how much was restored at each place; nothing is laid where it is 0.
-        seed: decides the field.
+        pixels: H x W x 3, [0, 1].
+        within: H x W, where they have to lie; None for anywhere.
 
     Returns:
-        S x S x 3.
+        their first rows, their first columns, and their mean luma.
     """
-    height, width = share.shape
-    centred = np.fft.fftshift(grain.spectrum).astype(np.float32)
-    amplitude = np.fft.ifftshift(resize(centred, Size(width, height), "linear"))
-    scale = np.sqrt((amplitude**2).mean())
-    if scale <= 0:
-        return np.zeros_like(restored)
-    white = np.random.default_rng(seed).standard_normal((3, height, width))
-    fields = np.fft.ifft2(np.fft.fft2(white, axes=(1, 2)) * (amplitude / scale), axes=(1, 2)).real
-    coloured = np.tensordot(fields, grain.mixing, axes=(0, 1))
-    left = measure_grain(restored, share)
-    light = luma(restored)
-    missing = [np.maximum(grain.at(light, c) ** 2 - left.at(light, c) ** 2, 0.0) for c in range(3)]
-    return (coloured * np.sqrt(np.stack(missing, axis=-1)) * share[:, :, None]).astype(np.float32)
+    height, width = pixels.shape[:2]
+    grey = gaussian_blur(luma(pixels), _SMOOTHING)
+    slope = np.hypot(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1))
+    stride = _STRIDE * max(1, round(np.sqrt(height * width / (_STRIDE**2 * 8000))))
+    grid = np.meshgrid(np.arange(0, height - BLOCK + 1, stride), np.arange(0, width - BLOCK + 1, stride), indexing="ij")
+    rows, columns = (g.ravel().astype(np.intp) for g in grid)
+    structure, light = block_means(slope, rows, columns), block_means(grey, rows, columns)
+    # A clipped block shows no grain; it would read as grainless.
+    clipped = ((pixels.min(axis=2) < 0.004) | (pixels.max(axis=2) > 0.996)).astype(np.float32)
+    usable = (
+        (light > _BRIGHTNESS_EDGES[0]) & (light < _BRIGHTNESS_EDGES[-1]) & (block_means(clipped, rows, columns) < 0.02)
+    )
+    if within is not None:
+        usable &= block_means(within.astype(np.float32), rows, columns) > 0.99
+        if not usable.any():
+            return rows[:0], columns[:0], light[:0]
+    if not usable.any():
+        usable = np.ones_like(usable)
+    limit = np.quantile(structure[usable], _FLAT_SHARE)
+    # Dark and light parts are often less flat than the rest; still they are better witnesses of their brightness.
+    least = np.median(structure[usable])
+    chosen = usable & (structure <= limit)
+    binned = np.digitize(light, _BRIGHTNESS_EDGES)
+    for which in np.unique(binned[usable]):
+        here = np.flatnonzero(usable & (binned == which) & (structure <= least))
+        chosen[here[np.argsort(structure[here])[:_ENOUGH]]] = True
+    found = np.flatnonzero(chosen)
+    return rows[found], columns[found], light[found]
 
 
-def _high_pass_response() -> NDArray[np.float64]:
-    """32 x 32: what is left of each frequency after a Gaussian of ``_SMOOTHING`` is taken away."""
-    frequency = np.fft.fftfreq(_BLOCK)
-    square = frequency[:, None] ** 2 + frequency[None, :] ** 2
-    return 1.0 - np.exp(-2.0 * np.pi**2 * _SMOOTHING**2 * square)
+def block_means(x: NDArray[np.float32], rows: _Index, columns: _Index, side: int = BLOCK) -> _Array:
+    """Means of H x W over square blocks that begin at the given places."""
+    means = cv2.blur(x, (side, side), anchor=(0, 0), borderType=cv2.BORDER_REPLICATE)
+    return means[rows, columns].astype(np.float64)
 
 
-def _structure(smooth: Pixels) -> NDArray[np.float32]:
-    grey = luma(smooth)
-    return np.hypot(cv2.Sobel(grey, cv2.CV_32F, 1, 0), cv2.Sobel(grey, cv2.CV_32F, 0, 1))
+def untextured(variance: _Array, coarse: _Array) -> _Index:
+    """Indices of those blocks of one brightness that hold no more than the quiet ones do, but for chance; never empty."""
+    quiet = coarse <= _FORM * np.quantile(coarse, 0.2)
+    return np.flatnonzero(quiet & (variance <= _TEXTURE * np.quantile(variance[quiet], 0.2))).astype(np.intp)
 
 
-def _blocks(x: NDArray[np.float32]) -> NDArray[np.float32]:
-    """H x W to N x 32 x 32, what is left over at the right and below dropped."""
-    rows, columns = x.shape[0] // _BLOCK, x.shape[1] // _BLOCK
-    cut = x[: rows * _BLOCK, : columns * _BLOCK].reshape(rows, _BLOCK, columns, _BLOCK)
-    return cut.transpose(0, 2, 1, 3).reshape(-1, _BLOCK, _BLOCK)
+def _cross_spectrum(residual: Pixels, rows: _Index, columns: _Index, scale: _Array) -> _Array:
+    """32 x 32 x 3 x 3: mean power over blocks, each channel brought to unit variance first; real and symmetric."""
+    step = np.arange(BLOCK)
+    blocks = residual[rows[:, None, None] + step[:, None], columns[:, None, None] + step]
+    blocks = (blocks - blocks.mean(axis=(1, 2), keepdims=True)) / np.maximum(scale, 1e-9)[:, None, None, :]
+    window = np.outer(np.hanning(BLOCK), np.hanning(BLOCK))
+    waves = np.fft.fft2(blocks * window[None, :, :, None], axes=(1, 2))
+    power = np.einsum("nabc,nabd->abcd", waves, waves.conj()).real / len(rows)
+    # A real field's power is the same at f and -f; so the two are one figure, measured twice.
+    mirrored = np.roll(power[::-1, ::-1], 1, axis=(0, 1))
+    power = (power + mirrored) / 2 / (np.square(window).sum())
+    power[0, 0] = 0.0
+    return power
 
 
-def _robust_sigma(samples: NDArray[np.float32]) -> NDArray[np.float64]:
-    """Standard deviation per channel from the median absolute deviation, which scratches and specks do not move."""
-    return 1.4826 * np.median(np.abs(samples - np.median(samples, axis=0)), axis=0).astype(np.float64)
+def _own(spectrum: _Array) -> _Array:
+    """32 x 32 x 3: each channel's own power."""
+    return np.einsum("abcc->abc", spectrum)
+
+
+def _cover(height: int, width: int, rows: _Index, columns: _Index) -> NDArray[np.bool_]:
+    """H x W: the places that lie in at least one of the blocks."""
+    area = np.zeros((height, width), dtype=bool)
+    for row, column in zip(rows.tolist(), columns.tolist(), strict=True):
+        area[row : row + BLOCK, column : column + BLOCK] = True
+    return area
+
+
+def _without_high_pass(spectrum: _Array) -> _Array:
+    """The spectrum before a Gaussian of ``_SMOOTHING`` was taken away.
+
+    Where that left too little to measure, the spectrum goes on as flat as grain's does toward 0.
+    """
+    frequency = np.fft.fftfreq(BLOCK)
+    radius = np.hypot(frequency[:, None], frequency[None, :])
+    response = np.square(1.0 - np.exp(-2.0 * np.pi**2 * _SMOOTHING**2 * radius**2))
+    whole = spectrum / np.maximum(response, _MEASURABLE)[:, :, None, None]
+    lost = response < _MEASURABLE
+    first = ~lost & (radius < radius[~lost].min() + 1.0 / BLOCK)
+    whole[lost] = whole[first].mean(axis=0)
+    return whole

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import logging
 import time
+import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -21,7 +22,7 @@ from likeness.checkpoints.catalog import DEFAULT_MODEL
 from likeness.checkpoints.store import Store
 from likeness.degradations import pre_degrade
 from likeness.errors import LikenessError, NoFaceError
-from likeness.faces.align import TEMPLATE_SIZE, align, valid_mask, warp
+from likeness.faces.align import TEMPLATE_SIZE, align, rewarp, unwarp, valid_mask, warp
 from likeness.faces.detect import Detector, MediaPipeDetector
 from likeness.faces.face import Alignment, Face, Landmarks
 from likeness.faces.mesh import average_face, five_points
@@ -30,10 +31,12 @@ from likeness.imaging.colour import luma
 from likeness.imaging.image import Box, Image, Pixels, Size
 from likeness.restore.arbitration import arbitrate, held_detail
 from likeness.restore.clock import Clock
-from likeness.restore.composite import Patch, paste
+from likeness.restore.composite import Patch, own_share, paste
 from likeness.restore.controls import Controls
-from likeness.restore.grain import Grain, lay_grain, measure_grain
+from likeness.restore.regrain import FaceGrain, measure_face_grain
 from likeness.restore.relaxation import CONVERGED, ITERATIONS, advance, relaxation_gain, weight_map
+from likeness.restore.repair import RepairResult, filled_in_crop, repair
+from likeness.restore.repairs import Repairs
 from likeness.restore.selection import Selection
 from likeness.runtimes.base import Runtime
 from likeness.runtimes.load import load_runtime
@@ -57,6 +60,9 @@ class FaceProjection:
         held: how far each band of the crop stays, for what it holds itself (`held_detail`).
         masks: the regions.
         mask: S x S, the paste-back mask.
+        filled: share of the face that lies in a filled region, in [0, 1]; ``mask`` is 0 there.
+        picture: H x W x 3, the picture that the crop was taken from; not a copy.
+        grey: whether that is black and white.
         controls: those the projection was made with.
         milliseconds: time of each step.
     """
@@ -70,6 +76,9 @@ class FaceProjection:
     held: tuple[NDArray[np.float32], ...]
     masks: RegionMasks
     mask: NDArray[np.float32]
+    filled: float
+    picture: Pixels
+    grey: bool
     controls: Controls
     milliseconds: dict[str, float]
 
@@ -79,9 +88,18 @@ class FaceProjection:
         return arbitrate(self.crop, self.projection, self.held)
 
     @cached_property
-    def grain(self) -> Grain:
-        """The crop's grain; measured when it is first wanted, and kept, as no control changes it."""
-        return measure_grain(self.crop, self.mask)
+    def grain(self) -> FaceGrain | None:
+        """The grain around the face; measured when it is first wanted, and kept, as no control changes it.
+
+        None if the picture is too small to measure any.
+        """
+        # The same picture gets the same grain, two pictures or two faces do not.
+        seed = zlib.crc32(np.ascontiguousarray(self.crop).tobytes(), self.index)
+        try:
+            return measure_face_grain(self.picture, self.alignment, self.mask, seed=seed, grey=self.grey)
+        except ValueError as error:
+            _log.info("face %d: %s", self.index, error)
+            return None
 
     def serves(self, controls: Controls) -> bool:
         """Whether these controls can be applied to this projection without running the network again."""
@@ -105,6 +123,7 @@ class FaceOutcome:
         status: "restored", "skipped" (not selected) or "failed".
         reason: why it was skipped or failed, else "".
         before, after: S x S aligned crops, only of a restored face.
+        filled: share of the face that held no pixels and was filled from its surroundings, in [0, 1].
         gains: mean share of the way to the projection in each region, in [0, 1].
         milliseconds: time of each step.
         warnings: what the user should know about this face.
@@ -116,6 +135,7 @@ class FaceOutcome:
     reason: str = ""
     before: Image | None = None
     after: Image | None = None
+    filled: float = 0.0
     gains: dict[str, float] = field(default_factory=dict[str, float])
     milliseconds: dict[str, float] = field(default_factory=dict[str, float])
     warnings: tuple[str, ...] = ()
@@ -123,12 +143,13 @@ class FaceOutcome:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Restoration:
-    """A restored picture and the outcome of each face found in it."""
+    """A restored picture, the outcome of each face found in it, and what was repaired before (None: nothing asked for)."""
 
     image: Image
     faces: tuple[FaceOutcome, ...]
     controls: Controls
     milliseconds: dict[str, float]
+    repaired: RepairResult | None = None
 
     @property
     def restored(self) -> tuple[FaceOutcome, ...]:
@@ -183,6 +204,8 @@ class Restorer:
         *,
         selection: Selection | None = None,
         aligned: bool = False,
+        repairs: Repairs | None = None,
+        damage: NDArray[np.float32] | None = None,
     ) -> Restoration:
         """Restore the faces of a picture.
 
@@ -191,16 +214,24 @@ class Restorer:
             controls: how; `Controls.standard` if None.
             selection: which faces; all if None.
             aligned: skip detection and alignment.
+            repairs: what to repair first, all over the picture; nothing if None.
+            damage: H x W in [0, 1], 1 where the picture holds nothing: filled first, and never restored (`Restorer.repair`).
 
         Returns:
-            the picture, changed on the restored faces only, and the outcome of every face found.
+            the picture, changed on the restored faces (and by repairs) only, and the outcome of every face found.
 
         Raises:
+            ControlError: if the damage mask does not fit the picture.
             NoFaceError: if there is no face, or the selection leaves none.
         """
         controls = controls or Controls.standard()
         selection = selection or Selection()
         began = time.perf_counter()
+        repaired: RepairResult | None = None
+        if damage is not None or (repairs is not None and repairs.any):
+            repaired = self.repair(image, repairs or Repairs(), damage, aligned=aligned)
+            image = repaired.image
+        mended = time.perf_counter()
         faces = (self._aligned_face(image),) if aligned else self.find_faces(image)
         detected = time.perf_counter()
         if not faces:
@@ -216,7 +247,8 @@ class Restorer:
                 outcomes[index] = FaceOutcome(index=index, face=face, status="skipped", reason=reason)
                 continue
             try:
-                projections.append(self.project(image, face, controls, index=index, aligned=aligned))
+                filled = None if repaired is None else repaired.filled
+                projections.append(self.project(image, face, controls, index=index, aligned=aligned, filled=filled))
             except (LikenessError, ValueError, np.linalg.LinAlgError) as error:
                 # One face that cannot be aligned must not cost the others; it is reported, not hidden.
                 _log.info("face %d could not be restored: %s", index, error)
@@ -228,17 +260,52 @@ class Restorer:
             image=composed.image,
             faces=tuple(outcomes[index] for index in sorted(outcomes)),
             controls=controls,
+            repaired=repaired,
             milliseconds={
-                "detect": (detected - began) * 1e3,
+                **({} if repaired is None else {"repair": (mended - began) * 1e3}),
+                "detect": (detected - mended) * 1e3,
                 "project": (projected - detected) * 1e3,
                 **composed.milliseconds,
             },
         )
 
+    def repair(
+        self,
+        image: Image,
+        repairs: Repairs,
+        damage: NDArray[np.float32] | None = None,
+        *,
+        aligned: bool = False,
+    ) -> RepairResult:
+        """Repair a picture (`likeness.restore.repair.repair`), its own faces guarded; the network takes no part.
+
+        Holes are filled first, as a face with a hole is not always found.
+
+        Raises:
+            ControlError: if the damage mask does not fit the picture.
+        """
+        whole = repair(image, Repairs(), damage)
+        if not repairs.any:
+            return replace(whole, repairs=repairs)
+        faces: tuple[Face, ...] = ()
+        if repairs.scratches > 0:
+            faces = (self._aligned_face(whole.image),) if aligned else self.find_faces(whole.image)
+        return replace(repair(whole.image, repairs, faces=faces), filled=whole.filled)
+
     def project(
-        self, image: Image, face: Face, controls: Controls, *, index: int = 0, aligned: bool = False
+        self,
+        image: Image,
+        face: Face,
+        controls: Controls,
+        *,
+        index: int = 0,
+        aligned: bool = False,
+        filled: NDArray[np.float32] | None = None,
     ) -> FaceProjection:
         """Align one face and run the network on it; the result serves any step, weights, grain and strength.
+
+        ``filled`` (H x W in [0, 1]) is where the picture was filled from its surroundings: what the network draws there
+        would be invented, so none of it is ever laid back.
 
         Raises:
             ValueError: if the face's points are degenerate.
@@ -251,6 +318,11 @@ class Restorer:
         points = face.landmarks.points @ alignment.matrix[:, :2].T + alignment.matrix[:, 2]
         masks = region_masks(points.astype(np.float32), side)
         mask = np.ones((side, side), np.float32) if aligned else face_mask(masks) * valid_mask(alignment)
+        share = 0.0
+        if filled is not None:
+            inside, near = filled_in_crop(filled, alignment)
+            share = float((mask * inside).sum() / max(float(mask.sum()), 1.0))
+            mask = mask * (np.float32(1) - near)
         clock.lap("masks")
         start = crop
         grey = image.grey or _colourless(crop)
@@ -271,6 +343,9 @@ class Restorer:
             held=held_detail(crop, projection),
             masks=masks,
             mask=mask,
+            filled=share,
+            picture=image.pixels,
+            grey=grey,
             controls=controls,
             milliseconds=clock.laps,
         )
@@ -283,7 +358,8 @@ class Restorer:
         """
         began = time.perf_counter()
         patches: list[Patch] = []
-        outcomes: list[FaceOutcome] = []
+        shares: list[NDArray[np.float32]] = []
+        laps: list[dict[str, float]] = []
         for item in projections:
             if not item.serves(controls):
                 raise ValueError("these controls need a new projection: call project again")
@@ -294,32 +370,58 @@ class Restorer:
             if item.start is not item.crop:
                 change = change + (item.start - item.crop)
             change = change * (item.mask * np.float32(controls.strength))[:, :, None]
-            gain = _gain(item.masks, controls, ITERATIONS)
-            if controls.keep_grain:
-                share = gain * item.mask * np.float32(controls.strength)
-                change = change + lay_grain(item.grain, _clip(item.crop + change), share, seed=item.index)
             patches.append(Patch(change=change, mask=item.mask, alignment=item.alignment))
+            shares.append(_gain(item.masks, controls, ITERATIONS) * np.float32(controls.strength))
             clock.lap("controls")
-            after = Image(pixels=_clip(item.crop + change), grey=image.grey)
+            laps.append(clock.laps)
+        pixels = paste(image.pixels, patches)
+        outcomes: list[FaceOutcome] = []
+        for index, (item, patch, share) in enumerate(zip(projections, patches, shares, strict=True)):
+            clock = Clock()
+            after = item.crop + patch.change
+            if controls.keep_grain and controls.grain_amount > 0 and item.grain is not None:
+                after = after + self._lay_grain(pixels, item.grain, index, patches, share, controls.grain_amount)
+                clock.lap("grain")
             outcomes.append(
                 FaceOutcome(
                     index=item.index,
                     face=item.face,
                     status="restored",
                     before=Image(pixels=item.crop, grey=image.grey),
-                    after=after,
-                    gains=item.masks.means(gain * np.float32(controls.strength)),
-                    milliseconds={**item.milliseconds, **clock.laps},
+                    after=Image(pixels=_clip(after), grey=image.grey),
+                    filled=item.filled,
+                    gains=item.masks.means(share),
+                    milliseconds={**item.milliseconds, **laps[index], **clock.laps},
                     warnings=_warnings(item, controls),
                 )
             )
-        pixels = paste(image.pixels, patches)
         return Restoration(
             image=image.with_pixels(pixels),
             faces=tuple(outcomes),
             controls=controls,
             milliseconds={"compose": (time.perf_counter() - began) * 1e3},
         )
+
+    def _lay_grain(
+        self,
+        pixels: Pixels,
+        grain: FaceGrain,
+        index: int,
+        patches: Sequence[Patch],
+        share: NDArray[np.float32],
+        amount: float,
+    ) -> Pixels:
+        """Add the grain that a face is missing to the picture, in place; returned as it looks in the face's crop."""
+        patch = patches[index]
+        laid_share, box = unwarp(share * patch.mask, patch.alignment)
+        laid = grain.lay(pixels, laid_share, amount)
+        counts = own_share(index, patches)
+        if counts is not None:
+            # Where faces overlap each lays its share of the variance.
+            laid *= np.sqrt(counts)[:, :, None]
+        area = pixels[box.to_slices()]
+        np.clip(area + laid, 0.0, 1.0, out=area)
+        return rewarp(laid, patch.alignment)
 
     def _project(self, crop: Pixels, controls: Controls, grey: bool) -> Pixels:
         """P_s: S x S x 3 in [0, 1] to the same."""
@@ -387,6 +489,14 @@ def _warnings(item: FaceProjection, controls: Controls) -> tuple[str, ...]:
     if short:
         least = min(short.values())
         found.append(f"not converged in {', '.join(short)}: only {least:.0%} of the way to the restored face was gone")
+    if controls.keep_grain and item.grain is None:
+        found.append("the picture is too small for its grain to be measured (64 x 64 px at least): none was laid back")
+    if item.filled > 0.001:
+        found.append(
+            f"{item.filled:.0%} of the face held no pixels and was filled from its surroundings; nothing was restored there"
+            if item.filled >= 0.01
+            else "less than 1% of the face held no pixels and was filled from its surroundings; nothing was restored there"
+        )
     return tuple(found)
 
 

@@ -1,0 +1,231 @@
+"""Laying the photograph's grain back over a restored face, in the picture's own pixels.
+
+What is laid is what is missing. Per octave and place, the share a of the picture's fine structure that survived the
+restoration is the regression of the restored octave on the one before; grain survived as that did, so the variance missing
+there is 1 - a^2 of the grain's. What the restored face holds beside that (a network leaves some noise of its own; a face
+may be more or less grainy than its background) is measured on the face's flat blocks and counted as well. So nothing is
+laid where nothing was taken, and none twice.
+
+Grain laid on the crop instead would be resampled on its way into the picture and arrive with another spectrum.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.faces.align import unwarp
+from likeness.faces.face import Alignment
+from likeness.imaging.colour import luma
+from likeness.imaging.filters import gaussian_blur
+from likeness.imaging.image import Box, Pixels
+from likeness.imaging.pyramid import collapse, laplacian_pyramid
+from likeness.restore.grain import BLOCK, Grain, block_means, curve, flat_blocks, measure_grain
+
+__all__ = ["FaceGrain", "measure_face_grain"]
+
+_OCTAVES = 4
+"""Octaves of the picture in which what survived is told apart; the grain's rest goes with the coarsest."""
+
+_WINDOWS = (7.0, 5.0, 3.5, 2.5)
+"""Sigma of the neighbourhood in which it is told, in each octave's own px."""
+
+_LIGHT = 3.0
+_LIGHTS = 3
+"""Brightnesses at which the face's own excess is measured, if it has blocks enough."""
+
+_ENOUGH = 12
+_FULL = 0.6
+_Map = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class FaceGrain:
+    """The grain around one face, and all that needs no second measurement when a slider moves.
+
+    Attributes:
+        grain: as measured around the face and on it, at this layer's resolution.
+        level: how often the picture is halved: the face's crop has no finer detail than that, so none is missing.
+        box: the face's crop in the picture.
+        bands: octaves of the luma before, and their energies in a neighbourhood.
+        field: octaves of new grain of unit strength (h x w x 3), of the grain's spectrum and colours.
+        rows, columns, light: flat blocks on the face, and how bright they are.
+    """
+
+    grain: Grain
+    level: int
+    box: Box
+    bands: tuple[_Map, ...]
+    energies: tuple[_Map, ...]
+    field: tuple[_Map, ...]
+    rows: NDArray[np.intp]
+    columns: NDArray[np.intp]
+    light: NDArray[np.float64]
+
+    def lay(self, after: Pixels, share: _Map, amount: float = 1.0) -> Pixels:
+        """The grain that is missing.
+
+        Args:
+            after: the restored picture, H x W x 3 in [0, 1].
+            share: over ``box``, in [0, 1], how far the face was restored; nothing is laid where it is 0.
+            amount: how much of the missing grain is laid.
+
+        Returns:
+            what to add over ``box``, as many px high and wide; zero on the mean.
+        """
+        rows, columns = self.box.to_slices()
+        full = after[rows, columns]
+        if not self.grain.sigma.any():
+            return np.zeros_like(full)
+        area = _halved(full, self.level)
+        given = np.clip(_halved(share, self.level), 0.0, 1.0)
+        # At most what a cross-fade of this share can have taken.
+        most = 1.0 - np.square(1.0 - given)
+        octaves = laplacian_pyramid(area, _OCTAVES + 1)[:_OCTAVES]
+        light = gaussian_blur(luma(area), _LIGHT)
+        mixed: list[_Map] = []
+        weight = np.zeros((*light.shape, 3), np.float32)
+        for index, (octave, before, energy) in enumerate(zip(octaves, self.bands, self.energies, strict=True)):
+            survived = gaussian_blur(luma(octave) * before, _WINDOWS[index]) / (energy + np.float32(1e-9))
+            survived = np.square(np.clip(survived, 0.0, 1.0))
+            here = _sized(light, survived)
+            excess = self._excess(index, octave, survived, here)
+            lost = 1.0 - survived
+            # Where nothing was taken nothing is missing, however grainless the face was before.
+            limit = np.minimum(_sized(most, survived), 2.0 * lost)
+            missing = np.clip(lost[:, :, None] - excess, 0.0, limit[:, :, None])
+            weight = np.sqrt(missing)
+            mixed.append(self.field[index] * weight)
+        mixed.append(self.field[_OCTAVES] * _sized(weight, self.field[_OCTAVES]))
+        laid = collapse(tuple(mixed))
+        laid *= np.stack([self.grain.at(light, c) for c in range(3)], axis=-1) * np.float32(amount)
+        laid = _enlarged(laid, full, self.level)
+        # Cut evenly on both sides near black and white: cut on one side only, grain would lift the one and dull the other.
+        room = np.minimum(full, np.float32(1) - full)
+        laid = np.clip(laid, -room, room)
+        return np.where(share[:, :, None] > 0, laid, np.float32(0))
+
+    def _excess(self, index: int, octave: Pixels, survived: _Map, light: _Map) -> _Map:
+        """What flat places hold beside the survived grain, as a share of the grain's energy; h x w x 3, may be below 0."""
+        if len(self.rows) < _ENOUGH:
+            return np.zeros((1, 1, 3), np.float32)
+        side = BLOCK >> index
+        rows, columns = self.rows >> index, self.columns >> index
+        fits = (rows + side <= octave.shape[0]) & (columns + side <= octave.shape[1])
+        rows, columns, bright = rows[fits], columns[fits], self.light[fits]
+        own = np.stack([block_means(np.square(octave[:, :, c]), rows, columns, side) for c in range(3)], axis=-1)
+        unit = np.square(self.field[index]).mean(axis=(0, 1), dtype=np.float64)
+        due = np.stack([self.grain.at(bright.astype(np.float32), c) ** 2 * unit[c] for c in range(3)], axis=-1)
+        kept = block_means(survived, rows, columns, side)
+        groups = np.array_split(np.argsort(bright), min(_LIGHTS, max(1, len(bright) // _ENOUGH)))
+        lights = np.array([bright[g].mean() for g in groups])
+        found: list[_Map] = []
+        for c in range(3):
+            shares = [
+                own[g, c].sum() / max(due[g, c].sum(), 1e-12)
+                - (kept[g] * due[g, c]).sum() / max(due[g, c].sum(), 1e-12)
+                for g in groups
+            ]
+            found.append(curve(light, lights, np.array(shares)))
+        return np.stack(found, axis=-1)
+
+
+def measure_face_grain(
+    picture: Pixels, alignment: Alignment, mask: _Map, *, seed: int, grey: bool = False
+) -> FaceGrain:
+    """Measure the grain around a face and on it.
+
+    Args:
+        picture: H x W x 3, [0, 1], before restoration.
+        alignment: of the face.
+        mask: S x S, the paste-back mask.
+        seed: decides the new grain.
+        grey: measure and lay it in all channels alike.
+
+    Raises:
+        ValueError: if there are not even 64 x 64 pixels to measure on.
+    """
+    # A crop that is half as fine as the picture cannot have touched the picture's finest octave.
+    level = max(0, int(np.floor(-np.log2(alignment.scale) + 0.25)))
+    box = alignment.box
+    reach = box.expanded(0.75).clipped(alignment.picture_size)
+    rows, columns = reach.to_slices()
+    around = _halved(picture[rows, columns], level)
+    if grey:
+        around = np.repeat(luma(around)[:, :, None], 3, axis=2)
+    face = np.zeros((int(reach.height), int(reach.width)), np.float32)
+    laid, _ = unwarp(mask, alignment)
+    top, left = int(box.top - reach.top), int(box.left - reach.left)
+    face[top : top + laid.shape[0], left : left + laid.shape[1]] = laid
+    grain = measure_grain(around, _halved(face, level))
+
+    rows, columns = box.to_slices()
+    area = _halved(picture[rows, columns], level)
+    bands = laplacian_pyramid(luma(area), _OCTAVES + 1)[:_OCTAVES]
+    energies = tuple(gaussian_blur(np.square(band), sigma) for band, sigma in zip(bands, _WINDOWS, strict=True))
+    field = _field(grain, area.shape[0], area.shape[1], seed)
+    if grey:
+        field = np.repeat(field[:, :, :1], 3, axis=2)
+    found_rows, found_columns, light = np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0)
+    if min(area.shape[:2]) >= BLOCK:
+        found_rows, found_columns, light = flat_blocks(area, _halved(laid, level) > _FULL)
+    return FaceGrain(
+        grain=grain,
+        level=level,
+        box=box,
+        bands=bands,
+        energies=energies,
+        field=laplacian_pyramid(field, _OCTAVES + 1),
+        rows=found_rows,
+        columns=found_columns,
+        light=light,
+    )
+
+
+def _field(grain: Grain, height: int, width: int, seed: int) -> Pixels:
+    """A Gaussian field with the grain's spectrum and colours, unit strength, height x width x 3."""
+    values, vectors = np.linalg.eigh(grain.spectrum)
+    root = np.einsum("abij,abj,abkj->abik", vectors, np.sqrt(np.maximum(values, 0.0)), vectors)
+    # Frequencies between the 32 measured ones by interpolation; the spectrum is periodic.
+    size = len(root)
+    down = np.fft.fftfreq(height)[:, None] * size + size // 2
+    across = np.fft.rfftfreq(width)[None, :] * size + size // 2
+    places = np.broadcast_arrays(across.astype(np.float32), down.astype(np.float32))
+    centred = np.pad(np.fft.fftshift(root, axes=(0, 1)), ((0, 1), (0, 1), (0, 0), (0, 0)), mode="wrap").astype(
+        np.float32
+    )
+    white = np.random.default_rng(seed).standard_normal((3, height, width), dtype=np.float32)
+    waves = np.fft.rfft2(white)
+    field = np.zeros((height, width, 3), np.float32)
+    for c in range(3):
+        mixed = np.zeros_like(waves[0])
+        for d in range(3):
+            amplitude = cv2.remap(np.ascontiguousarray(centred[:, :, c, d]), places[0], places[1], cv2.INTER_LINEAR)
+            mixed += waves[d] * amplitude
+        field[:, :, c] = np.fft.irfft2(mixed, s=(height, width))
+    return field
+
+
+def _halved(x: _Map, times: int) -> _Map:
+    for _ in range(times):
+        x = np.asarray(cv2.pyrDown(x), dtype=np.float32)
+    return x
+
+
+def _enlarged(x: _Map, like: _Map, times: int) -> _Map:
+    sizes = [like.shape[:2]]
+    for _ in range(times):
+        sizes.append(((sizes[-1][0] + 1) // 2, (sizes[-1][1] + 1) // 2))
+    for height, width in sizes[-2::-1]:
+        x = np.asarray(cv2.pyrUp(x, dstsize=(width, height)), dtype=np.float32)
+    return x
+
+
+def _sized(x: _Map, like: _Map) -> _Map:
+    """Brought to the size of a coarser octave."""
+    if x.shape[:2] == like.shape[:2]:
+        return x
+    return np.asarray(cv2.resize(x, (like.shape[1], like.shape[0]), interpolation=cv2.INTER_AREA), dtype=np.float32)
