@@ -82,7 +82,7 @@ def _value(value: float | None, unit: str, *, signed: bool = False) -> str:
     if value is None:
         return "-"
     digits = 3 if not unit else 2 if unit in ("px", "levels") else 1
-    number = f"{value:{'+' if signed else ''}.{digits}f}"
+    number = f"{round(value, digits) + 0.0:{'+' if signed else ''}.{digits}f}"  # + 0.0: no minus zero
     return f"{number}{'%' if unit == '%' else f' {unit}' if unit else ''}"
 
 

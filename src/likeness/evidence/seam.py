@@ -32,6 +32,9 @@ _ASIDE = 11
 _ALONG = 12.0
 """Sigma of the average along the contour, px."""
 
+_LONGEST = 4 * SIDE
+"""A line that is longer is no border but the coast of noise that came or went, px."""
+
 _WORST = 0.9
 """Quantile along a contour that is reported: a seam along a tenth of it is seen."""
 
@@ -76,13 +79,13 @@ def _contours(scene: Scene, change: NDArray[np.float32]) -> list[_Values]:
     face = np.clip(1 - masks["other"] - masks["hair"] - masks["ear"], 0, 1)
     canvases.append(face - np.float32(0.5))
     # What has changed at all, by more than the coding of the file.
-    moved = gaussian_blur(np.abs(change).max(axis=2), 1.0)
+    moved = gaussian_blur(np.abs(change).max(axis=2), 2.0)
     canvases.append(np.where(moved > 2.5 / 255, 1.0, -1.0).astype(np.float32))
     found: list[_Values] = []
     for canvas in canvases:
         closed = cv2.morphologyEx((canvas > 0).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
         lines, _ = cv2.findContours(closed, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_NONE)
-        found += [line[:, 0].astype(np.float64) for line in lines if len(line) > 200]
+        found += [line[:, 0].astype(np.float64) for line in lines if 200 < len(line) < _LONGEST]
     return found
 
 

@@ -171,7 +171,7 @@ def highlight_figure(found: Highlights | None) -> Figure:
         return _absent(name, group, title, "too little of forehead and nose to see", "levels")
     before, after = found.variation
     burnt = found.clipped[1] - found.clipped[0]
-    verdict, sentence = _texture(found.ratio, after, before, found.noise, "the highlights are")
+    verdict, sentence = _texture(found.ratio, after, before, "the highlights are")
     if burnt >= _MUCH_BURNT:
         verdict, sentence = "bad", f"{burnt:.0%} more of the highlights is burnt out to white"
     elif burnt >= _BURNT and verdict != "bad":
@@ -189,14 +189,14 @@ def highlight_figure(found: Highlights | None) -> Figure:
     )
 
 
-def _texture(ratio: float | None, after: float, before: float, noise: float, subject: str) -> tuple[Verdict, str]:
+def _texture(ratio: float | None, after: float, before: float, subject: str) -> tuple[Verdict, str]:
     """Verdict on texture: against what the picture held, or, if it held none, on what is there now."""
     if ratio is None:
         if before < _DEAD:
             return "good", f"{subject} as plain as they were"
-        if after >= _DEAD:
+        if after >= max(_DEAD, 0.5 * before):
             return "good", f"{subject} alive; before held no texture above its noise"
-        return "look", f"{subject} flat now; before held only noise of {noise:.1f} levels, no texture to keep"
+        return "look", f"{subject} smooth now; before held only noise, no texture to keep"
     if ratio >= _TEXTURE_KEPT:
         return "good", f"{subject} alive" if ratio < 1.15 else f"{subject} alive, with more contrast than before"
     if ratio >= _TEXTURE_LOST:
@@ -216,8 +216,9 @@ def skin_figures(found: Skin | None) -> tuple[Figure, ...]:
     before, after = found.energy
     verdict: Verdict = "good"
     if found.ratio is None:
-        held = f"before held no texture above its noise of {found.noise:.1f} levels"
-        sentence = f"nothing to lose: {held}"
+        sentence = "before held no texture above its noise, so none was lost"
+        if before >= _DEAD and after < 0.5 * before:
+            verdict, sentence = "look", "smooth now; before held only noise, no texture to keep"
     elif found.ratio >= _TEXTURE_KEPT:
         sentence = "pores and lines are there as before"
         if found.ratio > 1.5:
