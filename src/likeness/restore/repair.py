@@ -152,12 +152,13 @@ def filled_in_crop(filled: _Map, alignment: Alignment) -> tuple[_Map, _Map]:
     inside = np.ascontiguousarray(warp(np.repeat(filled[:, :, None], 3, axis=2), alignment)[:, :, 0])
     side = inside.shape[0]
     # Grey places of the mask hold pixels in part; what the network draws there would show through all the same.
-    hard = (inside > 0.004).astype(np.uint8)
-    radius = max(3, round(0.02 * side))
+    hard = (inside > 1e-4).astype(np.uint8)
+    # What is laid back is low-passed and interpolated on its way into a coarser picture: that must not reach in, either.
+    radius = round(max(0.02 * side, 4.0 * max(1.0, alignment.scale) + 2.0))
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     grown = np.asarray(cv2.dilate(hard, disc), dtype=np.float32)
-    # The blur reaches as far as the margin does: 1 is kept in the region itself.
-    near = np.clip(2 * gaussian_blur(grown, radius / 2.5) - np.float32(0.5), 0, 1)
+    # Half of the margin is 1, and over the other half it falls off.
+    near = np.clip(2 * gaussian_blur(grown, radius / 3) - np.float32(0.5), 0, 1)
     return inside, np.maximum(near, hard)
 
 
@@ -170,6 +171,8 @@ def _checked(damage: NDArray[np.float32], image: Image) -> _Map:
         )
     if not np.isfinite(damage).all() or damage.min() < 0 or damage.max() > 1:
         raise ControlError("the damage mask must hold values from 0 to 1")
+    # Less than half a level of an 8-bit mask is none; blurring a mask leaves such tails.
+    damage = np.where(damage < 0.5 / 255, 0, damage)
     if damage.min() > 0:
         raise ControlError(
             "the damage mask covers the whole picture: there is nothing to fill it from; white is damaged"

@@ -103,8 +103,9 @@ def _lines(grey: _Map, guarded: _Flags, unit: float, caution: float) -> tuple[_F
     # What is usual around: hair, cloth and engravings are full of lines, a scratch is one among few.
     limit = np.maximum(_CONTRAST, _TEXTURE_RATIO * _usual(ridge, 12 * unit)) * np.float32(caution)
     strong, weak = ridge > limit, ridge > 0.4 * limit
-    length = 0.1 * max(grey.shape)
-    alone = _Surroundings(grey=gaussian_blur(grey, 0.7), lines=ridge > 0.8 * limit, unit=unit)
+    # Cables, cracks and stripes are dark as well, so a dark line has to be longer to be a scratch.
+    length = (0.1 if caution == 1.0 else 0.25) * max(grey.shape)
+    alone = _Surroundings(grey=gaussian_blur(grey, 0.7), ridge=ridge, unit=unit)
     found = np.zeros(grey.shape, np.bool_)
     count = 0
     for index in range(_DIRECTIONS):
@@ -117,7 +118,16 @@ def _lines(grey: _Map, guarded: _Flags, unit: float, caution: float) -> tuple[_F
         kept, number = _long(joined, strong & near, guarded, length, alone)
         count += number if not (kept & found).any() else 0
         found |= kept
-    return found, count
+    # Averaging along the line made it wider, and longer at its ends: only what stands out itself is damaged.
+    rest = _above(grey, 4 * unit)
+    # The mean weighted by itself: the ends, where there is nothing, count little.
+    peak = gaussian_blur(np.square(rest) * found, 12 * unit) / np.maximum(gaussian_blur(rest * found, 12 * unit), 1e-6)
+    return found & (rest > np.maximum(0.5 * peak, 0.3 * _CONTRAST)), count
+
+
+def _above(grey: _Map, radius: float) -> _Map:
+    """How far each place stands above what is left when all that is narrower than a disc is cut off."""
+    return grey - np.asarray(cv2.morphologyEx(grey, cv2.MORPH_OPEN, _disc(radius)), dtype=np.float32)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -125,7 +135,7 @@ class _Surroundings:
     """What lies around a line: a scratch is lighter than all of it, and no other lines run there."""
 
     grey: _Map
-    lines: _Flags
+    ridge: _Map
     unit: float
 
     def allow(self, window: tuple[slice, slice], line: _Flags) -> bool:
@@ -144,7 +154,9 @@ class _Surroundings:
         own_flags = own > 0
         # Along its spine; the margin of a component is darker than the line itself.
         bright = grey[own_flags] >= highest[own_flags]
-        return bool(bright.mean() > 0.35 and self.lines[wide][band].mean() < 0.06)
+        ridge = self.ridge[wide]
+        others = ridge[band] > 0.5 * float(np.median(ridge[own_flags]))
+        return bool(bright.mean() > 0.35 and others.mean() < 0.06)
 
 
 def _line_kernel(index: int, reach: int) -> _Map:
@@ -219,7 +231,7 @@ def _specks(grey: _Map, guarded: _Flags, unit: float) -> tuple[_Flags, int]:
     # Grain around a speck must not count as something lighter beside it.
     ground = gaussian_blur(grey, 1.5 * unit)
     found = np.zeros(grey.shape, np.bool_)
-    rest = smooth - np.asarray(cv2.morphologyEx(smooth, cv2.MORPH_OPEN, _disc(4 * unit)), dtype=np.float32)
+    rest = _above(smooth, 4 * unit)
     texture = _usual(rest, 10 * unit)
     seeds = np.zeros(grey.shape, np.bool_)
     limit = np.maximum(_SPECK_CONTRAST, _TEXTURE_RATIO * texture)
