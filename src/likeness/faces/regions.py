@@ -16,18 +16,18 @@ from numpy.typing import NDArray
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Size
 
-__all__ = ["REGIONS", "RegionMasks", "face_mask", "region_masks"]
+__all__ = ["EYE_OUTLINES", "OVAL_OUTLINE", "REGIONS", "RegionMasks", "face_mask", "region_masks"]
 
 REGIONS = ("eye", "brow", "nose", "lip", "cheek", "forehead", "ear", "hair", "edge", "other")
 
 _Mask = NDArray[np.float32]
 
 # Indices of MediaPipe's canonical face mesh; "left" is as seen in the picture.
-_OVAL = (
+OVAL_OUTLINE = (
     10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149, 150,
     136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
 )  # fmt: skip
-_EYES = (
+EYE_OUTLINES = (
     (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246),
     (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466),
 )
@@ -77,14 +77,14 @@ def region_masks(points: NDArray[np.float32], crop_size: int) -> RegionMasks:
     p = (points.astype(np.float64) + 0.5) * unit - 0.5
     down, across = np.mgrid[0:_DRAWN_SIDE, 0:_DRAWN_SIDE].astype(np.float32)
     chin, top = p[_CHIN], p[_TOP]
-    oval = _polygon([p[list(_OVAL)]])
+    oval = _polygon([p[list(OVAL_OUTLINE)]])
     face_height = float(np.hypot(*(chin - top)))
     left, right = p[_SIDES[0]], p[_SIDES[1]]
     middle = (left + right) / 2
     half_width = float(np.hypot(*(right - left))) / 2
 
     drawn: dict[str, _Mask] = {
-        "eye": _grown(_polygon([p[list(eye)] for eye in _EYES]), 0.035 * face_height),
+        "eye": _grown(_polygon([p[list(eye)] for eye in EYE_OUTLINES]), 0.035 * face_height),
         "brow": _grown(_polygon([p[list(brow)] for brow in _BROWS]), 0.012 * face_height),
         "lip": _grown(_polygon([p[list(_LIPS)]]), 0.008 * face_height),
         "nose": _grown(_polygon([p[list(_NOSE)]]), 0.01 * face_height),

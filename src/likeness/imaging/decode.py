@@ -9,8 +9,8 @@ import struct
 import zlib
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any, BinaryIO, cast
+from dataclasses import dataclass, replace
+from typing import Any, BinaryIO, Literal, cast
 
 import cv2
 import numpy as np
@@ -82,6 +82,8 @@ class _Decoded:
         icc_profile: the profile the samples are in; None once they are in sRGB.
         exif: the EXIF block as found.
         orientation: EXIF orientation still to be applied, 1 to 8.
+        converted_from: the colour model that the samples were converted from, if they were.
+        profile_fault: why colours may be off after that conversion, or "".
     """
 
     samples: Samples
@@ -89,6 +91,8 @@ class _Decoded:
     icc_profile: bytes | None = None
     exif: bytes | None = None
     orientation: int = 1
+    converted_from: Literal["CMYK", "Lab"] | None = None
+    profile_fault: str = ""
 
 
 def sniff_format(head: bytes) -> str | None:
@@ -213,8 +217,7 @@ def _decode_pillow(stream: BinaryIO, kind: str, name: str, max_pixels: int) -> _
         with _reading(name, _damaged(kind)):
             picture.load()
         exif = _pillow_exif(picture)
-        samples, alpha, profile = _from_pillow(picture, name)
-    return _Decoded(samples=samples, alpha=alpha, icc_profile=profile, exif=exif, orientation=orientation(exif))
+        return replace(_from_pillow(picture, name), exif=exif, orientation=orientation(exif))
 
 
 def _byte_at(stream: BinaryIO, position: int) -> int:
@@ -269,8 +272,7 @@ def _decode_tiff(stream: BinaryIO, name: str, max_pixels: int) -> _Decoded:
                 # Pillow checks its own limit where it makes room for the samples; ours was checked above.
                 picture.im = PillowImage.new(picture.mode, (page.imagewidth, page.imagelength)).im
             picture.load()  # turns the picture upright, too
-        samples, alpha, profile = _from_pillow(picture, name)
-    return _Decoded(samples=samples, alpha=alpha, icc_profile=profile, exif=exif)
+        return replace(_from_pillow(picture, name), exif=exif)
 
 
 def _tiff16_samples(stream: BinaryIO, page: Any) -> tuple[Samples, Samples | None]:
@@ -320,19 +322,21 @@ def _split(raw: Samples, *, premultiplied: bool = False) -> tuple[Samples, Sampl
     return samples, alpha
 
 
-def _from_pillow(picture: ImageFile.ImageFile, name: str) -> tuple[Samples, Samples | None, bytes | None]:
+def _from_pillow(picture: ImageFile.ImageFile, name: str) -> _Decoded:
     """Samples, alpha and profile of a loaded picture of any mode."""
     profile = cast("bytes | None", picture.info.get("icc_profile"))
     mode, transparency = picture.mode, picture.info.get("transparency")
     if mode in ("I;16", "I;16L", "I;16B", "I;16N"):
         grey = _array(picture).astype(np.uint16, copy=False)
-        return (
-            grey,
-            None if transparency is None else np.where(grey == transparency, 0, 65535).astype(np.uint16),
-            profile,
+        return _Decoded(
+            samples=grey,
+            alpha=None if transparency is None else np.where(grey == transparency, 0, 65535).astype(np.uint16),
+            icc_profile=profile,
         )
     if mode in ("CMYK", "LAB"):
-        return _array(_to_rgb(picture, profile, name)), None, None
+        rgb, fault = _to_rgb(picture, profile, name)
+        model: Literal["CMYK", "Lab"] = "CMYK" if mode == "CMYK" else "Lab"
+        return _Decoded(samples=_array(rgb), converted_from=model, profile_fault=fault)
     with _reading(name, f"has samples of a kind that is not read ({mode}); save it again as RGB with 8 or 16 bits"):
         if mode in ("1", "L"):
             target = "L" if transparency is None else "LA"
@@ -351,19 +355,21 @@ def _from_pillow(picture: ImageFile.ImageFile, name: str) -> tuple[Samples, Samp
     # A palette of greys is how GIF and small PNG files hold a grey picture.
     if mode == "P" and (samples[..., :1] == samples[..., 1:]).all():
         samples = samples[..., 0]
-    return samples, alpha, profile
+    return _Decoded(samples=samples, alpha=alpha, icc_profile=profile)
 
 
-def _to_rgb(picture: PillowImage.Image, profile: bytes | None, name: str) -> PillowImage.Image:
-    """CMYK or Lab to sRGB: through the picture's profile, or plainly where it has none that fits."""
+def _to_rgb(picture: PillowImage.Image, profile: bytes | None, name: str) -> tuple[PillowImage.Image, str]:
+    """CMYK or Lab to sRGB: through the picture's profile, or plainly where it has none that fits, and why then."""
+    fault = "CMYK values without an ICC profile have no certain colours"
     try:
         if picture.mode == "LAB":
-            return pillow_to_srgb(picture, None)
+            return pillow_to_srgb(picture, None), ""
         if profile is not None:
-            return pillow_to_srgb(picture, profile)
+            return pillow_to_srgb(picture, profile), ""
     except ValueError as error:
+        fault = str(error)
         _log.warning("%s: %s; its CMYK values are converted without it, colours may be off", name, error)
-    return picture.convert("RGB")
+    return picture.convert("RGB"), fault
 
 
 def _array(picture: PillowImage.Image) -> Samples:
@@ -394,7 +400,7 @@ def _pillow_exif(picture: ImageFile.ImageFile) -> bytes | None:
 def _to_image(decoded: _Decoded, name: str) -> Image:
     samples = _upright(decoded.samples, decoded.orientation)
     alpha = None if decoded.alpha is None else to_unit(_upright(decoded.alpha, decoded.orientation))
-    profile = _usable_profile(decoded.icc_profile, samples.ndim == 2, name)
+    profile, fault = _usable_profile(decoded.icc_profile, samples.ndim == 2, name)
     native = None
     if profile is None or is_srgb_profile(profile):
         values = to_unit(samples)
@@ -414,13 +420,15 @@ def _to_image(decoded: _Decoded, name: str) -> Image:
         icc_profile=profile,
         exif=clean_exif(decoded.exif),
         native=native,
+        converted_from=decoded.converted_from,
+        profile_fault=decoded.profile_fault or fault,
     )
 
 
-def _usable_profile(profile: bytes | None, grey: bool, name: str) -> bytes | None:
-    """The profile if it describes these samples; one that does not is left out with a warning, as browsers do."""
+def _usable_profile(profile: bytes | None, grey: bool, name: str) -> tuple[bytes | None, str]:
+    """The profile if it describes these samples; one that does not is left out with a warning, as browsers do, and why."""
     if not profile:
-        return None
+        return None, ""
     try:
         space = profile_space(profile)
         if space != "RGB" and not (space == "GRAY" and grey):
@@ -428,8 +436,8 @@ def _usable_profile(profile: bytes | None, grey: bool, name: str) -> bytes | Non
         is_srgb_profile(profile)
     except ValueError as error:
         _log.warning("%s: %s; its colours are taken as sRGB and the profile is left out", name, error)
-        return None
-    return profile
+        return None, str(error)
+    return profile, ""
 
 
 def _upright(samples: Samples, turn: int) -> Samples:

@@ -24,6 +24,7 @@ __all__ = [
     "exif_from_resolution",
     "exif_from_tiff",
     "exif_with_size",
+    "is_adobe_rgb",
     "orientation",
     "pack_directory",
     "read_directory",
@@ -38,6 +39,7 @@ _SHORT, _LONG, _RATIONAL = 3, 4, 5
 _ORIENTATION = 0x0112
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
 _EXIF_IFD, _GPS_IFD, _INTEROP_IFD = 0x8769, 0x8825, 0xA005
+_COLOUR_SPACE = 0xA001
 _PIXEL_X, _PIXEL_Y = 0xA002, 0xA003
 _THUMBNAIL_OFFSET, _THUMBNAIL_LENGTH = 0x0201, 0x0202
 
@@ -161,6 +163,23 @@ def dots_per_inch(block: bytes | None) -> tuple[float, float] | None:
         return None
     factor = 2.54 if unit == 3 else 1.0
     return x * factor, y * factor
+
+
+def is_adobe_rgb(block: bytes | None) -> bool:
+    """Whether a block says that the samples are Adobe RGB: interoperability index "R03" (DCF 2.0), or colour space 2."""
+    found = read_directory(io.BytesIO(block)) if block else None
+    if found is None:
+        return False
+    order, first = found
+    inner = first.get(_EXIF_IFD)
+    if not isinstance(inner, dict):
+        return False
+    space, interoperability = inner.get(_COLOUR_SPACE), inner.get(_INTEROP_IFD)
+    if isinstance(interoperability, dict):
+        index = interoperability.get(1)
+        if isinstance(index, Field) and index.data.startswith(b"R03"):
+            return True
+    return isinstance(space, Field) and space.data[:2] == struct.pack(f"{order}H", 2)
 
 
 def exif_from_resolution(x: float, y: float) -> bytes:

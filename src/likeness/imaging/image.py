@@ -115,6 +115,9 @@ class Image:
         native: height x width x 3 samples (uint8 or uint16) in the file's own colour space, where that is not sRGB. On
             save every pixel whose sRGB value was not changed gets its native samples back, so that what was not
             restored is kept to the last bit.
+        converted_from: "CMYK" or "Lab" where the file held that; its samples became sRGB for good.
+        profile_fault: why the file's ICC profile was left out, or that one is missing which its samples need; "" if
+            nothing is the matter.
     """
 
     pixels: Pixels
@@ -124,6 +127,8 @@ class Image:
     icc_profile: bytes | None = None
     exif: bytes | None = None
     native: NDArray[np.uint8] | NDArray[np.uint16] | None = None
+    converted_from: Literal["CMYK", "Lab"] | None = None
+    profile_fault: str = ""
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 3 or self.pixels.shape[2] != 3 or self.pixels.dtype != np.float32:

@@ -1,0 +1,141 @@
+"""Findings about a picture: their codes, their levels, and the limits behind them."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields
+from typing import Any, Literal, TypeAlias
+
+from likeness.errors import ConfigError
+
+__all__ = ["CODES", "Finding", "Level", "Limits"]
+
+Level: TypeAlias = Literal["refuse", "warn", "note"]
+"""refuse: not worth the work as it is; warn: a person should look, before or after; note: good to know."""
+
+CODES: dict[str, Level] = {
+    "unreadable": "refuse",
+    "size-small": "refuse",
+    "no-face": "refuse",
+    "several-faces": "note",
+    "face-small": "warn",
+    "face-cut": "warn",
+    "face-unclear": "warn",
+    "face-turned": "warn",
+    "face-tilted": "warn",
+    "eyes-closed": "warn",
+    "face-dark": "warn",
+    "face-bright": "warn",
+    "backlit": "warn",
+    "glare-forehead": "warn",
+    "glare-nose": "warn",
+    "glare-spectacles": "warn",
+    "drawing": "warn",
+    "background-busy": "note",
+    "cmyk": "warn",
+    "profile-damaged": "warn",
+    "profile-missing": "warn",
+    "wide-gamut": "note",
+    "grey": "note",
+}
+"""Every code with its level, unless `Limits.refuse` raises it; in the order in which findings are told."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that is the matter with a picture or a face.
+
+    Attributes:
+        code: one of `CODES`; codes do not change their meaning.
+        level: how grave.
+        message: what is the matter and what to do about it, in a sentence or two.
+        face: the face's place among the faces that were given, None if it concerns the picture.
+        figure: what was measured, None where there is nothing to measure.
+        limit: what it was held against, in the same unit.
+        unit: "px", "degrees", "stops", "share" (0 to 1), "ratio", "count", or "".
+    """
+
+    code: str
+    level: Level
+    message: str
+    face: int | None = None
+    figure: float | None = None
+    limit: float | None = None
+    unit: str = ""
+
+    def __post_init__(self) -> None:
+        if self.code not in CODES:
+            raise ValueError(f'there is no finding "{self.code}"')
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON; figures rounded to four digits after the point."""
+        return {
+            "code": self.code,
+            "level": self.level,
+            "face": self.face,
+            "figure": None if self.figure is None else round(self.figure, 4),
+            "limit": self.limit,
+            "unit": self.unit,
+            "message": self.message,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """From where on something is the matter. docs/check.md says on which pictures each was set, and what it finds there.
+
+    Attributes:
+        min_side: short side of the picture, px. 150: studios' own rule; under it a portrait's face has some 70 px.
+        min_face: width of a face's box, px. 48: a fifth of the network's; from under it the model card promises nothing.
+        max_outside: share of the face's outline outside the picture. 0.08: hair and a little chin may go.
+        max_yaw: turn to a side, degrees. 30: from there on one eye's corner begins to hide behind the nose.
+        max_pitch: nodding, degrees. 25.
+        min_eye: eye aspect ratio of the wider eye. 0.15: laughing and narrow eyes measured 0.16 and more, closed 0.14
+            and less (Soukupova and Cech 2016 put closed eyes under 0.2, of another landmark model).
+        min_eye_face: width of the narrowest face whose eyes and glare are judged, px: under it the mesh guesses.
+        min_white: luma of the face's white, in [0, 1]. 0.42: correctly lit dark skins measured 0.49 and more.
+        max_clipped: share of the skin in which a colour ends at the top of its range. 0.3.
+        max_background: brightness of the surroundings over the face's white, stops. 2: dark skin before a studio's light
+            grey measured up to 1.7.
+        max_forehead_glare, max_nose_glare, max_eye_glare: share of the region that is glare. 0.03, 0.04 and 0.02.
+        max_edges: share of edges in the surroundings. 0.35.
+        max_drawing: `likeness.faces.drawing.drawing_score`. 0.62.
+        max_gamut: volume of the profile's colours over sRGB's. 1.15: camera and scanner profiles close to sRGB pass.
+        refuse: codes that are refused over and above those of `CODES`.
+        ignore: codes that are not told; "unreadable" always is.
+
+    Raises:
+        ConfigError: for a value that is not finite or negative, and for an unknown code.
+    """
+
+    min_side: float = 150
+    min_face: float = 48
+    max_outside: float = 0.08
+    max_yaw: float = 30
+    max_pitch: float = 25
+    min_eye: float = 0.15
+    min_eye_face: float = 60
+    min_white: float = 0.42
+    max_clipped: float = 0.3
+    max_background: float = 2
+    max_forehead_glare: float = 0.03
+    max_nose_glare: float = 0.04
+    max_eye_glare: float = 0.02
+    max_edges: float = 0.35
+    max_drawing: float = 0.62
+    max_gamut: float = 1.15
+    refuse: frozenset[str] = frozenset()
+    ignore: frozenset[str] = frozenset()
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = getattr(self, field.name)
+            if isinstance(value, frozenset):
+                for code in sorted(value - set(CODES)):
+                    raise ConfigError(f'there is no finding "{code}"; there are {", ".join(CODES)}')
+            elif not math.isfinite(value) or value < 0:
+                raise ConfigError(f"{field.name} must be 0 or more, not {value}")
+
+    def level(self, code: str) -> Level:
+        """The level of a code under these limits."""
+        return "refuse" if code in self.refuse else CODES[code]
