@@ -8,13 +8,16 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal, cast
+from typing import Any, Literal, cast
+
+import numpy as np
 
 from likeness.checkpoints.catalog import DEFAULT_MODEL
 from likeness.cli.console import Console
 from likeness.cli.plan import Job, plan
 from likeness.cli.restore import RestoreOptions
 from likeness.errors import ConfigError, ImageReadError, ImageWriteError, LikenessError, NoFaceError
+from likeness.evidence.inspection import Inspector
 from likeness.imaging.decode import HEAD_BYTES, sniff_format
 from likeness.imaging.encode import encode_image, find_format
 from likeness.imaging.files import (
@@ -82,6 +85,7 @@ class _Worker:
     def __init__(self, options: RestoreOptions, console: Console) -> None:
         self._options = options
         self._console = console
+        self._inspector = Inspector() if options.targets.report is not None else None
         model = options.settings.model or DEFAULT_MODEL
         began = time.perf_counter()
         self._restorer = Restorer(model, device=options.device, precision=options.precision, threads=options.threads)
@@ -163,11 +167,30 @@ class _Worker:
             compare=str(job.compare) if job.compare else None,
             face_files=face_files,
             size=image.size,
-            faces=tuple(face_record(outcome, image.size) for outcome in restoration.faces),
+            faces=self._face_records(job, image, restoration, clock),
             milliseconds=clock.laps,
         )
         self._console.say(f"{count}{job.name} -> {output}: {_counted(record)} ({clock.seconds:.1f} s)")
         return record
+
+    def _face_records(
+        self, job: Job, image: Image, restoration: Restoration, clock: Clock
+    ) -> tuple[dict[str, Any], ...]:
+        """What the report says of each face; measured before and after only for a report, as that takes its time."""
+        if self._inspector is None:
+            return tuple(face_record(outcome, image.size) for outcome in restoration.faces)
+        records: list[dict[str, Any]] = []
+        for outcome in restoration.faces:
+            evidence: dict[str, Any] | None = None
+            if outcome.status == "restored":
+                try:
+                    found = self._inspector.inspect_face(image, restoration.image, outcome.face, index=outcome.index)
+                    evidence = found.to_dict()
+                except (LikenessError, ValueError, np.linalg.LinAlgError) as error:
+                    self._console.warn(f"{job.name}, face {outcome.index}: no evidence for the report ({error})")
+            records.append(face_record(outcome, image.size, evidence=evidence))
+        clock.lap("inspect")
+        return tuple(records)
 
     def _unrestored(
         self,

@@ -131,7 +131,9 @@ class RunRecord:
         }
 
 
-def face_record(outcome: FaceOutcome, picture_size: Size) -> dict[str, Any]:
+def face_record(
+    outcome: FaceOutcome, picture_size: Size, *, evidence: dict[str, Any] | None = None
+) -> dict[str, Any]:
     """One face's outcome, ready for JSON.
 
     ``native_side`` is the side of the aligned crop in the picture's pixels; None where the face's points allow no
@@ -139,6 +141,7 @@ def face_record(outcome: FaceOutcome, picture_size: Size) -> dict[str, Any]:
     the root mean square distance of the five points from the FFHQ template after alignment, in pixels of a 512 crop:
     about 5 to 10 for a frontal face, more for a turned one, and much more where the points are wrong. ``region_gains``
     are shares of the way to the network's result, 0 to 1.
+    ``evidence`` is what was measured of the face before and after, as `likeness.evidence` puts it; None where nothing was.
     """
     face = outcome.face
     box = face.box
@@ -159,6 +162,7 @@ def face_record(outcome: FaceOutcome, picture_size: Size) -> dict[str, Any]:
         "region_gains": {region: round(float(gain), 4) for region, gain in outcome.gains.items()},
         "warnings": list(outcome.warnings),
         "milliseconds": _rounded(outcome.milliseconds),
+        "evidence": evidence,
     }
 
 
