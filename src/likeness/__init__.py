@@ -33,14 +33,19 @@ if TYPE_CHECKING:
         LikenessError,
         MissingExtraError,
         NoFaceError,
+        PairError,
         TrainingError,
     )
+    from likeness.evidence.figures import FaceEvidence, Figure, Inspection
+    from likeness.evidence.inspection import Inspector, inspect
     from likeness.faces.face import Face
     from likeness.imaging.files import read_image, write_image
     from likeness.imaging.image import Box, Image, Point, Size
     from likeness.restore.compare import compare
     from likeness.restore.controls import PRESETS, Controls, RegionWeights
     from likeness.restore.pipeline import FaceOutcome, FaceProjection, Restoration, Restorer
+    from likeness.restore.repair import RepairResult, repair
+    from likeness.restore.repairs import Repairs
     from likeness.restore.selection import Selection
 
     __version__: str
@@ -56,19 +61,26 @@ __all__ = [
     "Controls",
     "DownloadError",
     "Face",
+    "FaceEvidence",
     "FaceOutcome",
     "FaceProjection",
+    "Figure",
     "Image",
     "ImageError",
     "ImageReadError",
     "ImageTooLargeError",
     "ImageWriteError",
+    "Inspection",
+    "Inspector",
     "LicenceError",
     "LikenessError",
     "MissingExtraError",
     "NoFaceError",
+    "PairError",
     "Point",
     "RegionWeights",
+    "RepairResult",
+    "Repairs",
     "Restoration",
     "Restorer",
     "Selection",
@@ -76,7 +88,9 @@ __all__ = [
     "TrainingError",
     "__version__",
     "compare",
+    "inspect",
     "read_image",
+    "repair",
     "write_image",
 ]
 
@@ -96,14 +110,19 @@ _HOMES = {
         "LikenessError",
         "MissingExtraError",
         "NoFaceError",
+        "PairError",
         "TrainingError",
     ),
+    "likeness.evidence.figures": ("FaceEvidence", "Figure", "Inspection"),
+    "likeness.evidence.inspection": ("Inspector", "inspect"),
     "likeness.faces.face": ("Face",),
     "likeness.imaging.files": ("read_image", "write_image"),
     "likeness.imaging.image": ("Box", "Image", "Point", "Size"),
     "likeness.restore.compare": ("compare",),
     "likeness.restore.controls": ("PRESETS", "Controls", "RegionWeights"),
     "likeness.restore.pipeline": ("FaceOutcome", "FaceProjection", "Restoration", "Restorer"),
+    "likeness.restore.repair": ("RepairResult", "repair"),
+    "likeness.restore.repairs": ("Repairs",),
     "likeness.restore.selection": ("Selection",),
 }
 
