@@ -67,8 +67,13 @@ def test_every_setting_can_be_in_a_file(tmp_path: Path) -> None:
         "latent_step_decay": 0.05,
         "face_mask_weights": {"all": 0.5},
         "keep_grain": False,
+        "grain_amount": 0.8,
         "strength": 0.5,
         "refine": 2,
+        "mend_scratches": True,
+        "balance": 0.5,
+        "defringe": False,
+        "damage_mask": "mask.png",
         "faces": "largest",
         "min_face": 24,
         "max_face": 400.5,
@@ -85,6 +90,8 @@ def test_every_setting_can_be_in_a_file(tmp_path: Path) -> None:
 
     unset = [name for name in Settings.__dataclass_fields__ if getattr(settings, name) is None]
     assert not unset
+    assert (settings.mend_scratches, settings.balance, settings.defringe) == (1, 0.5, 0)
+    assert settings.damage_mask == tmp_path / "mask.png"
 
 
 @pytest.mark.parametrize(

@@ -130,6 +130,54 @@ class TestOnePicture:
         assert np.abs(read_image(here / "output_crop.png").pixels - crop.pixels).max() > 0
 
 
+class TestRepairs:
+    def test_bare_flags_take_no_picture_for_an_amount(self, here: Path, model: list[str]) -> None:
+        arguments = ["--mend-scratches", "--balance", "0.5", "--defringe", "portrait.jpg", "--report", "r.json"]
+        assert main(["restore", *arguments, *model]) == 0
+        repairs = json.loads((here / "r.json").read_text())["pictures"][0]["repairs"]
+        assert [repairs[name]["amount"] for name in ("scratches", "balance", "fringes")] == [1, 0.5, 1]
+        assert repairs["filled"] is None
+
+    def test_a_damage_mask_is_filled_told_and_reported(
+        self, here: Path, model: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        mask = np.zeros((256, 256), np.uint8)
+        mask[50:64, 105:130] = 255
+        PillowImage.fromarray(mask).save(here / "mask.png")
+        arguments = ["--damage-mask", "mask.png", "-o", "out.png", "--report", "r.json"]
+        assert main(["restore", "portrait.jpg", *arguments, *model]) == 0
+        told = capsys.readouterr().err
+        assert "of the face held no pixels and was filled from its surroundings" in told
+        assert "0.5% of the picture filled" in told
+        picture = json.loads((here / "r.json").read_text())["pictures"][0]
+        assert picture["repairs"]["filled"]["area"] == pytest.approx(14 * 25 / 256**2, abs=1e-5)
+        assert 0 < picture["faces"][0]["filled"] < 0.2
+
+    def test_masks_that_cannot_be_used_are_refused(
+        self, here: Path, model: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["restore", "portrait.jpg", "pair.png", "--damage-mask", "landscape.png", *model]) == 2
+        assert "is for one picture, and 2 are named" in capsys.readouterr().err
+        assert main(["restore", "portrait.jpg", "--damage-mask", "missing.png", *model]) == 2
+        assert "missing.png does not exist" in capsys.readouterr().err
+        assert main(["restore", "portrait.jpg", "--damage-mask", "landscape.png", *model]) == 1
+        assert "the damage mask is 160 x 120, the picture 256 x 256" in capsys.readouterr().err
+        assert main(["restore", "portrait.jpg", "--balance", "2", *model]) == 2
+        assert "repair balance must be between 0 and 1, not 2" in capsys.readouterr().err
+        assert "output_portrait.jpg" not in files(here)
+
+    def test_a_picture_without_a_face_is_repaired_when_it_is_to_be_copied(
+        self, here: Path, model: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        mask = np.zeros((120, 160), np.uint8)
+        mask[40:60, 60:90] = 255
+        PillowImage.fromarray(mask).save(here / "mask.png")
+        arguments = ["--damage-mask", "mask.png", "--copy-unrestored", *model]
+        assert main(["restore", "landscape.png", *arguments]) == 3
+        assert "repaired, but not restored" in capsys.readouterr().err
+        assert (here / "output_landscape.png").is_file()
+
+
 class TestNoFace:
     def test_nothing_is_written(self, here: Path, model: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         before = files(here)

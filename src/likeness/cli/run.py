@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
+from numpy.typing import NDArray
 
 from likeness.checkpoints.catalog import DEFAULT_MODEL
 from likeness.cli.console import Console
@@ -18,6 +19,7 @@ from likeness.cli.plan import Job, plan
 from likeness.cli.restore import RestoreOptions
 from likeness.errors import ConfigError, ImageReadError, ImageWriteError, LikenessError, NoFaceError
 from likeness.evidence.inspection import Inspector
+from likeness.imaging.colour import luma
 from likeness.imaging.decode import HEAD_BYTES, sniff_format
 from likeness.imaging.encode import encode_image, find_format
 from likeness.imaging.files import (
@@ -52,6 +54,8 @@ def run(options: RestoreOptions, console: Console) -> int:
     """
     jobs = plan(options.inputs, options.targets)
     _check_streams(jobs)
+    if options.damage_mask is not None and len(jobs) > 1:
+        raise ConfigError(f"the damage mask {options.damage_mask} is for one picture, and {len(jobs)} are named")
     report = options.targets.report
     if report is not None:
         _make_folder(report.parent)
@@ -85,6 +89,8 @@ class _Worker:
     def __init__(self, options: RestoreOptions, console: Console) -> None:
         self._options = options
         self._console = console
+        # Read before the network is loaded: a file that is missing shall cost no time.
+        self._damage = _damage(options)
         self._inspector = Inspector() if options.targets.report is not None else None
         model = options.settings.model or DEFAULT_MODEL
         began = time.perf_counter()
@@ -139,7 +145,12 @@ class _Worker:
         clock.lap("read")
         try:
             restoration = self._restorer.restore(
-                image, options.controls, selection=options.selection, aligned=options.aligned
+                image,
+                options.controls,
+                selection=options.selection,
+                aligned=options.aligned,
+                repairs=options.repairs,
+                damage=self._damage,
             )
         except NoFaceError as error:
             clock.lap("detect")
@@ -168,9 +179,12 @@ class _Worker:
             face_files=face_files,
             size=image.size,
             faces=self._face_records(job, image, restoration, clock),
+            repairs=restoration.repaired.to_dict() if restoration.repaired else None,
             milliseconds=clock.laps,
         )
-        self._console.say(f"{count}{job.name} -> {output}: {_counted(record)} ({clock.seconds:.1f} s)")
+        self._console.say(
+            f"{count}{job.name} -> {output}: {_counted(record)}{_repaired(restoration)} ({clock.seconds:.1f} s)"
+        )
         return record
 
     def _face_records(
@@ -205,10 +219,16 @@ class _Worker:
     ) -> PictureRecord:
         """Tell and record a picture without a restored face; copy it if that is wanted."""
         output: str | None = None
-        if self._options.copy_unrestored:
-            output = self._copy(job, image, data)
+        options = self._options
+        repaired = options.repairs.any or self._damage is not None
+        if options.copy_unrestored:
+            if repaired:
+                output = self._write(job, self._restorer.repair(image, options.repairs, self._damage).image, data)
+            else:
+                output = self._copy(job, image, data)
             clock.lap("write")
-        done = f"copied as it is to {output}" if output else "nothing was written"
+        kept = f"repaired, but not restored, in {output}" if repaired else f"copied as it is to {output}"
+        done = kept if output else "nothing was written"
         self._console.error(f"{count}{job.name}: {message}; {done}")
         return PictureRecord(
             input=_input(job),
@@ -356,6 +376,32 @@ def _counted(record: PictureRecord) -> str:
     if record.count("skipped"):
         parts.append(f"{record.count('skipped')} left alone")
     return ", ".join(parts)
+
+
+def _repaired(restoration: Restoration) -> str:
+    """What repairs found, to follow the count of faces; "" if none was asked for."""
+    result = restoration.repaired
+    if result is None:
+        return ""
+    parts: list[str] = []
+    if result.filled is not None:
+        parts.append(f"{result.filled.mean():.1%} of the picture filled")
+    if result.marks is not None:
+        parts.append(f"{result.marks.scratches} scratches and {result.marks.specks} specks mended")
+    if result.fringes is not None:
+        parts.append("fringes faded" if result.fringes.max() > 0.1 else "no fringes")
+    if result.balance is not None:
+        parts.append("balanced" if result.balance.needed else "nothing to balance")
+    return f"; {', '.join(parts)}"
+
+
+def _damage(options: RestoreOptions) -> NDArray[np.float32] | None:
+    """The damage mask, H x W in [0, 1]; what is transparent in it is not damaged."""
+    if options.damage_mask is None:
+        return None
+    mask = read_image(options.damage_mask, max_pixels=options.max_pixels or DEFAULT_MAX_PIXELS)
+    grey = luma(mask.pixels)
+    return np.clip(grey if mask.alpha is None else grey * mask.alpha, 0, 1)
 
 
 def _summary(records: Sequence[PictureRecord], seconds: float) -> str:

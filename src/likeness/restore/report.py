@@ -41,6 +41,7 @@ class PictureRecord:
         face_files: crops that were saved.
         size: the picture's size, None where it could not be read.
         faces: the outcome of each face, as `face_record` makes it.
+        repairs: what was found and repaired, as `RepairResult.to_dict` makes it; None if nothing was asked for.
         milliseconds: time of each step.
     """
 
@@ -53,6 +54,7 @@ class PictureRecord:
     face_files: tuple[str, ...] = ()
     size: Size | None = None
     faces: tuple[dict[str, Any], ...] = ()
+    repairs: dict[str, object] | None = None
     milliseconds: dict[str, float] = field(default_factory=dict[str, float])
 
     def count(self, status: str) -> int:
@@ -72,6 +74,7 @@ class PictureRecord:
             "width": size.width if size else None,
             "height": size.height if size else None,
             "faces": list(self.faces),
+            "repairs": self.repairs,
             "milliseconds": _rounded(self.milliseconds),
         }
 
@@ -140,7 +143,7 @@ def face_record(
     alignment. ``mesh.source`` is "template" where no mesh was found and an average face took its place, and ``mesh.misfit``
     the root mean square distance of the five points from the FFHQ template after alignment, in pixels of a 512 crop:
     about 5 to 10 for a frontal face, more for a turned one, and much more where the points are wrong. ``region_gains``
-    are shares of the way to the network's result, 0 to 1.
+    are shares of the way to the network's result, 0 to 1, and ``filled`` the share of the face that held no pixels.
     ``evidence`` is what was measured of the face before and after, as `likeness.evidence` puts it; None where nothing was.
     """
     face = outcome.face
@@ -159,6 +162,7 @@ def face_record(
         "score": round(float(face.score), 4),
         "native_side": fit[0] if fit else None,
         "mesh": {"source": face.landmarks.source, "misfit": fit[1] if fit else None},
+        "filled": round(float(outcome.filled), 4),
         "region_gains": {region: round(float(gain), 4) for region, gain in outcome.gains.items()},
         "warnings": list(outcome.warnings),
         "milliseconds": _rounded(outcome.milliseconds),
