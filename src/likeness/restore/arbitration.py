@@ -45,8 +45,8 @@ _NOISE, _LOSS = 2.0, 3.0
 """Weights of N and L. Over 1, as both are measured low: N where the picture is quietest, L beside an answer that is itself
 too smooth."""
 
-_UNSEEN = (2.0 / 255.0) ** 2
-"""D_0: a difference of two levels, about what is seen in a picture's texture."""
+_UNSEEN = (1.0 / 255.0) ** 2
+"""D_0: a difference of one level, which is not seen in a picture's texture but moves a face away from its person."""
 
 _Array = NDArray[np.float32]
 
