@@ -1,4 +1,4 @@
-"""The command line: ``likeness restore``, ``presets``, ``models``, ``train``, ``inspect`` and ``evaluate``.
+"""The command line: ``likeness restore``, ``check``, ``presets``, ``models``, ``train``, ``inspect`` and ``evaluate``.
 
 Only this package prints, and only it decides about exit statuses. Each command is a module with one function
 ``(argv, console) -> status`` that is imported when the command is called, so that ``likeness --help`` is quick.
@@ -122,6 +122,12 @@ def _load_restore() -> _Command:
     return restore
 
 
+def _load_check() -> _Command:
+    from likeness.cli.check import check
+
+    return check
+
+
 def _load_models() -> _Command:
     from likeness.cli.models import models
 
@@ -155,6 +161,7 @@ def _load_inspect() -> _Command:
 # A further command (serve, batch) gets a module of this package, a loader above and a line here.
 _COMMANDS: dict[str, _Entry] = {
     "restore": _Entry(summary="restore the faces in pictures", load=_load_restore),
+    "check": _Entry(summary="say what is the matter with pictures, before any work", load=_load_check),
     "presets": _Entry(summary="show what each preset sets", load=_load_presets),
     "models": _Entry(summary="list, fetch and import networks", load=_load_models),
     "train": _Entry(summary="train a network of your own", load=_load_train),

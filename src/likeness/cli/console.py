@@ -68,7 +68,12 @@ class Console:
 
     def show(self, text: str) -> None:
         """What was asked for, on stdout."""
-        print(text, flush=True)
+        if self._bar_shown:
+            from tqdm import tqdm
+
+            tqdm.write(text, file=sys.stdout)
+        else:
+            print(text, flush=True)
 
     def say(self, line: str) -> None:
         """A result."""

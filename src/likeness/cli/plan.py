@@ -14,7 +14,7 @@ from likeness.errors import ConfigError, ImageWriteError
 from likeness.imaging.encode import find_format
 from likeness.imaging.files import is_picture, output_suffix
 
-__all__ = ["Job", "Targets", "plan"]
+__all__ = ["Job", "Targets", "find_inputs", "plan"]
 
 _STANDARD = "-"
 
@@ -93,8 +93,6 @@ def plan(inputs: Sequence[str], targets: Targets) -> tuple[Job, ...]:
         ConfigError: if an input holds no picture, ``-o`` does not fit, two inputs would write the same file, or a file
             that is an input would be written.
     """
-    if _STANDARD in inputs and len(inputs) > 1:
-        raise ConfigError("- (standard input) cannot be mixed with other inputs; give it alone")
     found = _find(inputs, targets)
     single = len(found) == 1 and not Path(inputs[0]).expanduser().is_dir()
     jobs = [
@@ -110,7 +108,18 @@ def plan(inputs: Sequence[str], targets: Targets) -> tuple[Job, ...]:
     return tuple(jobs)
 
 
+def find_inputs(inputs: Sequence[str]) -> tuple[Path | None, ...]:
+    """The pictures that `plan` would take for these inputs if nothing else is typed, in order; None is standard input.
+
+    Raises:
+        ConfigError: if an input holds no picture, or "-" is not alone.
+    """
+    return tuple(item.source for item in _find(inputs, Targets()))
+
+
 def _find(inputs: Sequence[str], targets: Targets) -> list[_Found]:
+    if _STANDARD in inputs and len(inputs) > 1:
+        raise ConfigError("- (standard input) cannot be mixed with other inputs; give it alone")
     found: list[_Found] = []
     for text in inputs:
         path = Path(text).expanduser()

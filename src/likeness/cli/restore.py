@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from likeness.cli.plan import Targets
     from likeness.restore.selection import Selection
 
-__all__ = ["Parser", "RestoreOptions", "add_verbosity", "restore", "verbosity"]
+__all__ = ["Parser", "RestoreOptions", "add_verbosity", "pixel_count", "restore", "verbosity"]
 
 _DESCRIPTION = """\
 Restore the faces in pictures and keep the people: everything outside a face stays as it is.
@@ -345,7 +345,7 @@ def _add_technical(parser: Parser) -> None:
     group.add_argument("--quality", type=int, metavar="N", help="1 to 100, for JPEG, WebP and AVIF (95)")
     group.add_argument("--bit-depth", type=int, choices=(8, 16), help="of PNG and TIFF results (the picture's own)")
     group.add_argument(
-        "--max-pixels", type=_pixels, metavar="N", help="refuse larger pictures; 200M is 200 megapixels (100M)"
+        "--max-pixels", type=pixel_count, metavar="N", help="refuse larger pictures; 200M is 200 megapixels (100M)"
     )
 
 
@@ -382,7 +382,8 @@ def _weight(text: str) -> tuple[str, float]:
     raise argparse.ArgumentTypeError(f'"{text}" is no weight; write it as eye=1.3')
 
 
-def _pixels(text: str) -> int:
+def pixel_count(text: str) -> int:
+    """A number of pixels, as typed: "200000000" or "200M"."""
     digits, factor = (text[:-1], 1_000_000) if text[-1:] in "Mm" else (text, 1)
     try:
         return round(float(digits) * factor)
