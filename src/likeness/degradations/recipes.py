@@ -45,9 +45,9 @@ RECIPES: dict[str, Recipe] = {
             noise_grey_odds=0.0, mosaic_odds=1.0, sharpen=(1.0, 2.0), jpeg=(30, 55),
         ),
         Recipe(
-            name="phone-night", blur=(0.4, 0.8), motion=(3.0, 7.0), motion_odds=1.0, purple=(0.5, 1.0), dim=(0.35, 0.6),
-            down=(1.2, 1.8), noise=(6.0, 10.0), noise_grey_odds=0.0, noise_grain=(0.5, 0.9), blotches=(4.0, 8.0),
-            smear=(0.8, 1.0), sharpen=(0.4, 0.9), uneven=(0.2, 0.5), jpeg=(65, 85),
+            name="phone-night", blur=(0.4, 0.8), motion=(3.0, 7.0), motion_odds=1.0, purple=(1.0, 2.0), dim=(0.45, 0.75),
+            down=(1.2, 1.8), noise=(5.0, 9.0), noise_grey_odds=0.0, noise_grain=(0.5, 0.9), blotches=(4.0, 8.0),
+            smear=(0.8, 1.0), sharpen=(0.4, 0.9), uneven=(0.2, 0.6), yellow=(0.3, 0.7), jpeg=(65, 85),
         ),
         Recipe(
             name="phone-shadow", blur=(0.3, 0.7), down=(1.2, 2.0), noise=(4.0, 8.0), noise_grey_odds=0.0,
