@@ -36,7 +36,9 @@ _MEASURABLE = 0.2
 
 _STRIDE = 8
 _MOST_BLOCKS = 400
-_FLAT_SHARE = 0.3
+_FLAT_SHARE, _ALIKE = 0.3, 1.5
+"""Blocks taken for flat: this share of all, and those whose slopes are alike the flattest tenth's but for this factor."""
+
 _ENOUGH = 8
 """Blocks that a brightness needs to be measured on the background alone."""
 
@@ -135,7 +137,7 @@ def measure_grain(pixels: Pixels, face: NDArray[np.float32] | None = None) -> Gr
     steps, inside_cells = cell_steps(luma(pixels), _cover(height, width, rows[kept], columns[kept]))
     cleaned = without_peaks(without_steps(spectrum, steps / max(float(variance.mean()), 1e-12)))
     before, after = (_own(s).mean(axis=(0, 1)) for s in (spectrum, cleaned))
-    seen = _own(raw).mean(axis=(0, 1))
+    seen = (_own(spectrum) * _high_pass()[:, :, None]).mean(axis=(0, 1))
     sigma = np.sqrt(variance * np.divide(after, seen, out=np.zeros(3), where=seen > 0))
     left_out = 1.0 - float(after.sum() / before.sum()) if before.sum() > 0 else 0.0
     if inside_cells < _ONLY_STEPS:
@@ -186,7 +188,8 @@ def flat_blocks(pixels: Pixels, within: NDArray[np.bool_] | None = None) -> tupl
             return rows[:0], columns[:0], light[:0]
     if not usable.any():
         usable = np.ones_like(usable)
-    limit = np.quantile(structure[usable], _FLAT_SHARE)
+    # Where all is flat, the slopes are the grain's own, and taking the least would take the least grain.
+    limit = max(np.quantile(structure[usable], _FLAT_SHARE), _ALIKE * np.quantile(structure[usable], 0.1))
     # Dark and light parts are often less flat than the rest; still they are better witnesses of their brightness.
     least = np.median(structure[usable])
     chosen = usable & (structure <= limit)
@@ -238,14 +241,23 @@ def _cover(height: int, width: int, rows: _Index, columns: _Index) -> NDArray[np
     return area
 
 
+def _radius() -> _Array:
+    """32 x 32: each frequency's distance from 0, cycles per px."""
+    frequency = np.fft.fftfreq(BLOCK)
+    return np.hypot(frequency[:, None], frequency[None, :])
+
+
+def _high_pass() -> _Array:
+    """32 x 32: share of each frequency's power that is left when a Gaussian of ``_SMOOTHING`` is taken away."""
+    return np.square(1.0 - np.exp(-2.0 * np.pi**2 * _SMOOTHING**2 * _radius() ** 2))
+
+
 def _without_high_pass(spectrum: _Array) -> _Array:
     """The spectrum before a Gaussian of ``_SMOOTHING`` was taken away.
 
     Where that left too little to measure, the spectrum goes on as flat as grain's does toward 0.
     """
-    frequency = np.fft.fftfreq(BLOCK)
-    radius = np.hypot(frequency[:, None], frequency[None, :])
-    response = np.square(1.0 - np.exp(-2.0 * np.pi**2 * _SMOOTHING**2 * radius**2))
+    response, radius = _high_pass(), _radius()
     whole = spectrum / np.maximum(response, _MEASURABLE)[:, :, None, None]
     lost = response < _MEASURABLE
     first = ~lost & (radius < radius[~lost].min() + 1.0 / BLOCK)

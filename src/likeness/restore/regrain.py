@@ -38,6 +38,7 @@ _LIGHTS = 3
 """Brightnesses at which the face's own excess is measured, if it has blocks enough."""
 
 _ENOUGH = 12
+_LUMA = np.array([0.2126, 0.7152, 0.0722])
 _FULL = 0.6
 _Map = NDArray[np.float32]
 
@@ -84,22 +85,23 @@ class FaceGrain:
         given = np.clip(_halved(share, self.level), 0.0, 1.0)
         # At most what a cross-fade of this share can have taken.
         most = 1.0 - np.square(1.0 - given)
-        octaves = laplacian_pyramid(area, _OCTAVES + 1)[:_OCTAVES]
-        light = gaussian_blur(luma(area), _LIGHT)
+        grey = luma(area)
+        octaves = laplacian_pyramid(grey, _OCTAVES + 1)[:_OCTAVES]
+        light = gaussian_blur(grey, _LIGHT)
         mixed: list[_Map] = []
-        weight = np.zeros((*light.shape, 3), np.float32)
+        weight = np.zeros_like(light)
         for index, (octave, before, energy) in enumerate(zip(octaves, self.bands, self.energies, strict=True)):
-            survived = gaussian_blur(luma(octave) * before, _WINDOWS[index]) / (energy + np.float32(1e-9))
+            survived = gaussian_blur(octave * before, _WINDOWS[index]) / (energy + np.float32(1e-9))
             survived = np.square(np.clip(survived, 0.0, 1.0))
             here = _sized(light, survived)
             excess = self._excess(index, octave, survived, here)
             lost = 1.0 - survived
             # Where nothing was taken nothing is missing, however grainless the face was before.
             limit = np.minimum(_sized(most, survived), 2.0 * lost)
-            missing = np.clip(lost[:, :, None] - excess, 0.0, limit[:, :, None])
+            missing = np.clip(lost - excess, 0.0, limit)
             weight = np.sqrt(missing)
-            mixed.append(self.field[index] * weight)
-        mixed.append(self.field[_OCTAVES] * _sized(weight, self.field[_OCTAVES]))
+            mixed.append(self.field[index] * weight[:, :, None])
+        mixed.append(self.field[_OCTAVES] * _sized(weight, self.field[_OCTAVES])[:, :, None])
         laid = collapse(tuple(mixed))
         laid *= np.stack([self.grain.at(light, c) for c in range(3)], axis=-1) * np.float32(amount)
         laid = _enlarged(laid, full, self.level)
@@ -108,29 +110,30 @@ class FaceGrain:
         laid = np.clip(laid, -room, room)
         return np.where(share[:, :, None] > 0, laid, np.float32(0))
 
-    def _excess(self, index: int, octave: Pixels, survived: _Map, light: _Map) -> _Map:
-        """What flat places hold beside the survived grain, as a share of the grain's energy; h x w x 3, may be below 0."""
-        if len(self.rows) < _ENOUGH:
-            return np.zeros((1, 1, 3), np.float32)
+    def _excess(self, index: int, octave: _Map, survived: _Map, light: _Map) -> _Map:
+        """What flat places hold beside the survived grain, as a share of the grain's energy; h x w, may be below 0.
+
+        That is what the restoration put there itself, and, below 0, what the face lacked before. A face that has more fine
+        structure than its background is taken to have skin, not grain.
+        """
         side = BLOCK >> index
         rows, columns = self.rows >> index, self.columns >> index
         fits = (rows + side <= octave.shape[0]) & (columns + side <= octave.shape[1])
+        if fits.sum() < _ENOUGH:
+            return np.zeros((1, 1), np.float32)
         rows, columns, bright = rows[fits], columns[fits], self.light[fits]
-        own = np.stack([block_means(np.square(octave[:, :, c]), rows, columns, side) for c in range(3)], axis=-1)
-        unit = np.square(self.field[index]).mean(axis=(0, 1), dtype=np.float64)
-        due = np.stack([self.grain.at(bright.astype(np.float32), c) ** 2 * unit[c] for c in range(3)], axis=-1)
+        now = block_means(np.square(octave), rows, columns, side)
+        before = block_means(np.square(self.bands[index]), rows, columns, side)
         kept = block_means(survived, rows, columns, side)
+        flat = self.field[index].reshape(-1, 3).astype(np.float64)
+        weighted = _LUMA * np.stack([self.grain.at(bright.astype(np.float32), c) for c in range(3)], axis=-1)
+        due = np.maximum(np.einsum("nc,cd,nd->n", weighted, flat.T @ flat / len(flat), weighted), 1e-12)
+        added = (now - kept * before) / due
+        lacking = np.minimum(before / due - 1.0, 0.0)
         groups = np.array_split(np.argsort(bright), min(_LIGHTS, max(1, len(bright) // _ENOUGH)))
-        lights = np.array([bright[g].mean() for g in groups])
-        found: list[_Map] = []
-        for c in range(3):
-            shares = [
-                own[g, c].sum() / max(due[g, c].sum(), 1e-12)
-                - (kept[g] * due[g, c]).sum() / max(due[g, c].sum(), 1e-12)
-                for g in groups
-            ]
-            found.append(curve(light, lights, np.array(shares)))
-        return np.stack(found, axis=-1)
+        # Medians: lines that the restoration sharpened are no grain.
+        shares = np.array([np.median(added[g]) + np.median(kept[g]) * np.median(lacking[g]) for g in groups])
+        return curve(light, np.array([bright[g].mean() for g in groups]), shares)
 
 
 def measure_face_grain(
