@@ -1,7 +1,8 @@
 """Standard against the preset in each situation: `python benchmarks/situations.py PORTRAITS` (sharp, aligned portraits).
 
 Writes situations.json (the figures), docs/situations.md (the page, from the figures alone) and docs/images/situations/ (of
-the sample portrait). `--page` writes the page again from the figures that are there.
+the sample portrait). `--page` writes the page again from the figures that are there. A run that was stopped goes on: what is
+judged already is kept in situations.partial.json as long as weights, presets, situations and portraits are the same.
 
 Method: portraits spread evenly over the validation split are put into each situation (`likeness.evaluation.situations`, the
 place in the list is the seed); each is restored with `standard` and with the preset and judged beside its original. Presets
@@ -14,7 +15,7 @@ import argparse
 import hashlib
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,9 +27,10 @@ from PIL import ImageDraw, ImageFont
 from likeness import PRESETS, Controls, Image, Restorer, read_image, write_image
 from likeness.checkpoints.catalog import DEFAULT_MODEL
 from likeness.checkpoints.store import Store
+from likeness.degradations import RECIPES
 from likeness.errors import NoFaceError
-from likeness.evaluation.judge import Judge, Score
-from likeness.evaluation.situations import SITUATIONS, Case, Outcome, Situation, judge_case, make_case, make_cases
+from likeness.evaluation.judge import Judge
+from likeness.evaluation.situations import SITUATIONS, Case, Outcome, Situation, judge_case, make_case
 from likeness.faces.align import align, warp
 from likeness.faces.detect import MediaPipeDetector
 from likeness.imaging.files import write_bytes_atomically
@@ -43,7 +45,12 @@ PAGE = HERE.parent / "docs" / "situations.md"
 PICTURES = HERE.parent / "docs" / "images" / "situations"
 SAMPLE = HERE.parent / "examples" / "original" / "astronaut.jpg"
 
+PARTIAL = HERE / "situations.partial.json"
+
 Record = Mapping[str, Any]
+Rows = dict[str, dict[str, "float | None"]]
+"""Of one case: by picture (as it came, or a preset's), by figure."""
+
 _SCORES = ("psnr", "identity", "skin", "hair", "eye", "plastic")
 
 
@@ -61,10 +68,14 @@ def main(argv: Sequence[str] | None = None) -> None:
         if options.count < 3:
             parser.error("--count must be at least 3: differences need a standard error")
         restorer = Restorer(options.model)
-        figures = figures_of(restorer, _spread(options.portraits, options.split, options.count), report=print)
-        figures = {"model": options.model, "weights": _fingerprint(options.model), **figures}
+        portraits = _spread(options.portraits, options.split, options.count)
+        weights = _fingerprint(options.model)
+        kept = Kept(PARTIAL, weights, [name for name, _ in portraits])
+        figures = figures_of(restorer, portraits, kept=kept, report=lambda line: print(line, flush=True))
+        figures = {"model": options.model, "weights": weights, **figures}
         draw_pictures(restorer)
         write_bytes_atomically((json.dumps(figures, indent=1, allow_nan=False) + "\n").encode(), DATA)
+        PARTIAL.unlink(missing_ok=True)
     write_bytes_atomically(page_of(json.loads(DATA.read_text(encoding="utf-8"))).encode(), PAGE)
     print(f"{PAGE} is written")
 
@@ -83,28 +94,66 @@ def _fingerprint(model: str) -> str:
     return digest.hexdigest()[:12]
 
 
+class Kept:
+    """Figures of the cases that are judged already, in a file, so that a run that was stopped goes on."""
+
+    def __init__(self, path: Path, weights: str, portraits: Sequence[str]) -> None:
+        recipes = {situation.recipe: repr(RECIPES[situation.recipe]) for situation in SITUATIONS}
+        described = repr((weights, list(portraits), SITUATIONS, sorted(PRESETS.items()), recipes))
+        self._path, self._key = path, hashlib.sha256(described.encode()).hexdigest()
+        content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+        self._cases: dict[str, Rows] = content["cases"] if content.get("key") == self._key else {}
+
+    def get(self, name: str) -> Rows | None:
+        return self._cases.get(name)
+
+    def put(self, name: str, rows: Rows) -> None:
+        self._cases[name] = rows
+        write_bytes_atomically(json.dumps({"key": self._key, "cases": self._cases}).encode(), self._path)
+
+
 def figures_of(
-    restorer: Restorer, portraits: Sequence[tuple[str, Pixels]], *, report: Callable[[str], object]
+    restorer: Restorer,
+    portraits: Sequence[tuple[str, Pixels]],
+    *,
+    kept: Kept | None = None,
+    report: Callable[[str], object],
 ) -> dict[str, Any]:
-    """Everything that the page says, as JSON can hold it: means, and the paired differences with their standard errors."""
-    judge = Judge()
+    """Everything that the page says, as JSON can hold it: means, and the paired differences with their standard errors.
+
+    Raises:
+        NoFaceError: if no portrait shows a face.
+    """
+    judge, detector = Judge(), MediaPipeDetector()
     found: list[dict[str, Any]] = []
     for situation in SITUATIONS:
-        outcomes: dict[str, list[Outcome]] = {}
-        for case in make_cases(portraits, situation):
-            for name, outcome in _outcomes(restorer, judge, case):
-                outcomes.setdefault(name, []).append(outcome)
-        if not outcomes:
+        cases: list[Rows] = []
+        for seed, (name, portrait) in enumerate(portraits):
+            place = f"{situation.name}/{name}"
+            rows = None if kept is None else kept.get(place)
+            if rows is None:
+                try:
+                    rows = _judged(restorer, judge, make_case(name, portrait, situation, seed, detector=detector))
+                except NoFaceError:
+                    rows = {}
+                if kept is not None:
+                    kept.put(place, rows)
+            if rows:
+                cases.append(rows)
+        if not cases:
             raise NoFaceError("no face was found in any portrait: check the folder")
-        rows = {name: _means(results) for name, results in outcomes.items()}
-        against = {
-            name: _differences(results, outcomes["standard"])
-            for name, results in outcomes.items()
-            if name not in ("degraded", "standard")
-        }
-        count = len(outcomes["degraded"])
-        found.append({"name": situation.name, "pictures": count, "rows": rows, "against standard": against})
-        report(f"{situation.name}: {count} portraits")
+        columns = {row: [case[row] for case in cases] for row in cases[0]}
+        found.append(
+            {
+                "name": situation.name,
+                "pictures": len(cases),
+                "rows": {row: _means(values) for row, values in columns.items()},
+                "against standard": {
+                    row: _differences(columns[row], columns["standard"]) for row in _presets(situation)
+                },
+            }
+        )
+        report(f"{situation.name}: {len(cases)} portraits")
     used = ("standard", *dict.fromkeys(name for situation in SITUATIONS for name in _presets(situation)))
     return {
         "portraits": len(portraits),
@@ -118,41 +167,44 @@ def _presets(situation: Situation) -> tuple[str, ...]:
     return (situation.preset,) if situation.offered is None else (situation.preset, situation.offered)
 
 
-def _outcomes(restorer: Restorer, judge: Judge, case: Case) -> Iterator[tuple[str, Outcome]]:
-    try:
-        reference = judge.reference(case.original)
-    except NoFaceError:
-        return
-    yield "degraded", judge_case(judge, case, reference, case.degraded)
-    for name in ("standard", *_presets(case.situation)):
-        restored = _restored(restorer, case.degraded, PRESETS[name])
-        yield name, judge_case(judge, case, reference, restored)
+def _judged(restorer: Restorer, judge: Judge, case: Case) -> Rows:
+    """The figures of what arrived and of each preset's result."""
+    reference = judge.reference(case.original)
+    pictures = {"degraded": case.degraded}
+    pictures.update(
+        {name: _restored(restorer, case.degraded, PRESETS[name]) for name in ("standard", *_presets(case.situation))}
+    )
+    return {name: _values(judge_case(judge, case, reference, pixels)) for name, pixels in pictures.items()}
 
 
 def _restored(restorer: Restorer, degraded: Pixels, controls: Controls) -> Pixels:
     return restorer.restore(Image(pixels=degraded), controls, aligned=True).image.pixels
 
 
-def _values(outcome: Outcome) -> dict[str, float]:
-    scores = {name: float(getattr(outcome.score, name)) for name in _SCORES}
-    return {**scores, "change": outcome.change, **{f"mended {part}": v for part, v in outcome.mended.items()}}
+def _values(outcome: Outcome) -> dict[str, float | None]:
+    values = {name: float(getattr(outcome.score, name)) for name in _SCORES}
+    values.update({"change": outcome.change, **{f"mended {part}": share for part, share in outcome.mended.items()}})
+    # JSON has no NaN: a figure that a picture does not have is null.
+    return {name: value if math.isfinite(value) else None for name, value in values.items()}
 
 
-def _means(outcomes: Sequence[Outcome]) -> dict[str, float | None]:
-    mean = Score.mean([outcome.score for outcome in outcomes])
-    columns = [_values(outcome) for outcome in outcomes]
-    values = {name: float(np.mean([column[name] for column in columns])) for name in columns[0]}
-    values.update({name: float(getattr(mean, name)) for name in _SCORES})
-    return {name: round(value, 5) if math.isfinite(value) else None for name, value in values.items()}
+def _means(rows: Sequence[Mapping[str, float | None]]) -> dict[str, float | None]:
+    """The mean of each figure over the pictures that have it."""
+    found: dict[str, float | None] = {}
+    for name in rows[0]:
+        values = [value for row in rows if (value := row[name]) is not None]
+        found[name] = round(float(np.mean(values)), 5) if values else None
+    return found
 
 
-def _differences(outcomes: Sequence[Outcome], base: Sequence[Outcome]) -> dict[str, list[float]]:
+def _differences(
+    rows: Sequence[Mapping[str, float | None]], base: Sequence[Mapping[str, float | None]]
+) -> dict[str, list[float]]:
     """Mean of the paired differences and its standard error, by figure; a figure without two pairs is left out."""
     found: dict[str, list[float]] = {}
-    pairs = [(_values(a), _values(b)) for a, b in zip(outcomes, base, strict=True)]
-    for name in pairs[0][0]:
-        deltas = np.array([a[name] - b[name] for a, b in pairs])
-        deltas = deltas[np.isfinite(deltas)]
+    for name in rows[0]:
+        pairs = [(a[name], b[name]) for a, b in zip(rows, base, strict=True)]
+        deltas = np.array([a - b for a, b in pairs if a is not None and b is not None])
         if len(deltas) > 1:
             error = float(deltas.std(ddof=1) / np.sqrt(len(deltas)))
             found[name] = [round(float(deltas.mean()), 5), round(error, 5)]
@@ -218,7 +270,7 @@ def page_of(figures: Record) -> str:
 
 _PICTURES = """## The pictures
 
-NASA's portrait of Eileen Collins (public domain, `examples/original`), enlarged, so that its original is itself a little soft.
+NASA's portrait of Eileen Collins (public domain, `examples/original`), enlarged: its original is a little soft, too.
 Left to right: before, `standard`, the preset, a preset offered beside it where there is one, and the original.
 """
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from likeness.degradations import RECIPES
+from likeness.errors import NoFaceError
 from likeness.evaluation.backlight import light_from_behind, person_mask
 from likeness.evaluation.generated import break_eye, melt_ear, wax
-from likeness.evaluation.situations import SITUATIONS, make_case, make_cases
+from likeness.evaluation.situations import SITUATIONS, make_case
 from likeness.faces.align import align, warp
 from likeness.faces.detect import MediaPipeDetector
 from likeness.faces.regions import RegionMasks, region_masks
@@ -117,6 +118,7 @@ def test_cases(shared: Path) -> None:
         assert np.abs(case.degraded.mean(axis=(0, 1)) - case.original.mean(axis=(0, 1))).max() < 0.04, item.name
 
 
-def test_a_picture_without_a_face_is_left_out() -> None:
+def test_a_scene_needs_a_face() -> None:
     blank = np.full((512, 512, 3), 0.5, np.float32)
-    assert list(make_cases([("blank", Image(pixels=blank).pixels)], SITUATIONS[1])) == []
+    with pytest.raises(NoFaceError, match="no face was found"):
+        make_case("blank", blank, SITUATIONS[1], 0, detector=MediaPipeDetector())

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
@@ -15,11 +13,11 @@ from likeness.errors import NoFaceError
 from likeness.evaluation.backlight import light_from_behind, person_mask
 from likeness.evaluation.generated import break_eye, melt_ear, wax
 from likeness.evaluation.judge import Judge, Reference, Score
-from likeness.faces.detect import Detector, MediaPipeDetector
+from likeness.faces.detect import Detector
 from likeness.faces.regions import face_mask, region_masks
 from likeness.imaging.image import Image, Pixels
 
-__all__ = ["SITUATIONS", "Case", "Outcome", "Situation", "judge_case", "make_case", "make_cases"]
+__all__ = ["SITUATIONS", "Case", "Outcome", "Situation", "judge_case", "make_case"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -127,14 +125,6 @@ def make_case(name: str, portrait: Pixels, situation: Situation, seed: int, *, d
     return Case(
         name=name, situation=situation, original=drawn.tone().apply(scene, seed), degraded=degraded, damage=damage
     )
-
-
-def make_cases(portraits: Sequence[tuple[str, Pixels]], situation: Situation) -> Iterator[Case]:
-    """Every portrait in a situation, with its place in the list as the seed; those without a face are left out."""
-    detector = MediaPipeDetector()
-    for seed, (name, portrait) in enumerate(portraits):
-        with suppress(NoFaceError):
-            yield make_case(name, portrait, situation, seed, detector=detector)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import hashlib
+from dataclasses import fields
+
 import numpy as np
 import pytest
 
@@ -135,3 +138,63 @@ def test_training_covers_what_users_bring() -> None:
     assert odds.sum() == pytest.approx(1)
     grey = sum(weight * recipe.grey_odds for weight, recipe in TRAINING)
     assert 0.15 < grey < 0.3
+
+
+def test_recipes_draw_what_they_always_drew() -> None:
+    # Figures and training runs refer to them. New recipes come after "backlit"; new fields keep their defaults in old ones.
+    plain, digest = Degradation(), hashlib.sha256()
+    names = list(RECIPES)
+    frozen = [RECIPES[name] for name in names[: names.index("backlit") + 1]]
+    for recipe in [*frozen, *(recipe for _, recipe in TRAINING)]:
+        for seed in range(20):
+            drawn = recipe.draw(seed)
+            values = [(field.name, getattr(drawn, field.name)) for field in fields(drawn)]
+            changed = [(name, value) for name, value in values if value != getattr(plain, name)]
+            digest.update(repr(changed).encode())
+    assert digest.hexdigest() == "1e7889b57f43ae4ac35dcd2eda388180940aa9a3ae4ccc4afc435bad3d383c6f"
+
+
+def test_a_camera_s_sharpening_draws_lines_along_edges() -> None:
+    edge = np.full((64, 64, 3), 0.3, np.float32)
+    edge[:, 32:] = 0.6
+    sharp = Degradation(sharpen=1.5).apply(edge, 0)
+    assert sharp[:, 31].max() < 0.25
+    assert sharp[:, 32].min() > 0.65
+    assert np.allclose(sharp[:, :24], 0.3, atol=1e-3)
+
+
+def test_a_bayer_pattern_keeps_flat_colour_and_colours_fine_grey_lines() -> None:
+    flat = np.ones((64, 64, 3), np.float32) * np.array([0.8, 0.5, 0.2], np.float32)
+    assert np.allclose(Degradation(mosaic=True).apply(flat, 0)[2:-2, 2:-2], flat[2:-2, 2:-2], atol=1e-3)
+    lines = np.zeros((64, 64, 3), np.float32)
+    lines[:, ::2] = 0.8
+    assert np.ptp(Degradation(mosaic=True).apply(lines, 0)[8:-8, 8:-8], axis=2).mean() > 0.2
+
+
+def test_blotches_are_colour_and_no_brightness() -> None:
+    grey = np.full((256, 256, 3), 0.5, np.float32)
+    change = Degradation(blotches=6.0).apply(grey, 0) - grey
+    assert np.abs(change @ np.array([0.299, 0.587, 0.114], np.float32)).max() < 1e-3
+    assert np.ptp(change, axis=2).std() * 255 > 2
+    # Coarse: neighbours are alike.
+    red = change[:, :, 0]
+    assert np.corrcoef(red[:, 1:].ravel(), red[:, :-1].ravel())[0, 1] > 0.85
+
+
+def test_purple_glows_on_the_dark_side_of_bright_edges_only() -> None:
+    edge = np.full((512, 512, 3), 0.1, np.float32)
+    edge[:, 256:] = 1.0
+    glow = Degradation(purple=1.5).apply(edge, 0) - edge
+    assert np.allclose(glow[:, :230], 0, atol=1e-6)
+    assert np.allclose(glow[:, 256:], 0, atol=1e-6)
+    red, green, blue = glow[:, 250:256].mean(axis=(0, 1))
+    assert blue > red > 0.05
+    assert green <= 0
+
+
+def test_a_steep_tone_curve_belongs_to_the_tone_and_burns_lights(picture: np.ndarray) -> None:
+    drawn = Degradation(contrast=0.5, noise=4.0)
+    assert drawn.tone().contrast == 0.5
+    light = np.full((8, 8, 3), 0.9, np.float32)
+    assert drawn.tone().apply(light, 0).min() == 1.0
+    assert drawn.tone().apply(picture, 0).std() > picture.std()
