@@ -38,7 +38,6 @@ _LIGHTS = 3
 """Brightnesses at which the face's own excess is measured, if it has blocks enough."""
 
 _ENOUGH = 12
-_LUMA = np.array([0.2126, 0.7152, 0.0722])
 _FULL = 0.6
 _Map = NDArray[np.float32]
 
@@ -51,7 +50,8 @@ class FaceGrain:
         grain: as measured around the face and on it, at this layer's resolution.
         level: how often the picture is halved: the face's crop has no finer detail than that, so none is missing.
         box: the face's crop in the picture.
-        bands: octaves of the luma before, and their energies in a neighbourhood.
+        grey: whether all channels get the same grain.
+        bands, energies: octaves of the picture before (of its luma, if ``grey``), and their energies in a neighbourhood.
         field: octaves of new grain of unit strength (h x w x 3), of the grain's spectrum and colours.
         rows, columns, light: flat blocks on the face, and how bright they are.
     """
@@ -59,6 +59,7 @@ class FaceGrain:
     grain: Grain
     level: int
     box: Box
+    grey: bool
     bands: tuple[_Map, ...]
     energies: tuple[_Map, ...]
     field: tuple[_Map, ...]
@@ -85,23 +86,22 @@ class FaceGrain:
         given = np.clip(_halved(share, self.level), 0.0, 1.0)
         # At most what a cross-fade of this share can have taken.
         most = 1.0 - np.square(1.0 - given)
-        grey = luma(area)
-        octaves = laplacian_pyramid(grey, _OCTAVES + 1)[:_OCTAVES]
-        light = gaussian_blur(grey, _LIGHT)
+        octaves = laplacian_pyramid(self._seen(area), _OCTAVES + 1)[:_OCTAVES]
+        light = gaussian_blur(luma(area), _LIGHT)
         mixed: list[_Map] = []
-        weight = np.zeros_like(light)
+        weight = np.zeros((*light.shape, 1), np.float32)
         for index, (octave, before, energy) in enumerate(zip(octaves, self.bands, self.energies, strict=True)):
-            survived = gaussian_blur(octave * before, _WINDOWS[index]) / (energy + np.float32(1e-9))
-            survived = np.square(np.clip(survived, 0.0, 1.0))
+            shared = _solid(gaussian_blur(octave * before, _WINDOWS[index]))
+            survived = np.square(np.clip(shared / (energy + np.float32(1e-9)), 0.0, 1.0))
             here = _sized(light, survived)
-            excess = self._excess(index, octave, survived, here)
+            excess = self._excess(index, _solid(octave), survived, here)
             lost = 1.0 - survived
             # Where nothing was taken nothing is missing, however grainless the face was before.
-            limit = np.minimum(_sized(most, survived), 2.0 * lost)
+            limit = np.minimum(_sized(most, survived)[:, :, None], 2.0 * lost)
             missing = np.clip(lost - excess, 0.0, limit)
             weight = np.sqrt(missing)
-            mixed.append(self.field[index] * weight[:, :, None])
-        mixed.append(self.field[_OCTAVES] * _sized(weight, self.field[_OCTAVES])[:, :, None])
+            mixed.append(self.field[index] * weight)
+        mixed.append(self.field[_OCTAVES] * _solid(_sized(weight, self.field[_OCTAVES])))
         laid = collapse(tuple(mixed))
         laid *= np.stack([self.grain.at(light, c) for c in range(3)], axis=-1) * np.float32(amount)
         laid = _enlarged(laid, full, self.level)
@@ -111,7 +111,7 @@ class FaceGrain:
         return np.where(share[:, :, None] > 0, laid, np.float32(0))
 
     def _excess(self, index: int, octave: _Map, survived: _Map, light: _Map) -> _Map:
-        """What flat places hold beside the survived grain, as a share of the grain's energy; h x w, may be below 0.
+        """What flat places hold beside the survived grain, as a share of the grain's energy; h x w x 1 or 3, may be below 0.
 
         That is what the restoration put there itself, and, below 0, what the face lacked before. A face that has more fine
         structure than its background is taken to have skin, not grain.
@@ -120,20 +120,28 @@ class FaceGrain:
         rows, columns = self.rows >> index, self.columns >> index
         fits = (rows + side <= octave.shape[0]) & (columns + side <= octave.shape[1])
         if fits.sum() < _ENOUGH:
-            return np.zeros((1, 1), np.float32)
+            return np.zeros((1, 1, 1), np.float32)
         rows, columns, bright = rows[fits], columns[fits], self.light[fits]
-        now = block_means(np.square(octave), rows, columns, side)
-        before = block_means(np.square(self.bands[index]), rows, columns, side)
-        kept = block_means(survived, rows, columns, side)
-        flat = self.field[index].reshape(-1, 3).astype(np.float64)
-        weighted = _LUMA * np.stack([self.grain.at(bright.astype(np.float32), c) for c in range(3)], axis=-1)
-        due = np.maximum(np.einsum("nc,cd,nd->n", weighted, flat.T @ flat / len(flat), weighted), 1e-12)
-        added = (now - kept * before) / due
-        lacking = np.minimum(before / due - 1.0, 0.0)
         groups = np.array_split(np.argsort(bright), min(_LIGHTS, max(1, len(bright) // _ENOUGH)))
-        # Medians: lines that the restoration sharpened are no grain.
-        shares = np.array([np.median(added[g]) + np.median(kept[g]) * np.median(lacking[g]) for g in groups])
-        return curve(light, np.array([bright[g].mean() for g in groups]), shares)
+        lights = np.array([bright[g].mean() for g in groups])
+        unit = np.square(self.field[index]).mean(axis=(0, 1), dtype=np.float64)
+        found: list[_Map] = []
+        for c in range(octave.shape[2]):
+            now, before, kept = (
+                block_means(np.ascontiguousarray(x[:, :, c]), rows, columns, side)
+                for x in (np.square(octave), np.square(_solid(self.bands[index])), survived)
+            )
+            due = np.maximum(self.grain.at(bright.astype(np.float32), c).astype(np.float64) ** 2 * unit[c], 1e-12)
+            added = (now - kept * before) / due
+            lacking = np.minimum(before / due - 1.0, 0.0)
+            # Medians: lines that the restoration sharpened are no grain.
+            shares = np.array([np.median(added[g]) + np.median(kept[g]) * np.median(lacking[g]) for g in groups])
+            found.append(curve(light, lights, shares))
+        return np.stack(found, axis=-1)
+
+    def _seen(self, pixels: Pixels) -> _Map:
+        """What survival is told from: luma in black and white, as all channels are alike, else each channel by itself."""
+        return luma(pixels) if self.grey else pixels
 
 
 def measure_face_grain(
@@ -167,8 +175,8 @@ def measure_face_grain(
 
     rows, columns = box.to_slices()
     area = _halved(picture[rows, columns], level)
-    bands = laplacian_pyramid(luma(area), _OCTAVES + 1)[:_OCTAVES]
-    energies = tuple(gaussian_blur(np.square(band), sigma) for band, sigma in zip(bands, _WINDOWS, strict=True))
+    bands = laplacian_pyramid(luma(area) if grey else area, _OCTAVES + 1)[:_OCTAVES]
+    energies = tuple(_solid(gaussian_blur(np.square(band), sigma)) for band, sigma in zip(bands, _WINDOWS, strict=True))
     field = _field(grain, area.shape[0], area.shape[1], seed)
     if grey:
         field = np.repeat(field[:, :, :1], 3, axis=2)
@@ -179,6 +187,7 @@ def measure_face_grain(
         grain=grain,
         level=level,
         box=box,
+        grey=grey,
         bands=bands,
         energies=energies,
         field=laplacian_pyramid(field, _OCTAVES + 1),
@@ -210,6 +219,11 @@ def _field(grain: Grain, height: int, width: int, seed: int) -> Pixels:
             mixed += waves[d] * amplitude
         field[:, :, c] = np.fft.irfft2(mixed, s=(height, width))
     return field
+
+
+def _solid(x: _Map) -> _Map:
+    """H x W as H x W x 1; filters drop a last axis of 1."""
+    return x if x.ndim == 3 else x[:, :, None]
 
 
 def _halved(x: _Map, times: int) -> _Map:
