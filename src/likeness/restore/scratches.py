@@ -121,7 +121,8 @@ def _lines(grey: _Map, guarded: _Flags, unit: float, caution: float) -> tuple[_F
     # Averaging along the line made it wider, and longer at its ends: only what stands out itself is damaged.
     rest = _above(grey, 4 * unit)
     # The mean weighted by itself: the ends, where there is nothing, count little.
-    peak = gaussian_blur(np.square(rest) * found, 12 * unit) / np.maximum(gaussian_blur(rest * found, 12 * unit), 1e-6)
+    on = rest * found.astype(np.float32)
+    peak = gaussian_blur(np.square(on), 12 * unit) / np.maximum(gaussian_blur(on, 12 * unit), 1e-6)
     return found & (rest > np.maximum(0.5 * peak, 0.3 * _CONTRAST)), count
 
 
@@ -190,7 +191,11 @@ def _ridges(grey: _Map, reach: int, gap: float) -> tuple[_Map, NDArray[np.int8]]
         better = response > best
         best[better] = response[better]
         direction[better] = index
-    return best, direction
+    # Frames and plate edges run along the border, and mirroring makes lines of what is cut there.
+    rim = 2 * border
+    inner = np.zeros(grey.shape, np.bool_)
+    inner[rim:-rim, rim:-rim] = True
+    return best * inner.astype(np.float32), direction
 
 
 def _usual(strength: _Map, sigma: float) -> _Map:
@@ -249,6 +254,9 @@ def _specks(grey: _Map, guarded: _Flags, unit: float) -> tuple[_Flags, int]:
     kept = (np.bincount(labels[seeds], minlength=count) > 0) & (widest <= 11 * unit)
     kept &= np.bincount(labels[guarded], minlength=count) <= _QUARTER * stats[:, cv2.CC_STAT_AREA]
     kept[0] = False
+    # Dust lies scattered. Where many spots lie close together, they are what was photographed: hatching, lace, glitter.
+    crowd = gaussian_blur(kept[labels].astype(np.float32), 12 * unit)
+    kept &= np.bincount(labels.ravel(), weights=(crowd > 0.04).ravel(), minlength=count) == 0
     found |= kept[labels]
     return found, int(kept.sum())
 
