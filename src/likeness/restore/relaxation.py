@@ -50,8 +50,8 @@ def weight_map(masks: RegionMasks, weights: RegionWeights) -> NDArray[np.float32
 def advance(start: Pixels, target: Pixels, gain: NDArray[np.float32]) -> Pixels:
     """gain (target - start): how the picture changes on its way to the target.
 
-    Per pixel, on purpose. The change of a pixel rises with its own gain and depends on no other pixel's. So a smaller step or
-    weight never takes the result further from the input, and a region's weight acts nowhere outside its soft mask. A
+    Per pixel, on purpose. The change of a pixel rises with its own gain and depends on no other pixel's. So a smaller step
+    or weight never takes the result further from the input, and a region's weight acts nowhere outside its soft mask. A
     blend per pyramid band has neither property: coarse bands reach past the mask, and bands of opposite sign cancel. Seams
     do not show all the same, as the masks are soft and the target keeps the photograph's tone (`arbitrate`).
 
