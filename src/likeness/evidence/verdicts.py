@@ -73,7 +73,7 @@ _JITTERS = 3.0
 
 _TOLERANCE = {
     "face_shape": 2.0,
-    "jaw": 2.5,
+    "jaw": 3.0,
     "eye_opening": 8.0,
     "eye_distance": 3.0,
     "nose_width": 3.0,
@@ -284,7 +284,9 @@ def iris_figure(found: Iris | None) -> Figure:
     if share is None:
         sentence = "before showed no texture above its noise"
     elif share >= _IRIS_KEPT:
-        sentence = "fibres as before, no flat ring" if share < 1.15 else "more fibres than before, no flat ring"
+        sentence = "fibres as before, no flat ring" if share < 1.15 else "more texture than before, no flat ring"
+        if found.noise > 0.4 * before:
+            sentence = "no flat ring, though much of the texture is noise"
     elif share >= _IRIS_LOST:
         verdict, sentence = "look", f"plainer: {share:.0%} of the texture is left"
     else:
