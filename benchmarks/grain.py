@@ -23,7 +23,7 @@ from likeness.imaging.image import Image, Pixels, Size
 from likeness.imaging.portraits import Portraits
 from likeness.restore.pipeline import FaceProjection
 
-PICTURES, PORTRAITS = 20, 8
+PICTURES, PORTRAITS = 20, 6
 BLOCK, RINGS, LEAST = 16, 6, 6
 SETTINGS = Controls.film_scan()
 TABLE = Path(__file__).with_name("grain.md")
@@ -264,10 +264,10 @@ def main() -> None:
 NOTE = """\
 Written by `python benchmarks/grain.py OLD_PHOTOS --portraits PORTRAITS`; preset `film-scan`, with `keep_grain` off and on.
 Flat 16 x 16 blocks of restored skin (cheeks, forehead, nose) against flat blocks outside the paste-back mask, the same
-blocks in the input and both results. *Grain*: measured strength, levels of 255. *Variance*: mean over the brightnesses both show of
-|variance on skin / variance in the background - 1|; *ratio*: that quotient's mean. *Spectrum*: half the sum of absolute
-differences of the two normalised spectra in six rings. *By chance*: both figures between two halves of the background.
-The *input's* own distance is the floor: skin has pores, backgrounds may have cloth, and focus differs."""
+blocks in the input and both results. *Grain*: measured strength, levels of 255. *Variance*: mean over the brightnesses that
+both show of |variance on skin / variance in the background - 1|; *ratio*: that quotient's mean. *Spectrum*: half the sum of
+absolute differences of the two normalised spectra in six rings. *By chance*: both figures between two halves of the
+background. The *input's* own distance is the floor: skin has pores, backgrounds may have cloth, and focus differs."""
 
 
 if __name__ == "__main__":
