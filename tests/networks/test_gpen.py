@@ -141,3 +141,22 @@ def test_a_grown_network_changes_pictures_as_the_small_one_did() -> None:
 def test_a_network_with_styles_at_the_top_cannot_grow() -> None:
     with pytest.raises(ValueError, match="cannot grow"):
         Gpen(SMALL).grown(_smooth_pictures(1, 64))
+
+
+def test_texture_begins_without_a_change_and_is_new_only_in_training() -> None:
+    plain = Gpen(GpenConfig(size=64, channel_multiplier=1, narrow=0.125))
+    plain.free_styles(32)
+    network = plain.with_texture().eval()
+    assert network.config.texture
+    assert GpenConfig.from_shapes({key: tuple(value.shape) for key, value in network.state_dict().items()}).texture
+    x = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(2)) * 2 - 1
+    with torch.inference_mode():
+        torch.testing.assert_close(network(x), plain(x), rtol=0, atol=0)
+    torch.nn.init.ones_(network.get_parameter("texture.strength"))
+    with torch.inference_mode():
+        y = network(x)
+        assert not torch.equal(y, plain(x))
+        assert torch.equal(network(x), y)
+        network.train()
+        assert not torch.equal(network(x), network(x))
+        assert not network.grown(_smooth_pictures(4, 64)).config.texture

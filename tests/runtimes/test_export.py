@@ -33,15 +33,16 @@ def test_the_graph_is_the_published_function(
     [
         GpenConfig(size=128, channel_multiplier=1, narrow=0.125),  # narrower towards the full size, like BFR-256
         GpenConfig(size=64, channel_multiplier=2, narrow=0.1),  # channels rounded down
+        GpenConfig(size=64, channel_multiplier=1, narrow=0.125, texture=True),
     ],
-    ids=["bfr-256-like", "rounded"],
+    ids=["bfr-256-like", "rounded", "texture"],
 )
 def test_the_graph_equals_the_torch_network(config: GpenConfig, random_state: Callable[..., State]) -> None:
     torch = pytest.importorskip("torch")
     from likeness.networks.gpen import Gpen
 
     state = random_state(config, 3)
-    network = Gpen(config)
+    network = Gpen(config).eval()
     network.load_state_dict({name: torch.from_numpy(array) for name, array in state.items()})
     x = np.random.default_rng(4).uniform(-1, 1, (1, 3, config.size, config.size)).astype(np.float32)
     with torch.inference_mode():

@@ -38,6 +38,7 @@ def _config(portraits: Path, run: Path) -> TrainConfig:
     return TrainConfig(
         portraits=str(portraits), run=str(run), size=64, narrow=0.125, pictures=16, batch=2, adversarial_from=8,
         discriminator_crop=32, discriminator_channels=8, save_every=4, sheet_every=16, min_native_side=0,
+        noise=True,
     )  # fmt: skip
 
 
@@ -83,6 +84,25 @@ def test_steps_make_the_pictures_better(portraits: Path, tmp_path: Path) -> None
     target, shown = (torch.stack([to_planes(x) for x in side]) for side in zip(*pairs, strict=True))
     losses = [trainer.step(target, shown)["l1"].item() for _ in range(60)]
     assert losses[-1] < 0.85 * losses[0]
+
+
+def test_the_penalty_keeps_the_critic_from_growing_steep(portraits: Path, tmp_path: Path) -> None:
+    stream = PairStream(portraits=Portraits.read(portraits, 64), size=64, seed=1, pre_degrade_odds=0.0)
+    pairs = [stream.pair(number) for number in range(2)]
+    target, shown = torch.stack([pair[0] for pair in pairs]), torch.stack([pair[1] for pair in pairs])
+
+    def slope(penalty: float) -> float:
+        config = replace(
+            _config(portraits, tmp_path), adversarial_from=0, discriminator_rate=1e-3, gradient_penalty=penalty
+        )
+        trainer = Trainer(config, start_network(config, stream.portraits))
+        for _ in range(17):  # the penalty comes at the first and the last
+            trainer.step(target, shown)
+        x = target[:, :, :32, :32].clone().requires_grad_(True)
+        (gradient,) = torch.autograd.grad(trainer.discriminator(x)[0].sum(), x)
+        return float(gradient.square().sum())
+
+    assert slope(10.0) < 0.5 * slope(0.0)
 
 
 def test_another_runs_state_is_refused(portraits: Path, tmp_path: Path) -> None:

@@ -196,6 +196,7 @@ def _parse_metadata(metadata: Mapping[str, str], path: Path) -> tuple[GpenConfig
             size=int(config["size"]),
             channel_multiplier=float(config["channel_multiplier"]),
             narrow=float(config["narrow"]),
+            texture=bool(config.get("texture", False)),
         ), ModelInfo(**{key: str(value) for key, value in model.items() if key in known})
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise CheckpointFormatError(f"{path} has damaged metadata ({error}); fetch it again.") from error

@@ -26,7 +26,7 @@ _FOREIGN: tuple[tuple[str, str], ...] = (
 
 
 def expected_shapes(config: GpenConfig) -> dict[str, tuple[int, ...]]:
-    """Names and shapes of every tensor of a GPEN network, as in the published checkpoints.
+    """Names and shapes of every tensor of a GPEN network, as in the published checkpoints (and ``texture``, our own).
 
     Source: the listing of the published GPEN-BFR-256 and GPEN-BFR-512 files, which this reproduces.
     """
@@ -45,6 +45,9 @@ def expected_shapes(config: GpenConfig) -> dict[str, tuple[int, ...]]:
         _add_to_rgb(shapes, f"generator.to_rgbs.{index}", 2 * here, upsample=True)
     shapes["ecd0.0.0.weight"] = (config.channels(config.size), 3, 1, 1)
     shapes["ecd0.0.1.bias"] = (config.channels(config.size),)
+    if config.texture:
+        shapes["texture.plane"] = (1, 1, config.size, config.size)
+        shapes["texture.strength"] = (1, config.channels(config.size), 1, 1)
     for octave in range(1, config.octaves + 1):
         size = config.size >> octave
         shapes[f"ecd{octave}.0.0.kernel"] = (4, 4)

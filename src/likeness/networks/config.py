@@ -19,11 +19,13 @@ class GpenConfig:
         size: side of the square input and output in pixels, a power of two of at least 64.
         channel_multiplier: factor ``c`` on the channels at 64 x 64 and above.
         narrow: factor ``n`` on all channels.
+        texture: whether a fixed plane of noise is added to the encoder's first map (`Gpen`). Published networks have none.
     """
 
     size: int
     channel_multiplier: float = 2
     narrow: float = 1.0
+    texture: bool = False
 
     def __post_init__(self) -> None:
         if self.size < 64 or self.size & (self.size - 1):
@@ -69,7 +71,9 @@ class GpenConfig:
         # Channels are rounded down, so the true factor may lie a little above what a width says.
         for multiplier in (round(exact), exact):
             if multiplier > 0:
-                config = GpenConfig(size=size, channel_multiplier=multiplier, narrow=narrow)
+                config = GpenConfig(
+                    size=size, channel_multiplier=multiplier, narrow=narrow, texture="texture.plane" in shapes
+                )
                 if all(config.channels(resolution) == width for resolution, width in widths.items()):
                     return config
         raise ValueError(f"encoder widths {widths} are not those of a GPEN network")

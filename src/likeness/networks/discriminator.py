@@ -1,6 +1,10 @@
 """The critic of the adversarial loss: a patch discriminator (Isola et al., "Image-to-Image Translation with Conditional
 Adversarial Networks", 2017).
 
+It sees the picture and, as further channels, its finest octave enlarged: what tells a restored face from a photograph is
+texture of a hundredth of the range, which a critic that begins with the picture alone does not find in a thousand steps
+(docs/training.md).
+
 Its layers keep the variance of their input (He et al., "Delving Deep into Rectifiers", 2015). Spectral normalisation was
 tried and dropped: it shrinks typical signals at every layer, and in the few thousand steps that a run on a CPU has, the
 critic never learnt to tell anything (docs/training.md).
@@ -10,12 +14,15 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 __all__ = ["PatchDiscriminator"]
 
 _SLOPE = 0.2
+_FINE_GAIN = 8.0
+"""The finest octave of a sharp face, times this, is about as strong as the face."""
 
 
 class PatchDiscriminator(nn.Module):
@@ -23,7 +30,7 @@ class PatchDiscriminator(nn.Module):
 
     def __init__(self, channels: int = 32) -> None:
         super().__init__()
-        widths = (3, channels, 2 * channels, 4 * channels, 8 * channels)
+        widths = (6, channels, 2 * channels, 4 * channels, 8 * channels)
         self.down = nn.ModuleList(nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in pairwise(widths))
         self.logits = nn.Conv2d(widths[-1], 1, 3, padding=1)
         for layer in self.down:
@@ -33,6 +40,8 @@ class PatchDiscriminator(nn.Module):
 
     def forward(self, x: Tensor) -> tuple[Tensor, tuple[Tensor, ...]]:
         features: list[Tensor] = []
+        fine = x - F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+        x = torch.cat([x, _FINE_GAIN * fine], dim=1)
         for conv in self.down:
             x = F.leaky_relu_(conv(x), _SLOPE)
             features.append(x)

@@ -6,6 +6,8 @@ published checkpoints, so that their state dicts load as they are.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 from torch import Tensor, nn
 
@@ -78,6 +80,25 @@ class _EncoderLayer(nn.Module):
         return conv(x, bias.bias)
 
 
+class _Texture(nn.Module):
+    """Noise on a map, as strong in each channel as was learnt: what pores and hairs are drawn from.
+
+    A network has to draw texture out of something. Where the input is smooth and nothing random is there to shape, a
+    network that is asked for texture draws worms (docs/training.md). StyleGAN adds noise to every map (Karras et al.,
+    2019); GPEN put the encoder's maps in that place. New noise each time while training, one fixed plane afterwards.
+    """
+
+    def __init__(self, channels: int, size: int) -> None:
+        super().__init__()
+        self.strength = nn.Parameter(torch.zeros(1, channels, 1, 1))
+        self.register_buffer("plane", torch.randn(1, 1, size, size, generator=torch.Generator().manual_seed(0)))
+
+    def forward(self, x: Tensor) -> Tensor:
+        plane = self.get_buffer("plane")
+        noise = plane.new_empty(len(x), *plane.shape[1:]).normal_() if self.training else plane
+        return x + (self.strength * noise).to(x.dtype)
+
+
 class Generator(nn.Module):
     """The generator half G: latent z (N x 512) and the encoder's maps (S down to 4) to N x 3 x S x S."""
 
@@ -127,6 +148,7 @@ class Gpen(nn.Module):
         for index in range(1, len(sizes)):
             inputs, outputs = config.channels(sizes[index - 1]), config.channels(sizes[index])
             self.add_module(f"ecd{index}", _EncoderLayer(inputs, outputs, downsample=True))
+        self.texture = _Texture(config.channels(config.size), config.size) if config.texture else None
         self.final_linear = nn.Sequential(EqualLinear(config.channels(4) * 16, LATENT_CHANNELS, activate=True))
         self.generator = Generator(config)
 
@@ -135,6 +157,8 @@ class Gpen(nn.Module):
         features: list[Tensor] = []
         for index in range(self.config.octaves + 1):
             x = self.get_submodule(f"ecd{index}")(x)
+            if index == 0 and self.texture is not None:
+                x = self.texture(x)
             features.append(x)
         return self.final_linear(x.flatten(1)), tuple(features)
 
@@ -144,6 +168,14 @@ class Gpen(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.decode(*self.encode(x))
+
+    @torch.no_grad()
+    def with_texture(self) -> Gpen:
+        """The same function with `GpenConfig.texture`, at strength 0."""
+        network = Gpen(replace(self.config, texture=True))
+        network.load_state_dict({**network.state_dict(), **self.state_dict()})
+        network.free_styles(max((r for r in self.config.resolutions if not self._style_free(r)), default=0))
+        return network
 
     def free_styles(self, above: int) -> None:
         """Make every modulation above ``above`` x ``above`` independent of the latent, here and in the state dict.
@@ -194,7 +226,8 @@ class Gpen(nn.Module):
 
         Progressive growing (Karras et al., 2018) without a jump: the new network starts as the identity at its full size,
         its second encoder layer computes what this network's first did, and this network's last to-RGB gives up its share
-        that repeats the input, found by least squares on ``pictures`` (N x 3 x S x S, S this network's size).
+        that repeats the input, found by least squares on ``pictures`` (N x 3 x S x S, S this network's size). The noise of
+        ``texture`` is left behind: it belongs to the first map of its size.
 
         Raises:
             ValueError: if the last to-RGB depends on the latent (see `free_styles`).
@@ -213,6 +246,8 @@ class Gpen(nn.Module):
         network.start_as_identity()
         state = network.state_dict()
         for key, value in self.state_dict().items():
+            if key.startswith("texture."):
+                continue
             if key.startswith("ecd"):
                 index, rest = key[3:].split(".", 1)
                 key = f"ecd{int(index) + 1}.{rest}"

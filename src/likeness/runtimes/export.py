@@ -162,6 +162,10 @@ class _Graph:
         """Faces to the latent z (N x 512) and the map of every resolution."""
         config = self._config
         node = self._activated_convolution(faces, "ecd0.0.0.weight", "ecd0.0.1.bias")
+        if config.texture:
+            strength = self._constant(self._weight("texture.strength"))
+            noise = self._op.multiply(strength, self._constant(self._weight("texture.plane")))
+            node = self._op.add(node, noise)
         features = {config.size: node}
         for octave in range(1, config.octaves + 1):
             size = config.size >> octave

@@ -27,16 +27,21 @@ class TrainConfig:
         min_native_side: portraits whose native crop was smaller (portraits.csv) are left out, px; 0 takes all.
         size, channel_multiplier, narrow: the network (`GpenConfig`), used with ``start = "identity"``.
         styles_up_to: modulations above this resolution do not depend on the latent (`Gpen.free_styles`).
+        noise: give the network noise to draw texture from (`GpenConfig.texture`) if ``start`` has none; for the adversarial
+            phase.
         pictures: how many pictures the run sees in all.
         adversarial_from: pictures seen when the discriminator joins; at or above ``pictures`` it never does.
         batch: pictures a step.
         convolution_rate: learning rate of the generator's 3 x 3 convolutions (`Muon`).
         learning_rate: of everything else in the generator (Adam); the discriminator has ``discriminator_rate``.
-        final_rate: the learning rate falls to this fraction over the last fifth of the run.
+        final_rate: the generator's learning rates fall to this fraction at the end of the run.
+        fall_from: where that fall begins, as a fraction of the run; it is linear.
         beta1: Adam's first moment while the loss is regression; with the discriminator it is ``adversarial_beta1``.
         l1, gradient: weights of the L1 loss on pixels and on their differences to neighbours.
         texture: weight of the texture loss (`texture_l1`), from ``adversarial_from`` on.
-        feature_matching, adversarial: weights of the discriminator's losses (hinge; Wang et al., pix2pixHD, 2018).
+        feature_matching, adversarial: weights of the discriminator's losses (Wang et al., pix2pixHD, 2018; logistic,
+            Goodfellow et al., 2014).
+        gradient_penalty: weight of the discriminator's R1 penalty (Mescheder et al., 2018), per patch that it judges.
         face_weight: how much more eyes and mouth count than the background in L1.
         discriminator_crop: side of the random crops that the discriminator sees, px.
         discriminator_channels: its width.
@@ -57,20 +62,23 @@ class TrainConfig:
     channel_multiplier: float = 1
     narrow: float = 0.5
     styles_up_to: int = 32
+    noise: bool = False
     pictures: int = 20_000
     adversarial_from: int = 12_000
     batch: int = 2
     convolution_rate: float = 1.6e-2
     learning_rate: float = 4e-3
-    discriminator_rate: float = 5e-4
+    discriminator_rate: float = 1e-4
     final_rate: float = 0.1
+    fall_from: float = 0.8
     beta1: float = 0.9
     adversarial_beta1: float = 0.5
     l1: float = 1.0
     gradient: float = 1.0
     texture: float = 0.0
-    feature_matching: float = 0.2
-    adversarial: float = 0.03
+    feature_matching: float = 0.1
+    adversarial: float = 0.01
+    gradient_penalty: float = 0.01
     face_weight: float = 3.0
     discriminator_crop: int = 256
     discriminator_channels: int = 32
@@ -88,6 +96,8 @@ class TrainConfig:
             raise ConfigError(f"batch must be from 1 to pictures ({self.pictures}), not {self.batch}")
         if self.device not in ("cpu", "cuda"):
             raise ConfigError(f'device must be "cpu" or "cuda", not "{self.device}"')
+        if not 0 <= self.fall_from < 1:
+            raise ConfigError(f"fall_from must be from 0 to below 1, not {self.fall_from}")
         if self.learning_rate <= 0 or self.ema_half_life <= 0:
             raise ConfigError("learning_rate and ema_half_life must be positive")
 
@@ -108,13 +118,13 @@ class TrainConfig:
         for key, value in values.items():
             if key not in known:
                 raise ConfigError(f'{path}: unknown key "{key}"; known are {", ".join(known)}')
-            wanted = {"str": str, "int": int, "float": (int, float)}[str(known[key].type)]
-            if not isinstance(value, wanted) or isinstance(value, bool):
+            wanted = {"str": str, "int": int, "float": (int, float), "bool": bool}[str(known[key].type)]
+            if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
                 raise ConfigError(f'{path}: "{key}" must be {known[key].type}, not {value!r}')
         missing = [name for name in ("portraits", "run") if name not in values]
         if missing:
             raise ConfigError(f"{path}: {' and '.join(missing)} must be set")
         return TrainConfig(**values)
 
-    def to_dict(self) -> dict[str, str | int | float]:
+    def to_dict(self) -> dict[str, str | int | float | bool]:
         return asdict(self)

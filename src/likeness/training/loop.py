@@ -1,7 +1,7 @@
 """The training loop: read it from top to bottom.
 
-Phase one is regression (L1 on pixels and on gradients) from the identity; phase two adds a patch discriminator (hinge
-loss, Lim and Ye, "Geometric GAN", 2017) with feature matching. Everything random is decided by the seed and the number of
+Phase one is regression (L1 on pixels and on gradients) from the identity; phase two adds a patch discriminator (logistic
+loss with R1, as in Karras et al., StyleGAN2, 2020) with feature matching. Everything random is decided by the seed and the number of
 pictures seen, so a run that is stopped and resumed goes the same way.
 """
 

@@ -24,7 +24,7 @@ _GROWTH_PICTURES = 16
 
 
 def start_network(config: TrainConfig, portraits: Portraits) -> Gpen:
-    """The network that ``config.start`` names, of ``config.size``.
+    """The network that ``config.start`` names, of ``config.size``, with noise to draw texture from if ``config.noise``.
 
     A checkpoint of a smaller size is grown (`Gpen.grown`) octave by octave; ``portraits`` are what growth measures on.
 
@@ -36,7 +36,7 @@ def start_network(config: TrainConfig, portraits: Portraits) -> Gpen:
         network = Gpen(shape)
         network.free_styles(config.styles_up_to)
         network.start_as_identity()
-        return network
+        return network.with_texture() if config.noise else network
     checkpoint = read_checkpoint(Path(config.start))
     if checkpoint.config.size > config.size:
         raise TrainingError(f"{config.start} is of size {checkpoint.config.size}, the run of {config.size}")
@@ -48,7 +48,7 @@ def start_network(config: TrainConfig, portraits: Portraits) -> Gpen:
     while network.config.size < config.size:
         size = Size(network.config.size, network.config.size)
         network = network.grown(torch.stack([to_planes(resize(portraits.pixels(i), size, "area")) for i in chosen]))
-    return network
+    return network.with_texture() if config.noise and network.texture is None else network
 
 
 def keep_memory() -> None:
