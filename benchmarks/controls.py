@@ -27,7 +27,8 @@ from likeness.imaging.image import Image, Pixels
 from likeness.imaging.portraits import Portraits
 from likeness.metrics import IdentityModel, band_energy, psnr
 from likeness.restore.controls import Controls
-from likeness.restore.pipeline import FaceProjection, Restorer
+from likeness.restore.outcome import FaceProjection
+from likeness.restore.pipeline import Restorer
 from likeness.runtimes.base import Batch, Encoding, Runtime
 
 RESULTS = Path(__file__).with_name("controls.md")

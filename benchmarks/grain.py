@@ -21,7 +21,7 @@ from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Image, Pixels, Size
 from likeness.imaging.portraits import Portraits
-from likeness.restore.pipeline import FaceProjection
+from likeness.restore.outcome import FaceProjection
 
 PICTURES, PORTRAITS = 20, 6
 BLOCK, RINGS, LEAST = 16, 6, 6

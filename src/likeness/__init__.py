@@ -43,7 +43,8 @@ if TYPE_CHECKING:
     from likeness.imaging.image import Box, Image, Point, Size
     from likeness.restore.compare import compare
     from likeness.restore.controls import PRESETS, Controls, RegionWeights
-    from likeness.restore.pipeline import FaceOutcome, FaceProjection, Restoration, Restorer
+    from likeness.restore.outcome import FaceOutcome, FaceProjection, Restoration
+    from likeness.restore.pipeline import Restorer
     from likeness.restore.repair import RepairResult, repair
     from likeness.restore.repairs import Repairs
     from likeness.restore.selection import Selection
@@ -120,7 +121,8 @@ _HOMES = {
     "likeness.imaging.image": ("Box", "Image", "Point", "Size"),
     "likeness.restore.compare": ("compare",),
     "likeness.restore.controls": ("PRESETS", "Controls", "RegionWeights"),
-    "likeness.restore.pipeline": ("FaceOutcome", "FaceProjection", "Restoration", "Restorer"),
+    "likeness.restore.outcome": ("FaceOutcome", "FaceProjection", "Restoration"),
+    "likeness.restore.pipeline": ("Restorer",),
     "likeness.restore.repair": ("RepairResult", "repair"),
     "likeness.restore.repairs": ("Repairs",),
     "likeness.restore.selection": ("Selection",),

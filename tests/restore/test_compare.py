@@ -8,7 +8,8 @@ import pytest
 
 from likeness.imaging.image import Image
 from likeness.restore.compare import SheetOptions, compare
-from likeness.restore.pipeline import Restoration, Restorer
+from likeness.restore.outcome import Restoration
+from likeness.restore.pipeline import Restorer
 
 GROUND = 64 / 255
 

@@ -14,7 +14,8 @@ from likeness.faces.align import unwarp
 from likeness.imaging.files import read_image
 from likeness.imaging.image import Image
 from likeness.restore.controls import Controls, RegionWeights
-from likeness.restore.pipeline import FaceProjection, Restorer
+from likeness.restore.outcome import FaceProjection
+from likeness.restore.pipeline import Restorer
 from likeness.restore.relaxation import ITERATIONS, weight_map
 from likeness.restore.selection import Selection
 from likeness.runtimes.base import Batch, Encoding

@@ -63,7 +63,7 @@ def test_the_network_draws_nothing_into_a_hole(astronaut: Image, eye: np.ndarray
     after = result.image.pixels
     assert (after[eye > 0.002] == filled[eye > 0.002]).all()
     grainy = restorer.restore(image, Controls(keep_grain=True), damage=eye).image.pixels
-    assert np.abs(grainy - filled)[eye > 0.002].max() < 1e-5
+    assert (grainy[eye > 0.002] == filled[eye > 0.002]).all()
     assert np.abs(after - filled).max() > 0.003, "the rest of the face is restored"
     [outcome] = result.faces
     assert 0.005 < outcome.filled < 0.2

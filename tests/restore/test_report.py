@@ -12,7 +12,8 @@ from likeness.errors import ImageWriteError
 from likeness.faces.align import FFHQ_TEMPLATE
 from likeness.imaging.image import Image, Size
 from likeness.restore.controls import Controls
-from likeness.restore.pipeline import FaceOutcome, Restoration, Restorer
+from likeness.restore.outcome import FaceOutcome, Restoration
+from likeness.restore.pipeline import Restorer
 from likeness.restore.report import SCHEMA, PictureRecord, RunRecord, face_record, write_report
 from likeness.restore.selection import Selection
 

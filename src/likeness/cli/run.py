@@ -32,7 +32,8 @@ from likeness.imaging.files import (
 from likeness.imaging.image import Image
 from likeness.restore.clock import Clock
 from likeness.restore.compare import compare
-from likeness.restore.pipeline import FaceOutcome, Restoration, Restorer
+from likeness.restore.outcome import FaceOutcome, Restoration
+from likeness.restore.pipeline import Restorer
 from likeness.restore.report import PictureRecord, RunRecord, face_record, write_report
 
 __all__ = ["run"]

@@ -11,7 +11,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 from likeness.imaging.image import Image, Pixels, Size
-from likeness.restore.pipeline import FaceOutcome, Restoration
+from likeness.restore.outcome import FaceOutcome, Restoration
 
 __all__ = ["SheetOptions", "compare"]
 

@@ -8,10 +8,8 @@ from __future__ import annotations
 
 import logging
 import time
-import zlib
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
-from functools import cached_property
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -26,138 +24,25 @@ from likeness.faces.align import TEMPLATE_SIZE, align, rewarp, unwarp, valid_mas
 from likeness.faces.detect import Detector, MediaPipeDetector
 from likeness.faces.face import Alignment, Face, Landmarks
 from likeness.faces.mesh import average_face, five_points
-from likeness.faces.regions import RegionMasks, face_mask, region_masks
+from likeness.faces.regions import face_mask, region_masks
 from likeness.imaging.colour import luma
 from likeness.imaging.image import Box, Image, Pixels, Size
 from likeness.restore.arbitration import arbitrate, held_detail
 from likeness.restore.clock import Clock
 from likeness.restore.composite import Patch, own_share, paste
 from likeness.restore.controls import Controls
-from likeness.restore.regrain import FaceGrain, measure_face_grain
-from likeness.restore.relaxation import CONVERGED, ITERATIONS, advance, relaxation_gain, weight_map
+from likeness.restore.outcome import FaceOutcome, FaceProjection, Restoration, face_warnings, gain_map
+from likeness.restore.regrain import FaceGrain
+from likeness.restore.relaxation import ITERATIONS, advance
 from likeness.restore.repair import RepairResult, filled_in_crop, repair
 from likeness.restore.repairs import Repairs
 from likeness.restore.selection import Selection
 from likeness.runtimes.base import Runtime
 from likeness.runtimes.load import load_runtime
 
-__all__ = ["FaceOutcome", "FaceProjection", "Restoration", "Restorer", "reading_order"]
+__all__ = ["Restorer", "reading_order"]
 
 _log = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class FaceProjection:
-    """One face with what the network made of it; everything that `Restorer.compose` needs.
-
-    Attributes:
-        index: number of the face in the picture.
-        face: where it is.
-        alignment: from picture to crop.
-        crop: S x S x 3 in [0, 1], the aligned input.
-        projection: S x S x 3, P_s(crop) (with ``refine`` over 1: of the last window's estimate).
-        start: S x S x 3, where the last window starts from; ``crop`` itself with ``refine`` 1.
-        held: how far each band of the crop stays, for what it holds itself (`held_detail`).
-        masks: the regions.
-        mask: S x S, the paste-back mask.
-        filled: share of the face that lies in a filled region, in [0, 1]; ``mask`` is 0 there.
-        picture: H x W x 3, the picture that the crop was taken from; not a copy.
-        grey: whether that is black and white.
-        controls: those the projection was made with.
-        milliseconds: time of each step.
-    """
-
-    index: int
-    face: Face
-    alignment: Alignment
-    crop: Pixels
-    projection: Pixels
-    start: Pixels
-    held: tuple[NDArray[np.float32], ...]
-    masks: RegionMasks
-    mask: NDArray[np.float32]
-    filled: float
-    picture: Pixels
-    grey: bool
-    controls: Controls
-    milliseconds: dict[str, float]
-
-    @cached_property
-    def target(self) -> Pixels:
-        """S x S x 3: the projection with the crop's own detail and tone put back; where relaxation leads."""
-        return arbitrate(self.crop, self.projection, self.held)
-
-    @cached_property
-    def grain(self) -> FaceGrain | None:
-        """The grain around the face; measured when it is first wanted, and kept, as no control changes it.
-
-        None if the picture is too small to measure any.
-        """
-        # The same picture gets the same grain, two pictures or two faces do not.
-        seed = zlib.crc32(np.ascontiguousarray(self.crop).tobytes(), self.index)
-        try:
-            return measure_face_grain(self.picture, self.alignment, self.mask, seed=seed, grey=self.grey)
-        except ValueError as error:
-            _log.info("face %d: %s", self.index, error)
-            return None
-
-    def serves(self, controls: Controls) -> bool:
-        """Whether these controls can be applied to this projection without running the network again."""
-        made = self.controls
-        if controls.degradation_scale != made.degradation_scale or controls.refine != made.refine:
-            return False
-        # With several windows, the later projections depend on how far the earlier ones went.
-        return controls.refine == 1 or (
-            controls.latent_step_decay == made.latent_step_decay
-            and controls.face_mask_weights == made.face_mask_weights
-        )
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class FaceOutcome:
-    """What became of one face.
-
-    Attributes:
-        index: number of the face in the picture, reading order, from 0.
-        face: where it is.
-        status: "restored", "skipped" (not selected) or "failed".
-        reason: why it was skipped or failed, else "".
-        before, after: S x S aligned crops, only of a restored face.
-        filled: share of the face that held no pixels and was filled from its surroundings, in [0, 1].
-        gains: mean share of the way to the projection in each region, in [0, 1].
-        milliseconds: time of each step.
-        warnings: what the user should know about this face.
-    """
-
-    index: int
-    face: Face
-    status: Literal["restored", "skipped", "failed"]
-    reason: str = ""
-    before: Image | None = None
-    after: Image | None = None
-    filled: float = 0.0
-    gains: dict[str, float] = field(default_factory=dict[str, float])
-    milliseconds: dict[str, float] = field(default_factory=dict[str, float])
-    warnings: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Restoration:
-    """A restored picture, the outcome of each face found in it, and what was repaired before (None: nothing asked for)."""
-
-    image: Image
-    faces: tuple[FaceOutcome, ...]
-    controls: Controls
-    milliseconds: dict[str, float]
-    repaired: RepairResult | None = None
-
-    @property
-    def restored(self) -> tuple[FaceOutcome, ...]:
-        return tuple(outcome for outcome in self.faces if outcome.status == "restored")
-
-    @property
-    def failed(self) -> tuple[FaceOutcome, ...]:
-        return tuple(outcome for outcome in self.faces if outcome.status == "failed")
 
 
 class Restorer:
@@ -328,7 +213,7 @@ class Restorer:
         grey = image.grey or _colourless(crop)
         projection = self._project(crop, controls, grey)
         for _ in range(controls.refine - 1):
-            gain = _gain(masks, controls, ITERATIONS // controls.refine)
+            gain = gain_map(masks, controls, ITERATIONS // controls.refine)
             target = arbitrate(crop, projection, held_detail(crop, projection))
             start = start + advance(start, target, gain)
             projection = self._project(_clip(start), controls, grey)
@@ -366,12 +251,12 @@ class Restorer:
             clock = Clock()
             # The last window takes the iterations that the others left of T.
             left = ITERATIONS - (controls.refine - 1) * (ITERATIONS // controls.refine)
-            change = advance(item.start, item.target, _gain(item.masks, controls, left))
+            change = advance(item.start, item.target, gain_map(item.masks, controls, left))
             if item.start is not item.crop:
                 change = change + (item.start - item.crop)
             change = change * (item.mask * np.float32(controls.strength))[:, :, None]
             patches.append(Patch(change=change, mask=item.mask, alignment=item.alignment))
-            shares.append(_gain(item.masks, controls, ITERATIONS) * np.float32(controls.strength))
+            shares.append(gain_map(item.masks, controls, ITERATIONS) * np.float32(controls.strength))
             clock.lap("controls")
             laps.append(clock.laps)
         pixels = paste(image.pixels, patches)
@@ -392,7 +277,7 @@ class Restorer:
                     filled=item.filled,
                     gains=item.masks.means(share),
                     milliseconds={**item.milliseconds, **laps[index], **clock.laps},
-                    warnings=_warnings(item, controls),
+                    warnings=face_warnings(item, controls),
                 )
             )
         return Restoration(
@@ -453,12 +338,6 @@ class Restorer:
         )
 
 
-def _gain(masks: RegionMasks, controls: Controls, iterations: int) -> NDArray[np.float32]:
-    """S x S: the share of the way to the projection after so many iterations."""
-    weights = weight_map(masks, controls.face_mask_weights)
-    return relaxation_gain(controls.latent_step_decay, weights, iterations=iterations)
-
-
 def _whole(size: Size, side: int) -> Alignment:
     """The alignment of a picture that is an aligned crop already: a change of scale, pixel centres at whole numbers."""
     scale = side / size.width
@@ -474,30 +353,6 @@ def _colourless(pixels: Pixels) -> bool:
 
 def _clip(pixels: Pixels) -> Pixels:
     return np.clip(pixels, 0.0, 1.0, dtype=np.float32)
-
-
-def _warnings(item: FaceProjection, controls: Controls) -> tuple[str, ...]:
-    found: list[str] = []
-    if item.face.landmarks.source == "template":
-        found.append("the face mesh was not found; an average face was laid on the detected points")
-    if item.alignment.native_side < 60:
-        found.append(f"the face is only {item.alignment.native_side:.0f} px across with hair: much of it is guessed")
-    reached = item.masks.means(_gain(item.masks, controls, ITERATIONS))
-    # A weight under 1 asks for less than the whole way.
-    wanted = [name for name, weight in controls.face_mask_weights.to_dict().items() if weight >= 1]
-    short = {name: reached[name] for name in wanted if 0 < reached[name] < CONVERGED}
-    if short:
-        least = min(short.values())
-        found.append(f"not converged in {', '.join(short)}: only {least:.0%} of the way to the restored face was gone")
-    if controls.keep_grain and item.grain is None:
-        found.append("the picture is too small for its grain to be measured (64 x 64 px at least): none was laid back")
-    if item.filled > 0.001:
-        found.append(
-            f"{item.filled:.0%} of the face held no pixels and was filled from its surroundings; nothing was restored there"
-            if item.filled >= 0.01
-            else "less than 1% of the face held no pixels and was filled from its surroundings; nothing was restored there"
-        )
-    return tuple(found)
 
 
 def reading_order(faces: Sequence[Face]) -> tuple[Face, ...]:

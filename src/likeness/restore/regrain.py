@@ -39,6 +39,9 @@ _LIGHTS = 3
 
 _ENOUGH = 12
 _FULL = 0.6
+_DUST = np.float32(1e-5)
+"""Share of restoration under which a place counts as left alone."""
+
 _Map = NDArray[np.float32]
 
 
@@ -108,7 +111,8 @@ class FaceGrain:
         # Cut evenly on both sides near black and white: cut on one side only, grain would lift the one and dull the other.
         room = np.minimum(full, np.float32(1) - full)
         laid = np.clip(laid, -room, room)
-        return np.where(share[:, :, None] > 0, laid, np.float32(0))
+        # Interpolation leaves dust in the share, and the root of dust is seen in sixteen bits.
+        return np.where(share[:, :, None] > _DUST, laid, np.float32(0))
 
     def _excess(self, index: int, octave: _Map, survived: _Map, light: _Map) -> _Map:
         """What flat places hold beside the survived grain, as a share of the grain's energy; h x w x 1 or 3, may be below 0.

@@ -16,7 +16,7 @@ from likeness.faces.align import FFHQ_TEMPLATE, align
 from likeness.imaging.files import write_bytes_atomically
 from likeness.imaging.image import Size
 from likeness.restore.controls import Controls
-from likeness.restore.pipeline import FaceOutcome
+from likeness.restore.outcome import FaceOutcome
 from likeness.restore.selection import Selection
 from likeness.runtimes.base import Runtime
 
@@ -134,9 +134,7 @@ class RunRecord:
         }
 
 
-def face_record(
-    outcome: FaceOutcome, picture_size: Size, *, evidence: dict[str, Any] | None = None
-) -> dict[str, Any]:
+def face_record(outcome: FaceOutcome, picture_size: Size, *, evidence: dict[str, Any] | None = None) -> dict[str, Any]:
     """One face's outcome, ready for JSON.
 
     ``native_side`` is the side of the aligned crop in the picture's pixels; None where the face's points allow no

@@ -222,7 +222,7 @@ def _long(joined: _Flags, strong: _Flags, guarded: _Flags, length: float, around
         outside = 1 - float(guarded[window][here].mean())
         kept[label] = (
             extent >= length
-            and spread[1] < 0.03 * spread[0]
+            and spread[1] < 0.02 * spread[0] + 0.4 * around.unit  # a slight bend, and its own width
             and strong[window][here].mean() > 0.3
             and (outside >= 1 - _QUARTER or (outside >= 0.4 and outside * extent >= length))
             and around.allow(window, here)

@@ -1,8 +1,8 @@
 """The training loop: read it from top to bottom.
 
 Phase one is regression (L1 on pixels and on gradients) from the identity; phase two adds a patch discriminator (logistic
-loss with R1, as in Karras et al., StyleGAN2, 2020) with feature matching. Everything random is decided by the seed and the number of
-pictures seen, so a run that is stopped and resumed goes the same way.
+loss with R1, as in Karras et al., StyleGAN2, 2020) with feature matching, and a texture loss. Everything random is
+decided by the seed and the number of pictures seen, so a run that is stopped and resumed goes the same way.
 """
 
 from __future__ import annotations
