@@ -15,6 +15,7 @@ import argparse
 import hashlib
 import json
 import math
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -221,8 +222,8 @@ its figures ([situations.json](../benchmarks/situations.json)); nothing is picke
 
 Measured with `{model}` (weights {weights}) on {portraits} validation portraits. The situations are synthetic and seeded
 (`likeness.evaluation.situations`): they are made to look like the real thing, but no real camera, scanner or image generator
-was used. The original has the situation's own light and colour, as restoration by itself leaves both alone: yellowing and
-darkness are not what these figures are about.
+was used. The original has the situation's own light and colour, as restoration by itself leaves both alone. The flags
+against yellowing, scratches and fringes ([repair.md](repair.md)) are off here.
 
 How to read the figures:
 
@@ -230,6 +231,7 @@ How to read the figures:
 - skin, hair, eye: energy of the finest octave over the original's: 1 is as much texture. Noise counts as texture,
   so that a noisy input's figures are no praise.
 - plastic: share of the skin with under half of the original's fine texture; smaller is better.
+- eye mended, ear mended: share of the damage that is gone: 1 is the original back, 0 as it came, below 0 worse.
 - change: mean absolute change on the face, in levels of 255: how much restoration did.
 - A difference is called one where it is over twice its standard error over the portraits, else "as close".
 """
@@ -258,8 +260,8 @@ def page_of(figures: Record) -> str:
                     "",
                     _table(found["rows"]),
                     "",
-                    *(f"{_verdict(name, found)}\n" for name in found["against standard"]),
-                    *([_mending(found["rows"]) + "\n"] if "mended eye" in found["rows"]["degraded"] else []),
+                    *(_wrapped(_verdict(name, found, figures["presets"])) for name in found["against standard"]),
+                    *([_wrapped(_mending(found["rows"]))] if "mended eye" in found["rows"]["degraded"] else []),
                 ]
             ).rstrip("\n")
             + "\n"
@@ -275,17 +277,23 @@ Left to right: before, `standard`, the preset, a preset offered beside it where 
 """
 
 
+def _wrapped(paragraph: str) -> str:
+    return textwrap.fill(paragraph, 125, break_long_words=False, break_on_hyphens=False) + "\n"
+
+
 def _table(rows: Mapping[str, Record]) -> str:
     columns = [column for column in _COLUMNS if column[1] in rows["degraded"]]
     lines = [f"| | {' | '.join(head for head, _, _ in columns)} |", f"| --- |{' ---: |' * len(columns)}"]
     for name, row in rows.items():
         label = "as it came" if name == "degraded" else f"`{name}`"
-        cells = ["" if row[key] is None else f"{row[key]:.{digits}f}" for _, key, digits in columns]
+        cells = [
+            "" if row[key] is None else f"{round(row[key], digits) + 0.0:.{digits}f}" for _, key, digits in columns
+        ]
         lines.append(f"| {label} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
-def _verdict(name: str, found: Record) -> str:
+def _verdict(name: str, found: Record, presets: Mapping[str, Record]) -> str:
     """What the preset does against standard, and whether either helps against doing nothing; all of it from the figures."""
     differences, rows = found["against standard"][name], found["rows"]
     base, own, came = rows["standard"], rows[name], rows["degraded"]
@@ -303,10 +311,14 @@ def _verdict(name: str, found: Record) -> str:
         said.append(_compared(differences["plastic"], "less plastic", "more plastic", "as plastic", 2))
     closest = min(("degraded", "standard", name), key=lambda row: rows[row]["identity"])
     nearest = {"degraded": "the input itself", "standard": "`standard`", name: f"`{name}`"}[closest]
+    grain = presets[name]["keep_grain"]
+    little = max(own["change"], base["change"]) < 1
     return (
+        f"{'Both do next to nothing here: under one level of 255 on the face. ' if little else ''}"
         f"Against `standard`, `{name}` {said[0]} and is {', '.join(said[1:-1])} and {said[-1]}. On average {nearest} is "
         f"closest to the person (as it came {came['identity']:.3f}, `standard` {base['identity']:.3f}, "
         f"`{name}` {own['identity']:.3f})."
+        f"{' It lays the grain back on purpose, which PSNR and identity count as error.' if grain else ''}"
     )
 
 
