@@ -86,6 +86,9 @@ class TestOnePicture:
         assert {"read", "detect", "project", "compose", "write", "compare"} <= set(picture["milliseconds"])
         (face,) = picture["faces"]
         assert face["region_gains"]["eye"] > face["region_gains"]["forehead"] > 0
+        verdicts = {figure["verdict"] for figure in face["evidence"]["figures"]}
+        assert verdicts <= {"good", "look", "bad", "none"}
+        assert "good" in verdicts
         with PillowImage.open(here / "crops" / "portrait_face0_after.png") as crop:
             assert crop.size == (128, 128)
 
@@ -359,11 +362,12 @@ class TestConfiguration:
             encoding="utf-8",
         )
         arguments = ["portrait.jpg", "--config", "studio.toml", "--face-weight", "lip=0", "--report", "r.json"]
-        assert main(["restore", *arguments]) == 0
+        assert main(["restore", *arguments, "--grain-amount", "0.5"]) == 0
         controls = json.loads(Path("r.json").read_text())["controls"]
         assert controls["degradation_scale"] == 0.5
         assert controls["latent_step_decay"] == 0.03
         assert controls["keep_grain"] is True
+        assert controls["grain_amount"] == 0.5
         assert (controls["face_mask_weights"]["eye"], controls["face_mask_weights"]["lip"]) == (1.4, 0.0)
 
     @pytest.mark.parametrize(("key", "value"), [("size", 512), ("channel_multiplier", 2)])
