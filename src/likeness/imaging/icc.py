@@ -24,7 +24,15 @@ from PIL import ImageCms
 from likeness.imaging.colour import linear_to_srgb, srgb_to_linear
 from likeness.imaging.samples import Samples, change_depth, row_strips
 
-__all__ = ["can_convert_back", "from_srgb", "gamut_volume", "is_srgb_profile", "pillow_to_srgb", "profile_space", "to_srgb"]
+__all__ = [
+    "can_convert_back",
+    "from_srgb",
+    "gamut_volume",
+    "is_srgb_profile",
+    "pillow_to_srgb",
+    "profile_space",
+    "to_srgb",
+]
 
 _Float = NDArray[np.float32]
 
