@@ -85,13 +85,13 @@ class Limits:
     """From where on something is the matter. docs/check.md says on which pictures each was set, and what it finds there.
 
     Attributes:
-        min_side: short side of the picture, px. 150: studios' own rule; under it a portrait's face has some 70 px.
-        min_face: width of a face's box, px. 48: a fifth of the network's; from under it the model card promises nothing.
-        max_outside: share of the face's outline outside the picture. 0.08: hair and a little chin may go.
-        max_yaw: turn to a side, degrees. 30: from there on one eye's corner begins to hide behind the nose.
-        max_pitch: nodding, degrees. 25.
-        min_eye: eye aspect ratio of the wider eye. 0.15: laughing and narrow eyes measured 0.16 and more, closed 0.14
-            and less (Soukupova and Cech 2016 put closed eyes under 0.2, of another landmark model).
+        min_side: short side of the picture, px. 150: a rule of the trade, not measured here.
+        min_face: width of a face's box, px. 48: somewhat over the 40 from which the README promises nothing.
+        max_outside: share of the face's outline outside the picture. 0.08: a judgement, not measured.
+        max_yaw: turn to a side, degrees. 30: a rule of the trade; good portraits measured up to 28.
+        max_pitch: nodding, degrees. 25: a judgement; good portraits measured up to 16.
+        min_eye: eye aspect ratio, mean of both eyes. 0.14: laughing and narrow eyes measured 0.146 and more, closed ones
+            0.135 and less (Soukupova and Cech 2016 put closed eyes under 0.2, with another landmark model).
         min_eye_face: width of the narrowest face whose eyes and glare are judged, px: under it the mesh guesses.
         min_white: luma of the face's white, in [0, 1]. 0.42: correctly lit dark skins measured 0.49 and more.
         max_clipped: share of the skin in which a colour ends at the top of its range. 0.3.
@@ -113,7 +113,7 @@ class Limits:
     max_outside: float = 0.08
     max_yaw: float = 30
     max_pitch: float = 25
-    min_eye: float = 0.15
+    min_eye: float = 0.14
     min_eye_face: float = 60
     min_white: float = 0.42
     max_clipped: float = 0.3
