@@ -9,7 +9,7 @@ these errors are independent: it is the shrinkage of James and Stein, "Estimatio
 with means over a neighbourhood. A difference as large as noise and loss explain is the network's business (k = 0), a larger
 one is detail that the network left out or invented. Both explanations are measured:
 
-    N: what the network takes out where the band is quiet, so that nothing but noise can be there;
+    N: what the network takes out where its answer is quiet, so that next to nothing but noise can be there;
     L = (1 - t)^2 <P^2>, t = <x P> / <P^2> at most 1: what the photograph lacks of the network's own detail there.
 
 Last, a difference too small to be seen is not worth a change: of the rest the network gets D / (D + D_0).
@@ -38,12 +38,13 @@ _WINDOW = 1.5
 _MEASURED = 128
 """Side to which finer bands' energies are reduced before they are smoothed."""
 
-_QUIET = 0.05
-"""Share of the picture that is taken as quiet when its noise is measured."""
+_QUIET, _TYPICAL = 0.25, 0.75
+"""Share of the picture that is taken as quiet when its noise is measured, and the quantile of the change there that is its
+noise: a window holds few samples of a coarse band, so that noise itself goes up and down from place to place."""
 
-_NOISE, _LOSS = 2.0, 3.0
-"""Weights of N and L. Over 1, as both are measured low: N where the picture is quietest, L beside an answer that is itself
-too smooth."""
+_NOISE, _LOSS = 3.0, 3.0
+"""Weights of N and L. Over 1, as both are measured low: N where the picture is quiet, L beside an answer that is itself too
+smooth."""
 
 _UNSEEN = (1.0 / 255.0) ** 2
 """D_0: a difference of one level, which is not seen in a picture's texture but moves a face away from its person."""
@@ -85,10 +86,8 @@ def arbitrate(picture: Pixels, projection: Pixels, held: tuple[_Array, ...]) -> 
 def _held(x: _Array, p: _Array) -> _Array:
     """k of one band of picture and projection."""
     size = Size(x.shape[1], x.shape[0])
-    energy, answer, common, change = (_local(y) for y in (x * x, p * p, x * p, np.square(x - p)))
-    quiet = answer <= np.quantile(answer, 2 * _QUIET)
-    # Where the network sees nothing it may still have found faint detail; then the quietest places know better.
-    noise = min(float(np.quantile(energy, _QUIET)), float(np.median(change[quiet])))
+    answer, common, change = (_local(y) for y in (p * p, x * p, np.square(x - p)))
+    noise = float(np.quantile(change[answer <= np.quantile(answer, _QUIET)], _TYPICAL))
     transfer = np.clip(common / np.maximum(answer, 1e-12), 0.0, 1.0)
     loss = np.square(1.0 - transfer) * answer
     share = np.clip(1.0 - (_NOISE * noise + _LOSS * loss) / np.maximum(change, 1e-12), 0.0, 1.0)

@@ -29,6 +29,8 @@ class TrainConfig:
         styles_up_to: modulations above this resolution do not depend on the latent (`Gpen.free_styles`).
         noise: give the network noise to draw texture from (`GpenConfig.texture`) if ``start`` has none; for the adversarial
             phase.
+        noise_gain: factor on that noise's strength in the finished weights: an L1 loss is content with less texture than the
+            mean, which `likeness evaluate` shows.
         pictures: how many pictures the run sees in all.
         adversarial_from: pictures seen when the discriminator joins; at or above ``pictures`` it never does.
         batch: pictures a step.
@@ -63,6 +65,7 @@ class TrainConfig:
     narrow: float = 0.5
     styles_up_to: int = 32
     noise: bool = False
+    noise_gain: float = 1.0
     pictures: int = 20_000
     adversarial_from: int = 12_000
     batch: int = 2

@@ -153,6 +153,8 @@ class Trainer:
     def export(self, path: Path) -> Path:
         """Write the moving average as safetensors in float16."""
         state = {key: value.float().cpu().numpy() for key, value in self.average.state_dict().items()}
+        if "texture.strength" in state:
+            state["texture.strength"] = state["texture.strength"] * self.config.noise_gain
         info = ModelInfo(
             name=Path(self.config.run).name,
             source=f"likeness train, {self.seen} pictures seen from {self.config.start}",
