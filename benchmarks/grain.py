@@ -7,6 +7,7 @@ clean portraits with synthetic grain on them. The figures are taken by this file
 from __future__ import annotations
 
 import argparse
+from collections import Counter
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -23,7 +24,7 @@ from likeness.imaging.image import Image, Pixels, Size
 from likeness.imaging.portraits import Portraits
 from likeness.restore.outcome import FaceProjection
 
-PICTURES, PORTRAITS = 20, 6
+PICTURES, PORTRAITS, STRIDE = 20, 6, 4
 BLOCK, RINGS, LEAST = 16, 6, 6
 SETTINGS = Controls.film_scan()
 TABLE = Path(__file__).with_name("grain.md")
@@ -218,6 +219,16 @@ def table(rows: list[Row]) -> list[str]:
     return lines
 
 
+def left_out(refused: Counter[str]) -> list[str]:
+    """A paragraph on the pictures that could not be compared, and why."""
+    if not refused:
+        return []
+    return [
+        "Left out before these were complete: " + "; ".join(f"{n} with {why}" for why, n in refused.items()) + ".",
+        "",
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folder", type=Path, help="old photographs")
@@ -226,7 +237,7 @@ def main() -> None:
     flags = parser.parse_args()
     restorer = Restorer()
     real: list[Row] = []
-    refused: dict[str, int] = {}
+    refused = Counter[str]()
     for path in sorted(p for p in flags.folder.iterdir() if p.suffix.lower() in {".jpg", ".png", ".tif"}):
         if len(real) == PICTURES:
             break
@@ -238,26 +249,27 @@ def main() -> None:
             real.append(row)
             print(row, flush=True)
         else:
-            refused[row] = refused.get(row, 0) + 1
+            refused[row] += 1
     out = ["# Grain of face and background", "", NOTE, "", f"## {len(real)} old photographs", ""]
     out += table(real) if real else []
-    out += [
-        "Left out before these were complete: " + "; ".join(f"{n} with {why}" for why, n in refused.items()) + ".",
-        "",
-    ]
+    out += left_out(refused)
     if flags.portraits is not None:
         portraits = Portraits.read(flags.portraits, 512, split="val")
-        chosen = range(0, len(portraits.names), max(1, len(portraits.names) // PORTRAITS))
         for kind in ("colour film", "grey film", "sensor"):
             rows: list[Row] = []
-            for index in list(chosen)[:PORTRAITS]:
+            refused = Counter[str]()
+            for index in range(0, len(portraits.names), STRIDE):
                 # A slight blur takes the portraits' own noise.
                 picture = synthetic(gaussian_blur(portraits.pixels(index), 1.0), kind, index)
                 row = look(restorer, f"{kind.replace(' ', '-')}-{index}.png", Image(pixels=picture), flags.sheets)
-                if isinstance(row, Row):
-                    rows.append(row)
-                    print(row, flush=True)
-            out += [f"## {kind.capitalize()}, synthetic", "", *(table(rows) if rows else [])]
+                if isinstance(row, str):
+                    refused[row] += 1
+                    continue
+                rows.append(row)
+                print(row, flush=True)
+                if len(rows) == PORTRAITS:
+                    break
+            out += [f"## {kind.capitalize()}, synthetic", "", *(table(rows) if rows else []), *left_out(refused)]
     TABLE.write_text("\n".join(out).rstrip() + "\n", encoding="utf-8")
 
 

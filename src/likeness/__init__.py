@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from likeness.evidence.figures import FaceEvidence, Figure, Inspection
     from likeness.evidence.inspection import Inspector, inspect
     from likeness.faces.face import Face
+    from likeness.faces.findings import Finding, Limits
+    from likeness.faces.preflight import preflight
     from likeness.imaging.files import read_image, write_image
     from likeness.imaging.image import Box, Image, Point, Size
     from likeness.restore.compare import compare
@@ -66,6 +68,7 @@ __all__ = [
     "FaceOutcome",
     "FaceProjection",
     "Figure",
+    "Finding",
     "Image",
     "ImageError",
     "ImageReadError",
@@ -75,6 +78,7 @@ __all__ = [
     "Inspector",
     "LicenceError",
     "LikenessError",
+    "Limits",
     "MissingExtraError",
     "NoFaceError",
     "PairError",
@@ -90,6 +94,7 @@ __all__ = [
     "__version__",
     "compare",
     "inspect",
+    "preflight",
     "read_image",
     "repair",
     "write_image",
@@ -117,6 +122,8 @@ _HOMES = {
     "likeness.evidence.figures": ("FaceEvidence", "Figure", "Inspection"),
     "likeness.evidence.inspection": ("Inspector", "inspect"),
     "likeness.faces.face": ("Face",),
+    "likeness.faces.findings": ("Finding", "Limits"),
+    "likeness.faces.preflight": ("preflight",),
     "likeness.imaging.files": ("read_image", "write_image"),
     "likeness.imaging.image": ("Box", "Image", "Point", "Size"),
     "likeness.restore.compare": ("compare",),
