@@ -158,6 +158,13 @@ def test_the_stream_does_not_depend_on_its_workers(portraits: Path) -> None:
     assert torch.equal(alone[2], inputs(0, first=4)[0])
 
 
+def test_an_error_in_a_worker_stops_the_run(portraits: Path) -> None:
+    # No generator takes a negative seed: making the first pair fails in its thread.
+    stream = PairStream(portraits=Portraits.read(portraits, 64), size=64, seed=-1, pre_degrade_odds=0.0)
+    with pytest.raises(ValueError, match="non-negative"):
+        next(iter(stream.batches(batch=2, first=0, last=16, workers=2)))
+
+
 def test_muon_moves_along_all_directions_alike() -> None:
     torch.manual_seed(0)
     matrix = torch.randn(24, 8) @ torch.diag(torch.logspace(0, 2, 8)) @ torch.randn(8, 60)

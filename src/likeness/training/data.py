@@ -86,7 +86,7 @@ class PairStream:
         """
         stop = threading.Event()
         # One queue a worker, read in turn: order does not depend on which thread is faster.
-        queues: list[queue.Queue[tuple[Tensor, Tensor]]] = []
+        queues: list[queue.Queue[tuple[Tensor, Tensor] | Exception]] = []
         starts = range(first, last - batch + 1, batch)
         for worker in range(max(1, workers)):
             queues.append(queue.Queue(maxsize=2))
@@ -94,23 +94,33 @@ class PairStream:
             threading.Thread(target=self._work, args=(queues[-1], own, batch, stop), daemon=True).start()
         try:
             for turn in range(len(starts)):
-                yield queues[turn % len(queues)].get()
+                item = queues[turn % len(queues)].get()
+                if isinstance(item, Exception):
+                    raise item
+                yield item
         finally:
             stop.set()
 
     def _work(
-        self, ready: queue.Queue[tuple[Tensor, Tensor]], starts: range, batch: int, stop: threading.Event
+        self,
+        ready: queue.Queue[tuple[Tensor, Tensor] | Exception],
+        starts: range,
+        batch: int,
+        stop: threading.Event,
     ) -> None:
         for start in starts:
-            pairs = [self.pair(start + offset) for offset in range(batch)]
-            item = torch.stack([pair[0] for pair in pairs]), torch.stack([pair[1] for pair in pairs])
+            try:
+                pairs = [self.pair(start + offset) for offset in range(batch)]
+                item = torch.stack([pair[0] for pair in pairs]), torch.stack([pair[1] for pair in pairs])
+            except Exception as error:  # handed to the loop, which would wait for ever
+                item = error
             while not stop.is_set():
                 try:
                     ready.put(item, timeout=0.5)
                     break
                 except queue.Full:
                     continue
-            if stop.is_set():
+            if stop.is_set() or isinstance(item, Exception):
                 return
 
 
