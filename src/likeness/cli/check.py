@@ -264,7 +264,7 @@ def _counts(done: Sequence[_Checked]) -> list[tuple[str, str, set[str], int]]:
 
 def _write(path: Path, done: Sequence[_Checked], limits: Limits, interrupted: bool, console: Console) -> bool:
     """Write the JSON file, also of a run that was broken off."""
-    from likeness.imaging.files import write_bytes_atomically
+    from likeness.imaging.files import write_text_atomically
 
     record = {
         "schema": SCHEMA,
@@ -283,7 +283,7 @@ def _write(path: Path, done: Sequence[_Checked], limits: Limits, interrupted: bo
     }
     try:
         text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
-        write_bytes_atomically(f"{text}\n".encode(errors="backslashreplace"), path)
+        write_text_atomically(text, path)
     except ImageWriteError as error:
         console.error(str(error))
         return False

@@ -55,7 +55,7 @@ def inspect(argv: Sequence[str], console: Console) -> int:
     _refuse_overwriting(flags)
     from likeness.evidence.inspection import inspect as measure
     from likeness.evidence.page import write_page
-    from likeness.imaging.files import read_image, write_bytes_atomically
+    from likeness.imaging.files import read_image, write_text_atomically
 
     before, after = read_image(flags.before), read_image(flags.after)
     found = measure(before, after)
@@ -68,8 +68,7 @@ def inspect(argv: Sequence[str], console: Console) -> int:
     else:
         console.show(_text(found))
         if flags.json is not None:
-            # A file name that is no UTF-8 reaches us with lone surrogates; as JSON's own escapes they survive.
-            write_bytes_atomically(f"{text}\n".encode(errors="backslashreplace"), flags.json)
+            write_text_atomically(text, flags.json)
     if flags.html is not None:
         write_page(flags.html, found, before=flags.before.name, after=flags.after.name)
         console.say(f"page written to {flags.html}")

@@ -34,7 +34,7 @@ SIDE = TEMPLATE_SIZE
 _Map = NDArray[np.float32]
 
 _WINDOW = 6.0
-"""Sigma of the neighbourhood in which local power is measured, px: that of `restore.relaxation`."""
+"""Sigma of the neighbourhood in which local power is measured, px."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -94,9 +94,9 @@ class Scene:
     def held(self) -> _Map:
         """512 x 512, 0 or 1: where the picture before holds skin texture above its noise.
 
-        As in `restore.relaxation.held_detail`, noise N is the power of the band where it is quietest, and a place holds
-        texture where the power is over 3 N and over one level. The finest octave decides: a picture that was enlarged or
-        blurred has nothing there, whatever noise and compression left in the coarser ones.
+        Noise N is the power of the band where it is quietest, and a place holds texture where the power is over 3 N and over
+        one level. The finest octave decides: a picture that was enlarged or blurred has nothing there, whatever noise and
+        compression left in the coarser ones.
         """
         power = local_power(finest_band(self.lumas[0], self.unit))
         noise = _quiet(power, self)
@@ -198,7 +198,7 @@ def make_scene(before: Image, after: Image, face: Face) -> Scene:
     scale = scale_between(before, after)
     alignment = align(face.five_points, before.size, SIDE)
     later = scaled(alignment, scale, after)
-    points = face.landmarks.points @ alignment.matrix[:, :2].T + alignment.matrix[:, 2]
+    points = alignment.to_crop(face.landmarks.points)
     return Scene(
         before=warp(before.pixels, alignment),
         after=warp(after.pixels, later),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -79,6 +79,10 @@ class Alignment:
         """2 x 3 float64; maps crop (x, y, 1) to picture (x, y)."""
         linear = np.linalg.inv(self.matrix[:, :2])
         return np.hstack([linear, -linear @ self.matrix[:, 2:]])
+
+    def to_crop(self, points: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+        """Points of the picture, N x 2, in crop pixels."""
+        return points @ self.matrix[:, :2].T + self.matrix[:, 2]
 
     @property
     def box(self) -> Box:

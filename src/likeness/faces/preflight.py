@@ -15,14 +15,12 @@ from likeness.faces.findings import CODES, Finding, Limits
 from likeness.faces.pose import eye_openings, head_pose
 from likeness.faces.regions import OVAL_OUTLINE
 from likeness.faces.tones import FaceTones, face_tones, face_view
+from likeness.imaging.colour import is_colourless
 from likeness.imaging.exif import is_adobe_rgb
 from likeness.imaging.icc import gamut_volume, profile_space
 from likeness.imaging.image import Image, Size
 
 __all__ = ["preflight", "unreadable"]
-
-_COLOURLESS = 2.5 / 255
-"""Chroma up to which every pixel of a colour file counts as grey: what JPEG adds to a grey picture stays under it."""
 
 _ORDER = {code: place for place, code in enumerate(CODES)}
 
@@ -126,7 +124,9 @@ def _of_colours(image: Image, limits: Limits) -> Iterator[Finding]:
                 limits,
                 measured=(volume, limits.max_gamut, "ratio"),
             )
-    if image.grey or _is_colourless(image):
+    # A grid of about 250,000 pixels tells.
+    step = max(1, int(np.sqrt(image.size.pixels / 250_000)))
+    if image.grey or is_colourless(image.pixels[::step, ::step]):
         yield _finding("grey", "the picture has no colours: the result stays black and white", limits)
 
 
@@ -270,11 +270,3 @@ def _outside(face: Face, size: Size) -> float:
     """Share of the points of the face's outline that lie outside the picture."""
     x, y = face.landmarks.points[list(OVAL_OUTLINE)].T
     return float(((x < -0.5) | (y < -0.5) | (x > size.width - 0.5) | (y > size.height - 0.5)).mean())
-
-
-def _is_colourless(image: Image) -> bool:
-    """Whether a colour file holds a grey picture, on a grid of about 250,000 pixels. A toned print is none."""
-    step = max(1, int(np.sqrt(image.size.pixels / 250_000)))
-    red, green, blue = np.moveaxis(image.pixels[::step, ::step], -1, 0)
-    chroma = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
-    return float(chroma.max()) <= _COLOURLESS

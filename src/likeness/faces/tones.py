@@ -97,7 +97,7 @@ def face_view(image: Image, face: Face) -> FaceView:
     shifted = matrix * zoom
     shifted[:, 2] += CROP_SIDE / 2 * zoom
     around, around_valid = _reduced_warp(image.pixels, shifted, _AROUND_SIDE)
-    points = face.landmarks.points.astype(np.float64) @ matrix[:, :2].T + matrix[:, 2]
+    points = alignment.to_crop(face.landmarks.points.astype(np.float64))
     return FaceView(
         crop=crop,
         valid=valid,

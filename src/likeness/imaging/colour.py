@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["linear_to_srgb", "luma", "srgb_to_linear"]
+__all__ = ["is_colourless", "linear_to_srgb", "luma", "srgb_to_linear"]
 
 
 def srgb_to_linear(encoded: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -22,6 +22,13 @@ def linear_to_srgb(linear: NDArray[np.float32]) -> NDArray[np.float32]:
     low = linear * np.float32(12.92)
     high = np.float32(1.055) * np.power(np.maximum(linear, 0), np.float32(1 / 2.4)) - np.float32(0.055)
     return np.where(linear <= np.float32(0.0031308), low, high)
+
+
+def is_colourless(pixels: NDArray[np.float32]) -> bool:
+    """Whether H x W x 3 of a colour file are black and white, give or take what JPEG adds. A toned print is not."""
+    red, green, blue = np.moveaxis(pixels, -1, 0)
+    chroma = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
+    return float(chroma.max()) < 2.5 / 255
 
 
 def luma(pixels: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -30,6 +30,7 @@ __all__ = [
     "read_image",
     "write_bytes_atomically",
     "write_image",
+    "write_text_atomically",
 ]
 
 DEFAULT_MAX_PIXELS = 100_000_000
@@ -199,6 +200,17 @@ def write_image(
     except ImageWriteError as error:
         raise ImageWriteError(f"{target}: {error}") from error
     write_bytes_atomically(data, target)
+
+
+def write_text_atomically(text: str, path: Path) -> None:
+    """Write text in UTF-8 with a line's end after it; the file appears complete or not at all.
+
+    File names that are no UTF-8 reach a program with lone surrogates; they become backslash escapes, which JSON reads.
+
+    Raises:
+        ImageWriteError: as `write_bytes_atomically`.
+    """
+    write_bytes_atomically(f"{text}\n".encode(errors="backslashreplace"), path)
 
 
 def write_bytes_atomically(data: bytes, target: Path) -> None:

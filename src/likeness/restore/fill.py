@@ -16,6 +16,7 @@ from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Pixels, Size
 from likeness.restore.grain import Grain, measure_grain
+from likeness.restore.screens import own_power
 
 __all__ = ["fill_holes", "fill_thin", "grain_field", "membrane", "picture_grain"]
 
@@ -124,7 +125,7 @@ def grain_field(grain: Grain, pixels: Pixels, *, seed: int, grey: bool) -> Pixel
         seed: decides the field.
         grey: the same grain in all channels.
     """
-    own = np.einsum("abcc->abc", grain.spectrum)
+    own = own_power(grain.spectrum)
     # The 32 measured frequencies stretched to those of the tile, zero staying at zero.
     size = own.shape[0]
     places = np.rint(np.fft.fftfreq(_TILE) * size).astype(np.intp) % size

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Pixels
-from likeness.restore.screens import cell_steps, without_peaks, without_steps
+from likeness.restore.screens import cell_steps, own_power, without_peaks, without_steps
 
 __all__ = ["BLOCK", "Grain", "block_means", "curve", "flat_blocks", "measure_grain", "untextured"]
 
@@ -136,8 +136,8 @@ def measure_grain(pixels: Pixels, face: NDArray[np.float32] | None = None) -> Gr
     spectrum = _without_high_pass(raw)
     steps, inside_cells = cell_steps(luma(pixels), _cover(height, width, rows[kept], columns[kept]))
     cleaned = without_peaks(without_steps(spectrum, steps / max(float(variance.mean()), 1e-12)))
-    before, after = (_own(s).mean(axis=(0, 1)) for s in (spectrum, cleaned))
-    seen = (_own(spectrum) * _high_pass()[:, :, None]).mean(axis=(0, 1))
+    before, after = (own_power(s).mean(axis=(0, 1)) for s in (spectrum, cleaned))
+    seen = (own_power(spectrum) * _high_pass()[:, :, None]).mean(axis=(0, 1))
     sigma = np.sqrt(variance * np.divide(after, seen, out=np.zeros(3), where=seen > 0))
     left_out = 1.0 - float(after.sum() / before.sum()) if before.sum() > 0 else 0.0
     if inside_cells < _ONLY_STEPS:
@@ -226,11 +226,6 @@ def _cross_spectrum(residual: Pixels, rows: _Index, columns: _Index, scale: _Arr
     power = (power + mirrored) / 2 / (np.square(window).sum())
     power[0, 0] = 0.0
     return power
-
-
-def _own(spectrum: _Array) -> _Array:
-    """32 x 32 x 3: each channel's own power."""
-    return np.einsum("abcc->abc", spectrum)
 
 
 def _cover(height: int, width: int, rows: _Index, columns: _Index) -> NDArray[np.bool_]:

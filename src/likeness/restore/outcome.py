@@ -17,7 +17,7 @@ from likeness.imaging.image import Image, Pixels
 from likeness.restore.arbitration import arbitrate
 from likeness.restore.controls import Controls
 from likeness.restore.regrain import FaceGrain, measure_face_grain
-from likeness.restore.relaxation import CONVERGED, ITERATIONS, relaxation_gain, weight_map
+from likeness.restore.relaxation import CONVERGED, relaxation_gain, weight_map
 from likeness.restore.repair import RepairResult
 
 __all__ = ["FaceOutcome", "FaceProjection", "Restoration", "face_warnings", "gain_map"]
@@ -145,14 +145,14 @@ def gain_map(masks: RegionMasks, controls: Controls, iterations: int) -> NDArray
     return relaxation_gain(controls.latent_step_decay, weights, iterations=iterations)
 
 
-def face_warnings(item: FaceProjection, controls: Controls) -> tuple[str, ...]:
-    """What the user should know about one face, one sentence each."""
+def face_warnings(item: FaceProjection, controls: Controls, gain: NDArray[np.float32]) -> tuple[str, ...]:
+    """What the user should know about one face, one sentence each; ``gain`` is the whole way's (`gain_map`)."""
     found: list[str] = []
     if item.face.landmarks.source == "template":
         found.append("the face mesh was not found; an average face was laid on the detected points")
     if item.alignment.native_side < 60:
         found.append(f"the face is only {item.alignment.native_side:.0f} px across with hair: much of it is guessed")
-    reached = item.masks.means(gain_map(item.masks, controls, ITERATIONS))
+    reached = item.masks.means(gain)
     # A weight under 1 asks for less than the whole way.
     wanted = [name for name, weight in controls.face_mask_weights.to_dict().items() if weight >= 1]
     short = {name: reached[name] for name in wanted if 0 < reached[name] < CONVERGED}

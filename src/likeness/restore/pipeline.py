@@ -25,7 +25,7 @@ from likeness.faces.detect import Detector, MediaPipeDetector
 from likeness.faces.face import Alignment, Face, Landmarks
 from likeness.faces.mesh import average_face, five_points
 from likeness.faces.regions import face_mask, region_masks
-from likeness.imaging.colour import luma
+from likeness.imaging.colour import is_colourless, luma
 from likeness.imaging.image import Box, Image, Pixels, Size
 from likeness.restore.arbitration import arbitrate, held_detail
 from likeness.restore.clock import Clock
@@ -200,7 +200,7 @@ class Restorer:
         alignment = _whole(image.size, side) if aligned else align(face.five_points, image.size, side)
         crop = warp(image.pixels, alignment)
         clock.lap("align")
-        points = face.landmarks.points @ alignment.matrix[:, :2].T + alignment.matrix[:, 2]
+        points = alignment.to_crop(face.landmarks.points)
         masks = region_masks(points.astype(np.float32), side)
         mask = np.ones((side, side), np.float32) if aligned else face_mask(masks) * valid_mask(alignment)
         share = 0.0
@@ -210,7 +210,7 @@ class Restorer:
             mask = mask * (np.float32(1) - near)
         clock.lap("masks")
         start = crop
-        grey = image.grey or _colourless(crop)
+        grey = image.grey or is_colourless(crop)
         projection = self._project(crop, controls, grey)
         for _ in range(controls.refine - 1):
             gain = gain_map(masks, controls, ITERATIONS // controls.refine)
@@ -243,26 +243,29 @@ class Restorer:
         """
         began = time.perf_counter()
         patches: list[Patch] = []
-        shares: list[NDArray[np.float32]] = []
+        reached: list[NDArray[np.float32]] = []
         laps: list[dict[str, float]] = []
         for item in projections:
             if not item.serves(controls):
                 raise ValueError("these controls need a new projection: call project again")
             clock = Clock()
+            whole = gain_map(item.masks, controls, ITERATIONS)
             # The last window takes the iterations that the others left of T.
             left = ITERATIONS - (controls.refine - 1) * (ITERATIONS // controls.refine)
-            change = advance(item.start, item.target, gain_map(item.masks, controls, left))
+            last = whole if left == ITERATIONS else gain_map(item.masks, controls, left)
+            change = advance(item.start, item.target, last)
             if item.start is not item.crop:
                 change = change + (item.start - item.crop)
             change = change * (item.mask * np.float32(controls.strength))[:, :, None]
             patches.append(Patch(change=change, mask=item.mask, alignment=item.alignment))
-            shares.append(gain_map(item.masks, controls, ITERATIONS) * np.float32(controls.strength))
+            reached.append(whole)
             clock.lap("controls")
             laps.append(clock.laps)
         pixels = paste(image.pixels, patches)
         outcomes: list[FaceOutcome] = []
-        for index, (item, patch, share) in enumerate(zip(projections, patches, shares, strict=True)):
+        for index, (item, patch, whole) in enumerate(zip(projections, patches, reached, strict=True)):
             clock = Clock()
+            share = whole * np.float32(controls.strength)
             after = item.crop + patch.change
             if controls.keep_grain and controls.grain_amount > 0 and item.grain is not None:
                 after = after + self._lay_grain(pixels, item.grain, index, patches, share, controls.grain_amount)
@@ -277,7 +280,7 @@ class Restorer:
                     filled=item.filled,
                     gains=item.masks.means(share),
                     milliseconds={**item.milliseconds, **laps[index], **clock.laps},
-                    warnings=face_warnings(item, controls),
+                    warnings=face_warnings(item, controls, whole),
                 )
             )
         return Restoration(
@@ -344,11 +347,6 @@ def _whole(size: Size, side: int) -> Alignment:
     shift = (scale - 1) / 2
     matrix = np.array([[scale, 0, shift], [0, scale, shift]], dtype=np.float64)
     return Alignment(matrix=matrix, crop_size=side, picture_size=size)
-
-
-def _colourless(pixels: Pixels) -> bool:
-    """Whether a colour file holds a black-and-white picture, give or take JPEG's rounding of colours."""
-    return float(np.ptp(pixels, axis=2).max()) < 2.5 / 255.0
 
 
 def _clip(pixels: Pixels) -> Pixels:

@@ -134,7 +134,7 @@ def face_guards(faces: Sequence[Face], image: Image) -> tuple[_Map | None, _Map 
             alignment = align(face.five_points, size, _MASK_SIDE)
         except ValueError:
             continue  # points that allow no alignment: the face will not be restored either, and its outcome says so
-        points = face.landmarks.points @ alignment.matrix[:, :2].T + alignment.matrix[:, 2]
+        points = alignment.to_crop(face.landmarks.points)
         masks = region_masks(points.astype(np.float32), _MASK_SIDE)
         for target, regions in ((keep, _KEPT), (skin, _SKIN)):
             laid, box = unwarp(np.add.reduce([masks[region] for region in regions]), alignment)

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from likeness.faces.align import FFHQ_TEMPLATE, align
-from likeness.imaging.files import write_bytes_atomically
+from likeness.imaging.files import write_text_atomically
 from likeness.imaging.image import Size
 from likeness.restore.controls import Controls
 from likeness.restore.outcome import FaceOutcome
@@ -175,8 +175,7 @@ def write_report(path: Path, run: RunRecord, pictures: Sequence[PictureRecord]) 
         ImageWriteError: if the folder is missing or may not be written to, or the disk is full.
     """
     text = json.dumps(run.to_dict(pictures), indent=2, ensure_ascii=False, allow_nan=False)
-    # A file name that is no UTF-8 reaches us with lone surrogates; as JSON's own escapes they survive.
-    write_bytes_atomically(f"{text}\n".encode(errors="backslashreplace"), path)
+    write_text_atomically(text, path)
 
 
 def _fit(outcome: FaceOutcome, picture_size: Size) -> tuple[float, float] | None:
@@ -186,7 +185,7 @@ def _fit(outcome: FaceOutcome, picture_size: Size) -> tuple[float, float] | None
         alignment = align(points, picture_size, 512)
     except ValueError:
         return None
-    moved = points @ alignment.matrix[:, :2].T + alignment.matrix[:, 2]
+    moved = alignment.to_crop(points)
     misfit = float(np.sqrt(((moved - FFHQ_TEMPLATE) ** 2).sum(axis=1).mean()))
     return round(alignment.native_side, 1), round(misfit, 2)
 

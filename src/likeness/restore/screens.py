@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["cell_steps", "without_peaks", "without_steps"]
+__all__ = ["cell_steps", "own_power", "without_peaks", "without_steps"]
 
 _CELL = 8
 _FOUND = 1.15
@@ -57,6 +57,11 @@ def cell_steps(grey: NDArray[np.float32], area: NDArray[np.bool_]) -> tuple[floa
     return (shifted - own) / _SEEN_STEPS, own / shifted
 
 
+def own_power(spectrum: _Array) -> _Array:
+    """N x N x 3: each channel's own power in a spectrum of N x N x 3 x 3."""
+    return np.einsum("abcc->abc", spectrum)
+
+
 def without_steps(spectrum: _Array, variance: float) -> _Array:
     """A power spectrum without that of random cell offsets of some variance in each channel.
 
@@ -70,7 +75,7 @@ def without_steps(spectrum: _Array, variance: float) -> _Array:
     # The Fejer kernel: a cell's offset is a box of 8.
     angle = np.pi * frequency
     line = np.where(frequency == 0, _CELL, np.sin(_CELL * angle) ** 2 / np.maximum(np.sin(angle) ** 2, 1e-12) / _CELL)
-    own = np.einsum("abcc->abc", spectrum)
+    own = own_power(spectrum)
     left = np.maximum(own - variance * (line[:, None] * line[None, :])[:, :, None], 0.0)
     # Channels keep their correlation at each frequency.
     ratio = np.sqrt(np.divide(left, own, out=np.zeros_like(own), where=own > 0))
