@@ -16,6 +16,8 @@
     │   ├── ChecksumError           the bytes are not the ones that were promised
     │   ├── DownloadError           could not be fetched
     │   └── LicenceError            the weights' licence was not accepted
+    ├── MailError                   the mail server cannot be used: address, certificate, login
+    ├── RecordError                 a file of votes, sent mail or answers cannot be read or written
     ├── MissingExtraError           a feature whose optional dependency is not installed
     └── TrainingError               a training run that cannot start or go on
 
@@ -37,9 +39,11 @@ __all__ = [
     "ImageWriteError",
     "LicenceError",
     "LikenessError",
+    "MailError",
     "MissingExtraError",
     "NoFaceError",
     "PairError",
+    "RecordError",
     "TrainingError",
 ]
 
@@ -98,6 +102,14 @@ class DownloadError(CheckpointError):
 
 class LicenceError(CheckpointError):
     """A checkpoint's licence has to be accepted before its first use."""
+
+
+class MailError(LikenessError):
+    """No mail can be sent: the server is not there, or refuses the certificate, the login or the sender."""
+
+
+class RecordError(LikenessError):
+    """A file of records (votes, mail that was sent, clients' answers) cannot be read or written."""
 
 
 class MissingExtraError(LikenessError):
