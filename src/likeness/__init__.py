@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from likeness.errors import (
+        BatchError,
         CheckpointError,
         CheckpointFormatError,
         ChecksumError,
@@ -57,6 +58,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PRESETS",
+    "BatchError",
     "Box",
     "CheckpointError",
     "CheckpointFormatError",
@@ -93,6 +95,8 @@ __all__ = [
     "Restoration",
     "Restorer",
     "Selection",
+    "ServerBusyError",
+    "ServerError",
     "Size",
     "TrainingError",
     "__version__",
@@ -106,6 +110,7 @@ __all__ = [
 
 _HOMES = {
     "likeness.errors": (
+        "BatchError",
         "CheckpointError",
         "CheckpointFormatError",
         "ChecksumError",

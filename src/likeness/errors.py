@@ -18,7 +18,10 @@
     │   └── LicenceError            the weights' licence was not accepted
     ├── MailError                   the mail server cannot be used: address, certificate, login
     ├── RecordError                 a file of votes, sent mail or answers cannot be read or written
+    ├── BatchError                  a batch's journal, input or output cannot be used
     ├── MissingExtraError           a feature whose optional dependency is not installed
+    ├── ServerError                 a server of Likeness that cannot be reached, or will not do what was asked
+    │   └── ServerBusyError         it has too much to do at the moment; ask again later
     └── TrainingError               a training run that cannot start or go on
 
 Each message is one sentence for a person: what is wrong, with which file, and what to do.
@@ -27,6 +30,7 @@ Each message is one sentence for a person: what is wrong, with which file, and w
 from __future__ import annotations
 
 __all__ = [
+    "BatchError",
     "CheckpointError",
     "CheckpointFormatError",
     "ChecksumError",
@@ -112,8 +116,28 @@ class RecordError(LikenessError):
     """A file of records (votes, mail that was sent, clients' answers) cannot be read or written."""
 
 
+class BatchError(LikenessError):
+    """A batch's journal, its input or its output cannot be used."""
+
+
 class MissingExtraError(LikenessError):
     """An optional dependency is not installed; the message names the extra."""
+
+
+class ServerError(LikenessError):
+    """A server of Likeness cannot be reached, or will not do what was asked."""
+
+
+class ServerBusyError(ServerError):
+    """A server of Likeness has too much to do at the moment.
+
+    Attributes:
+        retry_after: after how many seconds asking again is worth while.
+    """
+
+    def __init__(self, message: str, *, retry_after: int) -> None:
+        super().__init__(message)
+        self.retry_after = retry_after
 
 
 class TrainingError(LikenessError):

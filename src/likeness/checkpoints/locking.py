@@ -10,7 +10,7 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["locked"]
+__all__ = ["locked", "try_lock"]
 
 _log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ def locked(path: Path) -> Generator[None]:
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
     try:
         waiting = False
-        while not _try_lock(descriptor):
+        while not try_lock(descriptor):
             if not waiting:
                 _log.info("waiting for another process that holds %s", path)
                 waiting = True
@@ -42,7 +42,8 @@ def locked(path: Path) -> Generator[None]:
 if sys.platform == "win32":
     import msvcrt
 
-    def _try_lock(descriptor: int) -> bool:
+    def try_lock(descriptor: int) -> bool:
+        """Lock an open file until it is closed; False at once if another holder has it."""
         try:
             msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         except OSError:
@@ -52,7 +53,8 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-    def _try_lock(descriptor: int) -> bool:
+    def try_lock(descriptor: int) -> bool:
+        """Lock an open file until it is closed; False at once if another holder has it."""
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
