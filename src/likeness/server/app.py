@@ -1,0 +1,115 @@
+"""The application: everything that ``likeness serve`` answers to."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from importlib.metadata import version
+from typing import Literal
+
+from fastapi import APIRouter, FastAPI
+from fastapi.responses import Response
+from pydantic import BaseModel, Field
+from starlette.middleware.cors import CORSMiddleware
+
+from likeness.checkpoints.catalog import DEFAULT_MODEL
+from likeness.evidence.inspection import Inspector
+from likeness.restore.pipeline import Restorer
+from likeness.server.guard import Guard
+from likeness.server.metrics import METRICS_TYPE
+from likeness.server.pool import WorkPool
+from likeness.server.problems import add_error_handlers
+from likeness.server.settings import ServerSettings
+from likeness.server.state import Held, ServerState, State
+
+__all__ = ["Health", "create_app"]
+
+_DESCRIPTION = """\
+Restores portraits and keeps the person. Pictures go in as multipart forms, and come out as pictures or as JSON.
+Every error has one shape, `application/problem+json`, with a `code` for programs and a sentence for people in `detail`."""
+
+
+def create_app(settings: ServerSettings, restorer: Restorer, *, model: str = DEFAULT_MODEL) -> FastAPI:
+    """Make the application. Its work pool runs until the application's shutdown.
+
+    Args:
+        settings: limits, key, names and folders.
+        restorer: the one network that all requests share.
+        model: what the network is called, for people.
+    """
+    state = ServerState(
+        settings=settings,
+        restorer=restorer,
+        model=model,
+        inspector=Inspector(),
+        pool=WorkPool(workers=settings.threads, queue=settings.queue, queue_per_client=settings.queue_per_client),
+        held=Held(settings.max_held),
+    )
+    _watch(state)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+        try:
+            yield
+        finally:
+            state.pool.close()
+
+    app = FastAPI(
+        title="Likeness",
+        version=version("likeness"),
+        description=_DESCRIPTION,
+        openapi_url="/v1/openapi.json",
+        # Their pages load scripts from elsewhere; no request leaves this machine.
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        redirect_slashes=False,
+    )
+    app.state.likeness = state
+    add_error_handlers(app)
+    app.include_router(_router)
+    app.add_middleware(Guard, settings=settings, metrics=state.metrics)
+    if settings.cors:
+        # Outermost, so that a page that may call the server can read its refusals, too.
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=settings.cors,
+            allow_methods=["GET", "POST", "DELETE"],
+            allow_headers=["Authorization", "X-API-Key"],
+            expose_headers=["Content-Disposition", "Likeness-Faces", "Likeness-Restored", "Retry-After"],
+        )
+    return app
+
+
+def _watch(state: ServerState) -> None:
+    figures, pool = state.metrics, state.pool
+    figures.watch("likeness_queue_waiting", "Pieces of work in the line.", lambda: pool.waiting)
+    figures.watch("likeness_queue_running", "Pieces of work being done.", lambda: pool.running)
+    figures.watch("likeness_queue_admitted", "Requests that hold a place.", lambda: pool.admitted)
+    figures.watch("likeness_held_bytes", "Uploads in memory.", lambda: state.held.bytes)
+
+
+_router = APIRouter(tags=["server"])
+
+
+class Health(BaseModel):
+    """That the server lives."""
+
+    status: Literal["ok"] = "ok"
+    version: str = Field(description="Likeness's version.", examples=["0.1.0"])
+
+
+@_router.get("/healthz", summary="Whether the server lives")
+async def healthz() -> Health:
+    """Answers without a key."""
+    return Health(version=version("likeness"))
+
+
+@_router.get(
+    "/metrics",
+    summary="Figures for Prometheus",
+    response_class=Response,
+    responses={200: {"content": {METRICS_TYPE: {"schema": {"type": "string"}}}}},
+)
+def metrics(state: State) -> Response:
+    return Response(state.metrics.page(), media_type=METRICS_TYPE)
