@@ -116,7 +116,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_the_page_on_the_command_line_names_every_flag_and_key() -> None:
-    from likeness.cli.config import _KEYS  # pyright: ignore[reportPrivateUsage]
+    from likeness.restore.config import KEYS
 
     page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
     help_text = shell(f"{sys.executable} -m likeness restore --help")
@@ -129,7 +129,7 @@ def test_the_page_on_the_command_line_names_every_flag_and_key() -> None:
     assert not [
         flag for flag in flags if not re.search(rf"{flag}(?![\w-])", page) and flag not in ("--verbose", "--quiet")
     ]
-    assert not [key for key in _KEYS if f"`{key}`" not in page]
+    assert not [key for key in KEYS if f"`{key}`" not in page]
 
 
 def test_no_figure_is_missing_and_no_machine_is_named() -> None:

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn, cast
 
-from likeness.cli.config import Settings, read_settings
 from likeness.cli.console import Console
 from likeness.errors import ConfigError, LikenessError
+from likeness.restore.config import Settings, read_settings
 from likeness.restore.controls import PRESETS, Controls, RegionWeights
 from likeness.restore.repairs import Repairs
 

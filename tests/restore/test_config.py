@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from likeness.cli.config import Settings, read_settings
 from likeness.errors import ConfigError, ControlError
+from likeness.restore.config import Settings, read_settings
 from likeness.restore.controls import PRESETS, RegionWeights
 
 FIELD_REPORT = """

@@ -1,4 +1,4 @@
-"""Settings of ``likeness restore``, and their files: TOML or JSON with the keys of the field reports, and ours."""
+"""Settings as people write them, and their files: TOML or JSON with the keys of the field reports, and ours."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ if sys.version_info >= (3, 11):
 else:  # the same library, for Python 3.10
     import tomli as tomllib
 
-__all__ = ["Settings", "read_settings"]
+__all__ = ["KEYS", "Settings", "parse_settings", "read_settings", "settings_from"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,45 +118,62 @@ def read_settings(path: Path) -> Settings:
     Raises:
         ConfigError: if the file is missing or damaged, or holds an unknown key or a value of the wrong type.
     """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{path}: the configuration file cannot be read ({error.strerror})") from error
+    return parse_settings(data, name=str(path), folder=path.parent)
+
+
+def parse_settings(data: bytes, *, name: str, folder: Path) -> Settings:
+    """Settings from a file's bytes, TOML or JSON by the suffix of ``name``; files that it names are relative to ``folder``.
+
+    Raises:
+        ConfigError: as `read_settings`.
+    """
+    suffix = Path(name).suffix.lower()
+    parsers: dict[str, Callable[[str], Any]] = {".toml": tomllib.loads, ".json": json.loads}
+    parse = parsers.get(suffix)
+    if parse is None:
+        raise ConfigError(f"{name}: a configuration file ends in .toml or .json; rename it to what it is")
+    try:
+        # utf-8-sig: Windows editors put a byte order mark before the text.
+        values = parse(data.decode("utf-8-sig"))
+    except ValueError as error:  # the parsers' errors and UnicodeDecodeError are ValueErrors
+        raise ConfigError(f"{name} is not {suffix[1:].upper()}: {error}") from error
+    if not isinstance(values, Mapping):
+        raise ConfigError(f"{name} must hold a table of settings at its top level")
+    return settings_from(cast("Mapping[str, Any]", values), name=name, folder=folder)
+
+
+def settings_from(values: Mapping[str, Any], *, name: str, folder: Path) -> Settings:
+    """Settings from keys and values; ``name`` is what messages call their source.
+
+    Raises:
+        ConfigError: as `read_settings`.
+    """
     settings: dict[str, Any] = {}
-    for key, value in _load(path).items():
-        if key not in _KEYS:
-            raise ConfigError(f'{path}: unknown key "{key}"; known are {", ".join(_KEYS)}')
-        what, read = _KEYS[key]
+    for key, value in values.items():
+        if key not in KEYS:
+            raise ConfigError(f'{name}: unknown key "{key}"; known are {", ".join(KEYS)}')
+        what, read = KEYS[key]
         taken = read(value)
         if taken is None:
-            raise ConfigError(f"{path}: {key} must be {what}, not {json.dumps(value, default=str)}")
+            raise ConfigError(f"{name}: {key} must be {what}, not {json.dumps(value, default=str)}")
         if key == "model_path":
-            key, taken = "model", _model_file(path, Path(taken))
+            key, taken = "model", _model_file(name, folder, Path(taken))
         if key == "damage_mask":
-            taken = path.parent / Path(taken).expanduser()
+            taken = folder / Path(taken).expanduser()
         if key in settings:
-            raise ConfigError(f"{path}: model and model_path name two models; keep one")
+            raise ConfigError(f"{name}: model and model_path name two models; keep one")
         settings[key] = taken
     return Settings(**settings)
 
 
-def _load(path: Path) -> Mapping[str, Any]:
-    parsers: dict[str, Callable[[str], Any]] = {".toml": tomllib.loads, ".json": json.loads}
-    parse = parsers.get(path.suffix.lower())
-    if parse is None:
-        raise ConfigError(f"{path}: a configuration file ends in .toml or .json; rename it to what it is")
-    try:
-        # utf-8-sig: Windows editors put a byte order mark before the text.
-        values = parse(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise ConfigError(f"{path}: the configuration file cannot be read ({error.strerror})") from error
-    except ValueError as error:  # the parsers' errors and UnicodeDecodeError are ValueErrors
-        raise ConfigError(f"{path} is not {path.suffix[1:].upper()}: {error}") from error
-    if not isinstance(values, Mapping):
-        raise ConfigError(f"{path} must hold a table of settings at its top level")
-    return cast("Mapping[str, Any]", values)
-
-
-def _model_file(config: Path, named: Path) -> Path:
-    found = config.parent / named.expanduser()
+def _model_file(name: str, folder: Path, named: Path) -> Path:
+    found = folder / named.expanduser()
     if not found.is_file():
-        raise ConfigError(f'{config}: model_path names {found}, which is no file; use "model" for a model\'s name')
+        raise ConfigError(f'{name}: model_path names {found}, which is no file; use "model" for a model\'s name')
     return found
 
 
@@ -206,7 +223,7 @@ def _one_of(*words: str) -> tuple[str, Callable[[Any], str | None]]:
     return " or ".join(f'"{word}"' for word in words), read
 
 
-_KEYS: dict[str, tuple[str, Callable[[Any], Any]]] = {
+KEYS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "model_path": ("the name of a checkpoint file", _text),
     "model": ("a model's name", _text),
     "size": ("a whole number", _whole),
@@ -235,3 +252,4 @@ _KEYS: dict[str, tuple[str, Callable[[Any], Any]]] = {
     "bit_depth": ("8 or 16", _whole),
     "max_pixels": ("a whole number", _whole),
 }
+"""Every key of a file: what its value must be, and the function that takes it (None: it is not that)."""
