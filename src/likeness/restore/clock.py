@@ -20,10 +20,14 @@ class Clock:
         return time.perf_counter() - self._began
 
     def lap(self, name: str) -> None:
-        """End a step and give it its name."""
+        """End a step and give it its name; steps of one name are added up."""
         now = time.perf_counter()
-        self.laps[name] = (now - self._last) * 1e3
+        self.add(name, (now - self._last) * 1e3)
         self._last = now
+
+    def add(self, name: str, milliseconds: float) -> None:
+        """Count to a step what was measured elsewhere."""
+        self.laps[name] = self.laps.get(name, 0.0) + milliseconds
 
     def skip(self) -> None:
         """Count the time since the last lap to none."""
