@@ -52,6 +52,7 @@ class Row:
     off: Distance
     on: Distance
     chance: Distance
+    kept: Distance
 
 
 def blocks(x: NDArray[np.float32], places: NDArray[np.intp]) -> NDArray[np.float32]:
@@ -74,22 +75,27 @@ def flat_places(pixels: Pixels, area: NDArray[np.bool_]) -> NDArray[np.intp]:
 
 
 def distance(
-    pixels: Pixels, light: NDArray[np.float32], face: NDArray[np.intp], back: NDArray[np.intp]
+    pixels: Pixels,
+    light: NDArray[np.float32],
+    face: NDArray[np.intp],
+    back: NDArray[np.intp],
+    against: Pixels | None = None,
 ) -> Distance | None:
-    """Compared at the brightnesses that both show in at least `LEAST` blocks."""
-    fine = luma(pixels) - gaussian_blur(luma(pixels), 3.0)
+    """Compared at the brightnesses that both show in at least `LEAST` blocks; `back` lies in `against`, if given."""
     window = np.outer(np.hanning(BLOCK), np.hanning(BLOCK)).astype(np.float32)
     radius = np.hypot(*np.meshgrid(np.fft.fftfreq(BLOCK), np.fft.fftfreq(BLOCK)))
     ring = np.clip(((radius - 0.06) / (0.5 - 0.06) * RINGS).astype(int), 0, RINGS - 1)
 
-    def figures(places: NDArray[np.intp]) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
-        own = blocks(fine, places)
+    def figures(
+        x: Pixels, places: NDArray[np.intp]
+    ) -> tuple[NDArray[np.int64], NDArray[np.float64], NDArray[np.float64]]:
+        own = blocks(luma(x) - gaussian_blur(luma(x), 3.0), places)
         power = np.abs(np.fft.fft2((own - own.mean(axis=(1, 2), keepdims=True)) * window)) ** 2
         rings = np.stack([power[:, ring == r].sum(axis=1) for r in range(RINGS)], axis=1)
         shade = (blocks(light, places).mean(axis=(1, 2)) * 10).astype(np.int64)
         return shade, own.var(axis=(1, 2)).astype(np.float64), rings
 
-    (a, va, pa), (b, vb, pb) = figures(face), figures(back)
+    (a, va, pa), (b, vb, pb) = figures(pixels, face), figures(pixels if against is None else against, back)
     common = [s for s in np.unique(a) if (a == s).sum() >= LEAST and (b == s).sum() >= LEAST]
     if not common:
         return None
@@ -139,7 +145,8 @@ def look(restorer: Restorer, name: str, image: Image, sheets: Path | None) -> Ro
     # Brightness as it is before: the same blocks are compared three times.
     found = [distance(pixels, light, face, back) for pixels in (image.pixels, off, on)]
     chance = distance(image.pixels, light, back[::2], back[1::2])
-    if found[0] is None or found[1] is None or found[2] is None or chance is None:
+    kept = distance(on, light, face, face, against=image.pixels)
+    if found[0] is None or found[1] is None or found[2] is None or chance is None or kept is None:
         return "face and background have no brightness in common"
     if not 0.5 <= found[0].ratio <= 2.0:
         return "a background that was retouched, or printed, or is cloth (its variance over twice or under half the face's)"
@@ -150,7 +157,15 @@ def look(restorer: Restorer, name: str, image: Image, sheets: Path | None) -> Ro
         write_image(
             Image(pixels=np.ascontiguousarray(np.clip(np.hstack(cuts), 0, 1))), sheets / f"{Path(name).stem}.png"
         )
-    return Row(name=name, level=item.grain.grain.level, before=found[0], off=found[1], on=found[2], chance=chance)
+    return Row(
+        name=name,
+        level=item.grain.grain.level,
+        before=found[0],
+        off=found[1],
+        on=found[2],
+        chance=chance,
+        kept=kept,
+    )
 
 
 def _twice(item: FaceProjection) -> Size:
@@ -183,15 +198,15 @@ def synthetic(clean: Pixels, kind: str, seed: int) -> Pixels:
 
 def table(rows: list[Row]) -> list[str]:
     lines = [
-        "| picture | grain | variance: input | off | on | ratio off | on | spectrum: input | off | on | by chance |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| picture | grain | variance: input | off | on | ratio off | on | spectrum: input | off | on | by chance | kept |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
     ]
     for row in rows:
         lines.append(  # noqa: PERF401
             f"| {row.name} | {row.level:.1f} | {row.before.variance:.2f} | {row.off.variance:.2f} | {row.on.variance:.2f} "
             f"| {row.off.ratio:.2f} | {row.on.ratio:.2f} "
             f"| {row.before.spectrum:.2f} | {row.off.spectrum:.2f} | {row.on.spectrum:.2f} "
-            f"| {row.chance.variance:.2f}, {row.chance.spectrum:.2f} |"
+            f"| {row.chance.variance:.2f}, {row.chance.spectrum:.2f} | {row.kept.ratio:.2f}, {row.kept.spectrum:.2f} |"
         )
 
     def median(values: list[float]) -> str:
@@ -203,7 +218,8 @@ def table(rows: list[Row]) -> list[str]:
         f"| {median([r.off.ratio for r in rows])} | {median([r.on.ratio for r in rows])} "
         f"| {median([r.before.spectrum for r in rows])} "
         f"| {median([r.off.spectrum for r in rows])} | {median([r.on.spectrum for r in rows])} "
-        f"| {median([r.chance.variance for r in rows])}, {median([r.chance.spectrum for r in rows])} |"
+        f"| {median([r.chance.variance for r in rows])}, {median([r.chance.spectrum for r in rows])} "
+        f"| {median([r.kept.ratio for r in rows])}, {median([r.kept.spectrum for r in rows])} |"
     )
     count = len(rows)
     lines += [
@@ -213,7 +229,9 @@ def table(rows: list[Row]) -> list[str]:
         f"Spectrum alone: input {sum(r.before.spectrum <= 0.1 for r in rows)}, "
         f"off {sum(r.off.spectrum <= 0.1 for r in rows)}, on {sum(r.on.spectrum <= 0.1 for r in rows)}. "
         f"Variance alone: input {sum(r.before.variance <= 0.1 for r in rows)}, "
-        f"off {sum(r.off.variance <= 0.1 for r in rows)}, on {sum(r.on.variance <= 0.1 for r in rows)}.",
+        f"off {sum(r.off.variance <= 0.1 for r in rows)}, on {sum(r.on.variance <= 0.1 for r in rows)}. "
+        f"Kept, both within 10%: {sum(r.kept.within for r in rows)} of {count}; "
+        f"within 20%: {sum(max(r.kept.variance, r.kept.spectrum) <= 0.2 for r in rows)}.",
         "",
     ]
     return lines
@@ -279,7 +297,8 @@ Flat 16 x 16 blocks of restored skin (cheeks, forehead, nose) against flat block
 blocks in the input and both results. *Grain*: measured strength, levels of 255. *Variance*: mean over the brightnesses that
 both show of |variance on skin / variance in the background - 1|; *ratio*: that quotient's mean. *Spectrum*: half the sum of
 absolute differences of the two normalised spectra in six rings. *By chance*: both figures between two halves of the
-background. The *input's* own distance is the floor: skin has pores, backgrounds may have cloth, and focus differs."""
+background. The *input's* own distance is the floor: skin has pores, backgrounds may have cloth, and focus differs. *Kept*:
+the restored skin, grain on, against the same skin in the input: ratio of the variances, and distance of the spectra."""
 
 
 if __name__ == "__main__":

@@ -108,6 +108,27 @@ def test_what_was_not_taken_is_not_laid() -> None:
     assert not face.lay(light(), np.zeros((CROP, CROP), np.float32)).any()
 
 
+def test_a_network_s_own_texture_counts_for_the_light_and_not_for_the_colours() -> None:
+    before = light() + noise(8, 0.7, 12, 3)
+    # What the network drew is as strong as the grain's light, other, and without colour.
+    weights = np.array([0.299, 0.587, 0.114], np.float32)
+    drawn = noise(float((noise(8, 0.7, 12, 3) @ weights).std() * 255), 0.7, 13)
+    face = prepared(before)
+    laid = middle(placed(face.lay(light() + drawn, disc()), face))
+    after = laid + middle(light() + drawn)
+    assert (laid @ weights).std() < 0.35 * (middle(noise(8, 0.7, 12, 3)) @ weights).std()
+    assert measure_grain(after).sigma.mean() == pytest.approx(measure_grain(before).sigma.mean(), rel=0.1)
+
+
+def test_a_face_that_had_no_grain_gets_none() -> None:
+    # An engraving: noise in the paper's colours, none in the face.
+    before = light() + noise(10, 0.7, 14, 3)
+    rows = np.hypot(*(np.mgrid[:SIDE, :SIDE] - SIDE / 2)) < 130
+    before[rows] = (light() + noise(1, 0.7, 15, 3))[rows]
+    face = prepared(before)
+    assert middle(placed(face.lay(light(), disc()), face)).std() * 255 < 2.0
+
+
 def test_a_place_that_was_left_alone_gets_none() -> None:
     before = light() + noise(8, 0.7, 7)
     after = light()

@@ -6,6 +6,9 @@ there is 1 - a^2 of the grain's. What the restored face holds beside that (a net
 may be more or less grainy than its background) is measured on the face's flat blocks and counted as well. So nothing is
 laid where nothing was taken, and none twice.
 
+Light and colour are told apart, luma and two colour differences: a network that draws texture of its own mends the grain's
+light, not its colours, and three channels each given what it lacks would become too grainy together.
+
 Grain laid on the crop instead would be resampled on its way into the picture and arrive with another spectrum.
 """
 
@@ -34,11 +37,18 @@ _WINDOWS = (7.0, 5.0, 3.5, 2.5)
 """Sigma of the neighbourhood in which it is told, in each octave's own px."""
 
 _LIGHT = 3.0
+_EVEN = 6.0
+"""Sigma over which the new grain's own energy is evened out, in each octave's own px."""
+
 _LIGHTS = 3
 """Brightnesses at which the face's own excess is measured, if it has blocks enough."""
 
 _ENOUGH = 12
 _FULL = 0.6
+_TO_LUMA = np.array([[0.299, 0.587, 0.114], [0.701, -0.587, -0.114], [-0.299, -0.587, 0.886]], np.float32)
+_FROM_LUMA = np.linalg.inv(_TO_LUMA.astype(np.float64)).astype(np.float32)
+"""RGB to luma (ITU-R BT.601, as `luma`), red and blue less luma; and back."""
+
 _DUST = np.float32(1e-5)
 """Share of restoration under which a place counts as left alone."""
 
@@ -54,8 +64,9 @@ class FaceGrain:
         level: how often the picture is halved: the face's crop has no finer detail than that, so none is missing.
         box: the face's crop in the picture.
         grey: whether all channels get the same grain.
-        bands, energies: octaves of the picture before (of its luma, if ``grey``), and their energies in a neighbourhood.
-        field: octaves of new grain of unit strength (h x w x 3), of the grain's spectrum and colours.
+        bands, energies: octaves of the picture before (luma and colour differences; luma alone, if ``grey``), and their
+            energies in a neighbourhood.
+        field, dues: octaves of new grain of the whole strength, in the same components, and their energies, evened out.
         rows, columns, light: flat blocks on the face, and how bright they are.
     """
 
@@ -66,6 +77,7 @@ class FaceGrain:
     bands: tuple[_Map, ...]
     energies: tuple[_Map, ...]
     field: tuple[_Map, ...]
+    dues: tuple[_Map, ...]
     rows: NDArray[np.intp]
     columns: NDArray[np.intp]
     light: NDArray[np.float64]
@@ -89,10 +101,10 @@ class FaceGrain:
         given = np.clip(_halved(share, self.level), 0.0, 1.0)
         # At most what a cross-fade of this share can have taken.
         most = 1.0 - np.square(1.0 - given)
-        octaves = laplacian_pyramid(self._seen(area), _OCTAVES + 1)[:_OCTAVES]
+        octaves = laplacian_pyramid(_seen(area, self.grey), _OCTAVES + 1)[:_OCTAVES]
         light = gaussian_blur(luma(area), _LIGHT)
         mixed: list[_Map] = []
-        weight = np.zeros((*light.shape, 1), np.float32)
+        weight = np.zeros_like(light)
         for index, (octave, before, energy) in enumerate(zip(octaves, self.bands, self.energies, strict=True)):
             shared = _solid(gaussian_blur(octave * before, _WINDOWS[index]))
             survived = np.square(np.clip(shared / (energy + np.float32(1e-9)), 0.0, 1.0))
@@ -102,11 +114,11 @@ class FaceGrain:
             # Where nothing was taken nothing is missing, however grainless the face was before.
             limit = np.minimum(_sized(most, survived)[:, :, None], 2.0 * lost)
             missing = np.clip(lost - excess, 0.0, limit)
-            weight = np.sqrt(missing)
+            weight = np.sqrt(missing).reshape(self.field[index].shape)
             mixed.append(self.field[index] * weight)
-        mixed.append(self.field[_OCTAVES] * _solid(_sized(weight, self.field[_OCTAVES])))
-        laid = collapse(tuple(mixed))
-        laid *= np.stack([self.grain.at(light, c) for c in range(3)], axis=-1) * np.float32(amount)
+        mixed.append(self.field[_OCTAVES] * _sized(weight, self.field[_OCTAVES]))
+        laid = _solid(collapse(tuple(mixed))) * np.float32(amount)
+        laid = np.repeat(laid, 3, axis=2) if self.grey else _transformed(laid, _FROM_LUMA)
         laid = _enlarged(laid, full, self.level)
         # Cut evenly on both sides near black and white: cut on one side only, grain would lift the one and dull the other.
         room = np.minimum(full, np.float32(1) - full)
@@ -117,8 +129,8 @@ class FaceGrain:
     def _excess(self, index: int, octave: _Map, survived: _Map, light: _Map) -> _Map:
         """What flat places hold beside the survived grain, as a share of the grain's energy; h x w x 1 or 3, may be below 0.
 
-        That is what the restoration put there itself, and, below 0, what the face lacked before. A face that has more fine
-        structure than its background is taken to have skin, not grain.
+        That is what the restoration put there itself, and what the face lacked before, as grain is only given back. A face
+        that has more fine structure than its background is taken to have skin, not grain.
         """
         side = BLOCK >> index
         rows, columns = self.rows >> index, self.columns >> index
@@ -128,24 +140,20 @@ class FaceGrain:
         rows, columns, bright = rows[fits], columns[fits], self.light[fits]
         groups = np.array_split(np.argsort(bright), min(_LIGHTS, max(1, len(bright) // _ENOUGH)))
         lights = np.array([bright[g].mean() for g in groups])
-        unit = np.square(self.field[index]).mean(axis=(0, 1), dtype=np.float64)
         found: list[_Map] = []
         for c in range(octave.shape[2]):
-            now, before, kept = (
+            now, before, kept, due = (
                 block_means(np.ascontiguousarray(x[:, :, c]), rows, columns, side)
-                for x in (np.square(octave), np.square(_solid(self.bands[index])), survived)
+                for x in (np.square(octave), np.square(_solid(self.bands[index])), survived, _solid(self.dues[index]))
             )
-            due = np.maximum(self.grain.at(bright.astype(np.float32), c).astype(np.float64) ** 2 * unit[c], 1e-12)
-            added = (now - kept * before) / due
-            lacking = np.minimum(before / due - 1.0, 0.0)
             # Medians: lines that the restoration sharpened are no grain.
-            shares = np.array([np.median(added[g]) + np.median(kept[g]) * np.median(lacking[g]) for g in groups])
+            middle = np.array(
+                [[np.median(x[g]) for g in groups] for x in (now - kept * before, kept, due - before, due)]
+            )
+            added, survival, lacking, whole = middle
+            shares = (added + (1.0 - survival) * np.maximum(lacking, 0.0)) / np.maximum(whole, 1e-12)
             found.append(curve(light, lights, shares))
         return np.stack(found, axis=-1)
-
-    def _seen(self, pixels: Pixels) -> _Map:
-        """What survival is told from: luma in black and white, as all channels are alike, else each channel by itself."""
-        return luma(pixels) if self.grey else pixels
 
 
 def measure_face_grain(
@@ -179,14 +187,16 @@ def measure_face_grain(
 
     rows, columns = box.to_slices()
     area = _halved(picture[rows, columns], level)
-    bands = laplacian_pyramid(luma(area) if grey else area, _OCTAVES + 1)[:_OCTAVES]
+    bands = laplacian_pyramid(_seen(area, grey), _OCTAVES + 1)[:_OCTAVES]
     energies = tuple(_solid(gaussian_blur(np.square(band), sigma)) for band, sigma in zip(bands, _WINDOWS, strict=True))
+    light = gaussian_blur(luma(area), _LIGHT)
     field = _field(grain, area.shape[0], area.shape[1], seed)
-    if grey:
-        field = np.repeat(field[:, :, :1], 3, axis=2)
-    found_rows, found_columns, light = np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0)
+    field *= np.stack([grain.at(light, c) for c in range(3)], axis=-1)
+    # In black and white the three are alike but for their signs' chance: one of them is the grain.
+    field = laplacian_pyramid(field[:, :, 0] if grey else _transformed(field, _TO_LUMA), _OCTAVES + 1)
+    found_rows, found_columns, found_light = np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0)
     if min(area.shape[:2]) >= BLOCK:
-        found_rows, found_columns, light = flat_blocks(area, _halved(laid, level) > _FULL)
+        found_rows, found_columns, found_light = flat_blocks(area, _halved(laid, level) > _FULL)
     return FaceGrain(
         grain=grain,
         level=level,
@@ -194,10 +204,11 @@ def measure_face_grain(
         grey=grey,
         bands=bands,
         energies=energies,
-        field=laplacian_pyramid(field, _OCTAVES + 1),
+        field=field,
+        dues=tuple(_solid(gaussian_blur(np.square(octave), _EVEN)) for octave in field[:_OCTAVES]),
         rows=found_rows,
         columns=found_columns,
-        light=light,
+        light=found_light,
     )
 
 
@@ -223,6 +234,16 @@ def _field(grain: Grain, height: int, width: int, seed: int) -> Pixels:
             mixed += waves[d] * amplitude
         field[:, :, c] = np.fft.irfft2(mixed, s=(height, width))
     return field
+
+
+def _seen(pixels: Pixels, grey: bool) -> _Map:
+    """What grain is told from: luma in black and white, as all channels are alike, else luma and colour differences."""
+    return luma(pixels) if grey else _transformed(pixels, _TO_LUMA)
+
+
+def _transformed(x: _Map, matrix: _Map) -> _Map:
+    """Each pixel of H x W x 3 times a 3 x 3 matrix."""
+    return np.asarray(cv2.transform(x, matrix), dtype=np.float32)
 
 
 def _solid(x: _Map) -> _Map:
