@@ -158,6 +158,12 @@ def _load_inspect() -> _Command:
     return inspect
 
 
+def _load_review() -> _Command:
+    from likeness.cli.review import review
+
+    return review
+
+
 # A further command (serve, batch) gets a module of this package, a loader above and a line here.
 _COMMANDS: dict[str, _Entry] = {
     "restore": _Entry(summary="restore the faces in pictures", load=_load_restore),
@@ -166,5 +172,6 @@ _COMMANDS: dict[str, _Entry] = {
     "models": _Entry(summary="list, fetch and import networks", load=_load_models),
     "train": _Entry(summary="train a network of your own", load=_load_train),
     "inspect": _Entry(summary="show in figures what a restoration did", load=_load_inspect),
+    "review": _Entry(summary="let people rate settings or tools, blind", load=_load_review),
     "evaluate": _Entry(summary="score a network on portraits it has not seen", load=_load_evaluate),
 }

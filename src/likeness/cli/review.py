@@ -1,0 +1,238 @@
+"""``likeness review``: a blind comparison of settings or tools by people, and its results."""
+
+from __future__ import annotations
+
+import json
+import secrets
+import socket
+from argparse import ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from likeness.cli.console import Console
+from likeness.cli.restore import Parser, add_verbosity, verbosity
+from likeness.cli.table import table
+from likeness.errors import ConfigError, MissingExtraError
+
+if TYPE_CHECKING:
+    from likeness.studio.review.results import Results
+    from likeness.studio.review.session import ReviewSession
+
+__all__ = ["review"]
+
+_DESCRIPTION = """\
+Let people rate versions of the same pictures without knowing which is which: several settings, or several tools.
+
+NAME=FOLDER names a side and the folder of its pictures; they belong together by their names, but for the suffix. The
+session is made in --session DIR and served as a page for this machine's browser until Ctrl-C. Without sides, a session
+that exists goes on. Votes are kept the moment they are given."""
+
+_EPILOG = """\
+exit status:
+  0    done; the page was served until Ctrl-C
+  1    a picture cannot be read, or the session cannot be read or written
+  2    nothing was begun: a flag, a folder or a name cannot be used, or a program is missing
+
+examples:
+  likeness review standard=out/standard natural=out/natural --session tuesday --originals photos
+  likeness review --session tuesday
+  likeness review --report tuesday --html tuesday.html"""
+
+_LOCAL = ("127.0.0.1", "localhost", "::1")
+
+
+def review(argv: Sequence[str], console: Console) -> int:
+    """Run the command.
+
+    Returns:
+        0.
+
+    Raises:
+        ConfigError: for options that cannot be used; nothing was made then.
+        MissingExtraError: if the web server is not installed.
+        RecordError, ImageReadError, PairError: if a session cannot be made or read.
+        ImageWriteError: if a report cannot be written.
+        SystemExit: for ``--help``, and for arguments that cannot be parsed.
+    """
+    flags = _parser().parse_args(argv)
+    console.verbosity = verbosity(flags)
+    _check(flags)
+    if flags.report is not None:
+        return _report(flags, console)
+    if not flags.no_serve:
+        _require_server()
+    session = _session(flags, console)
+    if not flags.no_serve:
+        _serve(session, flags, console)
+    return 0
+
+
+def _check(flags: Namespace) -> None:
+    if (flags.session is None) == (flags.report is None):
+        raise ConfigError("review wants --session DIR to make or go on with a session, or --report DIR to count it")
+    if flags.report is not None and (flags.sides or flags.no_serve):
+        raise ConfigError("--report counts a session that exists: no sides and no --no-serve with it")
+    if flags.report is None and (flags.json or flags.html):
+        raise ConfigError("--json and --html belong to --report DIR")
+    if not flags.sides and (flags.originals or flags.title or flags.question or flags.max_side is not None):
+        raise ConfigError("--originals, --title, --question and --max-side are for a new session: name its sides, too")
+    if len({name for name, _ in flags.sides}) < len(flags.sides):
+        raise ConfigError("two sides have the same name; give each its own")
+    if not 0 <= flags.port <= 65535:
+        raise ConfigError(f"--port must be 0 to 65535, not {flags.port}")
+    if flags.json is not None and flags.html is not None and flags.json.resolve() == flags.html.resolve():
+        raise ConfigError("--json and --html name the same file; choose two")
+
+
+def _session(flags: Namespace, console: Console) -> ReviewSession:
+    from likeness.studio.review.session import ReviewSession
+
+    if not flags.sides:
+        return ReviewSession(flags.session)
+    from likeness.studio.review.making import SessionOptions, make_session
+
+    options = SessionOptions(title=flags.title, question=flags.question, originals=flags.originals)
+    if flags.max_side is not None:
+        options = SessionOptions(
+            title=flags.title, question=flags.question, originals=flags.originals, max_side=flags.max_side
+        )
+    session = make_session(flags.session, dict(flags.sides), options)
+    console.say(f"{flags.session}: {len(session.items)} pictures of {len(session.sides)} sides")
+    return session
+
+
+def _require_server() -> None:
+    try:
+        import fastapi
+        import uvicorn
+    except ImportError as error:
+        sentence = 'the page of a review needs a web server: pip install "likeness[serve]"'
+        raise MissingExtraError(sentence) from error
+    del fastapi, uvicorn
+
+
+def _serve(session: ReviewSession, flags: Namespace, console: Console) -> None:
+    import uvicorn
+
+    from likeness.studio.review.app import make_app
+
+    local = flags.host in _LOCAL
+    key = "" if local else secrets.token_urlsafe(9)
+    family = socket.AF_INET6 if ":" in flags.host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as listening:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            listening.bind((flags.host, flags.port))
+        except OSError as error:
+            raise ConfigError(
+                f"{flags.host} port {flags.port} cannot be used ({error.strerror or error}); choose another --port"
+            ) from error
+        port = listening.getsockname()[1]
+        shown = f"[{flags.host}]" if ":" in flags.host else flags.host
+        if not local:
+            console.warn("everybody in this network who has the address can rate; it is not encrypted")
+        console.notice(f"raters open http://{shown}:{port}/{key and f'#key={key}'}   (Ctrl-C ends)")
+        app = make_app(session, hosts=(*_LOCAL, "[::1]") if local else (), key=key)
+        server = uvicorn.Server(uvicorn.Config(app, log_level="debug" if console.verbosity > 1 else "warning"))
+        server.run(sockets=[listening])
+    console.say(f"count the votes with: likeness review --report {flags.session}")
+
+
+def _report(flags: Namespace, console: Console) -> int:
+    from likeness.imaging.files import write_text_atomically
+    from likeness.studio.review.report import page, to_dict
+    from likeness.studio.review.results import count
+    from likeness.studio.review.session import ReviewSession
+
+    session = ReviewSession(flags.report)
+    results = count(session)
+    as_json = json.dumps(to_dict(session, results), indent=2, ensure_ascii=False, allow_nan=False)
+    if str(flags.json) == "-":
+        console.show(as_json)
+    else:
+        console.show(_text(session, results))
+        if flags.json is not None:
+            write_text_atomically(as_json, flags.json)
+    if flags.html is not None:
+        write_text_atomically(page(session, results), flags.html)
+        console.say(f"page written to {flags.html}")
+    return 0
+
+
+def _text(session: ReviewSession, results: Results) -> str:
+    from likeness.studio.intervals import shown
+    from likeness.studio.review.report import METHOD, agreement_words, by_place
+
+    sides = [
+        (side.name, shown(side.mean.value), side.mean.bounds(), str(side.mean.n), *map(str, side.scores))
+        for side in results.sides
+    ]
+    pairs = [
+        (
+            f"{pair.first} - {pair.second}",
+            shown(pair.difference.value, signed=True),
+            pair.difference.bounds(signed=True),
+            f"{pair.wins}, {pair.losses}, {pair.ties}",
+            pair.preference.percent(),
+            pair.preference.percent_bounds(),
+            ", ".join(map(str, pair.ballots)),
+        )
+        for pair in results.pairs
+    ]
+    raters = [(rater.name, f"{rater.given} of {rater.asked}", shown(rater.mean)) for rater in results.raters]
+    people = f"{len(raters)} rater{'' if len(raters) == 1 else 's'}"
+    parts = [
+        f"{len(session.items)} pictures, {people}, {results.given} of {results.asked} ratings given",
+        "\n".join(pair.sentence for pair in results.pairs),
+        table(("side", "mean", "95% interval", "pictures", "1", "2", "3", "4", "5"), sides),
+        table(("pair", "difference", "interval", "won, lost, tied", "preferred", "interval", "votes"), pairs),
+        f"agreement: alpha {shown(results.alpha)}, {agreement_words(results.alpha)}\n"
+        f"mean by place on the screen: {by_place(results)}",
+    ]
+    if raters:
+        parts.append(table(("rater", "ratings", "mean"), raters))
+    if results.comments:
+        rows = [(b.item, b.side, b.rater, str(b.score or "-"), " ".join(b.comment.split())) for b in results.comments]
+        parts.append(table(("picture", "side", "rater", "score", "comment"), rows))
+    return "\n\n".join([*parts, METHOD])
+
+
+def _side(text: str) -> tuple[str, Path]:
+    name, equals, folder = text.partition("=")
+    if not equals or not name.strip() or not folder:
+        raise ArgumentTypeError(f'"{text}" is no side; write NAME=FOLDER, such as natural=out/natural')
+    return name.strip(), Path(folder).expanduser()
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="likeness review",
+        usage="likeness review NAME=FOLDER NAME=FOLDER... --session DIR [flags]\n"
+        "       likeness review --session DIR | --report DIR [flags]",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("sides", metavar="NAME=FOLDER", nargs="*", type=_side, help="2 to 4 sides and their pictures")
+    parser.add_argument("--session", type=Path, metavar="DIR", help="the session's folder; made if sides are named")
+    made = parser.add_argument_group("a new session")
+    made.add_argument("--originals", type=Path, metavar="FOLDER", help="show the pictures before the work, too")
+    made.add_argument(
+        "--title", default="", metavar="TEXT", help="shown to the raters; it must not give the sides away"
+    )
+    made.add_argument("--question", default="", metavar="TEXT", help="what they are asked, instead of the page's own")
+    made.add_argument("--max-side", type=int, metavar="PX", help="reduce pictures to this longest side (2048)")
+    served = parser.add_argument_group("the page")
+    served.add_argument(
+        "--host", default="127.0.0.1", metavar="NAME", help="this machine only (127.0.0.1); 0.0.0.0: all"
+    )
+    served.add_argument("--port", type=int, default=8766, metavar="N", help="8766; 0 takes a free one")
+    served.add_argument("--no-serve", action="store_true", help="make the session, and stop")
+    report = parser.add_argument_group("results")
+    report.add_argument("--report", type=Path, metavar="DIR", help="count the votes of a session, and tell the sides")
+    report.add_argument("--json", type=Path, metavar="FILE", help='write everything as JSON; "-" prints it instead')
+    report.add_argument("--html", type=Path, metavar="FILE", help="write one page with pictures")
+    add_verbosity(parser)
+    return parser

@@ -1,0 +1,102 @@
+"""SQLite files of a studio's records: opened, checked to be of the right kind, every change on the disk before it counts."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from likeness.errors import RecordError
+
+__all__ = ["RecordKind", "open_records", "transaction"]
+
+_WAIT = 30.0
+"""Seconds to wait for another process that is writing."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RecordKind:
+    """A kind of file.
+
+    Attributes:
+        what: its name in messages, such as "a review session".
+        number: SQLite's application_id, by which a file of another kind is told apart; not 0.
+        schema: SQL that makes the tables.
+        version: of the tables; a file of a newer one is refused.
+    """
+
+    what: str
+    number: int
+    schema: str
+    version: int = 1
+
+
+@contextmanager
+def open_records(path: Path, kind: RecordKind, *, create: bool) -> Generator[sqlite3.Connection]:
+    """A connection in autocommit mode; rows can be read by name.
+
+    The rollback journal is SQLite's own and the disk is waited for, so that a process that is killed, or a machine that
+    loses power, loses no change that was reported as done. No write-ahead log: studios keep such files on network
+    drives, where it does not work.
+
+    Args:
+        path: the file.
+        kind: what it has to be.
+        create: make it if it does not exist.
+
+    Raises:
+        RecordError: if the file is missing, of another kind, damaged, or cannot be written. Also for errors of SQLite that
+            are raised inside the context.
+    """
+    if not create and not path.is_file():
+        raise RecordError(f"{path} does not exist, or is no file; check the name")
+    try:
+        connection = sqlite3.connect(path, timeout=_WAIT, isolation_level=None)
+    except sqlite3.Error as error:
+        raise RecordError(f"{path} cannot be opened ({error}); check the folder and its permissions") from error
+    connection.row_factory = sqlite3.Row
+    try:
+        connection.execute("PRAGMA synchronous = FULL")
+        connection.execute("PRAGMA foreign_keys = ON")
+        _prepare(connection, path, kind)
+        yield connection
+    except sqlite3.OperationalError as error:
+        raise RecordError(f"{path} cannot be used ({error}); check the disk, its space and the permissions") from error
+    except sqlite3.DatabaseError as error:
+        raise RecordError(f"{path} is not {kind.what}, or is damaged ({error}); take another or a copy") from error
+    finally:
+        connection.close()
+
+
+def _prepare(connection: sqlite3.Connection, path: Path, kind: RecordKind) -> None:
+    found, version = (int(connection.execute(f"PRAGMA {name}").fetchone()[0]) for name in _STAMPS)
+    if found == kind.number:
+        if version > kind.version:
+            raise RecordError(f"{path} was written by a newer Likeness (tables {version}, known are {kind.version})")
+        return
+    if found or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+        raise RecordError(f"{path} is a database, but not {kind.what}; check the name")
+    with transaction(connection):
+        # Another process may have been quicker.
+        if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
+            for statement in kind.schema.split(";"):
+                connection.execute(statement)
+            connection.execute(f"PRAGMA application_id = {kind.number}")
+            connection.execute(f"PRAGMA user_version = {kind.version}")
+
+
+_STAMPS = ("application_id", "user_version")
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Generator[None]:
+    """All of the changes inside, or none; others wait meanwhile."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+    except BaseException:
+        connection.execute("ROLLBACK")
+        raise
+    connection.execute("COMMIT")
