@@ -68,8 +68,9 @@ class _Checked:
     @property
     def status(self) -> str:
         """ "refuse", "warn" or "fine"."""
-        levels = {finding.level for finding in self.findings}
-        return next((level for level in ("refuse", "warn") if level in levels), "fine")
+        from likeness.faces.findings import picture_status
+
+        return picture_status(self.findings)
 
     def to_dict(self) -> dict[str, Any]:
         return {

@@ -19,13 +19,13 @@ from likeness.cli.plan import Job, plan
 from likeness.cli.restore import RestoreOptions
 from likeness.errors import ConfigError, ImageReadError, ImageWriteError, LikenessError, NoFaceError
 from likeness.evidence.inspection import Inspector
-from likeness.imaging.colour import luma
 from likeness.imaging.decode import HEAD_BYTES, sniff_format
 from likeness.imaging.encode import encode_image, find_format
 from likeness.imaging.files import (
     DEFAULT_MAX_PIXELS,
     output_suffix,
     read_image,
+    result_suffix,
     write_bytes_atomically,
     write_image,
 )
@@ -34,6 +34,7 @@ from likeness.restore.clock import Clock
 from likeness.restore.compare import compare
 from likeness.restore.outcome import FaceOutcome, Restoration
 from likeness.restore.pipeline import Restorer
+from likeness.restore.repair import damage_of
 from likeness.restore.report import PictureRecord, RunRecord, face_record, write_report
 
 __all__ = ["run"]
@@ -333,8 +334,7 @@ def _standard_suffix(job: Job, data: bytes | None) -> str:
     """The suffix, and with it the format, of a result on standard output: as the input's."""
     if job.source is not None:
         return output_suffix(job.source)
-    kind = (sniff_format((data or b"")[:HEAD_BYTES]) or "").lower()
-    return output_suffix(f"picture.{ {'heif': 'heic'}.get(kind, kind) }")
+    return result_suffix((data or b"")[:HEAD_BYTES])
 
 
 def _to_standard_output(data: bytes) -> str:
@@ -397,12 +397,11 @@ def _repaired(restoration: Restoration) -> str:
 
 
 def _damage(options: RestoreOptions) -> NDArray[np.float32] | None:
-    """The damage mask, H x W in [0, 1]; what is transparent in it is not damaged."""
+    """The damage mask, H x W in [0, 1], if there is one."""
     if options.damage_mask is None:
         return None
     mask = read_image(options.damage_mask, max_pixels=options.max_pixels or DEFAULT_MAX_PIXELS)
-    grey = luma(mask.pixels)
-    return np.clip(grey if mask.alpha is None else grey * mask.alpha, 0, 1)
+    return damage_of(mask)
 
 
 def _summary(records: Sequence[PictureRecord], seconds: float) -> str:

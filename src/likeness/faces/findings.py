@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias
 
 from likeness.errors import ConfigError
 
-__all__ = ["CODES", "Finding", "Level", "Limits"]
+__all__ = ["CODES", "Finding", "Level", "Limits", "picture_status"]
 
 Level: TypeAlias = Literal["refuse", "warn", "note"]
 """refuse: not worth the work as it is; warn: a person should look, before or after; note: good to know."""
@@ -139,3 +140,9 @@ class Limits:
     def level(self, code: str) -> Level:
         """The level of a code under these limits."""
         return "refuse" if code in self.refuse else CODES[code]
+
+
+def picture_status(findings: Sequence[Finding]) -> Literal["refuse", "warn", "fine"]:
+    """What the findings of a picture come to: the gravest level, notes aside."""
+    levels = {finding.level for finding in findings}
+    return "refuse" if "refuse" in levels else "warn" if "warn" in levels else "fine"

@@ -28,6 +28,7 @@ __all__ = [
     "is_picture",
     "output_suffix",
     "read_image",
+    "result_suffix",
     "write_bytes_atomically",
     "write_image",
     "write_text_atomically",
@@ -66,6 +67,12 @@ def output_suffix(path: Path | str) -> str:
     if suffix.lower() in SUFFIXES_WRITE:
         return suffix
     return _REPLACED.get(suffix.lower(), ".png")
+
+
+def result_suffix(head: bytes) -> str:
+    """The suffix of a result for a picture that has no name, from its first `HEAD_BYTES` bytes; see `output_suffix`."""
+    kind = (sniff_format(head) or "").lower()
+    return output_suffix(f"picture.{ {'heif': 'heic'}.get(kind, kind) }")
 
 
 def read_image(source: PictureSource, *, max_pixels: int = DEFAULT_MAX_PIXELS, name: str | None = None) -> Image:

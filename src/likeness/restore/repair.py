@@ -16,6 +16,7 @@ from likeness.errors import ControlError
 from likeness.faces.align import align, unwarp, warp
 from likeness.faces.face import Alignment, Face
 from likeness.faces.regions import region_masks
+from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Image, Pixels
 from likeness.restore.balance import Balance, apply_balance, measure_balance
@@ -24,7 +25,7 @@ from likeness.restore.fringes import fade_fringes, find_fringes
 from likeness.restore.repairs import Repairs
 from likeness.restore.scratches import Marks, find_marks
 
-__all__ = ["RepairResult", "face_guards", "filled_in_crop", "repair"]
+__all__ = ["RepairResult", "damage_of", "face_guards", "filled_in_crop", "repair"]
 
 _KEPT = ("eye", "brow", "lip", "nose", "hair")
 _SKIN = ("cheek", "forehead", "edge", "ear")
@@ -80,6 +81,13 @@ class RepairResult:
             else {"amount": self.repairs.fringes, "area": round(float((self.fringes > 0.1).mean()), 6)},
             "filled": None if self.filled is None else {"area": round(float(self.filled.mean()), 6)},
         }
+
+
+def damage_of(mask: Image) -> _Map:
+    """A damage mask, H x W in [0, 1], from a picture that is white where another holds nothing; what is transparent in it
+    is not damaged."""
+    grey = luma(mask.pixels)
+    return np.clip(grey if mask.alpha is None else grey * mask.alpha, 0, 1)
 
 
 def repair(

@@ -15,8 +15,11 @@ from starlette.middleware.cors import CORSMiddleware
 from likeness.checkpoints.catalog import DEFAULT_MODEL
 from likeness.evidence.inspection import Inspector
 from likeness.restore.pipeline import Restorer
+from likeness.server.catalogue import catalogue_router
+from likeness.server.forms import errors
 from likeness.server.guard import Guard
 from likeness.server.metrics import METRICS_TYPE
+from likeness.server.pictures import pictures_router
 from likeness.server.pool import WorkPool
 from likeness.server.problems import add_error_handlers
 from likeness.server.settings import ServerSettings
@@ -67,7 +70,8 @@ def create_app(settings: ServerSettings, restorer: Restorer, *, model: str = DEF
     )
     app.state.likeness = state
     add_error_handlers(app)
-    app.include_router(_router)
+    for router in (pictures_router, catalogue_router, _router):
+        app.include_router(router)
     app.add_middleware(Guard, settings=settings, metrics=state.metrics)
     if settings.cors:
         # Outermost, so that a page that may call the server can read its refusals, too.
@@ -99,7 +103,7 @@ class Health(BaseModel):
     version: str = Field(description="Likeness's version.", examples=["0.1.0"])
 
 
-@_router.get("/healthz", summary="Whether the server lives")
+@_router.get("/healthz", summary="Whether the server lives", responses=errors())
 async def healthz() -> Health:
     """Answers without a key."""
     return Health(version=version("likeness"))
@@ -109,7 +113,7 @@ async def healthz() -> Health:
     "/metrics",
     summary="Figures for Prometheus",
     response_class=Response,
-    responses={200: {"content": {METRICS_TYPE: {"schema": {"type": "string"}}}}},
+    responses={200: {"content": {METRICS_TYPE: {"schema": {"type": "string"}}}}, **errors()},
 )
 def metrics(state: State) -> Response:
     return Response(state.metrics.page(), media_type=METRICS_TYPE)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
-import contextlib
 import hmac
 import logging
 import time
@@ -48,11 +47,6 @@ _OPEN = frozenset({"/healthz"})
 
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 """Methods that get a figure of their own; a client may make up others without end."""
-
-_DRAINED_BYTES = 16 << 20
-_DRAINED_SECONDS = 5.0
-"""How much of a refused request's body is read and thrown away, so that its sender gets to read the answer: a connection
-that is closed with unread bytes is reset, and the answer with it."""
 
 _SLOWEST = 16 << 10
 """Bytes a second that a body has to come at on the whole; a modem's pace."""
@@ -142,7 +136,6 @@ class _Exchange:
         self._began = time.perf_counter()
         self._received = 0
         self._body_done = "content-length" not in self._headers and "transfer-encoding" not in self._headers
-        self._stalled = False
         self._status = 0
 
     async def run(self, app: ASGIApp, refusal: ProblemError | None) -> None:
@@ -182,7 +175,6 @@ class _Exchange:
         try:
             message = await asyncio.wait_for(self._receive(), self._settings.stall_seconds)
         except asyncio.TimeoutError:
-            self._stalled = True
             raise _too_slow() from None
         if message["type"] != "http.request":
             return message
@@ -194,7 +186,6 @@ class _Exchange:
             raise too_large(self._settings.max_request)
         allowed = self._settings.stall_seconds + self._received / _SLOWEST
         if not self._body_done and time.perf_counter() - self._began > allowed:
-            self._stalled = True
             raise _too_slow()
         return message
 
@@ -206,27 +197,7 @@ class _Exchange:
                 headers.setdefault(name, value)
             # What was made of a client's picture is nobody else's.
             headers.setdefault("Cache-Control", "no-store")
-            if not self._body_done:
-                headers["Connection"] = "close"
-                await self._drain()
         await self._send(message)
-
-    async def _drain(self) -> None:
-        """Throw away what is left of a body that no route wanted, if that is little."""
-        length = self._headers.get("content-length", "0")
-        if self._stalled or (length.isdecimal() and int(length) - self._received > _DRAINED_BYTES):
-            return
-
-        async def discard() -> None:
-            left = _DRAINED_BYTES
-            while left > 0:
-                message = await self._receive()
-                left -= len(message.get("body", b""))
-                if not message.get("more_body", False):
-                    return
-
-        with contextlib.suppress(asyncio.TimeoutError):
-            await asyncio.wait_for(discard(), _DRAINED_SECONDS)
 
     @property
     def _route(self) -> str:

@@ -34,6 +34,7 @@ class ServerSettings:
         cors: origins such as "https://studio.example" whose pages may call the server from a browser.
         allowed_hosts: names by which the server may be called, over and above its own address. Bound to loopback it answers
             to no other, so that no page of the web can reach it under a name of its own (DNS rebinding).
+        proxies: addresses of reverse proxies whose X-Forwarded-For names the client.
         data: the private folder for jobs; it is made with access for this user only.
         keep_hours: how long a job and its pictures are kept after its end.
         max_upload: bytes of one picture file.
@@ -58,6 +59,7 @@ class ServerSettings:
     api_key: str | None = field(default=None, repr=False)
     cors: tuple[str, ...] = ()
     allowed_hosts: tuple[str, ...] = ()
+    proxies: tuple[str, ...] = ()
     data: Path = field(default_factory=default_data_folder)
     keep_hours: float = 24.0
     max_upload: int = 64 << 20

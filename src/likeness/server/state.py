@@ -98,6 +98,7 @@ class ServerState:
         pool: where all work on pictures is done, in turn over clients.
         held: uploads in memory.
         metrics: figures for Prometheus.
+        closing: set when the server is about to stop; streams end then.
     """
 
     settings: ServerSettings
@@ -107,6 +108,7 @@ class ServerState:
     pool: WorkPool
     held: Held
     metrics: Metrics = field(default_factory=Metrics)
+    closing: threading.Event = field(default_factory=threading.Event)
 
 
 def server_state(connection: HTTPConnection) -> ServerState:

@@ -1,0 +1,209 @@
+"""Listening: uvicorn on one socket, with time limits where it has none, and a stop that lets work end."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import socket
+from collections.abc import Callable
+from types import FrameType
+from typing import Any
+
+import h11
+import uvicorn
+from fastapi import FastAPI
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from likeness.errors import ConfigError
+from likeness.server.guard import SECURITY_HEADERS
+from likeness.server.problems import PROBLEM_TYPE, ProblemError, problem_of
+from likeness.server.settings import ServerSettings
+from likeness.server.state import ServerState
+
+__all__ = ["Listener"]
+
+_HEAD_BYTES = 16 << 10
+"""Bytes of a request's line and headers."""
+
+_STOP_SECONDS = 15
+"""How long answers that are being made may take when the server is stopped."""
+
+_LINGER_BYTES = 32 << 20
+_LINGER_SECONDS = 5.0
+"""How much of a body that was refused is read and thrown away after the answer. A connection that is closed with unread
+bytes is reset, and its other end may never see the answer."""
+
+
+class Listener:
+    """An application on its socket, which is bound when this is made.
+
+    Args:
+        app: from `likeness.server.app.create_app`.
+
+    Raises:
+        ConfigError: if the address cannot be had.
+    """
+
+    def __init__(self, app: FastAPI) -> None:
+        state: ServerState = app.state.likeness
+        settings = state.settings
+        self._socket = _bind(settings)
+        protocol = type("_BoundProtocol", (_Protocol,), {"settings": settings})
+        config = uvicorn.Config(
+            app,
+            http=protocol,
+            ws="none",
+            lifespan="on",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=bool(settings.proxies),
+            forwarded_allow_ips=list(settings.proxies),
+            h11_max_incomplete_event_size=_HEAD_BYTES,
+            timeout_graceful_shutdown=_STOP_SECONDS,
+        )
+        self._server = _Server(config, state)
+
+    @property
+    def url(self) -> str:
+        """Where it listens, such as "http://127.0.0.1:8470"."""
+        host, port = self._socket.getsockname()[:2]
+        return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+    def run(self, ready: Callable[[str], None] | None = None) -> None:
+        """Serve until `stop`, or in the main thread an interrupt or a termination signal. Work that was begun is ended.
+
+        Args:
+            ready: called with the address once requests are answered.
+        """
+        url = self.url
+        self._server.ready = (lambda: ready(url)) if ready else None
+        self._server.run(sockets=[self._socket])
+
+    def stop(self) -> None:
+        """Have `run` return soon; may be called from any thread."""
+        self._server.end()
+
+
+class _Server(uvicorn.Server):
+    """uvicorn's server; it ends in good order with status 0, and tells streams that it does."""
+
+    def __init__(self, config: uvicorn.Config, state: ServerState) -> None:
+        super().__init__(config)
+        self._state = state
+        self.ready: Callable[[], None] | None = None
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        if self.started and self.ready is not None:
+            self.ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        # uvicorn would raise the signal again at the end, and the process die of it as if something had gone wrong.
+        if self.should_exit:
+            self.force_exit = True
+        self.end()
+
+    def end(self) -> None:
+        self._state.closing.set()
+        self.should_exit = True
+
+
+class _Protocol(H11Protocol):
+    """A connection. uvicorn waits for a request's head for ever, and refuses in plain text; this one does not."""
+
+    settings: ServerSettings
+    _head_timer: asyncio.TimerHandle | None = None
+    _linger_timer: asyncio.TimerHandle | None = None
+    _lingered = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        if len(self.connections) > self.settings.connections:
+            sentence = f"the server has {self.settings.connections} connections open and takes no more; try again later"
+            self._refuse(ProblemError(503, "too-many-connections", sentence, headers={"Retry-After": "5"}))
+            return
+        self._await_head()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        if self.conn.their_state is h11.IDLE and not self.transport.is_closing():
+            self._await_head()
+        else:
+            self._stop_waiting()
+        if self._linger_timer is not None:
+            self._lingered += len(data)
+            if self.conn.their_state is not h11.SEND_BODY:
+                self._stop_lingering()
+            elif self._lingered > _LINGER_BYTES:
+                self.transport.close()
+
+    def on_response_complete(self) -> None:
+        if self.conn.their_state is h11.SEND_BODY and self._linger_timer is None and not self.transport.is_closing():
+            self._linger_timer = self.loop.call_later(_LINGER_SECONDS, self.transport.close)
+        super().on_response_complete()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._stop_waiting()
+        self._stop_lingering()
+        super().connection_lost(exc)
+
+    def send_400_response(self, msg: str) -> None:
+        self._refuse(
+            ProblemError(400, "request-damaged", "this is no request that can be read (HTTP/1.1); send it again")
+        )
+
+    def _await_head(self) -> None:
+        if self._head_timer is None:
+            self._head_timer = self.loop.call_later(self.settings.stall_seconds, self._head_late)
+
+    def _stop_waiting(self) -> None:
+        if self._head_timer is not None:
+            self._head_timer.cancel()
+            self._head_timer = None
+
+    def _stop_lingering(self) -> None:
+        if self._linger_timer is not None:
+            self._linger_timer.cancel()
+            self._linger_timer = None
+            self._lingered = 0
+
+    def _head_late(self) -> None:
+        self._head_timer = None
+        if not self.transport.is_closing():
+            self._refuse(ProblemError(408, "upload-too-slow", "the request stopped coming; send it again"))
+
+    def _refuse(self, error: ProblemError) -> None:
+        """Answer without asking the application, and close."""
+        problem, headers = problem_of(error)
+        body = json.dumps(problem.model_dump()).encode()
+        lines = {
+            "Content-Type": PROBLEM_TYPE,
+            "Content-Length": str(len(body)),
+            "Connection": "close",
+            **headers,
+            **SECURITY_HEADERS,
+        }
+        head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
+        self.transport.write(f"HTTP/1.1 {problem.status} {problem.title}\r\n{head}\r\n".encode() + body)
+        self.transport.close()
+
+
+def _bind(settings: ServerSettings) -> socket.socket:
+    address: Any = (settings.host, settings.port)
+    try:
+        family = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0][0]
+        listening = socket.socket(family, socket.SOCK_STREAM)
+    except OSError as error:
+        raise ConfigError(f"{settings.host} is no address of this machine ({error.strerror}); check --host") from error
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        listening.bind(address)
+        listening.listen(128)
+    except OSError as error:
+        listening.close()
+        raise ConfigError(
+            f"{settings.host}:{settings.port} cannot be listened on ({error.strerror}); choose another --port, or stop "
+            "what is there"
+        ) from error
+    return listening

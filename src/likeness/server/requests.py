@@ -1,0 +1,189 @@
+"""What a request asks for: the fields of a form, with the names, ranges and sentences of the command line."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from likeness.errors import ConfigError
+from likeness.imaging.encode import FORMATS, FileFormat, find_format
+from likeness.restore.config import Settings, settings_from
+from likeness.restore.controls import PRESETS, Controls, RegionWeights
+from likeness.restore.repairs import Repairs
+from likeness.restore.selection import Selection
+
+__all__ = ["FIELDS", "MEDIA_TYPES", "RestoreRequest", "read_fields"]
+
+_Schema = dict[str, Any]
+
+MEDIA_TYPES = {
+    "JPEG": "image/jpeg",
+    "PNG": "image/png",
+    "TIFF": "image/tiff",
+    "WEBP": "image/webp",
+    "AVIF": "image/avif",
+    "BMP": "image/bmp",
+}
+"""Media type of every format that can be written."""
+
+
+def _number(low: float, high: float, text: str, **more: Any) -> _Schema:
+    return {"type": "number", "minimum": low, "maximum": high, "description": text, **more}
+
+
+FIELDS: dict[str, _Schema] = {
+    "preset": {
+        "type": "string",
+        "enum": list(PRESETS),
+        "default": "standard",
+        "description": "Base of the controls; what else is given is laid over it. GET /v1/presets shows what each sets.",
+    },
+    "degradation_scale": {
+        "anyOf": [{"type": "number", "minimum": 0.3, "maximum": 1.2}, {"type": "integer", "const": 0}],
+        "description": "How much fine texture is hidden from the network; 0 turns it off. Lower keeps more of the picture.",
+    },
+    "latent_step_decay": _number(0.005, 0.1, "Step toward a sharp face, 0.02 to 0.1; under 0.02 with a warning."),
+    "face_mask_weights": {
+        "type": "object",
+        "properties": {
+            name: {"type": "number", "minimum": 0, "maximum": 2} for name in ("all", *RegionWeights().to_dict())
+        },
+        "additionalProperties": False,
+        "description": "Priority of regions as a JSON object; `all` sets every one first.",
+        "examples": [{"eye": 1.3, "hair": 0.5}],
+    },
+    "keep_grain": {"type": "boolean", "description": "Lay the photograph's own grain back over the restored skin."},
+    "grain_amount": _number(0, 2, "How much of it; 1 matches face and background."),
+    "strength": _number(0, 1, "Opacity of the whole change."),
+    "refine": {"type": "integer", "minimum": 1, "maximum": 8, "description": "How often the network runs on a face."},
+    "mend_scratches": _number(0, 1, "Fill scratches and dust from their surroundings."),
+    "balance": _number(0, 1, "Take yellowing and fading back."),
+    "defringe": _number(0, 1, "Fade purple fringes at edges."),
+    "faces": {
+        "type": "string",
+        "pattern": "^(all|largest|centre|[0-9]{1,3}(,[0-9]{1,3}){0,30})$",
+        "default": "all",
+        "description": "all, largest, centre, or numbers in reading order such as 0,2.",
+        "examples": ["largest", "0,2"],
+    },
+    "min_face": _number(0, 100000, "Leave faces alone that are narrower, px."),
+    "max_face": _number(0, 100000, "Leave faces alone that are wider, px; not under min_face."),
+    "aligned": {"type": "boolean", "description": "The picture is an FFHQ-aligned crop of one face."},
+    "quality": {"type": "integer", "minimum": 1, "maximum": 100, "description": "For JPEG, WebP and AVIF (95)."},
+    "bit_depth": {"type": "integer", "enum": [8, 16], "description": "Of PNG and TIFF results (the picture's own)."},
+    "format": {
+        "type": "string",
+        "enum": [name.lower() for name in MEDIA_TYPES],
+        "description": "The result's format (the picture's own; HEIC becomes JPEG and GIF PNG).",
+    },
+    "evidence": {"type": "boolean", "description": "Measure each face before and after, for the report; takes time."},
+}
+"""Fields of a form that restores, by name: their JSON schema."""
+
+_TEXTS = frozenset(name for name, schema in FIELDS.items() if schema.get("type") == "string")
+_OURS = frozenset({"format", "evidence"})
+"""Fields that configuration files do not have."""
+
+_LONGEST = 1000
+"""Characters of one field; the longest that has a meaning is an object of weights."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoreRequest:
+    """How a picture is to be restored, and what is to be answered.
+
+    Attributes:
+        values: the fields as they were given, ready for JSON; `RestoreRequest.of` makes the same request of them again.
+        preset: the controls' base.
+        controls, repairs, selection, aligned, quality, bit_depth: what the fields come to.
+        file_format: the result's; None goes by the picture.
+        evidence: whether faces are measured before and after.
+    """
+
+    values: Mapping[str, Any]
+    preset: str
+    controls: Controls
+    repairs: Repairs
+    selection: Selection
+    aligned: bool
+    quality: int
+    bit_depth: Literal[8, 16] | None
+    file_format: FileFormat | None
+    evidence: bool
+
+    @staticmethod
+    def of(values: Mapping[str, Any]) -> RestoreRequest:
+        """From values by field name, numbers as numbers and weights as a mapping.
+
+        Raises:
+            ConfigError: for an unknown field, or a value of the wrong kind.
+            ControlError: for a value outside its range.
+        """
+        for name in values:
+            if name not in FIELDS:
+                # A name is a client's text: it is not repeated.
+                raise ConfigError(f"the form has an unknown field; known are {', '.join(FIELDS)}")
+        known = {name: value for name, value in values.items() if name not in _OURS}
+        settings = settings_from(known, name="the form", folder=Path())
+        quality = 95 if settings.quality is None else settings.quality
+        if not 1 <= quality <= 100:
+            raise ConfigError(f"quality must be 1 to 100, not {quality}")
+        if settings.bit_depth not in (None, 8, 16):
+            raise ConfigError(f"bit_depth must be 8 or 16, not {settings.bit_depth}")
+        evidence = values.get("evidence", False)
+        if not isinstance(evidence, bool):
+            raise ConfigError("the form: evidence must be true or false")
+        return RestoreRequest(
+            values=dict(values),
+            preset=settings.preset or "standard",
+            controls=settings.controls(),
+            repairs=settings.repairs(),
+            selection=_selection(settings),
+            aligned=bool(settings.aligned),
+            quality=quality,
+            bit_depth=cast("Literal[8, 16] | None", settings.bit_depth),
+            file_format=_format(values.get("format")),
+            evidence=evidence,
+        )
+
+
+def read_fields(fields: Mapping[str, str]) -> RestoreRequest:
+    """A request from a form's text: numbers, true, false and objects are written as in JSON.
+
+    Raises:
+        ConfigError, ControlError: as `RestoreRequest.of`.
+    """
+    values: dict[str, Any] = {}
+    for name, text in fields.items():
+        if len(text) > _LONGEST:
+            raise ConfigError(f"a field of the form has more than {_LONGEST} characters")
+        values[name] = text if name in _TEXTS else _json(text)
+    return RestoreRequest.of(values)
+
+
+def _selection(settings: Settings) -> Selection:
+    return Selection.parse(settings.faces or "all", min_size=settings.min_face or 0.0, max_size=settings.max_face)
+
+
+def _format(name: Any) -> FileFormat | None:
+    if name is None:
+        return None
+    names = [file_format.name.lower() for file_format in FORMATS]
+    if name not in names:
+        raise ConfigError(f"the form: format must be one of {', '.join(names)}")
+    return find_format(name)
+
+
+def _json(text: str) -> Any:
+    """A JSON value; text that is none stays text, and whoever reads the field says what it must be."""
+
+    def refuse(_: str) -> Any:
+        raise ValueError("JSON has no such number")
+
+    try:
+        return json.loads(text, parse_constant=refuse)
+    except (ValueError, RecursionError):
+        return text

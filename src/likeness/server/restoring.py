@@ -1,0 +1,158 @@
+"""Restoring one picture for a request or a job: bytes in, bytes and a record out. Runs in a thread of the pool."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+
+from likeness.errors import LikenessError, NoFaceError
+from likeness.imaging.decode import HEAD_BYTES
+from likeness.imaging.encode import encode_image, find_format
+from likeness.imaging.files import read_image, result_suffix
+from likeness.imaging.image import Image
+from likeness.restore.clock import Clock
+from likeness.restore.outcome import Restoration
+from likeness.restore.repair import damage_of
+from likeness.restore.report import PictureRecord, face_record
+from likeness.server.requests import MEDIA_TYPES, RestoreRequest
+from likeness.server.state import ServerState
+
+__all__ = ["THE_PICTURE", "Restored", "restore_bytes"]
+
+_log = logging.getLogger(__name__)
+
+THE_PICTURE = "the picture"
+"""What sentences call an upload: a client's own name for it belongs in no log."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Restored:
+    """A restored picture as a file.
+
+    Attributes:
+        data: the file's bytes.
+        media_type: what they are.
+        suffix: with the dot, such as ".jpg".
+        before, after: the pictures themselves.
+        record: what was done, ready for JSON: the picture's record as in a report, with controls and warnings.
+    """
+
+    data: bytes = field(repr=False)
+    media_type: str
+    suffix: str
+    before: Image
+    after: Image
+    record: dict[str, Any]
+
+    @property
+    def faces(self) -> int:
+        return len(self.record["faces"])
+
+    @property
+    def faces_restored(self) -> int:
+        return sum(face["status"] == "restored" for face in self.record["faces"])
+
+
+def restore_bytes(
+    state: ServerState, data: bytes, request: RestoreRequest, *, damage: bytes | None = None, name: str = THE_PICTURE
+) -> Restored:
+    """Read, restore and write a picture, in memory.
+
+    Args:
+        state: the application's.
+        data: the picture file.
+        request: what is to be done.
+        damage: a picture file that is white where the picture holds nothing.
+        name: what sentences call the picture.
+
+    Raises:
+        ImageReadError, ImageTooLargeError: if a file cannot be read.
+        NoFaceError: if there is no face to restore, or each of them failed.
+        ImageWriteError, ConfigError: if the result cannot be written in the format asked for.
+    """
+    clock = Clock()
+    try:
+        restored = _restore(state, data, request, damage, name, clock)
+    except NoFaceError:
+        state.metrics.pictures.labels("no face").inc()
+        raise
+    except BaseException:
+        state.metrics.pictures.labels("failed").inc()
+        raise
+    state.metrics.pictures.labels(restored.record["status"]).inc()
+    for face in restored.record["faces"]:
+        state.metrics.faces.labels(face["status"]).inc()
+    return restored
+
+
+def _restore(
+    state: ServerState, data: bytes, request: RestoreRequest, damage: bytes | None, name: str, clock: Clock
+) -> Restored:
+    limit = state.settings.max_pixels
+    image = read_image(data, max_pixels=limit, name=name)
+    clock.lap("read")
+    restoration = state.restorer.restore(
+        image,
+        request.controls,
+        selection=request.selection,
+        aligned=request.aligned,
+        repairs=request.repairs,
+        damage=None if damage is None else damage_of(read_image(damage, max_pixels=limit, name="the damage mask")),
+    )
+    clock.laps.update(restoration.milliseconds)
+    clock.skip()
+    if not restoration.restored:
+        reasons = "; ".join(sorted({face.reason for face in restoration.failed}))
+        raise NoFaceError(f"no face could be restored ({reasons})")
+    suffix = result_suffix(data[:HEAD_BYTES]) if request.file_format is None else request.file_format.suffixes[0]
+    file_format = find_format(suffix)
+    encoded = encode_image(restoration.image, file_format.name, bit_depth=request.bit_depth, quality=request.quality)
+    clock.lap("write")
+    faces = _faces(state, image, restoration, request)
+    clock.lap("inspect" if request.evidence else "report")
+    failed = len(restoration.failed)
+    record = PictureRecord(
+        input=name,
+        status="partly restored" if failed else "restored",
+        message=f"{failed} face{'' if failed == 1 else 's'} could not be restored" if failed else "",
+        size=image.size,
+        faces=faces,
+        repairs=restoration.repaired.to_dict() if restoration.repaired else None,
+        milliseconds={**clock.laps, "total": clock.seconds * 1e3},
+    ).to_dict()
+    # Files are a command line's matter.
+    for key in ("input", "output", "copied", "compare", "face_files"):
+        del record[key]
+    record |= {
+        "model": state.model,
+        "preset": request.preset,
+        "controls": asdict(request.controls),
+        "warnings": list(request.controls.warnings),
+    }
+    return Restored(
+        data=encoded,
+        media_type=MEDIA_TYPES[file_format.name],
+        suffix=suffix.lower(),
+        before=image,
+        after=restoration.image,
+        record=record,
+    )
+
+
+def _faces(
+    state: ServerState, image: Image, restoration: Restoration, request: RestoreRequest
+) -> tuple[dict[str, Any], ...]:
+    records: list[dict[str, Any]] = []
+    for outcome in restoration.faces:
+        evidence: dict[str, Any] | None = None
+        if request.evidence and outcome.status == "restored":
+            try:
+                found = state.inspector.inspect_face(image, restoration.image, outcome.face, index=outcome.index)
+                evidence = found.to_dict()
+            except (LikenessError, ValueError, np.linalg.LinAlgError) as error:
+                _log.warning("face %d of a picture has no evidence (%s)", outcome.index, error)
+        records.append(face_record(outcome, image.size, evidence=evidence))
+    return tuple(records)
