@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
+import logging
+import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
 from typing import Literal
 
+from anyio import to_thread
 from fastapi import APIRouter, FastAPI
 from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from starlette.middleware.cors import CORSMiddleware
 
 from likeness.checkpoints.catalog import DEFAULT_MODEL
+from likeness.errors import LikenessError
 from likeness.evidence.inspection import Inspector
 from likeness.restore.pipeline import Restorer
 from likeness.server.catalogue import catalogue_router
 from likeness.server.forms import errors
 from likeness.server.guard import Guard
+from likeness.server.job_routes import jobs_router
+from likeness.server.jobs import Jobs
 from likeness.server.metrics import METRICS_TYPE
 from likeness.server.pictures import pictures_router
 from likeness.server.pool import WorkPool
@@ -26,6 +33,10 @@ from likeness.server.settings import ServerSettings
 from likeness.server.state import Held, ServerState, State
 
 __all__ = ["Health", "create_app"]
+
+_log = logging.getLogger(__name__)
+
+_SWEEP_SECONDS = 60.0
 
 _DESCRIPTION = """\
 Restores portraits and keeps the person. Pictures go in as multipart forms, and come out as pictures or as JSON.
@@ -51,11 +62,18 @@ def create_app(settings: ServerSettings, restorer: Restorer, *, model: str = DEF
     _watch(state)
 
     @asynccontextmanager
-    async def lifespan(_: FastAPI) -> AsyncGenerator[None]:
+    async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        jobs = await to_thread.run_sync(Jobs, state)
+        app.state.jobs = jobs
+        sweeping = asyncio.create_task(_sweep(jobs))
         try:
             yield
         finally:
-            state.pool.close()
+            state.closing.set()
+            sweeping.cancel()
+            # What is being worked on ends; the journal keeps what is not begun.
+            await to_thread.run_sync(state.pool.close)
+            await to_thread.run_sync(jobs.close)
 
     app = FastAPI(
         title="Likeness",
@@ -70,7 +88,7 @@ def create_app(settings: ServerSettings, restorer: Restorer, *, model: str = DEF
     )
     app.state.likeness = state
     add_error_handlers(app)
-    for router in (pictures_router, catalogue_router, _router):
+    for router in (pictures_router, jobs_router, catalogue_router, _router):
         app.include_router(router)
     app.add_middleware(Guard, settings=settings, metrics=state.metrics)
     if settings.cors:
@@ -83,6 +101,15 @@ def create_app(settings: ServerSettings, restorer: Restorer, *, model: str = DEF
             expose_headers=["Content-Disposition", "Likeness-Faces", "Likeness-Restored", "Retry-After"],
         )
     return app
+
+
+async def _sweep(jobs: Jobs) -> None:
+    while True:
+        try:
+            await to_thread.run_sync(jobs.sweep)
+        except (LikenessError, OSError, sqlite3.Error) as error:
+            _log.error("jobs could not be looked through (%s)", type(error).__name__)
+        await asyncio.sleep(_SWEEP_SECONDS)
 
 
 def _watch(state: ServerState) -> None:

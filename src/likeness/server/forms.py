@@ -23,6 +23,7 @@ _WHY = {
     422: "What was sent cannot be used; `detail` says why.",
     429: "Too much to do at the moment; ask again after `Retry-After` seconds.",
     500: "A fault of the server.",
+    507: "The server keeps as many pictures as it may.",
     503: "It took too long, or there is too little memory.",
 }
 

@@ -11,7 +11,6 @@ import binascii
 import hmac
 import logging
 import time
-import traceback
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -19,7 +18,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from likeness.server.metrics import Metrics
-from likeness.server.problems import ProblemError, problem_response
+from likeness.server.problems import ProblemError, log_unforeseen, problem_response
 from likeness.server.settings import ServerSettings
 
 __all__ = ["SECURITY_HEADERS", "Guard", "megabytes", "too_large"]
@@ -156,9 +155,7 @@ class _Exchange:
         except ClientDisconnect:
             self._status = self._status or 499  # as nginx calls it: nobody is left to answer
         except Exception as error:
-            # Its message may hold what a client sent; the lines of ours that led there hold nothing of it.
-            lines = "".join(traceback.format_tb(error.__traceback__))
-            _log.error("unexpected %s in %s (a bug in Likeness)\n%s", type(error).__name__, self._route, lines.rstrip())
+            log_unforeseen(error, self._route)
             return error
         return None
 

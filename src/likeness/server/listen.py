@@ -98,7 +98,7 @@ class _Server(uvicorn.Server):
         if self.started and self.ready is not None:
             self.ready()
 
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         # uvicorn would raise the signal again at the end, and the process die of it as if something had gone wrong.
         if self.should_exit:
             self.force_exit = True
@@ -148,7 +148,7 @@ class _Protocol(H11Protocol):
         self._stop_lingering()
         super().connection_lost(exc)
 
-    def send_400_response(self, msg: str) -> None:
+    def send_400_response(self, msg: str) -> None:  # noqa: ARG002
         self._refuse(
             ProblemError(400, "request-damaged", "this is no request that can be read (HTTP/1.1); send it again")
         )

@@ -16,7 +16,7 @@ from likeness.faces.preflight import preflight, unreadable
 from likeness.imaging.files import read_image
 from likeness.server.forms import errors, form_schema, picture_answers
 from likeness.server.problems import ProblemError
-from likeness.server.requests import read_fields
+from likeness.server.requests import RestoreRequest, field_values
 from likeness.server.restoring import THE_PICTURE, Restored, restore_bytes
 from likeness.server.state import ServerState, State, client_of
 from likeness.server.turns import run_in_turn
@@ -126,7 +126,7 @@ async def restore(request: Request, state: State, accept: Annotated[str, _ACCEPT
     """Restores the faces and leaves everything else as it is. Without a face: 422, code `no-face`."""
     with state.pool.admit(client_of(request)) as ticket, state.held.account() as account:
         form = await receive_form(request, _limits(state, "file", "damage_mask"), account)
-        asked = read_fields(form.fields)
+        asked = RestoreRequest.of(field_values(form.fields))
         picture = _file(form, "file")
         damage = _file(form, "damage_mask", required=False)
         restored = await run_in_turn(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import traceback
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -29,10 +31,13 @@ __all__ = [
     "Problem",
     "ProblemError",
     "add_error_handlers",
+    "log_unforeseen",
     "problem_of",
     "problem_response",
     "sentences",
 ]
+
+_log = logging.getLogger(__name__)
 
 PROBLEM_TYPE = "application/problem+json"
 """Media type of every error."""
@@ -58,7 +63,7 @@ class Problem(BaseModel):
             "examples": [
                 {
                     "type": "about:blank",
-                    "title": "Unprocessable Content",
+                    "title": HTTPStatus(422).phrase,
                     "status": 422,
                     "code": "no-face",
                     "detail": "no face was found in the picture",
@@ -113,6 +118,12 @@ def problem_response(error: Exception) -> JSONResponse:
     """The answer for an error."""
     problem, headers = problem_of(error)
     return JSONResponse(problem.model_dump(), status_code=problem.status, headers=headers, media_type=PROBLEM_TYPE)
+
+
+def log_unforeseen(error: BaseException, where: str) -> None:
+    """Log an error that is a bug of ours. Its message may hold what a client sent, the lines that led there do not."""
+    lines = "".join(traceback.format_tb(error.__traceback__))
+    _log.error("unexpected %s in %s (a bug in Likeness)\n%s", type(error).__name__, where, lines.rstrip())
 
 
 def add_error_handlers(app: FastAPI) -> None:

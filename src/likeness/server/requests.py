@@ -15,7 +15,7 @@ from likeness.restore.controls import PRESETS, Controls, RegionWeights
 from likeness.restore.repairs import Repairs
 from likeness.restore.selection import Selection
 
-__all__ = ["FIELDS", "MEDIA_TYPES", "RestoreRequest", "read_fields"]
+__all__ = ["FIELDS", "MEDIA_TYPES", "RestoreRequest", "field_values"]
 
 _Schema = dict[str, Any]
 
@@ -150,18 +150,18 @@ class RestoreRequest:
         )
 
 
-def read_fields(fields: Mapping[str, str]) -> RestoreRequest:
-    """A request from a form's text: numbers, true, false and objects are written as in JSON.
+def field_values(fields: Mapping[str, str]) -> dict[str, Any]:
+    """Values from a form's text: numbers, true, false and objects are written as in JSON.
 
     Raises:
-        ConfigError, ControlError: as `RestoreRequest.of`.
+        ConfigError: for a text of more characters than any value has.
     """
     values: dict[str, Any] = {}
     for name, text in fields.items():
         if len(text) > _LONGEST:
             raise ConfigError(f"a field of the form has more than {_LONGEST} characters")
         values[name] = text if name in _TEXTS else _json(text)
-    return RestoreRequest.of(values)
+    return values
 
 
 def _selection(settings: Settings) -> Selection:

@@ -17,6 +17,7 @@ from likeness.restore.clock import Clock
 from likeness.restore.outcome import Restoration
 from likeness.restore.repair import damage_of
 from likeness.restore.report import PictureRecord, face_record
+from likeness.server.problems import ProblemError
 from likeness.server.requests import MEDIA_TYPES, RestoreRequest
 from likeness.server.state import ServerState
 
@@ -34,18 +35,20 @@ class Restored:
 
     Attributes:
         data: the file's bytes.
-        media_type: what they are.
-        suffix: with the dot, such as ".jpg".
+        file_format: what they are, a name of `likeness.imaging.encode.FORMATS`.
         before, after: the pictures themselves.
         record: what was done, ready for JSON: the picture's record as in a report, with controls and warnings.
     """
 
     data: bytes = field(repr=False)
-    media_type: str
-    suffix: str
+    file_format: str
     before: Image
     after: Image
     record: dict[str, Any]
+
+    @property
+    def media_type(self) -> str:
+        return MEDIA_TYPES[self.file_format]
 
     @property
     def faces(self) -> int:
@@ -70,7 +73,8 @@ def restore_bytes(
 
     Raises:
         ImageReadError, ImageTooLargeError: if a file cannot be read.
-        NoFaceError: if there is no face to restore, or each of them failed.
+        NoFaceError: if there is no face to restore.
+        ProblemError: if each of them failed.
         ImageWriteError, ConfigError: if the result cannot be written in the format asked for.
     """
     clock = Clock()
@@ -106,7 +110,7 @@ def _restore(
     clock.skip()
     if not restoration.restored:
         reasons = "; ".join(sorted({face.reason for face in restoration.failed}))
-        raise NoFaceError(f"no face could be restored ({reasons})")
+        raise ProblemError(422, "faces-failed", f"no face could be restored ({reasons})")
     suffix = result_suffix(data[:HEAD_BYTES]) if request.file_format is None else request.file_format.suffixes[0]
     file_format = find_format(suffix)
     encoded = encode_image(restoration.image, file_format.name, bit_depth=request.bit_depth, quality=request.quality)
@@ -134,8 +138,7 @@ def _restore(
     }
     return Restored(
         data=encoded,
-        media_type=MEDIA_TYPES[file_format.name],
-        suffix=suffix.lower(),
+        file_format=file_format.name,
         before=image,
         after=restoration.image,
         record=record,

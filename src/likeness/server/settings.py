@@ -16,6 +16,20 @@ __all__ = ["ServerSettings", "default_data_folder"]
 _ORIGIN = re.compile(r"https?://[A-Za-z0-9.\[\]:-]+", re.ASCII)
 _HOST = re.compile(r"[A-Za-z0-9.-]+|\[[0-9A-Fa-f:]+\]", re.ASCII)
 
+_COUNTS = (
+    "max_upload",
+    "max_request",
+    "max_held",
+    "max_pixels",
+    "max_files",
+    "max_jobs",
+    "max_stored",
+    "workers",
+    "queue",
+    "queue_per_client",
+    "connections",
+)
+
 
 def default_data_folder() -> Path:
     """Where jobs lie unless another folder is named: in the user's folder for program state."""
@@ -43,6 +57,7 @@ class ServerSettings:
         max_pixels: width x height of one picture, checked before it is decoded.
         max_files: files in one job.
         max_jobs: jobs that are not finished, at one time.
+        max_stored: bytes of all jobs' pictures and results on the disk.
         workers: pictures worked on at one time; None for one a processor, 4 at most.
         queue: requests that may wait or be received, over and above those worked on.
         queue_per_client: how many of them, those worked on included, may be of one address.
@@ -68,6 +83,7 @@ class ServerSettings:
     max_pixels: int = 50_000_000
     max_files: int = 500
     max_jobs: int = 50
+    max_stored: int = 20 << 30
     workers: int | None = None
     queue: int = 32
     queue_per_client: int = 16
@@ -90,10 +106,10 @@ class ServerSettings:
             value = float(getattr(self, name))
             if not math.isfinite(value) or value <= 0:
                 raise ConfigError(f"{name} must be more than 0, not {value:g}")
-        counts = "max_upload max_request max_held max_pixels max_files max_jobs queue queue_per_client connections"
-        for name in (*counts.split(), *(("workers",) if self.workers is not None else ())):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{name} must be at least 1, not {getattr(self, name)}")
+        for name in _COUNTS:
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ConfigError(f"{name} must be at least 1, not {value}")
         if self.max_held < self.max_upload:
             raise ConfigError("max_held must be at least max_upload: one picture has to find room")
 

@@ -1,0 +1,43 @@
+"""Names for results: what a client called its picture, made safe for every file system and every unpacker."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+
+__all__ = ["safe_names", "safe_stem"]
+
+_LONGEST = 80
+_FORBIDDEN = re.compile(r'[<>:"|?*%]')
+_RESERVED = re.compile(r"(con|prn|aux|nul|com[0-9]|lpt[0-9])(\..*)?", re.IGNORECASE)
+
+
+def safe_stem(name: str) -> str:
+    """A picture's name without folders, suffix, and anything that a file system or a terminal would take for more.
+
+    "../../aunt.jpg" and "C:\\\\photos\\\\aunt.jpg" become "aunt"; what has nothing left becomes "picture".
+    """
+    last = unicodedata.normalize("NFC", name).replace("\\", "/").rpartition("/")[2]
+    visible = "".join(letter for letter in last if unicodedata.category(letter)[0] != "C")
+    stem = _FORBIDDEN.sub("_", visible)
+    stem = stem.rpartition(".")[0] or stem
+    stem = stem[:_LONGEST].strip(" .")
+    if _RESERVED.fullmatch(stem):
+        stem = f"_{stem}"
+    return stem or "picture"
+
+
+def safe_names(names: Sequence[str], suffixes: Sequence[str]) -> list[str]:
+    """A name for each result, no two alike even where case does not count: the second "aunt.jpg" is "aunt-2.jpg"."""
+    taken: set[str] = set()
+    found: list[str] = []
+    for name, suffix in zip(names, suffixes, strict=True):
+        stem, number = safe_stem(name), 1
+        result = f"{stem}{suffix}"
+        while result.casefold() in taken:
+            number += 1
+            result = f"{stem}-{number}{suffix}"
+        taken.add(result.casefold())
+        found.append(result)
+    return found
