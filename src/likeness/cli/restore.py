@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, NoReturn, cast
 
@@ -18,7 +18,25 @@ if TYPE_CHECKING:
     from likeness.cli.plan import Targets
     from likeness.restore.selection import Selection
 
-__all__ = ["Parser", "RestoreOptions", "add_verbosity", "pixel_count", "restore", "verbosity"]
+__all__ = [
+    "AMOUNTS",
+    "HelpLayout",
+    "Parser",
+    "RestoreOptions",
+    "add_controls",
+    "add_faces",
+    "add_flag",
+    "add_repairs",
+    "add_technical",
+    "add_verbosity",
+    "check_ranges",
+    "checked_settings",
+    "pixel_count",
+    "restore",
+    "typed_settings",
+    "verbosity",
+    "with_amounts",
+]
 
 _DESCRIPTION = """\
 Restore the faces in pictures and keep the people: everything outside a face stays as it is.
@@ -72,7 +90,7 @@ class RestoreOptions:
     max_pixels: int | None
 
 
-class _HelpLayout(argparse.RawDescriptionHelpFormatter):
+class HelpLayout(argparse.RawDescriptionHelpFormatter):
     """Flags and their meaning side by side, lines as wide as the text above them."""
 
     def __init__(self, prog: str) -> None:
@@ -112,7 +130,7 @@ def restore(
         ConfigError, ControlError: for a value that cannot be used.
     """
     parser = _parser(prog)
-    flags = parser.parse_intermixed_args(_with_amounts(argv))
+    flags = parser.parse_intermixed_args(with_amounts(argv, dict.fromkeys(AMOUNTS, 1.0)))
     console.verbosity = verbosity(flags)
     options = _options(flags, parser, default_input)
     from likeness.cli.run import run
@@ -143,35 +161,13 @@ def _options(flags: argparse.Namespace, parser: Parser, default_input: Path | No
         parser.error("name at least one picture, folder or pattern")
     if flags.only_center_face and flags.faces not in (None, "centre", "center"):
         parser.error(f"--only-center-face and --faces {flags.faces} contradict each other")
-    typed = Settings(
-        model=flags.model,
-        preset=flags.preset,
-        degradation_scale=flags.degradation_scale,
-        latent_step_decay=flags.latent_step_decay,
-        face_mask_weights=dict(flags.face_weight) if flags.face_weight else None,
-        keep_grain=flags.keep_grain,
-        grain_amount=flags.grain_amount,
-        strength=flags.strength,
-        refine=flags.refine,
-        mend_scratches=flags.mend_scratches,
-        balance=flags.balance,
-        defringe=flags.defringe,
-        damage_mask=flags.damage_mask,
-        faces="centre" if flags.only_center_face else flags.faces,
-        min_face=flags.min_face,
-        max_face=flags.max_face,
-        aligned=flags.aligned,
+    typed = replace(
+        typed_settings(flags, faces="centre" if flags.only_center_face else flags.faces),
         copy_unrestored=flags.copy_unrestored,
-        device=flags.device,
-        precision=flags.precision,
-        threads=flags.threads,
-        quality=flags.quality,
-        bit_depth=flags.bit_depth,
-        max_pixels=flags.max_pixels,
     )
-    in_file = Settings() if flags.config is None else _checked(flags.config)
+    in_file = Settings() if flags.config is None else checked_settings(flags.config)
     settings = typed.over(in_file)
-    _check_ranges(settings)
+    check_ranges(settings)
     # Here and not at the top, as these load NumPy and the picture formats, which --help can do without.
     from likeness.cli.plan import Targets
     from likeness.restore.selection import Selection
@@ -205,19 +201,54 @@ def _options(flags: argparse.Namespace, parser: Parser, default_input: Path | No
     )
 
 
-def _checked(path: Path) -> Settings:
+def typed_settings(flags: argparse.Namespace, *, faces: str | None) -> Settings:
+    """What the flags of `add_controls`, `add_repairs`, `add_faces` and `add_technical` say; ``faces`` is told apart, as
+    other names set it as well."""
+    return Settings(
+        model=flags.model,
+        preset=flags.preset,
+        degradation_scale=flags.degradation_scale,
+        latent_step_decay=flags.latent_step_decay,
+        face_mask_weights=dict(flags.face_weight) if flags.face_weight else None,
+        keep_grain=flags.keep_grain,
+        grain_amount=flags.grain_amount,
+        strength=flags.strength,
+        refine=flags.refine,
+        mend_scratches=flags.mend_scratches,
+        balance=flags.balance,
+        defringe=flags.defringe,
+        damage_mask=flags.damage_mask,
+        faces=faces,
+        min_face=flags.min_face,
+        max_face=flags.max_face,
+        aligned=flags.aligned,
+        device=flags.device,
+        precision=flags.precision,
+        threads=flags.threads,
+        quality=flags.quality,
+        bit_depth=flags.bit_depth,
+        max_pixels=flags.max_pixels,
+    )
+
+
+def checked_settings(path: Path) -> Settings:
     """The file's settings; a value out of range is told with the file's name, before flags may hide it."""
     settings = read_settings(path)
     try:
         settings.controls()
         settings.repairs()
-        _check_ranges(settings)
+        check_ranges(settings)
     except ValueError as error:  # ControlError and ConfigError
         raise ConfigError(f"{path}: {error}") from error
     return settings
 
 
-def _check_ranges(settings: Settings) -> None:
+def check_ranges(settings: Settings) -> None:
+    """Refuse what `Settings` itself does not check.
+
+    Raises:
+        ConfigError: naming the setting.
+    """
     if settings.quality is not None and not 1 <= settings.quality <= 100:
         raise ConfigError(f"quality must be 1 to 100, not {settings.quality}")
     if settings.bit_depth not in (None, 8, 16):
@@ -234,7 +265,7 @@ def _parser(prog: str) -> Parser:
         usage=f"{prog} INPUT... [-o OUT] [flags]",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=_HelpLayout,
+        formatter_class=HelpLayout,
         allow_abbrev=False,
     )
     parser.add_argument("inputs", metavar="INPUT", nargs="*", help="pictures, folders, quoted patterns, or -")
@@ -250,17 +281,20 @@ def _parser(prog: str) -> Parser:
     parser.add_argument(
         "--save-faces", type=Path, metavar="FOLDER", help="save each face's aligned crop, before and after"
     )
-    _flag(parser.add_argument, "--copy-unrestored", "where there is no face to restore, copy the picture to its result")
+    add_flag(
+        parser.add_argument, "--copy-unrestored", "where there is no face to restore, copy the picture to its result"
+    )
     add_verbosity(parser)
-    _add_controls(parser)
-    _add_repairs(parser)
-    _add_faces(parser)
-    _add_technical(parser)
+    add_controls(parser)
+    add_repairs(parser)
+    add_faces(parser)
+    add_technical(parser)
     _add_aliases(parser)
     return parser
 
 
-def _add_controls(parser: Parser) -> None:
+def add_controls(parser: Parser) -> None:
+    """The flags of `Controls`."""
     group = parser.add_argument_group("controls (likeness presets shows what each preset sets)")
     group.add_argument("--preset", metavar="NAME", help=f"{', '.join(PRESETS)} (standard)")
     group.add_argument(
@@ -279,22 +313,24 @@ def _add_controls(parser: Parser) -> None:
         metavar="REGION=X",
         help=f"0 to 2, repeatable; regions: {', '.join(RegionWeights().to_dict())}; all sets every one (1)",
     )
-    _flag(group.add_argument, "--keep-grain", "lay the photograph's own grain back over the restored skin")
+    add_flag(group.add_argument, "--keep-grain", "lay the photograph's own grain back over the restored skin")
     group.add_argument("--grain-amount", type=float, metavar="X", help="0 to 2: how much of it, with --keep-grain (1)")
     group.add_argument("--strength", type=float, metavar="X", help="0 to 1: opacity of the whole change (1)")
     group.add_argument("--refine", type=int, metavar="N", help="1 to 8: how often the network runs on a face (1)")
 
 
-_AMOUNTS = {
+AMOUNTS = {
     "--mend-scratches": "fill scratches and dust from their surroundings",
     "--balance": "take yellowing and fading back",
     "--defringe": "fade purple fringes at edges",
 }
+"""Repairs, whose amount may be left out."""
 
 
-def _add_repairs(parser: Parser) -> None:
+def add_repairs(parser: Parser) -> None:
+    """The flags of `Repairs`; their arguments go through `with_amounts` first."""
     group = parser.add_argument_group("repairs of the whole picture (off; X is 0 to 1, 1 if left out)")
-    for name, text in _AMOUNTS.items():
+    for name, text in AMOUNTS.items():
         group.add_argument(name, type=float, metavar="[X]", help=text)
         destination = name[2:].replace("-", "_")
         group.add_argument(
@@ -308,15 +344,15 @@ def _add_repairs(parser: Parser) -> None:
     )
 
 
-def _with_amounts(argv: Sequence[str]) -> list[str]:
-    """The arguments with ``--balance`` and its like given an amount of 1 where none follows: argparse would take the next
-    picture's name for it."""
+def with_amounts(argv: Sequence[str], defaults: Mapping[str, float]) -> list[str]:
+    """The arguments with ``--balance`` and its like given their default amount where none follows: argparse would take the
+    next picture's name for it."""
     taken: list[str] = []
     for index, text in enumerate(argv):
         if text == "--":
             return [*taken, *argv[index:]]
         following = argv[index + 1] if index + 1 < len(argv) else ""
-        taken.append(f"{text}=1" if text in _AMOUNTS and not _is_number(following) else text)
+        taken.append(f"{text}={defaults[text]:g}" if text in defaults and not _is_number(following) else text)
     return taken
 
 
@@ -328,15 +364,17 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def _add_faces(parser: Parser) -> None:
+def add_faces(parser: Parser) -> None:
+    """The flags of `Selection`."""
     group = parser.add_argument_group("which faces")
     group.add_argument("--faces", metavar="WHICH", help="all, largest, centre, or numbers in reading order: 0,2 (all)")
     group.add_argument("--min-face", type=float, metavar="PX", help="leave faces alone that are narrower")
     group.add_argument("--max-face", type=float, metavar="PX", help="leave faces alone that are wider")
-    _flag(group.add_argument, "--aligned", "the pictures are FFHQ-aligned crops of one face each")
+    add_flag(group.add_argument, "--aligned", "the pictures are FFHQ-aligned crops of one face each")
 
 
-def _add_technical(parser: Parser) -> None:
+def add_technical(parser: Parser) -> None:
+    """The network, the machine, and how files are read and written."""
     group = parser.add_argument_group("model and files")
     group.add_argument("--model", metavar="NAME|FILE", help="likeness models list shows the names (likeness-512)")
     group.add_argument("--device", choices=("auto", "cpu", "cuda"), help="auto takes a CUDA device if there is one")
@@ -365,7 +403,7 @@ def _add_aliases(parser: Parser) -> None:
     group.add_argument("--upscale", type=_no_upscale, metavar="1", help="only 1: the picture keeps its size")
 
 
-def _flag(add: Callable[..., argparse.Action], name: str, text: str) -> None:
+def add_flag(add: Callable[..., argparse.Action], name: str, text: str) -> None:
     """A flag with its ``--no-`` form, which is what overrides a configuration file; None if neither is given."""
     destination = name[2:].replace("-", "_")
     add(name, action="store_true", default=None, help=text)

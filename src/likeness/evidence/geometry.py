@@ -25,7 +25,7 @@ from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Box, Pixels, Size
 
-__all__ = ["PROPORTIONS", "Proportion", "measure_proportions", "proportions", "stretch"]
+__all__ = ["PROPORTIONS", "Proportion", "Registration", "measure_proportions", "proportions", "register", "stretch"]
 
 _Values = NDArray[np.float64]
 
@@ -85,8 +85,22 @@ def measure_proportions(scene: Scene, mesh: FaceMesh) -> tuple[Proportion, ...]:
     return tuple(found)
 
 
-def stretch(scene: Scene) -> tuple[float, float] | None:
-    """How far the face became wider and how far higher, in per cent; None if the pictures cannot be laid on one another.
+@dataclass(frozen=True, kw_only=True)
+class Registration:
+    """How the face after lies on the face before.
+
+    Attributes:
+        wider, higher: how far it became so, in per cent.
+        moved: how far its centre went, px of the 512 crop.
+    """
+
+    wider: float
+    higher: float
+    moved: float
+
+
+def register(scene: Scene) -> Registration | None:
+    """Lay the face after on the face before; None if that cannot be done.
 
     At half the crop's resolution, on the face without hair and background, lumas normalised by the method itself.
     """
@@ -101,8 +115,18 @@ def stretch(scene: Scene) -> tuple[float, float] | None:
         _, found = cv2.findTransformECC(small[0], small[1], start, cv2.MOTION_AFFINE, criteria, area, 1)
     except cv2.error:  # raised where the iteration does not converge: pictures of different things
         return None
-    linear = np.asarray(found, dtype=np.float64)[:, :2]
-    return (float(np.hypot(*linear[:, 0])) - 1) * 100, (float(np.hypot(*linear[:, 1])) - 1) * 100
+    matrix = np.asarray(found, dtype=np.float64)
+    wide, high = (float(np.hypot(*matrix[:, axis])) for axis in range(2))
+    rows, columns = np.nonzero(area)
+    centre = np.array([columns.mean(), rows.mean(), 1.0])
+    moved = float(np.hypot(*(matrix @ centre - centre[:2]))) * SIDE / side
+    return Registration(wider=(wide - 1) * 100, higher=(high - 1) * 100, moved=moved)
+
+
+def stretch(scene: Scene) -> tuple[float, float] | None:
+    """How far the face became wider and how far higher, in per cent; None if the pictures cannot be laid on one another."""
+    found = register(scene)
+    return None if found is None else (found.wider, found.higher)
 
 
 def proportions(points: _Values) -> dict[str, float]:

@@ -55,12 +55,18 @@ class Seam:
     box: Box
 
 
-def seam(scene: Scene) -> Seam | None:
-    """Measure it; None if no contour lies on the picture."""
+def seam(scene: Scene, *, own: bool = False) -> Seam | None:
+    """Measure it; None if no contour lies on the picture.
+
+    Args:
+        scene: the face.
+        own: along the lines on which Likeness fades out only, for its own results: on the mesh's oval an outline of the
+            face that became sharper looks like a seam.
+    """
     change = scene.after - scene.before
     # A seam of colour alone is seen as well: the channel that changes most at each place would favour noise, so all count.
     best: tuple[float, _Values] | None = None
-    for contour in _contours(scene, change):
+    for contour in _contours(scene, change, own=own):
         heights = _heights(change, contour, scene)
         if heights is None:
             continue
@@ -72,15 +78,16 @@ def seam(scene: Scene) -> Seam | None:
     return Seam(step=best[0] * 255.0, box=box_around(best[1][None], margin=48.0, least=96.0))
 
 
-def _contours(scene: Scene, change: NDArray[np.float32]) -> list[_Values]:
+def _contours(scene: Scene, change: NDArray[np.float32], *, own: bool) -> list[_Values]:
     """Closed lines, N x 2, about 1 px apart."""
     canvases: list[_Map] = [scene.pasted - np.float32(level) for level in (0.02, 0.1, 0.5, 0.9)]
-    masks = scene.masks
-    face = np.clip(1 - masks["other"] - masks["hair"] - masks["ear"], 0, 1)
-    canvases.append(face - np.float32(0.5))
-    # What has changed at all, by more than the coding of the file.
-    moved = gaussian_blur(np.abs(change).max(axis=2), 2.0)
-    canvases.append(np.where(moved > 2.5 / 255, 1.0, -1.0).astype(np.float32))
+    if not own:
+        masks = scene.masks
+        face = np.clip(1 - masks["other"] - masks["hair"] - masks["ear"], 0, 1)
+        canvases.append(face - np.float32(0.5))
+        # What has changed at all, by more than the coding of the file.
+        moved = gaussian_blur(np.abs(change).max(axis=2), 2.0)
+        canvases.append(np.where(moved > 2.5 / 255, 1.0, -1.0).astype(np.float32))
     found: list[_Values] = []
     for canvas in canvases:
         closed = cv2.morphologyEx((canvas > 0).astype(np.uint8), cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
