@@ -1,11 +1,33 @@
 from __future__ import annotations
 
+import os
+from collections.abc import Generator
+from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
+from numpy.typing import NDArray
 
+from likeness.checkpoints.formats import Checkpoint, read_checkpoint
+from likeness.checkpoints.layout import expected_shapes
 from likeness.imaging.files import read_image
 from likeness.imaging.image import Image
+from likeness.networks.config import GpenConfig
+
+State = dict[str, NDArray[np.float32]]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def compiled_networks(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
+    """A cache of compiled networks of the tests' own, shared with the programs that they start."""
+    before = os.environ.get("LIKENESS_CACHE")
+    os.environ["LIKENESS_CACHE"] = str(tmp_path_factory.mktemp("compiled"))
+    yield
+    if before is None:
+        del os.environ["LIKENESS_CACHE"]
+    else:
+        os.environ["LIKENESS_CACHE"] = before
 
 
 @pytest.fixture(scope="session")
@@ -44,3 +66,35 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
     write_checkpoint(path, state, network.config, ModelInfo(name="tiny", licence="MIT"))
     return path
+
+
+@pytest.fixture(scope="session")
+def random_state() -> Callable[[GpenConfig, int], State]:
+    """Weights as at the start of a training run (Karras et al., equalised learning rate), but no bias left at zero."""
+
+    def make(config: GpenConfig, seed: int) -> State:
+        rng = np.random.default_rng(seed)
+        taps = np.array([1, 3, 3, 1], dtype=np.float32) / 8
+        state: State = {}
+        for name, shape in expected_shapes(config).items():
+            if name.endswith("kernel"):
+                state[name] = np.outer(taps, taps) * (1 if name.startswith("ecd") else 4)
+            elif name.endswith("bias"):
+                centre = 1 if "modulation" in name else 0
+                state[name] = (centre + 0.1 * rng.standard_normal(shape)).astype(np.float32)
+            elif name.startswith("generator.style"):
+                state[name] = 100 * rng.standard_normal(shape, dtype=np.float32)
+            else:
+                state[name] = rng.standard_normal(shape, dtype=np.float32)
+        return state
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def golden(shared: Path) -> tuple[Checkpoint, NDArray[np.float32], NDArray[np.float32]]:
+    """A published-structure network with an input and its output, computed by the original implementation."""
+    folder = shared / "golden"
+    checkpoint = read_checkpoint(folder / "gpen_size64_cm2_narrow0125.pth")
+    with np.load(folder / "gpen_size64_cm2_narrow0125.npz") as arrays:
+        return checkpoint, arrays["x"], arrays["y"]

@@ -8,8 +8,9 @@ import pytest
 from numpy.typing import NDArray
 
 from likeness.checkpoints.formats import Checkpoint
+from likeness.compute.library import load_openvino
 from likeness.networks.config import GpenConfig
-from likeness.runtimes.export import build, load_openvino
+from likeness.runtimes.export import build
 
 State = dict[str, NDArray[np.float32]]
 SMALL = GpenConfig(size=64, channel_multiplier=2, narrow=0.0625)

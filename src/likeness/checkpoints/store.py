@@ -29,6 +29,7 @@ from likeness.checkpoints.convert import convert_checkpoint
 from likeness.checkpoints.download import Progress, RetryPolicy, download, sha256_of
 from likeness.checkpoints.formats import Checkpoint, ModelInfo, read_checkpoint, read_config
 from likeness.checkpoints.locking import locked
+from likeness.compute.home import home_folder
 from likeness.errors import CheckpointError, CheckpointFormatError, ChecksumError, DownloadError, LicenceError
 from likeness.networks.config import GpenConfig
 
@@ -81,7 +82,7 @@ class Store:
         catalog: Mapping[str, CatalogEntry] = CATALOG,
         policy: RetryPolicy | None = None,
     ) -> None:
-        self._root = root if root is not None else _default_root()
+        self._root = root if root is not None else home_folder()
         self._offline = offline if offline is not None else _default_offline()
         self._catalog = catalog
         self._policy = policy or RetryPolicy()
@@ -399,15 +400,6 @@ def _check_config(entry: CatalogEntry, config: GpenConfig, path: Path) -> None:
             f"{path} is a GPEN network of size {config.size}, channel multiplier {config.channel_multiplier:g} and "
             f"narrow {config.narrow:g}, not {entry.name}; fetch it from {entry.page}."
         )
-
-
-def _default_root() -> Path:
-    home = os.environ.get("LIKENESS_HOME")
-    if home:
-        return Path(home).expanduser()
-    import platformdirs
-
-    return Path(platformdirs.user_cache_dir("likeness"))
 
 
 def _default_offline() -> bool:

@@ -14,21 +14,19 @@ the StyleGAN2 generator of Karras et al., CVPR 2020) in its factored form:
 from __future__ import annotations
 
 import math
-import sys
-import threading
 from collections.abc import Mapping
-from types import ModuleType
-from typing import TYPE_CHECKING, Any, Literal, cast
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness.compute.library import load_openvino
 from likeness.networks.config import LATENT_CHANNELS, MAPPING_LAYERS, GpenConfig
 
 if TYPE_CHECKING:
     import openvino
 
-__all__ = ["Part", "State", "build", "feature_name", "load_openvino"]
+__all__ = ["Part", "State", "build", "feature_name"]
 
 Part = Literal["encode", "decode", "project"]
 """Encoder half, generator half, or both as one graph."""
@@ -42,30 +40,6 @@ State = Mapping[str, NDArray[np.float32]]
 
 _Maps = tuple[Any, ...]
 """Nodes of equal channels that stand for their concatenation: a convolution's own map and the injected one."""
-
-
-_TELEMETRY = "openvino_telemetry"
-_import_lock = threading.Lock()
-
-
-def load_openvino() -> ModuleType:
-    """Import openvino without letting it report to its maker; use this instead of ``import openvino``.
-
-    Importing openvino imports its conversion tools, and those at once send a usage event to Google Analytics and write
-    an identifier to ``~/intel`` (seen with openvino 2026.4 and openvino-telemetry 2025.2). Where ``openvino_telemetry``
-    is not installed they do without; so for the time of the import it is made to look that way. A program that imported
-    openvino before is not touched.
-    """
-    with _import_lock:
-        hide = "openvino" not in sys.modules and _TELEMETRY not in sys.modules
-        if hide:
-            cast("dict[str, ModuleType | None]", sys.modules)[_TELEMETRY] = None
-        try:
-            import openvino
-        finally:
-            if hide:
-                del sys.modules[_TELEMETRY]
-    return openvino
 
 
 def feature_name(resolution: int) -> str:

@@ -3,11 +3,21 @@
 from __future__ import annotations
 
 import ctypes
+import hashlib
+import mmap
 import sys
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.checkpoints.formats import read_checkpoint, read_config
 from likeness.checkpoints.store import Store
+from likeness.compute.compiled import default_cache
 from likeness.errors import ConfigError, MissingExtraError
 from likeness.runtimes.base import Runtime
 
@@ -24,7 +34,8 @@ def load_runtime(
 ) -> Runtime:
     """Load a model and make it ready: OpenVINO on the processor, PyTorch on a CUDA device.
 
-    "auto" takes a CUDA device where PyTorch is installed and finds one, else the processor.
+    "auto" takes a CUDA device where PyTorch is installed and finds one, else the processor. On a CUDA device, calls of several
+    threads share batches (`BatchingRuntime`). The precision "auto" is float16 there, and bfloat16 on a processor that has it.
 
     Raises:
         CheckpointError: if the model cannot be had.
@@ -33,14 +44,56 @@ def load_runtime(
     """
     if device not in ("auto", "cpu", "cuda"):
         raise ConfigError(f'device must be auto, cpu or cuda, not "{device}"')
-    checkpoint = store.load(model)
     if device != "cpu" and _cuda(required=device == "cuda"):
-        from likeness.runtimes.torch_ import TorchRuntime
+        from likeness.runtimes.batching import BatchingRuntime
+        from likeness.runtimes.torch_ import BATCH_SIZES, TorchRuntime
 
-        return TorchRuntime(checkpoint.state, checkpoint.config, device="cuda", precision=precision)
-    from likeness.runtimes.openvino_ import OpenVinoRuntime
+        checkpoint = store.load(model)
+        runtime = TorchRuntime(checkpoint.state, checkpoint.config, device="cuda", precision=precision)
+        return BatchingRuntime(runtime, max_batch=max(BATCH_SIZES))
+    path = store.path(model)
+    config = read_config(path)
+    with ThreadPoolExecutor(1) as pool:
+        identity = pool.submit(_digest, path)
+        from likeness.runtimes.openvino_ import OpenVinoRuntime
 
-    return OpenVinoRuntime(checkpoint.state, checkpoint.config, precision=precision, threads=threads)
+        runtime = OpenVinoRuntime(
+            _Weights(path),
+            config,
+            precision=precision,
+            threads=threads,
+            cache=default_cache(),
+            identity=identity.result(),
+        )
+    # Now, so that a damaged file is told of here and not at the first face.
+    runtime.prepare()
+    return runtime
+
+
+class _Weights(Mapping[str, NDArray[np.float32]]):
+    """A checkpoint's weights, read when the first one is wanted: a compiled network from the cache needs none."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+
+    def __getitem__(self, name: str) -> NDArray[np.float32]:
+        return self._state[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._state)
+
+    def __len__(self) -> int:
+        return len(self._state)
+
+    @cached_property
+    def _state(self) -> Mapping[str, NDArray[np.float32]]:
+        return read_checkpoint(self._path).state
+
+
+def _digest(path: Path) -> str:
+    """SHA-256 of a file; the interpreter is free for others meanwhile."""
+    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
+        return hashlib.sha256(content).hexdigest()
 
 
 def _driver() -> bool:

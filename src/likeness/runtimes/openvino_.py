@@ -6,20 +6,23 @@ watches the sockets.
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import threading
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness.compute.compiled import CompiledCache
+from likeness.compute.library import load_openvino, shared_core
+from likeness.compute.network import Network
 from likeness.errors import ConfigError
 from likeness.networks.config import LATENT_CHANNELS, GpenConfig
 from likeness.runtimes.base import Batch, Encoding
-from likeness.runtimes.export import Part, build, feature_name, load_openvino
+from likeness.runtimes.export import Part, build, feature_name
 
 if TYPE_CHECKING:
     import openvino
@@ -39,17 +42,18 @@ class OpenVinoRuntime:
     one face fills the processor, and a batch of them was measured to be no faster.
 
     Args:
-        state: the network's weights under their published names, float32; kept until every part is compiled.
+        state: the network's weights under their published names, float32; kept until every part is compiled, and not
+            looked at where a part comes compiled from ``cache``.
         config: the network's configuration.
         precision: arithmetic; inputs and outputs are float32 in any case.
         threads: processor threads, or None for what OpenVINO finds best.
-        cache_dir: folder for compiled networks, which makes the next start faster (about the size of the float32
+        cache: where compiled networks are kept, which makes the next start faster (about the size of the float32
             weights each); None for no cache.
+        identity: a digest of ``state`` and ``config``, for ``cache``; taken of ``state`` itself if None, which reads it.
         device: an OpenVINO device name.
 
     Raises:
-        ConfigError: if the device is not there, cannot do the precision, ``threads`` is below 1, or ``cache_dir``
-            cannot be made.
+        ConfigError: if the device is not there, cannot do the precision, or ``threads`` is below 1.
     """
 
     def __init__(
@@ -59,13 +63,16 @@ class OpenVinoRuntime:
         *,
         precision: Precision = "auto",
         threads: int | None = None,
-        cache_dir: Path | None = None,
+        cache: CompiledCache | None = None,
+        identity: str | None = None,
         device: str = "CPU",
     ) -> None:
         openvino = load_openvino()
         self._state = state
         self._config = config
-        self._core = openvino.Core()
+        self._core = shared_core()
+        self._cache = cache
+        self._identity = identity
         self._device = _checked_device(self._core, device)
         self._precision: Literal["f32", "bf16"] = _checked_precision(self._core, device, precision)
         self._properties: dict[str, Any] = {"INFERENCE_PRECISION_HINT": self._precision, "PERFORMANCE_HINT": "LATENCY"}
@@ -73,19 +80,10 @@ class OpenVinoRuntime:
             if threads < 1:
                 raise ConfigError(f"threads must be at least 1, not {threads}.")
             self._properties["INFERENCE_NUM_THREADS"] = threads
-        if cache_dir is not None:
-            try:
-                cache_dir.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise ConfigError(
-                    f"The folder {cache_dir} for compiled networks cannot be made ({error.strerror}); name another one."
-                ) from error
-            self._properties["CACHE_DIR"] = str(cache_dir)
         name = str(self._core.get_property(device, "FULL_DEVICE_NAME")).strip()
         version = openvino.get_version().split("-")[0]
         self._description = f"OpenVINO {version}, {device} ({name}), {self._precision}"
-        self._compiled: dict[Part, openvino.CompiledModel] = {}
-        self._idle: dict[Part, list[openvino.InferRequest]] = {}
+        self._compiled: dict[Part, Network] = {}
         self._compile_lock = threading.Lock()
 
     @property
@@ -156,31 +154,29 @@ class OpenVinoRuntime:
     def _infer(
         self, part: Part, inputs: dict[str, NDArray[np.float32]], outputs: list[str]
     ) -> list[NDArray[np.float32]]:
-        with self._request(part) as request:
-            request.infer({name: np.ascontiguousarray(array) for name, array in inputs.items()})
-            # The tensors belong to the request, which another thread takes next: hence copies.
-            return [np.array(request.get_tensor(name).data, dtype=np.float32) for name in outputs]
+        return self._compile(part).run(inputs, outputs)
 
-    @contextmanager
-    def _request(self, part: Part) -> Generator[openvino.InferRequest]:
-        """An inference request that no other thread uses meanwhile."""
-        compiled = self._compile(part)
-        idle = self._idle[part]
-        try:
-            request = idle.pop()  # list.pop and append are atomic
-        except IndexError:
-            request = compiled.create_infer_request()
-        yield request
-        idle.append(request)
-
-    def _compile(self, part: Part) -> openvino.CompiledModel:
+    def _compile(self, part: Part) -> Network:
         with self._compile_lock:
             if part not in self._compiled:
                 _log.debug("compiling the %s graph at %d for %s", part, self._config.size, self._description)
-                model = build(self._state, self._config, part)
-                self._compiled[part] = self._core.compile_model(model, self._device, self._properties)
-                self._idle[part] = []
+                self._compiled[part] = self._compile_now(part)
             return self._compiled[part]
+
+    def _compile_now(self, part: Part) -> Network:
+        def make() -> openvino.Model:
+            return build(self._state, self._config, part)
+
+        if self._cache is None:
+            return Network(self._core.compile_model(make(), self._device, self._properties))
+        return self._cache.compile(
+            self._core,
+            f"gpen-{self._config.size}-{part}-{self._precision}",
+            identity=f"{self._identity or _digest(self._state)} {self._config} {part} {_graph_digest()}",
+            build=make,
+            device=self._device,
+            properties=self._properties,
+        )
 
     def _check_faces(self, faces: Batch) -> None:
         size = self._config.size
@@ -199,6 +195,20 @@ class OpenVinoRuntime:
                 np.empty((0, config.channels(size), size, size), np.float32) for size in reversed(config.resolutions)
             ),
         )
+
+
+def _digest(state: Mapping[str, NDArray[np.float32]]) -> str:
+    digest = hashlib.sha256()
+    for name, array in sorted(state.items()):
+        digest.update(f"{name} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def _graph_digest() -> str:
+    """Of the code that builds the graph: a new version of it may build another one from the same weights."""
+    modules = sorted(Path(__file__).parent.glob("*.py"))
+    return hashlib.sha256(b"".join(module.read_bytes() for module in modules)).hexdigest()
 
 
 def _checked_device(core: openvino.Core, device: str) -> str:

@@ -1,0 +1,46 @@
+"""A compiled network that any number of threads may run."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import openvino
+
+__all__ = ["Network"]
+
+
+class Network:
+    """A compiled network and the requests that its threads hand to each other.
+
+    Args:
+        compiled: the network.
+        memory: what it was made from, if it goes on reading there: OpenVINO keeps the address, not the array.
+    """
+
+    def __init__(self, compiled: openvino.CompiledModel, memory: object = None) -> None:
+        self._compiled = compiled
+        self._memory = memory
+        self._idle: list[openvino.InferRequest] = []
+
+    def run(self, inputs: Mapping[str, NDArray[np.float32]], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
+        """The named outputs for the named inputs, as arrays of their own."""
+        with self._request() as request:
+            request.infer({name: np.ascontiguousarray(array) for name, array in inputs.items()})
+            # The tensors belong to the request, which another thread takes next: hence copies.
+            return [np.array(request.get_tensor(name).data, dtype=np.float32) for name in outputs]
+
+    @contextmanager
+    def _request(self) -> Generator[openvino.InferRequest]:
+        """An inference request that no other thread uses meanwhile."""
+        try:
+            request = self._idle.pop()  # list.pop and append are atomic
+        except IndexError:
+            request = self._compiled.create_infer_request()
+        yield request
+        self._idle.append(request)
