@@ -31,6 +31,7 @@ from likeness.server.pool import WorkPool
 from likeness.server.problems import add_error_handlers
 from likeness.server.settings import ServerSettings
 from likeness.server.state import Held, ServerState, State
+from likeness.server.webui import webui_router
 
 __all__ = ["Health", "create_app"]
 
@@ -88,7 +89,7 @@ def create_app(settings: ServerSettings, restorer: Restorer, *, model: str = DEF
     )
     app.state.likeness = state
     add_error_handlers(app)
-    for router in (pictures_router, jobs_router, catalogue_router, _router):
+    for router in (pictures_router, jobs_router, catalogue_router, webui_router, _router):
         app.include_router(router)
     app.add_middleware(Guard, settings=settings, metrics=state.metrics)
     if settings.cors:

@@ -1,0 +1,158 @@
+"""``likeness serve``: the web page and the HTTP API, on this machine."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from likeness.cli.console import Console
+from likeness.cli.restore import Parser, add_verbosity, pixel_count, verbosity
+from likeness.errors import ConfigError, MissingExtraError
+
+if TYPE_CHECKING:
+    from likeness.server.settings import ServerSettings
+
+__all__ = ["serve"]
+
+_DESCRIPTION = """\
+Serve the web page and the HTTP API. Without flags only this machine can reach it, at http://127.0.0.1:8470; open that
+in a browser. Ctrl-C ends it: what is being worked on is finished, and jobs go on at the next start.
+
+Other machines reach it with --host 0.0.0.0; give it an API key then, in the environment variable LIKENESS_API_KEY or in
+a file. It speaks HTTP without encryption: put a proxy with TLS before it on a network that you do not trust."""
+
+_EPILOG = """\
+exit status:
+  0    it was stopped
+  2    it could not begin: a flag, a value, the address, the folder or the model cannot be used
+
+examples:
+  likeness serve
+  likeness serve --port 9000 --data /srv/likeness --keep 72
+  LIKENESS_API_KEY=$(cat key.txt) likeness serve --host 0.0.0.0 --allow-host studio.local
+  curl -F file=@photo.jpg -F preset=natural -o restored.jpg http://127.0.0.1:8470/v1/restore"""
+
+_KEY = "LIKENESS_API_KEY"
+
+_MEGABYTES = {"max_upload", "max_request", "max_held", "max_stored"}
+"""Settings that are typed in megabytes."""
+
+
+def serve(argv: Sequence[str], console: Console) -> int:
+    """Run the command until it is stopped.
+
+    Returns:
+        0.
+
+    Raises:
+        ConfigError, CheckpointError: if it cannot begin.
+        MissingExtraError: if the server's libraries are not installed.
+        SystemExit: for ``--help``, and for flags that cannot be parsed.
+    """
+    flags = _parser().parse_args(argv)
+    console.verbosity = verbosity(flags)
+    try:
+        from likeness.server.app import create_app
+        from likeness.server.listen import Listener
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("likeness"):
+            raise
+        raise MissingExtraError(
+            f'likeness serve needs {error.name}, which is not installed: pip install "likeness[serve]"'
+        ) from error
+    from likeness.checkpoints.catalog import DEFAULT_MODEL
+    from likeness.restore.pipeline import Restorer
+
+    settings = _settings(flags)
+    model = flags.model or DEFAULT_MODEL
+    restorer = Restorer(model, device=flags.device, precision=flags.precision, threads=flags.threads)
+    console.detail(f"model {model}, {restorer.runtime.config.size} px, {restorer.runtime.description}")
+    name = Path(model).stem if flags.model and Path(model).is_file() else str(model)
+    listener = Listener(create_app(settings, restorer, model=name))
+    if not settings.loopback and settings.api_key is None:
+        console.warn(f"everybody on the network can use this server, as it has no API key; set {_KEY}")
+
+    def ready(url: str) -> None:
+        console.show(url)
+        console.say(f"ready; jobs are kept in {settings.data} for {settings.keep_hours:g} hours; Ctrl-C ends it")
+
+    listener.run(ready)
+    console.say("stopped")
+    return 0
+
+
+def _settings(flags: argparse.Namespace) -> ServerSettings:
+    from likeness.server.settings import ServerSettings
+
+    given: dict[str, Any] = {}
+    for name in ServerSettings.__dataclass_fields__:
+        value = getattr(flags, name, None)
+        if value is not None:
+            given[name] = round(value * (1 << 20)) if name in _MEGABYTES else value
+    for name in ("cors", "allowed_hosts", "proxies"):
+        given[name] = tuple(given.get(name, ()))
+    return ServerSettings(api_key=_key(flags.api_key_file), **given)
+
+
+def _key(path: Path | None) -> str | None:
+    """The API key: a file's first line, or the environment's; never a flag, which every user of the machine can see."""
+    if path is None:
+        return os.environ.get(_KEY) or None
+    try:
+        key = path.read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        detail = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise ConfigError(f"--api-key-file {path} cannot be read ({detail})") from error
+    if not key:
+        raise ConfigError(f"--api-key-file {path} is empty; write the key into it")
+    return key
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="likeness serve",
+        usage="likeness serve [flags]",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    add_verbosity(parser)
+    group = parser.add_argument_group("where it listens, and to whom")
+    group.add_argument("--host", metavar="ADDRESS", help="address to listen on (127.0.0.1: this machine only)")
+    group.add_argument("--port", type=int, metavar="N", help="port; 0 takes a free one (8470)")
+    group.add_argument("--api-key-file", type=Path, metavar="FILE", help=f"file with the API key (or set {_KEY})")
+    for flag, destination, metavar, text in (
+        ("--allow-host", "allowed_hosts", "NAME", "host name to answer to; repeatable (on 127.0.0.1: localhost only)"),
+        ("--cors", "cors", "ORIGIN", "origin whose pages may call the API, such as https://studio.example; repeatable"),
+        ("--proxy", "proxies", "ADDRESS", "address of a reverse proxy that names the client; repeatable"),
+    ):
+        group.add_argument(flag, dest=destination, metavar=metavar, action="append", help=text)
+    group = parser.add_argument_group("jobs")
+    group.add_argument(
+        "--data", type=Path, metavar="FOLDER", help="private folder for jobs (in the user's state folder)"
+    )
+    group.add_argument("--keep", dest="keep_hours", type=float, metavar="HOURS", help="how long jobs are kept (24)")
+    group.add_argument("--max-files", type=int, metavar="N", help="pictures of one job (500)")
+    group.add_argument("--max-jobs", type=int, metavar="N", help="jobs that are not finished (50)")
+    group.add_argument("--max-stored", type=float, metavar="MB", help="all jobs together on the disk (20480)")
+    group = parser.add_argument_group("limits")
+    group.add_argument("--max-upload", type=float, metavar="MB", help="one picture file (64)")
+    group.add_argument("--max-request", type=float, metavar="MB", help="one request with many files (2048)")
+    group.add_argument("--max-held", type=float, metavar="MB", help="uploads in memory, all requests together (512)")
+    group.add_argument("--max-pixels", type=pixel_count, metavar="N", help="width x height of one picture; 80M (50M)")
+    group.add_argument("--workers", type=int, metavar="N", help="pictures at a time (one a processor, 4 at most)")
+    group.add_argument("--queue", type=int, metavar="N", help="requests that may wait; more get 429 (32)")
+    group.add_argument("--queue-per-client", type=int, metavar="N", help="of one address (16)")
+    group.add_argument("--connections", type=int, metavar="N", help="open connections (256)")
+    group.add_argument("--timeout", dest="request_seconds", type=float, metavar="S", help="for one answer (120)")
+    group.add_argument("--stall", dest="stall_seconds", type=float, metavar="S", help="for a pause in a request (20)")
+    group = parser.add_argument_group("model")
+    group.add_argument("--model", metavar="NAME|FILE", help="likeness models list shows the names (likeness-512)")
+    group.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto takes a CUDA device")
+    group.add_argument("--precision", choices=("auto", "f32", "bf16"), default="auto", help="arithmetic of the network")
+    group.add_argument("--threads", type=int, metavar="N", help="processor threads of the network (all)")
+    return parser
