@@ -1,0 +1,303 @@
+"""Pictures that a page is open on: kept in memory, bounded in number and bytes, gone after a stated time.
+
+A session holds the picture, its faces, and what the network returned for them, so that a slider's move is arithmetic.
+Nothing of it is written anywhere. Its name cannot be guessed, and knowing it is the only way to it.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from likeness.errors import ControlError
+from likeness.faces.align import align
+from likeness.faces.face import Face
+from likeness.faces.findings import Finding
+from likeness.faces.preflight import preflight
+from likeness.imaging.image import Box, Image, Point
+from likeness.restore.controls import Controls
+from likeness.restore.outcome import FaceProjection, Restoration
+from likeness.restore.pipeline import Restorer
+from likeness.server.problems import ProblemError
+from likeness.studio.finishing import Finishing, FinishingArea, areas_of, finish
+
+__all__ = ["LiveLimits", "SeenFace", "Session", "Sessions"]
+
+_log = logging.getLogger(__name__)
+
+_LEAVING_SECONDS = 30.0
+"""A page that is left may be one that is loaded again: so long it finds its picture still."""
+
+_TOP, _CHIN = 10, 152
+"""Points of the face mesh."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveLimits:
+    """How much open pictures may take.
+
+    Attributes:
+        sessions: pictures open at a time; one more closes the one not touched for longest.
+        bytes: memory of all of them; over it, those not touched for longest are closed, but never the newest.
+        pixels: of one picture; checked before it is decoded.
+        idle_seconds: a picture not touched for so long is closed.
+        view_pixels: of all views asked for at once.
+    """
+
+    sessions: int = 16
+    bytes: int = 3 << 30
+    pixels: int = 60_000_000
+    idle_seconds: float = 900.0
+    view_pixels: int = 16_000_000
+
+    def __post_init__(self) -> None:
+        if min(self.sessions, self.bytes, self.pixels, self.view_pixels) < 1 or self.idle_seconds <= 0:
+            raise ValueError("limits of open pictures must be positive")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class SeenFace:
+    """A face as the page needs it.
+
+    Attributes:
+        index: its number, reading order, from 0.
+        face: where it is.
+        area: what a restoration can change, picture pixels; None where the face cannot be aligned.
+        native_side: side of its aligned crop in the picture's pixels; 0 where it cannot be aligned.
+        spots: where to look closely: "eye", "hair", "skin".
+    """
+
+    index: int
+    face: Face
+    area: Box | None
+    native_side: float
+    spots: dict[str, Point]
+
+
+class Session:
+    """One open picture. Safe to use from several threads; its own work is done one piece at a time.
+
+    Args:
+        image: the picture.
+        name: its file's name, for downloads.
+        restorer: finds and restores faces.
+    """
+
+    def __init__(self, image: Image, name: str, restorer: Restorer) -> None:
+        self.image = image
+        self.name = name
+        self._restorer = restorer
+        self._lock = threading.RLock()
+        found = restorer.find_faces(image)
+        self.findings: tuple[Finding, ...] = preflight(image, found)
+        side = restorer.runtime.config.size
+        self.faces = tuple(_seen(index, face, image, side) for index, face in enumerate(found))
+        self._projections: dict[int, FaceProjection] = {}
+        self._areas: tuple[tuple[FaceProjection, ...], tuple[FinishingArea, ...]] | None = None
+        self._result: tuple[tuple[object, ...], Restoration] | None = None
+
+    def projections(self, indices: Sequence[int], controls: Controls) -> tuple[FaceProjection, ...]:
+        """What the network made of these faces; it runs only for those that have nothing that serves.
+
+        Raises:
+            ControlError: for a face that is not there or cannot be aligned.
+        """
+        with self._lock:
+            for index in indices:
+                if not 0 <= index < len(self.faces) or self.faces[index].area is None:
+                    raise ControlError(f"there is no face {index} that can be restored in this picture")
+                kept = self._projections.get(index)
+                if kept is None or not kept.serves(controls):
+                    self._result = None
+                    self._projections[index] = self._restorer.project(
+                        self.image, self.faces[index].face, controls, index=index
+                    )
+            return tuple(self._projections[index] for index in indices)
+
+    def restore(self, indices: Sequence[int], controls: Controls) -> Restoration:
+        """The picture with these faces restored: what a download gives. The last one is kept.
+
+        Raises:
+            ControlError: as `projections`.
+        """
+        key = (tuple(indices), controls)
+        with self._lock:
+            if self._result is not None and self._result[0] == key:
+                return self._result[1]
+            composed = self._restorer.compose(self.image, self.projections(indices, controls), controls)
+            self._result = (key, composed)
+            return composed
+
+    def finishing_areas(self, indices: Sequence[int], controls: Controls) -> tuple[FinishingArea, ...]:
+        """Where finishing touches go on these faces.
+
+        Raises:
+            ControlError: as `projections`.
+        """
+        with self._lock:
+            kept = self.projections(indices, controls)
+            if self._areas is None or self._areas[0] != kept:
+                self._areas = (kept, areas_of(kept))
+            return self._areas[1]
+
+    def finished(self, indices: Sequence[int], controls: Controls, finishing: Finishing) -> Image:
+        """The picture with these faces restored and finished: what is downloaded.
+
+        Raises:
+            ControlError: as `projections`.
+        """
+        with self._lock:
+            restored = self.restore(indices, controls).image
+            return finish(restored, self.finishing_areas(indices, controls), finishing) if finishing.any else restored
+
+    def without_grain(self, indices: Sequence[int], controls: Controls) -> Image:
+        """The same without the grain that was laid back; not kept."""
+        with self._lock:
+            plain = replace(controls, keep_grain=False)
+            return self._restorer.compose(self.image, self.projections(indices, plain), plain).image
+
+    @property
+    def nbytes(self) -> int:
+        """About how much memory this picture takes, with its result and what is kept of its faces."""
+        image = self.image
+        own = 2 * image.pixels.nbytes + sum(x.nbytes for x in (image.alpha, image.native) if x is not None)
+        return own + sum(_projection_bytes(kept) for kept in list(self._projections.values()))
+
+
+@dataclass(kw_only=True)
+class _Entry:
+    session: Session
+    touched: float
+    ends: float
+
+
+class Sessions:
+    """All open pictures, by name.
+
+    Args:
+        restorer: shared by all.
+        limits: how many, how large, how long.
+    """
+
+    def __init__(self, restorer: Restorer, limits: LiveLimits | None = None) -> None:
+        self.restorer = restorer
+        self.limits = limits or LiveLimits()
+        self._entries: dict[str, _Entry] = {}
+        self._changed = threading.Condition()
+        self._sweeper: threading.Thread | None = None
+        self._closed = False
+
+    def open(self, image: Image, name: str) -> tuple[str, Session]:
+        """Keep a picture; returns its name and the session. Finds its faces first."""
+        session = Session(image, name, self.restorer)
+        key = secrets.token_urlsafe(24)
+        with self._changed:
+            now = time.monotonic()
+            self._entries[key] = _Entry(session=session, touched=now, ends=now + self.limits.idle_seconds)
+            self._keep_bounds(key)
+            if self._sweeper is None and not self._closed:
+                self._sweeper = threading.Thread(target=self._sweep, name="likeness-sessions", daemon=True)
+                self._sweeper.start()
+            self._changed.notify_all()
+        return key, session
+
+    def get(self, key: str) -> Session:
+        """The session of a name; its time starts again.
+
+        Raises:
+            ProblemError: 410, if there is none, or none any more.
+        """
+        with self._changed:
+            now = time.monotonic()
+            entry = self._entries.get(key)
+            if entry is None or entry.ends <= now:
+                self._entries.pop(key, None)
+                raise ProblemError(410, "picture-closed", "this picture is no longer open here; open it again")
+            entry.touched, entry.ends = now, now + self.limits.idle_seconds
+            self._keep_bounds(key)
+            return entry.session
+
+    def leave(self, key: str) -> None:
+        """The page was left: the picture goes soon, unless the page is loaded again."""
+        with self._changed:
+            entry = self._entries.get(key)
+            if entry is not None:
+                entry.ends = min(entry.ends, time.monotonic() + _LEAVING_SECONDS)
+                self._changed.notify_all()
+
+    def close(self, key: str) -> None:
+        """Forget a picture now; one that is not there is no error."""
+        with self._changed:
+            self._entries.pop(key, None)
+
+    def close_all(self) -> None:
+        """Forget all pictures, and end the thread that watches their time."""
+        with self._changed:
+            self._closed = True
+            self._entries.clear()
+            self._changed.notify_all()
+            sweeper = self._sweeper
+        if sweeper is not None:
+            sweeper.join()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of all open pictures."""
+        return sum(entry.session.nbytes for entry in list(self._entries.values()))
+
+    def _keep_bounds(self, newest: str) -> None:
+        """Close what was not touched for longest until the rest fits; the lock is held."""
+        others = sorted((key for key in self._entries if key != newest), key=lambda key: self._entries[key].touched)
+        while others and (len(self._entries) > self.limits.sessions or self.nbytes > self.limits.bytes):
+            del self._entries[others.pop(0)]
+            _log.info("an open picture made room for another")
+
+    def _sweep(self) -> None:
+        with self._changed:
+            while not self._closed:
+                now = time.monotonic()
+                for key in [key for key, entry in self._entries.items() if entry.ends <= now]:
+                    del self._entries[key]
+                ends = [entry.ends for entry in self._entries.values()]
+                self._changed.wait(max(0.0, min(ends) - now) if ends else None)
+
+
+def _seen(index: int, face: Face, image: Image, side: int) -> SeenFace:
+    points = face.landmarks.points
+    top, chin = points[_TOP].astype(float), points[_CHIN].astype(float)
+    # The cheek that is turned to the camera shows more skin: between eye, nose and corner of the mouth, a little outward.
+    nose = face.five_points[2]
+    sides = [(face.five_points[eye] + face.five_points[mouth]) / 2 for eye, mouth in ((0, 3), (1, 4))]
+    cheek = max(sides, key=lambda p: float(np.hypot(*(p - nose))))
+    places = {"eye": face.five_points[0], "hair": top + 0.22 * (top - chin), "skin": nose + 1.15 * (cheek - nose)}
+    size = image.size
+    spots = {
+        name: Point(min(max(float(x), 0.0), size.width - 1.0), min(max(float(y), 0.0), size.height - 1.0))
+        for name, (x, y) in places.items()
+    }
+    try:
+        alignment = align(face.five_points, size, side)
+    except (ValueError, np.linalg.LinAlgError) as error:
+        _log.info("face %d cannot be aligned: %s", index, error)
+        return SeenFace(index=index, face=face, area=None, native_side=0.0, spots=spots)
+    area = alignment.box if alignment.box.area > 0 else None
+    return SeenFace(index=index, face=face, area=area, native_side=alignment.native_side, spots=spots)
+
+
+def _projection_bytes(kept: FaceProjection) -> int:
+    """The picture itself is not counted, as it is shared; what may be measured later (target, grain) is."""
+    arrays = [kept.crop, kept.projection, kept.projection, kept.mask, *kept.held, *kept.masks.masks.values()]
+    grain = 0
+    if "grain" in vars(kept) and kept.grain is not None:
+        layers = (*kept.grain.bands, *kept.grain.energies, *kept.grain.field)
+        grain = sum(layer.nbytes for layer in layers)
+    return sum(array.nbytes for array in arrays) + (kept.start.nbytes if kept.start is not kept.crop else 0) + grain

@@ -1,0 +1,113 @@
+// Talking to the server. Every failure becomes a Problem with a code that the page has words for.
+
+import { t } from "./words.js";
+
+export class Problem extends Error {
+  constructor(code, status, detail, values = {}) {
+    super(detail);
+    this.code = code;
+    this.status = status;
+    this.values = values;
+  }
+
+  /** The sentence for a person, in the page's language; the server's own where the page has none. */
+  get sentence() {
+    const key = {
+      offline: "error.offline",
+      "picture-closed": "error.closed",
+      "picture-unreadable": "error.unreadable",
+      "picture-too-large": "error.pixels",
+      "upload-too-large": "error.upload",
+      "request-too-large": "error.upload",
+      busy: "error.busy",
+      "key-needed": "error.key",
+      "out-of-memory": "error.memory",
+      unexpected: "error.unexpected",
+      camera: "error.camera",
+    }[this.code];
+    if (key) return t(key, { ...limits, ...this.values });
+    return this.message || t("error.unexpected");
+  }
+}
+
+const limits = { megapixels: 60, megabytes: 64 };
+
+async function answered(path, options) {
+  let answer;
+  try {
+    answer = await fetch(path, { credentials: "same-origin", ...options });
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Problem("offline", 0, "");
+  }
+  if (answer.ok) return answer;
+  let told = {};
+  try {
+    told = await answer.json();
+  } catch {
+    told = {};
+  }
+  throw new Problem(told.code ?? "unexpected", answer.status, told.detail ?? "");
+}
+
+function json(body, signal) {
+  return { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body), signal };
+}
+
+/** Take an answer of several parts apart: a JSON head with the parts' lengths, and the parts. */
+export function unpack(buffer) {
+  const length = new DataView(buffer).getUint32(0, true);
+  const head = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
+  const parts = [];
+  let start = 4 + length;
+  for (const size of head.lengths) {
+    parts.push(buffer.slice(start, start + size));
+    start += size;
+  }
+  return { head, parts };
+}
+
+export async function about() {
+  const told = await (await answered("/live/about")).json();
+  limits.megapixels = Math.round(told.max_pixels / 1e6);
+  limits.megabytes = Math.round(told.max_upload / (1 << 20));
+  return told;
+}
+
+export async function openPicture(file, name) {
+  const form = new FormData();
+  form.append("file", file, name);
+  return (await answered("/live/pictures", { method: "POST", body: form })).json();
+}
+
+export async function reopenPicture(id) {
+  return (await answered(`/live/pictures/${id}`)).json();
+}
+
+export async function views(id, look, areas, signal) {
+  const answer = await answered(`/live/pictures/${id}/views`, json({ ...look, areas }, signal));
+  return unpack(await answer.arrayBuffer());
+}
+
+export async function fields(id, look, signal) {
+  const answer = await answered(`/live/pictures/${id}/fields`, json(look, signal));
+  return unpack(await answer.arrayBuffer());
+}
+
+export async function evidence(id, look, face) {
+  return (await answered(`/live/pictures/${id}/evidence`, json({ ...look, face }))).json();
+}
+
+export async function download(id, look, kind) {
+  const answer = await answered(`/live/pictures/${id}/files/${kind}`, json(look));
+  const name = /filename\*=UTF-8''([^;]+)/.exec(answer.headers.get("Content-Disposition") ?? "");
+  return { blob: await answer.blob(), name: name ? decodeURIComponent(name[1]) : `likeness.${kind}` };
+}
+
+export function leave(id) {
+  navigator.sendBeacon(`/live/pictures/${id}/leave`);
+}
+
+export function close(id) {
+  fetch(`/live/pictures/${id}`, { method: "DELETE", keepalive: true }).catch(() => {});
+}

@@ -1,0 +1,333 @@
+// The page: brings the picture, its look, the server and the screen together.
+
+import * as api from "./api.js";
+import { Live } from "./live.js";
+import { presetLook, Store } from "./look.js";
+import { Loupes } from "./loupes.js";
+import { Marks } from "./marks.js";
+import { openWays } from "./open.js";
+import { Panel } from "./panel.js";
+import { Report } from "./report.js";
+import { Stage } from "./stage.js";
+import { Take } from "./take.js";
+import { applyWords, currentLanguage, firstLanguage, onLanguage, setLanguage, t } from "./words.js";
+
+const element = (id) => document.getElementById(id);
+const KEPT = "likeness.open";
+const MANY_FACES = 12;
+
+class Page {
+  constructor(about) {
+    this.about = about;
+    this.store = new Store();
+    this.store.reset({ faces: [], ...presetLook(about.presets.standard) }, "standard");
+    this.current = 0;
+    this.live = new Live({
+      onDraw: () => this.draw(),
+      onReady: () => (this.stage.canvas.dataset.ready = String(this.store.look.degradation_scale)),
+      onBusy: (words) => this.busy(words),
+      onProblem: (error) => this.problem(error),
+      onWarnings: (...told) => this.report.warn(...told),
+      getAreas: () => [...this.stage.areas(), ...this.loupes.areas()],
+    });
+    this.stage = new Stage({ onMove: () => this.live.moved(), fields: this.live.fields, getLook: () => this.store.look });
+    this.marks = new Marks({ stage: this.stage, onToggle: (face) => this.toggle(face), onCurrent: (face) => this.choose(face) });
+    this.loupes = new Loupes({ stage: this.stage, onGo: (spot) => this.stage.look(spot, 2) });
+    this.loupes.onResize = () => this.live.moved();
+    this.report = new Report({
+      store: this.store,
+      onFace: (face) => this.choose(face, true),
+      onProblem: (error) => this.problem(error),
+      getCurrent: () => this.current,
+    });
+    this.panel = new Panel({
+      store: this.store,
+      about,
+      onRegion: (region) => this.stage.showRegion(region),
+      onFaces: (which) => this.chooseFaces(which),
+      onCurrent: (face, closer) => this.choose(face, closer),
+      report: this.report,
+    });
+    this.take = new Take({
+      store: this.store,
+      onBusy: (words) => this.busy(words),
+      onProblem: (error) => this.problem(error),
+      announce: (text) => this.announce(text),
+    });
+    this.store.onChange(({ moving, event }) => {
+      this.live.change(this.store.look, { moving, event });
+      this.showFaces();
+      this.history();
+      if (!moving) this.report.showEvidence();
+      if (!moving) this.keep();
+    });
+    this.listen();
+    onLanguage(() => this.reword());
+    this.reword();
+    this.history();
+    this.panel.show();
+  }
+
+  listen() {
+    openWays({
+      onFiles: (files) => this.openFiles(files),
+      onProblem: (error) => this.problem(error),
+      active: () => !element("one").hidden,
+    });
+    for (const button of document.querySelectorAll("[data-language]")) {
+      button.addEventListener("click", () => setLanguage(button.dataset.language));
+    }
+    for (const button of document.querySelectorAll("[data-zoom]")) {
+      button.addEventListener("click", () => this.zoom(button.dataset.zoom));
+    }
+    element("undo").addEventListener("click", () => this.store.undo());
+    element("redo").addEventListener("click", () => this.store.redo());
+    element("problem-close").addEventListener("click", () => (element("problem").hidden = true));
+    const hold = element("hold");
+    const before = (on) => {
+      this.stage.setBefore(on);
+      this.loupes.draw();
+      hold.setAttribute("aria-pressed", String(on));
+    };
+    hold.addEventListener("pointerdown", () => before(true));
+    for (const name of ["pointerup", "pointercancel", "pointerleave", "blur"]) hold.addEventListener(name, () => before(false));
+    hold.addEventListener("keydown", (event) => {
+      if (event.key === " " || event.key === "Enter") before(true);
+    });
+    hold.addEventListener("keyup", () => before(false));
+    window.addEventListener("keydown", (event) => this.key(event, before));
+    window.addEventListener("keyup", (event) => {
+      if (event.key === "b" || event.key === "B") before(false);
+    });
+    this.stage.watchers.add(() => {
+      element("zoom-now").textContent = `${Math.round(this.stage.scale * 100)}%`;
+    });
+    window.addEventListener("pagehide", () => {
+      if (this.picture) api.leave(this.picture.id);
+    });
+    matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.stage.draw());
+  }
+
+  key(event, before) {
+    const command = event.ctrlKey || event.metaKey;
+    const typing = event.target.matches?.("input:not([type=range], [type=checkbox]), textarea, select");
+    if (typing || !this.picture || element("one").hidden) return;
+    if (command && event.key.toLowerCase() === "z") {
+      event.preventDefault();
+      if (event.shiftKey) this.store.redo();
+      else this.store.undo();
+    } else if (command && event.key.toLowerCase() === "y") {
+      event.preventDefault();
+      this.store.redo();
+    } else if (command || event.altKey) {
+      return;
+    } else if (event.key === "b" || event.key === "B") {
+      if (!event.repeat) before(true);
+    } else if (["0", "1", "2"].includes(event.key)) {
+      this.zoom(event.key === "0" ? "fit" : event.key);
+    }
+  }
+
+  zoom(which) {
+    if (!this.picture) return;
+    if (which === "fit") return this.stage.fit();
+    const face = this.picture.faces[this.current];
+    // From the whole picture, closer means the face.
+    const at = this.stage.fitted && face ? middle(face.box) : this.stage.centre;
+    this.stage.centre = [...at];
+    return this.stage.zoom(Number(which));
+  }
+
+  async openFiles(files) {
+    if (!element("one").hidden) await this.open(files[0]);
+  }
+
+  async open(file) {
+    this.clearProblem();
+    this.busy("busy.open");
+    document.body.classList.add("opening");
+    try {
+      const picture = await api.openPicture(file, file.name || "picture");
+      if (this.picture) api.close(this.picture.id);
+      this.file = file;
+      this.show(picture);
+    } catch (error) {
+      this.problem(error);
+    }
+    document.body.classList.remove("opening");
+    this.busy(null);
+  }
+
+  /** Show an opened picture; with what was kept over a reload, if anything was. */
+  show(picture, kept = null) {
+    this.picture = picture;
+    delete this.stage.canvas.dataset.ready;
+    const usable = picture.faces.filter((face) => face.area);
+    const largest = [...usable].sort((a, b) => area(b.box) - area(a.box));
+    const first = picture.faces.length > MANY_FACES ? largest.slice(0, MANY_FACES) : usable;
+    const settings = kept?.look ?? { ...this.store.look };
+    const faces = kept?.look.faces ?? first.map((face) => face.index).sort((a, b) => a - b);
+    this.current = largest[0]?.index ?? 0;
+    this.store.reset({ ...settings, faces }, kept?.preset ?? this.store.preset);
+    element("empty").hidden = true;
+    element("tools").hidden = false;
+    element("open-another").hidden = false;
+    element("one").classList.add("opened");
+    this.stage.open(picture);
+    this.marks.open(picture);
+    this.loupes.open(picture, picture.faces[this.current]);
+    this.report.open(picture);
+    this.panel.open(picture);
+    this.take.open(picture);
+    this.showFaces();
+    this.history();
+    this.live.open(picture, this.store.look);
+    this.reword();
+    this.announce(t("opened.faces", { name: picture.name, count: picture.faces.length }));
+    this.keep();
+  }
+
+  toggle(face) {
+    const { faces } = this.store.look;
+    const next = faces.includes(face) ? faces.filter((one) => one !== face) : [...faces, face].sort((a, b) => a - b);
+    this.store.set({ faces: next });
+    this.choose(face);
+  }
+
+  chooseFaces(which) {
+    const usable = this.picture.faces.filter((face) => face.area);
+    const largest = [...usable].sort((a, b) => area(b.box) - area(a.box)).slice(0, 1);
+    const chosen = { all: usable, none: [], largest }[which];
+    this.store.set({ faces: chosen.map((face) => face.index) });
+  }
+
+  choose(face, closer = false) {
+    const changed = this.current !== face;
+    this.current = face;
+    const found = this.picture.faces[face];
+    if (changed) {
+      this.loupes.open(this.picture, found);
+      this.live.moved();
+    }
+    this.showFaces();
+    this.report.showEvidence();
+    if (closer) {
+      const wide = (found.box[2] - found.box[0]) * 2.4;
+      this.stage.centre = middle(found.box);
+      this.stage.zoom(Math.max(this.stage.fitScale, Math.min(4, this.stage.canvas.width / wide)));
+    }
+  }
+
+  showFaces() {
+    this.marks.show(this.store.look.faces, this.current);
+    this.panel.show(this.current);
+  }
+
+  draw() {
+    this.stage.draw();
+    this.loupes.draw();
+    this.stage.canvas.dataset.drawn = String(Number(this.stage.canvas.dataset.drawn ?? 0) + 1);
+  }
+
+  history() {
+    element("undo").disabled = this.store.past.length === 0;
+    element("redo").disabled = this.store.future.length === 0;
+  }
+
+  busy(words) {
+    const shown = element("busy");
+    shown.hidden = !words;
+    shown.textContent = words ? t(words) : "";
+  }
+
+  problem(error) {
+    if (error.code === "picture-closed" && this.file && !this.reopening) {
+      this.openAgain();
+      return;
+    }
+    element("problem-text").textContent = error.sentence ?? t("error.unexpected");
+    element("problem").hidden = false;
+    if (!error.sentence) throw error;
+  }
+
+  clearProblem() {
+    element("problem").hidden = true;
+  }
+
+  /** The server has forgotten the picture, but this page still has its file: bring it again, with its look. */
+  async openAgain() {
+    this.reopening = true;
+    const kept = { look: this.store.look, preset: this.store.preset };
+    this.busy("busy.open");
+    try {
+      this.show(await api.openPicture(this.file, this.file.name || "picture"), kept);
+    } catch (error) {
+      this.problem(error);
+    }
+    this.busy(null);
+    this.reopening = false;
+  }
+
+  /** Keep, for a reload of this tab only, which picture is open and how it looks. */
+  keep() {
+    if (!this.picture) return;
+    try {
+      sessionStorage.setItem(KEPT, JSON.stringify({ id: this.picture.id, look: this.store.look, preset: this.store.preset }));
+    } catch {
+      // Without a store a reload begins anew.
+    }
+  }
+
+  async resume() {
+    let kept = null;
+    try {
+      kept = JSON.parse(sessionStorage.getItem(KEPT));
+    } catch {
+      kept = null;
+    }
+    if (!kept) return;
+    try {
+      this.show(await api.reopenPicture(kept.id), kept);
+    } catch (error) {
+      sessionStorage.removeItem(KEPT);
+      if (error.code !== "picture-closed") this.problem(error);
+    }
+  }
+
+  announce(text) {
+    element("announce").textContent = text;
+  }
+
+  reword() {
+    for (const button of document.querySelectorAll("[data-language]")) {
+      button.setAttribute("aria-pressed", String(button.dataset.language === currentLanguage()));
+    }
+    element("privacy").textContent = t("empty.privacy", { minutes: Math.round(this.about.idle_seconds / 60) });
+    this.stage.canvas.setAttribute("aria-label", this.picture ? t("stage.picture", { name: this.picture.name }) : t("stage.empty"));
+    document.title = this.picture ? `${this.picture.name} · Likeness` : "Likeness";
+    this.loupes.name();
+    this.showFaces();
+    this.report.show();
+    if (this.picture) this.stage.placeDivider();
+  }
+}
+
+function middle(box) {
+  return [(box[0] + box[2]) / 2, (box[1] + box[3]) / 2];
+}
+
+function area(box) {
+  return (box[2] - box[0]) * (box[3] - box[1]);
+}
+
+setLanguage(firstLanguage());
+applyWords(document);
+try {
+  const page = new Page(await api.about());
+  await page.resume();
+  document.body.classList.add("ready");
+} catch (error) {
+  element("problem-text").textContent = error.sentence ?? String(error);
+  element("problem").hidden = false;
+  if (!error.sentence) throw error;
+}

@@ -1,0 +1,45 @@
+// The fields of the faces, by face and degradation, and the differences between two looks.
+
+import { Field } from "./field.js";
+
+export class Fields {
+  constructor() {
+    this.clear([]);
+  }
+
+  clear(faces) {
+    this.areas = new Map(faces.filter((face) => face.area).map((face) => [face.index, face.area]));
+    this.kept = new Map();
+  }
+
+  /** The field of a face for a look, or undefined. */
+  get(face, look) {
+    const kept = this.kept.get(face);
+    return look.refine === 1 && kept?.degradation === look.degradation_scale ? kept.field : undefined;
+  }
+
+  /** Any field of a face: its masks serve whatever the look. */
+  any(face) {
+    return this.kept.get(face)?.field;
+  }
+
+  put(head, parts, look) {
+    head.fields.forEach((one, i) => {
+      this.kept.set(one.face, { degradation: look.degradation_scale, field: new Field(one, parts[i]) });
+    });
+  }
+
+  missing(look) {
+    return look.refine === 1 ? look.faces.filter((face) => !this.get(face, look)) : [];
+  }
+
+  /** Shares of `look` less those of `from`, on the grid of the field's masks. */
+  difference(field, look, from) {
+    const now = look.faces.includes(field.face) ? field.shares(look) : null;
+    const then = from.faces.includes(field.face) ? field.shares(from) : null;
+    if (now && then) for (let i = 0; i < now.length; i++) now[i] -= then[i];
+    if (now) return now;
+    for (let i = 0; i < then.length; i++) then[i] = -then[i];
+    return then;
+  }
+}

@@ -1,0 +1,165 @@
+// Between the look and the screen: previews at once, the server's own result as soon as it may, newest first.
+
+import * as api from "./api.js";
+import { Fields } from "./fields.js";
+import { same, sameProjection } from "./look.js";
+import { Tile } from "./tile.js";
+
+const REST_MS = 140; // how long a slider has to rest before the server is asked, where the preview serves meanwhile
+
+export class Live {
+  /**
+   * @param {{onDraw: Function, onBusy: Function, onProblem: Function, onWarnings: Function, getAreas: Function}} page
+   *   getAreas gives [{tile, left, top, right, bottom, width}] of what is on the screen.
+   */
+  constructor(page) {
+    this.page = page;
+    this.fields = new Fields();
+    this.picture = null;
+    this.look = null;
+    this.running = null;
+    this.timer = 0;
+    this.inputAt = null;
+  }
+
+  open(picture, look) {
+    this.stop();
+    this.picture = picture;
+    this.fields.clear(picture.faces);
+    this.look = look;
+    this.ask(0);
+  }
+
+  stop() {
+    clearTimeout(this.timer);
+    this.running?.abort();
+    this.running = null;
+    this.picture = null;
+  }
+
+  /** The look has changed. */
+  change(look, { event = null, moving = false } = {}) {
+    this.look = look;
+    if (event) this.inputAt = event.timeStamp;
+    if (!this.picture) return;
+    const tiles = this.page.getAreas().map((area) => area.tile);
+    const served = tiles.every((tile) => tile.serves(look, this.fields));
+    if (served) {
+      this.drawPreview(tiles);
+      this.ask(moving ? REST_MS * 2 : REST_MS);
+    } else {
+      this.ask(0);
+    }
+  }
+
+  /** What is on the screen has changed place or size. */
+  moved() {
+    if (this.picture) this.ask(90);
+  }
+
+  drawPreview(tiles) {
+    this.pending = tiles;
+    if (this.frame) return;
+    this.frame = requestAnimationFrame(() => {
+      this.frame = 0;
+      for (const tile of this.pending) if (tile.serves(this.look, this.fields)) tile.preview(this.look, this.fields);
+      this.page.onDraw();
+      this.measure("likeness:preview");
+    });
+  }
+
+  /** Time from the move of a slider to what it drew, as the browser's own tools show it. */
+  measure(name) {
+    if (this.inputAt === null) return;
+    const start = this.inputAt;
+    if (name === "likeness:preview") this.previewed = start;
+    const channel = new MessageChannel();
+    channel.port1.onmessage = () => performance.measure(name, { start, end: performance.now() });
+    channel.port2.postMessage(null);
+  }
+
+  ask(delay) {
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => this.run(), delay);
+  }
+
+  async run() {
+    if (this.running || !this.picture) {
+      this.again = Boolean(this.running);
+      return;
+    }
+    const picture = this.picture;
+    const look = this.look;
+    const wanted = this.page.getAreas().filter((area) => needs(area, look));
+    if (!wanted.length) {
+      await this.fetchFields(picture, look);
+      return;
+    }
+    const abort = new AbortController();
+    this.running = abort;
+    const network = look.faces.length > 0 && (!this.last || !sameProjection(this.last, look) || look.faces.some((f) => !this.last.faces.includes(f)));
+    const busy = setTimeout(() => this.page.onBusy(network ? "busy.network" : "busy.view"), network ? 120 : 700);
+    try {
+      const asked = wanted.map(({ left, top, right, bottom, width, tile, key }) => ({
+        left, top, right, bottom, width, before: tile.key !== key || !tile.beforeImage,
+      }));
+      const { head, parts } = await api.views(picture.id, look, asked, abort.signal);
+      let start = 0;
+      for (const [i, area] of head.areas.entries()) {
+        const own = parts.slice(start, start + area.parts.length);
+        start += area.parts.length;
+        const { tile, key } = wanted[i];
+        await tile.load(area, own, look);
+        tile.key = key;
+        // The slider has moved on while the server drew: show where it is now.
+        if (this.look !== look && tile.serves(this.look, this.fields)) tile.preview(this.look, this.fields);
+      }
+      if (this.picture !== picture) return;
+      this.last = look;
+      this.page.onWarnings(head.warnings, head.face_warnings, look);
+      this.page.onDraw();
+      if (this.look === look) this.measure("likeness:exact");
+      this.page.onBusy(null);
+      this.retries = 0;
+    } catch (error) {
+      if (error.name === "AbortError") return;
+      this.page.onBusy(null);
+      if (error.code === "busy" && (this.retries = (this.retries ?? 0) + 1) <= 5) {
+        this.ask(1500);
+        return;
+      }
+      this.page.onProblem(error);
+      return;
+    } finally {
+      clearTimeout(busy);
+      if (this.running === abort) this.running = null;
+    }
+    if (this.again || !same(this.look, look)) {
+      this.again = false;
+      this.ask(0);
+    } else {
+      await this.fetchFields(picture, look);
+    }
+  }
+
+  async fetchFields(picture, look) {
+    const missing = this.fields.missing(look);
+    if (!missing.length || this.fetching) return;
+    this.fetching = true;
+    try {
+      const { head, parts } = await api.fields(picture.id, { ...look, faces: missing });
+      if (this.picture !== picture) return;
+      this.fields.put(head, parts, look);
+      this.page.onReady();
+    } catch (error) {
+      this.page.onProblem(error);
+    } finally {
+      this.fetching = false;
+    }
+  }
+}
+
+/** Whether an area has to be drawn by the server: new, moved, or of another look. */
+function needs({ tile, key }, look) {
+  return tile.key !== key || !tile.exactLook || !same(tile.exactLook, look);
+}

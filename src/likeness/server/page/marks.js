@@ -1,0 +1,62 @@
+// The numbered faces, on the picture and in the panel: tick them, look at them.
+
+import { el } from "./dom.js";
+import { t } from "./words.js";
+
+export class Marks {
+  constructor({ stage, onToggle, onCurrent, onPoint }) {
+    this.stage = stage;
+    this.onToggle = onToggle;
+    this.onCurrent = onCurrent;
+    this.holder = document.getElementById("marks");
+    this.marks = [];
+    this.onPoint = onPoint;
+    stage.watchers.add(() => this.place());
+  }
+
+  open(picture) {
+    this.picture = picture;
+    this.holder.replaceChildren();
+    this.marks = (picture?.faces ?? []).map((face) => {
+      const mark = el(
+        "button",
+        {
+          type: "button",
+          class: "mark-face",
+          role: "checkbox",
+          "data-face": face.index,
+          disabled: !face.area,
+          onclick: () => this.onToggle(face.index),
+          onfocus: () => this.onCurrent(face.index),
+        },
+        el("span", { class: "mark-number", "aria-hidden": "true" }, String(face.index + 1)),
+      );
+      this.holder.append(mark);
+      return { face, mark };
+    });
+    this.holder.classList.toggle("single", this.marks.length === 1);
+    this.holder.classList.toggle("many-faces", this.marks.length > 12);
+    if (picture) this.place();
+  }
+
+  place() {
+    for (const { face, mark } of this.marks) {
+      const [x0, y0] = this.stage.toScreen(face.box[0], face.box[1]);
+      const [x1, y1] = this.stage.toScreen(face.box[2], face.box[3]);
+      mark.style.transform = `translate(${x0}px, ${y0}px)`;
+      mark.style.width = `${Math.max(14, x1 - x0)}px`;
+      mark.style.height = `${Math.max(14, y1 - y0)}px`;
+    }
+  }
+
+  show(chosen, current) {
+    for (const { face, mark } of this.marks) {
+      const on = chosen.includes(face.index);
+      mark.setAttribute("aria-checked", String(on));
+      mark.classList.toggle("current", face.index === current && this.marks.length > 1);
+      const label = t("faces.face.px", { number: face.index + 1, width: Math.round(face.box[2] - face.box[0]) });
+      mark.setAttribute("aria-label", face.area ? label : `${label}: ${t("faces.unusable")}`);
+      mark.title = label;
+    }
+  }
+}

@@ -1,0 +1,92 @@
+// Ways to bring a picture: choose, drop, paste, camera, sample.
+
+import { Problem } from "./api.js";
+
+const element = (id) => document.getElementById(id);
+
+export function openWays({ onFiles, onProblem, active }) {
+  const input = element("file");
+  element("choose").addEventListener("click", () => input.click());
+  element("open-another").addEventListener("click", () => input.click());
+  input.addEventListener("change", () => {
+    if (input.files.length) onFiles([...input.files]);
+    input.value = "";
+  });
+
+  let depth = 0;
+  const dropping = element("dropping");
+  const holds = (event) => [...(event.dataTransfer?.types ?? [])].includes("Files");
+  window.addEventListener("dragenter", (event) => {
+    if (!holds(event)) return;
+    depth += 1;
+    dropping.hidden = !active();
+  });
+  window.addEventListener("dragleave", () => {
+    depth = Math.max(0, depth - 1);
+    if (depth === 0) dropping.hidden = true;
+  });
+  window.addEventListener("dragover", (event) => {
+    if (holds(event)) event.preventDefault();
+  });
+  window.addEventListener("drop", (event) => {
+    if (!holds(event)) return;
+    event.preventDefault();
+    depth = 0;
+    dropping.hidden = true;
+    if (event.dataTransfer.files.length) onFiles([...event.dataTransfer.files]);
+  });
+
+  window.addEventListener("paste", (event) => {
+    const files = [...(event.clipboardData?.files ?? [])];
+    if (!files.length) return;
+    event.preventDefault();
+    onFiles(files);
+  });
+
+  element("sample").addEventListener("click", async () => {
+    try {
+      const answer = await fetch("/page/sample.jpg");
+      onFiles([new File([await answer.blob()], "sample.jpg", { type: "image/jpeg" })]);
+    } catch {
+      onProblem(new Problem("offline", 0, ""));
+    }
+  });
+
+  cameraWay(onFiles, onProblem);
+}
+
+function cameraWay(onFiles, onProblem) {
+  const button = element("camera");
+  // Browsers lend the camera to pages of this machine and of https only.
+  if (!navigator.mediaDevices?.getUserMedia) return;
+  button.hidden = false;
+  const dialog = element("camera-dialog");
+  const view = element("camera-view");
+  let stream = null;
+  const stop = () => {
+    for (const track of stream?.getTracks() ?? []) track.stop();
+    stream = null;
+    view.srcObject = null;
+  };
+  button.addEventListener("click", async () => {
+    try {
+      stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1920 }, height: { ideal: 1080 } } });
+    } catch (error) {
+      onProblem(new Problem("camera", 0, error.message, { why: error.message || error.name }));
+      return;
+    }
+    view.srcObject = stream;
+    await view.play();
+    dialog.showModal();
+  });
+  dialog.addEventListener("close", stop);
+  element("camera-cancel").addEventListener("click", () => dialog.close());
+  element("camera-take").addEventListener("click", () => {
+    const canvas = document.createElement("canvas");
+    canvas.width = view.videoWidth;
+    canvas.height = view.videoHeight;
+    canvas.getContext("2d").drawImage(view, 0, 0);
+    dialog.close();
+    canvas.toBlob((blob) => onFiles([new File([blob], "camera.png", { type: "image/png" })]), "image/png");
+  });
+}

@@ -1,0 +1,227 @@
+// The controls beside the picture.
+
+import { el, folded, section, Slider } from "./dom.js";
+import { FaceMap } from "./facemap.js";
+import { presetLook, RANGES, REGIONS, same, settingsOf, WEIGHT } from "./look.js";
+import { currentLanguage, t } from "./words.js";
+
+export class Panel {
+  /** @param {{store: object, about: object, onRegion: Function, onFaces: Function, onCurrent: Function}} page */
+  constructor({ store, about, onRegion, onFaces, onCurrent, report }) {
+    this.store = store;
+    this.presets = Object.fromEntries(Object.entries(about.presets).map(([name, set]) => [name, presetLook(set)]));
+    this.onRegion = onRegion;
+    this.onFaces = onFaces;
+    this.onCurrent = onCurrent;
+    this.sliders = new Map();
+    this.holder = document.getElementById("panel-scroll");
+    this.faceList = el("div", { class: "face-list" });
+    this.faceCount = el("span", { class: "count" });
+    this.faces = section(
+      "faces.title",
+      this.faceCount,
+      this.faceList,
+      el(
+        "div",
+        { class: "row small" },
+        ...[["all", "faces.all"], ["none", "faces.no"], ["largest", "faces.largest"]].map(([which, words]) =>
+          el("button", { type: "button", class: "quiet", "data-t": words, onclick: () => onFaces(which) }),
+        ),
+      ),
+    );
+    this.back = el("button", { type: "button", class: "quiet back", "data-t": "presets.back", onclick: () => this.backToPreset() });
+    this.sets = el("p", { class: "sets" });
+    this.presetButtons = Object.keys(this.presets).map((name) =>
+      el(
+        "button",
+        {
+          type: "button",
+          class: "preset",
+          "data-preset": name,
+          "aria-pressed": "false",
+          onclick: () => this.usePreset(name),
+          onpointerenter: () => this.tellPreset(name),
+          onpointerleave: () => this.tellPreset(this.store.preset),
+          onfocus: () => this.tellPreset(name),
+          onblur: () => this.tellPreset(this.store.preset),
+        },
+        el("b", { "data-t": `preset.${name}` }),
+        el("span", { "data-t": `preset.${name}.for` }),
+      ),
+    );
+    this.map = new FaceMap({ onPoint: (region) => this.point(region), onPick: (region) => this.focusRegion(region) });
+    this.grain = el("input", {
+      type: "checkbox",
+      id: "keep-grain",
+      class: "switch",
+      role: "switch",
+      "aria-describedby": "keep-grain-help",
+      onchange: () => store.set({ keep_grain: this.grain.checked }, { event: lastEvent() }),
+    });
+    this.holder.append(
+      this.faces,
+      section("presets.title", this.back, el("div", { class: "presets" }, ...this.presetButtons), this.sets),
+      section("controls.title", this.slider("strength"), this.slider("latent_step_decay"), this.slider("degradation_scale")),
+      section(
+        "regions.title",
+        el("p", { class: "help", "data-t": "regions.help" }),
+        el("div", { class: "regions" }, this.map.element, el("div", { class: "region-list" }, ...REGIONS.map((region) => this.regionSlider(region)))),
+      ),
+      section(
+        "grain.title",
+        el("div", { class: "row switch-row" }, this.grain, el("label", { for: "keep-grain", "data-t": "control.keep_grain" })),
+        el("p", { class: "help", id: "keep-grain-help", "data-t": "control.keep_grain.help" }),
+        this.slider("grain_amount", false),
+      ),
+      section("skin.title", this.slider("warmth")),
+      folded("advanced.title", false, this.slider("exposure"), this.slider("clarity"), this.slider("refine")),
+      ...report.sections,
+      folded(
+        "model.title",
+        false,
+        el(
+          "dl",
+          { class: "facts" },
+          ...[["model.name", about.model], ["model.size", `${about.size} px`], ["model.runtime", about.runtime]].flatMap(([words, value]) => [
+            el("dt", { "data-t": words }),
+            el("dd", {}, String(value)),
+          ]),
+        ),
+      ),
+    );
+    store.onChange(() => this.show());
+  }
+
+  slider(key, help = true) {
+    const made = new Slider({
+      key,
+      label: `control.${key}`,
+      help: help ? `control.${key}.help` : null,
+      range: RANGES[key],
+      onMove: (value, event) => this.store.set({ [key]: value }, { moving: true, event }),
+      onRest: () => this.rest(),
+      onReset: () => this.store.set({ [key]: this.preset[key] }),
+    });
+    this.sliders.set(key, made);
+    return made.element;
+  }
+
+  regionSlider(region) {
+    const made = new Slider({
+      key: region,
+      label: `region.${region}`,
+      range: WEIGHT,
+      compact: true,
+      onMove: (value, event) => {
+        this.store.setWeights({ [region]: value }, { moving: true, event });
+        this.point(region);
+      },
+      onRest: () => this.rest(),
+      onReset: () => this.store.setWeights({ [region]: this.preset.face_mask_weights[region] }),
+    });
+    this.sliders.set(region, made);
+    made.element.addEventListener("pointerenter", () => this.point(region));
+    made.element.addEventListener("pointerleave", () => this.point(null));
+    made.input.addEventListener("focus", () => this.point(region));
+    made.input.addEventListener("blur", () => this.point(null));
+    return made.element;
+  }
+
+  rest() {
+    this.store.settle();
+    this.store.tell({ moving: false, event: null });
+  }
+
+  get preset() {
+    return this.presets[this.store.preset];
+  }
+
+  /** A region is under the pointer: light it in the drawing, in the list, and on the picture. */
+  point(region) {
+    this.map.light(region);
+    for (const name of REGIONS) this.sliders.get(name).element.classList.toggle("lit", name === region);
+    this.onRegion(region);
+  }
+
+  focusRegion(region) {
+    this.sliders.get(region).input.focus();
+  }
+
+  usePreset(name) {
+    this.store.set(structuredClone(this.presets[name]), { preset: name, event: lastEvent() });
+  }
+
+  backToPreset() {
+    this.usePreset(this.store.preset);
+  }
+
+  open(picture) {
+    this.picture = picture;
+    this.faceList.replaceChildren(
+      ...picture.faces.map((face) =>
+        el(
+          "button",
+          {
+            type: "button",
+            class: "face-chip",
+            "data-face": face.index,
+            "aria-pressed": "false",
+            disabled: !face.area,
+            onclick: () => this.onCurrent(face.index, true),
+          },
+          String(face.index + 1),
+        ),
+      ),
+    );
+    this.show();
+  }
+
+  show(current = this.current) {
+    this.current = current;
+    const { look } = this.store;
+    const preset = this.preset;
+    for (const key of Object.keys(RANGES)) this.sliders.get(key)?.show(look[key], preset[key]);
+    for (const region of REGIONS) this.sliders.get(region).show(look.face_mask_weights[region], preset.face_mask_weights[region]);
+    this.map.show(look.face_mask_weights);
+    this.grain.checked = look.keep_grain;
+    this.sliders.get("grain_amount").element.classList.toggle("off", !look.keep_grain);
+    this.sliders.get("grain_amount").input.disabled = !look.keep_grain;
+    const changed = !same(settingsOf(look), preset);
+    this.back.hidden = !changed;
+    for (const button of this.presetButtons) {
+      const own = button.dataset.preset === this.store.preset;
+      button.setAttribute("aria-pressed", String(own));
+      button.classList.toggle("changed", own && changed);
+    }
+    this.tellPreset(this.store.preset);
+    const all = this.picture?.faces.length ?? 0;
+    this.faces.hidden = all === 1;
+    this.faceCount.textContent = all ? t("faces.count", { chosen: look.faces.length, all }) : t("faces.none");
+    for (const chip of this.faceList.children) {
+      const index = Number(chip.dataset.face);
+      chip.classList.toggle("on", look.faces.includes(index));
+      chip.setAttribute("aria-pressed", String(index === current));
+      chip.setAttribute("aria-label", t("faces.closer", { number: index + 1 }));
+    }
+  }
+
+  /** What a preset sets, in figures. */
+  tellPreset(name) {
+    const set = this.presets[name];
+    const said = [
+      `${t("control.degradation_scale")} ${set.degradation_scale}`,
+      `${t("control.latent_step_decay")} ${set.latent_step_decay}`,
+      ...REGIONS.filter((region) => set.face_mask_weights[region] !== 1).map(
+        (region) => `${t(`region.${region}`)} ${set.face_mask_weights[region]}`,
+      ),
+    ];
+    if (set.keep_grain) said.push(t("control.keep_grain"));
+    const list = new Intl.ListFormat(currentLanguage() === "zh" ? "zh" : "en", { type: "unit", style: "short" });
+    this.sets.textContent = t("presets.sets", { what: list.format(said) });
+  }
+}
+
+/** The event that is being handled: clicks on presets and switches are timed like slider moves. */
+function lastEvent() {
+  return window.event ?? null;
+}

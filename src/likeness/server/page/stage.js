@@ -1,0 +1,319 @@
+// The picture: before and after with a divider, zoom and pan by pointer, wheel, fingers and keys.
+
+import { t } from "./words.js";
+import { Tile } from "./tile.js";
+
+const MOST = 8;
+const TINT = [255, 196, 94];
+
+export class Stage {
+  constructor({ onMove, fields, getLook }) {
+    this.element = document.getElementById("stage");
+    this.canvas = document.getElementById("canvas");
+    this.divider = document.getElementById("divider");
+    this.tags = [document.getElementById("tag-before"), document.getElementById("tag-after")];
+    this.context = this.canvas.getContext("2d", { alpha: false });
+    this.onMove = onMove;
+    this.fields = fields;
+    this.getLook = getLook;
+    this.whole = new Tile();
+    this.detail = new Tile();
+    this.split = 0.5;
+    this.beforeOnly = false;
+    this.region = null;
+    this.watchers = new Set();
+    this.fitted = true;
+    new ResizeObserver(() => this.resize()).observe(this.element);
+    this.listen();
+  }
+
+  open(picture) {
+    this.picture = picture;
+    this.whole = new Tile();
+    this.detail = new Tile();
+    this.split = 0.5;
+    this.divider.hidden = false;
+    this.tags.forEach((tag) => (tag.hidden = false));
+    this.resize();
+    this.fit();
+  }
+
+  close() {
+    this.picture = null;
+    this.divider.hidden = true;
+    this.tags.forEach((tag) => (tag.hidden = true));
+    this.draw();
+  }
+
+  get ratio() {
+    return window.devicePixelRatio || 1;
+  }
+
+  resize() {
+    const { clientWidth, clientHeight } = this.element;
+    const width = Math.max(1, Math.round(clientWidth * this.ratio));
+    const height = Math.max(1, Math.round(clientHeight * this.ratio));
+    if (width === this.canvas.width && height === this.canvas.height) return;
+    this.canvas.width = width;
+    this.canvas.height = height;
+    if (!this.picture) this.draw();
+    else if (this.fitted) this.fit();
+    else this.moved();
+  }
+
+  /** Scale at which the whole picture is seen, in screen pixels per picture pixel. */
+  get fitScale() {
+    const pad = 20 * this.ratio;
+    const { width, height } = this.picture;
+    return Math.min(
+      (this.canvas.width - pad * 2) / width,
+      (this.canvas.height - pad * 2) / height,
+      Math.max(2, 1.6 * this.ratio),
+    );
+  }
+
+  fit() {
+    if (!this.picture) return;
+    this.fitted = true;
+    this.scale = this.fitScale;
+    this.centre = [this.picture.width / 2, this.picture.height / 2];
+    this.moved();
+  }
+
+  /** Zoom to a scale in screen pixels per picture pixel, keeping a place of the picture where it is. */
+  zoom(scale, at = this.centre) {
+    const low = Math.min(this.fitScale, 1);
+    const next = Math.min(MOST, Math.max(low, scale));
+    const factor = this.scale / next;
+    this.centre = [at[0] + (this.centre[0] - at[0]) * factor, at[1] + (this.centre[1] - at[1]) * factor];
+    this.scale = next;
+    this.fitted = Math.abs(next - this.fitScale) < 1e-6;
+    if (this.fitted) this.centre = [this.picture.width / 2, this.picture.height / 2];
+    this.moved();
+  }
+
+  look(point, scale = 1) {
+    this.centre = [...point];
+    this.scale = this.scale < scale ? scale : this.scale;
+    this.zoom(Math.max(this.scale, scale));
+  }
+
+  pan(dx, dy) {
+    this.centre = [this.centre[0] - dx / this.scale, this.centre[1] - dy / this.scale];
+    this.fitted = false;
+    this.moved();
+  }
+
+  moved() {
+    const halfX = this.canvas.width / 2 / this.scale;
+    const halfY = this.canvas.height / 2 / this.scale;
+    const { width, height } = this.picture;
+    // A picture smaller than the stage stays in its middle; a larger one cannot be lost off its edge.
+    this.centre[0] = width < 2 * halfX ? width / 2 : Math.min(width - halfX * 0.5, Math.max(halfX * 0.5, this.centre[0]));
+    this.centre[1] = height < 2 * halfY ? height / 2 : Math.min(height - halfY * 0.5, Math.max(halfY * 0.5, this.centre[1]));
+    this.draw();
+    this.onMove();
+    for (const watcher of this.watchers) watcher();
+  }
+
+  /** From picture to screen, in CSS pixels. */
+  toScreen(x, y) {
+    return [
+      ((x - this.centre[0]) * this.scale + this.canvas.width / 2) / this.ratio,
+      ((y - this.centre[1]) * this.scale + this.canvas.height / 2) / this.ratio,
+    ];
+  }
+
+  toPicture(x, y) {
+    return [
+      (x * this.ratio - this.canvas.width / 2) / this.scale + this.centre[0],
+      (y * this.ratio - this.canvas.height / 2) / this.scale + this.centre[1],
+    ];
+  }
+
+  /** What the server has to draw: the whole picture, and what is seen of it where that shows more. */
+  areas() {
+    if (!this.picture) return [];
+    const { width, height } = this.picture;
+    const wide = Math.max(1, Math.min(width, Math.round(width * this.fitScale)));
+    const found = [{ tile: this.whole, left: 0, top: 0, right: width, bottom: height, width: wide, key: `whole ${wide}` }];
+    if (this.scale > this.fitScale * 1.02 && wide < width) {
+      const [left, top] = this.toPicture(0, 0).map((v) => Math.max(0, Math.floor(v)));
+      const end = this.toPicture(this.canvas.width / this.ratio, this.canvas.height / this.ratio);
+      const right = Math.min(width, Math.ceil(end[0]));
+      const bottom = Math.min(height, Math.ceil(end[1]));
+      if (right > left && bottom > top) {
+        const across = Math.max(1, Math.round((right - left) * Math.min(1, this.scale)));
+        found.push({ tile: this.detail, left, top, right, bottom, width: across, key: `${left} ${top} ${right} ${bottom} ${across}` });
+      }
+    } else if (this.detail.key) {
+      this.detail = new Tile();
+    }
+    return found;
+  }
+
+  draw() {
+    const { context, canvas } = this;
+    context.setTransform(1, 0, 0, 1, 0, 0);
+    context.fillStyle = getComputedStyle(this.element).getPropertyValue("--surround") || "#2b2b2b";
+    context.fillRect(0, 0, canvas.width, canvas.height);
+    if (!this.picture || !this.whole.beforeImage) return;
+    const x = canvas.width / 2 - this.centre[0] * this.scale;
+    const y = canvas.height / 2 - this.centre[1] * this.scale;
+    context.imageSmoothingEnabled = this.scale < 3;
+    context.imageSmoothingQuality = "high";
+    context.setTransform(this.scale, 0, 0, this.scale, x, y);
+    this.whole.drawBefore(context);
+    this.detail.drawBefore(context);
+    if (!this.beforeOnly) {
+      context.save();
+      const from = this.toPicture(this.dividerX(), 0)[0];
+      context.beginPath();
+      context.rect(from, -1e5, 1e6, 1e6);
+      context.clip();
+      this.whole.drawAfter(context);
+      this.detail.drawAfter(context);
+      context.restore();
+    }
+    if (this.region) this.drawRegion(context);
+    this.placeDivider();
+  }
+
+  drawRegion(context) {
+    for (const face of this.getLook().faces) {
+      const field = this.fields.any(face);
+      if (!field) continue;
+      context.save();
+      context.transform(...field.maskToPicture());
+      context.drawImage(field.tint(this.region, TINT), 0, 0);
+      context.restore();
+    }
+  }
+
+  showRegion(region) {
+    if (this.region === region) return;
+    this.region = region;
+    this.draw();
+  }
+
+  setBefore(on) {
+    this.beforeOnly = on;
+    this.draw();
+  }
+
+  /** The divider goes by the part of the picture that is seen, so that it is never beside it. */
+  extent() {
+    const left = Math.max(0, this.toScreen(0, 0)[0]);
+    const right = Math.min(this.canvas.width / this.ratio, this.toScreen(this.picture.width, 0)[0]);
+    return [left, right];
+  }
+
+  dividerX() {
+    const [left, right] = this.extent();
+    return left + (right - left) * this.split;
+  }
+
+  setSplit(split) {
+    this.split = Math.min(1, Math.max(0, split));
+    this.draw();
+    for (const watcher of this.watchers) watcher();
+  }
+
+  placeDivider() {
+    const x = this.dividerX();
+    const above = Math.max(0, this.toScreen(0, 0)[1]);
+    const below = Math.min(this.canvas.height / this.ratio, this.toScreen(0, this.picture.height)[1]);
+    this.divider.style.transform = `translate(${x}px, ${above}px)`;
+    this.divider.style.height = `${Math.max(40, below - above)}px`;
+    this.divider.classList.toggle("off", this.beforeOnly);
+    this.divider.setAttribute("aria-valuenow", String(Math.round(this.split * 100)));
+    this.divider.setAttribute("aria-label", t("compare.divider"));
+    const [left, right] = this.extent();
+    const top = Math.max(10, this.toScreen(0, 0)[1] + 10);
+    const [before, after] = this.tags;
+    before.style.transform = `translate(${Math.max(10, left + 10)}px, ${top}px)`;
+    after.style.transform = `translate(calc(${right - 10}px - 100%), ${top}px)`;
+    before.classList.toggle("off", x - left < 74 && !this.beforeOnly);
+    after.classList.toggle("off", right - x < 74 || this.beforeOnly);
+  }
+
+  listen() {
+    const pointers = new Map();
+    let pinch = 0;
+    this.divider.addEventListener("pointerdown", (event) => {
+      this.divider.setPointerCapture(event.pointerId);
+      this.divider.classList.add("held");
+    });
+    this.divider.addEventListener("pointermove", (event) => {
+      if (!this.divider.hasPointerCapture(event.pointerId)) return;
+      const [left, right] = this.extent();
+      const x = event.clientX - this.element.getBoundingClientRect().left;
+      this.setSplit((x - left) / Math.max(1, right - left));
+    });
+    const release = () => this.divider.classList.remove("held");
+    this.divider.addEventListener("pointerup", release);
+    this.divider.addEventListener("pointercancel", release);
+    this.divider.addEventListener("keydown", (event) => {
+      const step = event.shiftKey ? 0.1 : 0.02;
+      const next = { ArrowLeft: this.split - step, ArrowRight: this.split + step, Home: 0, End: 1, PageDown: this.split - 0.1, PageUp: this.split + 0.1 }[event.key];
+      if (next === undefined) return;
+      event.preventDefault();
+      this.setSplit(next);
+    });
+    this.canvas.addEventListener("pointerdown", (event) => {
+      if (!this.picture) return;
+      this.canvas.setPointerCapture(event.pointerId);
+      pointers.set(event.pointerId, [event.clientX, event.clientY]);
+      pinch = 0;
+    });
+    this.canvas.addEventListener("pointermove", (event) => {
+      const last = pointers.get(event.pointerId);
+      if (!last) return;
+      pointers.set(event.pointerId, [event.clientX, event.clientY]);
+      if (pointers.size === 2) {
+        const [a, b] = [...pointers.values()];
+        const reach = Math.hypot(a[0] - b[0], a[1] - b[1]);
+        const corner = this.element.getBoundingClientRect();
+        const middle = this.toPicture((a[0] + b[0]) / 2 - corner.left, (a[1] + b[1]) / 2 - corner.top);
+        if (pinch) this.zoom((this.scale * reach) / pinch, middle);
+        pinch = reach;
+      } else if (!this.fitted) {
+        this.pan((event.clientX - last[0]) * this.ratio, (event.clientY - last[1]) * this.ratio);
+      }
+    });
+    for (const name of ["pointerup", "pointercancel"]) {
+      this.canvas.addEventListener(name, (event) => {
+        pointers.delete(event.pointerId);
+        pinch = 0;
+      });
+    }
+    this.canvas.addEventListener("dblclick", (event) => {
+      if (!this.picture) return;
+      const at = this.toPicture(event.offsetX, event.offsetY);
+      if (this.scale < 1) this.zoom(1, at);
+      else this.fit();
+    });
+    this.element.addEventListener(
+      "wheel",
+      (event) => {
+        if (!this.picture) return;
+        event.preventDefault();
+        const corner = this.element.getBoundingClientRect();
+        const at = this.toPicture(event.clientX - corner.left, event.clientY - corner.top);
+        const amount = event.deltaMode === 1 ? event.deltaY * 16 : event.deltaY;
+        this.zoom(this.scale * Math.exp(-amount * (event.ctrlKey ? 0.01 : 0.0018)), at);
+      },
+      { passive: false },
+    );
+    this.canvas.addEventListener("keydown", (event) => {
+      if (!this.picture || event.ctrlKey || event.metaKey || event.altKey) return;
+      const step = 60 * this.ratio;
+      const moves = { ArrowLeft: [step, 0], ArrowRight: [-step, 0], ArrowUp: [0, step], ArrowDown: [0, -step] };
+      if (moves[event.key]) this.pan(...moves[event.key]);
+      else if (event.key === "+" || event.key === "=") this.zoom(this.scale * 1.25);
+      else if (event.key === "-") this.zoom(this.scale / 1.25);
+      else return;
+      event.preventDefault();
+    });
+  }
+}

@@ -1,0 +1,344 @@
+// Every word of the page in its languages, and the language that is on.
+
+const WORDS = {
+  en: {
+    skip: "Skip to the controls",
+    modes: "What to work on",
+    "mode.one": "One picture",
+    "mode.many": "Many pictures",
+    language: "Language",
+    before: "Before",
+    after: "After",
+    close: "Close",
+    cancel: "Cancel",
+    tools: "View and history",
+    panel: "Controls",
+    zoom: "Zoom",
+    "zoom.fit": "Fit",
+    "compare.hold": "Show before",
+    "compare.divider": "Divider between before and after",
+    undo: "Undo",
+    redo: "Redo",
+    "stage.region": "The picture",
+    "stage.empty": "No picture is open",
+    "stage.picture": "{name}: before on the left of the divider, restored on the right. Arrow keys move, plus and minus zoom.",
+    "open.another": "Open another",
+    "open.choose": "Choose a file",
+    "open.camera": "Camera",
+    "open.sample": "Try a sample",
+    "open.drop": "Drop to open",
+    "camera.take": "Take the picture",
+    "empty.title": "Drop a portrait here",
+    "empty.how": "or paste it with Ctrl+V. JPEG, PNG, TIFF, WebP, HEIC, AVIF.",
+    "empty.privacy":
+      "The picture goes to this Likeness server and nowhere else. It is kept in memory and forgotten when you leave, or {minutes} minutes after your last move.",
+    "busy.open": "Looking for faces …",
+    "busy.network": "The network looks again …",
+    "busy.view": "Drawing …",
+    "busy.file": "Writing the file …",
+    "faces.title": "Faces",
+    "faces.none": "No face was found",
+    "faces.count": "{chosen} of {all} restored",
+    "faces.face": "Face {number}",
+    "faces.face.px": "Face {number}, {width} px wide",
+    "faces.all": "All",
+    "faces.no": "None",
+    "faces.largest": "Largest",
+    "faces.closer": "Look at face {number}",
+    "faces.unusable": "cannot be aligned",
+    "presets.title": "Presets",
+    "presets.back": "Back to preset",
+    "presets.sets": "Sets: {what}",
+    "presets.changed": "changed",
+    "preset.standard": "Standard",
+    "preset.natural": "Natural",
+    "preset.early-digital": "Early digital",
+    "preset.ai-portrait": "AI portrait",
+    "preset.film-scan": "Film scan",
+    "preset.low-light": "Low light",
+    "preset.standard.for": "the network's plain behaviour",
+    "preset.natural.for": "skin texture first",
+    "preset.early-digital.for": "2000s cameras, heavy JPEG",
+    "preset.ai-portrait.for": "generated faces, eyes and ears",
+    "preset.film-scan.for": "scans; the grain stays",
+    "preset.low-light.for": "phones in the dark",
+    "controls.title": "How strongly",
+    "control.strength": "Strength",
+    "control.strength.help": "Opacity of the whole change.",
+    "control.latent_step_decay": "Step",
+    "control.latent_step_decay.help": "The way to the sharp face. Smaller keeps wrinkles.",
+    "control.degradation_scale": "Invention",
+    "control.degradation_scale.help": "Texture that the network draws itself. Runs it again.",
+    "control.refine": "Rounds",
+    "control.refine.help": "How often the network looks again. Runs it again.",
+    "control.keep_grain": "Keep the grain",
+    "control.keep_grain.help": "The photograph's own grain, back on restored skin.",
+    "control.grain_amount": "Amount",
+    "control.warmth": "Warmth",
+    "control.warmth.help": "Saturation of skin; hue and lightness stay.",
+    "control.exposure": "Shadows",
+    "control.exposure.help": "Lifts the face's dark tones; white stays white.",
+    "control.clarity": "Clarity",
+    "control.clarity.help": "Contrast of folds and modelling; pores stay.",
+    "grain.title": "Grain",
+    "skin.title": "Skin tone",
+    "advanced.title": "Advanced",
+    "regions.title": "Where",
+    "regions.help": "0 leaves a part alone, 2 restores it most.",
+    "region.eye": "Eyes",
+    "region.brow": "Brows",
+    "region.nose": "Nose",
+    "region.lip": "Lips",
+    "region.cheek": "Cheeks",
+    "region.forehead": "Forehead",
+    "region.ear": "Ears",
+    "region.hair": "Hair",
+    "region.edge": "Contour",
+    "region.other": "Rest",
+    "region.all": "All parts",
+    "model.title": "Model",
+    "model.name": "Network",
+    "model.size": "Face size",
+    "model.runtime": "Runs on",
+    "findings.title": "Before you start",
+    "findings.none": "Nothing is the matter with this picture.",
+    "evidence.title": "What it did",
+    "evidence.measure": "Measure face {number}",
+    "evidence.again": "Measured with other settings.",
+    "evidence.note": "Sharper is not truer: a restored face is no evidence of what somebody looked like.",
+    "evidence.busy": "Measuring …",
+    "verdict.good": "Good",
+    "verdict.look": "Look",
+    "verdict.bad": "Bad",
+    "verdict.none": "Not judged",
+    "warnings.title": "Mind",
+    "loupe.eye": "Eye",
+    "loupe.hair": "Hair",
+    "loupe.skin": "Skin",
+    "loupe.title": "{spot} at 200%",
+    "loupe.go": "Go there",
+    "take.title": "Download",
+    "take.web": "Web",
+    "take.print": "Print",
+    "take.png": "PNG",
+    "take.proof": "Proof",
+    "take.web.for": "JPEG, 2048 px",
+    "take.print.for": "300 dpi",
+    "take.png.for": "full size, lossless",
+    "take.proof.for": "before and after",
+    "many.title": "Many pictures",
+    "opened.faces": "{name}: {count} faces found",
+    "download.done": "{name} was saved",
+    "error.offline": "The server does not answer. Is it still running?",
+    "error.closed": "This picture is no longer open on the server. Open it again.",
+    "error.unreadable": "This file is no picture that can be read. Use JPEG, PNG, TIFF, WebP, HEIC or AVIF.",
+    "error.pixels": "The picture has too many pixels (at most {megapixels} million). Make it smaller.",
+    "error.upload": "The file is too large (at most {megabytes} MB). Make it smaller.",
+    "error.busy": "The server has much to do. It tries again in a moment.",
+    "error.key": "This server wants its key. Load the page again and type the key as the password.",
+    "error.camera": "The camera cannot be used: {why}.",
+    "error.memory": "There is not enough memory for this picture. Make it smaller.",
+    "error.unexpected": "Something went wrong on the server; its log says what.",
+    "list.and": ", ",
+  },
+  zh: {
+    skip: "跳到控制面板",
+    modes: "工作方式",
+    "mode.one": "单图增强",
+    "mode.many": "批量处理",
+    language: "语言",
+    before: "修复前",
+    after: "修复后",
+    close: "关闭",
+    cancel: "取消",
+    tools: "查看与历史",
+    panel: "控制面板",
+    zoom: "缩放",
+    "zoom.fit": "适合",
+    "compare.hold": "看原图",
+    "compare.divider": "修复前后的分界线",
+    undo: "撤销",
+    redo: "重做",
+    "stage.region": "图片",
+    "stage.empty": "尚未打开图片",
+    "stage.picture": "{name}：分界线左侧为修复前，右侧为修复后。方向键移动，加减键缩放。",
+    "open.another": "打开另一张",
+    "open.choose": "选择文件",
+    "open.camera": "拍照",
+    "open.sample": "试用示例",
+    "open.drop": "松开即可打开",
+    "camera.take": "拍摄",
+    "empty.title": "把人像照片拖到这里",
+    "empty.how": "或按 Ctrl+V 粘贴。支持 JPEG、PNG、TIFF、WebP、HEIC、AVIF。",
+    "empty.privacy": "图片只会发送到这台 Likeness 服务器，不会去别处；仅保存在内存中，离开页面或最后一次操作 {minutes} 分钟后即被清除。",
+    "busy.open": "正在查找人脸……",
+    "busy.network": "网络正在重新计算……",
+    "busy.view": "正在绘制……",
+    "busy.file": "正在生成文件……",
+    "faces.title": "人脸",
+    "faces.none": "没有找到人脸",
+    "faces.count": "修复 {chosen} / {all} 张",
+    "faces.face": "人脸 {number}",
+    "faces.face.px": "人脸 {number}，宽 {width} 像素",
+    "faces.all": "全选",
+    "faces.no": "全不选",
+    "faces.largest": "最大的",
+    "faces.closer": "查看人脸 {number}",
+    "faces.unusable": "无法对齐",
+    "presets.title": "预设",
+    "presets.back": "恢复预设",
+    "presets.sets": "设置：{what}",
+    "presets.changed": "已调整",
+    "preset.standard": "标准",
+    "preset.natural": "自然",
+    "preset.early-digital": "早期数码",
+    "preset.ai-portrait": "AI 人像",
+    "preset.film-scan": "胶片扫描",
+    "preset.low-light": "弱光",
+    "preset.standard.for": "网络的原本效果",
+    "preset.natural.for": "优先保留皮肤质感",
+    "preset.early-digital.for": "老数码相机、重度压缩",
+    "preset.ai-portrait.for": "生成人像的眼睛与耳朵",
+    "preset.film-scan.for": "扫描件，保留颗粒",
+    "preset.low-light.for": "手机夜拍",
+    "controls.title": "增强强度",
+    "control.strength": "增强强度",
+    "control.strength.help": "整体变化的不透明度，0 即原图。",
+    "control.latent_step_decay": "步长",
+    "control.latent_step_decay.help": "向清晰人脸靠近的幅度，越小越保留皱纹。",
+    "control.degradation_scale": "预退化强度",
+    "control.degradation_scale.help": "由网络补画的纹理，越低越忠于原图（需重新计算）。",
+    "control.refine": "迭代轮数",
+    "control.refine.help": "让网络重新计算几次（需重新计算）。",
+    "control.keep_grain": "保留颗粒",
+    "control.keep_grain.help": "把照片自身的颗粒铺回修复后的皮肤。",
+    "control.grain_amount": "颗粒量",
+    "control.warmth": "暖度",
+    "control.warmth.help": "皮肤的饱和度，色相与明度不变。",
+    "control.exposure": "暗部提亮",
+    "control.exposure.help": "提亮面部暗部，白色保持不变。",
+    "control.clarity": "清晰度",
+    "control.clarity.help": "增强轮廓与褶皱的反差，毛孔不变。",
+    "grain.title": "颗粒",
+    "skin.title": "肤色保护",
+    "advanced.title": "高级参数",
+    "regions.title": "区域权重",
+    "regions.help": "0 保持原样，2 修复最多。",
+    "region.eye": "眼睛",
+    "region.brow": "眉毛",
+    "region.nose": "鼻子",
+    "region.lip": "嘴唇",
+    "region.cheek": "脸颊",
+    "region.forehead": "额头",
+    "region.ear": "耳朵",
+    "region.hair": "头发",
+    "region.edge": "轮廓",
+    "region.other": "其余",
+    "region.all": "全部区域",
+    "model.title": "模型设置",
+    "model.name": "网络",
+    "model.size": "人脸尺寸",
+    "model.runtime": "运行环境",
+    "findings.title": "修复前须知",
+    "findings.none": "这张图片没有发现问题。",
+    "evidence.title": "修复证据",
+    "evidence.measure": "测量人脸 {number}",
+    "evidence.again": "以下为其他设置下的测量结果。",
+    "evidence.note": "更清晰并不等于更真实：修复后的面孔不能作为某人长相的证据。",
+    "evidence.busy": "正在测量……",
+    "verdict.good": "良好",
+    "verdict.look": "留意",
+    "verdict.bad": "有问题",
+    "verdict.none": "未判定",
+    "warnings.title": "请注意",
+    "loupe.eye": "眼睛",
+    "loupe.hair": "头发",
+    "loupe.skin": "皮肤",
+    "loupe.title": "{spot}，200%",
+    "loupe.go": "定位到此处",
+    "take.title": "下载",
+    "take.web": "网络",
+    "take.print": "印刷",
+    "take.png": "PNG",
+    "take.proof": "样张",
+    "take.web.for": "JPEG，2048 像素",
+    "take.print.for": "300 dpi",
+    "take.png.for": "原尺寸，无损",
+    "take.proof.for": "修复前后对照",
+    "many.title": "批量处理",
+    "opened.faces": "{name}：找到 {count} 张人脸",
+    "download.done": "已保存 {name}",
+    "error.offline": "服务器没有响应，请确认它仍在运行。",
+    "error.closed": "这张图片已在服务器上关闭，请重新打开。",
+    "error.unreadable": "这个文件不是可读取的图片，请使用 JPEG、PNG、TIFF、WebP、HEIC 或 AVIF。",
+    "error.pixels": "图片像素过多（最多 {megapixels} 百万像素），请先缩小。",
+    "error.upload": "文件过大（最多 {megabytes} MB），请先缩小。",
+    "error.busy": "服务器正忙，稍后会自动重试。",
+    "error.key": "此服务器需要密钥，请刷新页面并把密钥填在密码栏。",
+    "error.camera": "无法使用摄像头：{why}。",
+    "error.memory": "内存不足以处理这张图片，请先缩小。",
+    "error.unexpected": "服务器出现意外错误，详情见其日志。",
+    "list.and": "、",
+  },
+};
+
+const KEPT = "likeness.language";
+let language = "en";
+const listeners = new Set();
+
+export function currentLanguage() {
+  return language;
+}
+
+/** A text of the page, with {names} filled in. A missing one is a fault that a test finds, not something to hide. */
+export function t(key, values = {}) {
+  const text = WORDS[language][key];
+  if (text === undefined) throw new Error(`no words for ${key}`);
+  return text.replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
+}
+
+export function hasWords(key) {
+  return key in WORDS[language];
+}
+
+export function onLanguage(listener) {
+  listeners.add(listener);
+}
+
+export function addWords(more) {
+  for (const [name, words] of Object.entries(more)) Object.assign(WORDS[name], words);
+}
+
+export function setLanguage(name) {
+  language = name in WORDS ? name : "en";
+  try {
+    localStorage.setItem(KEPT, language);
+  } catch {
+    // A browser that keeps nothing shows its own language next time.
+  }
+  document.documentElement.lang = language === "zh" ? "zh-Hans" : "en";
+  applyWords(document);
+  for (const listener of listeners) listener(language);
+}
+
+export function firstLanguage() {
+  let kept = null;
+  try {
+    kept = localStorage.getItem(KEPT);
+  } catch {
+    kept = null;
+  }
+  if (kept in WORDS) return kept;
+  return (navigator.languages ?? [navigator.language]).some((name) => name.toLowerCase().startsWith("zh")) &&
+    !navigator.language.toLowerCase().startsWith("en")
+    ? "zh"
+    : "en";
+}
+
+/** Put the words into everything that names them: data-t its text, data-label its accessible name. */
+export function applyWords(root) {
+  for (const element of root.querySelectorAll("[data-t]")) element.textContent = t(element.dataset.t);
+  for (const element of root.querySelectorAll("[data-label]")) element.setAttribute("aria-label", t(element.dataset.label));
+}
+
+export { WORDS };
