@@ -37,6 +37,7 @@ if TYPE_CHECKING:
         NoFaceError,
         PairError,
         RecordError,
+        ResolutionError,
         TrainingError,
     )
     from likeness.evidence.figures import FaceEvidence, Figure, Inspection
@@ -92,6 +93,7 @@ __all__ = [
     "RegionWeights",
     "RepairResult",
     "Repairs",
+    "ResolutionError",
     "Restoration",
     "Restorer",
     "Selection",
@@ -128,6 +130,7 @@ _HOMES = {
         "NoFaceError",
         "PairError",
         "RecordError",
+        "ResolutionError",
         "TrainingError",
     ),
     "likeness.evidence.figures": ("FaceEvidence", "Figure", "Inspection"),

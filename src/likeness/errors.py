@@ -6,7 +6,8 @@
     ├── ImageError                  a picture file
     │   ├── ImageReadError          missing, unreadable, truncated, or no picture at all
     │   ├── ImageTooLargeError      more pixels than the limit (decompression bomb)
-    │   └── ImageWriteError         cannot be written: folder, permission, format
+    │   ├── ImageWriteError         cannot be written: folder, permission, format
+    │   └── ResolutionError         too few pixels for the print that is wanted
     ├── NoFaceError                 no face where one is needed
     ├── PairError (ValueError)      two pictures that cannot be compared, before and after
     ├── ControlError (ValueError)   a control outside its range; the message holds the range
@@ -48,6 +49,7 @@ __all__ = [
     "NoFaceError",
     "PairError",
     "RecordError",
+    "ResolutionError",
     "TrainingError",
 ]
 
@@ -70,6 +72,10 @@ class ImageTooLargeError(ImageError):
 
 class ImageWriteError(ImageError):
     """A picture could not be written; nothing was left behind."""
+
+
+class ResolutionError(ImageError):
+    """A picture has too few pixels for the print that is wanted."""
 
 
 class NoFaceError(LikenessError):

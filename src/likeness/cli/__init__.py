@@ -134,6 +134,12 @@ def _load_models() -> _Command:
     return models
 
 
+def _load_serve() -> _Command:
+    from likeness.cli.serve import serve
+
+    return serve
+
+
 def _load_presets() -> _Command:
     from likeness.cli.presets import presets
 
@@ -152,6 +158,18 @@ def _load_evaluate() -> _Command:
     return evaluate
 
 
+def _load_proof() -> _Command:
+    from likeness.cli.proof import proof
+
+    return proof
+
+
+def _load_deliver() -> _Command:
+    from likeness.cli.deliver import deliver
+
+    return deliver
+
+
 def _load_inspect() -> _Command:
     from likeness.cli.inspect import inspect
 
@@ -164,14 +182,24 @@ def _load_review() -> _Command:
     return review
 
 
-# A further command (serve, batch) gets a module of this package, a loader above and a line here.
+def _load_notify() -> _Command:
+    from likeness.cli.notify import notify
+
+    return notify
+
+
+# A further command (batch) gets a module of this package, a loader above and a line here.
 _COMMANDS: dict[str, _Entry] = {
     "restore": _Entry(summary="restore the faces in pictures", load=_load_restore),
     "check": _Entry(summary="say what is the matter with pictures, before any work", load=_load_check),
+    "proof": _Entry(summary="show a client before and after: a sheet, and a page with a slider", load=_load_proof),
+    "deliver": _Entry(summary="write web and print versions", load=_load_deliver),
+    "serve": _Entry(summary="serve the web page and the HTTP API", load=_load_serve),
     "presets": _Entry(summary="show what each preset sets", load=_load_presets),
     "models": _Entry(summary="list, fetch and import networks", load=_load_models),
     "train": _Entry(summary="train a network of your own", load=_load_train),
     "inspect": _Entry(summary="show in figures what a restoration did", load=_load_inspect),
+    "notify": _Entry(summary="tell clients which pictures cannot be restored, by mail", load=_load_notify),
     "review": _Entry(summary="let people rate settings or tools, blind", load=_load_review),
     "evaluate": _Entry(summary="score a network on portraits it has not seen", load=_load_evaluate),
 }

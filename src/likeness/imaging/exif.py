@@ -20,6 +20,7 @@ __all__ = [
     "Directory",
     "Field",
     "clean_exif",
+    "credits_exif",
     "dots_per_inch",
     "exif_from_resolution",
     "exif_from_tiff",
@@ -62,6 +63,10 @@ _DESCRIPTIVE = frozenset(
     }
     | {0x8298, _EXIF_IFD, _GPS_IFD, 0x9C9B, 0x9C9C, 0x9C9D, 0x9C9E, 0x9C9F}
 )
+
+
+_CREDITS = (0x013B, 0x8298, 0x9C9D)
+"""Artist, copyright, and Windows' author."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -190,6 +195,21 @@ def exif_from_resolution(x: float, y: float) -> bytes:
     }
     directory[_RESOLUTION_UNIT] = Field.numbers("<", _SHORT, [2])
     return b"II*\0" + struct.pack("<I", 8) + pack_directory(directory, "<", 8)
+
+
+def credits_exif(block: bytes | None, dpi: float) -> bytes:
+    """A block for pictures that are handed on: a resolution, and of another block who made the picture and whose it is.
+
+    Artist, copyright and the author that Windows writes are kept; where and when it was taken, the camera, its numbers and
+    everything else are left out.
+    """
+    found = read_directory(io.BytesIO(block)) if block else None
+    order, fields = found if found else ("<", {})
+    kept: Directory = {tag: fields[tag] for tag in _CREDITS if tag in fields}
+    for tag in (_X_RESOLUTION, _Y_RESOLUTION):
+        kept[tag] = Field(_RATIONAL, 1, struct.pack(f"{order}II", round(dpi * 100), 100))
+    kept[_RESOLUTION_UNIT] = Field.numbers(order, _SHORT, [2])
+    return (b"II*\0" if order == "<" else b"MM\0*") + struct.pack(f"{order}I", 8) + pack_directory(kept, order, 8)
 
 
 def exif_from_tiff(stream: BinaryIO) -> bytes | None:

@@ -31,6 +31,7 @@ __all__ = [
     "is_srgb_profile",
     "pillow_to_srgb",
     "profile_space",
+    "srgb_profile",
     "to_srgb",
 ]
 
@@ -142,6 +143,15 @@ def from_srgb(pixels: _Float, profile: bytes, bit_depth: Literal[8, 16], native:
             # One row of pixels: the conversion knows no neighbourhood.
             result[rows][changed] = _backward(loaded, strip[changed][None], bit_depth)[0]
     return result
+
+
+@lru_cache(maxsize=1)
+def srgb_profile() -> bytes:
+    """An sRGB profile of some 600 bytes, the same every time."""
+    made = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    # LittleCMS writes the time of day into the header (ICC.1:2022, 7.2.8); here it is that of IEC 61966-2-1.
+    struct.pack_into(">6H", made, 24, 1999, 10, 1, 0, 0, 0)
+    return bytes(made)
 
 
 def pillow_to_srgb(picture: PillowImage.Image, profile: bytes | None) -> PillowImage.Image:

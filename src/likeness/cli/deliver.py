@@ -1,0 +1,341 @@
+"""``likeness deliver``: web and print versions of finished pictures."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from likeness.cli.console import Console
+from likeness.cli.restore import Parser, add_verbosity, pixel_count, verbosity, with_amounts
+from likeness.errors import ConfigError, ImageWriteError, LikenessError
+
+if TYPE_CHECKING:
+    from likeness.faces.detect import Detector
+    from likeness.imaging.image import Image
+    from likeness.studio.deliver import PrintOptions, PrintVersion, WebOptions
+    from likeness.studio.finishing import Finishing
+
+__all__ = ["deliver"]
+
+_DESCRIPTION = """\
+Write web and print versions of finished pictures; both if neither --web nor --print is given.
+
+IN is a picture, a folder (with its subfolders) or a quoted pattern. The versions go to OUT/web and OUT/print under the
+names of their pictures; with a single picture and one of --web and --print, OUT may also be a file."""
+
+_EPILOG = """\
+exit status:
+  0    every version was written
+  1    at least one was not: a picture that cannot be read, or with too few pixels for the print; the others were
+  2    nothing was begun: a flag, a value or a file name cannot be used
+  130  interrupted; what was finished is complete
+
+examples:
+  likeness deliver output_family/ delivery/
+  likeness deliver portrait.jpg delivery/ --web --web-size 1024 --web-format webp
+  likeness deliver portrait.tif print.tif --print --print-size 130x180 --profile lab.icc
+  likeness deliver output_family/ delivery/ --warmth --exposure 0.2"""
+
+_AMOUNTS = {"--warmth": 0.15, "--clarity": 0.3}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Job:
+    """One picture, and where its versions go; None for one that is not wanted."""
+
+    source: Path
+    web: Path | None
+    print: Path | None
+
+
+def deliver(argv: Sequence[str], console: Console) -> int:
+    """Run the command.
+
+    Returns:
+        the exit status: 0 all written, 1 something failed.
+
+    Raises:
+        ConfigError, ControlError: for values and names that cannot be used; nothing was read then.
+        SystemExit: for ``--help``, and for flags that cannot be parsed.
+    """
+    flags = _parser().parse_args(with_amounts(argv, _AMOUNTS))
+    console.verbosity = verbosity(flags)
+    from likeness.faces.detect import MediaPipeDetector
+    from likeness.imaging.files import DEFAULT_MAX_PIXELS
+    from likeness.studio.finishing import Finishing
+
+    finishing = Finishing(warmth=flags.warmth, exposure=flags.exposure, clarity=flags.clarity)
+    both = not (flags.web or flags.print)
+    if flags.print_scale is not None and flags.print_size is not None:
+        raise ConfigError("--print-scale and --print-size both say how large the print is; give one of them")
+    web = _web(flags) if flags.web or both else None
+    paper = _print(flags) if flags.print or both else None
+    jobs = _plan(flags.input, flags.output, web, paper)
+    work = _Deliveries(
+        web=web,
+        paper=paper,
+        finishing=finishing,
+        detector=MediaPipeDetector() if finishing.any else None,
+        max_pixels=DEFAULT_MAX_PIXELS if flags.max_pixels is None else flags.max_pixels,
+        console=console,
+    )
+    failed = 0
+    began = time.perf_counter()
+    with console.progress(jobs, unit="picture") as pending:
+        for job in pending:
+            failed += not work.deliver(job)
+    if len(jobs) > 1:
+        done = f"{len(jobs) - failed} of {len(jobs)} pictures delivered to {flags.output}"
+        console.say(f"{done}; {time.perf_counter() - began:.1f} s")
+    return 1 if failed else 0
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Deliveries:
+    """The work on one picture after the other, none of which can stop the others."""
+
+    web: WebOptions | None
+    paper: PrintOptions | None
+    finishing: Finishing
+    detector: Detector | None
+    max_pixels: int
+    console: Console
+
+    def deliver(self, job: _Job) -> bool:
+        """Whether every version of the picture was written; what went wrong is told."""
+        from likeness.imaging.files import read_image
+
+        self.console.subject = str(job.source)
+        try:
+            image = self._finished(read_image(job.source, max_pixels=self.max_pixels), job.source)
+            good = self._write_web(image, job)
+            return self._write_print(image, job) and good
+        except (LikenessError, OSError) as error:
+            self._tell(job.source, str(error))
+        except MemoryError:
+            self._tell(job.source, "not enough memory for this picture; close other programs or make it smaller")
+        except Exception as error:
+            # A bug of ours: it must be seen and counted, but not cost the studio the other 500 pictures.
+            self.console.unexpected(error, subject=str(job.source))
+        finally:
+            self.console.subject = ""
+        return False
+
+    def _finished(self, image: Image, source: Path) -> Image:
+        if self.detector is None:
+            return image
+        from likeness.studio.finishing import find_areas, finish
+
+        areas = find_areas(image, self.detector.detect(image))
+        if not areas:
+            self.console.warn(f"{source}: no face was found, so there was nothing to finish")
+        return finish(image, areas, self.finishing)
+
+    def _write_web(self, image: Image, job: _Job) -> bool:
+        if self.web is None or job.web is None:
+            return True
+        from likeness.imaging.files import write_image
+        from likeness.studio.deliver import for_web
+
+        version = for_web(image, self.web)
+        _make_folder(job.web.parent)
+        write_image(version, job.web, quality=self.web.quality)
+        self.console.say(f"{job.source} -> {job.web}: {version.size} px, sRGB")
+        return True
+
+    def _write_print(self, image: Image, job: _Job) -> bool:
+        if self.paper is None or job.print is None:
+            return True
+        from likeness.imaging.files import write_image
+        from likeness.studio.deliver import for_print
+
+        version = for_print(image, self.paper)
+        for warning in version.warnings:
+            self.console.warn(f"{job.source}: {warning}")
+        _make_folder(job.print.parent)
+        write_image(version.image, job.print, bit_depth=self.paper.bit_depth, quality=self.paper.quality)
+        self.console.say(f"{job.source} -> {job.print}: {_described(version, self.paper.dpi)}")
+        return True
+
+    def _tell(self, source: Path, sentence: str) -> None:
+        name = str(source)
+        self.console.error(sentence if name in sentence else f"{name}: {sentence}")
+
+
+def _described(version: PrintVersion, dpi: float) -> str:
+    wide, high = version.millimetres
+    sharpening = version.sharpening
+    if sharpening.amount == 0:
+        sharpened = "not sharpened"
+    elif sharpening.overshoot is None:
+        sharpened = "sharpened, no clear edges to measure it at"
+    else:
+        sharpened = f"sharpened, edges overshoot by {sharpening.overshoot:.1%}"
+    paper = f"{wide:.0f} x {high:.0f} mm at {dpi:g} dpi"
+    return f"{version.image.size} px, {paper}, {version.scale:.2f} times as large, {sharpened}"
+
+
+def _web(flags: argparse.Namespace) -> WebOptions:
+    from likeness.studio.deliver import WebOptions
+
+    return WebOptions(side=flags.web_size, file_format=flags.web_format, quality=flags.web_quality)
+
+
+def _print(flags: argparse.Namespace) -> PrintOptions:
+    from likeness.studio.deliver import PrintOptions
+
+    return PrintOptions(
+        scale=1.5 if flags.print_scale is None else flags.print_scale,
+        millimetres=flags.print_size,
+        dpi=flags.dpi,
+        file_format=flags.print_format,
+        bit_depth=flags.bit_depth,
+        quality=flags.print_quality,
+        profile=_profile(flags.profile),
+        sharpen=not flags.no_sharpen,
+        min_ppi=flags.min_ppi,
+    )
+
+
+def _profile(name: str) -> bytes | None:
+    """The profile of a print: None for "keep"."""
+    if name.lower() == "keep":
+        return None
+    from likeness.imaging.icc import srgb_profile
+    from likeness.studio.deliver import checked_profile
+
+    if name.lower() == "srgb":
+        return srgb_profile()
+    try:
+        data = Path(name).expanduser().read_bytes()
+    except OSError as error:
+        raise ConfigError(f"--profile {name} cannot be read ({error.strerror or error}); check its name") from error
+    return checked_profile(data, name=f"--profile {name}")
+
+
+def _plan(source: str, output: str, web: WebOptions | None, paper: PrintOptions | None) -> tuple[_Job, ...]:
+    """Which pictures become which files, checked before any work."""
+    from likeness.cli.plan import Targets, plan
+
+    target = Path(output).expanduser()
+    if source == "-" or output == "-":
+        raise ConfigError("deliver reads and writes files; name a picture or a folder, and a folder for the versions")
+    if target.suffix and not target.is_dir() and not output.endswith("/"):
+        return (_single(source, target, web, paper),)
+    if Path(source).expanduser().is_dir() and target.exists() and target.samefile(Path(source).expanduser()):
+        raise ConfigError(f"{output} is the folder of the pictures; name another one, or its results become inputs")
+    found = plan([source], Targets(output=f"{target}/"))
+    jobs: list[_Job] = []
+    for item in found:
+        if item.source is None or item.target is None:
+            raise AssertionError("pictures in files have names")
+        inside = item.target.relative_to(target)
+        jobs.append(
+            _Job(
+                source=item.source,
+                web=target / "web" / inside.with_suffix(f".{web.file_format}") if web else None,
+                print=target / "print" / inside.with_suffix(f".{paper.file_format}") if paper else None,
+            )
+        )
+    _refuse_collisions(jobs)
+    return tuple(jobs)
+
+
+def _single(source: str, target: Path, web: WebOptions | None, paper: PrintOptions | None) -> _Job:
+    """One picture into a file that was named."""
+    wanted = web or paper
+    if wanted is None or (web and paper):
+        raise ConfigError(f"{target} is a file, and there are two versions; give --web or --print, or name a folder")
+    if Path(source).expanduser().is_dir() or not Path(source).expanduser().exists():
+        raise ConfigError(f"{target} is a file, and {source} is no single picture; name a folder for the versions")
+    known = {"jpg": (".jpg", ".jpeg"), "tif": (".tif", ".tiff"), "png": (".png",), "webp": (".webp",)}
+    if target.suffix.lower() not in known[wanted.file_format]:
+        flag = "--web-format" if web else "--print-format"
+        raise ConfigError(f"{target} is no {wanted.file_format} file; name one, or choose another {flag}")
+    if not target.parent.is_dir():
+        raise ConfigError(f"{target}: the folder {target.parent} does not exist; make it first")
+    job = _Job(source=Path(source).expanduser(), web=target if web else None, print=target if paper else None)
+    _refuse_collisions([job])
+    return job
+
+
+def _refuse_collisions(jobs: Sequence[_Job]) -> None:
+    written: dict[Path, Path] = {}
+    sources = {job.source.resolve() for job in jobs}
+    for job in jobs:
+        for target in (job.web, job.print):
+            if target is None:
+                continue
+            place = target.resolve()
+            if place in sources:
+                raise ConfigError(f"{target} is an input and would be overwritten; choose another name or folder")
+            if place in written:
+                raise ConfigError(f"{written[place]} and {job.source} would both write {target}; deliver them apart")
+            written[place] = job.source
+
+
+def _make_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImageWriteError(f"the folder {folder} cannot be made ({error.strerror}); choose another one") from error
+
+
+def _millimetres(text: str) -> tuple[float, float]:
+    """Such as "130x180"; one number is both sides of a square."""
+    parts = text.lower().removesuffix("mm").replace("×", "x").split("x")
+    try:
+        sides = [float(part) for part in parts]
+    except ValueError:
+        sides = []
+    if len(sides) not in (1, 2):
+        raise argparse.ArgumentTypeError(f'"{text}" is no size in millimetres; write it as 130x180')
+    return sides[0], sides[-1]
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="likeness deliver",
+        usage="likeness deliver IN OUT [flags]",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    parser.add_argument("input", metavar="IN", help="a picture, a folder, or a quoted pattern")
+    parser.add_argument("output", metavar="OUT", help="a folder, or a file for a single version")
+    web = parser.add_argument_group("for the screen: sRGB, without metadata")
+    web.add_argument("--web", action="store_true", help="write this version")
+    web.add_argument("--web-size", type=int, default=512, metavar="PX", help="long side; never enlarged (512)")
+    web.add_argument("--web-format", choices=("jpg", "webp"), default="jpg", help="jpg")
+    web.add_argument("--web-quality", type=int, default=90, metavar="N", help="1 to 100 (90)")
+    paper = parser.add_argument_group("for paper: ICC profile, dpi, and no metadata but author and copyright")
+    paper.add_argument("--print", action="store_true", help="write this version")
+    paper.add_argument("--print-scale", type=float, metavar="X", help="times as wide and high, 0.1 to 8 (1.5)")
+    paper.add_argument(
+        "--print-size", type=_millimetres, metavar="WxH", help="fit onto paper of so many millimetres: 130x180"
+    )
+    paper.add_argument("--dpi", type=float, default=300.0, metavar="X", help="dots per inch (300)")
+    paper.add_argument("--print-format", choices=("tif", "jpg", "png"), default="tif", help="tif")
+    paper.add_argument("--print-quality", type=int, default=95, metavar="N", help="90 to 100, of JPEG (95)")
+    paper.add_argument("--bit-depth", type=int, choices=(8, 16), help="of tif and png (the picture's own)")
+    paper.add_argument(
+        "--profile", default="keep", metavar="FILE", help="convert into this ICC profile, or sRGB (keep the picture's)"
+    )
+    paper.add_argument("--no-sharpen", action="store_true", help="do not make up for what enlargement takes")
+    paper.add_argument(
+        "--min-ppi", type=float, default=100.0, metavar="X", help="refuse fewer original pixels per inch of paper (100)"
+    )
+    face = parser.add_argument_group("finishing, kept to the faces")
+    face.add_argument(
+        "--warmth", type=float, default=0.0, metavar="[X]", help="-0.5 to 0.5: more saturation, same hue (0.15)"
+    )
+    face.add_argument("--exposure", type=float, default=0.0, metavar="X", help="-1 to 1 stops lighter")
+    face.add_argument("--clarity", type=float, default=0.0, metavar="[X]", help="0 to 1: contrast of middle size (0.3)")
+    parser.add_argument("--max-pixels", type=pixel_count, metavar="N", help="do not read larger pictures; 200M (100M)")
+    add_verbosity(parser)
+    return parser

@@ -1,0 +1,110 @@
+"""Which picture before belongs to which picture after, by their names."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from likeness.errors import ConfigError
+from likeness.imaging.files import is_picture, output_suffix
+
+__all__ = ["Pair", "Pairs", "match_pairs"]
+
+_PREFIX = "output_"
+_FINAL = "final"
+_NO_RESULTS = ("compare_", "proof_")
+"""How the names of sheets begin that lie beside results."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pair:
+    """A picture before and after.
+
+    Attributes:
+        before, after: their files.
+        inside: where the picture lies in its folder, without prefix; for a single pair just its name.
+    """
+
+    before: Path
+    after: Path
+    inside: Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pairs:
+    """What `match_pairs` found.
+
+    Attributes:
+        matched: the pairs, in the order of their names.
+        without_after, without_before: pictures of either folder that were left over.
+    """
+
+    matched: tuple[Pair, ...]
+    without_after: tuple[Path, ...] = ()
+    without_before: tuple[Path, ...] = ()
+
+
+def match_pairs(before: Path, after: Path) -> Pairs:
+    """Two files are a pair whatever their names. The pictures of two folders are matched.
+
+    A result has its picture's place in the folder and its picture's name, or that name with ``output_`` before it, as
+    ``likeness restore`` writes it, and may have another suffix. The results of ``likeness batch`` are looked for in the
+    folder ``final`` inside ``after``; what waits in ``review`` is no result yet. With a file before and a folder after, or
+    the other way round, the one result is looked for.
+
+    Raises:
+        ConfigError: if something does not exist, a folder holds no picture, or nothing matches.
+    """
+    for path in (before, after):
+        if not path.exists():
+            raise ConfigError(f"{path} does not exist; check its name")
+    if before.is_file() and after.is_file():
+        return Pairs(matched=(Pair(before=before, after=after, inside=Path(before.name)),))
+    results = after / _FINAL if after.is_dir() and (after / _FINAL).is_dir() else after
+    firsts, seconds = _pictures(before), _pictures(results)
+    # Files of other kinds beside results are not missing a picture before.
+    seconds = [item for item in seconds if not item[1].name.startswith(_NO_RESULTS)]
+    found: dict[Path, Path] = {}
+    left = {inside: path for path, inside in seconds}
+    # Exact names first, so that a.jpg does not take what a.png became.
+    for exact in (True, False):
+        places = {inside if exact else inside.with_suffix(""): inside for inside in reversed(left)}
+        for path, inside in firsts:
+            name = next((name for name in _names(inside, exact=exact) if name in places), None)
+            if path not in found and name is not None:
+                found[path] = left.pop(places.pop(name))
+    matched = [Pair(before=path, after=found[path], inside=inside) for path, inside in firsts if path in found]
+    without_after = [path for path, _ in firsts if path not in found]
+    if not matched:
+        raise ConfigError(
+            f"no picture of {before} has a result in {results}: results are named as their pictures, or {_PREFIX}NAME; "
+            "check both folders"
+        )
+    return Pairs(
+        matched=tuple(matched),
+        without_after=tuple(without_after),
+        # A single picture was asked for: the others in its folder are not left over.
+        without_before=tuple(left.values()) if before.is_dir() else (),
+    )
+
+
+def _pictures(place: Path) -> list[tuple[Path, Path]]:
+    """Pictures and where they lie within ``place``."""
+    if place.is_file():
+        return [(place, Path(place.name))]
+    found = sorted(
+        path for path in place.rglob("*") if path.is_file() and is_picture(path) and not _hidden(path, place)
+    )
+    if not found:
+        raise ConfigError(f"the folder {place} holds no picture; check its name")
+    return [(path, path.relative_to(place)) for path in found]
+
+
+def _hidden(path: Path, place: Path) -> bool:
+    return any(part.startswith(".") for part in path.relative_to(place).parts)
+
+
+def _names(inside: Path, *, exact: bool) -> tuple[Path, Path]:
+    """Names that a picture's result may have, the likelier first; without suffix unless ``exact``."""
+    usual = inside.with_suffix(output_suffix(inside) if exact else "")
+    return usual, usual.with_name(f"{_PREFIX}{usual.name}")

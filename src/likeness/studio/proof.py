@@ -1,0 +1,264 @@
+"""What a proof shows: a picture before and after at a reduced size, and telling places of its faces enlarged."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+
+from likeness.errors import ConfigError, PairError
+from likeness.evidence.scene import scale_between
+from likeness.faces.face import Face
+from likeness.faces.regions import EYE_OUTLINES, OVAL_OUTLINE
+from likeness.imaging.colour import luma
+from likeness.imaging.filters import gaussian_blur, resize
+from likeness.imaging.image import Box, Image, Pixels, Point, Size
+from likeness.imaging.resample import resample
+from likeness.studio.captions import Captions, Language
+from likeness.studio.fonts import Typeface
+from likeness.studio.watermark import watermarked
+
+__all__ = ["Detail", "Proof", "ProofOptions", "make_proof"]
+
+_REDUCTION = 0.75
+"""A proof has at most this share of the picture's own width and height: it must not pass for a delivery."""
+
+_MAGNIFIED, _LEAST = 2.0, 480
+"""How far small pictures are enlarged to be seen, and the long side that the smallest get at least, px."""
+
+_ENLARGED = 2.0
+
+_CHEEKS = (205, 425)
+_CHIN, _TOP, _NOSE_TIP, _SIDES = 152, 10, 4, (234, 454)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProofOptions:
+    """How a proof looks.
+
+    Attributes:
+        language: of its titles.
+        studio: the studio's name, "" for none.
+        watermark: a line laid over every picture, "" for none.
+        side: long side of each picture, 320 to 1600 px.
+        detail: side of the enlarged places, px; they show half as many of the picture's own pixels.
+        max_faces: how many faces are shown enlarged, the largest first.
+
+    Raises:
+        ConfigError: for a value outside its range.
+    """
+
+    language: Language = "en"
+    studio: str = ""
+    watermark: str = ""
+    side: int = 1000
+    detail: int = 256
+    max_faces: int = 2
+
+    def __post_init__(self) -> None:
+        if not 320 <= self.side <= 1600:
+            raise ConfigError(f"a proof's pictures must be 320 to 1600 px long, not {self.side}")
+        if not 64 <= self.detail <= 800 or self.max_faces < 0:
+            raise ConfigError("a proof needs details of 64 to 800 px, and max_faces from 0 on")
+        if any("\n" in text for text in (self.studio, self.watermark)):
+            raise ConfigError("a proof's studio name and watermark are one line each")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Detail:
+    """One place of a face, before and after, both enlarged to 200% of the picture's own pixels.
+
+    Attributes:
+        name: "eyes", "hair", "skin", or "face" where the face is so small that one place shows it all.
+        before, after: h x w x 3.
+    """
+
+    name: str
+    before: Pixels
+    after: Pixels
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Proof:
+    """Everything that a sheet or a page shows.
+
+    Attributes:
+        name: the picture's.
+        before, after: H x W x 3, reduced, with the watermark in their pixels.
+        faces: the details of each face shown.
+        captions: the two lines.
+        options: how it looks.
+    """
+
+    name: str
+    before: Pixels
+    after: Pixels
+    faces: tuple[tuple[Detail, ...], ...]
+    captions: Captions
+    options: ProofOptions
+
+
+def make_proof(
+    before: Image,
+    after: Image,
+    faces: Sequence[Face],
+    captions: Captions,
+    options: ProofOptions,
+    *,
+    name: str,
+    typeface: Typeface | None = None,
+) -> Proof:
+    """Cut, scale and mark everything.
+
+    Args:
+        before: the picture as it was.
+        after: the restored one, of the same size or enlarged or reduced as a whole.
+        faces: those of ``before``.
+        captions: the two lines.
+        options: how it looks.
+        name: the picture's, for titles.
+        typeface: a font that has the watermark's characters; needed only with a watermark.
+
+    Raises:
+        PairError: if the sizes do not fit each other.
+        ValueError: if there is a watermark and no font.
+    """
+    try:
+        scale = scale_between(before, after)
+    except ValueError as error:
+        raise PairError(str(error)) from None
+    largest = sorted(faces, key=lambda face: -face.box.area)[: options.max_faces]
+    size = _shown_size(before.size, options.side)
+    shown = [_reduced(image, size) for image in (before, after)]
+    places = [_details(before, after, scale, face, options.detail) for face in largest]
+    if options.watermark:
+        if typeface is None:
+            raise ValueError("a watermark needs a font")
+        unit = size.width / before.size.width
+        boxes = [_times(face.box, unit) for face in faces]
+        shown = [watermarked(pixels, options.watermark, typeface, boxes) for pixels in shown]
+        # Enlarged places are small and all face: marked in full.
+        places = [
+            tuple(
+                replace(
+                    detail,
+                    before=watermarked(detail.before, options.watermark, typeface),
+                    after=watermarked(detail.after, options.watermark, typeface),
+                )
+                for detail in face
+            )
+            for face in places
+        ]
+    return Proof(
+        name=name,
+        before=shown[0],
+        after=shown[1],
+        faces=tuple(face for face in places if face),
+        captions=captions,
+        options=options,
+    )
+
+
+def _shown_size(size: Size, side: int) -> Size:
+    long = max(size.width, size.height)
+    scale = max(min(side, _MAGNIFIED * long), min(_LEAST, side)) / long
+    return Size(max(1, round(size.width * scale)), max(1, round(size.height * scale)))
+
+
+def _reduced(image: Image, size: Size) -> Pixels:
+    """A picture at ``size``, from no more pixels than a proof may have."""
+    pixels = _opaque(image)
+    width, height = image.size.width, image.size.height
+    least = Size(max(1, round(_REDUCTION * width)), max(1, round(_REDUCTION * height)))
+    if size.width > least.width:
+        pixels = resample(pixels, least)
+    return resample(pixels, size)
+
+
+def _opaque(image: Image) -> Pixels:
+    """The picture over white, as browsers show it."""
+    if image.alpha is None:
+        return image.pixels
+    return 1 + (image.pixels - 1) * image.alpha[..., None]
+
+
+def _details(before: Image, after: Image, scale: float, face: Face, side: int) -> tuple[Detail, ...]:
+    reach = side / _ENLARGED
+    points = face.landmarks.points
+    if max(face.box.width, face.box.height) < reach:
+        places = {"face": face.box.centre}
+    else:
+        places = {
+            "eyes": _eye(points),
+            "hair": _hair_edge(before, points, reach),
+            "skin": _cheek(points),
+        }
+    found: list[Detail] = []
+    for name, centre in places.items():
+        box = _around(centre, reach, before.size)
+        if box.width < 16 or box.height < 16:
+            continue
+        target = Size(round(box.width * _ENLARGED), round(box.height * _ENLARGED))
+        found.append(Detail(name=name, before=_cut(before, box, target), after=_cut(after, _times(box, scale), target)))
+    return tuple(found)
+
+
+def _cut(image: Image, box: Box, size: Size) -> Pixels:
+    rows, columns = box.clipped(image.size).to_slices()
+    part = np.ascontiguousarray(_opaque(image)[rows, columns])
+    return np.clip(resize(part, size, "cubic" if size.width >= part.shape[1] else "area"), 0.0, 1.0)
+
+
+def _around(centre: Point, side: float, size: Size) -> Box:
+    """A square of whole pixels about a point, moved into the picture, smaller only where that is."""
+    wide, high = min(round(side), size.width), min(round(side), size.height)
+    left = round(min(max(centre.x - wide / 2, 0), size.width - wide))
+    top = round(min(max(centre.y - high / 2, 0), size.height - high))
+    return Box(left, top, left + wide, top + high)
+
+
+def _times(box: Box, factor: float) -> Box:
+    return Box(box.left * factor, box.top * factor, box.right * factor, box.bottom * factor)
+
+
+def _eye(points: np.ndarray) -> Point:
+    """The middle of the eye that is seen larger, and a little toward the nose."""
+    outlines = [points[list(outline)] for outline in EYE_OUTLINES]
+    larger = max(outlines, key=lambda outline: float(np.ptp(outline[:, 0])))
+    middle = larger.mean(axis=0)
+    return Point(float(middle[0]), float(middle[1]))
+
+
+def _cheek(points: np.ndarray) -> Point:
+    """The middle of the cheek that is turned to the camera."""
+    nose = points[_NOSE_TIP]
+    cheek = max((points[index] for index in _CHEEKS), key=lambda point: float(np.hypot(*(point - nose))))
+    return Point(float(cheek[0]), float(cheek[1]))
+
+
+def _hair_edge(image: Image, points: np.ndarray, reach: float) -> Point:
+    """Where hair meets the background most clearly: the strongest edge near the head's outline, from temple over the top.
+
+    The outline is that of `faces.regions`: an oval a third of the face's height over the mesh.
+    """
+    chin, top = points[_CHIN], points[_TOP]
+    height = float(np.hypot(*(chin - top)))
+    half = float(np.hypot(*(points[_SIDES[1]] - points[_SIDES[0]]))) / 2
+    middle = points[list(OVAL_OUTLINE)].mean(axis=0)
+    upward = (top - chin) / max(height, 1e-6)
+    sideways = np.array([-upward[1], upward[0]])
+    light = luma(image.pixels)
+    slope = np.hypot(*(cv2.Sobel(gaussian_blur(light, 1.5), cv2.CV_32F, dx, 1 - dx) for dx in (1, 0)))
+    strength = gaussian_blur(np.asarray(slope, np.float32), max(1.0, reach / 8))
+    best, found = -1.0, Point(float(top[0]), float(top[1]))
+    for angle in np.radians(np.arange(20.0, 161.0, 5.0)):
+        for radius in (1.0, 1.15, 1.3):
+            x, y = middle + radius * (np.cos(angle) * 1.2 * half * sideways + np.sin(angle) * 0.8 * height * upward)
+            if not (reach / 4 <= x < image.size.width - reach / 4 and reach / 4 <= y < image.size.height - reach / 4):
+                continue
+            value = float(strength[int(y), int(x)])
+            if value > best:
+                best, found = value, Point(float(x), float(y))
+    return found

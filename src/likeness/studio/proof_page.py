@@ -1,0 +1,96 @@
+"""A proof as one HTML page: a slider between before and after, and the enlarged places. It needs no other file."""
+
+from __future__ import annotations
+
+import base64
+from html import escape
+from importlib.resources import files
+
+from likeness.imaging.encode import encode_image
+from likeness.imaging.image import Image, Pixels
+from likeness.studio.captions import WORDS, Words
+from likeness.studio.proof import Detail, Proof
+
+__all__ = ["proof_page"]
+
+_QUALITY = 88
+
+# A range input under the picture's whole area: mouse, touch and keyboard come with it, and screen readers know it.
+_SCRIPT = """\
+for (const box of document.querySelectorAll(".compare")) {
+  const input = box.querySelector("input");
+  const show = () => {
+    box.style.setProperty("--at", input.value + "%");
+    input.setAttribute("aria-valuetext", input.dataset.text.replace("{percent}", Math.round(input.value)));
+  };
+  input.addEventListener("input", show);
+  show();
+}
+"""
+
+_ARROWS = (
+    "<svg viewBox='0 0 44 44' aria-hidden='true'><path d='M17 15l-7 7 7 7M27 15l7 7-7 7' fill='none' stroke='#222' "
+    "stroke-width='2.4' stroke-linecap='round' stroke-linejoin='round'/></svg>"
+)
+
+
+def proof_page(proof: Proof) -> str:
+    """The page's HTML, in the language of the proof; light or dark as the reader's system is."""
+    words, options = WORDS[proof.options.language], proof.options
+    style = files("likeness.studio").joinpath("proof.css").read_text(encoding="utf-8")
+    title = words.title.format(name=proof.name)
+    studio = f"<p class='studio'>{escape(options.studio)}</p>" if options.studio else ""
+    details = "".join(
+        _details(face, words, number, alone=len(proof.faces) == 1) for number, face in enumerate(proof.faces, start=1)
+    )
+    kept = f"<p class='kept'>{escape(proof.captions.kept)}</p>" if proof.captions.kept else ""
+    return (
+        f"<!doctype html>\n<html lang='{words.tag}'>\n<head>\n<meta charset='utf-8'>\n"
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>\n"
+        f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
+        f"<header>{studio}<h1>{escape(title)}</h1></header>\n<main>\n"
+        f"{_slider(proof, words)}\n"
+        f"<div class='captions'><p class='done'>{escape(proof.captions.done)}</p>{kept}</div>\n"
+        f"{details}</main>\n<footer><p>{escape(words.small_print)}</p></footer>\n"
+        f"<script>\n{_SCRIPT}</script>\n</body>\n</html>\n"
+    )
+
+
+def _slider(proof: Proof, words: Words) -> str:
+    height, width = proof.before.shape[:2]
+    size = f"width='{width}' height='{height}' draggable='false'"
+    pictures = "".join(
+        f"<img class='{place}' src='{_data(pixels)}' alt='{escape(text)}' {size}>"
+        for place, pixels, text in (("second", proof.after, words.after), ("first", proof.before, words.before))
+    )
+    return (
+        f"<div class='compare' style='--ratio: {width / height:.5f}; --width: {width}px'>{pictures}"
+        f"<span class='tag one' aria-hidden='true'>{escape(words.before)}</span>"
+        f"<span class='tag two' aria-hidden='true'>{escape(words.after)}</span>"
+        f"<div class='handle'>{_ARROWS}</div>"
+        f"<input type='range' min='0' max='100' step='0.5' value='50' aria-label='{escape(words.slider)}' "
+        f"data-text='{escape(words.position)}'></div>\n<p class='hint'>{escape(words.hint)}</p>"
+    )
+
+
+def _details(details: tuple[Detail, ...], words: Words, number: int, *, alone: bool) -> str:
+    title = words.enlarged_one if alone else words.enlarged.format(number=number)
+    figures = "".join(_figure(detail, words) for detail in details)
+    return f"<section><h2>{escape(title)}</h2><div class='details'>{figures}</div></section>\n"
+
+
+def _figure(detail: Detail, words: Words) -> str:
+    name, note = words.details[detail.name], escape(words.notes[detail.name])
+    height, width = detail.before.shape[:2]
+    cells = "".join(
+        f"<div><img src='{_data(pixels)}' alt='{escape(f'{name}, {moment}')}' width='{width}' height='{height}'>"
+        f"<span aria-hidden='true'>{escape(moment)}</span></div>"
+        for moment, pixels in ((words.before, detail.before), (words.after, detail.after))
+    )
+    return f"<figure><div class='pair'>{cells}</div><figcaption><b>{escape(name)}</b> {note}</figcaption></figure>"
+
+
+def _data(pixels: Pixels) -> str:
+    """Pixels as a data URI."""
+    data = encode_image(Image(pixels=pixels), "JPEG", quality=_QUALITY)
+    return f"data:image/jpeg;base64,{base64.b64encode(data).decode('ascii')}"
