@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import secrets
 import socket
+import textwrap
 from argparse import ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -135,7 +137,9 @@ def _serve(session: ReviewSession, flags: Namespace, console: Console) -> None:
         console.notice(f"raters open http://{shown}:{port}/{key and f'#key={key}'}   (Ctrl-C ends)")
         app = make_app(session, hosts=(*_LOCAL, "[::1]") if local else (), key=key)
         server = uvicorn.Server(uvicorn.Config(app, log_level="debug" if console.verbosity > 1 else "warning"))
-        server.run(sockets=[listening])
+        # uvicorn ends in order on Ctrl-C, and then raises it again; here it is how the work is meant to end.
+        with suppress(KeyboardInterrupt):
+            server.run(sockets=[listening])
     console.say(f"count the votes with: likeness review --report {flags.session}")
 
 
@@ -195,7 +199,7 @@ def _text(session: ReviewSession, results: Results) -> str:
     if results.comments:
         rows = [(b.item, b.side, b.rater, str(b.score or "-"), " ".join(b.comment.split())) for b in results.comments]
         parts.append(table(("picture", "side", "rater", "score", "comment"), rows))
-    return "\n\n".join([*parts, METHOD])
+    return "\n\n".join([*parts, textwrap.fill(METHOD, 100)])
 
 
 def _side(text: str) -> tuple[str, Path]:

@@ -119,13 +119,14 @@ function build() {
     view.append(img, name, glass);
     root.append(view);
     const panel = { root, view, img, name, glass, tab, buttons: [], comment: null };
-    if (letter !== ORIGINAL) rateable(panel, letter);
+    if (letter === ORIGINAL) root.append(panel.note = make("p", "unrated")); else rateable(panel, letter);
     img.addEventListener("load", () => { img.style.visibility = "visible"; arrange(); });
     root.addEventListener("pointerdown", () => choose(letter));
     tab.role = "tab";
     tab.addEventListener("click", () => choose(letter));
     $("tabs").append(tab);
     watch(view);
+    resized.observe(view);
     panels.set(letter, panel);
     $("panels").append(root);
   }
@@ -276,7 +277,7 @@ function arrange() {
     glass.hidden = !loupe || !pointer;
     if (!glass.hidden) {
       const side = glass.clientWidth;
-      const more = Math.max(2.5, 1 / scale);
+      const more = Math.max(2, 1 / scale);
       glass.style.left = `${left + pointer.x * panel.shown.width}px`;
       glass.style.top = `${top + pointer.y * panel.shown.height}px`;
       glass.style.backgroundSize = `${panel.shown.width * more}px ${panel.shown.height * more}px`;
@@ -350,6 +351,8 @@ function watch(view) {
   view.addEventListener("dblclick", (event) => (zoomed.by > 1 ? fit() : zoom(4, view, event)));
 }
 
+const resized = new ResizeObserver(() => arrange());
+
 function fit() {
   Object.assign(zoomed, { by: 1, x: 0.5, y: 0.5 });
   arrange();
@@ -358,7 +361,7 @@ function fit() {
 function setLoupe() { loupe = !loupe; draw(); arrange(); }
 function setFlip() { flipped = !flipped; draw(); arrange(); }
 
-addEventListener("resize", () => { if (NARROW.matches) flipped = true; if (state && panels.size) { draw(); arrange(); } });
+NARROW.addEventListener("change", () => { flipped = NARROW.matches; if (panels.size && !$("review").hidden) draw(); });
 
 // ---- keys, buttons, words ----
 
@@ -422,6 +425,7 @@ function speak() {
     panel.name.textContent = name;
     panel.img.alt = letter === ORIGINAL ? words.original : filled(words.picture, letter);
     panel.buttons.forEach((button, at) => { button.lastChild.textContent = words.grades[at]; });
+    if (panel.note) panel.note.textContent = words.unrated;
     if (panel.comment) panel.comment.placeholder = filled(words.comment, letter);
     if (panel.comment) panel.comment.ariaLabel = filled(words.comment, letter);
   }

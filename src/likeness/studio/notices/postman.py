@@ -1,0 +1,191 @@
+"""Handing mail to an SMTP server (RFC 5321): TLS with certificates checked, patience with "later", an end with "no"."""
+
+from __future__ import annotations
+
+import logging
+import smtplib
+import ssl
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from email.message import EmailMessage
+from email.policy import SMTP
+from types import TracebackType
+from typing import Literal
+
+from likeness.errors import MailError
+from likeness.studio.notices.settings import Login, MailSettings
+
+__all__ = ["Delivery", "Postman"]
+
+_log = logging.getLogger(__name__)
+
+_FIRST_WAIT = 2.0
+_GROWTH = 4.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivery:
+    """What became of a mail.
+
+    Attributes:
+        state: "sent" (the server took it), "refused" (a permanent error, 5xx), "deferred" (all attempts met a temporary
+            one, 4xx, or a broken connection).
+        detail: the server's words where it was not sent.
+        attempts: how often it was tried.
+    """
+
+    state: Literal["sent", "refused", "deferred"]
+    detail: str = ""
+    attempts: int = 1
+
+
+class _UnreachableError(Exception):
+    """No connection for now; the message holds the server's words."""
+
+
+class Postman:
+    """A connection to a mail server, made when it is first needed and again when it breaks. Use as a context manager.
+
+    Args:
+        settings: which server, and how.
+        login: None for a server that wants none.
+        pause: waits the given seconds between attempts: 2, then 8, then 32, ...
+    """
+
+    def __init__(
+        self, settings: MailSettings, login: Login | None, *, pause: Callable[[float], None] = time.sleep
+    ) -> None:
+        if not settings.host:
+            raise MailError('the mail settings lack host = "..."; letters can be looked at without, but not sent')
+        self._settings = settings
+        self._login = login
+        self._pause = pause
+        self._connection: smtplib.SMTP | None = None
+
+    def __enter__(self) -> Postman:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._hang_up(politely=kind is None)
+
+    def deliver(self, message: EmailMessage, address: str) -> Delivery:
+        """Hand over a mail to one address, trying again while the server says "later".
+
+        A connection that breaks after the text was sent leaves open whether the server took it. It is tried again with the
+        same Message-ID then, as RFC 5321 (6.1) wants: rather twice than never.
+
+        Raises:
+            MailError: if nothing at all can be sent: no server there, a certificate that does not hold, a login or a
+                sender that is refused.
+        """
+        data = message.as_bytes(policy=SMTP)
+        detail, reached = "", False
+        for attempt in range(1, self._settings.attempts + 1):
+            if attempt > 1:
+                wait = _FIRST_WAIT * _GROWTH ** (attempt - 2)
+                _log.info("%s: %s; next attempt in %g s", address, detail, wait)
+                self._pause(wait)
+            reached = True
+            try:
+                connection = self._connection or self._connect()
+                connection.sendmail(self._settings.sender, [address], data)
+            except _UnreachableError as error:
+                detail, reached = str(error), False
+            except smtplib.SMTPRecipientsRefused as refusal:
+                code, words = next(iter(refusal.recipients.values()))
+                detail = _words(code, words)
+                if code >= 500:
+                    return Delivery(state="refused", detail=detail, attempts=attempt)
+            except smtplib.SMTPSenderRefused as refusal:
+                detail = _words(refusal.smtp_code, refusal.smtp_error)
+                if refusal.smtp_code >= 500:
+                    raise MailError(f"{self._where} refuses the sender {self._settings.sender}: {detail}") from refusal
+            except smtplib.SMTPResponseException as refusal:  # DATA, and the end of the text
+                detail = _words(refusal.smtp_code, refusal.smtp_error)
+                if refusal.smtp_code >= 500:
+                    return Delivery(state="refused", detail=detail, attempts=attempt)
+            except (smtplib.SMTPServerDisconnected, OSError) as error:
+                detail = f"the connection broke ({error})"
+                self._hang_up(politely=False)
+            else:
+                return Delivery(state="sent", attempts=attempt)
+            if detail.startswith("421"):  # the server is about to close the connection
+                self._hang_up(politely=False)
+        if not reached:  # so it would be for every other mail
+            raise MailError(f"{self._where} cannot be used for now: {detail}; run it again later")
+        return Delivery(state="deferred", detail=detail, attempts=self._settings.attempts)
+
+    @property
+    def _where(self) -> str:
+        return f"{self._settings.host}:{self._settings.used_port}"
+
+    def _connect(self) -> smtplib.SMTP:
+        settings = self._settings
+        try:
+            context = ssl.create_default_context(cafile=str(settings.ca_file) if settings.ca_file else None)
+        except (OSError, ssl.SSLError) as error:
+            raise MailError(f"the certificates in {settings.ca_file} cannot be read ({error})") from error
+        try:
+            if settings.security == "tls":
+                connection: smtplib.SMTP = smtplib.SMTP_SSL(
+                    settings.host, settings.used_port, timeout=settings.timeout, context=context
+                )
+            else:
+                connection = smtplib.SMTP(settings.host, settings.used_port, timeout=settings.timeout)
+            self._connection = connection
+            if settings.security == "starttls":
+                connection.starttls(context=context)
+            self._log_in(connection)
+        except ssl.SSLCertVerificationError as error:
+            self._hang_up(politely=False)
+            raise MailError(
+                f"{self._where}: the server's certificate does not hold ({error.verify_message}); nothing was sent. If it "
+                "is the studio's own, name its authority in ca_file"
+            ) from error
+        except ssl.SSLError as error:
+            self._hang_up(politely=False)
+            raise MailError(
+                f'{self._where} does not speak TLS there ({error.reason or error}); check port and security ("tls" or '
+                '"starttls")'
+            ) from error
+        except smtplib.SMTPNotSupportedError as error:
+            self._hang_up(politely=False)
+            raise MailError(f"{self._where}: {error}; nothing was sent. Check security and login") from error
+        except smtplib.SMTPAuthenticationError as error:
+            self._hang_up(politely=True)
+            if error.smtp_code < 500:
+                raise _UnreachableError(_words(error.smtp_code, error.smtp_error)) from error
+            words = _words(error.smtp_code, error.smtp_error)
+            raise MailError(f"{self._where} refuses the login: {words}; check user name and password") from error
+        except smtplib.SMTPResponseException as error:
+            self._hang_up(politely=False)
+            words = _words(error.smtp_code, error.smtp_error)
+            if 400 <= error.smtp_code < 500:
+                raise _UnreachableError(words) from error
+            raise MailError(f"{self._where} does not take mail from here: {words}") from error
+        except (smtplib.SMTPException, OSError) as error:
+            self._hang_up(politely=False)
+            raise _UnreachableError(f"no connection ({error})") from error
+        return connection
+
+    def _log_in(self, connection: smtplib.SMTP) -> None:
+        if self._login is not None:
+            connection.login(self._login.user, self._login.password)
+
+    def _hang_up(self, *, politely: bool) -> None:
+        connection, self._connection = self._connection, None
+        if connection is None:
+            return
+        try:
+            if politely:
+                connection.quit()
+        except (smtplib.SMTPException, OSError):
+            _log.debug("the server did not say goodbye")
+        finally:
+            connection.close()
+
+
+def _words(code: int, text: bytes | str) -> str:
+    said = text.decode("utf-8", errors="replace") if isinstance(text, bytes) else text
+    return f"{code} {' '.join(said.split())}"

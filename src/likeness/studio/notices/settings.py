@@ -1,0 +1,197 @@
+"""The studio's mail settings: a TOML file for what may be read by all, the login from elsewhere."""
+
+from __future__ import annotations
+
+import os
+import stat
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from likeness.errors import ConfigError
+from likeness.studio.notices.letters import checked_address, on_one_line
+from likeness.studio.notices.words import Language, as_language
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # the same library, for Python 3.10
+    import tomli as tomllib
+
+__all__ = ["Login", "MailSettings", "Security", "read_login", "read_mail_settings"]
+
+Security: TypeAlias = Literal["starttls", "tls", "none"]
+
+_PORTS: dict[Security, int] = {"starttls": 587, "tls": 465, "none": 25}
+
+_LOCAL = ("localhost", "127.0.0.1", "::1")
+
+_USER, _PASSWORD = "LIKENESS_SMTP_USER", "LIKENESS_SMTP_PASSWORD"
+
+
+@dataclass(frozen=True, kw_only=True)
+class MailSettings:
+    """How a studio writes, and through which server.
+
+    Attributes:
+        studio: its name, in the letters and as the sender's.
+        sender: its address.
+        reply_to: where answers go; "" for the sender.
+        language: of clients for whom the CSV names none.
+        wanted_side: the shorter side that the letters ask for, px.
+        templates: folder of the studio's own templates, or None.
+        host: the mail server; "" is enough to see letters, but not to send them.
+        port: None for the usual one: 587 with STARTTLS, 465 with TLS, 25 without.
+        security: "starttls" (demanded, never skipped), "tls" from the first byte, or "none", which is for a relay on this
+            machine only.
+        ca_file: certificates to trust instead of the system's, or None.
+        login_file: file with user name and password on two lines, or None: then the environment is asked.
+        timeout: seconds to wait for the server at each step.
+        attempts: how often a mail is tried while the server says "later".
+
+    Raises:
+        ConfigError: for a value that cannot be used.
+    """
+
+    studio: str
+    sender: str
+    reply_to: str = ""
+    language: Language = "en"
+    wanted_side: int = 600
+    templates: Path | None = None
+    host: str = ""
+    port: int | None = None
+    security: Security = "starttls"
+    ca_file: Path | None = None
+    login_file: Path | None = None
+    timeout: float = 30.0
+    attempts: int = 4
+
+    def __post_init__(self) -> None:
+        if not self.studio or on_one_line(self.studio) != self.studio or len(self.studio) > 100:
+            raise ConfigError(f"studio must be a name of 1 to 100 characters on one line, not {self.studio!r}")
+        object.__setattr__(self, "sender", checked_address(self.sender))
+        if self.reply_to:
+            object.__setattr__(self, "reply_to", checked_address(self.reply_to))
+        if self.security not in _PORTS:
+            raise ConfigError(f'security must be "starttls", "tls" or "none", not {self.security!r}')
+        if self.security == "none" and self.host and self.host not in _LOCAL:
+            raise ConfigError(
+                f'security "none" would send clients\' addresses and pictures to {self.host} in the open; use "starttls" or '
+                '"tls", or a relay on this machine'
+            )
+        for name, value, low, high in (
+            ("port", self.port or 1, 1, 65535),
+            ("timeout", self.timeout, 1, 600),
+            ("attempts", self.attempts, 1, 10),
+            ("wanted_side", self.wanted_side, 1, 20000),
+        ):
+            if not low <= value <= high:
+                raise ConfigError(f"{name} must be {low} to {high}, not {value:g}")
+
+    @property
+    def used_port(self) -> int:
+        return self.port or _PORTS[self.security]
+
+    @property
+    def answers_to(self) -> str:
+        return self.reply_to or self.sender
+
+
+@dataclass(frozen=True, kw_only=True)
+class Login:
+    """A user name and password; neither is ever shown."""
+
+    user: str
+    password: str
+
+    def __repr__(self) -> str:
+        return "Login(...)"
+
+
+def read_mail_settings(path: Path) -> MailSettings:
+    """Read the settings from TOML; files it names are relative to its folder.
+
+    Raises:
+        ConfigError: if the file is missing or damaged, or holds an unknown key, a password, or a value that cannot be used.
+    """
+    try:
+        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(f"{path}: the mail settings cannot be read ({error.strerror})") from error
+    except ValueError as error:
+        raise ConfigError(f"{path} is not TOML: {error}") from error
+    known: dict[str, Any] = {}
+    for key, value in values.items():
+        if key.lower() in ("password", "user", "username", "login"):
+            raise ConfigError(f"{path}: no {key} here; set {_USER} and {_PASSWORD}, or name a login_file")
+        if key not in _KEYS:
+            raise ConfigError(f'{path}: unknown key "{key}"; known are {", ".join(_KEYS)}')
+        what, fits, name = _KEYS[key]
+        if not fits(value):
+            raise ConfigError(f"{path}: {key} must be {what}, not {value!r}")
+        known[name] = path.parent / Path(value).expanduser() if key in _FILES else value
+    for key in ("studio", "from"):
+        if _KEYS[key][2] not in known:
+            raise ConfigError(f'{path}: lacks {key} = "..."; a letter must say who writes')
+    if "language" in known:
+        known["language"] = as_language(known["language"], f"{path}: language")
+    try:
+        return MailSettings(**known)
+    except ConfigError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def read_login(settings: MailSettings, environment: Mapping[str, str] = os.environ) -> Login | None:
+    """The login from the settings' file, else from LIKENESS_SMTP_USER and LIKENESS_SMTP_PASSWORD; None if there is none.
+
+    Raises:
+        ConfigError: if only one of the two is set, or the file cannot be used or may be read by other users.
+    """
+    path = settings.login_file
+    if path is None:
+        user, password = environment.get(_USER, ""), environment.get(_PASSWORD, "")
+        if bool(user) != bool(password):
+            raise ConfigError(f"{_USER} and {_PASSWORD} go together; set both or none")
+        return Login(user=user, password=password) if user else None
+    try:
+        if os.name == "posix" and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            raise ConfigError(f"{path} holds a password, but other users may use the file; run: chmod 600 {path}")
+        lines = path.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise ConfigError(f"{path}: the login cannot be read ({error.strerror})") from error
+    if len(lines) < 2 or not lines[0].strip() or not lines[1]:
+        raise ConfigError(f"{path} must hold the user name on its first line and the password on its second")
+    return Login(user=lines[0].strip(), password=lines[1])
+
+
+def _is_text(value: Any) -> bool:
+    return isinstance(value, str) and bool(value.strip())
+
+
+def _is_whole(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+_FILES = ("templates", "ca_file", "login_file")
+
+_KEYS: dict[str, tuple[str, Callable[[Any], bool], str]] = {
+    "studio": ("a name", _is_text, "studio"),
+    "from": ("an e-mail address", _is_text, "sender"),
+    "reply_to": ("an e-mail address", _is_text, "reply_to"),
+    "language": ('"en" or "zh"', _is_text, "language"),
+    "wanted_side": ("a whole number of pixels", _is_whole, "wanted_side"),
+    "templates": ("the name of a folder", _is_text, "templates"),
+    "host": ("the name of a mail server", _is_text, "host"),
+    "port": ("a whole number", _is_whole, "port"),
+    "security": ('"starttls", "tls" or "none"', _is_text, "security"),
+    "ca_file": ("the name of a file", _is_text, "ca_file"),
+    "login_file": ("the name of a file", _is_text, "login_file"),
+    "timeout": ("a number of seconds", _is_number, "timeout"),
+    "attempts": ("a whole number", _is_whole, "attempts"),
+}
