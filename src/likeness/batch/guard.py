@@ -1,0 +1,314 @@
+"""The anomaly guard: is an output one that nobody should see before a person has looked at it?
+
+Each output is held against its input, face by face, by figures of `likeness.evidence` and a few coarse ones of its own that
+see what a restoration never does: another face, a cast, a blotch, an empty or burnt-out face, one that moved, a visible
+border, changes where no face is. It does not judge taste: a face that is merely too smooth passes.
+
+The limits lie between real restorations and outputs that were broken on purpose; docs/batch.md has the table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from typing import Any, Literal, TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.errors import ConfigError, MissingExtraError
+from likeness.evidence.colour import colour_difference, colour_shift, to_lab
+from likeness.evidence.geometry import register
+from likeness.evidence.scene import SIDE, Scene, make_scene
+from likeness.evidence.seam import seam
+from likeness.faces.align import align
+from likeness.faces.face import Face
+from likeness.imaging.filters import gaussian_blur, resize
+from likeness.imaging.image import Image, Pixels, Size
+from likeness.metrics import IdentityModel
+
+__all__ = ["CHECKS", "Check", "Doubt", "FaceMeasures", "Guard", "GuardLimits", "Verdict"]
+
+Check: TypeAlias = Literal["blank", "saturated", "identity", "blotch", "colour", "geometry", "seam", "outside"]
+
+CHECKS: tuple[Check, ...] = ("blank", "saturated", "identity", "blotch", "colour", "geometry", "seam", "outside")
+"""In the order in which doubts are told."""
+
+_COARSE = SIDE // 32
+"""Side at which blotches are looked for: a pixel is 32 px of the crop. What is coarser, tone and light, stays the
+photograph's in every restoration (`likeness.restore.arbitration`), so that almost any change there is a fault."""
+
+_CONTRAST_BLUR = 4.0
+"""Sigma, px of the crop: what is finer is texture, which a restoration may change."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class GuardLimits:
+    """From where on an output is doubtful. How each was set: docs/batch.md.
+
+    Attributes:
+        contrast: least share of the face's coarse contrast that is left.
+        clipped: growth of the share of the face that is pure white, pure black or out of one colour's range.
+        identity: distance of dlib's face embeddings.
+        blotch: largest local change of colour on the face, CIEDE2000, its coarse structure only.
+        colour: change of the skin's mean colour, CIEDE2000.
+        stretch: how far the face became wider or higher, per cent.
+        moved: how far it went, px of a 512 crop.
+        seam: step along a contour, levels of 255.
+        outside: share of the pixels away from faces that changed.
+    """
+
+    contrast: float = 0.7
+    clipped: float = 0.06
+    identity: float = 0.5
+    blotch: float = 10.0
+    colour: float = 4.0
+    stretch: float = 2.0
+    moved: float = 3.0
+    seam: float = 4.5
+    outside: float = 0.0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            value = float(getattr(self, field.name))
+            if not np.isfinite(value) or value < 0:
+                raise ConfigError(f"the guard's limit {field.name} must be 0 or more, not {value:g}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FaceMeasures:
+    """What was measured of one face; None where it could not be.
+
+    Attributes:
+        face: its number in the picture.
+        contrast: coarse contrast after over before.
+        clipped: growth of the clipped share.
+        blotch, colour: CIEDE2000.
+        stretch: per cent; moved: px. None where after cannot be laid on before.
+        seam: levels.
+        identity: distance; None if the extra is not installed.
+    """
+
+    face: int
+    contrast: float
+    clipped: float
+    blotch: float
+    colour: float | None
+    stretch: float | None
+    moved: float | None
+    seam: float | None
+    identity: float | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        found = {field.name: getattr(self, field.name) for field in fields(self)}
+        return {name: round(value, 4) if isinstance(value, float) else value for name, value in found.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Doubt:
+    """One reason to look at an output.
+
+    Attributes:
+        check: which one.
+        face: the face's number, None if it concerns the picture.
+        figure, limit: what was measured, and against what; figure is None where the measurement itself was impossible.
+        sentence: the reason in plain words.
+    """
+
+    check: Check
+    face: int | None
+    figure: float | None
+    limit: float
+    sentence: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """Ready for JSON."""
+        return {
+            "check": self.check,
+            "face": self.face,
+            "figure": None if self.figure is None else round(self.figure, 4),
+            "limit": self.limit,
+            "sentence": self.sentence,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """What the guard says of one output.
+
+    Attributes:
+        doubts: reasons to look at it, gravest kind first; none if it may go out.
+        faces: what was measured.
+        notes: what could not be judged, one sentence each.
+    """
+
+    doubts: tuple[Doubt, ...]
+    faces: tuple[FaceMeasures, ...]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def reason(self) -> str:
+        """The doubts in one line; "" if there are none."""
+        return "; ".join(doubt.sentence for doubt in self.doubts)
+
+
+class Guard:
+    """Looks at outputs. Loads its identity model at first use and keeps it; safe to use from several threads.
+
+    Args:
+        limits: from where on an output is doubtful.
+        max_faces: so many faces of a picture are measured, the largest first.
+    """
+
+    def __init__(self, limits: GuardLimits | None = None, *, max_faces: int = 6) -> None:
+        self._limits = limits or GuardLimits()
+        self._max_faces = max_faces
+        try:
+            self._identity: IdentityModel | None = IdentityModel()
+            self.identity_note = ""
+        except MissingExtraError as error:
+            self._identity = None
+            self.identity_note = f"identity was not measured: {error}"
+
+    @property
+    def limits(self) -> GuardLimits:
+        return self._limits
+
+    def judge(self, before: Image, after: Image, faces: Sequence[tuple[int, Face]]) -> Verdict:
+        """Hold an output against its input.
+
+        Args:
+            before: the input; with repairs, the repaired picture, as they are meant to change colours and marks.
+            after: the output, of the same size.
+            faces: the restored faces with their numbers.
+
+        Raises:
+            ValueError: if the sizes differ.
+        """
+        if before.size != after.size:
+            raise ValueError(f"before is {before.size} and after {after.size}: not the same picture")
+        doubts: list[Doubt] = []
+        measured: list[FaceMeasures] = []
+        notes = [self.identity_note] if self.identity_note else []
+        largest = sorted(faces, key=lambda numbered: -numbered[1].box.area)[: self._max_faces]
+        for index, face in sorted(largest, key=lambda numbered: numbered[0]):
+            try:
+                measures = self.measure(before, after, face, index=index)
+            except (ValueError, np.linalg.LinAlgError) as error:  # one face must not cost the others
+                notes.append(f"face {index} could not be measured: {error}")
+                continue
+            measured.append(measures)
+            doubts += self._doubts(measures)
+        if len(faces) > len(largest):
+            notes.append(f"only the {len(largest)} largest of {len(faces)} restored faces were measured")
+        outside = _outside(before, after, [face for _, face in faces])
+        if outside > self._limits.outside:
+            doubts.append(
+                Doubt(
+                    check="outside",
+                    face=None,
+                    figure=outside,
+                    limit=self._limits.outside,
+                    sentence=f"{outside:.2%} of the picture away from the faces changed",
+                )
+            )
+        order = {check: place for place, check in enumerate(CHECKS)}
+        return Verdict(
+            doubts=tuple(sorted(doubts, key=lambda doubt: (order[doubt.check], doubt.face or 0))),
+            faces=tuple(measured),
+            notes=tuple(notes),
+        )
+
+    def measure(self, before: Image, after: Image, face: Face, *, index: int = 0) -> FaceMeasures:
+        """Measure one face that was found in ``before``.
+
+        Raises:
+            ValueError: if the face's points allow no alignment.
+        """
+        scene = make_scene(before, after, face)
+        inside = (scene.pasted * scene.valid) > 0.5
+        shift = colour_shift(scene.before, scene.after, scene.skin > 0.5)
+        registration = register(scene)
+        edge = seam(scene, own=True)
+        return FaceMeasures(
+            face=index,
+            contrast=_contrast(scene, inside),
+            clipped=_clipped(scene.after, inside) - _clipped(scene.before, inside),
+            blotch=_blotch(scene),
+            colour=None if shift is None else shift[0],
+            stretch=None if registration is None else max(abs(registration.wider), abs(registration.higher)),
+            moved=None if registration is None else registration.moved,
+            seam=None if edge is None else edge.step,
+            identity=None if self._identity is None else self._identity.distance(scene.after, scene.before),
+        )
+
+    def _doubts(self, found: FaceMeasures) -> list[Doubt]:
+        limits = self._limits
+        doubts: list[Doubt] = []
+
+        def doubt(check: Check, figure: float | None, limit: float, sentence: str) -> None:
+            doubts.append(
+                Doubt(
+                    check=check, face=found.face, figure=figure, limit=limit, sentence=f"face {found.face}: {sentence}"
+                )
+            )
+
+        if found.contrast < limits.contrast:
+            doubt("blank", found.contrast, limits.contrast, f"only {found.contrast:.0%} of its contrast is left")
+        if found.clipped > limits.clipped:
+            doubt("saturated", found.clipped, limits.clipped, f"{found.clipped:.0%} more of it is burnt out or black")
+        if found.identity is not None and found.identity > limits.identity:
+            sentence = f"it may no longer be the same person (distance {found.identity:.2f})"
+            doubt("identity", found.identity, limits.identity, sentence)
+        if found.blotch > limits.blotch:
+            doubt("blotch", found.blotch, limits.blotch, f"a place changed its colour (dE {found.blotch:.1f})")
+        if found.colour is not None and found.colour > limits.colour:
+            doubt("colour", found.colour, limits.colour, f"the skin changed its colour (dE {found.colour:.1f})")
+        if found.stretch is None or found.moved is None:
+            doubt("geometry", None, limits.stretch, "it cannot be laid on the face that it was")
+        elif found.stretch > limits.stretch:
+            doubt("geometry", found.stretch, limits.stretch, f"it became {found.stretch:.1f}% wider or higher")
+        elif found.moved > limits.moved:
+            doubt("geometry", found.moved, limits.moved, f"it moved by {found.moved:.1f} px (of 512)")
+        if found.seam is not None and found.seam > limits.seam:
+            doubt("seam", found.seam, limits.seam, f"a border can be seen (a step of {found.seam:.1f} levels)")
+        return doubts
+
+
+def _contrast(scene: Scene, inside: NDArray[np.bool_]) -> float:
+    """Contrast after over before, of luma at a scale at which texture does not count."""
+    before, after = (float(gaussian_blur(light, _CONTRAST_BLUR)[inside].std()) for light in scene.lumas)
+    # Under two levels there is nothing to lose.
+    return 1.0 if before < 2.0 / 255.0 else after / before
+
+
+def _blotch(scene: Scene) -> float:
+    """The largest change of colour (CIEDE2000) of the face's coarse structure."""
+    small = Size(_COARSE, _COARSE)
+    face = resize((scene.pasted * scene.valid).astype(np.float32), small, "area") > 0.5
+    if not face.any():
+        return 0.0
+    before, after = (to_lab(np.clip(resize(pixels, small, "area"), 0.0, 1.0)) for pixels in (scene.before, scene.after))
+    return float(colour_difference(before, after)[face].max())
+
+
+def _clipped(pixels: Pixels, inside: NDArray[np.bool_]) -> float:
+    """Share of the face in which every colour is at the same end, or the strongest is at the top."""
+    if not inside.any():
+        return 0.0
+    seen = pixels[inside]
+    return float(((seen.max(axis=1) > 254.5 / 255) | (seen.max(axis=1) < 0.5 / 255)).mean())
+
+
+def _outside(before: Image, after: Image, faces: Sequence[Face]) -> float:
+    """Share of the pixels outside every face's crop that are not what they were."""
+    away = np.ones((before.size.height, before.size.width), np.uint8)
+    for face in faces:
+        try:
+            box = align(face.five_points, before.size, SIDE).box
+        except ValueError:
+            continue
+        away[box.to_slices()] = 0
+    changed = np.any(before.pixels != after.pixels, axis=2) & (away > 0)
+    return float(changed.mean())

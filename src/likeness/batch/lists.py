@@ -1,0 +1,177 @@
+"""CSV lists of pictures: one row a picture, with the client it belongs to and settings of its own."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import logging
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from likeness.errors import ConfigError
+from likeness.restore.config import KEYS, Settings, settings_from
+from likeness.restore.controls import RegionWeights
+from likeness.restore.csv_table import read_csv
+
+__all__ = ["PER_PICTURE", "Row", "check_per_picture", "read_list"]
+
+_log = logging.getLogger(__name__)
+
+_FILE = ("file", "path", "picture", "image")
+_CLIENT = ("client", "client_name", "name")
+_EMAIL = ("email", "e-mail", "mail")
+
+PER_PICTURE = tuple(
+    key
+    for key in KEYS
+    if key
+    not in (
+        "model",
+        "model_path",
+        "size",
+        "channel_multiplier",
+        "device",
+        "precision",
+        "threads",
+        "copy_unrestored",
+        "max_pixels",
+    )
+)
+"""Keys that a picture may have of its own: not the network and the machine, of which a run has one."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One picture of a list.
+
+    Attributes:
+        file: as it is written there.
+        line: number of its line, for messages.
+        settings: its own.
+        client, email: whose it is.
+    """
+
+    file: str
+    line: int
+    settings: Settings
+    client: str = ""
+    email: str = ""
+
+
+def read_list(data: bytes, *, name: str) -> tuple[Row, ...]:
+    """Read a list: comma, semicolon or tab between columns, UTF-8 or, as Excel in China saves it, GB 18030.
+
+    The columns: ``file``; ``client`` and ``email`` if wanted; every key of `PER_PICTURE`, and regions of the face such as
+    ``eye`` for their weights. An empty cell says nothing. Other columns are left out with a warning.
+
+    Args:
+        data: the file.
+        name: what messages call it.
+
+    Raises:
+        ConfigError: if it holds no column ``file``, no row, or a value that cannot be used; the message names the line.
+    """
+    titles, rows = read_csv(data, name=name)
+    columns = _columns(titles, name)
+    found: list[Row] = []
+    for row in rows:
+        values = {columns[title]: cell for title, cell in row.cells.items() if title in columns}
+        if not any(values.values()):
+            continue
+        if not values.get("file"):
+            raise ConfigError(f"{name}, line {row.line}: the column file is empty")
+        found.append(_row(values, row.line, name))
+    if not found:
+        raise ConfigError(f"{name} lists no picture; it needs a line with titles and one line for each picture")
+    return tuple(found)
+
+
+def check_per_picture(keys: Mapping[str, Any], name: str) -> None:
+    """Refuse keys that a run has one of.
+
+    Raises:
+        ConfigError: naming the first.
+    """
+    for key in keys:
+        if key in KEYS and key not in PER_PICTURE:
+            raise ConfigError(
+                f"{name}: {key} is the same for the whole run, not for one picture; give it to the command"
+            )
+
+
+def _columns(titles: list[str], name: str) -> dict[str, str]:
+    """Which column holds what, by title."""
+    regions = RegionWeights().to_dict()
+    found: dict[str, str] = {}
+    for title in titles:
+        key = title.replace("-", "_")
+        if title in _FILE:
+            found[title] = "file"
+        elif title in _CLIENT:
+            found[title] = "client"
+        elif title in _EMAIL:
+            found[title] = "email"
+        elif key in PER_PICTURE or key in regions or key == "all":
+            found[title] = key
+        else:
+            check_per_picture({key: None}, f"{name}, column {title}")
+            close = difflib.get_close_matches(key, [*PER_PICTURE, *regions, "file", "client", "email"], n=1)
+            if title:
+                hint = f"; did you mean {close[0]}?" if close else ""
+                _log.warning("%s: the column %s is not used%s", name, title, hint)
+    kinds = list(found.values())
+    if "file" not in kinds:
+        raise ConfigError(f"{name} has no column file; its first line must name the columns, such as file,client,email")
+    for kind in kinds:
+        if kinds.count(kind) > 1:
+            raise ConfigError(f"{name} has two columns for {kind}; keep one")
+    return found
+
+
+def _row(values: Mapping[str, str], number: int, name: str) -> Row:
+    regions = {*RegionWeights().to_dict(), "all"}
+    where = f"{name}, line {number}"
+    weights = {key: _number(text, key, where) for key, text in values.items() if key in regions and text}
+    others = {
+        key: _value(text)
+        for key, text in values.items()
+        if text and key not in regions and key not in ("file", "client", "email")
+    }
+    if weights:
+        own = others.get("face_mask_weights", {})
+        others["face_mask_weights"] = {**own, **weights} if isinstance(own, dict) else own
+    settings = settings_from(others, name=where, folder=Path())
+    try:
+        settings.controls()
+        settings.repairs()
+    except ValueError as error:
+        raise ConfigError(f"{where}: {error}") from error
+    return Row(
+        file=values["file"],
+        line=number,
+        settings=settings,
+        client=values.get("client", ""),
+        email=values.get("email", ""),
+    )
+
+
+def _number(text: str, key: str, where: str) -> float:
+    try:
+        return float(text.replace(",", "."))
+    except ValueError:
+        raise ConfigError(f"{where}: {key} must be a number, not {text}") from None
+
+
+def _value(text: str) -> Any:
+    """A cell as JSON has it: 0.7 is a number, true a truth, and what is neither stays text."""
+    lowered = text.lower()
+    if lowered in ("true", "yes", "on"):
+        return True
+    if lowered in ("false", "no", "off"):
+        return False
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text

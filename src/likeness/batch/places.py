@@ -1,0 +1,263 @@
+"""Where pictures come from and where results go: folders of this machine, and anything else that fsspec reaches."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import secrets
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any, cast
+
+from likeness.errors import BatchError, ConfigError, ImageReadError, ImageWriteError, LikenessError, MissingExtraError
+from likeness.imaging.files import write_bytes_atomically
+
+__all__ = ["Listed", "Place", "digest", "is_url", "parent_and_name"]
+
+_WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "memory"}
+"""Stores in which an object appears complete or not at all; everywhere else a temporary file is moved to its name."""
+
+_EXTRAS = {"s3": "s3", "s3a": "s3"}
+
+
+def is_url(text: str) -> bool:
+    """Whether this is an fsspec URL such as ``s3://bucket/folder``, and not a path of this machine."""
+    return "://" in text
+
+
+def parent_and_name(text: str) -> tuple[str, str]:
+    """The folder and the file's name of a path or URL."""
+    if is_url(text):
+        folder, _, name = text.rstrip("/").rpartition("/")
+        return folder, name
+    path = Path(text).expanduser()
+    return str(path.parent), path.name
+
+
+def digest(data: bytes) -> str:
+    """SHA-256 of a file's content, as the journal keeps it."""
+    return hashlib.sha256(data).hexdigest()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """A file of a place.
+
+    Attributes:
+        name: inside the place, "/" between folders.
+        stamp: changes when the file does: size and time, or the store's ETag.
+    """
+
+    name: str
+    stamp: str
+
+
+class Place:
+    """A folder: a path of this machine, or an fsspec URL. Safe to use from several threads.
+
+    Args:
+        text: the path or the URL; ``file://`` is a path of this machine.
+
+    Raises:
+        ConfigError: for a URL that fsspec does not know.
+        MissingExtraError: for one whose library is not installed.
+    """
+
+    def __init__(self, text: str) -> None:
+        text = text.removeprefix("file://") if text.startswith("file://") else text
+        self.text = text.rstrip("/") if len(text) > 1 else text
+        self._path: Path | None = None
+        self._files: Any = None
+        self._root = ""
+        self._whole = False
+        if not is_url(text):
+            self._path = Path(text).expanduser()
+            return
+        from fsspec.core import url_to_fs
+
+        protocol = text.split("://", 1)[0].split("::")[0]
+        try:
+            self._files, self._root = cast("tuple[Any, str]", url_to_fs(self.text))
+        except ImportError as error:
+            extra = _EXTRAS.get(protocol)
+            hint = f'pip install "likeness[{extra}]"' if extra else f"{error}"
+            raise MissingExtraError(f"{protocol}:// needs a library that is not installed: {hint}") from None
+        except ValueError as error:
+            raise ConfigError(f"{text} cannot be used: {error}") from error
+        self._whole = protocol in _WHOLE
+
+    @property
+    def path(self) -> Path | None:
+        """The folder, if it is one of this machine."""
+        return self._path
+
+    def locate(self, name: str) -> str:
+        """The path or URL of a file in it."""
+        return str(self._path / name) if self._path is not None else f"{self.text}/{name}"
+
+    def is_folder(self) -> bool:
+        """Whether there is such a folder."""
+        if self._path is not None:
+            return self._path.is_dir()
+        with self._speaking(ImageReadError, self.text, "read"):
+            return bool(self._files.isdir(self._root))
+        return False
+
+    def read(self, name: str) -> bytes:
+        """A file's bytes.
+
+        Raises:
+            ImageReadError: if it is missing or cannot be read.
+        """
+        shown = self.locate(name)
+        if self._path is not None:
+            try:
+                return (self._path / name).read_bytes()
+            except (OSError, ValueError) as error:
+                reason = error.strerror if isinstance(error, OSError) else error
+                raise ImageReadError(
+                    f"{shown} cannot be read ({reason}); check the name and its permissions"
+                ) from error
+        with self._speaking(ImageReadError, shown, "read"):
+            return bytes(self._files.cat_file(f"{self._root}/{name}"))
+        raise AssertionError
+
+    def write(self, data: bytes, name: str) -> None:
+        """Write a file, its folders too; it appears complete or not at all, and replaces one of that name.
+
+        Raises:
+            ImageWriteError: if it cannot be written; nothing is left behind then.
+        """
+        shown = self.locate(name)
+        if self._path is not None:
+            target = self._path / name
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise ImageWriteError(
+                    f"the folder {target.parent} cannot be made ({error.strerror}); choose another one"
+                ) from error
+            write_bytes_atomically(data, target)
+            return
+        target = f"{self._root}/{name}"
+        with self._speaking(ImageWriteError, shown, "written"):
+            if self._whole:
+                self._files.pipe_file(target, data)
+                return
+            folder = target.rpartition("/")[0]
+            self._files.makedirs(folder, exist_ok=True)
+            part = f"{folder}/.likeness-{secrets.token_hex(6)}.part"
+            try:
+                self._files.pipe_file(part, data)
+                self._files.mv(part, target)
+            except BaseException:
+                with suppress(Exception):
+                    self._files.rm_file(part)
+                raise
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a file of this name."""
+        if self._path is not None:
+            return (self._path / name).is_file()
+        with self._speaking(ImageReadError, self.locate(name), "read"):
+            return bool(self._files.exists(f"{self._root}/{name}"))
+        raise AssertionError
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if there is one."""
+        with self._speaking(ImageWriteError, self.locate(name), "removed"):
+            if self._path is not None:
+                (self._path / name).unlink(missing_ok=True)
+            elif self._files.exists(f"{self._root}/{name}"):
+                self._files.rm_file(f"{self._root}/{name}")
+
+    def stamp(self, name: str) -> str:
+        """Of one file; see `Listed`.
+
+        Raises:
+            ImageReadError: if there is no such file.
+        """
+        shown = self.locate(name)
+        with self._speaking(ImageReadError, shown, "read"):
+            if self._path is not None:
+                return _local_stamp(self._path / name)
+            return _remote_stamp(self._files.info(f"{self._root}/{name}"))
+        raise AssertionError
+
+    def files(self, *, without: str = "") -> Iterator[Listed]:
+        """Its files with those of its subfolders, sorted, hidden ones excepted.
+
+        Args:
+            without: path or URL of a folder that is left out.
+
+        Raises:
+            BatchError: if a folder cannot be read.
+        """
+        if self._path is not None:
+            yield from self._local_files(Path(without).expanduser() if without and not is_url(without) else None)
+            return
+        with self._speaking(BatchError, self.text, "read"):
+            found = cast("dict[str, dict[str, Any]]", self._files.find(self._root, detail=True))
+        left_out = Place(without)._root if is_url(without) and type(Place(without)._files) is type(self._files) else ""
+        for path, info in sorted(found.items()):
+            if left_out and PurePosixPath(path).is_relative_to(left_out):
+                continue
+            name = str(PurePosixPath(path).relative_to(self._root))
+            if not any(part.startswith(".") for part in PurePosixPath(name).parts):
+                yield Listed(name=name, stamp=_remote_stamp(info))
+
+    def matching(self, pattern: str) -> list[str]:
+        """Names of the files that match a pattern with ``*``, ``**``, ``?`` or ``[``, sorted."""
+        with self._speaking(BatchError, f"{self.text}/{pattern}", "read"):
+            if self._path is not None:
+                import glob
+
+                found = glob.glob(pattern, root_dir=self._path, recursive=True)  # noqa: PTH207 - keeps names relative
+                return sorted(Path(name).as_posix() for name in found if (self._path / name).is_file())
+            paths = cast("list[str]", self._files.glob(f"{self._root}/{pattern}"))
+            return sorted(str(PurePosixPath(path).relative_to(self._root)) for path in paths)
+        raise AssertionError
+
+    def _local_files(self, without: Path | None) -> Iterator[Listed]:
+        root = cast("Path", self._path)
+        closed = without.resolve() if without is not None else None
+        for place, folders, files in os.walk(root, onerror=_unreadable_folder):
+            folders[:] = sorted(
+                name for name in folders if not name.startswith(".") and Path(place, name).resolve() != closed
+            )
+            for name in sorted(files):
+                path = Path(place, name)
+                # A file may be gone again by now, and then it is not there.
+                with suppress(FileNotFoundError):
+                    if not name.startswith("."):
+                        yield Listed(name=path.relative_to(root).as_posix(), stamp=_local_stamp(path))
+
+    @contextmanager
+    def _speaking(self, kind: type[LikenessError], shown: str, what: str) -> Generator[None]:
+        """Whatever a store's library raises becomes a sentence: each has errors of its own."""
+        try:
+            yield
+        except LikenessError:
+            raise
+        except FileNotFoundError as error:
+            raise kind(f"{shown} does not exist; check the name and the folder") from error
+        except Exception as error:
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+            raise kind(f"{shown} cannot be {what} ({reason}); check the address and the permissions") from error
+
+
+def _local_stamp(path: Path) -> str:
+    status = path.stat()
+    return f"{status.st_size}:{status.st_mtime_ns}"
+
+
+def _remote_stamp(info: dict[str, Any]) -> str:
+    tag = info.get("ETag") or info.get("etag")
+    when = info.get("LastModified") or info.get("mtime") or info.get("created") or info.get("last_modified")
+    return str(tag) if tag else f"{info.get('size')}:{when}"
+
+
+def _unreadable_folder(error: OSError) -> None:
+    raise BatchError(f"the folder {error.filename} cannot be read ({error.strerror}); check its permissions")

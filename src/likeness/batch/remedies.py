@@ -1,0 +1,110 @@
+"""What can be done about preflight's findings: the advice that their sentences give, followed.
+
+A remedy changes the whole picture's controls, so that one which concerns single faces is taken only if it concerns all of
+those that are restored; otherwise the finding is just told.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+from likeness.batch.options import WorkOptions
+from likeness.faces.findings import Finding
+from likeness.restore.controls import PRESETS, Controls
+
+__all__ = ["REMEDIES", "Treatment", "treat"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Treatment:
+    """Options with the remedies applied.
+
+    Attributes:
+        options: to restore with.
+        leave: numbers of faces that are left alone.
+        done: what was done, one sentence each.
+    """
+
+    options: WorkOptions
+    leave: frozenset[int]
+    done: tuple[str, ...]
+
+
+def treat(options: WorkOptions, findings: Sequence[Finding], faces: int) -> Treatment:
+    """Options for a picture with these findings.
+
+    Args:
+        options: as they were asked for.
+        findings: of preflight; those that are no warnings are left alone.
+        faces: how many there are in the picture.
+    """
+    done: list[str] = []
+    leave = frozenset(finding.face for finding in findings if finding.code in _LEFT_ALONE and finding.face is not None)
+    for code, why in _LEFT_ALONE.items():
+        numbers = sorted({f.face for f in findings if f.code == code and f.face is not None})
+        if numbers:
+            done.append(f"{code}: face {', '.join(map(str, numbers))} left alone, as {why}")
+    rest = set(range(faces)) - leave
+    controls = options.controls
+    for code, (text, change) in REMEDIES.items():
+        hit = {finding.face for finding in findings if finding.code == code}
+        if hit and rest and rest <= hit:
+            changed = change(controls)
+            if changed != controls:
+                controls = changed
+                done.append(f"{code}: {text}")
+    repairs = options.repairs
+    if repairs.balance == 0:
+        # It measures for itself whether the picture has aged, and does nothing to one that has not.
+        repairs = replace(repairs, balance=1.0)
+    return Treatment(options=replace(options, controls=controls, repairs=repairs), leave=leave, done=tuple(done))
+
+
+def _gentle(controls: Controls) -> Controls:
+    """Not further from the photograph than the preset ``natural``."""
+    natural = PRESETS["natural"]
+    return replace(
+        controls,
+        degradation_scale=min(controls.degradation_scale, natural.degradation_scale),
+        latent_step_decay=min(controls.latent_step_decay, natural.latent_step_decay),
+    )
+
+
+def _dark(controls: Controls) -> Controls:
+    low = PRESETS["low-light"]
+    return replace(
+        controls,
+        degradation_scale=min(controls.degradation_scale, low.degradation_scale),
+        latent_step_decay=min(controls.latent_step_decay, low.latent_step_decay),
+        face_mask_weights=replace(
+            controls.face_mask_weights, edge=min(controls.face_mask_weights.edge, low.face_mask_weights.edge)
+        ),
+    )
+
+
+def _at_most(region: str, weight: float) -> Callable[[Controls], Controls]:
+    def change(controls: Controls) -> Controls:
+        return controls.with_weights({region: min(controls.face_mask_weights.to_dict()[region], weight)})
+
+    return change
+
+
+_LEFT_ALONE = {
+    "drawing": "it would be pulled toward a photograph",
+    "face-unclear": "eyes and mouth could not be measured",
+}
+"""Findings whose face is not restored, and why."""
+
+REMEDIES: dict[str, tuple[str, Callable[[Controls], Controls]]] = {
+    "face-small": ("restored as gently as the preset natural", _gentle),
+    "face-turned": ("restored as gently as the preset natural", _gentle),
+    "face-tilted": ("restored as gently as the preset natural", _gentle),
+    "eyes-closed": ("the eyes were left alone (eye=0)", _at_most("eye", 0.0)),
+    "face-dark": ("restored as gently as the preset low-light; brighten the picture first for more", _dark),
+    "backlit": ("restored as gently as the preset low-light; brighten the face first for more", _dark),
+    "glare-forehead": ("the forehead was restored half (forehead=0.5)", _at_most("forehead", 0.5)),
+    "glare-nose": ("the nose was restored half (nose=0.5)", _at_most("nose", 0.5)),
+    "glare-spectacles": ("the eyes were restored half (eye=0.5)", _at_most("eye", 0.5)),
+}
+"""Per code what was done, in words, and the change."""

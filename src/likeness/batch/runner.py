@@ -1,0 +1,224 @@
+"""From pictures to tasks in the journal, and through the queue."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import PurePosixPath
+
+from likeness.batch.guard import GuardLimits
+from likeness.batch.journal import Item, Journal, PutCount, Task
+from likeness.batch.options import OnFinding, WorkOptions
+from likeness.batch.places import Place, digest
+from likeness.batch.sources import Source
+from likeness.batch.work import FINAL, REVIEW, Result
+from likeness.errors import ConfigError, ControlError, ImageReadError
+from likeness.faces.findings import Limits
+from likeness.imaging.files import output_suffix
+from likeness.restore.config import Settings
+from likeness.restore.parallel import map_in_order
+
+__all__ = ["Done", "Plan", "make_tasks", "redo", "run", "settle"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """What is the same for all pictures of a run.
+
+    Attributes:
+        model: the network's name with a digest of its weights.
+        settings: of the command; a picture's own are laid over them.
+        on_finding, limits, guard: see `WorkOptions`.
+        group: of the tasks.
+    """
+
+    model: str
+    settings: Settings = field(default_factory=Settings)
+    on_finding: OnFinding = "flag"
+    limits: Limits = field(default_factory=Limits)
+    guard: GuardLimits | None = field(default_factory=GuardLimits)
+    group: str = ""
+
+    def options(self, source: Source) -> WorkOptions:
+        """The options of one picture.
+
+        Raises:
+            ConfigError: if its own settings cannot be used together with the run's; the message names it.
+        """
+        settings = source.settings.over(self.settings)
+        try:
+            mask = settings.damage_mask
+            damage = "" if mask is None else digest(Place(str(mask.parent)).read(mask.name))
+            return WorkOptions.of(
+                settings,
+                on_finding=self.on_finding,
+                limits=self.limits,
+                guard=self.guard,
+                damage_digest=damage,
+            )
+        except (ConfigError, ControlError, ImageReadError) as error:
+            own = f"{source.url}: " if source.settings != Settings() else ""
+            raise ConfigError(f"{own}{error}") from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Done:
+    """One picture that was worked on.
+
+    Attributes:
+        item: as it was claimed.
+        result: what became of it.
+        counted: whether that stands in the journal; if not, it is wanted otherwise by now.
+    """
+
+    item: Item
+    result: Result
+    counted: bool
+
+
+def make_tasks(
+    sources: Sequence[Source], journal: Journal, plan: Plan, *, workers: int = 4, stop: threading.Event | None = None
+) -> PutCount:
+    """Put tasks for pictures into the journal; their files are read for it, unless their stamp says that they are known.
+
+    A picture keeps the name of its result from run to run. ``IMG_1.HEIC`` beside ``IMG_1.JPG`` becomes ``IMG_1.HEIC.jpg``.
+
+    Args:
+        sources: the pictures.
+        journal: where to.
+        plan: what is the same for all.
+        workers: files read at a time.
+        stop: if it is set, nothing is put.
+
+    Raises:
+        ConfigError: if a picture's own settings cannot be used; nothing was put then.
+    """
+    options = [plan.options(source).to_dict() for source in sources]
+    targets = _targets(sources, journal, plan.group)
+    fresh: list[tuple[str, str, str]] = []
+
+    def content(source: Source) -> str:
+        if source.stamp and (known := journal.known_content(source.url, source.stamp)) is not None:
+            return known
+        try:
+            found = digest(source.read())
+        except ImageReadError as error:
+            # It becomes an item all the same, and its failure is recorded when its turn comes.
+            _log.info("%s", error)
+            return ""
+        if source.stamp:
+            fresh.append((source.url, source.stamp, found))
+        return found
+
+    tasks: list[Task] = []
+    for source, chosen, target, found in zip(
+        sources, options, targets, map_in_order(content, sources, workers=workers), strict=True
+    ):
+        if stop is not None and stop.is_set():
+            return PutCount()
+        tasks.append(
+            Task(
+                target=target,
+                source=source.url,
+                content=found,
+                model=plan.model,
+                options=chosen,
+                group=plan.group,
+                client=source.client,
+                email=source.email,
+            )
+        )
+    journal.remember_content(fresh)
+    return journal.put(tasks)
+
+
+def run(
+    journal: Journal,
+    work: Callable[[Item], Result],
+    *,
+    workers: int,
+    group: str | None = None,
+    stop: threading.Event | None = None,
+) -> Generator[Done]:
+    """Work through the queue, several pictures at a time, until it is empty; results come in the order of the queue.
+
+    Each result stands in the journal before it is yielded. Closing the generator, or setting ``stop``, begins no more
+    pictures and finishes those that were begun.
+
+    Args:
+        journal: the queue.
+        work: such as `PictureWorker.work`; it must be safe to call from several threads, and raise nothing.
+        workers: pictures at a time.
+        group: only of this group; of any if None.
+        stop: ends the run when it is set.
+    """
+
+    def claimed() -> Iterator[Item]:
+        while stop is None or not stop.is_set():
+            item = journal.claim(group=group)
+            if item is None:
+                return
+            yield item
+
+    def one(item: Item) -> Done:
+        # Into the journal at once, in the worker's thread: what is done is done, also if nobody asks for it any more.
+        result = work(item)
+        return Done(item=item, result=result, counted=settle(journal, item, result))
+
+    yield from map_in_order(one, claimed(), workers=workers)
+
+
+def settle(journal: Journal, item: Item, result: Result) -> bool:
+    """Give an item back with its result; whether that counted (`Journal.finish`)."""
+    if result.state == "failed":
+        return journal.fail(item, result.reason, retry=result.retry, outcome=result.outcome)
+    return journal.finish(
+        item, result.state, reason=result.reason, outcome=result.outcome, thumbnails=result.thumbnails
+    )
+
+
+def redo(journal: Journal, output: Place, *, failed: bool = False, missing: bool = False, group: str = "") -> int:
+    """Queue again what failed, or what has no result in the output any more; how many items that were."""
+    count = 0
+    if failed:
+        count += sum(journal.requeue(item) for item in list(journal.items(group=group, states=["failed"])))
+    if missing:
+        there = {name for folder in (FINAL, REVIEW) for name in _listed(output, folder)}
+        for item in list(journal.items(group=group, states=[FINAL, REVIEW])):
+            if item.outcome.get("output") not in there:
+                count += journal.requeue(item)
+    return count
+
+
+def _listed(output: Place, folder: str) -> Iterator[str]:
+    inside = Place(output.locate(folder))
+    if inside.is_folder():
+        for listed in inside.files():
+            yield f"{folder}/{listed.name}"
+
+
+def _targets(sources: Sequence[Source], journal: Journal, group: str) -> list[str]:
+    """The name of each picture's result: what it was before; else its own name, with its old suffix if it must."""
+    known = {item.source: item.target for item in journal.items(group=group)}
+    # Disks that ignore the case of letters would take them for one.
+    taken = {target.casefold() for target in known.values()}
+    found: list[str] = []
+    for source in sources:
+        target = known.get(source.url)
+        if target is None:
+            path = PurePosixPath(source.name)
+            suffix = output_suffix(path.name)
+            target = str(path.with_suffix(suffix)) if path.suffix else f"{path}{suffix}"
+            if target.casefold() in taken:
+                target = f"{source.name}{suffix}"
+            number = 2
+            while target.casefold() in taken:
+                target = f"{source.name}-{number}{suffix}"
+                number += 1
+            taken.add(target.casefold())
+        found.append(target)
+    return found

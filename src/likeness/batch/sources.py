@@ -1,0 +1,180 @@
+"""From what was typed to pictures: folders, patterns, lists and URLs, each picture with the settings of its own."""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+from likeness.batch.lists import check_per_picture, read_list
+from likeness.batch.places import Place, is_url, parent_and_name
+from likeness.errors import ConfigError
+from likeness.imaging.files import is_picture
+from likeness.restore.config import Settings, parse_settings
+
+__all__ = ["Source", "find_sources"]
+
+_SIDECARS = (".toml", ".json")
+"""photo.jpg.toml is the sidecar of photo.jpg."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Source:
+    """A picture that was found.
+
+    Attributes:
+        url: its path or URL.
+        name: its place inside the input, "/" between folders: what its result is called.
+        stamp: changes when the file does; "" if the file could not be looked at, which is told when it is read.
+        settings: its own, from its row in a list and its sidecar; the sidecar wins.
+        client, email: whose it is, from a list.
+    """
+
+    url: str
+    name: str
+    stamp: str
+    settings: Settings = field(default_factory=Settings)
+    client: str = ""
+    email: str = ""
+
+    def read(self) -> bytes:
+        """The file's bytes.
+
+        Raises:
+            ImageReadError: if it cannot be read.
+        """
+        folder, name = parent_and_name(self.url)
+        return Place(folder).read(name)
+
+
+def find_sources(inputs: Sequence[str], *, without: str = "", allow_none: bool = False) -> tuple[Source, ...]:
+    """The pictures behind the inputs, each once, in order.
+
+    An input is a picture; a folder, whose pictures are taken with those of its subfolders, hidden ones excepted; a quoted
+    pattern with ``*``, ``**``, ``?`` or ``[``; a CSV list (`read_list`), whose files are relative to its own folder; and
+    each of them may be an fsspec URL.
+
+    Args:
+        inputs: as typed.
+        without: path or URL of a folder that is left out, as results lie there.
+        allow_none: an empty folder or a pattern that matches nothing (yet) is no error.
+
+    Raises:
+        ConfigError: if an input holds no picture, a list or a sidecar cannot be used, or two pictures would get results of
+            the same name.
+        BatchError: if a folder cannot be read.
+        MissingExtraError: for a URL whose library is not installed.
+    """
+    found: list[Source] = []
+    for text in inputs:
+        taken = _find(text, without, allow_none)
+        if not taken and not allow_none:
+            raise ConfigError(f"{text} holds no picture; check its name")
+        found += taken
+    unique = {source.url: source for source in found}
+    names: dict[str, Source] = {}
+    for source in unique.values():
+        # Disks that ignore the case of letters would take them for one.
+        other = names.setdefault(source.name.casefold(), source)
+        if other is not source:
+            raise ConfigError(
+                f"{other.url} and {source.url} would get results of the same name ({source.name}); name the folder above "
+                "them, or run them apart"
+            )
+    return tuple(unique.values())
+
+
+def _find(text: str, without: str, allow_none: bool) -> list[Source]:
+    if text.startswith("file://"):
+        text = text.removeprefix("file://")
+    if text.lower().endswith(".csv"):
+        return _of_list(text)
+    if _has_magic(text):
+        return _matching(text)
+    place = Place(text)
+    if place.is_folder() or (allow_none and not is_picture(text)):
+        return _in_folder(place, without) if place.is_folder() else []
+    folder, name = parent_and_name(text)
+    parent = Place(folder)
+    return [_source(parent, name, name, parent.stamp(name) if parent.exists(name) else "")]
+
+
+def _has_magic(text: str) -> bool:
+    return glob.has_magic(text) and not (not is_url(text) and Path(text).expanduser().exists())
+
+
+def _in_folder(place: Place, without: str) -> list[Source]:
+    listed = {item.name: item.stamp for item in place.files(without=without)}
+    return [
+        _source(place, name, name, stamp, sidecars=[name + end for end in _SIDECARS if name + end in listed])
+        for name, stamp in listed.items()
+        if is_picture(name)
+    ]
+
+
+def _matching(text: str) -> list[Source]:
+    # The folder in front of the first pattern: results keep the folders below it.
+    parts = text.split("/")
+    first = next(index for index, part in enumerate(parts) if re.search(r"[*?\[]", part))
+    place = Place("/".join(parts[:first]) or ("/" if text.startswith("/") else "."))
+    return [
+        _source(place, name, name, place.stamp(name))
+        for name in place.matching("/".join(parts[first:]))
+        if is_picture(name) and not any(part.startswith(".") for part in name.split("/"))
+    ]
+
+
+def _of_list(text: str) -> list[Source]:
+    folder, name = parent_and_name(text)
+    home = Place(folder)
+    found: list[Source] = []
+    for row in read_list(home.read(name), name=text):
+        file = row.file.replace("\\", "/") if not is_url(row.file) else row.file
+        inside = not is_url(file) and not PurePosixPath(file).is_absolute() and ".." not in PurePosixPath(file).parts
+        if inside or not is_url(folder):
+            url = file if is_url(file) else home.locate(str(Path(file).expanduser()) if not inside else file)
+        else:
+            raise ConfigError(f"{text}, line {row.line}: {file} does not lie in the list's own folder; give its URL")
+        parent, last = parent_and_name(url)
+        place = Place(parent)
+        stamp = place.stamp(last) if place.exists(last) else ""
+        source = _source(place, last, file if inside else last, stamp)
+        found.append(
+            Source(
+                url=source.url,
+                name=source.name,
+                stamp=stamp,
+                settings=source.settings.over(row.settings),
+                client=row.client,
+                email=row.email,
+            )
+        )
+    return found
+
+
+def _source(place: Place, inside: str, name: str, stamp: str, *, sidecars: Sequence[str] | None = None) -> Source:
+    """A picture with its sidecar's settings; which sidecars there are is looked up unless it is known."""
+    if sidecars is None:
+        sidecars = [inside + end for end in _SIDECARS if place.exists(inside + end)]
+    url = place.locate(inside)
+    if len(sidecars) > 1:
+        raise ConfigError(f"{url} has two sidecars, {' and '.join(sidecars)}; keep one")
+    settings = _sidecar(place, sidecars[0]) if sidecars else Settings()
+    return Source(url=url, name=str(PurePosixPath(name)), stamp=stamp, settings=settings)
+
+
+def _sidecar(place: Place, name: str) -> Settings:
+    shown = place.locate(name)
+    folder = (place.path / name).parent if place.path is not None else Path()
+    settings = parse_settings(place.read(name), name=shown, folder=folder)
+    check_per_picture({key: value for key, value in vars(settings).items() if value is not None}, shown)
+    if settings.damage_mask is not None and place.path is None:
+        raise ConfigError(f"{shown}: a damage mask must be a file of this machine")
+    try:
+        settings.controls()
+        settings.repairs()
+    except ValueError as error:
+        raise ConfigError(f"{shown}: {error}") from error
+    return settings
