@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from pathlib import Path
 
 import numpy as np

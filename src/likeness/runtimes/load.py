@@ -34,8 +34,9 @@ def load_runtime(
 ) -> Runtime:
     """Load a model and make it ready: OpenVINO on the processor, PyTorch on a CUDA device.
 
-    "auto" takes a CUDA device where PyTorch is installed and finds one, else the processor. On a CUDA device, calls of several
-    threads share batches (`BatchingRuntime`). The precision "auto" is float16 there, and bfloat16 on a processor that has it.
+    "auto" takes a CUDA device where PyTorch is installed and finds one, else the processor. On a CUDA device, calls of
+    several threads share batches (`BatchingRuntime`). The precision "auto" is float16 there, and bfloat16 on a processor
+    that has it.
 
     Raises:
         CheckpointError: if the model cannot be had.

@@ -1,9 +1,10 @@
-"""The network in PyTorch: on a CUDA device, or as the reference that other runtimes are held to."""
+"""The network in PyTorch: on a CUDA device, or on a processor, where it is the reference that other runtimes are held to."""
 
 from __future__ import annotations
 
+import logging
 import threading
-from collections.abc import Generator, Mapping
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
@@ -12,26 +13,50 @@ from numpy.typing import NDArray
 
 from likeness.errors import ConfigError, MissingExtraError
 from likeness.networks.config import GpenConfig
-from likeness.runtimes.base import Batch, Encoding
+from likeness.runtimes.base import Batch, Encoding, check_encoding, check_faces
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-__all__ = ["TorchRuntime"]
+    from likeness.networks.inference import Filters, InferenceGpen
+
+__all__ = ["BATCH_SIZES", "TorchPrecision", "TorchRuntime"]
+
+TorchPrecision = Literal["auto", "f32", "bf16", "f16"]
+"""Arithmetic of the network; ``auto`` is f16 on a CUDA device and f32 on a processor."""
+
+BATCH_SIZES = (1, 2, 4, 8, 16)
+"""Batch sizes that are captured on a CUDA device."""
+
+_PROCESSOR_SIZES = (1, 2, 3, 4)
+"""Nothing is captured on a processor, so there is no need to pad; more than a few faces at once only cost memory."""
+
+_log = logging.getLogger(__name__)
 
 
 class TorchRuntime:
-    """Implements `Runtime`.
+    """A GPEN network in PyTorch; implements `Runtime`. Thread-safe.
+
+    The network runs in the form of `likeness.networks.inference`. On a CUDA device `project` replays a captured CUDA graph,
+    one for each of a few batch sizes (`likeness.runtimes.programs`). A size is captured when it is first used, at the cost
+    of a few passes; `prepare` does it beforehand. ``torch.compile`` would fuse more, but its compiler would stand between
+    the user and the first picture, so it is left to a measurement: `benchmarks/gpu.py` has a row for it.
+
+    Half precision on CUDA is float16: ten times closer to float32 than bfloat16 at the same cost (docs/speed.md), and tensor
+    cores had it first. Its numbers end at 65504: a face that comes out infinite is computed again in float32.
 
     Args:
-        state: state dict with the published key names, float32.
+        state: state dict with the published key names, float32; kept for that case.
         config: the network.
         device: "cpu" or "cuda".
-        precision: "f32", "bf16", or "auto": bf16 on CUDA, f32 on the processor.
+        precision: arithmetic of the convolutions; f32 is float32 throughout, without TF32. Inputs and outputs are float32 in
+            any case.
+        batch_sizes: the batch sizes to run; others are padded or split. None for what suits the device.
+        filters: how blurs are computed; None for what suits the device.
 
     Raises:
         MissingExtraError: if PyTorch is not installed.
-        ConfigError: if there is no such device.
+        ConfigError: if there is no such device or precision, or a batch size is below 1.
     """
 
     def __init__(
@@ -40,24 +65,37 @@ class TorchRuntime:
         config: GpenConfig,
         *,
         device: Literal["cpu", "cuda"] = "cpu",
-        precision: Literal["auto", "f32", "bf16"] = "auto",
+        precision: TorchPrecision = "auto",
+        batch_sizes: Sequence[int] | None = None,
+        filters: Filters | None = None,
     ) -> None:
         try:
             import torch
         except ImportError:
             raise MissingExtraError('this needs PyTorch: pip install "likeness[torch]"') from None
-        from likeness.networks.gpen import Gpen
+        from likeness.runtimes.programs import Programs
 
-        if device == "cuda" and not torch.cuda.is_available():
+        on_cuda = device == "cuda"
+        if on_cuda and not torch.cuda.is_available():
             raise ConfigError("no CUDA device was found: use --device cpu")
+        if precision not in ("auto", "f32", "bf16", "f16"):
+            raise ConfigError(f"precision must be auto, f32, bf16 or f16, not {precision}")
+        sizes = (BATCH_SIZES if on_cuda else _PROCESSOR_SIZES) if batch_sizes is None else batch_sizes
+        if not sizes or min(sizes) < 1:
+            raise ConfigError(f"batch sizes must be at least 1, not {list(sizes)}")
         self._torch = torch
+        self._state = state
         self._config = config
-        self._device = device
-        self._half = precision == "bf16" or (precision == "auto" and device == "cuda")
+        self._device = torch.device("cuda", torch.cuda.current_device()) if on_cuda else torch.device("cpu")
+        self._precision: Literal["f32", "bf16", "f16"] = (
+            ("f16" if on_cuda else "f32") if precision == "auto" else precision
+        )
+        self._filters: Filters = filters or ("pooled" if on_cuda else "depthwise")
         self._lock = threading.Lock()
-        network = Gpen(config)
-        network.load_state_dict({key: torch.from_numpy(np.array(value)) for key, value in state.items()})
-        self._network = network.eval().requires_grad_(False).to(device)
+        self._exact: InferenceGpen | None = None
+        self._network = self._make(self._precision)
+        exact = self._precision == "f32"
+        self._programs = Programs(self._network, config.size, self._device, sizes, exact=exact)
 
     @property
     def config(self) -> GpenConfig:
@@ -65,31 +103,95 @@ class TorchRuntime:
 
     @property
     def description(self) -> str:
-        return f"PyTorch {self._torch.__version__}, {self._device}, {'bf16' if self._half else 'f32'}"
+        """One line for reports: library, device and precision."""
+        torch = self._torch
+        name = f"cuda ({torch.cuda.get_device_name(self._device)})" if self._device.type == "cuda" else "cpu"
+        return f"PyTorch {torch.__version__}, {name}, {self._precision}"
+
+    @property
+    def precision(self) -> Literal["f32", "bf16", "f16"]:
+        """The arithmetic in use."""
+        return self._precision
+
+    @property
+    def batch_sizes(self) -> tuple[int, ...]:
+        """The batch sizes in use, rising."""
+        return self._programs.sizes
+
+    def prepare(self, batch_sizes: Sequence[int] | None = None) -> None:
+        """Capture the graphs for these batch sizes, or for all, now rather than at their first use.
+
+        Raises:
+            ConfigError: if the device has too little memory for one face.
+        """
+        self._programs.prepare(batch_sizes)
 
     def encode(self, faces: Batch) -> Encoding:
+        """E: faces (N x 3 x S x S, float32, [-1, 1]) to their encoding.
+
+        Raises:
+            ValueError: if ``faces`` has another shape or type.
+        """
+        check_faces(faces, self._config)
         with self._running():
             latent, features = self._network.encode(self._to_device(faces))
             return Encoding(latent=_to_numpy(latent), features=tuple(_to_numpy(feature) for feature in features))
 
     def decode(self, encoding: Encoding) -> Batch:
+        """G: an encoding to faces (N x 3 x S x S, float32, about [-1, 1], not clipped).
+
+        Raises:
+            ValueError: if the encoding is not one of this configuration.
+        """
+        check_encoding(encoding, self._config)
         with self._running():
-            features = tuple(self._to_device(feature) for feature in encoding.features)
+            features = tuple(self._to_device(feature).to(self._network.dtype) for feature in encoding.features)
             return _to_numpy(self._network.decode(self._to_device(encoding.latent), features))
 
     def project(self, faces: Batch) -> Batch:
-        with self._running():
-            return _to_numpy(self._network(self._to_device(faces)))
+        """G(E(faces)): N x 3 x S x S float32 in [-1, 1] to the same, not clipped.
+
+        Raises:
+            ValueError: if ``faces`` has another shape or type.
+            ConfigError: if the device has too little memory for one face.
+        """
+        check_faces(faces, self._config)
+        restored = np.empty_like(faces, order="C")
+        self._programs.run(faces, restored)
+        if self._precision == "f16":
+            # The sum of a face is finite if and only if all of it is: float32 has room for it.
+            sums = restored.sum(axis=(1, 2, 3), dtype=np.float32)
+            for index in np.flatnonzero(~np.isfinite(sums)):
+                restored[index] = self._exactly(faces[index])
+        return restored
+
+    def _exactly(self, face: NDArray[np.float32]) -> NDArray[np.float32]:
+        """One face, 3 x S x S, in float32."""
+        with self._running(exact=True):
+            if self._exact is None:
+                _log.warning("float16 cannot hold what the network makes of a face; such faces are computed in float32")
+                self._exact = self._make("f32")
+            return _to_numpy(self._exact(self._to_device(face[None])))[0]
+
+    def _make(self, precision: Literal["f32", "bf16", "f16"]) -> InferenceGpen:
+        torch = self._torch
+        from likeness.networks.inference import InferenceGpen
+
+        state = {key: torch.from_numpy(np.array(value, np.float32)) for key, value in self._state.items()}
+        dtype = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}[precision]
+        return InferenceGpen(state, self._config, dtype=dtype, filters=self._filters).eval().to(self._device)
 
     @contextmanager
-    def _running(self) -> Generator[None]:
-        """One call at a time, without gradients, in this runtime's precision."""
-        torch = self._torch
-        with self._lock, torch.no_grad(), torch.autocast(self._device, torch.bfloat16, enabled=self._half):
+    def _running(self, *, exact: bool | None = None) -> Generator[None]:
+        """One call at a time, without gradients."""
+        from likeness.runtimes.programs import float32_arithmetic
+
+        convolutions = self._precision == "f32" if exact is None else exact
+        with self._lock, self._torch.no_grad(), float32_arithmetic(convolutions=convolutions):
             yield
 
     def _to_device(self, array: NDArray[np.float32]) -> Tensor:
-        tensor = self._torch.from_numpy(np.ascontiguousarray(array)).to(self._device)
+        tensor = self._torch.from_numpy(np.array(array, np.float32)).to(self._device)
         return tensor.contiguous(memory_format=self._torch.channels_last) if tensor.ndim == 4 else tensor
 
 
