@@ -18,6 +18,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from likeness.client.answers import RequestOptions
+    from likeness.client.http import LikenessClient
     from likeness.errors import (
         BatchError,
         CheckpointError,
@@ -82,6 +84,7 @@ __all__ = [
     "Inspection",
     "Inspector",
     "LicenceError",
+    "LikenessClient",
     "LikenessError",
     "Limits",
     "MailError",
@@ -93,6 +96,7 @@ __all__ = [
     "RegionWeights",
     "RepairResult",
     "Repairs",
+    "RequestOptions",
     "ResolutionError",
     "Restoration",
     "Restorer",
@@ -111,6 +115,8 @@ __all__ = [
 ]
 
 _HOMES = {
+    "likeness.client.answers": ("RequestOptions",),
+    "likeness.client.http": ("LikenessClient",),
     "likeness.errors": (
         "BatchError",
         "CheckpointError",

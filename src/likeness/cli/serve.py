@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from likeness.cli.console import Console
-from likeness.cli.restore import Parser, add_verbosity, pixel_count, verbosity
+from likeness.cli.restore import HelpLayout, Parser, add_verbosity, pixel_count, verbosity
 from likeness.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ def _parser() -> Parser:
         usage="likeness serve [flags]",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=HelpLayout,
         allow_abbrev=False,
     )
     add_verbosity(parser)

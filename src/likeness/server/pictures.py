@@ -203,7 +203,7 @@ def _limits(state: ServerState, *fields: str) -> FormLimits:
 
 def _file(form: Form, field: str, *, required: bool = True) -> Any:
     for upload in form.files:
-        if upload.field == field:
+        if upload.part == field:
             return upload.data
     if required:
         raise ProblemError(422, "file-missing", f'the form has no file in its field "{field}"')

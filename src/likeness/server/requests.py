@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 from likeness.errors import ConfigError
 from likeness.imaging.encode import FORMATS, FileFormat, find_format
@@ -144,7 +144,7 @@ class RestoreRequest:
             selection=_selection(settings),
             aligned=bool(settings.aligned),
             quality=quality,
-            bit_depth=cast("Literal[8, 16] | None", settings.bit_depth),
+            bit_depth=settings.bit_depth,
             file_format=_format(values.get("format")),
             evidence=evidence,
         )

@@ -8,7 +8,7 @@ from __future__ import annotations
 import io
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 from anyio import to_thread
 from python_multipart import MultipartParser
@@ -19,6 +19,9 @@ from starlette.requests import Request
 from likeness.server.guard import megabytes, too_large
 from likeness.server.problems import ProblemError
 from likeness.server.state import Account
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
 
 __all__ = ["Form", "FormLimits", "Upload", "receive_body", "receive_form"]
 
@@ -34,13 +37,13 @@ class Upload:
     """A file of a form.
 
     Attributes:
-        field: the form's field.
+        part: the form's field.
         name: what the client calls the file, "" if it says nothing; for people only.
         data: its bytes, empty if they are in ``path``.
         path: the file in a private folder, under a name of ours.
     """
 
-    field: str
+    part: str
     name: str
     data: bytes = field(default=b"", repr=False)
     path: Path | None = None
@@ -161,7 +164,7 @@ class _Reader:
         self._size = 0
         self._stream: BinaryIO | None = None
         self._path: Path | None = None
-        self.callbacks = {
+        self.callbacks: MultipartCallbacks = {
             "on_part_begin": self._begin,
             "on_header_field": self._take_header_name,
             "on_header_value": self._take_header_value,
@@ -260,7 +263,7 @@ class _Reader:
             self.fields[self._name] = _text(bytes(self._text))
             return
         data = self._stream.getvalue() if isinstance(self._stream, io.BytesIO) else b""
-        self.files.append(Upload(field=self._name, name=self._file_name or "", data=data, path=self._path))
+        self.files.append(Upload(part=self._name, name=self._file_name or "", data=data, path=self._path))
         if self._path is not None:
             self._writes.append((self._stream, b""))  # nothing more: close it
         self._stream = None

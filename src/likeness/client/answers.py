@@ -1,0 +1,247 @@
+"""What goes to a server of Likeness and comes from it, as the library's own types."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal, TypeAlias
+
+from likeness.errors import ConfigError
+from likeness.evidence.figures import Figure, Verdict
+from likeness.faces.findings import Finding
+from likeness.imaging.files import read_image, write_bytes_atomically
+from likeness.imaging.image import Box, Image, Size
+from likeness.restore.controls import Controls
+from likeness.restore.repairs import Repairs
+from likeness.restore.selection import Selection
+
+__all__ = [
+    "CheckedPicture",
+    "InspectedFace",
+    "Job",
+    "JobPicture",
+    "Picture",
+    "RemoteInspection",
+    "RequestOptions",
+    "RestoredPicture",
+]
+
+Picture: TypeAlias = "Path | bytes | Image"
+"""A file, the bytes of one, or a picture in memory, which travels as PNG of its own depth."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RequestOptions:
+    """What may be asked for besides controls; None where the server's own answer holds.
+
+    Attributes:
+        preset: a preset's name, instead of controls.
+        selection: which faces.
+        repairs: what to repair first.
+        aligned: whether the picture is an FFHQ-aligned crop of one face.
+        file_format: the result's, such as "png"; the picture's own if None.
+        quality: 1 to 100, for JPEG, WebP and AVIF.
+        bit_depth: of PNG and TIFF.
+        evidence: whether the report holds what was measured of each face before and after.
+    """
+
+    preset: str | None = None
+    selection: Selection | None = None
+    repairs: Repairs | None = None
+    aligned: bool = False
+    file_format: str | None = None
+    quality: int | None = None
+    bit_depth: Literal[8, 16] | None = None
+    evidence: bool = False
+
+    def fields(self, controls: Controls | None) -> dict[str, str]:
+        """The form's text fields.
+
+        Raises:
+            ConfigError: if there is a preset and controls as well.
+        """
+        if controls is not None and self.preset is not None:
+            raise ConfigError("controls and preset both say how to restore; give one")
+        values: dict[str, Any] = {} if controls is None else asdict(controls)
+        if self.selection is not None:
+            which = self.selection.which
+            values["faces"] = ",".join(map(str, which)) if isinstance(which, tuple) else which
+            values["min_face"] = self.selection.min_size
+            values["max_face"] = self.selection.max_size
+        if self.repairs is not None:
+            repairs = self.repairs
+            values |= {"mend_scratches": repairs.scratches, "balance": repairs.balance, "defringe": repairs.fringes}
+        values |= {
+            "preset": self.preset,
+            "format": self.file_format,
+            "quality": self.quality,
+            "bit_depth": self.bit_depth,
+            "aligned": self.aligned or None,
+            "evidence": self.evidence or None,
+        }
+        given = {name: value for name, value in values.items() if value is not None}
+        return {name: value if isinstance(value, str) else json.dumps(value) for name, value in given.items()}
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RestoredPicture:
+    """What a server made of a picture.
+
+    Attributes:
+        data: the file's bytes.
+        media_type: what they are, such as "image/jpeg".
+        report: as a picture of ``likeness restore --report``.
+    """
+
+    data: bytes = field(repr=False)
+    media_type: str
+    report: dict[str, Any]
+
+    @property
+    def image(self) -> Image:
+        """The picture, decoded."""
+        return read_image(self.data, name="the restored picture")
+
+    @property
+    def warnings(self) -> tuple[str, ...]:
+        """What the user should know, of the controls and of each face."""
+        faces = (f"face {face['index']}: {text}" for face in self.report["faces"] for text in face["warnings"])
+        return (*self.report["warnings"], *faces)
+
+    def save(self, path: Path) -> None:
+        """Write the file, as it came.
+
+        Raises:
+            ImageWriteError: if it cannot be written; nothing is left behind.
+        """
+        write_bytes_atomically(self.data, path)
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckedPicture:
+    """What is the matter with a picture.
+
+    Attributes:
+        status: the gravest finding's level, notes aside.
+        size: None where the picture could not be read.
+        faces: boxes in reading order.
+        findings: as `likeness.preflight` gives them.
+    """
+
+    status: Literal["refuse", "warn", "fine"]
+    size: Size | None
+    faces: tuple[Box, ...]
+    findings: tuple[Finding, ...]
+
+    @staticmethod
+    def of(answer: Mapping[str, Any]) -> CheckedPicture:
+        """From the server's JSON."""
+        width, height = answer["width"], answer["height"]
+        return CheckedPicture(
+            status=answer["status"],
+            size=None if width is None else Size(width, height),
+            faces=tuple(Box(**face["box"]) for face in answer["faces"]),
+            findings=tuple(Finding(**finding) for finding in answer["findings"]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class InspectedFace:
+    """The figures of one face, without the crops that they were measured on; see `likeness.FaceEvidence`."""
+
+    index: int
+    box: Box
+    native_side: float
+    verdict: Verdict
+    figures: tuple[Figure, ...]
+    notes: tuple[str, ...]
+
+    @staticmethod
+    def of(face: Mapping[str, Any]) -> InspectedFace:
+        """From the server's JSON."""
+        return InspectedFace(
+            index=face["index"],
+            box=Box(*face["box"]),
+            native_side=face["native_side"],
+            verdict=face["verdict"],
+            figures=tuple(
+                Figure(**{**figure, "boxes": tuple(Box(*box) for box in figure["boxes"])}) for figure in face["figures"]
+            ),
+            notes=tuple(face["notes"]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RemoteInspection:
+    """What a restoration did; see `likeness.Inspection`."""
+
+    verdict: Verdict
+    scale: float
+    faces: tuple[InspectedFace, ...]
+    notes: tuple[str, ...]
+
+    @staticmethod
+    def of(answer: Mapping[str, Any]) -> RemoteInspection:
+        """From the server's JSON."""
+        return RemoteInspection(
+            verdict=answer["verdict"],
+            scale=answer["scale"],
+            faces=tuple(InspectedFace.of(face) for face in answer["faces"]),
+            notes=tuple(answer["notes"]),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobPicture:
+    """One picture of a job; ``state`` is one of `likeness.batch.journal.STATES`."""
+
+    number: int
+    name: str
+    state: str
+    reason: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """A job as it was when it was asked for.
+
+    Attributes:
+        id: its name; whoever knows it can see its pictures.
+        done: whether there is no more work.
+        counts: pictures by state.
+        created, ended, deleted_at: when it began, when the last picture was done, and when the server deletes it.
+        seconds_left: the server's guess; None without any.
+        pictures: in the order in which they were sent.
+    """
+
+    id: str
+    done: bool
+    counts: Mapping[str, int]
+    created: datetime
+    ended: datetime | None
+    deleted_at: datetime | None
+    seconds_left: float | None
+    pictures: tuple[JobPicture, ...]
+
+    @staticmethod
+    def of(answer: Mapping[str, Any]) -> Job:
+        """From the server's JSON."""
+        ended, deleted = answer["ended"], answer["deleted_at"]
+        return Job(
+            id=answer["id"],
+            done=answer["state"] == "done",
+            counts=answer["counts"],
+            created=_moment(answer["created"]),
+            ended=None if ended is None else _moment(ended),
+            deleted_at=None if deleted is None else _moment(deleted),
+            seconds_left=answer["seconds_left"],
+            pictures=tuple(JobPicture(**picture) for picture in answer["pictures"]),
+        )
+
+
+def _moment(text: str) -> datetime:
+    # Python 3.10 does not know the "Z".
+    return datetime.fromisoformat(text.replace("Z", "+00:00"))

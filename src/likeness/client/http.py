@@ -1,0 +1,392 @@
+"""A client for a Likeness server: the library's own types go in and come out, over HTTP.
+
+::
+
+    from likeness import Controls, LikenessClient
+
+    with LikenessClient("http://127.0.0.1:8470") as client:
+        client.restore(Path("photo.jpg"), Controls.natural()).save(Path("restored.jpg"))
+        job = client.submit([Path("a.jpg"), Path("b.jpg")], options=RequestOptions(preset="film-scan"))
+        client.download(client.wait(job), Path("results.zip"))
+
+Nothing of the network is loaded here, and no server's library is needed.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import json
+import time
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Any, BinaryIO, NoReturn, TypeAlias, cast
+
+import httpx
+
+from likeness.client.answers import (
+    CheckedPicture,
+    Job,
+    Picture,
+    RemoteInspection,
+    RequestOptions,
+    RestoredPicture,
+)
+from likeness.errors import (
+    ConfigError,
+    ControlError,
+    ImageReadError,
+    ImageTooLargeError,
+    ImageWriteError,
+    LikenessError,
+    NoFaceError,
+    PairError,
+    ServerBusyError,
+    ServerError,
+)
+from likeness.imaging.encode import encode_image
+from likeness.imaging.image import Image
+from likeness.restore.controls import Controls
+
+__all__ = ["LikenessClient"]
+
+_Sent: TypeAlias = "Picture | tuple[str, bytes]"
+_Files: TypeAlias = "Sequence[tuple[str, _Sent]]"
+
+_ERRORS: dict[str, type[LikenessError]] = {
+    "picture-too-large": ImageTooLargeError,
+    "picture-unreadable": ImageReadError,
+    "picture-unwritable": ImageWriteError,
+    "no-face": NoFaceError,
+    "pair-unequal": PairError,
+    "control-out-of-range": ControlError,
+    "option-unusable": ConfigError,
+}
+"""Codes of problems that are the library's own errors; anything else is a `ServerError`."""
+
+
+class LikenessClient:
+    """Speaks to one server; keep it, as it keeps its connections. Safe to use from several threads.
+
+    Args:
+        base_url: such as "http://127.0.0.1:8470".
+        api_key: what the server wants, if it wants one.
+        timeout: seconds to wait for an answer.
+        patience: seconds for which a busy server (429) is asked again, after the pauses that it names; 0 for not at all.
+        transport: how requests travel; httpx's own if None.
+    """
+
+    def __init__(
+        self,
+        base_url: str,
+        api_key: str | None = None,
+        *,
+        timeout: float = 180.0,
+        patience: float = 60.0,
+        transport: httpx.BaseTransport | None = None,
+    ) -> None:
+        headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
+        try:
+            self._http = httpx.Client(base_url=base_url, headers=headers, timeout=timeout, transport=transport)
+        except (httpx.InvalidURL, UnicodeEncodeError) as error:
+            raise ConfigError(
+                f'"{base_url}" is no address of a server ({error}); write it as http://host:port'
+            ) from error
+        self._patience = patience
+
+    def __enter__(self) -> LikenessClient:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    # Single pictures
+
+    def restore(
+        self,
+        picture: Picture,
+        controls: Controls | None = None,
+        *,
+        options: RequestOptions | None = None,
+        damage: Picture | None = None,
+    ) -> RestoredPicture:
+        """Restore a picture.
+
+        Args:
+            picture: see `Picture`.
+            controls: how; the server's ``standard`` if None.
+            options: what else is wanted.
+            damage: a picture as large, white where ``picture`` holds nothing.
+
+        Raises:
+            ImageReadError, ImageTooLargeError, NoFaceError, ControlError, ConfigError: as in the library.
+            ServerBusyError: if the server stayed busy for longer than this client's patience.
+            ServerError: for anything else that the server will not do, and if it cannot be reached.
+        """
+        fields = (options or RequestOptions()).fields(controls)
+        files: _Files = [("file", picture), *([("damage_mask", damage)] if damage is not None else [])]
+        answer = self._json("POST", "/v1/restore", fields=fields, files=files)
+        try:
+            data = base64.b64decode(answer["image"], validate=True)
+        except (binascii.Error, ValueError, KeyError, TypeError) as error:
+            raise ServerError(
+                "the server's answer holds no picture; is it a Likeness server of this version?"
+            ) from error
+        return RestoredPicture(data=data, media_type=answer["media_type"], report=answer["report"])
+
+    def check(self, picture: Picture) -> CheckedPicture:
+        """Say what is the matter with a picture; a file that is none is a finding, too.
+
+        Raises:
+            ServerBusyError, ServerError: as `restore`.
+        """
+        return CheckedPicture.of(self._json("POST", "/v1/check", files=[("file", picture)]))
+
+    def inspect(self, before: Picture, after: Picture) -> RemoteInspection:
+        """Measure what a restoration, by any tool, did.
+
+        Raises:
+            PairError, NoFaceError, ImageReadError, ServerBusyError, ServerError: as `restore`.
+        """
+        return RemoteInspection.of(self._json("POST", "/v1/inspect", files=[("before", before), ("after", after)]))
+
+    # Jobs
+
+    def submit(
+        self,
+        pictures: Sequence[Path | tuple[str, bytes]],
+        controls: Controls | None = None,
+        *,
+        options: RequestOptions | None = None,
+        overrides: Mapping[int, Mapping[str, Any]] | None = None,
+    ) -> Job:
+        """Have many pictures restored in the background.
+
+        Args:
+            pictures: files, or names with bytes.
+            controls, options: as `restore`.
+            overrides: fields of the API for single pictures, by their place in ``pictures``.
+
+        Raises:
+            ConfigError, ControlError, ServerBusyError, ServerError: as `restore`.
+        """
+        fields = (options or RequestOptions()).fields(controls)
+        if overrides:
+            fields["overrides"] = json.dumps({str(number): dict(values) for number, values in overrides.items()})
+        return Job.of(self._json("POST", "/v1/jobs", fields=fields, files=[("files", picture) for picture in pictures]))
+
+    def job(self, job: Job | str) -> Job:
+        """How far a job is.
+
+        Raises:
+            ServerError: if there is no such job, or the server cannot be reached.
+        """
+        return Job.of(self._json("GET", f"/v1/jobs/{_id(job)}"))
+
+    def wait(self, job: Job | str, *, told: Callable[[Job], None] | None = None) -> Job:
+        """Wait until a job is done, over a restart of the server too if that takes no longer than this client's patience.
+
+        Args:
+            job: which.
+            told: called with the job as it goes on.
+
+        Raises:
+            ServerError: if there is no such job, or the server is away for too long.
+        """
+        away = 0.0
+        while True:
+            try:
+                found = self.job(job)
+                away = 0.0
+            except ServerError as error:
+                if not isinstance(error.__cause__, httpx.TransportError) or away > self._patience:
+                    raise
+                away += _PAUSE
+            else:
+                if told is not None:
+                    told(found)
+                if found.done:
+                    return found
+            time.sleep(_PAUSE)
+
+    def result(self, job: Job | str, number: int) -> bytes:
+        """The file of one result.
+
+        Raises:
+            ServerError: if it has none.
+        """
+        return self._send("GET", f"/v1/jobs/{_id(job)}/pictures/{number}/result").content
+
+    def report(self, job: Job | str, number: int) -> dict[str, Any] | None:
+        """What was done to one picture of a job; None until it is restored.
+
+        Raises:
+            ServerError: if there is no such job or picture.
+        """
+        return self._json("GET", f"/v1/jobs/{_id(job)}/pictures/{number}")["report"]
+
+    def download(self, job: Job | str, path: Path) -> None:
+        """Write all results into a ZIP file; it appears complete or not at all.
+
+        Raises:
+            ServerError: if there are none yet.
+            ImageWriteError: if the file cannot be written.
+        """
+        part = path.with_name(f".{path.name}.part")
+        try:
+            with self._translated(), self._http.stream("GET", f"/v1/jobs/{_id(job)}/zip") as answer:
+                if answer.is_error:
+                    answer.read()
+                    _raise(answer)
+                with part.open("wb") as stream:
+                    for piece in answer.iter_bytes():
+                        stream.write(piece)
+            part.replace(path)
+        except OSError as error:
+            raise ImageWriteError(f"{path} cannot be written ({error.strerror}); choose another name") from error
+        finally:
+            part.unlink(missing_ok=True)
+
+    def delete(self, job: Job | str) -> None:
+        """Have a job deleted with its pictures.
+
+        Raises:
+            ServerError: if there is no such job.
+        """
+        self._send("DELETE", f"/v1/jobs/{_id(job)}")
+
+    # What there is
+
+    def presets(self) -> dict[str, Controls]:
+        """The server's presets.
+
+        Raises:
+            ServerError: if the server cannot be reached.
+        """
+        found: dict[str, Controls] = {}
+        for preset in self._json("GET", "/v1/presets")["presets"]:
+            values = dict(preset)
+            name = str(values.pop("name"))
+            weights = cast("dict[str, float]", values.pop("face_mask_weights"))
+            found[name] = replace(Controls(), **values).with_weights(weights)
+        return found
+
+    def models(self) -> dict[str, Any]:
+        """The server's networks, as GET /v1/models answers.
+
+        Raises:
+            ServerError: if the server cannot be reached.
+        """
+        return self._json("GET", "/v1/models")
+
+    # Inside
+
+    def _json(
+        self,
+        method: str,
+        path: str,
+        *,
+        fields: Mapping[str, str] | None = None,
+        files: _Files = (),
+    ) -> dict[str, Any]:
+        answer = self._send(method, path, fields=fields, files=files)
+        try:
+            return cast("dict[str, Any]", answer.json())
+        except ValueError as error:
+            raise ServerError("the server's answer is no JSON; is it a Likeness server?") from error
+
+    def _send(
+        self,
+        method: str,
+        path: str,
+        *,
+        fields: Mapping[str, str] | None = None,
+        files: _Files = (),
+    ) -> httpx.Response:
+        ends = time.monotonic() + self._patience
+        while True:
+            try:
+                return self._once(method, path, fields or {}, files)
+            except ServerBusyError as error:  # noqa: PERF203 - a pause is wanted here
+                if time.monotonic() + error.retry_after > ends:
+                    raise
+                time.sleep(error.retry_after)
+
+    def _once(
+        self,
+        method: str,
+        path: str,
+        fields: Mapping[str, str],
+        files: _Files,
+    ) -> httpx.Response:
+        opened: list[BinaryIO] = []
+        parts: list[tuple[str, tuple[str | None, bytes | BinaryIO]]] = []
+        try:
+            for name, text in fields.items():
+                parts.append((name, (None, text.encode())))
+            for name, picture in files:
+                parts.append((name, _part(picture, opened)))
+            with self._translated():
+                answer = self._http.request(
+                    method, path, headers={"Accept": "application/json"}, files=cast("Any", parts) or None
+                )
+        finally:
+            for stream in opened:
+                stream.close()
+        if answer.is_error:
+            _raise(answer)
+        return answer
+
+    @contextmanager
+    def _translated(self) -> Generator[None]:
+        """What goes wrong on the way as one sentence."""
+        try:
+            yield
+        except httpx.TransportError as error:
+            where = f"{self._http.base_url.scheme}://{self._http.base_url.netloc.decode('ascii', 'replace')}"
+            detail = str(error) or type(error).__name__
+            raise ServerError(f"the server at {where} cannot be reached ({detail}); is it running?") from error
+
+
+_PAUSE = 0.3
+"""Seconds between two looks at a job."""
+
+
+def _part(picture: _Sent, opened: list[BinaryIO]) -> tuple[str, bytes | BinaryIO]:
+    """A file's name and content for a form; files that are opened for it are added to ``opened``."""
+    if isinstance(picture, tuple):
+        return picture
+    if isinstance(picture, bytes):
+        return "picture", picture
+    if isinstance(picture, Image):
+        return "picture.png", encode_image(picture, "PNG")
+    try:
+        stream = picture.open("rb")
+    except OSError as error:
+        raise ImageReadError(f"{picture} cannot be read ({error.strerror}); check the name and the folder") from error
+    opened.append(stream)
+    return picture.name, stream
+
+
+def _raise(answer: httpx.Response) -> NoReturn:
+    """Raise a problem as the library's own error, with the server's sentence."""
+    try:
+        problem = cast("dict[str, Any]", answer.json())
+        code, detail = str(problem["code"]), str(problem["detail"])
+    except (ValueError, KeyError, TypeError):
+        code, detail = "", f"the server answers {answer.status_code}; is it a Likeness server?"
+    if answer.status_code == 429:
+        pause = answer.headers.get("retry-after", "")
+        raise ServerBusyError(detail, retry_after=int(pause) if pause.isdecimal() else 1)
+    raise _ERRORS.get(code, ServerError)(detail)
+
+
+def _id(job: Job | str) -> str:
+    return job if isinstance(job, str) else job.id
