@@ -51,6 +51,7 @@ def load_runtime(
 
         checkpoint = store.load(model)
         runtime = TorchRuntime(checkpoint.state, checkpoint.config, device="cuda", precision=precision)
+        runtime.prepare((1,))  # here, so that the first picture does not wait for it
         return BatchingRuntime(runtime, max_batch=max(BATCH_SIZES))
     path = store.path(model)
     config = read_config(path)

@@ -21,7 +21,7 @@ from likeness.compute.library import load_openvino, shared_core
 from likeness.compute.network import Network
 from likeness.errors import ConfigError
 from likeness.networks.config import LATENT_CHANNELS, GpenConfig
-from likeness.runtimes.base import Batch, Encoding
+from likeness.runtimes.base import Batch, Encoding, check_encoding, check_faces
 from likeness.runtimes.export import Part, build, feature_name
 
 if TYPE_CHECKING:
@@ -110,7 +110,7 @@ class OpenVinoRuntime:
         Raises:
             ValueError: if ``faces`` has another shape or type.
         """
-        self._check_faces(faces)
+        check_faces(faces, self._config)
         names = ["latent", *(feature_name(size) for size in reversed(self._config.resolutions))]
         rows = [self._infer("encode", {"faces": face[None]}, names) for face in faces]
         if not rows:
@@ -124,13 +124,9 @@ class OpenVinoRuntime:
         Raises:
             ValueError: if the encoding is not one of this configuration.
         """
+        check_encoding(encoding, self._config)
         count = encoding.latent.shape[0]
-        self._check("latent", encoding.latent, (count, LATENT_CHANNELS))
         sizes = tuple(reversed(self._config.resolutions))
-        if len(encoding.features) != len(sizes):
-            raise ValueError(f"an encoding needs {len(sizes)} feature maps, not {len(encoding.features)}")
-        for size, feature in zip(sizes, encoding.features, strict=True):
-            self._check(feature_name(size), feature, (count, self._config.channels(size), size, size))
         faces = np.empty((count, 3, self._config.size, self._config.size), dtype=np.float32)
         for index in range(count):
             inputs = {"latent": encoding.latent[index : index + 1]}
@@ -145,7 +141,7 @@ class OpenVinoRuntime:
         Raises:
             ValueError: if ``faces`` has another shape or type.
         """
-        self._check_faces(faces)
+        check_faces(faces, self._config)
         restored = np.empty_like(faces, order="C")
         for index, face in enumerate(faces):
             (restored[index : index + 1],) = self._infer("project", {"faces": face[None]}, ["restored"])
@@ -177,15 +173,6 @@ class OpenVinoRuntime:
             device=self._device,
             properties=self._properties,
         )
-
-    def _check_faces(self, faces: Batch) -> None:
-        size = self._config.size
-        self._check("faces", faces, (faces.shape[0] if faces.ndim else 0, 3, size, size))
-
-    def _check(self, name: str, array: NDArray[np.float32], shape: tuple[int, ...]) -> None:
-        if array.shape != shape or array.dtype != np.float32:
-            expected = " x ".join(["N", *map(str, shape[1:])])
-            raise ValueError(f"{name} must be {expected} float32, not {array.shape} {array.dtype}")
 
     def _empty_encoding(self) -> Encoding:
         config = self._config
