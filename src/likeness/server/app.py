@@ -25,6 +25,8 @@ from likeness.server.forms import errors
 from likeness.server.guard import Guard
 from likeness.server.job_routes import jobs_router
 from likeness.server.jobs import Jobs
+from likeness.server.live import live_router, live_sessions
+from likeness.server.live_page import page_router
 from likeness.server.metrics import METRICS_TYPE
 from likeness.server.pictures import pictures_router
 from likeness.server.pool import WorkPool
@@ -72,6 +74,7 @@ def create_app(settings: ServerSettings, restorer: Restorer, *, model: str = DEF
         finally:
             state.closing.set()
             sweeping.cancel()
+            app.state.live.close_all()
             # What is being worked on ends; the journal keeps what is not begun.
             await to_thread.run_sync(state.pool.close)
             await to_thread.run_sync(jobs.close)
@@ -88,8 +91,17 @@ def create_app(settings: ServerSettings, restorer: Restorer, *, model: str = DEF
         redirect_slashes=False,
     )
     app.state.likeness = state
+    app.state.live = live_sessions(state)
     add_error_handlers(app)
-    for router in (pictures_router, jobs_router, catalogue_router, webui_router, _router):
+    for router in (
+        page_router,
+        live_router,
+        pictures_router,
+        jobs_router,
+        catalogue_router,
+        webui_router,
+        _router,
+    ):
         app.include_router(router)
     app.add_middleware(Guard, settings=settings, metrics=state.metrics)
     if settings.cors:

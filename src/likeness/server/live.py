@@ -1,32 +1,58 @@
 """What the page talks to: a picture is opened once, and every move of a slider asks for its look.
 
 Sessions are kept in memory (`likeness.server.live_sessions`). A view is drawn from what the network returned before, so
-that it costs arithmetic; only another ``degradation_scale`` or ``refine`` runs the network again.
+that it costs arithmetic; only another ``degradation_scale`` or ``refine`` runs the network again. These routes are the
+page's own and may change with it; what programs use is under ``/v1``.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Annotated, Any, Literal
+from collections.abc import Callable, Sequence
+from typing import Annotated, Any, TypeVar, cast
+from urllib.parse import quote
 
-from fastapi import APIRouter, File, Response, UploadFile
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from likeness.errors import ControlError
-from likeness.evidence.inspection import Inspector
 from likeness.imaging.files import read_image
 from likeness.imaging.image import Box, Image, Pixels
 from likeness.restore.controls import PRESETS, Controls, RegionWeights
-from likeness.server.live_sessions import Session, Sessions
-from likeness.server.live_views import Area, field_of, finished_view, jpeg, pack, proxy, view, whole_pixels
+from likeness.server.live_files import FileKind, make_file
+from likeness.server.live_sessions import LiveLimits, Session, Sessions
+from likeness.server.live_views import Area, field_of, finished_view, jpeg, pack, view, whole_pixels
 from likeness.server.problems import ProblemError
+from likeness.server.restoring import THE_PICTURE
+from likeness.server.state import ServerState, State, client_of
+from likeness.server.turns import run_in_turn
+from likeness.server.uploads import FormLimits, receive_form
+from likeness.studio.captions import Language
+from likeness.studio.deliver import PrintOptions, WebOptions
 from likeness.studio.finishing import Finishing
 
-__all__ = ["live_router"]
+__all__ = ["LiveArea", "LiveFace", "LiveFileLook", "LiveLook", "LiveViews", "live_router", "live_sessions"]
+
+live_router = APIRouter(prefix="/live", include_in_schema=False)
+
+Result = TypeVar("Result")
 
 _MOST_AREAS = 8
-_GREY = 128 / 255
+_FORM_OVERHEAD = 64 << 10
+_NOTHING = 128 / 255
 """Where a layer that is added has nothing."""
+
+
+def live_sessions(state: ServerState, limits: LiveLimits | None = None) -> Sessions:
+    """The open pictures of an application; it closes them when it ends."""
+    return Sessions(state.restorer, limits or LiveLimits(pixels=state.settings.max_pixels))
+
+
+def _sessions(request: Request) -> Sessions:
+    return cast(Sessions, request.app.state.live)
+
+
+SessionsOf = Annotated[Sessions, Depends(_sessions)]
 
 
 class _Body(BaseModel):
@@ -34,14 +60,14 @@ class _Body(BaseModel):
 
 
 class LiveArea(_Body):
-    """A part of the picture, in its pixels, and how wide it is to be shown."""
+    """A part of the picture, in its pixels, how wide it is to be shown, and whether it is wanted as it was as well."""
 
     left: float
     top: float
     right: float
     bottom: float
     width: int = Field(ge=1, le=8192)
-    before: bool = Field(default=False, description="Whether the picture as it was is wanted as well.")
+    before: bool = False
 
 
 class LiveLook(_Body):
@@ -88,103 +114,151 @@ class LiveFace(LiveLook):
     face: int = 0
 
 
-class LiveDownload(LiveLook):
-    """A look, and the file to make of it."""
+class LiveFileLook(LiveLook):
+    """A look, and how its file is made; sizes as in `likeness.studio.deliver`."""
 
-    format: Literal["PNG", "JPEG", "TIFF", "WEBP"] = "PNG"
+    preset: str = "standard"
+    language: Language = "en"
+    side: int = 2048
+    scale: float = 1.5
+    millimetres: tuple[float, float] | None = None
 
 
-def live_router(sessions: Sessions, inspector: Inspector, *, model: str, max_upload: int = 64 << 20) -> APIRouter:
-    """The routes under ``/live``.
+@live_router.get("/about")
+def about(state: State, sessions: SessionsOf) -> dict[str, Any]:
+    """What the page needs before any picture: presets, model, limits."""
+    runtime = sessions.restorer.runtime
+    return {
+        "model": state.model,
+        "size": runtime.config.size,
+        "runtime": runtime.description,
+        "presets": {name: _controls_record(controls) for name, controls in PRESETS.items()},
+        "idle_seconds": sessions.limits.idle_seconds,
+        "max_pixels": sessions.limits.pixels,
+        "max_upload": state.settings.max_upload,
+        "max_files": state.settings.max_files,
+        "keep_hours": state.settings.keep_hours,
+    }
 
-    Args:
-        sessions: open pictures; whoever made it closes it.
-        inspector: measures what a restoration did.
-        model: the network's name, for people.
-        max_upload: bytes of one picture file.
-    """
-    router = APIRouter(prefix="/live", tags=["page"], include_in_schema=False)
 
-    @router.get("/about")
-    def about() -> dict[str, Any]:
-        """What the page needs before any picture: presets, model, limits."""
-        runtime = sessions.restorer.runtime
-        return {
-            "model": model,
-            "size": runtime.config.size,
-            "runtime": runtime.description,
-            "presets": {name: _controls_record(controls) for name, controls in PRESETS.items()},
-            "idle_seconds": sessions.limits.idle_seconds,
-            "max_pixels": sessions.limits.pixels,
-            "max_upload": max_upload,
-        }
+@live_router.post("/pictures", status_code=201)
+async def open_picture(request: Request, state: State, sessions: SessionsOf) -> JSONResponse:
+    """Open a picture: find its faces and say what is the matter with it."""
+    limit = state.settings.max_upload
+    limits = FormLimits(files={"file": 1}, file_bytes=limit, total_bytes=limit + _FORM_OVERHEAD)
+    with state.pool.admit(client_of(request)) as ticket, state.held.account() as account:
+        form = await receive_form(request, limits, account)
+        if not form.files or form.fields:
+            raise ProblemError(422, "file-missing", 'send one picture, in the form\'s field "file", and nothing else')
+        upload = form.files[0]
 
-    @router.post("/pictures", status_code=201)
-    def open_picture(file: Annotated[UploadFile, File()]) -> dict[str, Any]:
-        """Open a picture: find its faces and say what is the matter with it."""
-        name = file.filename or "picture"
-        data = file.file.read(max_upload + 1)
-        if len(data) > max_upload:
-            raise ProblemError(
-                413,
-                "upload-too-large",
-                f"{name} has more than the {max_upload >> 20} MB that are taken; make it smaller",
-            )
-        image = read_image(data, max_pixels=sessions.limits.pixels, name=name)
-        key, session = sessions.open(image, name)
-        return _record(key, session)
+        def work() -> dict[str, Any]:
+            image = read_image(upload.data, max_pixels=sessions.limits.pixels, name=THE_PICTURE)
+            return _record(*sessions.open(image, upload.name or "picture"))
 
-    @router.get("/pictures/{key}")
-    def picture(key: str) -> dict[str, Any]:
-        """An open picture's faces and findings, as when it was opened."""
-        return _record(key, sessions.get(key))
+        return JSONResponse(await run_in_turn(request, state, ticket, work, kind="live"), status_code=201)
 
-    @router.delete("/pictures/{key}", status_code=204)
-    def close_picture(key: str) -> None:
-        """Forget a picture now."""
-        sessions.close(key)
 
-    @router.post("/pictures/{key}/leave", status_code=204)
-    def leave(key: str) -> None:
-        """The page is left; the picture goes in half a minute unless it is asked for again."""
-        sessions.leave(key)
+@live_router.get("/pictures/{key}")
+def picture(key: str, sessions: SessionsOf) -> dict[str, Any]:
+    """An open picture's faces and findings, as when it was opened."""
+    return _record(key, sessions.get(key))
 
-    @router.get("/pictures/{key}/proxy")
-    def stand_in(key: str) -> Response:
-        """The whole picture before, small."""
-        return Response(proxy(sessions.get(key).image), media_type="image/jpeg", headers={"Cache-Control": "no-store"})
 
-    @router.post("/pictures/{key}/views")
-    def views(key: str, look: LiveViews) -> Response:
-        """Parts of the picture before and after, and the layer of grain that is in them."""
-        session = sessions.get(key)
+@live_router.delete("/pictures/{key}", status_code=204)
+def close_picture(key: str, sessions: SessionsOf) -> None:
+    """Forget a picture now."""
+    sessions.close(key)
+
+
+@live_router.post("/pictures/{key}/leave", status_code=204)
+def leave(key: str, sessions: SessionsOf) -> None:
+    """The page is left; the picture goes in half a minute unless it is asked for again."""
+    sessions.leave(key)
+
+
+@live_router.post("/pictures/{key}/views")
+async def views(key: str, look: LiveViews, request: Request, state: State, sessions: SessionsOf) -> Response:
+    """Parts of the picture before and after, and the layer of grain that is in them."""
+    session = sessions.get(key)
+
+    def work() -> bytes:
         areas = [
             Area.fit(Box(area.left, area.top, area.right, area.bottom), area.width, session.image.size)
             for area in look.areas
         ]
         if sum(area.size.pixels for area in areas) > sessions.limits.view_pixels:
             raise ControlError(f"the views have more than {sessions.limits.view_pixels} pixels together; ask for fewer")
-        head, parts = _views(session, look, areas)
-        return Response(pack(head, parts), media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
+        return pack(*_views(session, look, areas))
 
-    @router.post("/pictures/{key}/fields")
-    def fields(key: str, look: LiveLook) -> Response:
-        """What previews of the faces are computed from in the browser."""
-        kept = sessions.get(key).projections(look.faces, look.controls())
-        found = [field_of(item) for item in kept]
-        answer = pack({"fields": [head for head, _ in found]}, [data for _, data in found])
-        return Response(answer, media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
+    return _private(await _in_turn(request, state, work))
 
-    @router.post("/pictures/{key}/evidence")
-    def evidence(key: str, look: LiveFace) -> dict[str, Any]:
-        """What the restoration did to one face, in figures."""
-        session = sessions.get(key)
-        if look.face not in look.faces:
-            raise ControlError(f"face {look.face} is not among those that are restored")
+
+@live_router.post("/pictures/{key}/fields")
+async def fields(key: str, look: LiveLook, request: Request, state: State, sessions: SessionsOf) -> Response:
+    """What previews of the faces are computed from in the browser."""
+    session = sessions.get(key)
+
+    def work() -> bytes:
+        found = [field_of(item) for item in session.projections(look.faces, look.controls())]
+        return pack({"fields": [head for head, _ in found]}, [data for _, data in found])
+
+    return _private(await _in_turn(request, state, work))
+
+
+@live_router.post("/pictures/{key}/evidence")
+async def evidence(key: str, look: LiveFace, request: Request, state: State, sessions: SessionsOf) -> dict[str, Any]:
+    """What the restoration did to one face, in figures."""
+    session = sessions.get(key)
+    if look.face not in look.faces:
+        raise ControlError(f"face {look.face} is not among those that are restored")
+
+    def work() -> dict[str, Any]:
         after = session.finished(look.faces, look.controls(), look.finishing())
-        return inspector.inspect_face(session.image, after, session.faces[look.face].face, index=look.face).to_dict()
+        seen = session.faces[look.face]
+        return state.inspector.inspect_face(session.image, after, seen.face, index=seen.index).to_dict()
 
-    return router
+    return await _in_turn(request, state, work)
+
+
+@live_router.post("/pictures/{key}/files/{kind}")
+async def download(
+    key: str, kind: FileKind, look: LiveFileLook, request: Request, state: State, sessions: SessionsOf
+) -> Response:
+    """A file of the picture: what is seen, computed in full."""
+    session = sessions.get(key)
+    if look.preset not in PRESETS:
+        raise ControlError(f"unknown preset; the presets are {', '.join(PRESETS)}")
+    web = WebOptions(side=look.side, quality=92)
+    paper = PrintOptions(scale=look.scale, millimetres=look.millimetres)
+    record: dict[str, Any] = {
+        "preset": look.preset,
+        "controls": _controls_record(look.controls()),
+        "faces": [{"index": index, "status": "restored"} for index in look.faces],
+        "repairs": None,
+    }
+
+    def work() -> Response:
+        after = session.finished(look.faces, look.controls(), look.finishing()) if look.faces else session.image
+        file = make_file(kind, session, after, record, state.inspector, web=web, paper=paper, language=look.language)
+        headers = {
+            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name)}",
+            "Cache-Control": "no-store",
+        }
+        if file.warnings:
+            headers["Likeness-Warning"] = quote("; ".join(file.warnings))
+        return Response(file.data, media_type=file.media_type, headers=headers)
+
+    return await _in_turn(request, state, work)
+
+
+async def _in_turn(request: Request, state: ServerState, work: Callable[[], Result]) -> Result:
+    with state.pool.admit(client_of(request)) as ticket:
+        return await run_in_turn(request, state, ticket, work, kind="live")
+
+
+def _private(data: bytes) -> Response:
+    return Response(data, media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
 
 
 def _views(session: Session, look: LiveViews, areas: Sequence[Area]) -> tuple[dict[str, Any], list[bytes]]:
@@ -200,26 +274,28 @@ def _views(session: Session, look: LiveViews, areas: Sequence[Area]) -> tuple[di
     parts: list[bytes] = []
     for asked, area in zip(look.areas, areas, strict=True):
         block = whole_pixels(boxes, area) if restoration else None
-        head: dict[str, Any] = {
-            "box": [area.box.left, area.box.top, area.box.right, area.box.bottom],
-            "size": [area.size.width, area.size.height],
-            "block": block,
-            "parts": [],
-        }
+        names: list[str] = []
         if asked.before:
-            head["parts"].append("before")
+            names.append("before")
             parts.append(jpeg(view(session.image.pixels, area)))
         if block is not None:
             shown = view(after.pixels, area)
             if grainless is not None:
-                head["parts"].append("grain")
-                layer = _block(shown - view(grainless.pixels, area) + _GREY, block)
-                parts.append(jpeg(layer))
-            head["parts"].append("after")
+                names.append("grain")
+                parts.append(jpeg(_block(shown - view(grainless.pixels, area) + _NOTHING, block)))
+            names.append("after")
             parts.append(jpeg(_block(finished_view(shown, area, finished, finishing), block)))
-        heads.append(head)
+        box = area.box
+        heads.append(
+            {
+                "box": [box.left, box.top, box.right, box.bottom],
+                "size": [area.size.width, area.size.height],
+                "block": block,
+                "parts": names,
+            }
+        )
     warnings = [list(outcome.warnings) for outcome in restoration.faces] if restoration else []
-    return {"areas": heads, "warnings": [*controls.warnings], "face_warnings": warnings}, parts
+    return {"areas": heads, "warnings": list(controls.warnings), "face_warnings": warnings}, parts
 
 
 def _block(pixels: Pixels, block: tuple[int, int, int, int]) -> Pixels:

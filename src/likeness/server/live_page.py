@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from functools import cache
 from importlib.resources import files
 
 from fastapi import APIRouter, Request, Response
@@ -41,28 +42,34 @@ PAGE_FILES: dict[str, str] = {
 """Every file of the page with its media type. A request names one of them or gets nothing."""
 
 
-def page_router() -> APIRouter:
-    """The route ``/`` and the page's files under ``/page``."""
-    router = APIRouter(include_in_schema=False)
-    folder = files("likeness.server").joinpath("page")
-    contents = {name: folder.joinpath(name).read_bytes() for name in PAGE_FILES}
-    tags = {name: f'"{hashlib.sha256(data).hexdigest()[:20]}"' for name, data in contents.items()}
+page_router = APIRouter(include_in_schema=False)
 
-    def answer(name: str, request: Request) -> Response:
-        # Asked for anew each time, so that a page and its scripts are never of two versions; unchanged costs no bytes.
-        headers = {"ETag": tags[name], "Cache-Control": "no-cache"}
-        if request.headers.get("if-none-match") == tags[name]:
-            return Response(status_code=304, headers=headers)
-        return Response(contents[name], media_type=PAGE_FILES[name], headers=headers)
 
-    @router.get("/")
-    def index(request: Request) -> Response:
-        return answer("index.html", request)
+@page_router.get("/")
+def index(request: Request) -> Response:
+    """The page."""
+    return _answer("index.html", request)
 
-    @router.get("/page/{name}")
-    def file(name: str, request: Request) -> Response:
-        if name not in PAGE_FILES:
-            raise ProblemError(404, "not-found", "the page has no such file")
-        return answer(name, request)
 
-    return router
+@page_router.get("/page/{name}")
+def page_file(name: str, request: Request) -> Response:
+    """One of its files."""
+    if name not in PAGE_FILES:
+        raise ProblemError(404, "not-found", "the page has no such file")
+    return _answer(name, request)
+
+
+@cache
+def _content(name: str) -> tuple[bytes, str]:
+    """A file's bytes and their tag."""
+    data = files("likeness.server").joinpath("page", name).read_bytes()
+    return data, f'"{hashlib.sha256(data).hexdigest()[:20]}"'
+
+
+def _answer(name: str, request: Request) -> Response:
+    data, tag = _content(name)
+    # Asked for anew each time, so that a page and its scripts are never of two versions; unchanged costs no bytes.
+    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    return Response(data, media_type=PAGE_FILES[name], headers=headers)

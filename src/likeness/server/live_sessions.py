@@ -278,7 +278,7 @@ def _seen(index: int, face: Face, image: Image, side: int) -> SeenFace:
     nose = face.five_points[2]
     sides = [(face.five_points[eye] + face.five_points[mouth]) / 2 for eye, mouth in ((0, 3), (1, 4))]
     cheek = max(sides, key=lambda p: float(np.hypot(*(p - nose))))
-    places = {"eye": face.five_points[0], "hair": top + 0.22 * (top - chin), "skin": nose + 1.15 * (cheek - nose)}
+    places = {"eye": face.five_points[0], "hair": top + 0.22 * (top - chin), "skin": nose + 1.45 * (cheek - nose)}
     size = image.size
     spots = {
         name: Point(min(max(float(x), 0.0), size.width - 1.0), min(max(float(y), 0.0), size.height - 1.0))

@@ -33,7 +33,6 @@ __all__ = [
     "finished_view",
     "jpeg",
     "pack",
-    "proxy",
     "view",
     "whole_pixels",
 ]
@@ -46,9 +45,6 @@ MASK_SIDE = 128
 
 _QUALITY = 95
 """JPEG, colour at full resolution: its errors stay under those of a screen."""
-
-_PROXY = 1600
-"""Long side of the picture that stands in while a view is on its way."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,7 +85,7 @@ def view(pixels: Pixels, area: Area) -> Pixels:
 
 
 def finished_view(pixels: Pixels, area: Area, places: Sequence[FinishingArea], finishing: Finishing) -> Pixels:
-    """A view with finishing touches, computed at the size of the view: less than full size is much quicker, and looks alike."""
+    """A view with finishing touches, computed at its own size: quicker than the whole picture, and alike to look at."""
     across, down = area.size.width / area.box.width, area.size.height / area.box.height
     local: list[FinishingArea] = []
     for place in places:
@@ -127,13 +123,6 @@ def whole_pixels(boxes: Sequence[Box], area: Area) -> tuple[int, int, int, int] 
 def jpeg(pixels: Pixels) -> bytes:
     """A view as the browser reads it."""
     return encode_image(Image(pixels=np.ascontiguousarray(pixels, dtype=np.float32)), "JPEG", quality=_QUALITY)
-
-
-def proxy(image: Image) -> bytes:
-    """The whole picture, small enough to be there at once."""
-    size = image.size
-    wide = round(_PROXY * min(1.0, size.width / max(size.width, size.height)))
-    return jpeg(view(image.pixels, Area.fit(Box(0.0, 0.0, float(size.width), float(size.height)), wide, size)))
 
 
 def field_of(item: FaceProjection) -> tuple[dict[str, Any], bytes]:

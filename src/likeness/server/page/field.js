@@ -136,7 +136,7 @@ export class Field {
       canvas = new OffscreenCanvas(side, side);
       const context = canvas.getContext("2d");
       const image = context.createImageData(side, side);
-      this.masks[region].forEach((value, i) => image.data.set([...colour, value * 0.62], i * 4));
+      this.masks[region].forEach((value, i) => image.data.set([...colour, value * 0.45], i * 4));
       context.putImageData(image, 0, 0);
       this.tints.set(name, canvas);
     }

@@ -257,7 +257,7 @@ const WORDS = {
     "loupe.title": "{spot}，200%",
     "loupe.go": "定位到此处",
     "take.title": "下载",
-    "take.web": "网络",
+    "take.web": "网页",
     "take.print": "印刷",
     "take.png": "PNG",
     "take.proof": "样张",
