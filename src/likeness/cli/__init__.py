@@ -92,7 +92,7 @@ def _without_command(arguments: Sequence[str]) -> int:
 
 
 def _help() -> str:
-    lines = [f"  {name:10}{command.summary}" for name, command in _COMMANDS.items()]
+    lines = [f"  {name:12}{command.summary}" for name, command in _COMMANDS.items()]
     return "\n".join(
         [
             "usage: likeness COMMAND ...",
@@ -188,6 +188,12 @@ def _load_notify() -> _Command:
     return notify
 
 
+def _load_acceptance() -> _Command:
+    from likeness.cli.acceptance import acceptance
+
+    return acceptance
+
+
 # A further command (batch) gets a module of this package, a loader above and a line here.
 _COMMANDS: dict[str, _Entry] = {
     "restore": _Entry(summary="restore the faces in pictures", load=_load_restore),
@@ -201,5 +207,6 @@ _COMMANDS: dict[str, _Entry] = {
     "inspect": _Entry(summary="show in figures what a restoration did", load=_load_inspect),
     "notify": _Entry(summary="tell clients which pictures cannot be restored, by mail", load=_load_notify),
     "review": _Entry(summary="let people rate settings or tools, blind", load=_load_review),
+    "acceptance": _Entry(summary="count how many pictures clients accept first time", load=_load_acceptance),
     "evaluate": _Entry(summary="score a network on portraits it has not seen", load=_load_evaluate),
 }

@@ -81,8 +81,13 @@ def _prepare(connection: sqlite3.Connection, path: Path, kind: RecordKind) -> No
     with transaction(connection):
         # Another process may have been quicker.
         if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-            for statement in kind.schema.split(";"):
-                connection.execute(statement)
+            # Not executescript, which would end the transaction.
+            statement = ""
+            for piece in kind.schema.split(";"):
+                statement += f"{piece};"
+                if sqlite3.complete_statement(statement):  # the text of a trigger holds semicolons of its own
+                    connection.execute(statement)
+                    statement = ""
             connection.execute(f"PRAGMA application_id = {kind.number}")
             connection.execute(f"PRAGMA user_version = {kind.version}")
 

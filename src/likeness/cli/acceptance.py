@@ -1,0 +1,222 @@
+"""``likeness acceptance``: what clients say of delivered pictures, and how many are accepted first time."""
+
+from __future__ import annotations
+
+import json
+import sys
+from argparse import ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
+from collections.abc import Callable, Sequence
+from datetime import date
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from likeness.cli.console import Console
+from likeness.cli.restore import Parser, add_verbosity, verbosity
+from likeness.cli.table import table
+from likeness.errors import ConfigError
+
+if TYPE_CHECKING:
+    from likeness.studio.acceptance import AcceptanceBook, Period
+
+__all__ = ["acceptance"]
+
+_DESCRIPTION = """\
+Keep a book of what clients say of delivered pictures, and count how many they accept first time. Nothing in the book is
+ever changed or deleted: a mistake is corrected by a further entry."""
+
+_EPILOG = """\
+answers:
+  accepted   the client takes the picture
+  revise     wants it changed; accepted later, it counts as revised
+  rejected   does not want it
+
+exit status:
+  0    done
+  1    the book cannot be read or written, or there is no such entry
+  2    nothing was done: a flag, a value or a row of a CSV cannot be used
+
+examples:
+  likeness acceptance add accepted portrait.jpg backlit.jpg --client "Ana Lima"
+  likeness acceptance add revise scan.tif --client Wang --note "hair too soft"
+  likeness acceptance rate --by week
+  likeness acceptance import answers.csv
+  likeness acceptance correct 3f9a41c07be2 rejected"""
+
+_HEAD = ("entry", "day", "picture", "client", "answer", "note")
+
+
+def acceptance(argv: Sequence[str], console: Console) -> int:
+    """Run the command.
+
+    Returns:
+        0.
+
+    Raises:
+        ConfigError: for values that cannot be used; nothing was written then.
+        RecordError: if the book cannot be used, or holds no such entry.
+        ImageWriteError: if an export cannot be written.
+        SystemExit: for ``--help``, and for arguments that cannot be parsed.
+    """
+    flags = _parser().parse_args(argv)
+    console.verbosity = verbosity(flags)
+    from likeness.studio.acceptance import open_book
+
+    create = flags.run in (_add, _import)
+    if create and not flags.book.absolute().parent.is_dir():
+        raise ConfigError(f"--book {flags.book}: the folder {flags.book.parent} does not exist; make it first")
+    with open_book(flags.book, create=create) as book:
+        run: Callable[[AcceptanceBook, Namespace, Console], None] = flags.run
+        run(book, flags, console)
+    return 0
+
+
+def _add(book: AcceptanceBook, flags: Namespace, console: Console) -> None:
+    entries = book.add(flags.pictures, flags.answer, client=flags.client, day=flags.day, note=flags.note)
+    for entry in entries:
+        console.say(f"{entry.entry}  {entry.day}  {entry.picture}: {entry.answer}")
+
+
+def _correct(book: AcceptanceBook, flags: Namespace, console: Console) -> None:
+    entry = book.correct(flags.entry, flags.answer, day=flags.day, note=flags.note)
+    console.say(f"{entry.entry}  {entry.day}  {entry.picture}: {entry.answer} (instead of {entry.corrects})")
+
+
+def _list(book: AcceptanceBook, flags: Namespace, console: Console) -> None:
+    if flags.history:
+        history = [entry for entry in book.history() if flags.client in ("", entry.client)]
+        rows = [
+            (e.entry, str(e.day), e.picture, e.client, e.answer, f"{e.note}{_corrected(e.corrects)}".strip())
+            for e in history
+        ]
+        console.show(table(_HEAD, rows))
+        return
+    states = [state for state in book.pictures() if flags.client in ("", state.client)]
+    rows = [
+        (state.picture, state.client, str(state.first), _stands(state.outcome, state.open), ", ".join(state.answers))
+        for state in states
+    ]
+    console.show(table(("picture", "client", "since", "stands", "answers"), rows))
+
+
+def _corrected(entry: str) -> str:
+    return f" (instead of {entry})" if entry else ""
+
+
+def _stands(outcome: str, pending: bool) -> str:
+    return "being revised" if pending else {"first time": "accepted first time"}.get(outcome, outcome)
+
+
+def _rate(book: AcceptanceBook, flags: Namespace, console: Console) -> None:
+    from likeness.studio.acceptance import rates
+
+    states = [
+        state
+        for state in book.pictures()
+        if flags.client in ("", state.client)
+        and (flags.since is None or state.first >= flags.since)
+        and (flags.until is None or state.first <= flags.until)
+    ]
+    periods, whole = rates(states, by=flags.by), rates(states, by="all")
+    if flags.json:
+        content = {"by": flags.by, "periods": [_described(period) for period in periods]}
+        content["all"] = [_described(period) for period in whole]
+        console.show(json.dumps(content, indent=2))
+        return
+    rows = [_row(str(period.start), period) for period in periods]
+    rows += [_row("all", period) for period in whole] if flags.by != "all" else []
+    console.show(table((flags.by, "pictures", "first time", "revised", "rejected", "rate", "95% interval"), rows))
+
+
+def _row(name: str, period: Period) -> tuple[str, ...]:
+    counts = (period.rate.n, period.first_time, period.revised, period.rejected)
+    return name, *map(str, counts), period.rate.percent(), period.rate.percent_bounds()
+
+
+def _described(period: Period) -> dict[str, object]:
+    return {
+        "start": str(period.start),
+        "pictures": period.rate.n,
+        "first_time": period.first_time,
+        "revised": period.revised,
+        "rejected": period.rejected,
+        "rate": period.rate.value,
+        "low": period.rate.low,
+        "high": period.rate.high,
+    }
+
+
+def _import(book: AcceptanceBook, flags: Namespace, console: Console) -> None:
+    try:
+        data = sys.stdin.buffer.read() if str(flags.file) == "-" else flags.file.read_bytes()
+    except OSError as error:
+        raise ConfigError(f"{flags.file} cannot be read ({error.strerror}); check the name") from error
+    added, known = book.import_csv(data, name=str(flags.file))
+    console.say(f"{added} entries added, {known} there already")
+
+
+def _export(book: AcceptanceBook, flags: Namespace, console: Console) -> None:
+    from likeness.imaging.files import write_text_atomically
+    from likeness.studio.acceptance import to_csv
+
+    text = to_csv(book.history()).rstrip("\n")
+    if flags.file is None:
+        console.show(text)
+    else:
+        write_text_atomically(text, flags.file)
+
+
+def _day(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError:
+        raise ArgumentTypeError(f'"{text}" is no day; write it as 2026-11-21') from None
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="likeness acceptance",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+    commands = parser.add_subparsers(metavar="COMMAND", required=True)
+
+    def command(name: str, run: Callable[[AcceptanceBook, Namespace, Console], None], text: str) -> Parser:
+        made = commands.add_parser(name, help=text, description=f"{text[:1].upper()}{text[1:]}.", allow_abbrev=False)
+        made.set_defaults(run=run)
+        made.add_argument(
+            "--book", type=Path, default=Path("acceptance.sqlite"), metavar="FILE", help="the book (acceptance.sqlite)"
+        )
+        add_verbosity(made)
+        return made
+
+    answers = ("accepted", "revise", "rejected")
+    add = command("add", _add, "write down a client's answer to pictures")
+    add.add_argument("answer", choices=answers)
+    add.add_argument("pictures", metavar="PICTURE", nargs="+", help="the pictures' names")
+    add.add_argument("--client", default="", metavar="NAME")
+    correct = command("correct", _correct, "put another answer in the place of an entry")
+    correct.add_argument("entry", metavar="ENTRY", help="as list --history shows it")
+    correct.add_argument(
+        "answer", choices=(*answers, "withdrawn"), help="withdrawn: the entry was a mistake altogether"
+    )
+    for parsed in (add, correct):
+        parsed.add_argument("--day", type=_day, metavar="YYYY-MM-DD", help="when the client said so")
+        parsed.add_argument("--note", default="", metavar="TEXT")
+    listed = command("list", _list, "show where each picture stands")
+    listed.add_argument("--client", default="", metavar="NAME", help="only this client's")
+    listed.add_argument("--history", action="store_true", help="show every entry instead, corrected ones, too")
+    rate = command("rate", _rate, "count how many pictures were accepted first time")
+    rate.add_argument(
+        "--by", choices=("day", "week", "month", "all"), default="week", help="of the first answer (week)"
+    )
+    rate.add_argument("--client", default="", metavar="NAME", help="only this client's")
+    rate.add_argument("--since", type=_day, metavar="YYYY-MM-DD")
+    rate.add_argument("--until", type=_day, metavar="YYYY-MM-DD")
+    rate.add_argument("--json", action="store_true", help="as JSON")
+    taken = command("import", _import, "take in a CSV with the columns picture and answer, or an export")
+    taken.add_argument("file", type=Path, metavar="CSV", help="- for standard input")
+    export = command("export", _export, "write every entry as CSV")
+    export.add_argument("file", type=Path, nargs="?", metavar="CSV", help="standard output without it")
+    return parser
