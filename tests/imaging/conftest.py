@@ -6,47 +6,15 @@ import struct
 
 import numpy as np
 import pytest
+from profiles import ADOBE, D50, gamma_curve, matrix_profile, profile, s15
 
-_D50 = (0.9642, 1.0, 0.8249)
-_ADOBE = ((0.60974, 0.31111, 0.01947), (0.20528, 0.62567, 0.06087), (0.14919, 0.06322, 0.74457))
 _SRGB_D50 = np.array([[0.436066, 0.385147, 0.143066], [0.222488, 0.716873, 0.060608], [0.013916, 0.097076, 0.714096]])
-
-
-def _s15(*values: float) -> bytes:
-    return struct.pack(f">{len(values)}i", *(round(value * 65536) for value in values))
-
-
-def _profile(kind: bytes, space: bytes, pcs: bytes, tags: dict[bytes, bytes]) -> bytes:
-    tags = {
-        b"desc": b"desc" + bytes(4) + struct.pack(">I", 5) + b"test\0" + bytes(79),
-        b"cprt": b"text" + bytes(4) + b"none\0",
-        b"wtpt": b"XYZ " + bytes(4) + _s15(*_D50),
-        **tags,
-    }
-    table, body, start = b"", b"", 132 + 12 * len(tags)
-    for name, data in tags.items():
-        table += name + struct.pack(">II", start + len(body), len(data))
-        body += data + bytes(-len(data) % 4)
-    head = struct.pack(">I4sI4s4s4s12s4s", start + len(body), b"test", 0x02100000, kind, space, pcs, bytes(12), b"acsp")
-    head = (head.ljust(68, b"\0") + _s15(*_D50)).ljust(128, b"\0")
-    return head + struct.pack(">I", len(tags)) + table + body
-
-
-def matrix_profile(primaries: tuple[tuple[float, float, float], ...], curve: bytes) -> bytes:
-    tags = {
-        name: b"XYZ " + bytes(4) + _s15(*xyz) for name, xyz in zip((b"rXYZ", b"gXYZ", b"bXYZ"), primaries, strict=True)
-    }
-    return _profile(b"mntr", b"RGB ", b"XYZ ", tags | dict.fromkeys((b"rTRC", b"gTRC", b"bTRC"), curve))
-
-
-def gamma_curve(gamma: float) -> bytes:
-    return b"curv" + bytes(4) + struct.pack(">IH", 1, round(gamma * 256))
 
 
 def _lab(rgb: np.ndarray) -> np.ndarray:
     """sRGB in [0, 1] to CIE L*a*b* under D50."""
     linear = np.where(rgb <= 0.04045, rgb / 12.92, ((rgb + 0.055) / 1.055) ** 2.4)
-    xyz = linear @ _SRGB_D50.T / _D50
+    xyz = linear @ _SRGB_D50.T / D50
     f = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
     return np.stack([116 * f[..., 1] - 16, 500 * (f[..., 0] - f[..., 1]), 200 * (f[..., 1] - f[..., 2])], axis=-1)
 
@@ -54,7 +22,7 @@ def _lab(rgb: np.ndarray) -> np.ndarray:
 def _srgb(lab: np.ndarray) -> np.ndarray:
     fy = (lab[..., 0] + 16) / 116
     f = np.stack([fy + lab[..., 1] / 500, fy, fy - lab[..., 2] / 200], axis=-1)
-    xyz = np.where(f > 6 / 29, f**3, (116 * f - 16) * 27 / 24389) * _D50
+    xyz = np.where(f > 6 / 29, f**3, (116 * f - 16) * 27 / 24389) * D50
     linear = np.clip(xyz @ np.linalg.inv(_SRGB_D50).T, 0, 1)
     return np.where(linear <= 0.0031308, linear * 12.92, 1.055 * linear ** (1 / 2.4) - 0.055)
 
@@ -63,7 +31,7 @@ def _lut16(inputs: int, nodes: int, values: np.ndarray) -> bytes:
     """lut16Type (ICC.1:2022, 10.10) without curves; values in [0, 1]."""
     ramp = struct.pack(">2H", 0, 65535)
     cube = (values.reshape(-1, 3) * 65535 + 0.5).astype(">u2").tobytes()
-    head = struct.pack(">BBBx", inputs, 3, nodes) + _s15(1, 0, 0, 0, 1, 0, 0, 0, 1)
+    head = struct.pack(">BBBx", inputs, 3, nodes) + s15(1, 0, 0, 0, 1, 0, 0, 0, 1)
     return b"mft2" + bytes(4) + head + struct.pack(">HH", 2, 2) + ramp * inputs + cube + ramp * 3
 
 
@@ -81,20 +49,20 @@ def _grid(inputs: int, nodes: int) -> np.ndarray:
 @pytest.fixture(scope="session")
 def adobe_profile() -> bytes:
     """Adobe RGB (1998): other primaries, gamma 563/256."""
-    return matrix_profile(_ADOBE, gamma_curve(563 / 256))
+    return matrix_profile(ADOBE, gamma_curve(563 / 256))
 
 
 @pytest.fixture(scope="session")
 def srgb_like_profile() -> bytes:
     """sRGB under another name and by other bytes: its primaries, its curve in parametric form."""
-    curve = b"para" + bytes(4) + struct.pack(">Hxx", 3) + _s15(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
+    curve = b"para" + bytes(4) + struct.pack(">Hxx", 3) + s15(2.4, 1 / 1.055, 0.055 / 1.055, 1 / 12.92, 0.04045)
     return matrix_profile(tuple(tuple(row) for row in _SRGB_D50.T), curve)
 
 
 @pytest.fixture(scope="session")
 def grey_profile() -> bytes:
     """Grey with gamma 1.8, as old Macintosh scans have it."""
-    return _profile(b"mntr", b"GRAY", b"XYZ ", {b"kTRC": gamma_curve(1.8)})
+    return profile(b"mntr", b"GRAY", b"XYZ ", {b"kTRC": gamma_curve(1.8)})
 
 
 @pytest.fixture(scope="session")
@@ -102,7 +70,7 @@ def table_profile() -> bytes:
     """An RGB profile made of tables both ways; its red is sRGB's blue and the other way round."""
     to_lab = _lab16(_lab(_grid(3, 17)[..., ::-1]))
     lab = _grid(3, 33) * [65535 / 652.8, 65535 / 256, 65535 / 256] - [0, 128, 128]
-    return _profile(
+    return profile(
         b"prtr", b"RGB ", b"Lab ", {b"A2B0": _lut16(3, 17, to_lab), b"B2A0": _lut16(3, 33, _srgb(lab)[..., ::-1])}
     )
 
@@ -110,7 +78,7 @@ def table_profile() -> bytes:
 @pytest.fixture(scope="session")
 def scanner_profile() -> bytes:
     """The same, but with no way back from colour to samples."""
-    return _profile(b"scnr", b"RGB ", b"Lab ", {b"A2B0": _lut16(3, 17, _lab16(_lab(_grid(3, 17)[..., ::-1])))})
+    return profile(b"scnr", b"RGB ", b"Lab ", {b"A2B0": _lut16(3, 17, _lab16(_lab(_grid(3, 17)[..., ::-1])))})
 
 
 @pytest.fixture(scope="session")
@@ -118,6 +86,6 @@ def cmyk_profile() -> bytes:
     """A press with inks as they are: cyan prints as (0, 158, 224), not as (0, 255, 255)."""
     inks = np.array([[0, 158, 224], [229, 0, 125], [255, 236, 0], [29, 29, 27]]) / 255
     coverage = _grid(4, 9)[..., None]
-    return _profile(
+    return profile(
         b"prtr", b"CMYK", b"Lab ", {b"A2B0": _lut16(4, 9, _lab16(_lab(np.prod(1 - coverage * (1 - inks), axis=-2))))}
     )
