@@ -46,7 +46,7 @@ FINAL, REVIEW = "final", "review"
 _LARGE = 24_000_000
 """Pixels from which a picture is worked on alone, as far as other such pictures go: 100 megapixels take gigabytes."""
 
-_THUMBNAIL = 320
+_THUMBNAIL = 256
 """Longer side of the summary's thumbnails, px."""
 
 
@@ -87,6 +87,11 @@ class PictureWorker:
         self._thumbnails = thumbnails
         self._guards: dict[GuardLimits, Guard] = {}
         self._large = threading.Lock()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the guards of all pictures so far could not measure."""
+        return tuple(sorted({guard.identity_note for guard in self._guards.values() if guard.identity_note}))
 
     def work(self, item: Item) -> Result:
         """Do it. Whatever goes wrong with the picture is told in the result; nothing is raised but what ends the process."""

@@ -122,6 +122,12 @@ def _load_restore() -> _Command:
     return restore
 
 
+def _load_batch() -> _Command:
+    from likeness.cli.batch import batch
+
+    return batch
+
+
 def _load_check() -> _Command:
     from likeness.cli.check import check
 
@@ -194,9 +200,10 @@ def _load_acceptance() -> _Command:
     return acceptance
 
 
-# A further command (batch) gets a module of this package, a loader above and a line here.
+# A further command gets a module of this package, a loader above and a line here.
 _COMMANDS: dict[str, _Entry] = {
     "restore": _Entry(summary="restore the faces in pictures", load=_load_restore),
+    "batch": _Entry(summary="restore hundreds of pictures, unwatched, to be gone on with after anything", load=_load_batch),
     "check": _Entry(summary="say what is the matter with pictures, before any work", load=_load_check),
     "proof": _Entry(summary="show a client before and after: a sheet, and a page with a slider", load=_load_proof),
     "deliver": _Entry(summary="write web and print versions", load=_load_deliver),

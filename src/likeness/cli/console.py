@@ -8,7 +8,7 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TypeVar
@@ -110,18 +110,20 @@ class Console:
         self.error(f"{what}unexpected {type(error).__name__}: {error} (a bug in Likeness; {hint})")
 
     @contextmanager
-    def progress(self, items: Sequence[_Item], *, unit: str) -> Generator[Iterator[_Item]]:
+    def progress(self, items: Iterable[_Item], *, unit: str, total: int | None = None) -> Generator[Iterator[_Item]]:
         """The items one by one, with a progress bar if stderr is a terminal and there is more than one.
 
-        The bar is gone before the context ends, however it ends.
+        The bar is gone before the context ends, however it ends. ``total`` says how many there are where ``items`` cannot.
         """
-        if len(items) < 2 or self.verbosity < 0 or not sys.stderr.isatty():
+        if total is None:
+            total = len(items) if isinstance(items, Sized) else 0
+        if total < 2 or self.verbosity < 0 or not sys.stderr.isatty():
             yield iter(items)
             return
         from tqdm import tqdm
 
         # tqdm's own iterator would show an item as done as soon as the next is asked for; that is what is wanted here.
-        bar = tqdm(items, unit=unit, file=sys.stderr, dynamic_ncols=True, leave=False)
+        bar = tqdm(items, total=total, unit=unit, file=sys.stderr, dynamic_ncols=True, leave=False)
         self._bar_shown = True
         try:
             yield iter(bar)

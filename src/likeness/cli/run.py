@@ -98,15 +98,7 @@ class _Worker:
         began = time.perf_counter()
         self._restorer = Restorer(model, device=options.device, precision=options.precision, threads=options.threads)
         config = self._restorer.runtime.config
-        for name, wanted, found in (
-            ("size", options.settings.size, config.size),
-            ("channel_multiplier", options.settings.channel_multiplier, config.channel_multiplier),
-        ):
-            if wanted is not None and wanted != found:
-                raise ConfigError(
-                    f"the configuration says {name} = {wanted:g}, but the model {model} has {found:g}; correct it or "
-                    "leave it out"
-                )
+        options.settings.check_network(size=config.size, channel_multiplier=config.channel_multiplier, model=model)
         console.detail(
             f"model {model}, {config.size} px, {self._restorer.runtime.description}, ready in "
             f"{time.perf_counter() - began:.1f} s"

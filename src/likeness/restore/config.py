@@ -101,6 +101,22 @@ class Settings:
             controls = replace(controls, refine=self.refine)
         return controls
 
+    def check_network(self, *, size: int, channel_multiplier: float, model: str | Path) -> None:
+        """Hold the network that was loaded against ``size`` and ``channel_multiplier``.
+
+        Raises:
+            ConfigError: if it is another one.
+        """
+        for name, wanted, found in (
+            ("size", self.size, size),
+            ("channel_multiplier", self.channel_multiplier, channel_multiplier),
+        ):
+            if wanted is not None and wanted != found:
+                raise ConfigError(
+                    f"the configuration says {name} = {wanted:g}, but the model {model} has {found:g}; correct it or "
+                    "leave it out"
+                )
+
     def repairs(self) -> Repairs:
         """The repairs that are set; off where nothing is.
 

@@ -1,0 +1,202 @@
+"""The summary of a batch: every picture with what became of it, as CSV, as JSON, and as one HTML page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from importlib.metadata import version
+from typing import Any
+
+from likeness.batch.journal import STATES, Item, Journal
+from likeness.batch.places import Place
+from likeness.batch.summary_page import summary_page
+
+__all__ = ["SCHEMA", "SUMMARY", "RunFigures", "write_summary"]
+
+SCHEMA = 1
+"""Number of the JSON file's structure; raised when a key changes its meaning or goes away."""
+
+SUMMARY = "summary"
+"""Name of the files, without their suffixes."""
+
+_COLUMNS = (
+    "source",
+    "state",
+    "output",
+    "reason",
+    "client",
+    "email",
+    "width",
+    "height",
+    "faces",
+    "restored",
+    "findings",
+    "fixes",
+    "doubts",
+    "identity",
+    "colour",
+    "blotch",
+    "seconds",
+    "begun",
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunFigures:
+    """What is told of the run itself.
+
+    Attributes:
+        model: as in the journal.
+        seconds: how long this run took.
+        done: how many pictures it worked on.
+        asked, kept: faces that the network was asked about, and faces whose projection had been kept.
+        interrupted: whether it was broken off.
+        notes: what else the reader should know.
+    """
+
+    model: str
+    seconds: float
+    done: int
+    asked: int = 0
+    kept: int = 0
+    interrupted: bool = False
+    notes: tuple[str, ...] = field(default_factory=tuple)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {
+            "seconds": round(self.seconds, 1),
+            "pictures": self.done,
+            "faces_through_the_network": self.asked,
+            "faces_kept_from_before": self.kept,
+            "interrupted": self.interrupted,
+            "notes": list(self.notes),
+        }
+
+
+def write_summary(journal: Journal, output: Place, run: RunFigures, *, group: str = "") -> tuple[str, ...]:
+    """Write ``summary.csv``, ``summary.json`` and ``summary.html`` into the output, each complete or not at all.
+
+    Returns:
+        their paths or URLs.
+
+    Raises:
+        ImageWriteError: if the output cannot be written.
+    """
+    written: list[str] = []
+    for suffix, text in (
+        (".csv", _csv(journal, group)),
+        (".json", _json(journal, run, group)),
+        (".html", summary_page(journal, run.to_dict(), model=run.model, group=group)),
+    ):
+        # Excel takes UTF-8 for what it is only if a byte order mark says so. File names that are no UTF-8 reach a program
+        # with lone surrogates.
+        encoding = "utf-8-sig" if suffix == ".csv" else "utf-8"
+        output.write(text.encode(encoding, errors="backslashreplace"), f"{SUMMARY}{suffix}")
+        written.append(output.locate(f"{SUMMARY}{suffix}"))
+    return tuple(written)
+
+
+def _csv(journal: Journal, group: str) -> str:
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream)
+    writer.writerow(_COLUMNS)
+    for item in journal.items(group=group):
+        row = _row(item)
+        writer.writerow([_cell(row[column]) for column in _COLUMNS])
+    return stream.getvalue()
+
+
+def _row(item: Item) -> dict[str, Any]:
+    outcome = item.outcome
+    faces = outcome.get("faces") or []
+    guard = outcome.get("guard") or {}
+    measured = guard.get("faces") or []
+
+    def largest(name: str) -> float | None:
+        return max((face[name] for face in measured if face[name] is not None), default=None)
+
+    return {
+        "source": item.source,
+        "state": item.state,
+        "output": outcome.get("output"),
+        "reason": item.reason,
+        "client": item.client,
+        "email": item.email,
+        "width": outcome.get("width"),
+        "height": outcome.get("height"),
+        "faces": len(faces),
+        "restored": sum(face["status"] == "restored" for face in faces),
+        "findings": " ".join(dict.fromkeys(finding["code"] for finding in outcome.get("findings", []))),
+        "fixes": "; ".join(outcome.get("fixes", [])),
+        "doubts": " ".join(dict.fromkeys(doubt["check"] for doubt in guard.get("doubts", []))),
+        "identity": largest("identity"),
+        "colour": largest("colour"),
+        "blotch": largest("blotch"),
+        "seconds": round(sum(_milliseconds(outcome)) / 1e3, 2),
+        "begun": item.attempts,
+    }
+
+
+def _milliseconds(outcome: dict[str, Any]) -> Iterator[float]:
+    yield from outcome.get("milliseconds", {}).values()
+
+
+def _cell(value: object) -> object:
+    """A file name that begins like a formula must not become one in a spreadsheet."""
+    if isinstance(value, str) and value.startswith(("=", "+", "@", "\t")):
+        return f"'{value}"
+    return "" if value is None else value
+
+
+def _json(journal: Journal, run: RunFigures, group: str) -> str:
+    pictures = [_picture(item) for item in journal.items(group=group)]
+    states = Counter(picture["state"] for picture in pictures)
+    findings = Counter(
+        code for picture in pictures for code in {f["code"] for f in picture["outcome"].get("findings", [])}
+    )
+    doubts = Counter(
+        check
+        for picture in pictures
+        for check in {d["check"] for d in (picture["outcome"].get("guard") or {}).get("doubts", [])}
+    )
+    return json.dumps(
+        {
+            "schema": SCHEMA,
+            "likeness": version("likeness"),
+            "created": datetime.now(timezone.utc).isoformat(timespec="seconds"),
+            "model": run.model,
+            "run": run.to_dict(),
+            "summary": {
+                "pictures": len(pictures),
+                **{state: states[state] for state in STATES},
+                "findings": dict(sorted(findings.items())),
+                "doubts": dict(sorted(doubts.items())),
+            },
+            "pictures": pictures,
+        },
+        indent=2,
+        ensure_ascii=False,
+        allow_nan=False,
+    )
+
+
+def _picture(item: Item) -> dict[str, Any]:
+    return {
+        "source": item.source,
+        "target": item.target,
+        "state": item.state,
+        "reason": item.reason,
+        "client": item.client,
+        "email": item.email,
+        "content": item.content,
+        "key": item.key,
+        "begun": item.attempts,
+        "changed": datetime.fromtimestamp(item.changed, timezone.utc).isoformat(timespec="seconds"),
+        "options": item.options,
+        "outcome": item.outcome,
+    }

@@ -1,0 +1,213 @@
+"""The summary as one HTML page: what needs a person first, with thumbnails. No script, no other file."""
+
+from __future__ import annotations
+
+import base64
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timezone
+from html import escape
+from importlib.metadata import version
+from importlib.resources import files
+from typing import Any
+from urllib.parse import quote
+
+from likeness.batch.journal import Item, Journal, State
+
+__all__ = ["summary_page"]
+
+_MOST = 1000
+"""Pictures on a page, those that need a person first: a browser is slow with more, and the CSV has them all."""
+
+_SECTIONS: tuple[tuple[str, str, str, bool], ...] = (
+    (
+        "review",
+        "To review",
+        "Restored, but doubtful: look at each before it goes out. They are in the folder review.",
+        True,
+    ),
+    ("failed", "Failed", "An error: the reason says what to do.", True),
+    ("skipped", "Left alone", "Refused before any work, or without a face to restore; nothing was written.", True),
+    ("waiting", "Not done yet", "The run was broken off before them; run the same command again.", True),
+    (
+        "warned",
+        "Delivered, with a finding",
+        "Restored into final; preflight found something that an eye should see.",
+        True,
+    ),
+    ("final", "Delivered", "Restored into final; nothing was found.", False),
+)
+"""Name, title, what it means, and whether it is open."""
+
+_WORDS: dict[State, tuple[str, str]] = {
+    "queued": ("Waiting", "none"),
+    "running": ("Waiting", "none"),
+    "final": ("Delivered", "good"),
+    "review": ("Review", "look"),
+    "skipped": ("Left alone", "none"),
+    "failed": ("Failed", "bad"),
+}
+
+
+def summary_page(journal: Journal, run: Mapping[str, Any], *, model: str, group: str = "") -> str:
+    """The page's HTML.
+
+    Args:
+        journal: what became of each picture.
+        run: figures of the run, `RunFigures.to_dict`.
+        model: the network.
+        group: whose pictures.
+    """
+    sections: dict[str, list[Item]] = {name: [] for name, *_ in _SECTIONS}
+    counts: Counter[str] = Counter()
+    codes: Counter[str] = Counter()
+    for item in journal.items(group=group):
+        name = _section(item)
+        counts[name] += 1
+        codes.update({finding["code"] for finding in item.outcome.get("findings", []) if finding["level"] != "note"})
+        if len(sections[name]) < _MOST:
+            sections[name].append(item)
+    left = _MOST
+    parts: list[str] = []
+    for name, title, meaning, is_open in _SECTIONS:
+        shown = sections[name][:left]
+        left -= len(shown)
+        if counts[name]:
+            parts.append(_part(journal, name, title, meaning, shown, counts[name], is_open=is_open))
+    own = files("likeness.batch").joinpath("summary.css").read_text(encoding="utf-8")
+    style = files("likeness.evidence").joinpath("page.css").read_text(encoding="utf-8") + own
+    now = datetime.now(timezone.utc).isoformat(sep=" ", timespec="minutes")
+    return (
+        "<!doctype html>\n<html lang='en'>\n<head>\n<meta charset='utf-8'>\n"
+        "<meta name='viewport' content='width=device-width, initial-scale=1'>\n"
+        "<meta name='color-scheme' content='light dark'>\n"
+        f"<title>Batch summary: {sum(counts.values())} pictures</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
+        f"<header><h1>Batch summary</h1>{_tiles(counts)}{_run(run, now)}</header>\n"
+        f"<main>{_findings(codes)}{''.join(parts)}</main>\n"
+        f"<footer>Made by Likeness {escape(version('likeness'))} with {escape(model)}. All figures of every picture are in "
+        "summary.csv and summary.json. Sharper is not truer: a restored face is no evidence of what somebody looked like."
+        "</footer>\n</body>\n</html>\n"
+    )
+
+
+def _section(item: Item) -> str:
+    if item.state in ("queued", "running"):
+        return "waiting"
+    if item.state == "final" and any(finding["level"] == "warn" for finding in item.outcome.get("findings", [])):
+        return "warned"
+    return item.state
+
+
+def _tiles(counts: Counter[str]) -> str:
+    tiles = [
+        ("Pictures", sum(counts.values()), ""),
+        ("Delivered", counts["final"] + counts["warned"], "good"),
+        ("To review", counts["review"], "look"),
+        ("Left alone", counts["skipped"], ""),
+        ("Failed", counts["failed"], "bad"),
+    ]
+    if counts["waiting"]:
+        tiles.append(("Not done yet", counts["waiting"], ""))
+    cells = "".join(
+        f"<div class='tile {kind if number else ''}'><b>{number}</b><span>{title}</span></div>"
+        for title, number, kind in tiles
+    )
+    return f"<div class='tiles'>{cells}</div>"
+
+
+def _run(run: Mapping[str, Any], now: str) -> str:
+    done, seconds = int(run["pictures"]), float(run["seconds"])
+    rate = f", {done / seconds:.1f} a second" if done and seconds >= 1 else ""
+    kept = int(run["faces_kept_from_before"])
+    faces = f" {kept} faces did not need the network again." if kept else ""
+    broken = " The run was interrupted." if run["interrupted"] else ""
+    notes = "".join(f"<p class='note'>{escape(note)}</p>" for note in run["notes"])
+    pictures = f"{done} picture{'' if done == 1 else 's'}"
+    return f"<p>{now} UTC. The last run worked on {pictures} in {seconds:.0f} s{rate}.{faces}{broken}</p>{notes}"
+
+
+def _findings(codes: Counter[str]) -> str:
+    if not codes:
+        return ""
+    rows = "".join(
+        f"<li><code>{escape(code)}</code> <b>{count}</b></li>"
+        for code, count in sorted(codes.items(), key=lambda found: (-found[1], found[0]))
+    )
+    return f"<section class='codes'><h2>Findings of preflight</h2><ul>{rows}</ul></section>"
+
+
+def _part(
+    journal: Journal, name: str, title: str, meaning: str, shown: Sequence[Item], count: int, *, is_open: bool
+) -> str:
+    cards = "".join(_card(journal, item) for item in shown)
+    more = count - len(shown)
+    rest = f"<p>and {more} more, in summary.csv</p>" if more else ""
+    opened = " open" if is_open else ""
+    return (
+        f"<details id='{name}'{opened}><summary><h2>{title} <span class='count'>{count}</span></h2></summary>"
+        f"<p>{meaning}</p><div class='cards'>{cards}</div>{rest}</details>\n"
+    )
+
+
+def _card(journal: Journal, item: Item) -> str:
+    outcome = item.outcome
+    word, kind = _WORDS[item.state]
+    output = outcome.get("output")
+    name = escape(item.target if output else item.source)
+    title = f"<a href='{quote(output)}'>{name}</a>" if output else name
+    client = f"<p class='client'>{escape(', '.join(filter(None, (item.client, item.email))))}</p>"
+    reason = f"<p class='reason'>{escape(item.reason)}</p>" if item.reason else ""
+    findings = "".join(
+        f"<li><code>{escape(finding['code'])}</code>{_face(finding)} {escape(finding['message'])}</li>"
+        for finding in outcome.get("findings", [])
+        # A refusal's message is the reason above.
+        if finding["level"] != "note" and finding["message"] not in item.reason
+    )
+    fixes = "".join(f"<li>{escape(fix)}</li>" for fix in outcome.get("fixes", []))
+    return (
+        f"<article class='card'>{_pictures(journal, item)}<div class='text'>"
+        f"<h3>{title}</h3><p><span class='badge {kind}'>{word}</span> {_figures(item)}</p>"
+        f"{client if item.client or item.email else ''}{reason}"
+        f"{f'<ul>{findings}</ul>' if findings else ''}{f'<ul class=fixes>{fixes}</ul>' if fixes else ''}</div></article>"
+    )
+
+
+def _face(finding: Mapping[str, Any]) -> str:
+    return "" if finding["face"] is None else f" face {finding['face']}:"
+
+
+def _pictures(journal: Journal, item: Item) -> str:
+    small = journal.thumbnails(item)
+    if small is None:
+        return "<div class='pair none'><span>no picture</span></div>"
+    cells = "".join(
+        f"<div><img loading='lazy' src='data:image/jpeg;base64,{base64.b64encode(data).decode('ascii')}' "
+        f"alt='{escape(item.target)}, {moment.lower()}'><span>{moment}</span></div>"
+        for moment, data in (("Before", small.before), ("After", small.after))
+        if data is not None
+    )
+    return f"<div class='pair{'' if small.after is not None else ' single'}'>{cells}</div>"
+
+
+def _figures(item: Item) -> str:
+    """Such as "1200 x 900, 2 faces, identity 0.12, colour 0.1, 0.8 s"."""
+    outcome = item.outcome
+    found: list[str] = []
+    if outcome.get("width"):
+        found.append(f"{outcome['width']} &times; {outcome['height']} px")
+    faces = outcome.get("faces") or []
+    restored = sum(face["status"] == "restored" for face in faces)
+    if faces:
+        whole = (
+            f"{restored} of {len(faces)} faces" if restored < len(faces) else f"{restored} face{'s'[: restored != 1]}"
+        )
+        found.append(f"{whole} restored")
+    measured = (outcome.get("guard") or {}).get("faces") or []
+    for name, title in (("identity", "identity"), ("colour", "skin dE"), ("blotch", "largest dE"), ("seam", "seam")):
+        values = [face[name] for face in measured if face[name] is not None]
+        if values:
+            found.append(f"{title} {max(values):.2f}")
+    seconds = sum(outcome.get("milliseconds", {}).values()) / 1e3
+    if seconds:
+        found.append(f"{seconds:.1f} s")
+    return ", ".join(found)
