@@ -129,7 +129,7 @@ def done_line(language: Language, record: Mapping[str, Any] | None, faces: int) 
         parts = [f"采用“{_PRESETS_ZH.get(preset, preset)}”预设修复，强度 {strength:.0%}", f"{restored} 张面孔"]
         parts += ["保留胶片颗粒"] * grain + ["并修补整幅画面"] * repaired
         return f"{'，'.join(parts)}。"
-    parts = [f"Restored with the preset “{preset}” at {strength:.0%} strength", _faces(restored)]
+    parts = [f'Restored with the preset "{preset}" at {strength:.0%} strength', _faces(restored)]
     parts += ["film grain kept"] * grain + ["whole picture repaired"] * repaired
     return f"{', '.join(parts)}."
 
@@ -147,20 +147,18 @@ def kept_line(language: Language, figures: Sequence[Mapping[str, Any]], share: f
     zh = language == "zh"
     parts: list[str] = []
     if "identity" in values:
-        text = (
-            "身份差异 {:.2f}（不同的人为 {} 以上）" if zh else "identity distance {:.2f} (other persons: {} and more)"
-        )
+        text = "身份差异 {:.2f}（{} 以上为不同的人）" if zh else "identity {:.2f} ({} and more: another person)"
         parts.append(text.format(values["identity"], _PERSONS_DIFFER))
     if shares is not None:
         parts.append(f"五官比例变化不超过 {shares:.1%}" if zh else f"proportions within {shares:.1%}")
     if "colour_skin" in values:
-        text = "肤色差异 ΔE {:.1f}" if zh else "skin tone within ΔE {:.1f}"
+        text = "肤色差异 ΔE {:.1f}" if zh else "skin tone ΔE {:.1f}"
         parts.append(text.format(values["colour_skin"]))
     if "plastic_skin" in values:
         text = "皮肤磨平 {:.0f}%" if zh else "{:.0f}% of the skin smoothed"
         parts.append(text.format(values["plastic_skin"]))
     if share is not None:
-        parts.append(f"画面 {share:.0%} 保持原样" if zh else f"{share:.0%} of the picture as it was")
+        parts.append(f"画面 {share:.0%} 保持原样" if zh else f"{share:.0%} of the picture untouched")
     if not parts:
         return ""
     return f"保留情况：{'；'.join(parts)}。" if zh else f"Kept: {', '.join(parts)}."

@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
@@ -22,11 +22,12 @@ from likeness.errors import ConfigError
 
 __all__ = ["Typeface", "find_typeface"]
 
-# Fonts with Chinese glyphs, as systems bring them, best first; then whatever else there is.
-_PREFERRED = (
+# Fonts as systems bring them, best first; then whatever else there is.
+_CHINESE = (
     "NotoSansCJK", "NotoSansSC", "SourceHanSans", "PingFang", "msyh", "MiSans", "HarmonyOS", "Hiragino Sans GB", "STHeiti",
     "simhei", "wqy-microhei", "wqy-zenhei", "DroidSansFallback", "uming", "ukai", "simsun", "Arial Unicode", "unifont",
 )  # fmt: skip
+_OTHERS = ("NotoSans-", "Inter", "segoeui.", "HelveticaNeue", "Roboto-", "Arial.", "LiberationSans-", "DejaVuSans.")
 
 _SUFFIXES = {".ttf", ".otf", ".ttc", ".otc"}
 
@@ -83,7 +84,8 @@ def find_typeface(text: str, font: Path | None = None) -> Typeface:
     missing = own.missing(text)
     if not missing:
         return own
-    for path in _system_fonts():
+    chinese = any(letter >= "\u2e80" for letter in missing)
+    for path in _system_fonts(_CHINESE if chinese else _OTHERS):
         for face in _faces_of(path):
             if not face.missing(missing) and not face.missing(text):
                 return face
@@ -141,8 +143,8 @@ def _loaded(data: bytes, index: int, size: float, weight: float) -> ImageFont.Fr
     return font
 
 
-def _system_fonts() -> list[Path]:
-    """Font files of the system, those with Chinese glyphs first."""
+def _system_fonts(preferred: Sequence[str]) -> list[Path]:
+    """Font files of the system, those whose names begin with the preferred ones first."""
     found: set[Path] = set()
     for folder in _folders():
         for place, _, names in os.walk(folder):
@@ -150,9 +152,9 @@ def _system_fonts() -> list[Path]:
 
     def rank(path: Path) -> tuple[int, bool, str]:
         name = path.name.lower()
-        places = [place for place, wanted in enumerate(_PREFERRED) if name.startswith(wanted.lower())]
+        places = [place for place, wanted in enumerate(preferred) if name.startswith(wanted.lower())]
         plain = "regular" in name or name.startswith(("msyh.", "pingfang"))
-        return (places[0] if places else len(_PREFERRED), not plain, str(path))
+        return (places[0] if places else len(preferred), not plain, str(path))
 
     return sorted(found, key=rank)
 

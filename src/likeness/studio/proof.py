@@ -139,13 +139,12 @@ def make_proof(
         unit = size.width / before.size.width
         boxes = [_times(face.box, unit) for face in faces]
         shown = [watermarked(pixels, options.watermark, typeface, boxes) for pixels in shown]
-        # Enlarged places are small and all face: marked in full.
         places = [
             tuple(
                 replace(
                     detail,
-                    before=watermarked(detail.before, options.watermark, typeface),
-                    after=watermarked(detail.after, options.watermark, typeface),
+                    before=watermarked(detail.before, options.watermark, typeface, close=True),
+                    after=watermarked(detail.after, options.watermark, typeface, close=True),
                 )
                 for detail in face
             )

@@ -52,7 +52,7 @@ def sharpen(pixels: Pixels, factor: float) -> tuple[Pixels, Sharpening]:
     Unsharp masking of the luma with the sigma of half an original pixel, its amount in proportion to the enlargement. Three
     things keep it gentle. It works only where the fine band is stronger than the picture's noise, which is measured where
     the picture is quietest, so that grain is not raised. No pixel leaves the range of luma around it, so that edges get
-    steeper without a line beside them. And the result is measured: the amount is halved until edges overshoot by less
+    steeper without a line beside them. And the result is measured: the amount is lowered until edges overshoot by less
     than `OVERSHOOT_LIMIT`.
 
     Args:
@@ -80,7 +80,7 @@ def sharpen(pixels: Pixels, factor: float) -> tuple[Pixels, Sharpening]:
         found = max(0.0, float(values.mean())) if len(values) >= 50 else None
         if found is None or found < OVERSHOOT_LIMIT or amount < 0.05:
             break
-        amount /= 2
+        amount *= 0.7
     return sharpened, Sharpening(amount=amount, overshoot=found, area=float(gate.mean()))
 
 

@@ -142,9 +142,9 @@ class _Canvas:
         colour: tuple[int, int, int] = _INK,
     ) -> None:
         """Texts beside each other at their x."""
-        height = round(1.5 * size)
+        height = round(1.55 * size)
         self._reserve(height)
-        self._last = self._y + round(1.08 * size)
+        self._last = self._y + round(1.05 * size)
         font = self._typeface.at(size, bold=bold)
         for place, (x, text) in enumerate(texts):
             end = texts[place + 1][0] - _GAP if place + 1 < len(texts) else self._width - self._margin
@@ -160,7 +160,11 @@ class _Canvas:
         self._y += round(1.5 * room)
 
     def paragraph(self, text: str, size: int, colour: tuple[int, int, int]) -> None:
-        """Lines broken at the width."""
+        """One line, set a little smaller if that makes it fit; what is longer still is broken at the width."""
+        wide = self._typeface.at(size).getlength(text)
+        room = self._width - 2 * self._margin
+        if room < wide <= room / 0.75:
+            size = int(size * room / wide)
         for line in _broken(text, self._typeface, size, self._width - 2 * self._margin):
             self.row([(self._margin, line)], size, colour=colour)
 

@@ -22,7 +22,9 @@ _ON_FACES = 0.5
 _ANGLE = 30.0
 
 
-def watermarked(pixels: Pixels, text: str, typeface: Typeface, faces: Sequence[Box] = ()) -> Pixels:
+def watermarked(
+    pixels: Pixels, text: str, typeface: Typeface, faces: Sequence[Box] = (), *, close: bool = False
+) -> Pixels:
     """A picture with a text tiled over it.
 
     White letters with a dark rim show on every ground. Rows are set off against each other, so that no straight band of the
@@ -33,10 +35,11 @@ def watermarked(pixels: Pixels, text: str, typeface: Typeface, faces: Sequence[B
         text: one line.
         typeface: a font that has its characters.
         faces: where the text is softer.
+        close: whether the picture is a small, enlarged part: the text is larger in it then, and softer everywhere.
     """
     height, width = pixels.shape[:2]
-    letters, rims = _tiled(text, typeface, width, height)
-    opacity = np.full((height, width), _OPACITY, np.float32)
+    letters, rims = _tiled(text, typeface, width, height, 0.07 if close else 0.034)
+    opacity = np.full((height, width), _OPACITY * (_ON_FACES if close else 1.0), np.float32)
     for face in faces:
         opacity = np.minimum(opacity, _OPACITY * (1 - (1 - _ON_FACES) * _oval(face, width, height)))
     shade = pixels * (1 - opacity * rims * np.float32(0.7))[..., None]
@@ -44,9 +47,11 @@ def watermarked(pixels: Pixels, text: str, typeface: Typeface, faces: Sequence[B
     return np.clip(shade * (1 - cover) + cover, 0.0, 1.0)
 
 
-def _tiled(text: str, typeface: Typeface, width: int, height: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-    """Letters, and what surrounds them, H x W in [0, 1]."""
-    size = max(11.0, 0.034 * max(width, height))
+def _tiled(
+    text: str, typeface: Typeface, width: int, height: int, share: float
+) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Letters, ``share`` of the long side high, and what surrounds them, H x W in [0, 1]."""
+    size = max(11.0, share * max(width, height))
     font = typeface.at(size, bold=True)
     # Turned afterwards, so the canvas has to hold the picture's diagonal.
     side = int(np.hypot(width, height)) + 2

@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from likeness.errors import ConfigError
+from likeness.imaging.image import Image
+from likeness.studio.captions import WORDS, done_line, kept_line, read_report, record_of, untouched
+
+FIGURES: list[dict[str, Any]] = [
+    {"name": "identity", "before": None, "after": 0.1254},
+    {"name": "face_shape", "before": 0.858, "after": 0.8512},
+    {"name": "nose_length", "before": 0.3, "after": 0.31},
+    {"name": "colour_skin", "before": None, "after": 0.42},
+    {"name": "plastic_skin", "before": None, "after": 3.0},
+    {"name": "iris", "before": 1.0, "after": None},
+]
+
+RECORD = {
+    "preset": "natural",
+    "controls": {"strength": 0.8, "keep_grain": True},
+    "faces": [{"status": "restored"}, {"status": "restored"}, {"status": "skipped"}],
+    "repairs": {},
+}
+
+
+def test_what_was_done() -> None:
+    assert done_line("en", RECORD, 9) == (
+        'Restored with the preset "natural" at 80% strength, 2 faces, film grain kept, whole picture repaired.'
+    )
+    assert done_line("zh", RECORD, 9) == "采用“自然”预设修复，强度 80%，2 张面孔，保留胶片颗粒，并修补整幅画面。"
+    plain = {**RECORD, "controls": {}, "repairs": None, "faces": RECORD["faces"][:1]}
+    assert done_line("en", plain, 9) == 'Restored with the preset "natural" at 100% strength, 1 face.'
+    assert done_line("en", None, 1) == "Portrait restoration: 1 face."
+    assert done_line("zh", None, 3) == "人像修复：3 张面孔。"
+
+
+def test_what_was_kept() -> None:
+    assert kept_line("en", FIGURES, 0.86) == (
+        "Kept: identity 0.13 (0.6 and more: another person), proportions within 3.3%, skin tone ΔE 0.4, 3% of the skin "
+        "smoothed, 86% of the picture untouched."
+    )
+    assert kept_line("zh", FIGURES, 0.86) == (
+        "保留情况：身份差异 0.13（0.6 以上为不同的人）；五官比例变化不超过 3.3%；肤色差异 ΔE 0.4；皮肤磨平 3%；画面 86% 保持原样。"
+    )
+    assert kept_line("en", [], None) == ""
+    assert kept_line("en", FIGURES[:1], None) == "Kept: identity 0.13 (0.6 and more: another person)."
+
+
+def test_both_languages_say_the_same_things() -> None:
+    en, zh = WORDS["en"], WORDS["zh"]
+    assert set(en.details) == set(zh.details) == set(en.notes) == set(zh.notes)
+    for words in (en, zh):
+        assert "{number}" in words.enlarged
+        assert "{name}" in words.title
+        assert "{percent}" in words.position
+
+
+def test_the_untouched_share() -> None:
+    before = np.full((10, 10, 3), 0.5, np.float32)
+    after = before.copy()
+    after[:3] += 0.1
+    after[3:5] += 1 / 255
+    assert untouched(Image(pixels=before), Image(pixels=after)) == pytest.approx(0.7)
+    assert untouched(Image(pixels=before), Image(pixels=after[:5])) is None
+
+
+def test_the_record_of_a_picture(tmp_path: Path) -> None:
+    path = tmp_path / "report.json"
+    pictures = [
+        {"input": "in/a.jpg", "output": "out/a.jpg", "faces": []},
+        {"input": "in/b.jpg", "output": None, "faces": []},
+    ]
+    path.write_text(json.dumps({"preset": "natural", "controls": {"strength": 1.0}, "pictures": pictures}))
+    report = read_report(path)
+    found = record_of(report, Path("in/a.jpg"), Path("out/a.jpg"))
+    assert found is not None
+    assert found["preset"] == "natural"
+    # The results were moved since: input and name say which it is.
+    assert record_of(report, Path("in/a.jpg"), Path("elsewhere/a.jpg")) is not None
+    assert record_of(report, Path("other/a.jpg"), Path("elsewhere/a.jpg")) is None
+    assert record_of(report, Path("in/b.jpg"), Path("out/b.jpg")) is None
+
+
+def test_what_is_no_report_is_a_sentence(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="cannot be read"):
+        read_report(tmp_path / "missing.json")
+    path = tmp_path / "x.json"
+    path.write_text("{")
+    with pytest.raises(ConfigError, match="is no report"):
+        read_report(path)
+    path.write_text('{"pictures": 3}')
+    with pytest.raises(ConfigError, match="it has no pictures"):
+        read_report(path)
