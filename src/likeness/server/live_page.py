@@ -27,17 +27,21 @@ PAGE_FILES: dict[str, str] = {
     "live.js": _SCRIPT,
     "look.js": _SCRIPT,
     "loupes.js": _SCRIPT,
+    "many.css": _STYLE,
     "marks.js": _SCRIPT,
     "open.js": _SCRIPT,
     "panel.js": _SCRIPT,
+    "queue.js": _SCRIPT,
     "report.js": _SCRIPT,
     "said.js": _SCRIPT,
     "sample.jpg": "image/jpeg",
     "stage.js": _SCRIPT,
+    "staging.js": _SCRIPT,
     "style.css": _STYLE,
     "take.js": _SCRIPT,
     "tile.js": _SCRIPT,
     "words.js": _SCRIPT,
+    "words_many.js": _SCRIPT,
 }
 """Every file of the page with its media type. A request names one of them or gets nothing."""
 

@@ -24,6 +24,9 @@ export class Problem extends Error {
       "out-of-memory": "error.memory",
       unexpected: "error.unexpected",
       camera: "error.camera",
+      sending: "error.sending",
+      "storage-full": "error.storage",
+      "resolution-low": "error.print",
     }[this.code];
     if (key) return t(key, { ...limits, ...this.values });
     return this.message || t("error.unexpected");
@@ -98,8 +101,39 @@ export async function evidence(id, look, face) {
   return (await answered(`/live/pictures/${id}/evidence`, json({ ...look, face }))).json();
 }
 
-export async function download(id, look, kind) {
-  const answer = await answered(`/live/pictures/${id}/files/${kind}`, json(look));
+export async function job(id) {
+  return (await answered(`/v1/jobs/${id}`)).json();
+}
+
+export async function deleteJob(id) {
+  await answered(`/v1/jobs/${id}`, { method: "DELETE" });
+}
+
+export async function againPicture(id, number, fields) {
+  const form = new FormData();
+  for (const [name, value] of Object.entries(fields)) form.append(name, typeof value === "object" ? JSON.stringify(value) : String(value));
+  return (await answered(`/v1/jobs/${id}/pictures/${number}`, { method: "POST", body: form })).json();
+}
+
+/** Send a job's form; `fetch` does not tell how far an upload is, so this is the older way. */
+export function startJob(form, progress) {
+  return new Promise((resolve, reject) => {
+    const request = new XMLHttpRequest();
+    request.open("POST", "/v1/jobs");
+    request.responseType = "json";
+    request.upload.addEventListener("progress", (event) => event.lengthComputable && progress(event.loaded / event.total));
+    request.addEventListener("error", () => reject(new Problem("sending", 0, "")));
+    request.addEventListener("load", () => {
+      const told = request.response ?? {};
+      if (request.status === 202) resolve(told);
+      else reject(new Problem(told.code ?? "unexpected", request.status, told.detail ?? ""));
+    });
+    request.send(form);
+  });
+}
+
+export async function download(id, look, kind, options) {
+  const answer = await answered(`/live/pictures/${id}/files/${kind}`, json({ ...look, ...options }));
   const name = /filename\*=UTF-8''([^;]+)/.exec(answer.headers.get("Content-Disposition") ?? "");
   return { blob: await answer.blob(), name: name ? decodeURIComponent(name[1]) : `likeness.${kind}` };
 }

@@ -7,9 +7,11 @@ import { Loupes } from "./loupes.js";
 import { Marks } from "./marks.js";
 import { openWays } from "./open.js";
 import { Panel } from "./panel.js";
+import { Queue } from "./queue.js";
 import { Report } from "./report.js";
 import { Stage } from "./stage.js";
 import { Take } from "./take.js";
+import "./words_many.js";
 import { applyWords, currentLanguage, firstLanguage, onLanguage, setLanguage, t } from "./words.js";
 
 const element = (id) => document.getElementById(id);
@@ -54,6 +56,7 @@ class Page {
       onProblem: (error) => this.problem(error),
       announce: (text) => this.announce(text),
     });
+    this.queue = new Queue({ about, getLook: () => this.store.look, onProblem: (error) => this.problem(error) });
     this.store.onChange(({ moving, event }) => {
       this.live.change(this.store.look, { moving, event });
       this.showFaces();
@@ -79,6 +82,15 @@ class Page {
     }
     for (const button of document.querySelectorAll("[data-zoom]")) {
       button.addEventListener("click", () => this.zoom(button.dataset.zoom));
+    }
+    for (const name of ["one", "many"]) {
+      element(`tab-${name}`).addEventListener("click", () => this.tab(name));
+      element(`tab-${name}`).addEventListener("keydown", (event) => {
+        if (!["ArrowLeft", "ArrowRight"].includes(event.key)) return;
+        const other = name === "one" ? "many" : "one";
+        this.tab(other);
+        element(`tab-${other}`).focus();
+      });
     }
     element("undo").addEventListener("click", () => this.store.undo());
     element("redo").addEventListener("click", () => this.store.redo());
@@ -106,6 +118,20 @@ class Page {
       if (this.picture) api.leave(this.picture.id);
     });
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.stage.draw());
+  }
+
+  /** Show one of the two ways of working. */
+  tab(name) {
+    for (const other of ["one", "many"]) {
+      const on = other === name;
+      element(other).hidden = !on;
+      const button = element(`tab-${other}`);
+      button.setAttribute("aria-selected", String(on));
+      button.tabIndex = on ? 0 : -1;
+    }
+    element("open-another").hidden = name === "many" || !this.picture;
+    if (name === "one") this.stage.resize();
+    history.replaceState(null, "", name === "many" ? "#many" : "#");
   }
 
   key(event, before) {
@@ -139,7 +165,15 @@ class Page {
   }
 
   async openFiles(files) {
-    if (!element("one").hidden) await this.open(files[0]);
+    if (element("one").hidden) {
+      this.queue.staging.add(files);
+    } else if (files.length > 1) {
+      // Several at once are work for the queue.
+      this.tab("many");
+      this.queue.staging.add(files);
+    } else {
+      await this.open(files[0]);
+    }
   }
 
   async open(file) {
@@ -324,7 +358,8 @@ setLanguage(firstLanguage());
 applyWords(document);
 try {
   const page = new Page(await api.about());
-  await page.resume();
+  if (location.hash === "#many") page.tab("many");
+  await Promise.all([page.resume(), page.queue.resume()]);
   document.body.classList.add("ready");
 } catch (error) {
   element("problem-text").textContent = error.sentence ?? String(error);

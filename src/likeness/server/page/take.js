@@ -2,9 +2,11 @@
 
 import * as api from "./api.js";
 import { el } from "./dom.js";
-import { t } from "./words.js";
+import { currentLanguage, t } from "./words.js";
 
 const KINDS = ["web", "print", "png", "proof"];
+const SIDES = [512, 1080, 2048, 4096];
+const PAPERS = [1, 1.5, 2, [100, 150], [130, 180], [200, 300]];
 
 export class Take {
   constructor({ store, onBusy, onProblem, announce }) {
@@ -21,7 +23,7 @@ export class Take {
             this.lock(true);
             onBusy("busy.file");
             try {
-              const { blob, name } = await api.download(this.picture.id, this.store.look, kind);
+              const { blob, name } = await api.download(this.picture.id, this.store.look, kind, this.options());
               save(blob, name);
               announce(t("download.done", { name }));
             } catch (error) {
@@ -35,7 +37,20 @@ export class Take {
         el("span", { "data-t": `take.${kind}.for` }),
       ),
     );
-    this.holder.append(el("h2", { class: "sr", "data-t": "take.title" }), ...this.buttons);
+    this.side = choice("take.side", SIDES, (side) => `${side} px`, 2048);
+    this.paper = choice("take.paper", PAPERS, (paper) => (Array.isArray(paper) ? paper.map((mm) => mm / 10).join(" × ") + " cm" : `${paper} ×`), 1.5);
+    this.holder.append(el("h2", { class: "sr", "data-t": "take.title" }), ...this.buttons, this.side, this.paper);
+  }
+
+  /** How files are made, besides the look. */
+  options() {
+    const paper = PAPERS[this.paper.selectedIndex];
+    return {
+      preset: this.store.preset,
+      language: currentLanguage(),
+      side: SIDES[this.side.selectedIndex],
+      ...(Array.isArray(paper) ? { millimetres: paper } : { scale: paper }),
+    };
   }
 
   open(picture) {
@@ -53,4 +68,12 @@ export function save(blob, name) {
   const link = el("a", { href: url, download: name });
   link.click();
   setTimeout(() => URL.revokeObjectURL(url), 60000);
+}
+
+function choice(label, values, shown, chosen) {
+  return el(
+    "select",
+    { "data-label": label, id: label.replace(".", "-") },
+    ...values.map((value) => el("option", { selected: value === chosen }, shown(value))),
+  );
 }
