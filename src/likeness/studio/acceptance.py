@@ -346,7 +346,11 @@ def _from_row(row: CsvRow, name: str) -> Entry:
         raise ConfigError(f'{where}: the answer "{cells["answer"]}" is none of {", ".join(known)}')
     try:
         day = date.fromisoformat(cells["day"]) if cells["day"] else _today()
-        recorded = datetime.fromisoformat(cells["recorded"]).isoformat() if cells["recorded"] else _now()
+        recorded = (
+            datetime.fromisoformat(cells["recorded"]).isoformat(timespec="milliseconds")
+            if cells["recorded"]
+            else _now()
+        )
     except ValueError as error:
         raise ConfigError(
             f"{where}: a day is written as 2026-11-21, not {cells['day'] or cells['recorded']}"
