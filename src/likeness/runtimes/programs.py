@@ -36,10 +36,18 @@ class Programs:
         device: where the network is.
         sizes: batch sizes; others are padded or split (`next_batch`).
         exact: whether float32 convolutions must be float32 (`float32_arithmetic`).
+        capture: whether to capture graphs; None for: on CUDA. Where that fails, the network is launched piece by piece.
     """
 
     def __init__(
-        self, network: nn.Module, side: int, device: torch.device, sizes: Sequence[int], *, exact: bool
+        self,
+        network: nn.Module,
+        side: int,
+        device: torch.device,
+        sizes: Sequence[int],
+        *,
+        exact: bool,
+        capture: bool | None = None,
     ) -> None:
         self._network = network
         self._side = side
@@ -50,6 +58,7 @@ class Programs:
         self._programs: dict[int, _Program] = {}
         self._idle: dict[int, list[_Staging]] = {size: [] for size in self._sizes}
         on_cuda = device.type == "cuda"
+        self._captures = on_cuda if capture is None else capture
         self._stream = torch.cuda.Stream(device) if on_cuda else None
         self._pool = torch.cuda.graph_pool_handle() if on_cuda else None
 
@@ -57,6 +66,11 @@ class Programs:
     def sizes(self) -> tuple[int, ...]:
         """The batch sizes in use, rising; those that the device had no memory for are left out once that was seen."""
         return self._sizes
+
+    @property
+    def captures(self) -> bool:
+        """Whether graphs are captured; false once that failed."""
+        return self._captures
 
     def prepare(self, sizes: Sequence[int] | None = None) -> None:
         """Make the programs for these sizes, or for all, now rather than at their first use."""
@@ -111,11 +125,10 @@ class Programs:
         program = self._programs.get(size)
         if program is None:
             try:
-                program = _Program(self._network, size, self._side, self._device)
-                with float32_arithmetic(convolutions=self._exact):
-                    if self._stream is not None and self._pool is not None:
-                        program.capture(self._stream, self._pool)
-            except torch.cuda.OutOfMemoryError:
+                program = _Program(self._network, size, self._side, self._device, exact=self._exact)
+                if self._captures:
+                    program.capture(self._stream, self._pool)
+            except torch.OutOfMemoryError:
                 smaller = tuple(other for other in self._sizes if other < size)
                 if not smaller:
                     raise ConfigError(
@@ -124,6 +137,12 @@ class Programs:
                 _log.warning("the CUDA device has no memory for %d faces at once; %d then", size, smaller[-1])
                 self._sizes = smaller
                 return None
+            except RuntimeError as error:
+                if not self._captures:
+                    raise
+                _log.warning("no CUDA graph can be captured (%s); launching piece by piece is slower", error)
+                self._captures = False
+                return self._program(size)
             self._programs[size] = program
         return program
 
@@ -136,27 +155,30 @@ class Programs:
 class _Program:
     """The network at one batch size, between two buffers on the device."""
 
-    def __init__(self, network: nn.Module, size: int, side: int, device: torch.device) -> None:
+    def __init__(self, network: nn.Module, size: int, side: int, device: torch.device, *, exact: bool) -> None:
         self._network = network
+        self._exact = exact
         self._graph: torch.cuda.CUDAGraph | None = None
         self.faces = torch.zeros(size, 3, side, side, device=device)
         self.restored = torch.empty_like(self.faces)
 
-    def capture(self, stream: torch.cuda.Stream, pool: Any) -> None:
+    def capture(self, stream: torch.cuda.Stream | None, pool: Any) -> None:
         """Record what the network does, to be replayed without the cost of launching it piece by piece."""
-        for _ in range(_WARM_UPS):
-            self._network(self.faces)
-        graph = torch.cuda.CUDAGraph()
-        # Other threads may use the device meanwhile; "thread_local" lets them.
-        with torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
-            restored = self._network(self.faces)
+        with float32_arithmetic(convolutions=self._exact):
+            for _ in range(_WARM_UPS):
+                self._network(self.faces)
+            graph = torch.cuda.CUDAGraph()
+            # Other threads may use the device meanwhile; "thread_local" lets them.
+            with torch.cuda.graph(graph, pool=pool, stream=stream, capture_error_mode="thread_local"):
+                restored = self._network(self.faces)
         self._graph, self.restored = graph, restored
 
     def run(self) -> None:
-        if self._graph is None:
-            self.restored = self._network(self.faces)
-        else:
+        if self._graph is not None:
             self._graph.replay()
+            return
+        with float32_arithmetic(convolutions=self._exact):
+            self.restored = self._network(self.faces)
 
 
 class _Staging:

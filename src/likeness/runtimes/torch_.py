@@ -56,7 +56,7 @@ class TorchRuntime:
 
     Raises:
         MissingExtraError: if PyTorch is not installed.
-        ConfigError: if there is no such device or precision, or a batch size is below 1.
+        ConfigError: if there is no such device or precision, its memory is too small, or a batch size is below 1.
     """
 
     def __init__(
@@ -93,7 +93,10 @@ class TorchRuntime:
         self._filters: Filters = filters or ("pooled" if on_cuda else "depthwise")
         self._lock = threading.Lock()
         self._exact: InferenceGpen | None = None
-        self._network = self._make(self._precision)
+        try:
+            self._network = self._make(self._precision)
+        except torch.OutOfMemoryError:
+            raise ConfigError("the CUDA device has too little free memory for this network: use --device cpu") from None
         exact = self._precision == "f32"
         self._programs = Programs(self._network, config.size, self._device, sizes, exact=exact)
 
@@ -106,7 +109,8 @@ class TorchRuntime:
         """One line for reports: library, device and precision."""
         torch = self._torch
         name = f"cuda ({torch.cuda.get_device_name(self._device)})" if self._device.type == "cuda" else "cpu"
-        return f"PyTorch {torch.__version__}, {name}, {self._precision}"
+        slower = ", without graphs" if self._device.type == "cuda" and not self._programs.captures else ""
+        return f"PyTorch {torch.__version__}, {name}, {self._precision}{slower}"
 
     @property
     def precision(self) -> Literal["f32", "bf16", "f16"]:
