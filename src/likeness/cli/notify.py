@@ -198,7 +198,7 @@ def _text(message: EmailMessage) -> str:
     """A mail as a person reads it: headers, and the text part."""
     heads = "\n".join(f"{name}: {message[name]}" for name in ("From", "To", "Reply-To", "Subject"))
     body = message.get_body(("plain",))
-    text = body.get_content() if isinstance(body, EmailMessage) else ""
+    text = body.get_content().replace("\r\n", "\n") if isinstance(body, EmailMessage) else ""
     rule = "-" * 76
     return f"{rule}\n{heads}\n\n{text.rstrip()}\n{rule}"
 

@@ -134,11 +134,11 @@ def _serve(session: ReviewSession, flags: Namespace, console: Console) -> None:
         shown = f"[{flags.host}]" if ":" in flags.host else flags.host
         if not local:
             console.warn("everybody in this network who has the address can rate; it is not encrypted")
-        console.notice(f"raters open http://{shown}:{port}/{key and f'#key={key}'}   (Ctrl-C ends)")
-        app = make_app(session, hosts=(*_LOCAL, "[::1]") if local else (), key=key)
-        server = uvicorn.Server(uvicorn.Config(app, log_level="debug" if console.verbosity > 1 else "warning"))
-        # uvicorn ends in order on Ctrl-C, and then raises it again; here it is how the work is meant to end.
+        # Ctrl-C is how the work is meant to end; uvicorn ends in order on it, and then raises it again.
         with suppress(KeyboardInterrupt):
+            console.notice(f"raters open http://{shown}:{port}/{key and f'#key={key}'}   (Ctrl-C ends)")
+            app = make_app(session, hosts=(*_LOCAL, "[::1]") if local else (), key=key)
+            server = uvicorn.Server(uvicorn.Config(app, log_level="debug" if console.verbosity > 1 else "warning"))
             server.run(sockets=[listening])
     console.say(f"count the votes with: likeness review --report {flags.session}")
 
