@@ -28,7 +28,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TypeAlias, cast
 
-from likeness.batch.owners import Owner, dead_owners
+from likeness.batch.owners import Owner, dead_owners, living_owners
 from likeness.errors import BatchError
 
 __all__ = ["SCHEMA", "STATES", "Finished", "Item", "Journal", "PutCount", "State", "Task", "Thumbnails"]
@@ -401,6 +401,11 @@ class Journal:
         """What `finish` was given."""
         rows = self._rows("SELECT before, after FROM thumbnail WHERE item = ?", (item.id,))
         return Thumbnails(before=rows[0]["before"], after=rows[0]["after"]) if rows else None
+
+    @property
+    def alone(self) -> bool:
+        """Whether no other process or object of this machine has this journal open."""
+        return all(name == self._owner.name for name in living_owners(self._owners))
 
     # What files hold
 

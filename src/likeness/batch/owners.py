@@ -11,7 +11,7 @@ from pathlib import Path
 
 from likeness.checkpoints.locking import try_lock
 
-__all__ = ["Owner", "dead_owners"]
+__all__ = ["Owner", "dead_owners", "living_owners"]
 
 
 class Owner:
@@ -52,6 +52,16 @@ def _create(path: Path) -> int:
         except FileNotFoundError:  # the last of the others has just removed the folder
             if not path.parent.parent.is_dir():
                 raise
+
+
+def living_owners(folder: Path) -> list[str]:
+    """Names of the workers of this machine that are alive."""
+    here = f"{socket.gethostname()}-"
+    try:
+        names = sorted(path.name for path in folder.iterdir())
+    except FileNotFoundError:
+        return []
+    return [name for name in names if name.startswith(here) and not _is_dead(folder / name)]
 
 
 def dead_owners(folder: Path, names: Sequence[str]) -> list[str]:

@@ -8,11 +8,12 @@ import secrets
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, cast
 
 from likeness.errors import BatchError, ConfigError, ImageReadError, ImageWriteError, LikenessError, MissingExtraError
-from likeness.imaging.files import write_bytes_atomically
+from likeness.imaging.files import TEMPORARY, write_bytes_atomically
 
 __all__ = ["Listed", "Place", "digest", "is_url", "parent_and_name"]
 
@@ -148,7 +149,7 @@ class Place:
                 return
             folder = target.rpartition("/")[0]
             self._files.makedirs(folder, exist_ok=True)
-            part = f"{folder}/.likeness-{secrets.token_hex(6)}.part"
+            part = f"{folder}/{TEMPORARY[0]}{secrets.token_hex(6)}{TEMPORARY[1]}"
             try:
                 self._files.pipe_file(part, data)
                 self._files.mv(part, target)
@@ -256,6 +257,8 @@ def _local_stamp(path: Path) -> str:
 def _remote_stamp(info: dict[str, Any]) -> str:
     tag = info.get("ETag") or info.get("etag")
     when = info.get("LastModified") or info.get("mtime") or info.get("created") or info.get("last_modified")
+    if isinstance(when, datetime):  # some stores say it one way in a listing, and another way of one file
+        when = when.timestamp()
     return str(tag) if tag else f"{info.get('size')}:{when}"
 
 

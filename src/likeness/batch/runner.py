@@ -16,11 +16,11 @@ from likeness.batch.sources import Source
 from likeness.batch.work import FINAL, REVIEW, Result
 from likeness.errors import ConfigError, ControlError, ImageReadError
 from likeness.faces.findings import Limits
-from likeness.imaging.files import output_suffix
+from likeness.imaging.files import TEMPORARY, output_suffix
 from likeness.restore.config import Settings
 from likeness.restore.parallel import map_in_order
 
-__all__ = ["Done", "Plan", "make_tasks", "redo", "run", "settle"]
+__all__ = ["Done", "Plan", "make_tasks", "redo", "run", "settle", "sweep"]
 
 _log = logging.getLogger(__name__)
 
@@ -191,6 +191,19 @@ def redo(journal: Journal, output: Place, *, failed: bool = False, missing: bool
         for item in list(journal.items(group=group, states=[FINAL, REVIEW])):
             if item.outcome.get("output") not in there:
                 count += journal.requeue(item)
+    return count
+
+
+def sweep(journal: Journal, output: Place) -> int:
+    """Remove temporary files that a killed process left among the results; how many. Not while another process is at work,
+    whose they might be; stores whose objects appear whole have none."""
+    if output.path is None or not journal.alone:
+        return 0
+    count = 0
+    for folder in (FINAL, REVIEW):
+        for part in (output.path / folder).rglob(f"{TEMPORARY[0]}*{TEMPORARY[1]}"):
+            part.unlink(missing_ok=True)
+            count += 1
     return count
 
 

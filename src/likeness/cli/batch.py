@@ -129,6 +129,7 @@ class _Run:
 
     def run(self) -> int:
         from likeness.batch.journal import Journal
+        from likeness.batch.runner import sweep
 
         options = self._options
         with Journal(options.journal) as journal, _stopping(self._stop, self._console):
@@ -136,6 +137,7 @@ class _Run:
             try:
                 self._list(journal)
                 begun = True
+                sweep(journal, self._output)
                 self._queue_again(journal)
                 self._work(journal)
                 while options.watch is not None and not self._stop.wait(options.watch):

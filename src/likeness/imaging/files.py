@@ -23,6 +23,7 @@ __all__ = [
     "DEFAULT_MAX_PIXELS",
     "SUFFIXES_READ",
     "SUFFIXES_WRITE",
+    "TEMPORARY",
     "PictureSource",
     "encode_image",
     "is_picture",
@@ -45,6 +46,9 @@ SUFFIXES_WRITE = frozenset(suffix for file_format in FORMATS for suffix in file_
 
 SUFFIXES_READ = SUFFIXES_WRITE | frozenset(_REPLACED)
 """Suffixes that picture files have; `read_image` itself goes by content."""
+
+TEMPORARY = (".likeness-", ".part")
+"""How the names of temporary files begin and end: only a process that was killed leaves one behind."""
 
 PictureSource: TypeAlias = "Path | str | BinaryIO | bytes"
 
@@ -227,7 +231,7 @@ def write_bytes_atomically(data: bytes, target: Path) -> None:
         ImageWriteError: if the folder is missing or may not be written to, or the disk is full.
     """
     # Not `tempfile`: its files are readable by their owner only, while this one gets what the umask says.
-    temporary = target.parent / f".likeness-{secrets.token_hex(6)}.part"
+    temporary = target.parent / f"{TEMPORARY[0]}{secrets.token_hex(6)}{TEMPORARY[1]}"
     try:
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))

@@ -1,0 +1,148 @@
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+
+import pytest
+
+from likeness.batch.lists import read_list
+from likeness.batch.places import Place
+from likeness.batch.sources import find_sources
+from likeness.errors import ConfigError
+from likeness.restore.config import Settings
+
+
+def written(folder: Path, *names: str) -> Path:
+    for name in names:
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_bytes(name.encode())
+    return folder
+
+
+def names(*inputs: str, without: str = "") -> list[str]:
+    return [source.name for source in find_sources(inputs, without=without)]
+
+
+def test_a_folder_with_its_subfolders(tmp_path: Path) -> None:
+    written(tmp_path, "b.jpg", "sub/a.HEIC", "sub/notes.txt", ".trash/x.jpg", "out/final/b.jpg", "._b.jpg")
+    assert names(str(tmp_path), without=str(tmp_path / "out")) == ["b.jpg", "sub/a.HEIC"]
+    assert names(f"file://{tmp_path}/sub") == ["a.HEIC"]
+
+
+def test_patterns_keep_the_folders_below_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    written(tmp_path, "in/b.jpg", "in/sub/a.jpg", "in/sub/c.png", "in/[1].jpg")
+    assert names(f"{tmp_path}/in/**/*.jpg") == ["[1].jpg", "b.jpg", "sub/a.jpg"]
+    monkeypatch.chdir(tmp_path / "in")
+    assert names("s*/*.png") == ["sub/c.png"]
+    assert names("[1].jpg") == ["[1].jpg"], "a file of that name is no pattern"
+
+
+def test_what_holds_no_picture_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="holds no picture"):
+        find_sources([str(tmp_path)])
+    with pytest.raises(ConfigError, match="holds no picture"):
+        find_sources([f"{tmp_path}/*.jpg"])
+    assert find_sources([str(tmp_path), f"{tmp_path}/*.jpg"], allow_none=True) == ()
+
+
+def test_two_pictures_of_one_name_are_refused(tmp_path: Path) -> None:
+    written(tmp_path, "a/x.jpg", "b/X.jpg")
+    with pytest.raises(ConfigError, match="same name"):
+        find_sources([str(tmp_path / "a"), str(tmp_path / "b")])
+    assert len(find_sources([str(tmp_path / "a"), str(tmp_path / "a" / "x.jpg")])) == 1, "named twice, taken once"
+
+
+def test_a_list_with_clients_and_settings(tmp_path: Path) -> None:
+    written(tmp_path, "sub/a.jpg", "b.jpg")
+    (tmp_path / "list.csv").write_text(
+        "File,Client,Email,preset,strength,eye,latent_step_decay,keep_grain,balance\n"
+        "sub/a.jpg,Ann,ann@example.org,natural,0.5,1.4,,yes,0.5\n"
+        "\n"
+        "b.jpg,,,,,,0.04,,\n"
+        "gone.jpg,Bob,,,,,,,\n"
+    )
+    ann, second, gone = find_sources([str(tmp_path / "list.csv")])
+    assert (ann.name, ann.client, ann.email) == ("sub/a.jpg", "Ann", "ann@example.org")
+    assert ann.settings == Settings(
+        preset="natural", strength=0.5, face_mask_weights={"eye": 1.4}, keep_grain=True, balance=0.5
+    )
+    assert second.settings == Settings(latent_step_decay=0.04)
+    assert gone.stamp == "", "told when its turn comes: one missing file does not stop the others"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    [
+        ("name,preset\nx.jpg,natural\n", "no column file"),
+        ("file\n", "lists no picture"),
+        ("file,strength\na.jpg,2\n", "line 2: strength must be between 0 and 1"),
+        ("file,strength\na.jpg,much\n", 'line 2: strength must be a number, not "much"'),
+        ("file,eye\na.jpg,big\n", "line 2: eye must be a number"),
+        ("file,preset\na.jpg,pretty\n", "unknown preset"),
+        ("file,model\na.jpg,other\n", "the same for the whole run"),
+        ("file,path\na.jpg,b.jpg\n", "two columns for file"),
+        ("file,client\n,Ann\n", "line 2: the column file is empty"),
+        ("file,client\na.jpg,Ann,Bob\n", "line 2: more cells"),
+    ],
+)
+def test_lists_that_cannot_be_used(text: str, sentence: str) -> None:
+    with pytest.raises(ConfigError, match=sentence):
+        read_list(text.encode(), name="list.csv")
+
+
+def test_lists_as_programs_write_them(caplog: pytest.LogCaptureFixture) -> None:
+    semicolons = read_list("\ufefffile;eye\r\na.jpg;1,2\r\n".encode(), name="x.csv")
+    assert semicolons[0].settings.face_mask_weights == {"eye": 1.2}
+    chinese = read_list("file,client\n王.jpg,王芳\n".encode("gb18030"), name="x.csv")
+    assert (chinese[0].file, chinese[0].client) == ("王.jpg", "王芳")
+    with caplog.at_level(logging.WARNING):
+        read_list(b"file,order,strenght\na.jpg,7,0.5\n", name="x.csv")
+    assert "order is not used" in caplog.text
+    assert "did you mean strength?" in caplog.text
+
+
+def test_a_sidecar_wins_over_the_list(tmp_path: Path) -> None:
+    written(tmp_path, "a.jpg", "b.jpg")
+    (tmp_path / "a.jpg.toml").write_text("strength = 0.3\n[face_mask_weights]\nlip = 0.5\n")
+    (tmp_path / "b.jpg.json").write_text('{"preset": "film-scan"}')
+    (tmp_path / "list.csv").write_text("file,strength,eye\na.jpg,0.9,1.2\n")
+    first, second = find_sources([str(tmp_path)])
+    assert first.settings == Settings(strength=0.3, face_mask_weights={"lip": 0.5})
+    assert second.settings == Settings(preset="film-scan")
+    (listed,) = find_sources([str(tmp_path / "list.csv")])
+    assert listed.settings == Settings(strength=0.3, face_mask_weights={"eye": 1.2, "lip": 0.5})
+
+
+def test_sidecars_that_cannot_be_used(tmp_path: Path) -> None:
+    written(tmp_path, "a.jpg")
+    sidecar = tmp_path / "a.jpg.toml"
+    for text, sentence in (
+        ("strength = 3", "strength must be between"),
+        ("threads = 2", "the same for the whole run"),
+        ("eye = 2", "unknown key"),
+    ):
+        sidecar.write_text(text)
+        with pytest.raises(ConfigError, match=rf"a\.jpg\.toml.*{sentence}"):
+            find_sources([str(tmp_path)])
+    (tmp_path / "a.jpg.json").write_text("{}")
+    with pytest.raises(ConfigError, match="two sidecars"):
+        find_sources([str(tmp_path)])
+
+
+@pytest.mark.parametrize("scheme", ["memory", "s3"])
+def test_the_same_from_a_store(scheme: str, request: pytest.FixtureRequest) -> None:
+    root = "memory://sources" if scheme == "memory" else f"s3://{request.getfixturevalue('bucket')}/sources"
+    place = Place(root)
+    place.write(b"a", "in/sub/a.jpg")
+    place.write(b"b", "in/b.png")
+    place.write(b"strength = 0.2", "in/b.png.toml")
+    place.write(b"x", "in/out/final/b.png")
+    place.write(b"file,client\nsub/a.jpg,Ann\n", "in/list.csv")
+    second, first = find_sources([f"{root}/in"], without=f"{root}/in/out")
+    assert (first.name, first.read()) == ("sub/a.jpg", b"a")
+    assert (second.url, second.settings.strength) == (f"{root}/in/b.png", 0.2)
+    assert names(f"{root}/in/sub/*.jpg") == ["a.jpg"]
+    (listed,) = find_sources([f"{root}/in/list.csv"])
+    assert (listed.name, listed.client, listed.url, listed.stamp) == ("sub/a.jpg", "Ann", first.url, first.stamp)
+    (single,) = find_sources([f"{root}/in/b.png"])
+    assert single.settings.strength == 0.2
