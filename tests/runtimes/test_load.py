@@ -9,6 +9,8 @@ import pytest
 
 from likeness.checkpoints.store import Store
 from likeness.errors import ConfigError
+from likeness.runtimes import load
+from likeness.runtimes.batching import BatchingRuntime
 from likeness.runtimes.load import load_runtime
 from likeness.runtimes.torch_ import TorchRuntime
 
@@ -33,6 +35,30 @@ def test_a_missing_device_is_one_sentence(tiny_model: Path) -> None:
         load_runtime(Store(), tiny_model, device="cuda")
     with pytest.raises(ConfigError, match='not "tpu"'):
         load_runtime(Store(), tiny_model, device="tpu")  # type: ignore[arg-type]
+
+
+def test_a_pytorch_without_cuda_is_told_from_a_machine_without_a_device(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch = pytest.importorskip("torch")
+    if torch.backends.cuda.is_built():
+        pytest.skip("this PyTorch was built with CUDA")
+    monkeypatch.setattr(load, "_driver", lambda: True)
+    with pytest.raises(ConfigError, match="this PyTorch was built without CUDA: install a build with it"):
+        load_runtime(Store(), tiny_model, device="cuda")
+    assert "OpenVINO" in load_runtime(Store(), tiny_model).description
+
+
+def test_a_cuda_device_gets_batches(tiny_model: Path) -> None:
+    torch = pytest.importorskip("torch")
+    if not torch.cuda.is_available():
+        pytest.skip("this machine has no CUDA device")
+    runtime = load_runtime(Store(), tiny_model, device="cuda")
+    assert isinstance(runtime, BatchingRuntime)
+    assert runtime.description.endswith("f16")
+    faces = np.random.default_rng(0).uniform(-1, 1, (2, 3, 128, 128)).astype(np.float32)
+    expected = load_runtime(Store(), tiny_model, device="cpu", precision="f32").project(faces)
+    assert np.abs(runtime.project(faces) - expected).max() < 0.02
 
 
 def test_both_runtimes_compute_the_same(shared: Path) -> None:

@@ -56,7 +56,7 @@ class Restorer:
     Args:
         model: an embedded or imported model's name, a catalog name that was fetched, or a checkpoint file.
         device: "auto", "cpu" or "cuda".
-        precision: "auto" (bfloat16 where the processor has it), "f32" or "bf16".
+        precision: "auto" (bfloat16 where the processor has it, float16 on a CUDA device), "f32" or "bf16".
         runtime: a ready runtime, instead of ``model``, ``device`` and ``precision``.
         detector: a face detector of your own.
         threads: processor threads of the network; None for all.

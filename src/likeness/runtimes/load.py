@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import hashlib
+import logging
 import mmap
 import sys
 from collections.abc import Iterator, Mapping
@@ -22,6 +23,8 @@ from likeness.errors import ConfigError, MissingExtraError
 from likeness.runtimes.base import Runtime
 
 __all__ = ["load_runtime"]
+
+_log = logging.getLogger(__name__)
 
 
 def load_runtime(
@@ -118,6 +121,11 @@ def _cuda(*, required: bool) -> bool:
         return False
     if torch.cuda.is_available():
         return True
+    blind = _driver() and not torch.backends.cuda.is_built()
+    if required and blind:
+        raise ConfigError("this PyTorch was built without CUDA: install a build with it, or use --device cpu")
     if required:
         raise ConfigError("no CUDA device was found: use --device cpu")
+    if blind:
+        _log.info("there is an NVIDIA driver, but this PyTorch was built without CUDA: the processor is used")
     return False
