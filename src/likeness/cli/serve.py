@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -74,6 +75,10 @@ def serve(argv: Sequence[str], console: Console) -> int:
     listener = Listener(create_app(settings, restorer, model=name))
     if not settings.loopback and settings.api_key is None:
         console.warn(f"everybody on the network can use this server, as it has no API key; set {_KEY}")
+
+    # Remarks on what strangers send; the answer says it, and the log of requests.
+    for library in ("python_multipart", "uvicorn"):
+        logging.getLogger(library).setLevel(logging.ERROR)
 
     def ready(url: str) -> None:
         console.show(url)

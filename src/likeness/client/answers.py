@@ -167,11 +167,15 @@ class InspectedFace:
             box=Box(*face["box"]),
             native_side=face["native_side"],
             verdict=face["verdict"],
-            figures=tuple(
-                Figure(**{**figure, "boxes": tuple(Box(*box) for box in figure["boxes"])}) for figure in face["figures"]
-            ),
+            figures=tuple(_figure(figure) for figure in face["figures"]),
             notes=tuple(face["notes"]),
         )
+
+
+def _figure(answer: Mapping[str, Any]) -> Figure:
+    values: dict[str, Any] = dict(answer)
+    values["boxes"] = tuple(Box(*box) for box in values["boxes"])
+    return Figure(**values)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -223,7 +223,8 @@ def megabytes(count: int) -> str:
 
 
 def _too_slow() -> ProblemError:
-    return ProblemError(408, "upload-too-slow", "the request stopped coming, or came too slowly; send it again")
+    sentence = "the request stopped coming, or came too slowly; send it again"
+    return ProblemError(408, "upload-too-slow", sentence, headers={"Connection": "close"})
 
 
 def _without_port(host: str) -> str:

@@ -24,7 +24,7 @@ from likeness.errors import ConfigError, ControlError
 from likeness.server.forms import errors, form_schema, picture_answers
 from likeness.server.jobs import Jobs, Progress, number_of
 from likeness.server.problems import ProblemError
-from likeness.server.requests import FIELDS, RestoreRequest, field_values
+from likeness.server.requests import FIELDS, RestoreRequest, field_values, read_json
 from likeness.server.state import State, client_of
 from likeness.server.uploads import Form, FormLimits, receive_form
 
@@ -283,8 +283,8 @@ def _requests(form: Form) -> list[RestoreRequest]:
 def _overrides(text: str, count: int) -> dict[int, dict[str, Any]]:
     what = 'overrides must be a JSON object of objects, by the pictures\' numbers: {"0": {"strength": 0.5}}'
     try:
-        read: Any = json.loads(text)
-    except (ValueError, RecursionError):
+        read: Any = read_json(text)
+    except ValueError:
         raise ConfigError(what) from None
     if not isinstance(read, dict):
         raise ConfigError(what)

@@ -119,6 +119,8 @@ class _Protocol(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        # Its lines would hold addresses and paths; the guard's do not.
+        self.access_log = False
         if len(self.connections) > self.settings.connections:
             sentence = f"the server has {self.settings.connections} connections open and takes no more; try again later"
             self._refuse(ProblemError(503, "too-many-connections", sentence, headers={"Retry-After": "5"}))

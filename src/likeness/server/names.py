@@ -22,7 +22,8 @@ def safe_stem(name: str) -> str:
     visible = "".join(letter for letter in last if unicodedata.category(letter)[0] != "C")
     stem = _FORBIDDEN.sub("_", visible)
     stem = stem.rpartition(".")[0] or stem
-    stem = stem[:_LONGEST].strip(" .")
+    # A dash at the front is a flag to many programs.
+    stem = stem[:_LONGEST].strip(" .").lstrip("-. ")
     if _RESERVED.fullmatch(stem):
         stem = f"_{stem}"
     return stem or "picture"

@@ -15,7 +15,7 @@ from likeness.restore.controls import PRESETS, Controls, RegionWeights
 from likeness.restore.repairs import Repairs
 from likeness.restore.selection import Selection
 
-__all__ = ["FIELDS", "MEDIA_TYPES", "RestoreRequest", "field_values"]
+__all__ = ["FIELDS", "MEDIA_TYPES", "RestoreRequest", "field_values", "read_json"]
 
 _Schema = dict[str, Any]
 
@@ -89,6 +89,9 @@ _OURS = frozenset({"format", "evidence"})
 
 _LONGEST = 1000
 """Characters of one field; the longest that has a meaning is an object of weights."""
+
+
+_DIGITS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -177,13 +180,29 @@ def _format(name: Any) -> FileFormat | None:
     return find_format(name)
 
 
-def _json(text: str) -> Any:
-    """A JSON value; text that is none stays text, and whoever reads the field says what it must be."""
+def read_json(text: str) -> Any:
+    """A JSON value out of a form; NaN and infinity are none, and a number of many digits is infinity.
+
+    Raises:
+        ValueError: if the text is no JSON, or nested too deeply.
+    """
 
     def refuse(_: str) -> Any:
         raise ValueError("JSON has no such number")
 
+    def number(digits: str) -> int | float:
+        # No setting is anywhere near this; as infinity it is out of every range.
+        return int(digits) if len(digits) < _DIGITS else float(digits)
+
     try:
-        return json.loads(text, parse_constant=refuse)
-    except (ValueError, RecursionError):
+        return json.loads(text, parse_constant=refuse, parse_int=number)
+    except RecursionError:
+        raise ValueError("the JSON is nested too deeply") from None
+
+
+def _json(text: str) -> Any:
+    """A JSON value; text that is none stays text, and whoever reads the field says what it must be."""
+    try:
+        return read_json(text)
+    except ValueError:
         return text

@@ -1,0 +1,47 @@
+"""A real server for tests, on a free port of this machine."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import httpx
+
+from likeness.restore.pipeline import Restorer
+from likeness.server.app import create_app
+from likeness.server.listen import Listener
+from likeness.server.settings import ServerSettings
+from likeness.server.state import ServerState
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """A real server on a free port of this machine."""
+
+    url: str
+    state: ServerState
+
+    @property
+    def port(self) -> int:
+        return int(self.url.rpartition(":")[2])
+
+    def http(self, **headers: str) -> httpx.Client:
+        return httpx.Client(base_url=self.url, timeout=60, headers=headers)
+
+
+@contextmanager
+def served(settings: ServerSettings, restorer: Restorer) -> Generator[Running]:
+    app = create_app(settings, restorer, model="tiny")
+    listener = Listener(app)
+    ready = threading.Event()
+    thread = threading.Thread(target=listener.run, args=(lambda _: ready.set(),))
+    thread.start()
+    assert ready.wait(20)
+    try:
+        yield Running(url=listener.url, state=app.state.likeness)
+    finally:
+        listener.stop()
+        thread.join(30)
+        assert not thread.is_alive()

@@ -1,0 +1,251 @@
+from __future__ import annotations
+
+import io
+import json
+import os
+import stat
+import threading
+import time
+import zipfile
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from running import Running, served
+
+from likeness.imaging.files import read_image
+from likeness.restore.controls import Controls
+from likeness.restore.pipeline import Restorer
+from likeness.server.names import safe_names, safe_stem
+from likeness.server.settings import ServerSettings
+
+
+@pytest.fixture(scope="module")
+def tight(tiny_restorer: Restorer, tmp_path_factory: pytest.TempPathFactory) -> Generator[Running]:
+    """A server that takes few and little."""
+    settings = ServerSettings(
+        port=0,
+        data=tmp_path_factory.mktemp("tight"),
+        max_files=2,
+        max_jobs=1,
+        max_upload=1 << 20,
+        max_request=4 << 20,
+        workers=1,
+    )
+    with served(settings, tiny_restorer) as running:
+        yield running
+
+
+def submit(client: httpx.Client, *pictures: tuple[str, bytes], **fields: str) -> httpx.Response:
+    return client.post("/v1/jobs", files=[("files", picture) for picture in pictures], data=fields)
+
+
+def finished(client: httpx.Client, job: str) -> tuple[list[tuple[str, Any]], dict[str, Any]]:
+    """The events of a job until its end, and the job then."""
+    events: list[tuple[str, Any]] = []
+    with client.stream("GET", f"/v1/jobs/{job}/events") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        name = ""
+        for line in stream.iter_lines():
+            if line.startswith("event: "):
+                name = line.removeprefix("event: ")
+            elif line.startswith("data: "):
+                events.append((name, json.loads(line.removeprefix("data: "))))
+    return events, client.get(f"/v1/jobs/{job}").json()
+
+
+def test_a_job_from_its_beginning_to_its_end(server: Running, portrait: bytes) -> None:
+    with server.http() as client:
+        answer = submit(
+            client,
+            ("aunt.jpg", portrait),
+            ("aunt.JPG", portrait),
+            ("letter.txt", b"dear all"),
+            ("wall.bmp", b"BM" + b"\0" * 100),
+            preset="natural",
+            overrides='{"1": {"strength": 0, "format": "png"}}',
+        )
+        assert answer.status_code == 202
+        job = answer.json()["id"]
+        assert answer.headers["location"] == f"/v1/jobs/{job}"
+        events, done = finished(client, job)
+        assert [name for name, _ in events][-2:] == ["progress", "end"]
+        assert {data["number"] for name, data in events if name == "picture"} == {0, 1, 2, 3}
+        assert done["state"] == "done"
+        assert (done["total"], done["done"]) == (4, 4)
+        assert done["counts"]["final"] == 2
+        assert done["counts"]["failed"] == 2
+        assert done["deleted_at"] > done["ended"] >= done["created"]
+        assert [picture["name"] for picture in done["pictures"]] == ["aunt.jpg", "aunt.png", "letter.png", "wall.bmp"]
+        assert "a text file" in done["pictures"][2]["reason"]
+
+        natural, as_it_was = (client.get(f"/v1/jobs/{job}/pictures/{number}/result") for number in (0, 1))
+        restorer = server.state.restorer
+        expected = restorer.restore(read_image(portrait), Controls.natural()).image.to_uint8()
+        assert abs(read_image(natural.content).to_uint8().astype(int) - expected).mean() < 2
+        assert (read_image(as_it_was.content).to_uint8() == read_image(portrait).to_uint8()).all()
+        assert 'filename="aunt.png"' in as_it_was.headers["content-disposition"]
+        missing = client.get(f"/v1/jobs/{job}/pictures/2/result")
+        assert (missing.status_code, missing.json()["code"]) == (409, "no-result")
+        for side in ("before", "after"):
+            small = read_image(client.get(f"/v1/jobs/{job}/pictures/0/thumbnails/{side}").content)
+            assert max(small.size.width, small.size.height) == 256
+
+        details = client.get(f"/v1/jobs/{job}/pictures/1").json()
+        assert details["options"] == {"preset": "natural", "strength": 0, "format": "png"}
+        assert details["report"]["faces"][0]["status"] == "restored"
+        with zipfile.ZipFile(io.BytesIO(client.get(f"/v1/jobs/{job}/zip").content)) as archive:
+            assert archive.testzip() is None
+            assert archive.namelist() == ["aunt.jpg", "aunt.png", "report.json"]
+            assert archive.read("aunt.jpg") == natural.content
+            assert len(json.loads(archive.read("report.json"))) == 4
+        assert client.delete(f"/v1/jobs/{job}").status_code == 204
+        for path in ("", "/events", "/zip", "/pictures/0", "/pictures/0/result"):
+            gone = client.get(f"/v1/jobs/{job}{path}")
+            assert (gone.status_code, gone.json()["code"]) == (404, "job-unknown")
+        assert client.delete(f"/v1/jobs/{job}").status_code == 404
+    assert not (server.state.settings.data / "jobs" / job).exists()
+
+
+def test_one_picture_of_a_job_is_restored_again_in_another_way(server: Running, portrait: bytes) -> None:
+    with server.http() as client:
+        job = submit(client, ("a.jpg", portrait), format="png").json()["id"]
+        finished(client, job)
+        before = client.get(f"/v1/jobs/{job}/pictures/0/result").content
+        again = client.post(f"/v1/jobs/{job}/pictures/0", files={"strength": (None, "0")})
+        assert again.status_code == 202
+        finished(client, job)
+        after = client.get(f"/v1/jobs/{job}/pictures/0/result").content
+        assert after != before
+        assert (read_image(after).to_uint8() == read_image(portrait).to_uint8()).all()
+        for fields, status in (({"strength": "3"}, 422), ({"format": "tiff"}, 422)):
+            refused = client.post(f"/v1/jobs/{job}/pictures/0", files={k: (None, v) for k, v in fields.items()})
+            assert refused.status_code == status
+        assert client.post(f"/v1/jobs/{job}/pictures/1", files={"strength": (None, "0")}).status_code == 404
+        client.delete(f"/v1/jobs/{job}")
+
+
+@pytest.mark.parametrize(
+    ("fields", "sentence"),
+    [
+        ({"overrides": "[]"}, "overrides must be a JSON object of objects"),
+        ({"overrides": '{"x": {}}'}, "overrides must be a JSON object of objects"),
+        ({"overrides": '{"0": 3}'}, "overrides must be a JSON object of objects"),
+        ({"overrides": "{" * 900}, "overrides must be a JSON object of objects"),
+        ({"overrides": '{"7": {}}'}, "overrides names picture 7, and there are 1"),
+        ({"overrides": '{"0": {"strength": 9}}'}, "picture 0: strength must be between 0 and 1"),
+        ({"overrides": '{"0": {"model": "/etc/passwd"}}'}, "picture 0: the form has an unknown field"),
+        ({"strength": "9"}, "strength must be between 0 and 1"),
+    ],
+)
+def test_fields_that_cannot_be_used_leave_nothing_behind(
+    fields: dict[str, str], sentence: str, server: Running, portrait: bytes
+) -> None:
+    before = sorted((server.state.settings.data / "jobs").iterdir())
+    with server.http() as client:
+        answer = submit(client, ("a.jpg", portrait), **fields)
+    assert answer.status_code == 422
+    assert sentence in answer.json()["detail"]
+    assert sorted((server.state.settings.data / "jobs").iterdir()) == before
+
+
+def test_a_job_without_pictures_or_with_too_many_or_too_large_ones_is_refused(tight: Running, portrait: bytes) -> None:
+    with tight.http() as client:
+        assert client.post("/v1/jobs", files={"preset": (None, "natural")}).json()["code"] == "file-missing"
+        three = submit(client, *[("a.jpg", portrait)] * 3)
+        assert (three.status_code, three.json()["code"]) == (413, "too-many-files")
+        large = submit(client, ("a.jpg", b"x" * (2 << 20)))
+        assert (large.status_code, large.json()["code"]) == (413, "upload-too-large")
+        larger = submit(client, ("a.jpg", b"x" * (5 << 20)))
+        assert (larger.status_code, larger.json()["code"]) == (413, "upload-too-large")
+    assert not list((tight.state.settings.data / "jobs").iterdir())
+
+
+def test_more_unfinished_jobs_than_allowed_get_a_time_to_come_back(tight: Running, portrait: bytes) -> None:
+    end = threading.Event()
+    blocker = tight.state.pool.submit_unbounded("blocker", lambda: end.wait(20))
+    try:
+        with tight.http() as client:
+            first = submit(client, ("a.jpg", portrait))
+            second = submit(client, ("b.jpg", portrait))
+            assert first.status_code == 202
+            assert (second.status_code, second.json()["code"]) == (429, "busy")
+            assert second.headers["retry-after"] == "60"
+            early = client.get(f"/v1/jobs/{first.json()['id']}/zip")
+            assert (early.status_code, early.json()["code"]) == (409, "no-result")
+            end.set()
+            finished(client, first.json()["id"])
+            client.delete(f"/v1/jobs/{first.json()['id']}")
+    finally:
+        end.set()
+        blocker.result(20)
+
+
+def test_a_full_disk_s_share_is_said(tiny_restorer: Restorer, portrait: bytes, tmp_path: Path) -> None:
+    settings = ServerSettings(port=0, data=tmp_path, max_stored=1000, workers=1)
+    with served(settings, tiny_restorer) as running, running.http() as client:
+        answer = submit(client, ("a.jpg", portrait))
+    assert (answer.status_code, answer.json()["code"]) == (507, "storage-full")
+
+
+def test_a_job_is_deleted_when_its_time_is_over_and_goes_on_after_a_stop(
+    tiny_restorer: Restorer, portrait: bytes, tmp_path: Path
+) -> None:
+    settings = ServerSettings(port=0, data=tmp_path / "data", workers=1, keep_hours=1)
+    with served(settings, tiny_restorer) as running, running.http() as client:
+        job = submit(client, *[("a.jpg", portrait)] * 6).json()["id"]
+    # Stopped in good order while there was work: what had begun was finished, the rest waits.
+    folder = tmp_path / "data" / "jobs" / job
+    assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
+    orphan = folder.with_name("0" * 32)
+    orphan.mkdir()
+    os.utime(orphan, (time.time() - 7200, time.time() - 7200))
+    with served(settings, tiny_restorer) as running, running.http() as client:
+        _, done = finished(client, job)
+        assert done["counts"]["final"] == 6
+        assert not orphan.exists()
+    after = ServerSettings(port=0, data=tmp_path / "data", workers=1, keep_hours=1e-9)
+    with served(after, tiny_restorer) as running, running.http() as client:
+        assert _gone(client, job)
+    assert not folder.exists()
+
+
+def _gone(client: httpx.Client, job: str) -> bool:
+    """Whether a job is gone, once the server has looked through its jobs, which it does at its start."""
+    for _ in range(500):
+        if client.get(f"/v1/jobs/{job}").status_code == 404:
+            return True
+        time.sleep(0.02)
+    return False
+
+
+@pytest.mark.parametrize(
+    ("name", "stem"),
+    [
+        ("aunt.jpg", "aunt"),
+        ("../../aunt.jpg", "aunt"),
+        ("C:\\photos\\aunt.old.jpg", "aunt.old"),
+        ("NUL", "_NUL"),
+        ("com1.jpg", "_com1"),
+        ("...", "picture"),
+        ("", "picture"),
+        ("a:b*c.jpg", "a_b_c"),
+        ("-rf.jpg", "rf"),
+        ("姑姑.jpg", "姑姑"),
+        ("a\u202egpj.exe", "agpj"),
+        ("x" * 300 + ".jpg", "x" * 80),
+    ],
+)
+def test_names_are_made_safe(name: str, stem: str) -> None:
+    assert safe_stem(name) == stem
+
+
+def test_names_differ_even_where_case_does_not_count() -> None:
+    assert safe_names(["a.jpg", "A.png", "b/a.gif", "a-2.jpg"], [".jpg"] * 4) == [
+        "a.jpg",
+        "A-2.jpg",
+        "a-3.jpg",
+        "a-2-2.jpg",
+    ]
