@@ -49,6 +49,19 @@ def test_a_pytorch_without_cuda_is_told_from_a_machine_without_a_device(
     assert "OpenVINO" in load_runtime(Store(), tiny_model).description
 
 
+def test_a_device_that_turns_out_unfit_is_told_and_done_without(
+    tiny_model: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    torch = pytest.importorskip("torch")
+    if torch.cuda.is_available():
+        pytest.skip("a CUDA device is here")
+    monkeypatch.setattr(load, "_cuda", lambda **_: True)
+    assert "OpenVINO" in load_runtime(Store(), tiny_model).description
+    assert "no CUDA device was found; the processor is used" in [record.message for record in caplog.records]
+    with pytest.raises(ConfigError, match="no CUDA device was found: use --device cpu"):
+        load_runtime(Store(), tiny_model, device="cuda")
+
+
 def test_a_cuda_device_gets_batches(tiny_model: Path) -> None:
     torch = pytest.importorskip("torch")
     if not torch.cuda.is_available():

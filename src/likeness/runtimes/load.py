@@ -16,7 +16,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.checkpoints.formats import read_checkpoint, read_config
+from likeness.checkpoints.formats import Checkpoint, read_checkpoint, read_config
 from likeness.checkpoints.store import Store
 from likeness.compute.compiled import default_cache
 from likeness.errors import ConfigError, MissingExtraError
@@ -44,18 +44,17 @@ def load_runtime(
     Raises:
         CheckpointError: if the model cannot be had.
         MissingExtraError: if ``device`` is "cuda" and PyTorch is not installed.
-        ConfigError: if ``device`` is "cuda" and there is none.
+        ConfigError: if ``device`` is "cuda" and there is none, or it cannot run the network; with "auto" that is logged.
     """
     if device not in ("auto", "cpu", "cuda"):
         raise ConfigError(f'device must be auto, cpu or cuda, not "{device}"')
     if device != "cpu" and _cuda(required=device == "cuda"):
-        from likeness.runtimes.batching import BatchingRuntime
-        from likeness.runtimes.torch_ import BATCH_SIZES, TorchRuntime
-
-        checkpoint = store.load(model)
-        runtime = TorchRuntime(checkpoint.state, checkpoint.config, device="cuda", precision=precision)
-        runtime.prepare((1,))  # here, so that the first picture does not wait for it
-        return BatchingRuntime(runtime, max_batch=max(BATCH_SIZES))
+        try:
+            return _on_cuda(store.load(model), precision)
+        except ConfigError as error:
+            if device == "cuda":
+                raise
+            _log.warning("%s; the processor is used", str(error).removesuffix(": use --device cpu"))
     path = store.path(model)
     config = read_config(path)
     with ThreadPoolExecutor(1) as pool:
@@ -73,6 +72,26 @@ def load_runtime(
     # Now, so that a damaged file is told of here and not at the first face.
     runtime.prepare()
     return runtime
+
+
+def _on_cuda(checkpoint: Checkpoint, precision: Literal["auto", "f32", "bf16"]) -> Runtime:
+    """The network on a CUDA device, shared by threads.
+
+    Raises:
+        ConfigError: if the device cannot run it.
+    """
+    from likeness.runtimes.batching import BatchingRuntime
+    from likeness.runtimes.torch_ import BATCH_SIZES, TorchRuntime
+
+    size = checkpoint.config.size
+    try:
+        runtime = TorchRuntime(checkpoint.state, checkpoint.config, device="cuda", precision=precision)
+        # Captures the graph for one face, which the first picture then need not wait for, and shows that the device is fit.
+        runtime.project(np.zeros((1, 3, size, size), np.float32))
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0]
+        raise ConfigError(f"the CUDA device cannot run this network ({reason}): use --device cpu") from error
+    return BatchingRuntime(runtime, max_batch=max(BATCH_SIZES))
 
 
 class _Weights(Mapping[str, NDArray[np.float32]]):

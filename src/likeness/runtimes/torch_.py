@@ -46,7 +46,7 @@ class TorchRuntime:
     cores had it first. Its numbers end at 65504: a face that comes out infinite is computed again in float32.
 
     Args:
-        state: state dict with the published key names, float32; kept for that case.
+        state: state dict with the published key names, float32; kept for that case only.
         config: the network.
         device: "cpu" or "cuda".
         precision: arithmetic of the convolutions; f32 is float32 throughout, without TF32. Inputs and outputs are float32 in
@@ -84,7 +84,7 @@ class TorchRuntime:
         if not sizes or min(sizes) < 1:
             raise ConfigError(f"batch sizes must be at least 1, not {list(sizes)}")
         self._torch = torch
-        self._state = state
+        self._state: Mapping[str, NDArray[np.float32]] = state
         self._config = config
         self._device = torch.device("cuda", torch.cuda.current_device()) if on_cuda else torch.device("cpu")
         self._precision: Literal["f32", "bf16", "f16"] = (
@@ -97,6 +97,8 @@ class TorchRuntime:
             self._network = self._make(self._precision)
         except torch.OutOfMemoryError:
             raise ConfigError("the CUDA device has too little free memory for this network: use --device cpu") from None
+        if self._precision != "f16":
+            self._state = {}
         exact = self._precision == "f32"
         self._programs = Programs(self._network, config.size, self._device, sizes, exact=exact)
 
