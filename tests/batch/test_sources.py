@@ -42,7 +42,9 @@ def test_what_holds_no_picture_is_refused(tmp_path: Path) -> None:
         find_sources([str(tmp_path)])
     with pytest.raises(ConfigError, match="holds no picture"):
         find_sources([f"{tmp_path}/*.jpg"])
-    assert find_sources([str(tmp_path), f"{tmp_path}/*.jpg"], allow_none=True) == ()
+    with pytest.raises(ConfigError, match="does not exist"):
+        find_sources([f"{tmp_path}/gone.jpg"])
+    assert find_sources([str(tmp_path), f"{tmp_path}/*.jpg", f"{tmp_path}/later"], allow_none=True) == ()
 
 
 def test_two_pictures_of_one_name_are_refused(tmp_path: Path) -> None:

@@ -219,19 +219,19 @@ def _targets(sources: Sequence[Source], journal: Journal, group: str) -> list[st
     known = {item.source: item.target for item in journal.items(group=group)}
     # Disks that ignore the case of letters would take them for one.
     taken = {target.casefold() for target in known.values()}
-    found: list[str] = []
-    for source in sources:
-        target = known.get(source.url)
-        if target is None:
-            path = PurePosixPath(source.name)
-            suffix = output_suffix(path.name)
-            target = str(path.with_suffix(suffix)) if path.suffix else f"{path}{suffix}"
-            if target.casefold() in taken:
-                target = f"{source.name}{suffix}"
-            number = 2
-            while target.casefold() in taken:
-                target = f"{source.name}-{number}{suffix}"
-                number += 1
-            taken.add(target.casefold())
-        found.append(target)
-    return found
+    found = {source.url: known[source.url] for source in sources if source.url in known}
+
+    def kept(source: Source) -> bool:
+        return PurePosixPath(source.name).suffix == output_suffix(source.name)
+
+    # Those that keep their name come first: IMG_1.png is not renamed because of IMG_1.gif.
+    for source in sorted((source for source in sources if source.url not in found), key=kept, reverse=True):
+        suffix = output_suffix(source.name)
+        target = str(PurePosixPath(source.name).with_suffix(suffix))
+        number = 1
+        while target.casefold() in taken:
+            target = f"{source.name}{suffix}" if number == 1 else f"{source.name}-{number}{suffix}"
+            number += 1
+        taken.add(target.casefold())
+        found[source.url] = target
+    return [found[source.url] for source in sources]

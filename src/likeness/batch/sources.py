@@ -98,7 +98,9 @@ def _find(text: str, without: str, allow_none: bool) -> list[Source]:
         return _in_folder(place, without) if place.is_folder() else []
     folder, name = parent_and_name(text)
     parent = Place(folder)
-    return [_source(parent, name, name, parent.stamp(name) if parent.exists(name) else "")]
+    if not parent.exists(name):
+        raise ConfigError(f"{text} does not exist; check the name and the folder")
+    return [_source(parent, name, name, parent.stamp(name))]
 
 
 def _has_magic(text: str) -> bool:

@@ -1,0 +1,242 @@
+"""One picture after the other, with a real network that is small."""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from PIL import Image as PillowImage
+
+from likeness.batch.guard import GuardLimits
+from likeness.batch.journal import Item, Journal, PutCount
+from likeness.batch.kept import KeptProjections, KeptRuntime
+from likeness.batch.options import WorkOptions
+from likeness.batch.places import Place, digest
+from likeness.batch.runner import Plan, make_tasks, redo, run, sweep
+from likeness.batch.sources import Source, find_sources
+from likeness.batch.work import PictureWorker, Result
+from likeness.faces.findings import Limits
+from likeness.imaging.files import read_image
+from likeness.restore.config import Settings
+from likeness.restore.controls import Controls
+from likeness.restore.pipeline import Restorer
+from likeness.runtimes.base import Runtime
+
+
+class Studio:
+    """A journal, a worker and an output in a folder."""
+
+    def __init__(self, folder: Path, runtime: Runtime, output: str = "") -> None:
+        self.output = Place(output or str(folder / "out"))
+        self.journal = Journal(folder / "journal.sqlite")
+        self.runtime = KeptRuntime(runtime, model="tiny", kept=KeptProjections(folder / "kept"))
+        self.worker = PictureWorker(self.runtime, self.output)
+
+    def put(self, sources: Sequence[Source], **settings: object) -> PutCount:
+        plan = Plan(model="tiny", settings=Settings(**settings))  # type: ignore[arg-type]
+        return make_tasks(sources, self.journal, plan)
+
+    def run(self) -> dict[str, Result]:
+        done = list(run(self.journal, self.worker.work, workers=2))
+        assert all(one.counted for one in done)
+        return {one.item.target: one.result for one in done}
+
+    def work(self, source: Path, options: WorkOptions) -> Result:
+        """One picture with options of its own."""
+        item = Item(
+            id=1, group="", target=source.with_suffix(".png").name, source=str(source), content=digest(source.read_bytes()),
+            model="tiny", options=options.to_dict(), key="", client="", email="", state="running", reason="", outcome={},
+            attempts=1, created=0, changed=0,
+        )  # fmt: skip
+        return self.worker.work(item)
+
+
+@pytest.fixture
+def studio(tmp_path: Path, tiny_runtime: Runtime) -> Studio:
+    return Studio(tmp_path, tiny_runtime)
+
+
+def test_a_folder_from_beginning_to_end(studio: Studio, pictures: Path) -> None:
+    sources = find_sources([str(pictures)])
+    assert studio.put(sources) == PutCount(added=6)
+    results = studio.run()
+    states = {name: result.state for name, result in results.items()}
+    assert states == {
+        "ann.jpg": "final",
+        "family/ben.png": "final",
+        "family/cleo.webp": "final",
+        "small.jpg": "skipped",
+        "wall.jpg": "skipped",
+        "broken.jpg": "failed",
+    }
+    assert [listed.name for listed in studio.output.files()] == [
+        "final/ann.jpg",
+        "final/family/ben.png",
+        "final/family/cleo.webp",
+    ]
+    assert "size-small" in results["small.jpg"].reason
+    assert "no-face" in results["wall.jpg"].reason
+    assert [finding["code"] for finding in results["broken.jpg"].outcome["findings"]] == ["unreadable"]
+    outcome = results["ann.jpg"].outcome
+    assert (outcome["output"], outcome["width"], len(outcome["faces"])) == ("final/ann.jpg", 256, 1)
+    assert outcome["guard"]["doubts"] == []
+    item = studio.journal.get("ann.jpg")
+    assert item is not None
+    small = studio.journal.thumbnails(item)
+    assert small is not None
+    assert small.after is not None
+    assert PillowImage.open(io.BytesIO(small.after)).size == (256, 256)
+
+    # The same again: nothing is done. Then with another step: redone, without the network.
+    assert studio.put(sources) == PutCount(kept=6)
+    assert studio.run() == {}
+    asked, _ = studio.runtime.counts
+    assert studio.put(sources, latent_step_decay=0.03) == PutCount(changed=6)
+    studio.run()
+    assert studio.runtime.counts == (asked, 3)
+    restored = Restorer(runtime=studio.runtime).restore(
+        read_image(pictures / "family" / "ben.png"), Controls(latent_step_decay=0.03)
+    )
+    written = read_image(studio.output.read("final/family/ben.png"))
+    assert (written.to_uint8() == restored.image.to_uint8()).all(), "as a fresh run would have it"
+
+    # What was taken away is made again only on request.
+    studio.output.remove("final/ann.jpg")
+    assert redo(studio.journal, studio.output, missing=True) == 1
+    assert studio.run()["ann.jpg"].state == "final"
+    assert redo(studio.journal, studio.output, failed=True, missing=True) == 1
+
+
+def test_one_content_under_two_names_is_done_under_both_with_one_pass_of_the_network(
+    studio: Studio, pictures: Path, tmp_path: Path
+) -> None:
+    for name in ("one.jpg", "two.jpg"):
+        (tmp_path / "in").mkdir(exist_ok=True)
+        (tmp_path / "in" / name).write_bytes((pictures / "ann.jpg").read_bytes())
+    studio.put(find_sources([str(tmp_path / "in")]))
+    for _ in run(studio.journal, studio.worker.work, workers=1):
+        pass
+    assert studio.runtime.counts == (1, 1)
+    assert studio.output.read("final/one.jpg") == studio.output.read("final/two.jpg")
+
+
+def test_doubtful_results_go_to_review_and_come_back(studio: Studio, pictures: Path) -> None:
+    strict = WorkOptions(guard=GuardLimits(blotch=0))
+    result = studio.work(pictures / "ann.jpg", strict)
+    assert result.state == "review"
+    assert "face 0: a place changed its colour" in result.reason
+    assert [listed.name for listed in studio.output.files()] == ["review/ann.png"]
+    again = studio.work(pictures / "ann.jpg", replace(strict, guard=None))
+    assert (again.state, again.outcome["guard"]) == ("final", None)
+    assert [listed.name for listed in studio.output.files()] == ["final/ann.png"], "never in both"
+
+
+def test_what_happens_on_a_finding(studio: Studio, pictures: Path) -> None:
+    # The head of the sample is turned by some degrees.
+    limits = Limits(max_yaw=0, ignore=frozenset({"background-busy"}))
+    options = WorkOptions(limits=limits)
+    flagged = studio.work(pictures / "ann.jpg", options)
+    assert flagged.state == "final"
+    assert {finding["code"] for finding in flagged.outcome["findings"]} == {"face-turned"}
+    assert flagged.outcome["fixes"] == []
+    skipped = studio.work(pictures / "ann.jpg", replace(options, on_finding="skip"))
+    assert (skipped.state, "face-turned" in skipped.reason) == ("skipped", True)
+    fixed = studio.work(pictures / "ann.jpg", replace(options, on_finding="fix"))
+    assert fixed.outcome["fixes"] == ["face-turned: restored as gently as the preset natural"]
+    gains = [result.outcome["faces"][0]["region_gains"]["cheek"] for result in (flagged, fixed)]
+    assert gains[1] < gains[0]
+    refused = studio.work(
+        pictures / "ann.jpg", replace(options, limits=Limits(max_yaw=0, refuse=frozenset({"face-turned"})))
+    )
+    assert refused.state == "skipped"
+
+
+def test_what_went_wrong_is_in_the_result(studio: Studio, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    changed = studio.journal
+    studio.put(find_sources([str(pictures / "ann.jpg")]))
+    item = changed.claim()
+    assert item is not None
+    result = studio.worker.work(replace(item, content="other"))
+    assert (result.state, result.retry, "was changed since" in result.reason) == ("failed", True, True)
+    missing = studio.worker.work(replace(item, source=str(pictures / "gone.jpg")))
+    assert (missing.state, "gone.jpg" in missing.reason) == ("failed", True)
+    large = studio.worker.work(replace(item, options=WorkOptions(max_pixels=100).to_dict()))
+    assert "more than the limit" in large.reason
+    none = studio.worker.work(
+        replace(item, options=WorkOptions(selection=replace(WorkOptions().selection, min_size=900)).to_dict())
+    )
+    assert (none.state, "narrower than 900 px" in none.reason) == ("skipped", True)
+    place = studio.output.path
+    assert place is not None
+    place.parent.mkdir(exist_ok=True)
+    place.write_text("a file where the folder should be")
+    full = studio.worker.work(item)
+    assert (full.state, full.retry, "cannot be made" in full.reason) == ("failed", True, True)
+    for error, retry in ((MemoryError(), True), (ZeroDivisionError("oh"), False)):
+
+        def broken(*_: object, error: Exception = error, **__: object) -> None:
+            raise error
+
+        monkeypatch.setattr(Restorer, "restore", broken)
+        result = studio.worker.work(item)
+        assert (result.state, result.retry, result.bug is None) == ("failed", retry, retry)
+
+
+def test_large_pictures_are_read_all_the_same(studio: Studio, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("likeness.batch.work._LARGE", 1000)
+    for _ in range(2):
+        assert studio.work(pictures / "ann.jpg", WorkOptions()).state == "final"
+
+
+def test_results_keep_their_names(studio: Studio, pictures: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("IMG_1.JPG", "img_1.heic", "IMG_1.gif", "IMG_1.png"):
+        (folder / name).write_bytes((pictures / "ann.jpg").read_bytes())
+    studio.put(find_sources([str(folder)]))
+    first = {item.source: item.target for item in studio.journal.items()}
+    assert {Path(source).name: target for source, target in first.items()} == {
+        "IMG_1.JPG": "IMG_1.JPG",
+        "IMG_1.png": "IMG_1.png",
+        "IMG_1.gif": "IMG_1.gif.png",
+        "img_1.heic": "img_1.heic.jpg",
+    }
+    (folder / "AAA.jpg").write_bytes(b"earlier in the alphabet")
+    studio.put(find_sources([str(folder)]))
+    assert first.items() <= {item.source: item.target for item in studio.journal.items()}.items()
+
+
+def test_files_are_not_read_again_to_be_known(studio: Studio, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    sources = find_sources([str(pictures)])
+    studio.put(sources)
+    monkeypatch.setattr(Source, "read", lambda _: pytest.fail("read again"))
+    assert studio.put(sources) == PutCount(kept=6)
+
+
+def test_what_a_killed_process_left_is_swept_when_alone(studio: Studio, tmp_path: Path) -> None:
+    part = tmp_path / "out" / "final" / "sub" / ".likeness-0123456789ab.part"
+    part.parent.mkdir(parents=True)
+    part.write_bytes(b"half")
+    with Journal(studio.journal.path):
+        assert sweep(studio.journal, studio.output) == 0
+    assert sweep(studio.journal, studio.output) == 1
+    assert not part.exists()
+
+
+def test_from_a_store_to_a_store(tmp_path: Path, tiny_runtime: Runtime, pictures: Path, bucket: str) -> None:
+    inbox = Place(f"s3://{bucket}/work/in")
+    inbox.write((pictures / "ann.jpg").read_bytes(), "sub/ann.jpg")
+    inbox.write(b"strength = 0.5", "sub/ann.jpg.toml")
+    inbox.write((pictures / "broken.jpg").read_bytes(), "broken.jpg")
+    studio = Studio(tmp_path, tiny_runtime, output=f"s3://{bucket}/work/out")
+    studio.put(find_sources([f"s3://{bucket}/work/in"]))
+    results = studio.run()
+    assert {name: result.state for name, result in results.items()} == {"broken.jpg": "failed", "sub/ann.jpg": "final"}
+    assert [listed.name for listed in studio.output.files()] == ["final/sub/ann.jpg"]
+    restored = Restorer(runtime=tiny_runtime).restore(read_image(pictures / "ann.jpg"), Controls(strength=0.5))
+    written = read_image(studio.output.read("final/sub/ann.jpg"))
+    assert abs(written.pixels - restored.image.pixels).mean() < 0.01
+    assert redo(studio.journal, studio.output, missing=True) == 0

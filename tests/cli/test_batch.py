@@ -1,0 +1,231 @@
+"""``likeness batch`` from its command line, with a small real network, and killed at random moments."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from likeness.batch.journal import Item, Journal
+from likeness.cli import main
+from likeness.imaging.encode import encode_image
+from likeness.imaging.files import read_image
+from likeness.imaging.image import Image
+
+Batch = Callable[..., int]
+
+
+@pytest.fixture
+def batch(tiny_model: Path) -> Batch:
+    def call(*arguments: object) -> int:
+        return main(["batch", "--model", str(tiny_model), "--threads", "1", *map(str, arguments)])
+
+    return call
+
+
+@pytest.fixture(scope="module")
+def inbox(tmp_path_factory: pytest.TempPathFactory, astronaut: Image) -> Path:
+    """Eight portraits, each a little darker than the one before, in two folders."""
+    folder = tmp_path_factory.mktemp("inbox")
+    (folder / "more").mkdir()
+    for number in range(8):
+        pixels = astronaut.pixels * np.float32(1 - number / 100)
+        name = f"more/{number}.png" if number % 2 else f"{number}.jpg"
+        (folder / name).write_bytes(encode_image(Image(pixels=pixels), "PNG" if number % 2 else "JPEG"))
+    return folder
+
+
+def items(output: Path) -> list[Item]:
+    with Journal(output / "journal.sqlite") as journal:
+        return list(journal.items())
+
+
+def results(output: Path) -> dict[str, bytes]:
+    found = [path for folder in ("final", "review") for path in (output / folder).rglob("*") if path.is_file()]
+    return {str(path.relative_to(output)): path.read_bytes() for path in found}
+
+
+def test_a_run_and_its_summary(batch: Batch, inbox: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    (folder / "=ann.jpg").write_bytes((inbox / "0.jpg").read_bytes())
+    (folder / "broken.jpg").write_bytes(b"\xff\xd8\xff")
+    (folder / "small.png").write_bytes(encode_image(Image(pixels=np.zeros((9, 9, 3), np.float32)), "PNG"))
+    (folder / "list.csv").write_text("file,client,email\n=ann.jpg,Ann <b>,ann@example.org\nbroken.jpg,,\nsmall.png,,\n")
+    assert batch(folder / "list.csv", out, "--workers", 1) == 1
+    said = capsys.readouterr().err
+    assert "3 pictures, 3 new\n" in said
+    assert "[1/3]" in said
+    assert "1 face restored" in said
+    assert "small.png was left alone: size-small: " in said
+    assert "broken.jpg" in said
+    assert "1 delivered, 1 left alone, 1 failed; " in said
+
+    rows = list(csv.DictReader((out / "summary.csv").read_text(encoding="utf-8-sig").splitlines()))
+    assert [row["state"] for row in rows] == ["final", "failed", "skipped"]
+    assert rows[0]["client"] == "Ann <b>"
+    assert rows[2]["findings"].split()[0] == "size-small"
+    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    counts = summary["summary"]
+    assert (counts["pictures"], counts["final"], counts["failed"], counts["skipped"]) == (3, 1, 1, 1)
+    assert summary["run"]["faces_through_the_network"] == 1
+    assert summary["pictures"][0]["outcome"]["output"] == "final/=ann.jpg"
+    page = (out / "summary.html").read_text(encoding="utf-8")
+    assert "Ann &lt;b&gt;" in page
+    assert page.count("data:image/jpeg;base64,") == 3
+    assert "<script" not in page
+    assert 'href="http' not in page
+
+    # Again: everything is known. The broken file is sent again, whole: only that is done.
+    assert batch(folder / "list.csv", out) == 1
+    assert "0 new, 3 known" in capsys.readouterr().err
+    (folder / "broken.jpg").write_bytes((inbox / "2.jpg").read_bytes())
+    assert batch(folder / "list.csv", out) == 3
+    assert "1 to be done again, as something changed, 2 known" in capsys.readouterr().err
+    assert [item.attempts for item in items(out)] == [1, 1, 1]
+
+
+def test_exit_statuses_and_sentences(
+    batch: Batch, inbox: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "out"
+    for arguments, sentence in (
+        ((inbox, inbox), "input and output"),
+        ((tmp_path / "nowhere", out), "does not exist"),
+        ((inbox, "s3://studio/out"), "--journal FILE"),
+        ((inbox, out, "--workers", 0), "--workers must be at least 1"),
+        ((inbox, out, "--refuse", "ugly"), 'no finding "ugly"'),
+        ((inbox, out, "--preset", "pretty"), "unknown preset"),
+        ((inbox, out, "--watch=-1"), "--watch must be over 0"),
+        ((inbox, out, "--keep-projections", "much"), "no size"),
+    ):
+        assert batch(*arguments) == 2
+        error = capsys.readouterr().err
+        assert sentence in error
+        assert error.count("\n") == 1
+    assert not (out / "summary.html").exists()
+    settings = tmp_path / "studio.toml"
+    settings.write_text("size = 512\n")
+    assert batch(inbox / "0.jpg", out, "--config", settings) == 2
+    assert "the configuration says size = 512" in capsys.readouterr().err
+
+
+def _start(inbox: Path, out: Path, model: Path, *flags: str) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [
+            sys.executable,
+            "-m",
+            "likeness",
+            "batch",
+            str(inbox),
+            str(out),
+            "--model",
+            str(model),
+            "--threads",
+            "1",
+            *flags,
+        ],
+        stderr=subprocess.PIPE,
+        encoding="utf-8",
+    )
+
+
+def _wait(process: subprocess.Popen[str], journal: Path, enough: Callable[[dict[str, int]], bool]) -> None:
+    """Until the journal is as wanted; the process must not end before."""
+    while process.poll() is None:
+        if journal.exists():
+            with Journal(journal) as opened:
+                if enough(dict(opened.counts())):
+                    return
+        time.sleep(0.01)
+    raise AssertionError(process.communicate()[1])
+
+
+def test_killed_at_any_moment_nothing_is_lost_or_done_twice(inbox: Path, tmp_path: Path, tiny_model: Path) -> None:
+    out = tmp_path / "out"
+    chance = random.Random(1)
+    seen: dict[str, bytes] = {}
+    finished: dict[str, float] = {}
+    for least in (1, 3, 5):
+        process = _start(inbox, out, tiny_model, "--workers", "2", "-q")
+        _wait(process, out / "journal.sqlite", lambda counts, least=least: counts["final"] >= least)
+        time.sleep(chance.uniform(0, 0.2))
+        os.kill(process.pid, signal.SIGKILL)
+        process.communicate()
+        for name, data in results(out).items():
+            if ".part" not in name:
+                assert read_image(data).size.width == 256, "no half file"
+                assert seen.setdefault(name, data) == data, "what was finished is not written otherwise"
+        for item in items(out):
+            if item.state == "final":
+                assert finished.setdefault(item.target, item.changed) == item.changed, f"{item.target} was done twice"
+    before = len(finished)
+    assert main(["batch", str(inbox), str(out), "--model", str(tiny_model), "--threads", "1"]) == 0
+    done = items(out)
+    assert len(done) == 8
+    assert all(item.state == "final" for item in done)
+    assert all(finished.get(item.target, item.changed) == item.changed for item in done), "done twice"
+    assert before < 8, "the kills came before the end"
+    after = results(out)
+    assert {name.removeprefix("final/") for name in after} == {item.target for item in done}, "nothing else is left"
+    assert all(after[name] == data for name, data in seen.items() if ".part" not in name)
+    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))
+    assert summary["summary"]["final"] == 8
+    assert summary["run"]["pictures"] == 8 - before
+
+
+def test_a_hot_folder_until_sigterm(inbox: Path, tmp_path: Path, tiny_model: Path) -> None:
+    hot, out = tmp_path / "hot", tmp_path / "out"
+    hot.mkdir()
+    data = (inbox / "0.jpg").read_bytes()
+    process = _start(hot, out, tiny_model, "--watch", "0.1")
+    growing = hot / "growing.jpg"
+    with growing.open("wb") as stream:
+        # Written slowly: it is not taken before it is whole and lies still.
+        for begin in range(0, len(data), len(data) // 4 + 1):
+            stream.write(data[begin : begin + len(data) // 4 + 1])
+            stream.flush()
+            time.sleep(0.3)
+    _wait(process, out / "journal.sqlite", lambda counts: counts["final"] == 1)
+    (hot / "second.jpg").write_bytes((inbox / "2.jpg").read_bytes())
+    _wait(process, out / "journal.sqlite", lambda counts: counts["final"] == 2)
+    process.send_signal(signal.SIGTERM)
+    _, said = process.communicate()
+    assert process.returncode == 0, said
+    assert "error" not in said
+    assert sorted(results(out)) == ["final/growing.jpg", "final/second.jpg"]
+    assert all(item.attempts == 1 for item in items(out))
+    assert (out / "summary.html").exists()
+    assert not (out / ".journal.sqlite.owners").exists()
+
+
+def test_interrupted_what_is_begun_is_finished(inbox: Path, tmp_path: Path, tiny_model: Path) -> None:
+    out = tmp_path / "out"
+    process = _start(inbox, out, tiny_model, "--workers", "1")
+    _wait(process, out / "journal.sqlite", lambda counts: counts["final"] >= 1)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate()
+    assert process.returncode == 130, said
+    done = items(out)
+    states = {item.state for item in done}
+    assert states == {"final", "queued"}
+    assert all(item.attempts == (item.state == "final") for item in done)
+    assert "left. Run the same command again to go on" in said
+    assert json.loads((out / "summary.json").read_text(encoding="utf-8"))["run"]["interrupted"]
+
+
+def test_help_shows_examples_and_statuses(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["batch", "--help"]) == 0
+    text = capsys.readouterr().out
+    for wanted in ("likeness batch inbox/ out/ --watch", "130  interrupted", "--on-finding", "--preset"):
+        assert wanted in text
