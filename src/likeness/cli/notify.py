@@ -73,7 +73,10 @@ def notify(argv: Sequence[str], console: Console) -> int:
     clients = read_clients(flags.clients) if flags.clients else {}
     refused, ledger_file = _read(flags)
     letters, left = gather(with_clients(refused.troubles, clients), language=language)
-    templates = {code: read_template(code, settings.templates) for code in {letter.language for letter in letters}}
+    used: list[Language] = [letter.language for letter in letters]
+    templates: dict[Language, LetterTemplate] = {
+        code: read_template(code, settings.templates) for code in dict.fromkeys(used)
+    }
     console.say(f"{refused.pictures} pictures, {len(refused.troubles)} to be told of, to {_addresses(len(letters))}")
     for name, reason in refused.others:
         console.warn(f"{name} was not restored, for a reason that is none of the client's: {reason}")

@@ -318,7 +318,7 @@ def _period(start: date, states: Sequence[PictureState]) -> Period:
 
 
 def _state(entries: Sequence[Entry]) -> PictureState:
-    answers = tuple(entry.answer for entry in entries)
+    answers: tuple[Answer, ...] = tuple(entry.answer for entry in entries)
     outcome: Outcome = "revised"
     if answers[-1] == "rejected":
         outcome = "rejected"

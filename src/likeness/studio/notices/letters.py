@@ -97,10 +97,11 @@ def gather(troubles: Iterable[Trouble], *, language: Language) -> tuple[list[Let
 
 def _letter(address: str, troubles: Sequence[Trouble], usual: Language) -> Letter:
     names = (on_one_line(trouble.client) for trouble in troubles)
+    languages: list[Language] = [trouble.language for trouble in troubles if trouble.language is not None]
     return Letter(
         email=address,
         client=next((name for name in names if name), ""),
-        language=next((trouble.language for trouble in troubles if trouble.language), usual),
+        language=languages[0] if languages else usual,
         troubles=tuple(troubles),
     )
 

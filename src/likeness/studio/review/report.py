@@ -82,7 +82,7 @@ def page(session: ReviewSession, results: Results) -> str:
     own = files("likeness.studio.review").joinpath("report.css").read_text(encoding="utf-8")
     title = escape(session.title or "Blind review")
     raters = len(results.raters)
-    lines = "".join(f"<li>{escape(pair.sentence[:1].upper() + pair.sentence[1:])}.</li>" for pair in results.pairs)
+    lines = "".join(f"<li>{escape(pair.sentence)}.</li>" for pair in results.pairs)
     open_votes = results.asked - results.given
     missing = f"<p class='note'>{open_votes} of {results.asked} ratings are still open.</p>" if open_votes else ""
     return (
@@ -199,7 +199,7 @@ def _pictures(session: ReviewSession, results: Results) -> str:
             for side, label in versions
         )
         rows += f"<section class='picture'><h3>{escape(name)}</h3><div class='versions'>{cells}</div></section>"
-    return f"<h2>Pictures</h2>{rows}"
+    return f"<h2>Pictures</h2><div class='pictures'>{rows}</div>"
 
 
 def _thumbnail(session: ReviewSession, item: int, side: int) -> str:

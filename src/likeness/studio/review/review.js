@@ -257,8 +257,13 @@ function showStatus() {
   $("status").classList.toggle("trouble", trouble);
   if (trouble) $("status").textContent = words.notSaved;
   else if (unsaved.size) $("status").textContent = words.saving;
-  else if (state && rated(votes())) $("status").textContent = NARROW.matches ? "" : words.hintNext;
-  else $("status").textContent = NARROW.matches || active === ORIGINAL ? "" : filled(words.hintRate, active);
+  else if (state) $("status").textContent = hint();
+}
+
+function hint() {
+  const open = state.positions.filter((_, at) => votes()[at].score === null);
+  if (!open.length) return NARROW.matches ? "" : words.hintNext;
+  return NARROW.matches || active === ORIGINAL ? filled(words.hintOpen, open.join(", ")) : filled(words.hintRate, active);
 }
 
 // ---- looking ----
@@ -401,6 +406,9 @@ addEventListener("keydown", (event) => {
   else return;
   event.preventDefault();
 });
+
+// After a click the keys belong to the pictures again: Enter must go on, not press the same button once more.
+addEventListener("click", (event) => { if (event.detail) event.target.closest("button")?.blur(); });
 
 function speak() {
   words = WORDS[language];
