@@ -8,7 +8,8 @@ page's own and may change with it; what programs use is under ``/v1``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, TypeVar, cast
+from dataclasses import replace
+from typing import Annotated, Any, Literal, TypeVar, cast
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request, Response
@@ -41,6 +42,11 @@ _MOST_AREAS = 8
 _FORM_OVERHEAD = 64 << 10
 _NOTHING = 128 / 255
 """Where a layer that is added has nothing."""
+
+Touch = Literal["warmth", "exposure", "clarity"]
+
+_FAR: dict[Touch, tuple[float, float]] = {"warmth": (-0.5, 0.5), "exposure": (-1.0, 1.0), "clarity": (0.0, 1.0)}
+"""Ends of the finishing sliders: a layer holds what the picture becomes at the further one, less what it is."""
 
 
 def live_sessions(state: ServerState, limits: LiveLimits | None = None) -> Sessions:
@@ -103,9 +109,10 @@ class LiveLook(_Body):
 
 
 class LiveViews(LiveLook):
-    """A look, and the parts of the picture to show of it."""
+    """A look, the parts of the picture to show of it, and the finishing touches that are to be previewed."""
 
     areas: list[LiveArea] = Field(min_length=1, max_length=_MOST_AREAS)
+    layers: list[Touch] = Field(default_factory=list["Touch"], max_length=len(_FAR))
 
 
 class LiveFace(LiveLook):
@@ -266,7 +273,9 @@ def _views(session: Session, look: LiveViews, areas: Sequence[Area]) -> tuple[di
     restoration = session.restore(look.faces, controls) if look.faces else None
     after = restoration.image if restoration else session.image
     boxes = [box for index in look.faces if (box := session.faces[index].area) is not None]
-    finished = session.finishing_areas(look.faces, controls) if look.faces and finishing.any else ()
+    finished = session.finishing_areas(look.faces, controls) if look.faces and (finishing.any or look.layers) else ()
+    # A finishing slider previews itself along the secant from where it is to its further end.
+    far = {touch: max(_FAR[touch], key=lambda end: abs(end - getattr(finishing, touch))) for touch in look.layers}
     grainless: Image | None = None
     if restoration and controls.keep_grain and controls.grain_amount > 0:
         grainless = session.without_grain(look.faces, controls)
@@ -283,8 +292,13 @@ def _views(session: Session, look: LiveViews, areas: Sequence[Area]) -> tuple[di
             if grainless is not None:
                 names.append("grain")
                 parts.append(jpeg(_block(shown - view(grainless.pixels, area) + _NOTHING, block)))
+            now = finished_view(shown, area, finished, finishing)
+            for touch, end in far.items():
+                names.append(touch)
+                then = finished_view(shown, area, finished, replace(finishing, **{touch: end}))
+                parts.append(jpeg(_block(then - now + _NOTHING, block)))
             names.append("after")
-            parts.append(jpeg(_block(finished_view(shown, area, finished, finishing), block)))
+            parts.append(jpeg(_block(now, block)))
         box = area.box
         heads.append(
             {
@@ -295,7 +309,7 @@ def _views(session: Session, look: LiveViews, areas: Sequence[Area]) -> tuple[di
             }
         )
     warnings = [list(outcome.warnings) for outcome in restoration.faces] if restoration else []
-    return {"areas": heads, "warnings": list(controls.warnings), "face_warnings": warnings}, parts
+    return {"areas": heads, "far": far, "warnings": list(controls.warnings), "face_warnings": warnings}, parts
 
 
 def _block(pixels: Pixels, block: tuple[int, int, int, int]) -> Pixels:

@@ -87,8 +87,8 @@ export async function reopenPicture(id) {
   return (await answered(`/live/pictures/${id}`)).json();
 }
 
-export async function views(id, look, areas, signal) {
-  const answer = await answered(`/live/pictures/${id}/views`, json({ ...look, areas }, signal));
+export async function views(id, look, areas, layers, signal) {
+  const answer = await answered(`/live/pictures/${id}/views`, json({ ...look, areas, layers }, signal));
   return unpack(await answer.arrayBuffer());
 }
 

@@ -46,6 +46,7 @@ class Page {
       store: this.store,
       about,
       onRegion: (region) => this.stage.showRegion(region),
+      onTouch: (touch) => this.live.prepare(touch),
       onFaces: (which) => this.chooseFaces(which),
       onCurrent: (face, closer) => this.choose(face, closer),
       report: this.report,

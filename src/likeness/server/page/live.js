@@ -19,7 +19,8 @@ export class Live {
     this.look = null;
     this.running = null;
     this.timer = 0;
-    this.inputAt = null;
+    this.movedAt = new WeakMap();
+    this.touch = null;
   }
 
   open(picture, look) {
@@ -40,7 +41,7 @@ export class Live {
   /** The look has changed. */
   change(look, { event = null, moving = false } = {}) {
     this.look = look;
-    if (event) this.inputAt = event.timeStamp;
+    if (event) this.movedAt.set(look, event.timeStamp);
     if (!this.picture) return;
     const tiles = this.page.getAreas().map((area) => area.tile);
     const served = tiles.every((tile) => tile.serves(look, this.fields));
@@ -50,6 +51,13 @@ export class Live {
     } else {
       this.ask(0);
     }
+  }
+
+  /** A finishing slider is under the pointer, or none is: have ready what its preview needs. */
+  prepare(touch) {
+    if (this.touch === touch) return;
+    this.touch = touch;
+    if (touch && this.picture) this.ask(60);
   }
 
   /** What is on the screen has changed place or size. */
@@ -64,15 +72,14 @@ export class Live {
       this.frame = 0;
       for (const tile of this.pending) if (tile.serves(this.look, this.fields)) tile.preview(this.look, this.fields);
       this.page.onDraw();
-      this.measure("likeness:preview");
+      this.measure("likeness:preview", this.look);
     });
   }
 
   /** Time from the move of a slider to what it drew, as the browser's own tools show it. */
-  measure(name) {
-    if (this.inputAt === null) return;
-    const start = this.inputAt;
-    if (name === "likeness:preview") this.previewed = start;
+  measure(name, look) {
+    const start = this.movedAt.get(look);
+    if (start === undefined) return;
     const channel = new MessageChannel();
     channel.port1.onmessage = () => performance.measure(name, { start, end: performance.now() });
     channel.port2.postMessage(null);
@@ -90,7 +97,8 @@ export class Live {
     }
     const picture = this.picture;
     const look = this.look;
-    const wanted = this.page.getAreas().filter((area) => needs(area, look));
+    const wanted = this.page.getAreas().filter((area) => needs(area, look, this.touch));
+    const layers = this.touch && look.faces.length ? [this.touch] : [];
     if (!wanted.length) {
       await this.fetchFields(picture, look);
       return;
@@ -103,13 +111,13 @@ export class Live {
       const asked = wanted.map(({ left, top, right, bottom, width, tile, key }) => ({
         left, top, right, bottom, width, before: tile.key !== key || !tile.beforeImage,
       }));
-      const { head, parts } = await api.views(picture.id, look, asked, abort.signal);
+      const { head, parts } = await api.views(picture.id, look, asked, layers, abort.signal);
       let start = 0;
       for (const [i, area] of head.areas.entries()) {
         const own = parts.slice(start, start + area.parts.length);
         start += area.parts.length;
         const { tile, key } = wanted[i];
-        await tile.load(area, own, look);
+        await tile.load(area, own, look, head.far);
         tile.key = key;
         // The slider has moved on while the server drew: show where it is now.
         if (this.look !== look && tile.serves(this.look, this.fields)) tile.preview(this.look, this.fields);
@@ -118,7 +126,7 @@ export class Live {
       this.last = look;
       this.page.onWarnings(head.warnings, head.face_warnings, look);
       this.page.onDraw();
-      if (this.look === look) this.measure("likeness:exact");
+      this.measure("likeness:exact", look);
       this.page.onBusy(null);
       this.retries = 0;
     } catch (error) {
@@ -160,6 +168,7 @@ export class Live {
 }
 
 /** Whether an area has to be drawn by the server: new, moved, or of another look. */
-function needs({ tile, key }, look) {
-  return tile.key !== key || !tile.exactLook || !same(tile.exactLook, look);
+function needs({ tile, key }, look, touch) {
+  if (tile.key !== key || !tile.exactLook || !same(tile.exactLook, look)) return true;
+  return Boolean(touch && tile.block && !tile.layers[touch]);
 }

@@ -41,12 +41,14 @@ export function sameProjection(one, other) {
   );
 }
 
-/** Whether the difference between two looks is arithmetic that `Field` does (and a layer of grain, if there is one). */
-export function arithmetic(one, other, grainKnown) {
+export const TOUCHES = ["warmth", "exposure", "clarity"];
+
+/** Whether the difference between two looks is arithmetic: what `Field` does, and layers of grain and touches if known. */
+export function arithmetic(one, other, { grain, touches }) {
   if (one.refine !== 1 || !sameProjection(one, other)) return false;
-  if (one.warmth !== other.warmth || one.exposure !== other.exposure || one.clarity !== other.clarity) return false;
-  if (one.keep_grain === other.keep_grain && one.grain_amount === other.grain_amount) return true;
-  return grainKnown;
+  if (TOUCHES.some((touch) => one[touch] !== other[touch] && !touches[touch])) return false;
+  if (one.keep_grain === other.keep_grain && (!one.keep_grain || one.grain_amount === other.grain_amount)) return true;
+  return grain;
 }
 
 export class Store {

@@ -2,15 +2,16 @@
 
 import { el, folded, section, Slider } from "./dom.js";
 import { FaceMap } from "./facemap.js";
-import { presetLook, RANGES, REGIONS, same, settingsOf, WEIGHT } from "./look.js";
+import { presetLook, RANGES, REGIONS, same, settingsOf, TOUCHES, WEIGHT } from "./look.js";
 import { currentLanguage, t } from "./words.js";
 
 export class Panel {
-  /** @param {{store: object, about: object, onRegion: Function, onFaces: Function, onCurrent: Function}} page */
-  constructor({ store, about, onRegion, onFaces, onCurrent, report }) {
+  /** @param {{store: object, about: object, onRegion: Function, onTouch: Function, onFaces: Function, onCurrent: Function}} page */
+  constructor({ store, about, onRegion, onTouch, onFaces, onCurrent, report }) {
     this.store = store;
     this.presets = Object.fromEntries(Object.entries(about.presets).map(([name, set]) => [name, presetLook(set)]));
     this.onRegion = onRegion;
+    this.onTouch = onTouch;
     this.onFaces = onFaces;
     this.onCurrent = onCurrent;
     this.sliders = new Map();
@@ -103,6 +104,12 @@ export class Panel {
       onReset: () => this.store.set({ [key]: this.preset[key] }),
     });
     this.sliders.set(key, made);
+    if (TOUCHES.includes(key)) {
+      made.element.addEventListener("pointerenter", () => this.onTouch(key));
+      made.element.addEventListener("pointerleave", () => this.onTouch(null));
+      made.input.addEventListener("focus", () => this.onTouch(key));
+      made.input.addEventListener("blur", () => this.onTouch(null));
+    }
     return made.element;
   }
 

@@ -10,10 +10,11 @@ export class Tile {
     this.patch = null;
     this.exactLook = null;
     this.shownLook = null;
+    this.layers = {};
   }
 
   /** Take over what the server drew for a look. */
-  async load(head, parts, look) {
+  async load(head, parts, look, far = {}) {
     const pictures = {};
     await Promise.all(
       head.parts.map(async (name, i) => {
@@ -32,11 +33,18 @@ export class Tile {
     this.exactLook = look;
     if (!head.block) {
       this.exact = this.grain = this.patch = null;
+      this.layers = {};
       this.shownLook = look;
       return;
     }
     this.exact = samples(pictures.after);
     this.grain = pictures.grain ? samples(pictures.grain) : null;
+    this.layers = {};
+    for (const [touch, end] of Object.entries(far)) {
+      if (!pictures[touch]) continue;
+      this.layers[touch] = { data: samples(pictures[touch]).data, span: end - look[touch] };
+      pictures[touch].close();
+    }
     pictures.after.close();
     pictures.grain?.close();
     const [, , width, height] = head.block;
@@ -50,7 +58,7 @@ export class Tile {
   serves(look, fields) {
     if (!this.exactLook) return false;
     if (look === this.exactLook) return true;
-    if (!arithmetic(look, this.exactLook, this.grainKnown)) return false;
+    if (!arithmetic(look, this.exactLook, { grain: this.grainKnown, touches: this.layers })) return false;
     if (!this.exact) return look.faces.length === 0 && this.exactLook.faces.length === 0;
     const block = this.block;
     const area = [
@@ -95,20 +103,14 @@ export class Tile {
       const field = fields.get(face, look);
       if (field && !apart(fields.areas.get(face), this.box)) field.add(pixels, grid, fields.difference(field, look, this.exactLook));
     }
-    if (this.grain) this.addGrain(pixels, look);
-    this.context.putImageData(this.frame, 0, 0);
-  }
-
-  addGrain(pixels, look) {
-    const amount = look.keep_grain ? look.grain_amount : 0;
-    const more = amount / this.exactLook.grain_amount - (this.exactLook.keep_grain ? 1 : 0);
-    if (more === 0) return;
-    const grain = this.grain.data;
-    for (let i = 0; i < pixels.length; i += 4) {
-      pixels[i] += (grain[i] - 128) * more;
-      pixels[i + 1] += (grain[i + 1] - 128) * more;
-      pixels[i + 2] += (grain[i + 2] - 128) * more;
+    if (this.grain) {
+      const amount = look.keep_grain ? look.grain_amount : 0;
+      addLayer(pixels, this.grain.data, amount / this.exactLook.grain_amount - 1);
     }
+    for (const [touch, { data, span }] of Object.entries(this.layers)) {
+      addLayer(pixels, data, (look[touch] - this.exactLook[touch]) / span);
+    }
+    this.context.putImageData(this.frame, 0, 0);
   }
 
   /** Draw before or after onto a canvas whose transform maps picture coordinates to it. */
@@ -128,6 +130,16 @@ export class Tile {
       width * this.stepX,
       height * this.stepY,
     );
+  }
+}
+
+/** Add so much of a layer, in which 128 is nothing. */
+function addLayer(pixels, layer, amount) {
+  if (amount === 0) return;
+  for (let i = 0; i < pixels.length; i += 4) {
+    pixels[i] += (layer[i] - 128) * amount;
+    pixels[i + 1] += (layer[i + 1] - 128) * amount;
+    pixels[i + 2] += (layer[i + 2] - 128) * amount;
   }
 }
 
