@@ -88,9 +88,12 @@ class JobAnswer(JobSummary):
 
 _OVERRIDES: dict[str, Any] = {
     "type": "object",
-    "additionalProperties": {"type": "object"},
+    "patternProperties": {
+        "^[0-9]{1,5}$": {"type": "object", "properties": FIELDS, "additionalProperties": False},
+    },
+    "additionalProperties": False,
     "description": "Fields for single pictures, by number: a JSON object of objects.",
-    "examples": [{"0": {"preset": "film-scan"}, "3": {"strength": 0.5}}],
+    "examples": [{"0": {"preset": "film-scan", "strength": 0.5}}],
 }
 
 
@@ -103,7 +106,7 @@ _OVERRIDES: dict[str, Any] = {
         {"files": "The pictures."},
         many=("files",),
         fields={**FIELDS, "overrides": _OVERRIDES},
-        example={"preset": "film-scan", "overrides": {"3": {"strength": 0.5}}},
+        example={"preset": "film-scan", "overrides": {"0": {"strength": 0.5}}},
     ),
 )
 async def create(request: Request, response: Response, state: State, jobs: JobsOf) -> JobAnswer:
@@ -141,7 +144,7 @@ def delete(job: JobId, jobs: JobsOf) -> None:
     "/{job}/events",
     summary="Progress, as it happens",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {"schema": {"type": "string"}}}}, **errors(404, 422)},
+    responses={200: {"content": {"text/event-stream": {}}}, **errors(404, 422)},
 )
 async def events(job: JobId, state: State, jobs: JobsOf) -> StreamingResponse:
     """Server-sent events: `picture` for each change of one, `progress` for the job, and `end` when all are done."""

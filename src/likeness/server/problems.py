@@ -132,12 +132,15 @@ def add_error_handlers(app: FastAPI) -> None:
     async def known(_: Request, error: Exception) -> JSONResponse:
         return problem_response(error)
 
-    async def http(_: Request, error: Exception) -> JSONResponse:
+    async def http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
         phrase = HTTPStatus(error.status_code).phrase
         code = phrase.lower().replace(" ", "-")
+        headers = dict(error.headers or {})
+        if error.status_code == 405:
+            headers["Allow"] = _allowed(app, request, headers.get("Allow", ""))
         sentence = _HTTP_SENTENCES.get(error.status_code, f"{phrase}; docs/api.md says what there is")
-        return problem_response(ProblemError(error.status_code, code, sentence, headers=error.headers))
+        return problem_response(ProblemError(error.status_code, code, sentence, headers=headers))
 
     async def invalid(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
@@ -148,6 +151,13 @@ def add_error_handlers(app: FastAPI) -> None:
     app.add_exception_handler(MemoryError, known)
     app.add_exception_handler(HTTPException, http)
     app.add_exception_handler(RequestValidationError, invalid)
+
+
+def _allowed(app: FastAPI, request: Request, found: str) -> str:
+    """Every method of an address: where several routes share it, the framework names the first one's only."""
+    path = getattr(request.scope.get("route"), "path", "")
+    methods = app.openapi()["paths"].get(path, {})
+    return ", ".join(sorted(method.upper() for method in methods)) or found
 
 
 _HTTP_SENTENCES = {

@@ -45,6 +45,9 @@ webui_router = APIRouter(prefix="/sdapi/v1", tags=["AUTOMATIC1111"])
 _Body = TypeVar("_Body", bound=BaseModel)
 
 _DATA_URL = re.compile(r"data:[\w.+-]*/?[\w.+-]*(;[\w=.+-]+)*;base64,", re.ASCII)
+_DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNoAAAAggCB2kUIOwAAAABJRU5ErkJggg=="
+"""One pixel, as an example."""
+
 _WEIGHT_STEPS = (0.1, 0.02)
 """``latent_step_decay`` at CodeFormer's weight 0 and 1: the ends of its useful range."""
 
@@ -81,7 +84,9 @@ class SingleExtras(Extras):
 
     model_config = ConfigDict(
         json_schema_extra={
-            "examples": [{"image": "data:image/jpeg;base64,/9j/4AAQSkZJRg...", "codeformer_visibility": 1}]
+            "examples": [
+                {"image": f"data:image/png;base64,{_DOT}", "codeformer_visibility": 1, "codeformer_weight": 0.5}
+            ]
         }
     )
 
@@ -99,6 +104,10 @@ class NamedPicture(BaseModel):
 
 class BatchExtras(Extras):
     """Several pictures."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"imageList": [{"data": _DOT, "name": "dot.png"}], "gfpgan_visibility": 1}]}
+    )
 
     imageList: list[NamedPicture] = Field(min_length=1, max_length=64)  # noqa: N815 - the web UI's name
 
@@ -138,8 +147,10 @@ _ERRORS = errors(400, 408, 413, 415, 422, 429, 503)
 
 
 def _body(model: type[BaseModel]) -> dict[str, Any]:
-    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
-    schema.pop("$defs", None)
+    schema = model.model_json_schema()
+    if schema.pop("$defs", None):
+        # The one nested model; a reference would lead out of the request's own schema.
+        schema["properties"]["imageList"]["items"] = NamedPicture.model_json_schema()
     return {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}}
 
 

@@ -1,0 +1,115 @@
+from __future__ import annotations
+
+import builtins
+import socket
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from likeness.cli import main
+from likeness.cli.serve import _parser, _settings  # pyright: ignore[reportPrivateUsage]
+from likeness.server.settings import ServerSettings
+
+
+def test_flags_are_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("LIKENESS_API_KEY", raising=False)
+    assert _settings(_parser().parse_args([])) == ServerSettings()
+    argv = (
+        "--host ::1 --port 9 --allow-host a.example --allow-host b.example --cors https://c.example --proxy 10.0.0.1 "
+        f"--data {tmp_path} --keep 1.5 --max-files 3 --max-jobs 4 --max-stored 100 --max-upload 0.5 --max-request 2 "
+        "--max-held 8 --max-pixels 12M --workers 2 --queue 5 --queue-per-client 6 --connections 7 --timeout 8 --stall 9"
+    )
+    assert _settings(_parser().parse_args(argv.split())) == ServerSettings(
+        host="::1",
+        port=9,
+        allowed_hosts=("a.example", "b.example"),
+        cors=("https://c.example",),
+        proxies=("10.0.0.1",),
+        data=tmp_path,
+        keep_hours=1.5,
+        max_files=3,
+        max_jobs=4,
+        max_stored=100 << 20,
+        max_upload=1 << 19,
+        max_request=2 << 20,
+        max_held=8 << 20,
+        max_pixels=12_000_000,
+        workers=2,
+        queue=5,
+        queue_per_client=6,
+        connections=7,
+        request_seconds=8,
+        stall_seconds=9,
+    )
+
+
+def test_every_setting_has_a_flag() -> None:
+    flags = {action.dest for action in _parser()._actions}
+    assert set(ServerSettings.__dataclass_fields__) - flags == {"api_key"}
+
+
+def test_the_key_comes_from_the_environment_or_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LIKENESS_API_KEY", "0123456789abcdef-environment")
+    assert _settings(_parser().parse_args([])).api_key == "0123456789abcdef-environment"
+    file = tmp_path / "key"
+    file.write_text("0123456789abcdef-file\n")
+    assert _settings(_parser().parse_args(["--api-key-file", str(file)])).api_key == "0123456789abcdef-file"
+
+
+@pytest.mark.parametrize(
+    ("argv", "sentence"),
+    [
+        (["--port", "99999"], "port from 0 to 65535"),
+        (["--api-key-file", "missing"], "--api-key-file missing cannot be read"),
+        (["--api-key-file", "empty"], "--api-key-file empty is empty"),
+        (["--cors", "*"], "is no origin"),
+        (["--workers", "0"], "workers must be at least 1"),
+        (["--host", "192.0.2.1"], "192.0.2.1:8470 cannot be listened on"),
+        (["--host", "no such host"], "is no address of this machine"),
+        (["--model", "unheard-of"], "unheard-of"),
+    ],
+)
+def test_what_cannot_begin_is_one_sentence(
+    argv: list[str],
+    sentence: str,
+    tiny_model: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").touch()
+    model = [] if "--model" in argv else ["--model", str(tiny_model)]
+    assert main(["serve", *argv, *model]) in (1, 2)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert sentence in said.err
+    assert said.err.startswith("error: ")
+    assert len(said.err.splitlines()) == 1
+
+
+def test_a_port_that_is_taken_is_said(tiny_model: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert main(["serve", "--port", str(port), "--model", str(tiny_model)]) == 2
+    assert f"127.0.0.1:{port} cannot be listened on" in capsys.readouterr().err
+
+
+def test_without_the_extra_the_command_to_install_it_is_said(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import sys
+
+    for name in [name for name in sys.modules if name.startswith(("likeness.server", "fastapi"))]:
+        monkeypatch.delitem(sys.modules, name)
+    real = builtins.__import__
+
+    def without(name: str, *rest: Any) -> Any:
+        if name.split(".")[0] == "fastapi":
+            raise ModuleNotFoundError("No module named 'fastapi'", name="fastapi")
+        return real(name, *rest)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    assert main(["serve"]) == 2
+    assert 'pip install "likeness[serve]"' in capsys.readouterr().err

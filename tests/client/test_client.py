@@ -1,0 +1,192 @@
+"""The client against a real server on a free port."""
+
+from __future__ import annotations
+
+import threading
+import zipfile
+from collections.abc import Generator
+from pathlib import Path
+
+import httpx
+import numpy as np
+import pytest
+from running import Running
+
+from likeness import LikenessClient, RequestOptions
+from likeness.errors import (
+    ConfigError,
+    ControlError,
+    ImageReadError,
+    ImageTooLargeError,
+    ImageWriteError,
+    NoFaceError,
+    PairError,
+    ServerBusyError,
+    ServerError,
+)
+from likeness.evidence.figures import Figure
+from likeness.faces.preflight import preflight
+from likeness.imaging.files import read_image
+from likeness.imaging.image import Image
+from likeness.restore.controls import PRESETS, Controls
+from likeness.restore.repairs import Repairs
+from likeness.restore.selection import Selection
+
+KEY = "correct-horse-battery"
+
+
+@pytest.fixture
+def client(keyed: Running) -> Generator[LikenessClient]:
+    with LikenessClient(keyed.url, KEY, patience=0) as made:
+        yield made
+
+
+def test_a_picture_goes_there_and_comes_back_as_from_the_library(
+    client: LikenessClient, keyed: Running, astronaut_file: Path, astronaut: Image, tmp_path: Path
+) -> None:
+    controls = Controls.natural().with_weights({"ear": 0.5})
+    options = RequestOptions(
+        selection=Selection(which=(0,), min_size=10), repairs=Repairs(balance=0.4), file_format="png", evidence=True
+    )
+    restored = client.restore(astronaut_file, controls, options=options)
+    expected = keyed.state.restorer.restore(astronaut, controls, repairs=Repairs(balance=0.4))
+    assert (restored.image.to_uint8() == expected.image.to_uint8()).all()
+    assert restored.media_type == "image/png"
+    assert restored.report["controls"]["face_mask_weights"]["ear"] == 0.5
+    assert restored.report["faces"][0]["evidence"]["figures"]
+    assert list(restored.warnings) == [
+        *controls.warnings,
+        *(f"face {face.index}: {text}" for face in expected.faces for text in face.warnings),
+    ]
+    restored.save(tmp_path / "restored.png")
+    assert (tmp_path / "restored.png").read_bytes() == restored.data
+
+
+def test_a_picture_in_memory_and_bytes_serve_as_well(client: LikenessClient, astronaut: Image, portrait: bytes) -> None:
+    options = RequestOptions(preset="standard", file_format="png")
+    results = [client.restore(picture, options=options).image.to_uint8() for picture in (astronaut, portrait)]
+    assert (results[0] == results[1]).all()
+
+
+@pytest.fixture(scope="session")
+def portrait(astronaut_file: Path) -> bytes:
+    return astronaut_file.read_bytes()
+
+
+def test_check_gives_the_library_s_findings(client: LikenessClient, keyed: Running, astronaut: Image) -> None:
+    small = Image(pixels=astronaut.pixels[:100, 60:160])
+    checked = client.check(small)
+    faces = keyed.state.restorer.find_faces(small)
+    again = read_image_of(small)
+    assert [finding.code for finding in checked.findings] == [f.code for f in preflight(again, faces)]
+    assert checked.status == "refuse"
+    assert checked.size is not None
+    assert (checked.size.width, checked.size.height) == (100, 100)
+    assert [round(box.left) for box in checked.faces] == [round(face.box.left) for face in faces]
+    unreadable = client.check(b"nothing")
+    assert (unreadable.size, unreadable.findings[0].code) == (None, "unreadable")
+
+
+def read_image_of(image: Image) -> Image:
+    from likeness.imaging.encode import encode_image
+
+    return read_image(encode_image(image, "PNG"))
+
+
+def test_inspect_gives_the_library_s_figures(client: LikenessClient, keyed: Running, astronaut: Image) -> None:
+    after = keyed.state.restorer.restore(astronaut).image
+    after = Image.from_uint8(after.to_uint8())
+    found = client.inspect(Image.from_uint8(astronaut.to_uint8()), after)
+    expected = keyed.state.inspector.inspect(Image.from_uint8(astronaut.to_uint8()), after)
+    assert found.verdict == expected.verdict
+    assert isinstance(found.faces[0].figures[0], Figure)
+    assert [f.to_dict() for f in found.faces[0].figures] == [f.to_dict() for f in expected.faces[0].figures]
+
+
+def test_a_job_from_files_to_a_zip_file(client: LikenessClient, astronaut_file: Path, tmp_path: Path) -> None:
+    told: list[int] = []
+    job = client.submit(
+        [astronaut_file, ("letter.txt", b"dear all")],
+        options=RequestOptions(preset="natural"),
+        overrides={0: {"strength": 0, "format": "png"}},
+    )
+    assert len(job.pictures) == 2
+    done = client.wait(job, told=lambda now: told.append(now.counts["final"]))
+    assert done.done
+    assert done.ended is not None
+    assert [picture.state for picture in done.pictures] == ["final", "failed"]
+    assert told[-1] == 1
+    result = read_image(client.result(job, 0)).to_uint8()
+    assert (result == read_image(astronaut_file).to_uint8()).all()
+    report = client.report(job, 0)
+    assert report is not None
+    assert report["preset"] == "natural"
+    assert client.report(job, 1) is None
+    client.download(job, tmp_path / "results.zip")
+    assert zipfile.ZipFile(tmp_path / "results.zip").namelist() == ["astronaut.png", "report.json"]
+    with pytest.raises(ImageWriteError, match="cannot be written"):
+        client.download(job, tmp_path / "no" / "results.zip")
+    client.delete(job)
+    with pytest.raises(ServerError, match="there is no such job"):
+        client.job(job)
+    with pytest.raises(ServerError, match="there is no such job"):
+        client.download(job, tmp_path / "other.zip")
+    assert [path.name for path in tmp_path.iterdir()] == ["results.zip"]
+
+
+def test_presets_and_models_are_the_server_s(client: LikenessClient) -> None:
+    assert client.presets() == PRESETS
+    assert client.models()["loaded"] == "tiny"
+
+
+def test_errors_are_the_library_s_own(client: LikenessClient, astronaut: Image, tmp_path: Path) -> None:
+    grey = Image(pixels=np.full((200, 200, 3), 0.5, np.float32))
+    with pytest.raises(NoFaceError, match="no face was found"):
+        client.restore(grey)
+    with pytest.raises(ImageReadError, match="no picture that can be read"):
+        client.restore(b"nothing at all")
+    with pytest.raises(ImageTooLargeError, match="more than the limit"):
+        client.restore(Image(pixels=np.zeros((6000, 9000, 3), np.float32)))
+    with pytest.raises(PairError):
+        client.inspect(astronaut, Image(pixels=grey.pixels[:31, :100]))
+    with pytest.raises(ControlError, match="unknown preset"):
+        client.restore(grey, options=RequestOptions(preset="none"))
+    with pytest.raises(ConfigError, match="quality must be 1 to 100"):
+        client.restore(grey, options=RequestOptions(quality=500))
+    with pytest.raises(ConfigError, match="give one"):
+        client.restore(grey, Controls(), options=RequestOptions(preset="natural"))
+    with pytest.raises(ImageReadError, match="cannot be read"):
+        client.restore(tmp_path / "missing.jpg")
+    with pytest.raises(ConfigError, match="is no address"):
+        LikenessClient("http://[")
+
+
+def test_a_missing_key_and_a_server_that_is_not_there(keyed: Running, astronaut_file: Path) -> None:
+    with LikenessClient(keyed.url) as stranger, pytest.raises(ServerError, match="wants its API key"):
+        stranger.check(astronaut_file)
+    with LikenessClient("http://127.0.0.1:9") as nobody, pytest.raises(ServerError, match="cannot be reached"):
+        nobody.check(astronaut_file)
+
+
+def test_a_busy_server_is_asked_again_after_the_pause_it_names(
+    client: LikenessClient, keyed: Running, astronaut_file: Path
+) -> None:
+    pool = keyed.state.pool
+    held = [pool.admit("other"), pool.admit("other")]
+    with pytest.raises(ServerBusyError) as refused:
+        client.check(astronaut_file)
+    assert refused.value.retry_after >= 1
+    asked = threading.Event()
+
+    class Watched(httpx.HTTPTransport):
+        def handle_request(self, request: httpx.Request) -> httpx.Response:
+            response = super().handle_request(request)
+            if response.status_code == 429:
+                for ticket in held:
+                    ticket.__exit__(None, None, None)
+                asked.set()
+            return response
+
+    with LikenessClient(keyed.url, KEY, patience=30, transport=Watched()) as patient:
+        assert patient.check(astronaut_file).status == "fine"
+    assert asked.is_set()

@@ -1,0 +1,130 @@
+"""The OpenAPI document: complete, with examples, and held against a real server by schemathesis.
+
+A few cases for each route here; CONTRIBUTING.md has the command for thousands.
+"""
+
+from __future__ import annotations
+
+import base64
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+import schemathesis
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from hypothesis.errors import Unsatisfiable
+from running import Running
+from schemathesis.specs.openapi.checks import positive_data_acceptance
+
+from likeness.errors import LikenessError
+from likeness.restore.controls import Controls
+from likeness.restore.repairs import Repairs
+from likeness.server.requests import FIELDS, RestoreRequest
+
+EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "4"))
+
+PORTRAIT = (Path(__file__).resolve().parents[1] / "data" / "astronaut.jpg").read_bytes()
+schemathesis.openapi.format("binary", st.just(PORTRAIT))
+schemathesis.openapi.format("byte", st.just(base64.b64encode(PORTRAIT).decode()))
+
+# Data for which the schema alone cannot say whether it is of any use: a face too small, a damage mask over the face.
+LEGITIMATE = {"no-face", "control-out-of-range", "option-unusable"}
+
+
+@pytest.fixture(scope="session")
+def document(server: Running) -> dict[str, Any]:
+    with server.http() as client:
+        return client.get("/v1/openapi.json").json()
+
+
+@pytest.fixture(scope="session")
+def job(server: Running) -> str:
+    """A finished job for the routes that want one."""
+    with server.http() as client:
+        made = client.post("/v1/jobs", files=[("files", ("a.jpg", PORTRAIT))] * 2).json()["id"]
+        with client.stream("GET", f"/v1/jobs/{made}/events") as stream:
+            stream.read()
+    return str(made)
+
+
+@pytest.fixture(scope="session")
+def operations(server: Running) -> list[schemathesis.APIOperation]:
+    api = schemathesis.openapi.from_url(f"{server.url}/v1/openapi.json")
+    return [found.ok() for found in api.get_all_operations()]
+
+
+@pytest.mark.parametrize("mode", list(schemathesis.GenerationMode), ids=lambda mode: mode.value)
+def test_the_server_keeps_to_its_document(
+    mode: schemathesis.GenerationMode, operations: list[schemathesis.APIOperation], server: Running, job: str
+) -> None:
+    assert len(operations) >= 20
+    for operation in operations:
+        try:
+            statuses = held_to_its_document(operation, mode, server, job)
+        except Unsatisfiable:  # noqa: PERF203
+            # Nothing can be wrong in a request that takes nothing.
+            assert mode is schemathesis.GenerationMode.NEGATIVE
+            assert not operation.body
+            assert not operation.path_parameters
+        else:
+            assert statuses, operation.label
+
+
+def held_to_its_document(
+    operation: schemathesis.APIOperation, mode: schemathesis.GenerationMode, server: Running, job: str
+) -> list[int]:
+    """Send a route what its schema allows, or what it does not; the answers' statuses."""
+    statuses: list[int] = []
+
+    @settings(
+        max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck), derandomize=True
+    )
+    @given(case=operation.as_strategy(generation_mode=mode))
+    def hold(case: schemathesis.Case) -> None:
+        if len(str(case.path_parameters.get("job", ""))) == 32 and case.method != "DELETE":
+            case.path_parameters["job"] = job
+        response = case.call(base_url=server.url)
+        refused = response.status_code == 422 and response.json()["code"] in LEGITIMATE
+        case.validate_response(response, excluded_checks=[positive_data_acceptance] if refused else [])
+        statuses.append(response.status_code)
+
+    hold()
+    return statuses
+
+
+def test_every_route_has_a_summary_its_errors_and_an_example_of_what_it_takes(document: dict[str, Any]) -> None:
+    routes = [(method, path, route) for path, methods in document["paths"].items() for method, route in methods.items()]
+    assert len(routes) >= 20
+    for method, path, route in routes:
+        where = f"{method} {path}"
+        assert route["summary"], where
+        assert {"401", "403", "421", "500"} <= set(route["responses"]), where
+        for status, answer in route["responses"].items():
+            if int(status) >= 400:
+                problem = answer["content"]["application/problem+json"]
+                assert problem["schema"]["examples"], f"{where} {status}"
+        for media_type, body in route.get("requestBody", {}).get("content", {}).items():
+            shown = body.get("examples") or body["schema"].get("examples")
+            only_files = all(p.get("format") == "binary" for p in body["schema"]["properties"].values())
+            assert shown or only_files, f"{where} {media_type}"
+
+
+def test_the_document_names_every_control(document: dict[str, Any]) -> None:
+    form = document["paths"]["/v1/restore"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert set(Controls.__dataclass_fields__) <= set(form["properties"])
+    assert len(Repairs.__dataclass_fields__) == len({"mend_scratches", "balance", "defringe"} & set(FIELDS))
+    assert form["required"] == ["file"]
+
+
+@pytest.mark.parametrize("name", [name for name, schema in FIELDS.items() if "minimum" in schema])
+def test_the_ranges_in_the_document_are_the_library_s(name: str) -> None:
+    low, high = FIELDS[name]["minimum"], FIELDS[name]["maximum"]
+    for value in (low, high):
+        RestoreRequest.of({name: value})
+    if name not in ("min_face", "max_face"):
+        step = 1 if FIELDS[name]["type"] == "integer" else 0.001
+        for value in (low - step, high + step):
+            with pytest.raises(LikenessError):
+                RestoreRequest.of({name: value})
