@@ -68,7 +68,7 @@ def _slider(proof: Proof, words: Words) -> str:
         f"<span class='tag one' aria-hidden='true'>{escape(words.before)}</span>"
         f"<span class='tag two' aria-hidden='true'>{escape(words.after)}</span>"
         f"<div class='handle'>{_ARROWS}</div>"
-        f"<input type='range' min='0' max='100' step='0.5' value='50' aria-label='{escape(words.slider)}' "
+        f"<input type='range' min='0' max='100' step='1' value='50' aria-label='{escape(words.slider)}' "
         f"data-text='{escape(words.position)}'></div>\n<p class='hint'>{escape(words.hint)}</p>"
     )
 

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import io
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+from profiles import ADOBE, gamma_curve, matrix_profile
+
+from likeness.cli import main
+from likeness.imaging.files import read_image
+
+EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "in" / "sub").mkdir(parents=True)
+    shutil.copy(EXAMPLES / "portrait.jpg", "in/portrait.jpg")
+    shutil.copy(EXAMPLES / "grey-film.png", "in/sub/grey.png")
+    return tmp_path
+
+
+def opened(path: str) -> PillowImage.Image:
+    """In memory, so that no file stays open."""
+    return PillowImage.open(io.BytesIO(Path(path).read_bytes()))
+
+
+def names(place: str) -> list[str]:
+    return sorted(path.relative_to(place).as_posix() for path in Path(place).rglob("*") if path.is_file())
+
+
+def test_a_folder_gets_both_versions(capsys: pytest.CaptureFixture[str]) -> None:
+    before = {path: path.read_bytes() for path in Path("in").rglob("*.*")}
+    assert main(["deliver", "in", "out"]) == 0
+    assert names("out") == ["print/portrait.tif", "print/sub/grey.tif", "web/portrait.jpg", "web/sub/grey.jpg"]
+    assert {path: path.read_bytes() for path in Path("in").rglob("*.*")} == before
+    web, paper = opened("out/web/portrait.jpg"), opened("out/print/portrait.tif")
+    assert max(web.size) == 512
+    assert paper.size == (872, 1089)
+    assert paper.info["dpi"] == (300, 300)
+    assert paper.info["icc_profile"]
+    err = capsys.readouterr().err
+    assert "872x1089 px, 74 x 92 mm at 300 dpi, 1.50 times as large, sharpened, edges overshoot by 0." in err
+    assert "2 of 2 pictures delivered to out" in err
+
+
+def test_formats_sizes_and_single_files() -> None:
+    assert main(["deliver", "in/portrait.jpg", "w.webp", "--web", "--web-format", "webp", "--web-size", "200"]) == 0
+    assert opened("w.webp").size == (160, 200)
+    assert main(["deliver", "in/portrait.jpg", "p.jpg", "--print", "--print-format", "jpg", "--print-size", "60x90mm"]) == 0
+    assert opened("p.jpg").size == (709, 886)
+    flags = ["--print", "--print-scale", "1", "--bit-depth", "16", "--dpi", "240"]
+    assert main(["deliver", "in/portrait.jpg", "p.tif", *flags]) == 0
+    assert read_image("p.tif").bit_depth == 16
+
+
+def test_a_profile_from_a_file(folder: Path) -> None:
+    profile = matrix_profile(ADOBE, gamma_curve(563 / 256))
+    (folder / "lab.icc").write_bytes(profile)
+    assert main(["deliver", "in/portrait.jpg", "p.tif", "--print", "--profile", "lab.icc"]) == 0
+    assert opened("p.tif").info["icc_profile"] == profile
+    assert main(["deliver", "p.tif", "s.tif", "--print", "--print-scale", "1", "--profile", "sRGB"]) == 0
+    assert opened("s.tif").info["icc_profile"] != profile
+
+
+def test_warmth_with_and_without_an_amount(capsys: pytest.CaptureFixture[str]) -> None:
+    def saturation(*flags: str) -> float:
+        assert main(["deliver", "in/portrait.jpg", "w.jpg", "--web", "--web-size", "726", *flags]) == 0
+        part = np.asarray(opened("w.jpg").convert("HSV"))[200:300, 250:330]
+        return float(part[..., 1].mean())
+
+    plain, warm, warmer = saturation(), saturation("--warmth"), saturation("--warmth", "0.4")
+    assert plain * 1.08 < warm < warmer
+    assert main(["deliver", "in/portrait.jpg", "w.jpg", "--web", "--warmth", "0.9"]) == 2
+    assert "warmth must be between -0.5 and 0.5, not 0.9" in capsys.readouterr().err
+    PillowImage.new("RGB", (200, 200), (120, 90, 80)).save("flat.png")
+    assert main(["deliver", "flat.png", "f.jpg", "--web", "--warmth"]) == 0
+    assert "no face was found, so there was nothing to finish" in capsys.readouterr().err
+
+
+def test_one_bad_picture_does_not_stop_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("in/broken.jpg").write_bytes(b"\xff\xd8\xff nothing")
+    assert main(["deliver", "in", "out", "--web"]) == 1
+    err = capsys.readouterr().err
+    assert "in/broken.jpg" in err
+    assert "2 of 3 pictures delivered" in err
+    assert names("out") == ["web/portrait.jpg", "web/sub/grey.jpg"]
+
+
+def test_too_few_pixels_for_the_paper(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["deliver", "in/portrait.jpg", "out", "--print", "--print-size", "300x400"]) == 1
+    assert "per inch, under the 100 that a print needs" in capsys.readouterr().err
+    assert not Path("out").exists()
+    assert main(["deliver", "in/portrait.jpg", "out", "--print", "--print-size", "90x120"]) == 0
+    assert "look soft at reading distance" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["missing.jpg", "x.jpg", "--web"], "missing.jpg is no single picture"),
+        (["in", "in"], "is the folder of the pictures"),
+        (["in", "x.jpg", "--web"], "is no single picture"),
+        (["in/portrait.jpg", "x.jpg"], "there are two versions"),
+        (["in/portrait.jpg", "x.png", "--web"], "is no jpg file"),
+        (["in/portrait.jpg", "no/x.jpg", "--web"], "does not exist; make it first"),
+        (["in/portrait.jpg", "in/portrait.jpg", "--web"], "is an input and would be overwritten"),
+        (["in/portrait.jpg", "out", "--print-size", "90", "--print-scale", "2"], "give one of them"),
+        (["in/portrait.jpg", "out", "--print-size", "big"], "is no size in millimetres"),
+        (["in/portrait.jpg", "out", "--profile", "none.icc"], "--profile none.icc cannot be read"),
+        (["in/portrait.jpg", "out", "--profile", "in/portrait.jpg"], "cannot be used as an ICC profile"),
+        (["in/portrait.jpg", "out", "--web-size", "3"], "16 px or more"),
+        (["-", "out"], "reads and writes files"),
+        (["empty", "out"], "holds no picture"),
+    ],
+)
+def test_what_cannot_begin_is_a_sentence(
+    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    Path("empty").mkdir()
+    assert main(["deliver", *arguments]) == 2
+    assert sentence in capsys.readouterr().err
+    assert not Path("out").exists()
+
+
+def test_two_pictures_that_would_become_one_file(capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copy("in/portrait.jpg", "in/portrait.jpeg")
+    assert main(["deliver", "in", "out"]) == 2
+    assert "would both write" in capsys.readouterr().err
+
+
+def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["deliver", "--help"]) == 0
+    assert "--min-ppi" in capsys.readouterr().out
+
+
+def test_metadata_of_the_source_does_not_reach_the_web(folder: Path) -> None:
+    exif = PillowImage.Exif()
+    exif[0x013B] = "Ada Author"
+    exif.get_ifd(0x8825).update({1: "N", 2: (52.0, 31.0, 12.0)})
+    opened("in/portrait.jpg").save("tagged.jpg", exif=exif, comment=b"secret")
+    assert main(["deliver", "tagged.jpg", "out"]) == 0
+    web = (folder / "out/web/tagged.jpg").read_bytes()
+    assert not PillowImage.open(io.BytesIO(web)).getexif()
+    assert b"Ada" not in web
+    assert b"secret" not in web
+    paper = opened("out/print/tagged.tif")
+    assert paper.tag_v2[0x013B] == "Ada Author"
+    assert 0x8825 not in paper.tag_v2

@@ -1,0 +1,123 @@
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+
+from likeness.cli import main
+from likeness.imaging.files import read_image, write_image
+
+SAMPLE = Path(__file__).resolve().parents[2] / "examples" / "portrait.jpg"
+
+
+@pytest.fixture(scope="module")
+def softened() -> np.ndarray:
+    return np.asarray(cv2.GaussianBlur(np.asarray(read_image(SAMPLE).pixels), (0, 0), 1.0), np.float32)
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, softened: np.ndarray) -> Path:
+    """`in/` with two pictures, `out/` with the result of one, as restore writes it."""
+    monkeypatch.chdir(tmp_path)
+    for name in ("in", "out"):
+        (tmp_path / name).mkdir()
+    shutil.copy(SAMPLE, "in/ada.jpg")
+    write_image(read_image(SAMPLE).with_pixels(softened), "out/output_ada.jpg")
+    return tmp_path
+
+
+def test_two_files_become_a_sheet_and_a_page(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["proof", "in/ada.jpg", "out/output_ada.jpg", "--studio", "Studio Lumen", "--watermark", "PROOF"]) == 0
+    assert "-> proof_ada.jpg, proof_ada.html" in capsys.readouterr().err
+    sheet = PillowImage.open("proof_ada.jpg")
+    assert sheet.size[0] > 1600
+    page = Path("proof_ada.html").read_text(encoding="utf-8")
+    assert "Studio Lumen" in page
+    assert "Portrait restoration: 1 face." in page
+    assert "proportions within" in page
+    assert "Before" in page
+
+
+def test_the_report_says_what_was_done() -> None:
+    evidence = {"figures": [{"name": "identity", "before": None, "after": 0.11}]}
+    face = {"status": "restored", "native_side": 300, "evidence": evidence}
+    record = {"input": "in/ada.jpg", "output": "out/output_ada.jpg", "faces": [face], "repairs": None}
+    report = {"preset": "film-scan", "controls": {"strength": 0.5, "keep_grain": True}, "pictures": [record]}
+    Path("report.json").write_text(json.dumps(report), encoding="utf-8")
+    arguments = ["proof", "in/ada.jpg", "out/output_ada.jpg", "-o", "p.html", "--report", "report.json"]
+    assert main([*arguments, "--language", "zh"]) == 0
+    page = Path("p.html").read_text(encoding="utf-8")
+    assert "采用“胶片扫描”预设修复，强度 50%，1 张面孔，保留胶片颗粒。" in page
+    assert "身份差异 0.11" in page
+    assert "修复前" in page
+    assert main([*arguments, "--caption-done", "Spots removed by hand", "--caption-kept", ""]) == 0
+    page = Path("p.html").read_text(encoding="utf-8")
+    assert "Spots removed by hand" in page
+    assert "identity" not in page
+
+
+def test_folders_tell_what_they_could_not_match(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["proof", "in", "out", "-o", "proofs", "--sheet-only", "--format", "png"]) == 0
+    assert sorted(path.name for path in Path("proofs").iterdir()) == ["proof_ada.png"]
+    shutil.copy(SAMPLE, "in/lonely.jpg")
+    shutil.copy(SAMPLE, "out/stray.jpg")
+    assert main(["proof", "in", "out", "-o", "proofs", "--page-only"]) == 1
+    err = capsys.readouterr().err
+    assert "in/lonely.jpg has no result in out" in err
+    assert "out/stray.jpg has no picture in in" in err
+    assert "1 of 1 proofs written, 2 pictures without a counterpart" in err
+    assert Path("proofs/proof_ada.html").is_file()
+
+
+def test_one_bad_pair_does_not_stop_the_rest(capsys: pytest.CaptureFixture[str]) -> None:
+    shutil.copy(SAMPLE, "in/bad.jpg")
+    Path("out/bad.jpg").write_bytes(b"\xff\xd8\xff nothing")
+    shutil.copy(SAMPLE, "in/odd.jpg")
+    PillowImage.new("RGB", (100, 300)).save("out/odd.jpg")
+    assert main(["proof", "in", "out", "-o", "proofs/", "--page-only"]) == 1
+    err = capsys.readouterr().err
+    assert "out/bad.jpg" in err
+    assert "in/odd.jpg: before is 581x726 and after 100x300" in err
+    assert "1 of 3 proofs written" in err
+    assert [path.name for path in Path("proofs").iterdir()] == ["proof_ada.html"]
+
+
+def test_characters_that_no_font_has_are_refused_before_any_work(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from likeness.studio import fonts
+
+    monkeypatch.setattr(fonts, "_folders", list)
+    assert main(["proof", "in/ada.jpg", "out/output_ada.jpg", "--studio", "龘 Studio"]) == 2
+    assert "no font on this system has the characters “龘”" in capsys.readouterr().err
+    assert not Path("proof_ada.html").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    [
+        (["in/missing.jpg", "out"], "in/missing.jpg does not exist"),
+        (["in", "out", "--report", "none.json"], "--report none.json cannot be read"),
+        (["in", "out", "--size", "99"], "320 to 1600 px"),
+        (["in", "out", "--font", "none.ttf"], "--font none.ttf does not exist"),
+        (["in/ada.jpg", "out", "-o", "x.pdf"], "a proof is a picture"),
+        (["in/ada.jpg", "out", "-o", "no/x.jpg"], "does not exist; make it first"),
+        (["in/ada.jpg", "out", "-o", "in/ada.jpg"], "would be overwritten"),
+        (["in", "out", "--language", "fr"], "invalid choice"),
+    ],
+)
+def test_what_cannot_begin_is_a_sentence(
+    arguments: list[str], sentence: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["proof", *arguments]) == 2
+    assert sentence in capsys.readouterr().err
+
+
+def test_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["proof", "--help"]) == 0
+    assert "--watermark" in capsys.readouterr().out
