@@ -23,6 +23,7 @@ from likeness.errors import (
     LikenessError,
     NoFaceError,
     PairError,
+    ResolutionError,
     ServerBusyError,
 )
 
@@ -45,6 +46,7 @@ PROBLEM_TYPE = "application/problem+json"
 _KNOWN: tuple[tuple[type[LikenessError], int, str], ...] = (
     (ImageTooLargeError, 413, "picture-too-large"),
     (ImageReadError, 422, "picture-unreadable"),
+    (ResolutionError, 422, "resolution-low"),
     (ImageWriteError, 422, "picture-unwritable"),
     (NoFaceError, 422, "no-face"),
     (PairError, 422, "pair-unequal"),
