@@ -171,7 +171,9 @@ def report(cases: list[Case]) -> str:
     lines = [
         "# What the guard doubts",
         "",
-        f"`python benchmarks/guard.py PORTRAITS OLD_PHOTOS`. {(__doc__ or '').split(chr(10), 2)[2].strip()}",
+        "Written by `python benchmarks/guard.py PORTRAITS OLD_PHOTOS`.",
+        "",
+        (__doc__ or "").split("\n", 2)[2].strip(),
     ]
     lines += ["", "| real restorations | faces | doubted | by |", "| --- | ---: | ---: | --- |"]
     lines += [row(kind, cases) for kind in good]

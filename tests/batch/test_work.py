@@ -127,7 +127,7 @@ def test_doubtful_results_go_to_review_and_come_back(studio: Studio, pictures: P
     strict = WorkOptions(guard=GuardLimits(blotch=0))
     result = studio.work(pictures / "ann.jpg", strict)
     assert result.state == "review"
-    assert "face 0: a place changed its colour" in result.reason
+    assert "face 0: a place on it changed its light or colour" in result.reason
     assert [listed.name for listed in studio.output.files()] == ["review/ann.png"]
     again = studio.work(pictures / "ann.jpg", replace(strict, guard=None))
     assert (again.state, again.outcome["guard"]) == ("final", None)

@@ -76,7 +76,7 @@ def summary_page(journal: Journal, run: Mapping[str, Any], *, model: str, group:
             parts.append(_part(journal, name, title, meaning, shown, counts[name], is_open=is_open))
     own = files("likeness.batch").joinpath("summary.css").read_text(encoding="utf-8")
     style = files("likeness.evidence").joinpath("page.css").read_text(encoding="utf-8") + own
-    now = datetime.now(timezone.utc).isoformat(sep=" ", timespec="minutes")
+    now = datetime.now(timezone.utc).strftime("%Y-%m-%d %H:%M")
     return (
         "<!doctype html>\n<html lang='en'>\n<head>\n<meta charset='utf-8'>\n"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>\n"
