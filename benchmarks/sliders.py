@@ -5,7 +5,8 @@ What is timed is what the browser itself knows: from the time stamp of the input
 the page drew the answer (User Timing). `preview` is arithmetic in the browser; `server` is the first result of the server's
 for that place of the slider. Where previews serve, the server is asked only when the slider rests.
 
-With --url and --selector any other page's slider is timed from the input event until a picture on the page has changed.
+With --url and --selector any other page's slider is moved by arrow keys and timed from the input event until a picture on
+the page has changed.
 """
 
 from __future__ import annotations
@@ -131,6 +132,8 @@ def one_picture(page: Page, url: str, picture: Path, name: str) -> list[Row]:
             )
         )
         print(line(rows[-1]), flush=True)
+        if slider == "grain_amount":
+            page.locator("#keep-grain").uncheck()
         page.locator("#undo").click()
     return rows
 
@@ -149,9 +152,11 @@ def other_page(page: Page, url: str, selector: str) -> list[float]:
     page.locator(selector).wait_for()
     page.wait_for_timeout(3000)
     page.evaluate(_WATCH)
-    for _ in range(2):
-        drag(page, selector)
-        page.wait_for_timeout(2000)
+    page.locator(selector).focus()
+    for move in range(MOVES):
+        page.keyboard.press("ArrowRight" if move < MOVES // 2 else "ArrowLeft")
+        # Far enough apart that each answer is to the move before it.
+        page.wait_for_timeout(1000)
     return page.evaluate("window.__answers")
 
 

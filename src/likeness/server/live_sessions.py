@@ -115,9 +115,11 @@ class Session:
                 kept = self._projections.get(index)
                 if kept is None or not kept.serves(controls):
                     self._result = None
-                    self._projections[index] = self._restorer.project(
-                        self.image, self.faces[index].face, controls, index=index
-                    )
+                    made = self._restorer.project(self.image, self.faces[index].face, controls, index=index)
+                    if kept is not None and "grain" in vars(kept):
+                        # The grain around a face does not depend on what the network made of it; measuring it is slow.
+                        vars(made)["grain"] = kept.grain
+                    self._projections[index] = made
             return tuple(self._projections[index] for index in indices)
 
     def restore(self, indices: Sequence[int], controls: Controls) -> Restoration:

@@ -1,0 +1,347 @@
+from __future__ import annotations
+
+import io
+import json
+import logging
+import struct
+import time
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+from running import Running
+
+from likeness.errors import ControlError
+from likeness.imaging.files import read_image
+from likeness.imaging.image import Box, Image, Size
+from likeness.restore.controls import Controls, RegionWeights
+from likeness.restore.pipeline import Restorer
+from likeness.restore.relaxation import ITERATIONS, relaxation_gain, weight_map
+from likeness.server import live_sessions
+from likeness.server.live_sessions import LiveLimits, Session, Sessions
+from likeness.server.live_views import Area, field_of, whole_pixels
+from likeness.server.problems import ProblemError
+
+LOOK: dict[str, Any] = {"faces": [0], "degradation_scale": 1.0, "latent_step_decay": 0.1}
+
+
+@pytest.fixture(scope="module")
+def opened(server: Running, portrait: bytes) -> dict[str, Any]:
+    with server.http() as client:
+        return open_one(client, portrait).json()
+
+
+def open_one(client: httpx.Client, data: bytes, name: str = "aunt.jpg") -> httpx.Response:
+    return client.post("/live/pictures", files={"file": (name, data)})
+
+
+def ask(client: httpx.Client, key: str, what: str, **more: Any) -> httpx.Response:
+    return client.post(f"/live/pictures/{key}/{what}", json={**LOOK, **more}, timeout=60)
+
+
+def unpacked(answer: httpx.Response) -> tuple[dict[str, Any], list[bytes]]:
+    assert answer.status_code == 200, answer.text
+    (length,) = struct.unpack("<I", answer.content[:4])
+    head = json.loads(answer.content[4 : 4 + length])
+    stream = io.BytesIO(answer.content[4 + length :])
+    parts = [stream.read(size) for size in head["lengths"]]
+    assert not stream.read()
+    return head, parts
+
+
+def decoded(data: bytes) -> np.ndarray:
+    return np.asarray(PillowImage.open(io.BytesIO(data)).convert("RGB")).astype(np.int16)
+
+
+def whole(record: dict[str, Any], **more: Any) -> dict[str, Any]:
+    return {"left": 0, "top": 0, "right": record["width"], "bottom": record["height"], "width": record["width"], **more}
+
+
+def test_opening_tells_faces_and_findings(opened: dict[str, Any], portrait: bytes) -> None:
+    image = read_image(portrait)
+    assert (opened["width"], opened["height"]) == (image.size.width, image.size.height)
+    (face,) = opened["faces"]
+    left, top, right, bottom = face["box"]
+    assert face["area"][0] <= left < right <= face["area"][2]
+    assert set(face["spots"]) == {"eye", "hair", "skin"}
+    for name in ("eye", "skin"):
+        x, y = face["spots"][name]
+        assert left < x < right
+        assert top < y < bottom
+    assert len(opened["id"]) >= 32
+
+
+def test_a_view_is_the_librarys_result_and_changes_the_face_only(
+    server: Running, opened: dict[str, Any], portrait: bytes, tiny_restorer: Restorer
+) -> None:
+    with server.http() as client:
+        head, parts = unpacked(ask(client, opened["id"], "views", areas=[whole(opened, before=True)]))
+    (area,) = head["areas"]
+    before, after = (decoded(part) for part in parts)
+    image = read_image(portrait)
+    assert np.abs(before - image.to_uint8()).mean() < 1.5  # JPEG's own error
+    left, top, width, height = area["block"]
+    restored = tiny_restorer.restore(image, Controls.standard()).image.to_uint8().astype(np.int16)
+    assert np.abs(after - restored[top : top + height, left : left + width]).mean() < 1.5
+    beside = np.ones(before.shape[:2], bool)
+    beside[top : top + height, left : left + width] = False
+    assert np.array_equal(restored[beside], image.to_uint8().astype(np.int16)[beside])
+
+
+def test_a_smaller_view_is_averaged(server: Running, opened: dict[str, Any], portrait: bytes) -> None:
+    half = opened["width"] // 2
+    with server.http() as client:
+        head, parts = unpacked(ask(client, opened["id"], "views", areas=[whole(opened, before=True, width=half)]))
+    assert head["areas"][0]["size"][0] == half
+    small = decoded(parts[0])
+    exact = np.asarray(PillowImage.open(io.BytesIO(portrait)).convert("RGB").reduce(2)).astype(np.int16)
+    assert np.abs(small - exact[: small.shape[0], : small.shape[1]]).mean() < 2
+
+
+def test_views_name_layers_of_grain_and_touches(server: Running, opened: dict[str, Any]) -> None:
+    with server.http() as client:
+        head, parts = unpacked(
+            ask(
+                client,
+                opened["id"],
+                "views",
+                areas=[whole(opened)],
+                keep_grain=True,
+                warmth=0.1,
+                layers=["warmth"],
+            )
+        )
+        _, plain = unpacked(ask(client, opened["id"], "views", areas=[whole(opened)], keep_grain=True, warmth=-0.5))
+    assert head["areas"][0]["parts"] == ["grain", "warmth", "after"]
+    assert head["far"] == {"warmth": -0.5}
+    layer, now, then = decoded(parts[1]), decoded(parts[2]), decoded(plain[1])
+    # What the picture is, and the layer, give what the server draws at the other end of the slider.
+    assert np.abs(now + layer - 128 - then).mean() < 2
+    assert np.abs(layer - 128).max() > 5
+
+
+def test_a_field_gives_the_change_that_the_library_makes(tiny_restorer: Restorer, astronaut: Image) -> None:
+    made = Controls.standard()
+    (face,) = tiny_restorer.find_faces(astronaut)
+    kept = tiny_restorer.project(astronaut, face, made)
+    head, data = field_of(kept)
+    side = head["side"]
+    assert side == kept.alignment.crop_size
+    field = np.frombuffer(data[: side * side * 6], "<i2").reshape(side, side, 3) / head["scale"]
+    moved = Controls(latent_step_decay=0.03, strength=0.6, face_mask_weights=RegionWeights(eye=1.7, hair=0.2))
+    gain = relaxation_gain(0.03, weight_map(kept.masks, moved.face_mask_weights), iterations=head["iterations"])
+    outcome = tiny_restorer.compose(astronaut, [kept], moved).restored[0]
+    assert outcome.before is not None
+    assert outcome.after is not None
+    expected = np.clip(kept.crop + moved.strength * gain[:, :, None] * field, 0, 1)
+    assert np.abs(expected - outcome.after.pixels).max() < 1e-4
+    assert head["iterations"] == ITERATIONS
+    masks = np.frombuffer(data[side * side * 6 :], np.uint8).reshape(10, head["mask_side"], head["mask_side"])
+    assert abs(masks.astype(int).sum(axis=0) - 255).max() <= 5
+
+
+def test_a_field_of_several_rounds_is_refused(tiny_restorer: Restorer, astronaut: Image) -> None:
+    (face,) = tiny_restorer.find_faces(astronaut)
+    with pytest.raises(ControlError, match="refine"):
+        field_of(tiny_restorer.project(astronaut, face, Controls(refine=2)))
+
+
+def test_only_degradation_runs_the_network_again(
+    tiny_restorer: Restorer, astronaut: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = Session(astronaut, "aunt.jpg", tiny_restorer)
+    runs: list[float] = []
+    project = tiny_restorer.runtime.project
+
+    def counted(batch: Any) -> Any:
+        runs.append(1)
+        return project(batch)
+
+    monkeypatch.setattr(tiny_restorer.runtime, "project", counted)
+    first = session.restore([0], Controls.standard())
+    assert session.restore([0], Controls.standard()) is first
+    session.restore([0], Controls(latent_step_decay=0.03, strength=0.4, keep_grain=True))
+    assert len(runs) == 1
+    session.restore([0], Controls(degradation_scale=0.5, keep_grain=True))
+    assert len(runs) == 2
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "media_type"),
+    [
+        ("png", "aunt_restored.png", "image/png"),
+        ("web", "aunt_web.jpg", "image/jpeg"),
+        ("print", "aunt_print.tif", "image/tiff"),
+        ("proof", "aunt_proof.html", "text/html; charset=utf-8"),
+    ],
+)
+def test_downloads(
+    server: Running,
+    opened: dict[str, Any],
+    portrait: bytes,
+    tiny_restorer: Restorer,
+    kind: str,
+    name: str,
+    media_type: str,
+) -> None:
+    with server.http() as client:
+        answer = ask(client, opened["id"], f"files/{kind}", side=128, scale=1.0, language="zh")
+    assert answer.status_code == 200, answer.text
+    assert answer.headers["content-type"] == media_type
+    assert name in answer.headers["content-disposition"]
+    if kind == "png":
+        restored = tiny_restorer.restore(read_image(portrait), Controls.standard()).image
+        assert np.array_equal(decoded(answer.content), restored.to_uint8())
+    elif kind == "web":
+        assert max(decoded(answer.content).shape) == 128
+    elif kind == "print":
+        assert PillowImage.open(io.BytesIO(answer.content)).info["dpi"] == (300, 300)
+    else:
+        assert "修复" in answer.text
+
+
+def test_a_print_with_too_few_pixels_is_refused(server: Running, opened: dict[str, Any]) -> None:
+    with server.http() as client:
+        answer = ask(client, opened["id"], "files/print", millimetres=[200, 300])
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["code"] == "resolution-low"
+
+
+def test_evidence_of_a_face(server: Running, opened: dict[str, Any]) -> None:
+    with server.http() as client:
+        found = ask(client, opened["id"], "evidence", face=0).json()
+        refused = ask(client, opened["id"], "evidence", face=1)
+    assert {"iris", "skin_texture", "hair_width"} <= {figure["name"] for figure in found["figures"]}
+    assert refused.status_code == 422
+
+
+@pytest.mark.parametrize(
+    ("what", "more"),
+    [
+        ("views", {"areas": [{"left": 900, "top": 900, "right": 990, "bottom": 990, "width": 9}]}),
+        ("views", {"areas": [{"left": 0, "top": 0, "right": "inf", "bottom": 9, "width": 9}]}),
+        ("views", {"areas": []}),
+        ("views", {"areas": [{"left": 0, "top": 0, "right": 9, "bottom": 9, "width": 9}], "faces": [7]}),
+        ("views", {"areas": [{"left": 0, "top": 0, "right": 9, "bottom": 9, "width": 9}], "faces": [-1]}),
+        ("fields", {"strength": 2}),
+        ("fields", {"refine": 2}),
+        ("fields", {"path": "/etc/passwd"}),
+        ("fields", {"face_mask_weights": {"tail": 1}}),
+        ("files/web", {"side": 1}),
+        ("files/exe", {}),
+        ("files/png", {"preset": "none"}),
+    ],
+)
+def test_what_cannot_be_used_is_one_sentence(
+    server: Running, opened: dict[str, Any], what: str, more: dict[str, Any]
+) -> None:
+    with server.http() as client:
+        answer = ask(client, opened["id"], what, **more)
+    assert answer.status_code == 422, answer.text
+    assert answer.json()["detail"]
+    assert "\n" not in answer.json()["detail"]
+
+
+def test_what_is_no_picture_is_not_opened(server: Running) -> None:
+    with server.http() as client:
+        assert open_one(client, b"hello").json()["code"] == "picture-unreadable"
+        assert open_one(client, b"").status_code == 422
+        assert client.post("/live/pictures", files={}, data={"file": "x"}).status_code in (415, 422)
+        assert open_one(client, bytes((8 << 20) + 1)).status_code == 413
+
+
+def test_a_picture_without_faces_opens_all_the_same(server: Running) -> None:
+    stream = io.BytesIO()
+    PillowImage.new("RGB", (300, 200), (90, 120, 60)).save(stream, "PNG")
+    with server.http() as client:
+        record = open_one(client, stream.getvalue()).json()
+        head, parts = unpacked(ask(client, record["id"], "views", faces=[], areas=[whole(record, before=True)]))
+    assert record["faces"] == []
+    assert "no-face" in [finding["code"] for finding in record["findings"]]
+    assert head["areas"][0]["block"] is None
+    assert len(parts) == 1
+
+
+def test_closing_and_leaving(server: Running, portrait: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_sessions, "_LEAVING_SECONDS", 0.0)
+    with server.http() as client:
+        closed, left = open_one(client, portrait).json()["id"], open_one(client, portrait).json()["id"]
+        assert closed != left
+        assert client.delete(f"/live/pictures/{closed}").status_code == 204
+        assert client.post(f"/live/pictures/{left}/leave").status_code == 204
+        for key in (closed, left, "nobody"):
+            gone = client.get(f"/live/pictures/{key}")
+            assert gone.status_code == 410
+            assert gone.json()["code"] == "picture-closed"
+
+
+def test_a_page_that_is_loaded_again_finds_its_picture(server: Running, opened: dict[str, Any]) -> None:
+    with server.http() as client:
+        client.post(f"/live/pictures/{opened['id']}/leave")
+        assert client.get(f"/live/pictures/{opened['id']}").json() == opened
+
+
+def test_the_count_of_open_pictures_is_bounded(tiny_restorer: Restorer, astronaut: Image) -> None:
+    sessions = Sessions(tiny_restorer, LiveLimits(sessions=2))
+    try:
+        first, second = (sessions.open(astronaut, "a")[0] for _ in range(2))
+        sessions.get(first)
+        third, _ = sessions.open(astronaut, "b")
+        assert len(sessions) == 2
+        with pytest.raises(ProblemError) as gone:
+            sessions.get(second)
+        assert gone.value.status == 410
+        assert sessions.get(first)
+        assert sessions.get(third)
+    finally:
+        sessions.close_all()
+
+
+def test_the_memory_of_open_pictures_is_bounded(tiny_restorer: Restorer, astronaut: Image) -> None:
+    alone = Session(astronaut, "a", tiny_restorer).nbytes
+    sessions = Sessions(tiny_restorer, LiveLimits(bytes=2 * alone + 1000))
+    try:
+        first, session = sessions.open(astronaut, "a")
+        second, _ = sessions.open(astronaut, "b")
+        assert sessions.nbytes <= sessions.limits.bytes
+        sessions.get(second)
+        session.restore([0], Controls.standard())
+        assert session.nbytes > alone
+        # What the network returned takes room as well: the picture that was not touched for longest goes.
+        sessions.get(first)
+        assert len(sessions) == 1
+        assert sessions.get(first) is session
+    finally:
+        sessions.close_all()
+
+
+def test_pictures_go_by_themselves_when_their_time_is_over(tiny_restorer: Restorer, astronaut: Image) -> None:
+    sessions = Sessions(tiny_restorer, LiveLimits(idle_seconds=0.05))
+    try:
+        sessions.open(astronaut, "a")
+        end = time.monotonic() + 10
+        while len(sessions) and time.monotonic() < end:
+            pass
+        assert len(sessions) == 0
+    finally:
+        sessions.close_all()
+
+
+def test_nothing_of_a_picture_is_logged(server: Running, portrait: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG, logger="likeness"), server.http() as client:
+        key = open_one(client, portrait, "frau-mueller.jpg").json()["id"]
+        ask(client, key, "files/png")
+        open_one(client, b"hello", "frau-mueller.txt")
+    assert "mueller" not in caplog.text.lower()
+    assert key not in caplog.text
+
+
+def test_an_area_is_cut_to_the_picture_and_never_enlarged() -> None:
+    picture = Size(100, 80)
+    area = Area.fit(Box(-5.0, 10.4, 300.0, 20.2), 4000, picture)
+    assert area.box == Box(0.0, 10.0, 100.0, 21.0)
+    assert area.size == Size(100, 11)
+    assert whole_pixels([Box(10.0, 12.0, 20.0, 40.0)], area) == (10, 2, 10, 9)
+    assert whole_pixels([Box(10.0, 40.0, 20.0, 60.0)], area) is None
