@@ -8,8 +8,8 @@ It computes the same function as `likeness.networks.gpen.Gpen` from the same sta
 - The styles of all layers are one matrix product, in float32, as are the mapping network and the demodulation.
 - A convolution's bias, demodulation and the concatenation with the encoder's map are one write into the joined map.
 - To-RGB is a matrix product that carries the style in its small matrix: the large map is read once and not rescaled.
-- The binomial blur [1, 3, 3, 1] is [1, 1] three times: three 2 x 2 average pools, which every GPU runs at the speed of its
-  memory; a depthwise convolution with an even kernel falls to slow kernels on CUDA.
+- The binomial blur [1, 3, 3, 1] is [1, 1] three times: three 2 x 2 average pools, plain passes over memory; PyTorch's
+  depthwise convolutions are reported to be slow on CUDA, and an even kernel is a rare one.
 - RGB is summed in float32.
 """
 
