@@ -1,0 +1,366 @@
+from __future__ import annotations
+
+import base64
+import io
+import re
+import shutil
+import zipfile
+from collections.abc import Generator
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image as PillowImage
+from running import Running
+
+from likeness.faces.findings import CODES
+from likeness.restore.controls import PRESETS
+from likeness.server.live_page import PAGE_FILES
+
+playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+
+FLAGS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+HOSTS: set[str] = set()
+FAULTS: list[str] = []
+
+
+@pytest.fixture(scope="module")
+def browser() -> Generator[Any]:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium is installed")
+    with playwright.sync_playwright() as tools:
+        started = tools.chromium.launch(executable_path=chromium, args=FLAGS)
+        yield started
+        started.close()
+
+
+def new_page(browser: Any, server: Running, **options: Any) -> Any:
+    context = browser.new_context(**{"viewport": {"width": 1280, "height": 860}, "locale": "en-US", **options})
+    page = context.new_page()
+    page.on("request", lambda request: HOSTS.add(urlsplit(request.url).netloc))
+    page.on("pageerror", lambda error: FAULTS.append(str(error)))
+    page.on("console", lambda said: FAULTS.append(said.text) if said.type == "error" else None)
+    page.goto(server.url)
+    page.locator("body.ready").wait_for()
+    return page
+
+
+@pytest.fixture(scope="module")
+def two_faces(astronaut_file: Path) -> bytes:
+    """The same person twice, side by side."""
+    picture = PillowImage.open(astronaut_file).convert("RGB")
+    both = PillowImage.new("RGB", (picture.width * 2, picture.height))
+    both.paste(picture, (0, 0))
+    both.paste(picture, (picture.width, 0))
+    stream = io.BytesIO()
+    both.save(stream, "PNG")
+    return stream.getvalue()
+
+
+@pytest.fixture(scope="module")
+def page(browser: Any, server: Running, two_faces: bytes) -> Any:
+    """A page on which the two faces were dropped."""
+    opened = new_page(browser, server)
+    drop(opened, two_faces, "couple.png")
+    return opened
+
+
+def drop(page: Any, data: bytes, name: str) -> None:
+    page.evaluate(
+        """([text, name]) => {
+          const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+          const transfer = new DataTransfer();
+          transfer.items.add(new File([bytes], name, { type: "image/png" }));
+          for (const kind of ["dragenter", "dragover", "drop"])
+            document.body.dispatchEvent(new DragEvent(kind, { dataTransfer: transfer, bubbles: true, cancelable: true }));
+        }""",
+        [base64.b64encode(data).decode(), name],
+    )
+    page.locator("#canvas[data-ready]").wait_for()
+
+
+def seen(page: Any) -> np.ndarray:
+    """What is on the stage's canvas, H x W x 3."""
+    url = page.evaluate("document.getElementById('canvas').toDataURL('image/png')")
+    picture = PillowImage.open(io.BytesIO(base64.b64decode(url.partition(",")[2])))
+    return np.asarray(picture.convert("RGB")).astype(np.int16)
+
+
+def settled(page: Any) -> np.ndarray:
+    """The canvas once the server's own result is drawn: the same twice, longer apart than a slider has to rest."""
+    last = seen(page)
+    for _ in range(20):
+        page.wait_for_timeout(250)
+        now = seen(page)
+        if np.array_equal(now, last):
+            return now
+        last = now
+    raise AssertionError("the canvas does not come to rest")
+
+
+def slide(page: Any, key: str, value: float) -> None:
+    """Move a slider as a hand does, and leave it there; the input event comes from the browser itself."""
+    slider = page.locator(f"#slider-{key}")
+    slider.focus()
+    slider.fill(str(value))
+
+
+def box_of(page: Any, face: int) -> dict[str, float]:
+    return page.locator(f".mark-face[data-face='{face}']").bounding_box()
+
+
+def within(canvas: np.ndarray, page: Any, face: int) -> np.ndarray:
+    stage = page.locator("#canvas").bounding_box()
+    box = box_of(page, face)
+    top, left = int(box["y"] - stage["y"]), int(box["x"] - stage["x"])
+    return canvas[top : top + int(box["height"]), left : left + int(box["width"])]
+
+
+def test_drop_tick_slide_compare_and_download(page: Any, two_faces: bytes) -> None:
+    assert page.locator(".mark-face").count() == 2
+    assert page.locator("#tag-before").text_content() == "Before"
+    # Everything after: the divider at the left end.
+    page.locator("#divider").focus()
+    page.keyboard.press("Home")
+    both = settled(page)
+    page.locator(".mark-face[data-face='1'] .mark-number").click()
+    assert page.locator(".mark-face[data-face='1']").get_attribute("aria-checked") == "false"
+    one = settled(page)
+    assert np.array_equal(within(one, page, 0), within(both, page, 0))
+    assert np.abs(within(one, page, 1) - within(both, page, 1)).mean() > 0.3
+
+    slide(page, "strength", 0.4)
+    weaker = settled(page)
+    assert np.abs(within(weaker, page, 0) - within(one, page, 0)).mean() > 0.2
+    assert np.array_equal(within(weaker, page, 1), within(one, page, 1))
+
+    page.locator("#divider").focus()
+    page.keyboard.press("End")
+    before = settled(page)
+    assert page.locator("#divider").get_attribute("aria-valuenow") == "100"
+    assert np.abs(within(weaker, page, 0) - within(before, page, 0)).mean() > 0.1
+    page.keyboard.press("Home")
+
+    with page.expect_download() as waiting:
+        page.locator("[data-take='png']").click()
+    assert waiting.value.suggested_filename == "couple_restored.png"
+    restored = np.asarray(PillowImage.open(waiting.value.path()).convert("RGB")).astype(np.int16)
+    original = np.asarray(PillowImage.open(io.BytesIO(two_faces))).astype(np.int16)
+    changed = np.abs(restored - original).max(axis=2) > 0
+    middle = original.shape[1] // 2
+    assert changed[:, :middle].any()
+    assert not changed[:, middle:].any()
+    assert changed[:, :middle].mean() < 0.9
+
+
+def test_a_preview_is_what_the_server_then_draws(page: Any) -> None:
+    for key, value in (("latent_step_decay", 0.03), ("eye", 1.8), ("strength", 0.9)):
+        page.evaluate("document.getElementById('canvas').dataset.drawn = '0'")
+        slide(page, key, value)
+        page.locator("#canvas:not([data-drawn='0'])").wait_for()
+        preview = seen(page)
+        exact = settled(page)
+        assert np.abs(within(preview, page, 0) - within(exact, page, 0)).mean() < 1.0, key
+
+
+def test_undo_redo_and_back_to_the_preset(page: Any) -> None:
+    page.locator("[data-preset='natural']").click()
+    assert page.locator("#slider-latent_step_decay").input_value() == "0.04"
+    assert page.locator("#slider-eye").input_value() == "1.3"
+    assert "0.04" in page.locator(".sets").text_content()
+    slide(page, "nose", 0.3)
+    assert page.locator(".back").is_visible()
+    page.locator("#undo").click()
+    assert page.locator("#slider-nose").input_value() == "1"
+    page.locator("#redo").click()
+    assert page.locator("#slider-nose").input_value() == "0.3"
+    page.locator(".back").click()
+    assert page.locator("#slider-nose").input_value() == "1"
+    assert not page.locator(".back").is_visible()
+
+
+def test_the_keyboard_alone_is_enough(page: Any) -> None:
+    page.locator("#slider-strength").focus()
+    value = float(page.locator("#slider-strength").input_value())
+    page.keyboard.press("ArrowLeft")
+    assert float(page.locator("#slider-strength").input_value()) == pytest.approx(value - 0.01)
+    page.keyboard.press("Control+z")
+    assert float(page.locator("#slider-strength").input_value()) == pytest.approx(value)
+    page.locator("#canvas").focus()
+    page.keyboard.press("2")
+    assert page.locator("#zoom-now").text_content() == "200%"
+    page.keyboard.press("0")
+    page.locator(".mark-face[data-face='1']").focus()
+    page.keyboard.press("Space")
+    assert page.locator(".mark-face[data-face='1']").get_attribute("aria-checked") == "true"
+    # Every control can be reached and says what it is.
+    nameless = page.evaluate(
+        """() => [...document.querySelectorAll("button, input, select, a[href], [role=slider]")]
+          .filter((it) => it.offsetParent && !it.hidden && it.type !== "file")
+          .filter((it) => !(it.getAttribute("aria-label") || it.labels?.length || it.textContent.trim()))
+          .map((it) => it.outerHTML)"""
+    )
+    assert nameless == []
+    reached = set()
+    page.locator("body").press("Tab")
+    for _ in range(70):
+        page.keyboard.press("Tab")
+        reached.add(page.evaluate("document.activeElement.id || document.activeElement.className"))
+    assert {"divider", "undo", "slider-strength", "slider-hair", "keep-grain", "canvas"} <= reached
+
+
+def test_a_region_lights_up_in_the_drawing_and_on_the_picture(page: Any) -> None:
+    plain = settled(page)
+    page.locator(".part[data-region='nose'] path").hover()
+    assert "lit" in page.locator("[data-slider='nose']").get_attribute("class")
+    lit = seen(page)
+    change = np.abs(within(lit, page, 0) - within(plain, page, 0)).max(axis=2)
+    assert change.max() > 40
+    assert (change > 20).mean() < 0.3  # the nose, not the face
+    page.mouse.move(5, 5)
+    assert np.array_equal(within(seen(page), page, 0), within(plain, page, 0))
+
+
+def test_evidence_in_plain_words(page: Any) -> None:
+    page.get_by_role("button", name="Measure face").click()
+    page.locator(".figure-group").first.wait_for()
+    assert page.locator(".figure-group").count() >= 5
+    assert "Iris" in page.locator(".figures").text_content()
+
+
+def test_chinese_and_a_reload(page: Any) -> None:
+    page.get_by_role("button", name="中文").click()
+    text = page.locator("body").inner_text()
+    for words in ("单图增强", "批量处理", "增强强度", "肤色保护", "保留颗粒", "高级参数", "模型设置"):
+        assert words in text
+    page.get_by_role("button", name="测量人脸").click()
+    page.wait_for_timeout(300)
+    said = page.evaluate(
+        """async () => {
+          const { translated } = await import("/page/said.js");
+          return [...document.querySelectorAll(".figure-said, .figure-title")].map((it) => it.textContent);
+        }"""
+    )
+    assert said
+    assert all(re.search(r"[\u4e00-\u9fff]", sentence) for sentence in said if sentence)
+    look = page.locator("#slider-latent_step_decay").input_value()
+    page.reload()
+    page.locator("#canvas[data-ready]").wait_for()
+    assert page.locator("html").get_attribute("lang") == "zh-Hans"
+    assert page.locator("#slider-latent_step_decay").input_value() == look
+    page.get_by_role("button", name="EN").click()
+
+
+def test_a_picture_that_the_server_forgot_is_brought_again(page: Any, server: Running, two_faces: bytes) -> None:
+    drop(page, two_faces, "again.png")
+    slide(page, "strength", 0.5)
+    key = page.evaluate("JSON.parse(sessionStorage.getItem('likeness.open')).id")
+    with server.http() as client:
+        assert client.delete(f"/live/pictures/{key}").status_code == 204
+    slide(page, "strength", 0.2)
+    settled(page)
+    assert page.evaluate("JSON.parse(sessionStorage.getItem('likeness.open')).id") != key
+    assert page.locator("#slider-strength").input_value() == "0.2"
+    assert page.locator("#problem").is_hidden()
+
+
+def test_what_is_no_picture_is_said_in_the_pages_language(page: Any) -> None:
+    page.set_input_files("#file", {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"hello"})
+    page.locator("#problem:not([hidden])").wait_for()
+    assert "no picture that can be read" in page.locator("#problem-text").text_content()
+    page.locator("#problem-close").click()
+
+
+def test_many_pictures_survive_a_reload(page: Any, portrait: bytes) -> None:
+    page.locator("#tab-many").click()
+    pictures = [{"name": f"{name}.jpg", "mimeType": "image/jpeg", "buffer": portrait} for name in ("one", "two")]
+    page.set_input_files("#many-files", pictures)
+    page.locator(".staging .tile select").nth(1).select_option("natural")
+    page.locator("#many-start").click()
+    page.locator(".job[data-state='done']").wait_for()
+    page.reload()
+    page.locator(".job[data-state='done']").wait_for()
+    assert page.locator(".job .tile").count() == 2
+    assert page.locator(".job .tile .state.final").count() == 2
+    with page.expect_download() as waiting:
+        page.locator(".job a.button").click()
+    with zipfile.ZipFile(waiting.value.path()) as archive:
+        assert {"one.jpg", "two.jpg", "report.json"} == set(archive.namelist())
+        report = archive.read("report.json").decode()
+    assert '"preset": "natural"' in report
+    page.on("dialog", lambda dialog: dialog.accept())
+    page.locator(".job header button").click()
+    page.locator(".job").wait_for(state="detached")
+
+
+def test_a_narrow_dark_page_fits(browser: Any, server: Running) -> None:
+    page = new_page(
+        browser, server, viewport={"width": 390, "height": 844}, color_scheme="dark", is_mobile=True, has_touch=True
+    )
+    page.locator("#sample").click()
+    page.locator("#canvas[data-ready]").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.locator("#divider").is_visible()
+    red = page.evaluate("getComputedStyle(document.body).backgroundColor").partition("(")[2].partition(",")[0]
+    assert int(red) < 60
+    page.context.close()
+
+
+def test_every_word_is_there_in_both_languages(page: Any) -> None:
+    words = page.evaluate(
+        """async () => {
+          const { WORDS } = await import("/page/words.js");
+          const { FINDINGS } = await import("/page/said.js");
+          return { words: WORDS, findings: FINDINGS };
+        }"""
+    )
+    english, chinese = words["words"]["en"], words["words"]["zh"]
+    assert set(english) == set(chinese)
+    for name in PRESETS:
+        assert f"preset.{name}" in english
+        assert f"preset.{name}.for" in english
+    for language in ("en", "zh"):
+        assert set(words["findings"][language]) == set(CODES)
+        # No flag of the command line: a page has none.
+        assert not any("--" in sentence for sentence in words["findings"][language].values())
+    for key, sentence in english.items():
+        assert set(re.findall(r"\{(\w+)\}", sentence)) == set(re.findall(r"\{(\w+)\}", chinese[key])), key
+
+
+def test_no_request_left_the_machine_and_nothing_failed(page: Any, server: Running) -> None:
+    assert page is not None
+    assert {urlsplit(server.url).netloc} == HOSTS - {""}
+    # A picture that is no longer open, and a file that is no picture, are told by the browser as well.
+    ours = [fault for fault in FAULTS if "410" not in fault and "422" not in fault]
+    assert ours == []
+
+
+def test_the_page_is_complete_and_plain(server: Running) -> None:
+    folder = files("likeness.server").joinpath("page")
+    names = {entry.name for entry in folder.iterdir()}
+    assert names == set(PAGE_FILES)
+    with server.http() as client:
+        for name, media_type in PAGE_FILES.items():
+            answer = client.get(f"/page/{name}")
+            assert answer.headers["content-type"] == media_type
+            again = client.get(f"/page/{name}", headers={"If-None-Match": answer.headers["etag"]})
+            assert (again.status_code, again.content) == (304, b"")
+            if not name.endswith(".jpg"):
+                # Nothing from elsewhere; names of XML namespaces are no addresses.
+                assert set(re.findall(r"https?://[^\s\"'`)]+", answer.text)) <= {"http://www.w3.org/2000/svg"}
+        policy = client.get("/").headers["content-security-policy"]
+        assert "unsafe" not in policy
+        html = client.get("/").text
+        assert not re.search(r"\son\w+=|\sstyle=|<style|<script(?![^>]*\ssrc=)", html)
+        for wrong in ("/page/", "/page/nothing.js", "/page/..%2flive.py", "/page/%2e%2e/live.py"):
+            assert client.get(wrong).status_code == 404
