@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from likeness.checkpoints.formats import Checkpoint
 from likeness.compute.library import load_openvino
 from likeness.networks.config import GpenConfig
-from likeness.runtimes.export import build
+from likeness.runtimes.export import Graph, build
 
 State = dict[str, NDArray[np.float32]]
 SMALL = GpenConfig(size=64, channel_multiplier=2, narrow=0.0625)
@@ -51,6 +51,29 @@ def test_the_graph_equals_the_torch_network(config: GpenConfig, random_state: Ca
     assert y.std() > 0.1  # a picture, not a constant
     restored = run(build(state, config, "project"), {"faces": x}, "restored")
     assert np.abs(restored - y).max() < 1e-4 * np.abs(y).max()
+
+
+@pytest.mark.parametrize(
+    ("style_in_weights_from", "upsampling_style_in_weights_from", "even_up_to"),
+    [(8, 8, 64), (128, 128, 4), (16, 128, 16), (128, 32, 32)],
+    ids=["in-weights-even", "on-maps-odd", "convolutions", "upsampling"],
+)
+def test_every_form_is_the_same_function(
+    style_in_weights_from: int,
+    upsampling_style_in_weights_from: int,
+    even_up_to: int,
+    golden: tuple[Checkpoint, NDArray[np.float32], NDArray[np.float32]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The forms that large networks take at 128 and above, at every resolution of a small one."""
+    checkpoint, x, y = golden
+    usual = len(build(checkpoint.state, checkpoint.config, "project").get_ops())
+    monkeypatch.setattr(Graph, "style_in_weights_from", style_in_weights_from)
+    monkeypatch.setattr(Graph, "upsampling_style_in_weights_from", upsampling_style_in_weights_from)
+    monkeypatch.setattr(Graph, "even_up_to", even_up_to)
+    model = build(checkpoint.state, checkpoint.config, "project")
+    assert (len(model.get_ops()) != usual) == (style_in_weights_from < 128 or upsampling_style_in_weights_from < 128)
+    assert np.abs(run(model, {"faces": x}, "restored") - y).max() < 1e-4
 
 
 def test_blur_kernels_are_read_from_the_weights(random_state: Callable[..., State]) -> None:

@@ -3,10 +3,14 @@
 The graph computes the same function as the published network (Yang et al., GAN Prior Embedded Network, CVPR 2021, on
 the StyleGAN2 generator of Karras et al., CVPR 2020) in its factored form:
 
-- Modulation stays off the weights. With style ``s`` over the input channels, a modulated convolution by ``w`` equals
-  ``d * conv(x * s, w)`` with the demodulation ``d_o = rsqrt(sum_{i,k} (w_oik s_i)^2 + 1e-8)``, and the sum is the
-  matrix product ``(s^2) @ sum_k(w^2)^T`` with a constant. So every convolution has constant weights.
+- With style ``s`` over the input channels, a modulated convolution by ``w`` equals ``d * conv(x * s, w)`` with the
+  demodulation ``d_o = rsqrt(sum_{i,k} (w_oik s_i)^2 + 1e-8)``, and the sum is the matrix product
+  ``(s^2) @ sum_k(w^2)^T`` with a constant. Where maps are small and weights large, style and demodulation multiply the
+  maps. Where maps are large and weights small they multiply the weights, once a face: then nothing stands between
+  convolution, bias and activation, and the three run as one.
 - The injected encoder maps are concatenated in meaning only: the next convolution sums over both halves.
+- A transposed convolution makes maps of 2n + 1; those of up to `Graph.even_up_to` get one more row and column of zeros,
+  in place of the blur's padding, as widths like 64 + 1 leave a tile of the matrix unit nearly empty.
 - Equalised learning rates and the leaky ReLU's gain of sqrt(2) are multiplied into weights and biases beforehand:
   ``g * lrelu(x) = lrelu(g * x)`` for ``g > 0``.
 """
@@ -26,7 +30,7 @@ from likeness.networks.config import LATENT_CHANNELS, MAPPING_LAYERS, GpenConfig
 if TYPE_CHECKING:
     import openvino
 
-__all__ = ["Part", "State", "build", "feature_name"]
+__all__ = ["Graph", "Part", "State", "build", "feature_name"]
 
 Part = Literal["encode", "decode", "project"]
 """Encoder half, generator half, or both as one graph."""
@@ -61,7 +65,7 @@ def build(state: State, config: GpenConfig, part: Part) -> openvino.Model:
         KeyError: if a weight is missing from ``state``.
     """
     openvino = load_openvino()
-    graph = _Graph(state, config)
+    graph = Graph(state, config)
     if part == "decode":
         latent = graph.parameter("latent", [1, LATENT_CHANNELS])
         features = {
@@ -82,8 +86,19 @@ def build(state: State, config: GpenConfig, part: Part) -> openvino.Model:
     return openvino.Model(outputs, inputs, f"gpen_{part}_{config.size}")
 
 
-class _Graph:
-    """Node factory over one state dict. Nodes are untyped: OpenVINO's stubs do not cover the opset functions."""
+class Graph:
+    """Node factory over one state dict. Nodes are untyped: OpenVINO's stubs do not cover the opset functions.
+
+    The resolutions at which one form gives way to another were chosen by measurement (docs/speed.md); any give the same
+    function.
+    """
+
+    style_in_weights_from = 128
+    """Resolution from which on a convolution's style multiplies its weights."""
+    upsampling_style_in_weights_from = 256
+    """The same for transposed convolutions, by the resolution of what they make."""
+    even_up_to = 128
+    """Largest resolution whose transposed convolution makes an even number of rows and columns."""
 
     def __init__(self, state: State, config: GpenConfig) -> None:
         self._state = state
@@ -118,17 +133,23 @@ class _Graph:
         product = self._op.matmul(node, self._constant(weight), False, True)
         return self._op.add(product, self._constant(bias[None]))
 
-    def _convolution(self, node: Any, weight: NDArray[np.float32], *, stride: int = 1, pad: int = 0) -> Any:
-        return self._op.convolution(node, self._constant(weight), [stride, stride], [pad, pad], [pad, pad], [1, 1])
+    def _convolution(self, node: Any, kernel: Any, *, stride: int = 1, pad: int = 0) -> Any:
+        return self._op.convolution(node, kernel, [stride, stride], [pad, pad], [pad, pad], [1, 1])
 
-    def _blur(self, node: Any, key: str, channels: int, pad: int) -> Any:
+    def _blur(self, node: Any, key: str, channels: int, pads: tuple[int, int]) -> Any:
         """A depthwise FIR filter with a checkpoint's kernel (true convolution, hence flipped for a correlating op)."""
         kernel = np.broadcast_to(self._weight(key)[::-1, ::-1], (channels, 1, 1, 4, 4))
-        return self._op.group_convolution(node, self._constant(kernel), [1, 1], [pad, pad], [pad, pad], [1, 1])
+        before, after = pads
+        return self._op.group_convolution(
+            node, self._constant(kernel), [1, 1], [before, before], [after, after], [1, 1]
+        )
 
     def _per_channel(self, vector: Any) -> Any:
         """N x C to N x C x 1 x 1."""
         return self._op.unsqueeze(vector, self._ints(2, 3))
+
+    def _reshaped(self, node: Any, *shape: int) -> Any:
+        return self._op.reshape(node, self._ints(*shape), False)
 
     # Encoder half
 
@@ -144,7 +165,7 @@ class _Graph:
         for octave in range(1, config.octaves + 1):
             size = config.size >> octave
             # Pad 2,2 makes the blurred map one larger; the stride-2 convolution without padding then halves it.
-            node = self._blur(node, f"ecd{octave}.0.0.kernel", config.channels(2 * size), pad=2)
+            node = self._blur(node, f"ecd{octave}.0.0.kernel", config.channels(2 * size), (2, 2))
             node = self._activated_convolution(node, f"ecd{octave}.0.1.weight", f"ecd{octave}.0.2.bias", stride=2)
             features[size] = node
         flat = self._op.reshape(node, self._ints(0, -1), True)
@@ -157,7 +178,8 @@ class _Graph:
     def _activated_convolution(self, node: Any, weight_key: str, bias_key: str, *, stride: int = 1) -> Any:
         weight = self._weight(weight_key)
         fan_in = math.prod(weight.shape[1:])
-        node = self._convolution(node, weight * np.float32(_GAIN / math.sqrt(fan_in)), stride=stride)
+        kernel = self._constant(weight * np.float32(_GAIN / math.sqrt(fan_in)))
+        node = self._convolution(node, kernel, stride=stride)
         bias = self._weight(bias_key) * np.float32(_GAIN)
         return self._leaky_relu(self._op.add(node, self._constant(bias.reshape(1, -1, 1, 1))))
 
@@ -168,11 +190,11 @@ class _Graph:
         config = self._config
         style = self._mapping(latent)
         maps: _Maps = (self._constant(self._weight("generator.input.input")),)
-        maps = self._styled(maps, style, features[4], "generator.conv1")
+        maps = self._styled(maps, style, features[4], "generator.conv1", 4)
         rgb = self._to_rgb(maps, style, "generator.to_rgb1")
         for index, size in enumerate(config.resolutions[1:]):
-            maps = self._styled(maps, style, features[size], f"generator.convs.{2 * index}", upsample=True)
-            maps = self._styled(maps, style, features[size], f"generator.convs.{2 * index + 1}")
+            maps = self._styled(maps, style, features[size], f"generator.convs.{2 * index}", size, upsample=True)
+            maps = self._styled(maps, style, features[size], f"generator.convs.{2 * index + 1}", size)
             key = f"generator.to_rgbs.{index}"
             rgb = self._op.add(self._upsampled(rgb, f"{key}.upsample.kernel"), self._to_rgb(maps, style, key))
         return rgb
@@ -200,7 +222,16 @@ class _Graph:
         weight = self._weight(f"{key}.conv.modulation.weight")
         return None if weight.any() else self._weight(f"{key}.conv.modulation.bias")
 
-    def _styled(self, maps: _Maps, style: Any, feature: Any, key: str, *, upsample: bool = False) -> _Maps:
+    def _demodulation(self, scale: Any, weight: NDArray[np.float32]) -> Any:
+        """The factor of every output channel under a style, times the activation's gain, N x C."""
+        op = self._op
+        energy = np.square(weight, dtype=np.float64).sum(axis=(2, 3))
+        power = op.matmul(op.multiply(scale, scale), self._constant(energy), False, True)
+        return op.divide(
+            self._constant(np.array([_GAIN])), op.sqrt(op.add(power, self._constant(np.array([_EPSILON]))))
+        )
+
+    def _styled(self, maps: _Maps, style: Any, feature: Any, key: str, size: int, *, upsample: bool = False) -> _Maps:
         """Modulated 3x3 convolution, bias and activation; returns its own map and the injected encoder map."""
         op = self._op
         weight = self._weight(f"{key}.conv.weight")[0]
@@ -209,33 +240,51 @@ class _Graph:
         bias = (self._weight(f"{key}.activate.bias") * np.float32(_GAIN)).reshape(1, -1, 1, 1)
         fixed = self._fixed_style(key)
         if fixed is not None:
-            # Everything is known: modulation and demodulation go into the weights.
+            # Everything is known: modulation and demodulation go into the constants.
             weight = weight * fixed.reshape(1, -1, 1, 1)
             energy = np.square(weight, dtype=np.float64).sum(axis=(1, 2, 3), keepdims=True)
             weight = (weight * (_GAIN / np.sqrt(energy + _EPSILON))).astype(np.float32)
-            node = self._main_convolution(maps, weight, key, upsample=upsample)
+            node = self._main_convolution(maps, weight, key, size, upsample=upsample)
         else:
             scale = self._modulation(style, key)
-            node = self._main_convolution(self._scaled(maps, scale), weight, key, upsample=upsample)
-            energy = np.square(weight, dtype=np.float64).sum(axis=(2, 3))
-            power = op.matmul(op.multiply(scale, scale), self._constant(energy), False, True)
-            demodulation = op.divide(
-                self._constant(np.array([_GAIN])), op.sqrt(op.add(power, self._constant(np.array([_EPSILON]))))
-            )
-            node = op.multiply(node, self._per_channel(demodulation))
+            demodulation = self._demodulation(scale, weight)
+            if size >= (self.upsampling_style_in_weights_from if upsample else self.style_in_weights_from):
+                node = self._main_convolution(maps, weight, key, size, scale, demodulation, upsample=upsample)
+            else:
+                node = self._main_convolution(self._scaled(maps, scale), weight, key, size, upsample=upsample)
+                node = op.multiply(node, self._per_channel(demodulation))
         own = op.add(node, self._constant(bias[:, :channels]))
         strength = self._weight(f"{key}.noise.weight").reshape(1, 1, 1, 1) * np.float32(_GAIN)
         injected = op.add(op.multiply(feature, self._constant(strength)), self._constant(bias[:, channels:]))
         return self._leaky_relu(own), self._leaky_relu(injected)
 
-    def _main_convolution(self, maps: _Maps, weight: NDArray[np.float32], key: str, *, upsample: bool) -> Any:
+    def _main_convolution(
+        self,
+        maps: _Maps,
+        weight: NDArray[np.float32],
+        key: str,
+        size: int,
+        scale: Any = None,
+        demodulation: Any = None,
+        *,
+        upsample: bool,
+    ) -> Any:
+        """The 3x3 convolution to ``size``; ``scale`` and ``demodulation`` multiply its weights if given."""
         if not upsample:
-            return self._summed_convolution(maps, weight, pad=1)
+            return self._summed_convolution(maps, weight, scale, demodulation, pad=1)
+        op = self._op
         # Here one convolution over the concatenation was measured to be faster than the sum of two.
-        node = maps[0] if len(maps) == 1 else self._op.concat(list(maps), 1)
+        node = maps[0] if len(maps) == 1 else op.concat(list(maps), 1)
+        outputs, inputs = weight.shape[:2]
         transposed = self._constant(weight.transpose(1, 0, 2, 3))
-        node = self._op.convolution_backprop_data(node, transposed, [2, 2], None, [0, 0], [0, 0], [1, 1])
-        return self._blur(node, f"{key}.conv.blur.kernel", weight.shape[0], pad=1)
+        if scale is not None:
+            transposed = op.multiply(transposed, self._reshaped(scale, inputs, 1, 1, 1))
+            transposed = op.multiply(transposed, self._reshaped(demodulation, 1, outputs, 1, 1))
+        zeros = int(size <= self.even_up_to)
+        node = op.convolution_backprop_data(
+            node, transposed, [2, 2], None, [0, 0], [0, 0], [1, 1], "explicit", [zeros, zeros]
+        )
+        return self._blur(node, f"{key}.conv.blur.kernel", outputs, (1, 1 - zeros))
 
     def _to_rgb(self, maps: _Maps, style: Any, key: str) -> Any:
         """Modulated 1x1 convolution to three channels, without demodulation, plus a bias."""
@@ -243,24 +292,37 @@ class _Graph:
         weight = weight * np.float32(1.0 / math.sqrt(weight.shape[1]))
         fixed = self._fixed_style(key)
         if fixed is None:
-            maps = self._scaled(maps, self._modulation(style, key))
+            node = self._summed_convolution(maps, weight, self._modulation(style, key))
         else:
-            weight = weight * fixed.reshape(1, -1, 1, 1)
-        return self._op.add(self._summed_convolution(maps, weight), self._constant(self._weight(f"{key}.bias")))
+            node = self._summed_convolution(maps, weight * fixed.reshape(1, -1, 1, 1))
+        return self._op.add(node, self._constant(self._weight(f"{key}.bias")))
 
     def _scaled(self, maps: _Maps, scale: Any) -> _Maps:
         """Every map times its part of the style (N x the channels of all maps)."""
-        if len(maps) == 1:
-            return (self._op.multiply(maps[0], self._per_channel(scale)),)
-        parts = self._op.split(scale, self._op.constant(np.int64(1)), len(maps)).outputs()
+        parts = self._parts(scale, len(maps))
         return tuple(self._op.multiply(node, self._per_channel(part)) for node, part in zip(maps, parts, strict=True))
 
-    def _summed_convolution(self, maps: _Maps, weight: NDArray[np.float32], *, pad: int = 0) -> Any:
-        """The convolution of the maps' concatenation, as a sum over the maps: no copy of full-size maps."""
-        pieces = np.split(weight, len(maps), axis=1)
-        total = self._convolution(maps[0], pieces[0], pad=pad)
-        for node, piece in zip(maps[1:], pieces[1:], strict=True):
-            total = self._op.add(total, self._convolution(node, piece, pad=pad))
+    def _parts(self, vector: Any, count: int) -> list[Any]:
+        """N x C in equal parts of its channels."""
+        return [vector] if count == 1 else self._op.split(vector, self._op.constant(np.int64(1)), count).outputs()
+
+    def _summed_convolution(
+        self, maps: _Maps, weight: NDArray[np.float32], scale: Any = None, demodulation: Any = None, *, pad: int = 0
+    ) -> Any:
+        """The convolution of the maps' concatenation, as a sum over the maps: no copy of full-size maps.
+
+        ``scale`` and ``demodulation`` multiply the weights' input and output channels if given.
+        """
+        op = self._op
+        kernels: list[Any] = [self._constant(piece) for piece in np.split(weight, len(maps), axis=1)]
+        if scale is not None:
+            parts = [self._reshaped(part, 1, -1, 1, 1) for part in self._parts(scale, len(maps))]
+            kernels = [op.multiply(kernel, part) for kernel, part in zip(kernels, parts, strict=True)]
+        if demodulation is not None:
+            kernels = [op.multiply(kernel, self._reshaped(demodulation, -1, 1, 1, 1)) for kernel in kernels]
+        total = self._convolution(maps[0], kernels[0], pad=pad)
+        for node, kernel in zip(maps[1:], kernels[1:], strict=True):
+            total = op.add(total, self._convolution(node, kernel, pad=pad))
         return total
 
     def _upsampled(self, rgb: Any, key: str) -> Any:
