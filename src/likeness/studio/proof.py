@@ -16,11 +16,11 @@ from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Box, Image, Pixels, Point, Size
 from likeness.imaging.resample import resample
-from likeness.studio.captions import Captions, Language
+from likeness.studio.captions import WORDS, Captions, Language
 from likeness.studio.fonts import Typeface
 from likeness.studio.watermark import watermarked
 
-__all__ = ["Detail", "Proof", "ProofOptions", "make_proof"]
+__all__ = ["Detail", "Proof", "ProofOptions", "Section", "make_proof", "sections"]
 
 _REDUCTION = 0.75
 """A proof has at most this share of the picture's own width and height: it must not pass for a delivery."""
@@ -44,7 +44,8 @@ class ProofOptions:
         watermark: a line laid over every picture, "" for none.
         side: long side of each picture, 320 to 1600 px.
         detail: side of the enlarged places, px; they show half as many of the picture's own pixels.
-        max_faces: how many faces are shown enlarged, the largest first.
+        max_faces: how many faces are shown enlarged, the largest first; three times as many if each is so small that one
+            place shows it all.
 
     Raises:
         ConfigError: for a value outside its range.
@@ -129,10 +130,9 @@ def make_proof(
         scale = scale_between(before, after)
     except ValueError as error:
         raise PairError(str(error)) from None
-    largest = sorted(faces, key=lambda face: -face.box.area)[: options.max_faces]
     size = _shown_size(before.size, options.side)
     shown = [_reduced(image, size) for image in (before, after)]
-    places = [_details(before, after, scale, face, options.detail) for face in largest]
+    places = _places(before, after, scale, faces, options)
     if options.watermark:
         if typeface is None:
             raise ValueError("a watermark needs a font")
@@ -154,10 +154,50 @@ def make_proof(
         name=name,
         before=shown[0],
         after=shown[1],
-        faces=tuple(face for face in places if face),
+        faces=tuple(places),
         captions=captions,
         options=options,
     )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Section:
+    """Enlarged places under one title, each with its label."""
+
+    title: str
+    details: tuple[tuple[str, Detail], ...]
+
+
+def sections(proof: Proof) -> tuple[Section, ...]:
+    """How the enlarged places are laid out: a section for each face, or one for all where each is a single place."""
+    words = WORDS[proof.options.language]
+    if len(proof.faces) > 1 and all(len(face) == 1 for face in proof.faces):
+        labels = (f"{words.details['face']} {number}" for number in range(1, len(proof.faces) + 1))
+        details = tuple((label, face[0]) for label, face in zip(labels, proof.faces, strict=True))
+        return (Section(title=words.enlarged_one, details=details),)
+    alone = len(proof.faces) == 1
+    return tuple(
+        Section(
+            title=words.enlarged_one if alone else words.enlarged.format(number=number),
+            details=tuple((words.details[detail.name], detail) for detail in face),
+        )
+        for number, face in enumerate(proof.faces, start=1)
+    )
+
+
+def _places(
+    before: Image, after: Image, scale: float, faces: Sequence[Face], options: ProofOptions
+) -> list[tuple[Detail, ...]]:
+    """The details of the largest faces, three places for each that may be shown."""
+    found: list[tuple[Detail, ...]] = []
+    left = 3 * options.max_faces
+    for face in sorted(faces, key=lambda face: -face.box.area):
+        details = _details(before, after, scale, face, options.detail)
+        if not details or len(details) > left:
+            break
+        found.append(details)
+        left -= len(details)
+    return found
 
 
 def _shown_size(size: Size, side: int) -> Size:

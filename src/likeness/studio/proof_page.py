@@ -9,7 +9,7 @@ from importlib.resources import files
 from likeness.imaging.encode import encode_image
 from likeness.imaging.image import Image, Pixels
 from likeness.studio.captions import WORDS, Words
-from likeness.studio.proof import Detail, Proof
+from likeness.studio.proof import Detail, Proof, Section, sections
 
 __all__ = ["proof_page"]
 
@@ -40,9 +40,7 @@ def proof_page(proof: Proof) -> str:
     style = files("likeness.studio").joinpath("proof.css").read_text(encoding="utf-8")
     title = words.title.format(name=proof.name)
     studio = f"<p class='studio'>{escape(options.studio)}</p>" if options.studio else ""
-    details = "".join(
-        _details(face, words, number, alone=len(proof.faces) == 1) for number, face in enumerate(proof.faces, start=1)
-    )
+    details = "".join(_section(section, words) for section in sections(proof))
     kept = f"<p class='kept'>{escape(proof.captions.kept)}</p>" if proof.captions.kept else ""
     return (
         f"<!doctype html>\n<html lang='{words.tag}'>\n<head>\n<meta charset='utf-8'>\n"
@@ -73,14 +71,13 @@ def _slider(proof: Proof, words: Words) -> str:
     )
 
 
-def _details(details: tuple[Detail, ...], words: Words, number: int, *, alone: bool) -> str:
-    title = words.enlarged_one if alone else words.enlarged.format(number=number)
-    figures = "".join(_figure(detail, words) for detail in details)
-    return f"<section><h2>{escape(title)}</h2><div class='details'>{figures}</div></section>\n"
+def _section(section: Section, words: Words) -> str:
+    figures = "".join(_figure(label, detail, words) for label, detail in section.details)
+    return f"<section><h2>{escape(section.title)}</h2><div class='details'>{figures}</div></section>\n"
 
 
-def _figure(detail: Detail, words: Words) -> str:
-    name, note = words.details[detail.name], escape(words.notes[detail.name])
+def _figure(name: str, detail: Detail, words: Words) -> str:
+    note = escape(words.notes[detail.name])
     height, width = detail.before.shape[:2]
     cells = "".join(
         f"<div><img src='{_data(pixels)}' alt='{escape(f'{name}, {moment}')}' width='{width}' height='{height}'>"

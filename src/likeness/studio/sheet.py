@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,7 +12,7 @@ from PIL import ImageDraw
 from likeness.imaging.image import Image, Pixels
 from likeness.studio.captions import WORDS
 from likeness.studio.fonts import Typeface
-from likeness.studio.proof import Detail, Proof
+from likeness.studio.proof import Detail, Proof, sections
 
 __all__ = ["sheet", "sheet_text"]
 
@@ -71,11 +71,10 @@ def sheet(proof: Proof, typeface: Typeface) -> Image:
     places = (left, left + column + _GAP)
     canvas.row(list(zip(places, (words.before, words.after), strict=True)), sizes.text, bold=True)
     canvas.pictures(list(zip(places, (proof.before, proof.after), strict=True)))
-    for number, details in enumerate(proof.faces, start=1):
+    for section in sections(proof):
         canvas.space(sizes.text)
-        title = words.enlarged_one if len(proof.faces) == 1 else words.enlarged.format(number=number)
-        canvas.line(title, sizes.text, bold=True)
-        _draw_details(canvas, details, inner, sizes, words.details)
+        canvas.line(section.title, sizes.text, bold=True)
+        _draw_details(canvas, section.details, inner, sizes)
     canvas.space(sizes.small)
     canvas.rule(sizes.small)
     canvas.paragraph(proof.captions.done, sizes.text, _INK)
@@ -85,27 +84,24 @@ def sheet(proof: Proof, typeface: Typeface) -> Image:
     return canvas.finished()
 
 
-def _draw_details(
-    canvas: _Canvas, details: tuple[Detail, ...], inner: int, sizes: _Sizes, titles: Mapping[str, str]
-) -> None:
+def _draw_details(canvas: _Canvas, details: tuple[tuple[str, Detail], ...], inner: int, sizes: _Sizes) -> None:
     """Pairs in as many columns as fit, at the size that they have: a change of scale would no longer be 200%."""
     between = 4
-    widths = [2 * detail.before.shape[1] + between for detail in details]
+    widths = [2 * detail.before.shape[1] + between for _, detail in details]
     columns = max(1, (inner + _GAP) // (max(widths) + _GAP))
+    # A full row fills the width, so that its outer edges stand under those of the pictures above.
+    gap = min(3 * _GAP, (inner - columns * max(widths)) // (columns - 1)) if columns > 1 else 0
     for start in range(0, len(details), columns):
-        row = details[start : start + columns]
-        # The row fills the width, and its outer edges stand under those of the pictures above.
-        free = inner - sum(widths[start : start + columns])
-        gap = min(3 * _GAP, free // (len(row) - 1)) if len(row) > 1 else 0
         shown: list[tuple[int, Pixels]] = []
         labels: list[tuple[int, str]] = []
         x = sizes.margin
-        for detail, width in zip(row, widths[start : start + columns], strict=True):
+        for (label, detail), width in list(zip(details, widths, strict=True))[start : start + columns]:
             shown += [(x, detail.before), (x + detail.before.shape[1] + between, detail.after)]
-            labels.append((x, titles[detail.name]))
+            labels.append((x, label))
             x += width + gap
         canvas.pictures(shown)
         canvas.row(labels, sizes.small, colour=_SOFT)
+        canvas.space(sizes.small // 3)
 
 
 class _Canvas:
@@ -161,10 +157,9 @@ class _Canvas:
 
     def paragraph(self, text: str, size: int, colour: tuple[int, int, int]) -> None:
         """One line, set a little smaller if that makes it fit; what is longer still is broken at the width."""
-        wide = self._typeface.at(size).getlength(text)
         room = self._width - 2 * self._margin
-        if room < wide <= room / 0.75:
-            size = int(size * room / wide)
+        smaller = range(size, int(0.75 * size), -1)
+        size = next((small for small in smaller if self._typeface.at(small).getlength(text) <= room), size)
         for line in _broken(text, self._typeface, size, self._width - 2 * self._margin):
             self.row([(self._margin, line)], size, colour=colour)
 
