@@ -115,7 +115,7 @@ def _texture(seed: int) -> Pixels:
     return (total - total.min()) / (total.max() - total.min())
 
 
-@pytest.mark.parametrize("seed", [4, 6, 8])
+@pytest.mark.parametrize("seed", [6, 17, 35])
 def test_textures_hold_no_face(detector: MediaPipeDetector, seed: int) -> None:
     picture = _texture(seed)
     assert detector._boxes(picture), "this texture no longer tempts the box detector: choose another"

@@ -1,27 +1,29 @@
-"""Finding faces: MediaPipe's detectors on overlapping tiles of a pyramid.
+"""Finding faces: MediaPipe's detectors on the levels of a pyramid.
 
-The models look at 192 x 192 (full range) or 128 x 128 (short range) pixels whatever they are given, so a small face in a
-large picture is invisible to them unless the picture is shown in tiles. Tiles overlap by a third, and each level of the
-pyramid is half the size of the one below, so that every face is whole in some tile at a size the model likes.
+The far detector finds faces of 15 to 100 px, whatever the picture's size. So it is shown the picture at several sizes, each
+half of the one before, down to one where the whole picture is no larger than a face may be.
 """
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.faces.face import Face
-from likeness.faces.mesh import FaceMesh, five_points, upright
-from likeness.faces.quiet import silence
-from likeness.imaging.image import Box, Image, Pixels
+from likeness.faces.blaze import NEAR_SIDE, WINDOW, Boxes, far_boxes, near_boxes, near_view
+from likeness.faces.face import Face, Landmarks
+from likeness.faces.mesh import five_points, measure_mesh, upright
+from likeness.faces.networks import face_network, free_face_networks
+from likeness.imaging.image import Box, Image, Pixels, Size
+from likeness.imaging.samples import to_samples
 
 __all__ = ["Detection", "Detector", "MediaPipeDetector"]
+
+_Samples = NDArray[np.uint8]
 
 
 class Detector(Protocol):
@@ -40,15 +42,17 @@ class Detection:
         box: brow to chin, ear to ear.
         score: confidence in [0, 1].
         key_points: 6 x 2: the eye to the left in an upright picture, the eye to the right, nose tip, mouth centre, ears.
+        others: what was made of the same face at other sizes of the picture, the most certain first.
     """
 
     box: Box
     score: float
     key_points: NDArray[np.float64]
+    others: tuple[Detection, ...] = ()
 
 
 class MediaPipeDetector:
-    """MediaPipe's full-range and short-range detectors, and its face mesh. Safe to use from several threads.
+    """MediaPipe's two detectors and its face mesh, run by OpenVINO. Safe to use from several threads.
 
     Args:
         min_score: confidence under which a detection is dropped, in [0, 1].
@@ -63,31 +67,41 @@ class MediaPipeDetector:
             raise ValueError(f"min_score must be in [0, 1] and min_face at least 8, not {min_score} and {min_face}")
         self._min_score = min_score
         self._min_face = min_face
-        self._lock = threading.Lock()
-        self._models: tuple[Any, Any] | None = None
-        self._mesh = FaceMesh()
 
     def detect(self, image: Image) -> tuple[Face, ...]:
         """The faces of a picture, most certain first."""
         sure: list[Face] = []
         doubtful: list[Face] = []
         for box in self._boxes(image.pixels):
-            found, second = self._second_look(image.pixels, box)
-            landmarks = self._mesh.measure(image.pixels, found)
-            if landmarks.source == "template" and found is not box:
-                # Under heavy noise the first points can be the better ones.
-                first = self._mesh.measure(image.pixels, box)
-                landmarks = first if first.source == "mesh" else landmarks
+            # A face that the box detector is sure of is looked at as it was found at other sizes, too.
+            boxes = (box, *(box.others if box.score >= _SURE_ENOUGH else ()))
+            found, second = self._best_look(image.pixels, boxes)
+            # Under heavy noise the first points can be the better ones, and of a profile those of another size.
+            looks = [found, *(look for look in boxes if look is not found)]
+            meshes = (measure_mesh(image.pixels, look, patient=look.score >= _SURE_ENOUGH) for look in looks)
+            tried = list(_until_measured(meshes))
+            landmarks = tried[-1] if tried[-1].source == "mesh" else tried[0]
             face = Face(
                 box=found.box, score=found.score, landmarks=landmarks, five_points=five_points(landmarks.points)
             )
             # What neither the mesh nor the other detector confirms is a hand, a flower, a badge or mere texture.
             if landmarks.source == "mesh" or second >= _CONFIRMED or found.score >= _CERTAIN:
                 sure.append(face)
-            elif second > 0:
+            elif second > 0 and (box.score + second) / 2 >= _DOUBTFUL:
                 doubtful.append(face)
         # Alone in a picture, a doubtful box is mostly a face too poor for the mesh; beside a clear face it is mostly none.
         return tuple(sure or doubtful[:1])
+
+    def _best_look(self, pixels: Pixels, boxes: Sequence[Detection]) -> tuple[Detection, float]:
+        """The first of several boxes of a face that the second look confirms, else the one that it likes best."""
+        best, score = boxes[0], 0.0
+        for box in boxes:
+            found, second = self._second_look(pixels, box)
+            if second > score:
+                best, score = found, second
+            if second >= _CONFIRMED:
+                break
+        return best, score
 
     def _second_look(self, pixels: Pixels, found: Detection) -> tuple[Detection, float]:
         """What the short-range model makes of the face, set upright as the first key points say, and in quarter turns of it.
@@ -99,14 +113,12 @@ class MediaPipeDetector:
         """
         crop, matrix = upright(pixels, found)
         views: list[tuple[_Central, int]] = []
-        with self._lock:
-            model = self._load()[1]
-            for turns in range(4):
-                seen = _central_face(model.process(np.ascontiguousarray(np.rot90(crop, turns))))
-                if seen is not None and (turns == 0 or seen.score >= _CONFIRMED):
-                    views.append((seen, turns))
-                    if seen.score >= _CERTAIN:  # no other view of the same face comes near
-                        break
+        for turns in range(4):
+            seen = _central_face(near_boxes(near_view(np.rot90(crop, turns)), self._min_score))
+            if seen is not None and (turns == 0 or seen.score >= _CONFIRMED):
+                views.append((seen, turns))
+                if seen.score >= _CERTAIN:  # no other view of the same face comes near
+                    break
         if not views:
             return found, 0.0
         best, turns = max(views, key=lambda view: view[0].score - (_TURN_MARGIN if view[1] else 0.0))
@@ -118,43 +130,48 @@ class MediaPipeDetector:
             points = np.stack([side - 1 - points[:, 1], points[:, 0]], axis=1)
         return replace(found, key_points=(points - matrix[:, 2]) @ np.linalg.inv(matrix[:, :2]).T), best.score
 
+    def prepare(self) -> None:
+        """Load the networks now rather than when the first picture comes."""
+        for name in ("far", "near", "mesh", "attention"):
+            face_network(name)
+
     def close(self) -> None:
-        """Free the models; they are loaded again when needed."""
-        with self._lock:
-            for model in self._models or ():
-                model.close()
-            self._models = None
-        self._mesh.close()
-
-    def _load(self) -> tuple[Any, Any]:
-        """The full-range and the short-range model; call with the lock held."""
-        if self._models is None:
-            with silence():
-                from mediapipe.python.solutions.face_detection import FaceDetection
-
-                self._models = (
-                    FaceDetection(min_detection_confidence=self._min_score, model_selection=1),
-                    FaceDetection(min_detection_confidence=self._min_score, model_selection=0),
-                )
-                for model in self._models:
-                    model.process(np.zeros((64, 64, 3), np.uint8))
-        return self._models
+        """Free the networks, which all detectors of the process share; they are loaded again when needed."""
+        free_face_networks()
 
     def _boxes(self, pixels: Pixels) -> list[Detection]:
+        height, width = pixels.shape[:2]
+        longest, size = max(width, height), Size(width, height)
         found: list[Detection] = []
-        with self._lock:
-            full_range, short_range = self._load()
-            for tile in _tiles(pixels, self._min_face):
-                found += tile.read(full_range.process(tile.samples))
-                if tile.whole:
-                    # A face that fills the frame is what the short-range model is for.
-                    found += tile.read(short_range.process(tile.samples))
+        level: _Samples | None = None
+        # The far detector sees faces from 14 px; smaller ones are shown to it enlarged.
+        scale = min(1.0, max(self._min_face / 24.0, 0.25)) / 0.6
+        while longest / scale > _LARGEST_WHOLE:
+            # The finest level comes from the picture itself, each further one from the one before.
+            level = _resized(pixels if level is None else level, size, 1.0 / scale)
+            found += _detections(far_boxes(level, self._min_score), level, size)
+            scale *= 2.0
+        # Last the whole picture, with a border, as the models want to see some of what surrounds a face. A face that
+        # fills the frame is what the near detector is for.
+        for side, largest, boxes in ((WINDOW, 144, far_boxes), (WINDOW, 96, far_boxes), (NEAR_SIDE, 96, near_boxes)):
+            whole = _resized(pixels if level is None else level, size, largest / longest)
+            left, top = (side - whole.shape[1]) // 2, (side - whole.shape[0]) // 2
+            canvas = np.full((side, side, 3), 128, np.uint8)
+            canvas[top : top + whole.shape[0], left : left + whole.shape[1]] = whole
+            found += _detections(boxes(canvas, self._min_score).moved(-left, -top), whole, size)
         return _without_doubles([d for d in found if d.box.width >= 0.8 * self._min_face])
 
+
+_LARGEST_WHOLE = 240
+"""Longest side of a level that needs no smaller one but that of the whole picture, px."""
 
 _CONFIRMED = 0.74
 """Second-look score from which a box without a mesh is believed: true profiles in old photographs reach 0.78 and more, a
 helmet's reflection 0.69, ears and hands 0.64, textures nothing."""
+_DOUBTFUL = 0.6
+"""Mean of both models' scores under which a box without a mesh is nothing: textures and noise reach 0.57."""
+_SURE_ENOUGH = 0.7
+"""Score from which a box without a mesh is looked at again in other ways: noise is given that much only rarely."""
 _CERTAIN = 0.84
 """Score of either model that needs no second opinion: views the wrong way up stay under 0.83, false boxes under 0.82."""
 _TURN_MARGIN = 0.05
@@ -169,125 +186,53 @@ class _Central:
     points: NDArray[np.float64]
 
 
-def _central_face(result: Any) -> _Central | None:
-    """The most certain detection in the middle of the crop whose eyes are level, side by side and above its mouth."""
-    best: _Central | None = None
-    for item in result.detections or ():
-        box = item.location_data.relative_bounding_box
-        points = np.array([(p.x, p.y) for p in item.location_data.relative_keypoints], dtype=np.float64)
-        away = max(abs(box.xmin + box.width / 2 - 0.5), abs(box.ymin + box.height / 2 - 0.5))
+def _central_face(boxes: Boxes) -> _Central | None:
+    """The most certain face in the middle of the crop whose eyes are level, side by side and above its mouth."""
+    for corners, score, points in zip(boxes.corners / NEAR_SIDE, boxes.scores, boxes.points / NEAR_SIDE, strict=True):
+        away = float(np.abs((corners[:2] + corners[2:]) / 2 - 0.5).max())
         across = points[1] - points[0]
         upright_face = abs(across[1]) < 0.6 * across[0] and points[3, 1] > points[0, 1]
-        if away < 0.2 and 0.25 < box.width < 0.9 and upright_face and (best is None or item.score[0] > best.score):
-            best = _Central(score=float(item.score[0]), points=points)
-    return best
+        if away < 0.2 and 0.25 < corners[2] - corners[0] < 0.9 and upright_face:
+            return _Central(score=float(score), points=points)
+    return None
 
 
-_TILE = 320
-_OVERLAP = 120
+def _resized(pixels: Pixels | _Samples, size: Size, scale: float) -> _Samples:
+    """A picture of ``size``, given as it is or as one of its levels, at ``scale``, as samples."""
+    target = (max(1, round(size.width * scale)), max(1, round(size.height * scale)))
+    method = cv2.INTER_AREA if target[0] < pixels.shape[1] else cv2.INTER_CUBIC
+    resized: NDArray[Any] = cv2.resize(pixels, target, interpolation=method)
+    return resized if resized.dtype == np.uint8 else cast("_Samples", to_samples(resized, 8))
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class _Tile:
-    """A piece of a pyramid level: uint8 samples, and how to get back to the picture."""
-
-    samples: NDArray[np.uint8]
-    left: float
-    top: float
-    scale: float
-    open_sides: tuple[bool, bool, bool, bool]
-    whole: bool
-
-    def read(self, result: Any) -> list[Detection]:
-        """Detections in the picture's pixels, without those that an inner side of the tile cuts."""
-        height, width = self.samples.shape[:2]
-        kept: list[Detection] = []
-        for item in result.detections or ():
-            data = item.location_data
-            box = data.relative_bounding_box
-            left, top = box.xmin * width, box.ymin * height
-            right, bottom = left + box.width * width, top + box.height * height
-            margin = 0.04 * (right - left)
-            cut = (left < margin, top < margin, right > width - margin, bottom > height - margin)
-            if any(c and not o for c, o in zip(cut, self.open_sides, strict=True)):
-                continue
-            points = np.array([(p.x * width, p.y * height) for p in data.relative_keypoints], dtype=np.float64)
-            s = self.scale
-            kept.append(
-                Detection(
-                    box=Box(left * s + self.left, top * s + self.top, right * s + self.left, bottom * s + self.top),
-                    score=float(item.score[0]),
-                    key_points=points * s + (self.left - 0.5, self.top - 0.5),
-                )
-            )
-        return kept
+def _detections(boxes: Boxes, level: _Samples, size: Size) -> list[Detection]:
+    """Boxes of a level in the pixels of a picture of ``size``."""
+    scale = np.array([size.width / level.shape[1], size.height / level.shape[0]])
+    corners, points = boxes.corners * np.tile(scale, 2), boxes.points * scale - 0.5
+    return [
+        Detection(box=Box(*map(float, corner)), score=float(score), key_points=point)
+        for corner, score, point in zip(corners, boxes.scores, points, strict=True)
+    ]
 
 
-def _tiles(pixels: Pixels, min_face: float) -> Iterator[_Tile]:
-    """Tiles of all levels, finest first; built a tile at a time, so that a large picture costs no second copy."""
-    height, width = pixels.shape[:2]
-    # On a tile the full-range model finds faces from about 24 px; smaller ones are shown enlarged.
-    scale = min(1.0, max(min_face / 24.0, 0.25))
-    while True:
-        level_width, level_height = width / scale, height / scale
-        whole = max(level_width, level_height) <= _TILE * 1.25
-        if whole:
-            yield _whole_tile(pixels, max(width, height))
+def _until_measured(tries: Iterable[Landmarks]) -> Iterator[Landmarks]:
+    """Up to and with the first that was measured."""
+    for landmarks in tries:
+        yield landmarks
+        if landmarks.source == "mesh":
             return
-        for top in _starts(level_height):
-            for left in _starts(level_width):
-                yield _cut(pixels, left, top, scale)
-        scale *= 2.0
-
-
-def _starts(length: float) -> list[float]:
-    if length <= _TILE:
-        return [0.0]
-    count = int(np.ceil((length - _TILE) / (_TILE - _OVERLAP))) + 1
-    return [float(v) for v in np.linspace(0, length - _TILE, count)]
-
-
-def _cut(pixels: Pixels, left: float, top: float, scale: float) -> _Tile:
-    height, width = pixels.shape[:2]
-    x0, y0 = int(left * scale), int(top * scale)
-    x1, y1 = min(int(np.ceil((left + _TILE) * scale)), width), min(int(np.ceil((top + _TILE) * scale)), height)
-    area = pixels[y0:y1, x0:x1]
-    size = (max(1, round((x1 - x0) / scale)), max(1, round((y1 - y0) / scale)))
-    if size != (x1 - x0, y1 - y0):
-        area = cv2.resize(area, size, interpolation=cv2.INTER_AREA if scale > 1 else cv2.INTER_CUBIC)
-    samples = (np.clip(area, 0, 1) * 255 + 0.5).astype(np.uint8)
-    sides = (x0 == 0, y0 == 0, x1 == width, y1 == height)
-    return _Tile(samples=samples, left=x0, top=y0, scale=(x1 - x0) / size[0], open_sides=sides, whole=False)
-
-
-def _whole_tile(pixels: Pixels, longest: int) -> _Tile:
-    """The whole picture, with a border, as the models want to see some of what surrounds a face."""
-    height, width = pixels.shape[:2]
-    scale = longest / _TILE
-    size = (max(1, round(width / scale)), max(1, round(height / scale)))
-    area = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale > 1 else cv2.INTER_CUBIC)
-    border = _TILE // 6
-    side = _TILE + 2 * border
-    samples = np.full((side, side, 3), 128, np.uint8)
-    samples[border : border + size[1], border : border + size[0]] = (np.clip(area, 0, 1) * 255 + 0.5).astype(np.uint8)
-    exact = width / size[0]
-    return _Tile(
-        samples=samples,
-        left=-border * exact,
-        top=-border * exact,
-        scale=exact,
-        open_sides=(True, True, True, True),
-        whole=True,
-    )
 
 
 def _without_doubles(found: list[Detection]) -> list[Detection]:
-    """Non-maximum suppression: of detections of one face the most certain stays."""
-    kept: list[Detection] = []
+    """Non-maximum suppression: of detections of one face the most certain stays, and knows the others."""
+    kept: list[list[Detection]] = []
     for item in sorted(found, key=lambda d: d.score, reverse=True):
-        if all(not _same_face(item.box, other.box) for other in kept):
-            kept.append(item)
-    return kept
+        same = next((group for group in kept if _same_face(item.box, group[0].box)), None)
+        if same is None:
+            kept.append([item])
+        else:
+            same.append(item)
+    return [replace(first, others=tuple(others)) for first, *others in kept]
 
 
 def _same_face(a: Box, b: Box) -> bool:

@@ -1,32 +1,31 @@
-"""The 478-point face mesh (MediaPipe FaceMesh with iris), measured on an upright crop around a detection.
+"""The 478-point face mesh (MediaPipe's, with iris), measured on an upright crop around a detection.
 
 Where the mesh model finds nothing, the average face is laid on the detector's key points, and says so.
 """
 
 from __future__ import annotations
 
-import threading
-from contextlib import nullcontext
 from importlib import resources
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from likeness.faces.align import similarity
+from likeness.faces.attention import mesh_points
 from likeness.faces.face import Landmarks
-from likeness.faces.quiet import silence
 from likeness.imaging.image import Pixels
 
 if TYPE_CHECKING:
     from likeness.faces.detect import Detection
 
-__all__ = ["FaceMesh", "average_face", "five_points", "upright"]
+__all__ = ["average_face", "five_points", "measure_mesh", "upright"]
 
 _ROI_SIDE = 384
-_ROI_WIDTHS = 2.0
-"""Side of the crop in widths of the detector's box: the mesh model wants some room around the face."""
+_ROI_WIDTHS = (2.0, 2.4, 1.7)
+"""Side of the crop in widths of the detector's box, one after the other until a mesh is found: the model wants some room
+around the face."""
 
 
 def average_face() -> NDArray[np.float32]:
@@ -49,18 +48,11 @@ def five_points(points: NDArray[np.float32]) -> NDArray[np.float64]:
     return np.stack([left_eye, right_eye, p[4], p[78] + inward, p[308] - inward])
 
 
-class FaceMesh:
-    """Runs the mesh model; one call at a time, from any thread."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._model: Any = None
-        self._has_found = False
-
-    def measure(self, pixels: Pixels, detection: Detection) -> Landmarks:
-        """The mesh of one detected face, in the picture's pixels."""
-        crop, matrix = upright(pixels, detection)
-        found = self._run(crop)
+def measure_mesh(pixels: Pixels, detection: Detection, *, patient: bool = True) -> Landmarks:
+    """The mesh of one detected face, in the picture's pixels; ``patient`` looks at it with more and less around it, too."""
+    for room in _ROI_WIDTHS if patient else _ROI_WIDTHS[:1]:
+        crop, matrix = upright(pixels, detection, room)
+        found = mesh_points(crop)
         if found is not None:
             linear = np.linalg.inv(matrix[:, :2])
             points = (found[:, :2] - matrix[:, 2]) @ linear.T
@@ -69,41 +61,21 @@ class FaceMesh:
                 return Landmarks(
                     points=points.astype(np.float32), depth=(found[:, 2] * scale).astype(np.float32), source="mesh"
                 )
-        return _from_key_points(detection)
-
-    def _run(self, crop: NDArray[np.uint8]) -> NDArray[np.float64] | None:
-        # The model chatters while it is made, and once more when it first finds a face.
-        with self._lock, nullcontext() if self._has_found else silence():
-            if self._model is None:
-                from mediapipe.python.solutions.face_mesh import FaceMesh as Model
-
-                self._model = Model(
-                    static_image_mode=True, max_num_faces=1, refine_landmarks=True, min_detection_confidence=0.2
-                )
-            result = self._model.process(crop)
-            self._has_found = self._has_found or bool(result.multi_face_landmarks)
-        if not result.multi_face_landmarks:
-            return None
-        side = crop.shape[0]
-        landmarks = result.multi_face_landmarks[0].landmark
-        return np.array([(p.x * side - 0.5, p.y * side - 0.5, p.z * side) for p in landmarks], dtype=np.float64)
-
-    def close(self) -> None:
-        """Free the model; it is loaded again when needed."""
-        with self._lock:
-            if self._model is not None:
-                self._model.close()
-                self._model = None
-                self._has_found = False
+    return _from_key_points(detection)
 
 
-def upright(pixels: Pixels, detection: Detection) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
-    """A square crop around the face, turned so that the eyes are level, and the matrix from picture to crop."""
+def upright(
+    pixels: Pixels, detection: Detection, room: float = _ROI_WIDTHS[0]
+) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
+    """A square crop around the face, turned so that the eyes are level, and the matrix from picture to crop.
+
+    ``room`` is its side in widths of the detector's box.
+    """
     right_eye, left_eye = detection.key_points[0], detection.key_points[1]
     across = left_eye - right_eye
     angle = np.arctan2(across[1], across[0])
     centre = detection.box.centre
-    scale = _ROI_SIDE / (_ROI_WIDTHS * max(detection.box.width, detection.box.height))
+    scale = _ROI_SIDE / (room * max(detection.box.width, detection.box.height))
     cosine, sine = np.cos(angle) * scale, np.sin(angle) * scale
     linear = np.array([[cosine, sine], [-sine, cosine]])
     middle = np.array([centre.x, centre.y])
