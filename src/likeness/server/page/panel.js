@@ -3,7 +3,7 @@
 import { el, folded, section, Slider } from "./dom.js";
 import { FaceMap } from "./facemap.js";
 import { presetLook, RANGES, REGIONS, same, settingsOf, TOUCHES, WEIGHT } from "./look.js";
-import { currentLanguage, t } from "./words.js";
+import { t } from "./words.js";
 
 export class Panel {
   /** @param {{store: object, about: object, onRegion: Function, onTouch: Function, onFaces: Function, onCurrent: Function}} page */
@@ -223,8 +223,7 @@ export class Panel {
       ),
     ];
     if (set.keep_grain) said.push(t("control.keep_grain"));
-    const list = new Intl.ListFormat(currentLanguage() === "zh" ? "zh" : "en", { type: "unit", style: "short" });
-    this.sets.textContent = t("presets.sets", { what: list.format(said) });
+    this.sets.textContent = t("presets.sets", { what: said.join(t("list.comma")) });
   }
 }
 

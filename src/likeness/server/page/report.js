@@ -108,7 +108,8 @@ export class Report {
 
   figure(figure) {
     const values = [figure.before, figure.after].filter((value) => value !== null).map((value) => number(value, figure.unit));
-    const shown = values.length ? `${values.join(" → ")}${figure.unit ? ` ${figure.unit}` : ""}` : "";
+    const unit = figure.unit === "levels" ? t("unit.levels") : figure.unit;
+    const shown = values.length ? `${values.join(" → ")}${unit ? ` ${unit}` : ""}` : "";
     return el(
       "li",
       { class: figure.verdict },

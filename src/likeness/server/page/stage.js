@@ -160,7 +160,7 @@ export class Stage {
     if (!this.picture || !this.whole.beforeImage) return;
     const x = canvas.width / 2 - this.centre[0] * this.scale;
     const y = canvas.height / 2 - this.centre[1] * this.scale;
-    context.imageSmoothingEnabled = this.scale < 3;
+    context.imageSmoothingEnabled = this.scale < 6;
     context.imageSmoothingQuality = "high";
     context.setTransform(this.scale, 0, 0, this.scale, x, y);
     this.whole.drawBefore(context);

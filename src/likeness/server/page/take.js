@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { el } from "./dom.js";
-import { currentLanguage, t } from "./words.js";
+import { currentLanguage, onLanguage, t } from "./words.js";
 
 const KINDS = ["web", "print", "png", "proof"];
 const SIDES = [512, 1080, 2048, 4096];
@@ -37,9 +37,19 @@ export class Take {
         el("span", { "data-t": `take.${kind}.for` }),
       ),
     );
-    this.side = choice("take.side", SIDES, (side) => `${side} px`, 2048);
-    this.paper = choice("take.paper", PAPERS, (paper) => (Array.isArray(paper) ? paper.map((mm) => mm / 10).join(" × ") + " cm" : `${paper} ×`), 1.5);
+    this.side = choice("take.side", SIDES, 2048);
+    this.paper = choice("take.paper", PAPERS, 1.5);
+    onLanguage(() => this.reword());
+    this.reword();
     this.holder.append(el("h2", { class: "sr", "data-t": "take.title" }), ...this.buttons, this.side, this.paper);
+  }
+
+  reword() {
+    SIDES.forEach((side, i) => (this.side.options[i].textContent = `${t("take.web")}: ${side} px`));
+    PAPERS.forEach((paper, i) => {
+      const size = Array.isArray(paper) ? `${paper.map((mm) => mm / 10).join(" × ")} cm` : `${paper} ×`;
+      this.paper.options[i].textContent = `${t("take.print")}: ${size}`;
+    });
   }
 
   /** How files are made, besides the look. */
@@ -70,10 +80,10 @@ export function save(blob, name) {
   setTimeout(() => URL.revokeObjectURL(url), 60000);
 }
 
-function choice(label, values, shown, chosen) {
+function choice(label, values, chosen) {
   return el(
     "select",
     { "data-label": label, id: label.replace(".", "-") },
-    ...values.map((value) => el("option", { selected: value === chosen }, shown(value))),
+    ...values.map((value) => el("option", { selected: value === chosen })),
   );
 }

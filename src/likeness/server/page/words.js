@@ -142,7 +142,8 @@ const WORDS = {
     "error.camera": "The camera cannot be used: {why}.",
     "error.memory": "There is not enough memory for this picture. Make it smaller.",
     "error.unexpected": "Something went wrong on the server; its log says what.",
-    "list.and": ", ",
+    "unit.levels": "levels",
+    "list.comma": ", ",
   },
   zh: {
     skip: "跳到控制面板",
@@ -284,6 +285,8 @@ const WORDS = {
     "error.camera": "无法使用摄像头：{why}。",
     "error.memory": "内存不足以处理这张图片，请先缩小。",
     "error.unexpected": "服务器出现意外错误，详情见其日志。",
+    "unit.levels": "级",
+    "list.comma": "，",
     "list.and": "、",
   },
 };
