@@ -88,7 +88,8 @@ def make_file(
 
 
 def _proof(session: Session, after: Image, record: dict[str, Any], inspector: Inspector, language: Language) -> str:
-    faces = [session.faces[face["index"]] for face in record["faces"] if session.faces[face["index"]].area is not None]
+    chosen = {int(face["index"]) for face in record["faces"]}
+    faces = [seen for seen in session.faces if seen.index in chosen and seen.area is not None]
     if not faces:
         raise ControlError("a proof shows restored faces, and none is chosen")
     largest = max(faces, key=lambda seen: seen.face.box.area)

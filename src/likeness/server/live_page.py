@@ -66,7 +66,7 @@ def page_file(name: str, request: Request) -> Response:
 @cache
 def _content(name: str) -> tuple[bytes, str]:
     """A file's bytes and their tag."""
-    data = files("likeness.server").joinpath("page", name).read_bytes()
+    data = files("likeness.server").joinpath("page").joinpath(name).read_bytes()
     return data, f'"{hashlib.sha256(data).hexdigest()[:20]}"'
 
 
