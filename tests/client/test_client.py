@@ -157,8 +157,9 @@ def test_errors_are_the_library_s_own(client: LikenessClient, astronaut: Image, 
         client.restore(grey, Controls(), options=RequestOptions(preset="natural"))
     with pytest.raises(ImageReadError, match="cannot be read"):
         client.restore(tmp_path / "missing.jpg")
-    with pytest.raises(ConfigError, match="is no address"):
-        LikenessClient("http://[")
+    for address in ("localhost:8470", "/tmp", "http://", "ftp://localhost", "http://\n"):
+        with pytest.raises(ConfigError, match="is no address of a server"):
+            LikenessClient(address)
 
 
 def test_a_missing_key_and_a_server_that_is_not_there(keyed: Running, astronaut_file: Path) -> None:

@@ -90,11 +90,14 @@ class LikenessClient:
     ) -> None:
         headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
         try:
-            self._http = httpx.Client(base_url=base_url, headers=headers, timeout=timeout, transport=transport)
-        except (httpx.InvalidURL, UnicodeEncodeError) as error:
+            url = httpx.URL(base_url)
+        except httpx.InvalidURL as error:
             raise ConfigError(
                 f'"{base_url}" is no address of a server ({error}); write it as http://host:port'
-            ) from error
+            ) from None
+        if url.scheme not in ("http", "https") or not url.host:
+            raise ConfigError(f'"{base_url}" is no address of a server; write it as http://host:port')
+        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout, transport=transport)
         self._patience = patience
 
     def __enter__(self) -> LikenessClient:

@@ -47,6 +47,13 @@ _OPEN = frozenset({"/healthz"})
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 """Methods that get a figure of their own; a client may make up others without end."""
 
+_MANY = ("/v1/jobs", "/sdapi/v1/extra-batch-images")
+"""Paths that take many pictures at a time; all others take two at most, before and after."""
+
+_FILES = 2
+_OVERHEAD = 4 << 20
+"""Bytes of a form over and above its files: fields, boundaries and part headers."""
+
 _SLOWEST = 16 << 10
 """Bytes a second that a body has to come at on the whole; a modem's pace."""
 
@@ -132,6 +139,9 @@ class _Exchange:
         self._settings = settings
         self._metrics = metrics
         self._headers = Headers(scope=scope)
+        self._limit = self._settings.max_request
+        if not scope["path"].startswith(_MANY):
+            self._limit = min(self._limit, _FILES * settings.max_upload + _OVERHEAD)
         self._began = time.perf_counter()
         self._received = 0
         self._body_done = "content-length" not in self._headers and "transfer-encoding" not in self._headers
@@ -161,9 +171,7 @@ class _Exchange:
 
     def _too_long(self) -> ProblemError | None:
         length = self._headers.get("content-length", "0")
-        if length.isdecimal() and int(length) > self._settings.max_request:
-            return too_large(self._settings.max_request)
-        return None
+        return too_large(self._limit) if length.isdecimal() and int(length) > self._limit else None
 
     async def _take(self) -> Message:
         """The next part of the body, in time and not more of it than is allowed."""
@@ -179,8 +187,8 @@ class _Exchange:
         self._received += count
         self._metrics.received_bytes.inc(count)
         self._body_done = not message.get("more_body", False)
-        if self._received > self._settings.max_request:
-            raise too_large(self._settings.max_request)
+        if self._received > self._limit:
+            raise too_large(self._limit)
         allowed = self._settings.stall_seconds + self._received / _SLOWEST
         if not self._body_done and time.perf_counter() - self._began > allowed:
             raise _too_slow()
