@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from likeness.evidence.scene import SIDE, Scene, box_around
 from likeness.faces.detect import Detection
-from likeness.faces.mesh import FaceMesh
+from likeness.faces.mesh import measure_mesh
 from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Box, Pixels, Size
@@ -68,11 +68,11 @@ class Proportion:
         return (self.after / self.before - 1) * 100
 
 
-def measure_proportions(scene: Scene, mesh: FaceMesh) -> tuple[Proportion, ...]:
+def measure_proportions(scene: Scene) -> tuple[Proportion, ...]:
     """Measure all of them; none if the mesh is not found in one of the pictures."""
     if not scene.measured:
         return ()
-    first, second = (_views(pixels, scene.points, mesh) for pixels in scene.matched)
+    first, second = (_views(pixels, scene.points) for pixels in scene.matched)
     if first is None or second is None:
         return ()
     boxes = _boxes(scene.points.astype(np.float64))
@@ -152,7 +152,7 @@ def proportions(points: _Values) -> dict[str, float]:
     }
 
 
-def _views(pixels: Pixels, points: NDArray[np.float32], mesh: FaceMesh) -> dict[str, _Values] | None:
+def _views(pixels: Pixels, points: NDArray[np.float32]) -> dict[str, _Values] | None:
     """Each proportion in each view in which the mesh was found; None for fewer than three."""
     p = points.astype(np.float64)
     low, high = p.min(axis=0), p.max(axis=0)
@@ -163,7 +163,7 @@ def _views(pixels: Pixels, points: NDArray[np.float32], mesh: FaceMesh) -> dict[
         centre = (low + high) / 2 + size * (across, down)
         half = size * scale / 2
         box = Box(*(float(v) for v in (*(centre - half), *(centre + half))))
-        marks = mesh.measure(pixels, Detection(box=box, score=1.0, key_points=keys))
+        marks = measure_mesh(pixels, Detection(box=box, score=1.0, key_points=keys))
         if marks.source == "mesh":
             found.append(proportions(marks.points.astype(np.float64)))
     if len(found) < 3:

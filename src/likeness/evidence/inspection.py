@@ -19,7 +19,6 @@ from likeness.evidence.seam import seam
 from likeness.evidence.texture import highlights, skin_texture
 from likeness.faces.detect import Detector, MediaPipeDetector
 from likeness.faces.face import Face
-from likeness.faces.mesh import FaceMesh
 from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Box, Image
 from likeness.metrics import IdentityModel, overshoots
@@ -42,7 +41,6 @@ class Inspector:
 
     def __init__(self, *, detector: Detector | None = None) -> None:
         self._detector = detector or MediaPipeDetector()
-        self._mesh = FaceMesh()
 
     def inspect(self, before: Image, after: Image) -> Inspection:
         """Find the faces in ``before`` and measure what became of each in ``after``.
@@ -90,7 +88,7 @@ class Inspector:
             *verdicts.skin_figures(skin_texture(scene)),
             self._identity(scene, face_box),
             verdicts.stretch_figure(stretch(scene), face_box),
-            *(verdicts.proportion_figure(item) for item in measure_proportions(scene, self._mesh)),
+            *(verdicts.proportion_figure(item) for item in measure_proportions(scene)),
             verdicts.lid_figure(lid_fold(scene)),
             *_colours(scene, face_box),
             _overshoot(scene),
@@ -105,10 +103,6 @@ class Inspector:
             after=scene.after,
             notes=_notes(scene),
         )
-
-    def close(self) -> None:
-        """Free the models; they are loaded again when needed."""
-        self._mesh.close()
 
     @cached_property
     def _identity_model(self) -> IdentityModel | str:
