@@ -1,8 +1,8 @@
 """Many mixed pictures in one run of `likeness batch`: is every file accounted for, how fast is it, does memory stay flat?
 
-`python benchmarks/soak.py` makes 600 pictures from examples/ (every format that is read, from 60 px to some 40 megapixels, one
-in twenty broken), restores them, and writes soak.md and soak.svg. Memory is what the kernel says the process holds (VmRSS),
-asked twice a second, so it runs on Linux.
+`python benchmarks/soak.py` makes 600 pictures from examples/ (every format that is read, from 60 px to some 40 megapixels,
+one in twenty broken), restores them, and writes soak.md and soak.svg. Memory is what the kernel says the process holds
+(VmRSS), asked twice a second, so it runs on Linux.
 """
 
 from __future__ import annotations

@@ -274,7 +274,8 @@ class Guard:
             sentence = f"it may no longer be the same person (distance {found.identity:.2f})"
             doubt("identity", found.identity, limits.identity, sentence)
         if found.blotch > limits.blotch:
-            doubt("blotch", found.blotch, limits.blotch, f"a place on it changed its light or colour (dE {found.blotch:.1f})")
+            sentence = f"a place on it changed its light or colour (dE {found.blotch:.1f})"
+            doubt("blotch", found.blotch, limits.blotch, sentence)
         if found.colour is not None and found.colour > limits.colour:
             doubt("colour", found.colour, limits.colour, f"the skin changed its colour (dE {found.colour:.1f})")
         if found.stretch is None or found.moved is None:
