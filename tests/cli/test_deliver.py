@@ -51,7 +51,10 @@ def test_a_folder_gets_both_versions(capsys: pytest.CaptureFixture[str]) -> None
 def test_formats_sizes_and_single_files() -> None:
     assert main(["deliver", "in/portrait.jpg", "w.webp", "--web", "--web-format", "webp", "--web-size", "200"]) == 0
     assert opened("w.webp").size == (160, 200)
-    assert main(["deliver", "in/portrait.jpg", "p.jpg", "--print", "--print-format", "jpg", "--print-size", "60x90mm"]) == 0
+    assert (
+        main(["deliver", "in/portrait.jpg", "p.jpg", "--print", "--print-format", "jpg", "--print-size", "60x90mm"])
+        == 0
+    )
     assert opened("p.jpg").size == (709, 886)
     flags = ["--print", "--print-scale", "1", "--bit-depth", "16", "--dpi", "240"]
     assert main(["deliver", "in/portrait.jpg", "p.tif", *flags]) == 0

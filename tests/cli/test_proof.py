@@ -34,8 +34,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, softened: np.ndarray
 def test_two_files_become_a_sheet_and_a_page(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["proof", "in/ada.jpg", "out/output_ada.jpg", "--studio", "Studio Lumen", "--watermark", "PROOF"]) == 0
     assert "-> proof_ada.jpg, proof_ada.html" in capsys.readouterr().err
-    sheet = PillowImage.open("proof_ada.jpg")
-    assert sheet.size[0] > 1600
+    assert read_image("proof_ada.jpg").size.width > 1600
     page = Path("proof_ada.html").read_text(encoding="utf-8")
     assert "Studio Lumen" in page
     assert "Portrait restoration: 1 face." in page

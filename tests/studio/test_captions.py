@@ -45,7 +45,8 @@ def test_what_was_kept() -> None:
         "smoothed, 86% of the picture untouched."
     )
     assert kept_line("zh", FIGURES, 0.86) == (
-        "保留情况：身份差异 0.13（0.6 以上为不同的人）；五官比例变化不超过 3.3%；肤色差异 ΔE 0.4；皮肤磨平 3%；画面 86% 保持原样。"
+        "保留情况：身份差异 0.13（0.6 以上为不同的人）；五官比例变化不超过 3.3%；肤色差异 ΔE 0.4；皮肤磨平 3%；"
+        "画面 86% 保持原样。"
     )
     assert kept_line("en", [], None) == ""
     assert kept_line("en", FIGURES[:1], None) == "Kept: identity 0.13 (0.6 and more: another person)."

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -155,7 +156,7 @@ def test_more_is_more(astronaut: Image, areas: tuple[FinishingArea, ...], name: 
 
     low, _, high = ({"warmth": -0.5, "exposure": -1.0, "clarity": 0.0}[name], 0.0, {"warmth": 0.5}.get(name, 1.0))
     values = [figure(float(amount)) for amount in np.linspace(low, high, 6)]
-    assert all(b > a for a, b in zip(values, values[1:], strict=False))
+    assert all(b > a for a, b in pairwise(values))
 
 
 def test_exposure_never_burns_out() -> None:

@@ -24,7 +24,9 @@ def found(before: Path, after: Path) -> dict[str, str]:
 
 def test_results_of_restore_beside_each_other_and_in_a_folder(tmp_path: Path) -> None:
     before = touch(tmp_path / "in", "a.jpg", "b.heic", "sub/c.png")
-    prefixed = touch(tmp_path / "one", "output_a.jpg", "output_b.jpg", "sub/output_c.png", "compare_a.jpg", "proof_a.jpg")
+    prefixed = touch(
+        tmp_path / "one", "output_a.jpg", "output_b.jpg", "sub/output_c.png", "compare_a.jpg", "proof_a.jpg"
+    )
     assert found(before, prefixed) == {
         "a.jpg": "output_a.jpg",
         "b.heic": "output_b.jpg",
@@ -68,7 +70,7 @@ def test_files(tmp_path: Path) -> None:
 
 def test_nothing_to_match_is_a_sentence(tmp_path: Path) -> None:
     before, after = touch(tmp_path / "in", "a.jpg"), touch(tmp_path / "out", "b.jpg")
-    with pytest.raises(ConfigError, match="no picture of .* has a result in"):
+    with pytest.raises(ConfigError, match=r"no picture of .* has a result in"):
         match_pairs(before, after)
     with pytest.raises(ConfigError, match="does not exist"):
         match_pairs(before, tmp_path / "missing")

@@ -20,7 +20,7 @@ from likeness.imaging.resample import resample
 from likeness.metrics import psnr
 from likeness.studio.captions import WORDS, Captions
 from likeness.studio.fonts import find_typeface
-from likeness.studio.proof import Proof, ProofOptions, make_proof
+from likeness.studio.proof import Proof, ProofOptions, make_proof, sections
 from likeness.studio.proof_page import proof_page
 from likeness.studio.sheet import sheet, sheet_text
 from likeness.studio.watermark import watermarked
@@ -88,6 +88,19 @@ def test_an_enlarged_result_shows_the_same_places(before: Image, after: Image, f
 def test_pictures_of_other_shapes_are_no_pair(before: Image, after: Image) -> None:
     with pytest.raises(PairError, match="neither the same size"):
         made(before, Image(pixels=after.pixels[:500]), (), ProofOptions())
+
+
+def test_small_faces_of_a_group_share_a_section(after: Image) -> None:
+    small = resample(after.pixels, Size(300, 300))
+    group = Image(pixels=np.tile(small, (2, 4, 1)))
+    found = MediaPipeDetector().detect(group)
+    assert len(found) == 8
+    proof = made(group, group, found, ProofOptions())
+    assert [[detail.name for detail in face] for face in proof.faces] == [["face"]] * 6
+    (section,) = sections(proof)
+    assert [label for label, _ in section.details] == [f"Face {number}" for number in range(1, 7)]
+    drawn = sheet(proof, find_typeface(sheet_text(proof)))
+    assert drawn.size.width > 2 * proof.before.shape[1]
 
 
 def test_no_face_no_details(before: Image, after: Image) -> None:
@@ -231,7 +244,9 @@ def test_the_slider_in_a_real_browser(
     assert page.evaluate("document.documentElement.scrollWidth") == 390
 
     def at() -> float:
-        return float(page.evaluate("getComputedStyle(document.querySelector('.compare')).getPropertyValue('--at')")[:-1])
+        return float(
+            page.evaluate("getComputedStyle(document.querySelector('.compare')).getPropertyValue('--at')")[:-1]
+        )
 
     box = page.locator(".compare").bounding_box()
     middle = box["y"] + box["height"] / 2
