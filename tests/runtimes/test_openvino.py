@@ -7,6 +7,7 @@ import textwrap
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -50,6 +51,63 @@ def test_golden_in_bf16_is_close_and_not_the_same(golden: Golden) -> None:
     error = runtime.project(x) - y
     assert error.any()
     assert 10 * np.log10(np.ptp(y) ** 2 / np.mean(error**2)) > 45  # dB; 55.9 where it was written
+
+
+def test_a_network_of_real_size_is_held_to_the_reference(random_state: Callable[..., State]) -> None:
+    """At 512 every form of a modulated convolution is in use: style on the maps and in the weights, odd and even sizes."""
+    torch = pytest.importorskip("torch")
+    from likeness.networks.gpen import Gpen
+
+    config = GpenConfig(size=512, channel_multiplier=1, narrow=0.5)
+    state = random_state(config, 8)
+    network = Gpen(config).eval()
+    network.load_state_dict({name: torch.from_numpy(array) for name, array in state.items()})
+    x = np.random.default_rng(9).uniform(-1, 1, (1, 3, 512, 512)).astype(np.float32)
+    with torch.inference_mode():
+        y = network(torch.from_numpy(x)).numpy()
+
+    def decibel(precision: Literal["f32", "bf16"]) -> float:
+        error = OpenVinoRuntime(state, config, precision=precision).project(x) - y
+        return float(10 * np.log10(np.ptp(y) ** 2 / np.mean(error**2)))
+
+    assert decibel("f32") > 60  # 132 where it was written
+    if HAS_BF16:
+        assert decibel("bf16") > 45  # 53 where it was written
+
+
+def test_a_processor_without_bf16_runs_the_same_graph_in_float32(shared: Path) -> None:
+    """OpenVINO and the library under it are told to use no more than AVX2."""
+    program = """
+        import sys
+        from pathlib import Path
+        import numpy as np
+        from likeness.checkpoints.formats import read_checkpoint
+        from likeness.errors import ConfigError
+        from likeness.runtimes.export import Graph
+        from likeness.runtimes.openvino_ import OpenVinoRuntime
+        folder = Path(sys.argv[1])
+        checkpoint = read_checkpoint(folder / "gpen_size64_cm2_narrow0125.pth")
+        arrays = np.load(folder / "gpen_size64_cm2_narrow0125.npz")
+        for size in (128, 8):
+            Graph.style_in_weights_from = Graph.upsampling_style_in_weights_from = size
+            runtime = OpenVinoRuntime(checkpoint.state, checkpoint.config)
+            assert runtime.precision == "f32", runtime.description
+            assert np.abs(runtime.project(arrays["x"]) - arrays["y"]).max() < 1e-4
+        try:
+            OpenVinoRuntime(checkpoint.state, checkpoint.config, precision="bf16")
+        except ConfigError as error:
+            print(error)
+    """
+    environment = {**os.environ, "ONEDNN_MAX_CPU_ISA": "AVX2", "OV_CPU_MAX_ISA": "AVX2"}
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(program), str(shared / "golden")],
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "CPU has no bf16 arithmetic; choose the precision f32 or auto" in done.stdout
 
 
 def test_auto_takes_bf16_where_the_processor_has_it(random_state: Callable[..., State]) -> None:

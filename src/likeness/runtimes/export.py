@@ -64,26 +64,7 @@ def build(state: State, config: GpenConfig, part: Part) -> openvino.Model:
     Raises:
         KeyError: if a weight is missing from ``state``.
     """
-    openvino = load_openvino()
-    graph = Graph(state, config)
-    if part == "decode":
-        latent = graph.parameter("latent", [1, LATENT_CHANNELS])
-        features = {
-            size: graph.parameter(feature_name(size), [1, config.channels(size), size, size])
-            for size in reversed(config.resolutions)
-        }
-        inputs = [latent, *features.values()]
-        outputs = [graph.result("restored", graph.generator(latent, features))]
-    else:
-        faces = graph.parameter("faces", [1, 3, config.size, config.size])
-        inputs = [faces]
-        latent, features = graph.encoder(faces)
-        if part == "project":
-            outputs = [graph.result("restored", graph.generator(latent, features))]
-        else:
-            outputs = [graph.result("latent", latent)]
-            outputs += [graph.result(feature_name(size), features[size]) for size in reversed(config.resolutions)]
-    return openvino.Model(outputs, inputs, f"gpen_{part}_{config.size}")
+    return Graph(state, config).model(part)
 
 
 class Graph:
@@ -104,6 +85,29 @@ class Graph:
         self._state = state
         self._config = config
         self._op: Any = load_openvino().opset13
+
+    def model(self, part: Part) -> openvino.Model:
+        """One part of the network, as `build` describes it."""
+        openvino = load_openvino()
+        config = self._config
+        if part == "decode":
+            latent = self.parameter("latent", [1, LATENT_CHANNELS])
+            features = {
+                size: self.parameter(feature_name(size), [1, config.channels(size), size, size])
+                for size in reversed(config.resolutions)
+            }
+            inputs = [latent, *features.values()]
+            outputs = [self.result("restored", self.generator(latent, features))]
+        else:
+            faces = self.parameter("faces", [1, 3, config.size, config.size])
+            inputs = [faces]
+            latent, features = self.encoder(faces)
+            if part == "project":
+                outputs = [self.result("restored", self.generator(latent, features))]
+            else:
+                outputs = [self.result("latent", latent)]
+                outputs += [self.result(feature_name(size), features[size]) for size in reversed(config.resolutions)]
+        return openvino.Model(outputs, inputs, f"gpen_{part}_{config.size}")
 
     # Building blocks
 
@@ -164,9 +168,7 @@ class Graph:
         features = {config.size: node}
         for octave in range(1, config.octaves + 1):
             size = config.size >> octave
-            # Pad 2,2 makes the blurred map one larger; the stride-2 convolution without padding then halves it.
-            node = self._blur(node, f"ecd{octave}.0.0.kernel", config.channels(2 * size), (2, 2))
-            node = self._activated_convolution(node, f"ecd{octave}.0.1.weight", f"ecd{octave}.0.2.bias", stride=2)
+            node = self._halved(node, octave)
             features[size] = node
         flat = self._op.reshape(node, self._ints(0, -1), True)
         weight = self._weight("final_linear.0.weight")
@@ -174,6 +176,14 @@ class Graph:
             flat, weight * np.float32(_GAIN / math.sqrt(weight.shape[1])), self._weight("final_linear.0.bias") * _GAIN
         )
         return self._leaky_relu(latent), features
+
+    def _halved(self, node: Any, octave: int) -> Any:
+        """One downsampling layer of the encoder: blur, 3x3 convolution with stride 2, bias and activation."""
+        # Pad 2,2 makes the blurred map one larger; the convolution without padding then halves it.
+        node = self._blur(
+            node, f"ecd{octave}.0.0.kernel", self._config.channels(self._config.size >> octave - 1), (2, 2)
+        )
+        return self._activated_convolution(node, f"ecd{octave}.0.1.weight", f"ecd{octave}.0.2.bias", stride=2)
 
     def _activated_convolution(self, node: Any, weight_key: str, bias_key: str, *, stride: int = 1) -> Any:
         weight = self._weight(weight_key)
@@ -254,9 +264,13 @@ class Graph:
                 node = self._main_convolution(self._scaled(maps, scale), weight, key, size, upsample=upsample)
                 node = op.multiply(node, self._per_channel(demodulation))
         own = op.add(node, self._constant(bias[:, :channels]))
+        return self._leaky_relu(own), self._injected(feature, key, bias[:, channels:])
+
+    def _injected(self, feature: Any, key: str, bias: NDArray[np.float32]) -> Any:
+        """The encoder map as one styled convolution hands it on: times a learned scalar, with bias and activation."""
         strength = self._weight(f"{key}.noise.weight").reshape(1, 1, 1, 1) * np.float32(_GAIN)
-        injected = op.add(op.multiply(feature, self._constant(strength)), self._constant(bias[:, channels:]))
-        return self._leaky_relu(own), self._leaky_relu(injected)
+        scaled = self._op.multiply(feature, self._constant(strength))
+        return self._leaky_relu(self._op.add(scaled, self._constant(bias)))
 
     def _main_convolution(
         self,
@@ -280,11 +294,15 @@ class Graph:
         if scale is not None:
             transposed = op.multiply(transposed, self._reshaped(scale, inputs, 1, 1, 1))
             transposed = op.multiply(transposed, self._reshaped(demodulation, 1, outputs, 1, 1))
+        return self._enlarged(node, transposed, key, size, outputs)
+
+    def _enlarged(self, node: Any, kernel: Any, key: str, size: int, channels: int) -> Any:
+        """The stride-2 transposed convolution of a map with ``kernel`` (inputs x outputs x 3 x 3), and its blur."""
         zeros = int(size <= self.even_up_to)
-        node = op.convolution_backprop_data(
-            node, transposed, [2, 2], None, [0, 0], [0, 0], [1, 1], "explicit", [zeros, zeros]
+        node = self._op.convolution_backprop_data(
+            node, kernel, [2, 2], None, [0, 0], [0, 0], [1, 1], "explicit", [zeros, zeros]
         )
-        return self._blur(node, f"{key}.conv.blur.kernel", outputs, (1, 1 - zeros))
+        return self._blur(node, f"{key}.conv.blur.kernel", channels, (1, 1 - zeros))
 
     def _to_rgb(self, maps: _Maps, style: Any, key: str) -> Any:
         """Modulated 1x1 convolution to three channels, without demodulation, plus a bias."""
