@@ -191,6 +191,17 @@ def test_a_connection_that_breaks_is_made_again(mail_server) -> None:
     assert [address for address, _ in box.taken] == ["ana@example.com", "bo@example.com"]
 
 
+def test_a_server_that_thinks_long_is_waited_for(mail_server) -> None:
+    box = mail_server()
+    box.on_data = lambda: threading.Event().wait(1.3) and None
+    impatient = MailSettings(
+        studio="A", sender="a@example.com", host="localhost", port=box.port, security="none", timeout=1
+    )
+    with Postman(impatient, None, pause=lambda _: None) as postman:
+        assert postman.deliver(read_mail(), "ana@example.com") == Delivery(state="sent")
+    assert box.asked == ["ana@example.com"]
+
+
 def read_mail():
     from likeness.studio.notices.compose import compose
 

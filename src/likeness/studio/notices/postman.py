@@ -23,6 +23,9 @@ _log = logging.getLogger(__name__)
 _FIRST_WAIT = 2.0
 _GROWTH = 4.0
 
+_TAKING = 600.0
+"""Seconds that a server may take to accept a text it has got, looking for viruses and the like (RFC 5321, 4.5.3.2.6)."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Delivery:
@@ -88,8 +91,7 @@ class Postman:
                 self._pause(wait)
             reached = True
             try:
-                connection = self._connection or self._connect()
-                connection.sendmail(self._settings.sender, [address], data)
+                self._transfer(self._connection or self._connect(), data, address)
             except _UnreachableError as error:
                 detail, reached = str(error), False
             except smtplib.SMTPRecipientsRefused as refusal:
@@ -119,6 +121,33 @@ class Postman:
     @property
     def _where(self) -> str:
         return f"{self._settings.host}:{self._settings.used_port}"
+
+    def _transfer(self, connection: smtplib.SMTP, data: bytes, address: str) -> None:
+        """As `smtplib.SMTP.sendmail`, but patient at the end of the text: who gives up there may send everything twice."""
+        sender = self._settings.sender
+        connection.ehlo_or_helo_if_needed()
+        code, words = connection.mail(sender, [f"size={len(data)}"] if connection.has_extn("size") else [])
+        if code != 250:
+            self._reset(connection, code)
+            raise smtplib.SMTPSenderRefused(code, words, sender)
+        code, words = connection.rcpt(address)
+        if code not in (250, 251):
+            self._reset(connection, code)
+            raise smtplib.SMTPRecipientsRefused({address: (code, words)})
+        line = connection.sock
+        if line is not None:
+            line.settimeout(max(self._settings.timeout, _TAKING))
+        code, words = connection.data(data)
+        if line is not None:
+            line.settimeout(self._settings.timeout)
+        if code != 250:
+            self._reset(connection, code)
+            raise smtplib.SMTPDataError(code, words)
+
+    def _reset(self, connection: smtplib.SMTP, code: int) -> None:
+        """Begin the next mail afresh; after 421 the server closes the connection by itself."""
+        if code != 421:
+            connection.rset()
 
     def _connect(self) -> smtplib.SMTP:
         settings = self._settings
