@@ -342,11 +342,17 @@ class Journal:
         little memory: nothing that lies in the picture). Returns as `finish`."""
         return self._end(item, "failed", reason, outcome, None, again=retry)
 
-    def release(self, item: Item) -> bool:
-        """Give an item back unfinished, to be claimed again; returns as `finish`."""
+    def release(self, item: Item, *, counted: bool = False) -> bool:
+        """Give an item back unfinished, to be claimed again; returns as `finish`.
+
+        Args:
+            item: what was claimed.
+            counted: whether it was an attempt, as its worker died; else it is as if it had never been claimed.
+        """
+        attempts = "attempts" if counted else "max(attempts - 1, 0)"
         with self._transaction() as database:
             done = database.execute(
-                "UPDATE item SET state = 'queued', owner = NULL, deadline = NULL, attempts = max(attempts - 1, 0) "
+                f"UPDATE item SET state = 'queued', owner = NULL, deadline = NULL, attempts = {attempts} "
                 "WHERE id = ? AND owner = ?",
                 (item.id, self._owner.name),
             )
@@ -401,6 +407,11 @@ class Journal:
         """What `finish` was given."""
         rows = self._rows("SELECT before, after FROM thumbnail WHERE item = ?", (item.id,))
         return Thumbnails(before=rows[0]["before"], after=rows[0]["after"]) if rows else None
+
+    @property
+    def lease(self) -> float:
+        """Seconds that a claimed item stays claimed without `renew`."""
+        return self._lease
 
     @property
     def alone(self) -> bool:

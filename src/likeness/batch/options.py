@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 
 from likeness.batch.guard import GuardLimits
@@ -128,11 +127,6 @@ class WorkOptions:
             return WorkOptions(**taken)
         except TypeError as error:
             raise ConfigError(f"the options cannot be used: {error}") from error
-
-    @property
-    def damage(self) -> Path | None:
-        """The damage mask's file."""
-        return None if self.damage_mask is None else Path(self.damage_mask)
 
 
 def _controls(values: dict[str, Any]) -> Controls:

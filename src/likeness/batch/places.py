@@ -112,16 +112,9 @@ class Place:
         Raises:
             ImageReadError: if it is missing or cannot be read.
         """
-        shown = self.locate(name)
-        if self._path is not None:
-            try:
+        with self._speaking(ImageReadError, self.locate(name), "read"):
+            if self._path is not None:
                 return (self._path / name).read_bytes()
-            except (OSError, ValueError) as error:
-                reason = error.strerror if isinstance(error, OSError) else error
-                raise ImageReadError(
-                    f"{shown} cannot be read ({reason}); check the name and its permissions"
-                ) from error
-        with self._speaking(ImageReadError, shown, "read"):
             return bytes(self._files.cat_file(f"{self._root}/{name}"))
         raise AssertionError
 

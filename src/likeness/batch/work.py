@@ -38,7 +38,7 @@ from likeness.restore.report import face_record
 from likeness.restore.selection import Selection
 from likeness.runtimes.base import Runtime
 
-__all__ = ["FINAL", "REVIEW", "PictureWorker", "Result"]
+__all__ = ["FINAL", "REVIEW", "Handed", "PictureWorker", "Result", "deliver", "read_source", "unread"]
 
 FINAL, REVIEW = "final", "review"
 """Folders of the output."""
@@ -61,6 +61,7 @@ class Result:
         thumbnails: for the summary; None if the picture could not be read.
         retry: whether a failure has nothing to do with the picture, and may have passed by the next run.
         bug: the error that nobody foresaw, if it was one.
+        data: the file to `deliver`, from a worker without an output of its own.
     """
 
     state: Literal["final", "review", "skipped", "failed"]
@@ -69,6 +70,45 @@ class Result:
     thumbnails: Thumbnails | None = None
     retry: bool = False
     bug: Exception | None = None
+    data: bytes | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Handed:
+    """A picture's files, for a worker on a machine that cannot read them itself.
+
+    Attributes:
+        picture: the file's bytes.
+        damage: those of its damage mask, if it has one.
+    """
+
+    picture: bytes
+    damage: bytes | None = None
+
+
+def read_source(item: Item) -> Handed:
+    """What the work on an item needs.
+
+    Raises:
+        ImageReadError: if a file cannot be read.
+    """
+    damage = WorkOptions.from_dict(item.options).damage_mask
+    return Handed(picture=_read(item.source), damage=None if damage is None else _read(damage))
+
+
+def unread(error: ImageError) -> Result:
+    """The result for a picture that cannot be read."""
+    return Result(state="failed", reason=str(error), outcome=_outcome(findings=[unreadable(str(error))]))
+
+
+def deliver(output: Place, item: Item, state: Literal["final", "review"], data: bytes) -> None:
+    """Write a result into its folder, and take it out of the other one, where an earlier run may have put it.
+
+    Raises:
+        ImageWriteError: if it cannot be written.
+    """
+    output.write(data, f"{state}/{item.target}")
+    output.remove(f"{FINAL if state == REVIEW else REVIEW}/{item.target}")
 
 
 class PictureWorker:
@@ -76,11 +116,11 @@ class PictureWorker:
 
     Args:
         runtime: the network, such as `likeness.batch.kept.KeptRuntime`.
-        output: where results go, into ``final`` or ``review``.
+        output: where results go, into ``final`` or ``review``; None leaves them in `Result.data`.
         thumbnails: whether they are made.
     """
 
-    def __init__(self, runtime: Runtime, output: Place, *, thumbnails: bool = True) -> None:
+    def __init__(self, runtime: Runtime, output: Place | None, *, thumbnails: bool = True) -> None:
         self._detector = KeptDetector(MediaPipeDetector())
         self._restorer = Restorer(runtime=runtime, detector=self._detector)
         self._output = output
@@ -93,10 +133,15 @@ class PictureWorker:
         """What the guards of all pictures so far could not measure."""
         return tuple(sorted({guard.identity_note for guard in self._guards.values() if guard.identity_note}))
 
-    def work(self, item: Item) -> Result:
-        """Do it. Whatever goes wrong with the picture is told in the result; nothing is raised but what ends the process."""
+    def work(self, item: Item, handed: Handed | None = None) -> Result:
+        """Do it. Whatever goes wrong with the picture is told in the result; nothing is raised but what ends the process.
+
+        Args:
+            item: what to do.
+            handed: its files; None reads them.
+        """
         try:
-            return self._work(item)
+            return self._work(item, handed)
         except ImageWriteError as error:
             return Result(state="failed", reason=str(error), retry=True)
         except LikenessError as error:
@@ -117,25 +162,24 @@ class PictureWorker:
         finally:
             self._detector.forget()
 
-    def _work(self, item: Item) -> Result:
+    def _work(self, item: Item, handed: Handed | None) -> Result:
         options = WorkOptions.from_dict(item.options)
         with ExitStack() as alone:
             clock = Clock()
             try:
-                image = self._read(item, options, alone)
+                handed = handed or read_source(item)
+                image = self._read(item, handed.picture, options, alone)
             except ImageError as error:
-                return Result(state="failed", reason=str(error), outcome=_outcome(findings=[unreadable(str(error))]))
+                return unread(error)
             if image is None:
                 reason = f"{item.source} was changed since it was listed; run again"
                 return Result(state="failed", reason=reason, retry=True)
             clock.lap("read")
-            return self._look(item, image, options, clock)
+            return self._look(item, image, handed.damage, options, clock)
 
-    def _read(self, item: Item, options: WorkOptions, alone: ExitStack) -> Image | None:
+    def _read(self, item: Item, data: bytes, options: WorkOptions, alone: ExitStack) -> Image | None:
         """The picture; None if the file is no longer the one that was listed. Of large pictures ``alone`` keeps the others
         away until it is left."""
-        folder, name = parent_and_name(item.source)
-        data = Place(folder).read(name)
         if digest(data) != item.content:
             return None
         if options.max_pixels > _LARGE:
@@ -146,7 +190,7 @@ class PictureWorker:
                 alone.enter_context(self._large)
         return read_image(data, max_pixels=options.max_pixels, name=item.source)
 
-    def _look(self, item: Item, image: Image, options: WorkOptions, clock: Clock) -> Result:
+    def _look(self, item: Item, image: Image, damage: bytes | None, options: WorkOptions, clock: Clock) -> Result:
         faces: Sequence[Face] = () if options.aligned else self._restorer.find_faces(image)
         findings = () if options.aligned else preflight(image, faces, options.limits)
         clock.lap("check")
@@ -164,13 +208,14 @@ class PictureWorker:
         treatment = Treatment(options=options, leave=frozenset(), done=())
         if options.on_finding == "fix":
             treatment = treat(options, findings, len(faces))
-        return self._restore(item, image, faces, treatment, base, clock)
+        return self._restore(item, image, faces, damage, treatment, base, clock)
 
     def _restore(
         self,
         item: Item,
         image: Image,
         faces: Sequence[Face],
+        damage: bytes | None,
         treatment: Treatment,
         base: dict[str, Any],
         clock: Clock,
@@ -187,7 +232,7 @@ class PictureWorker:
                 selection=selection,
                 aligned=options.aligned,
                 repairs=options.repairs,
-                damage=None if options.damage is None else damage_of(read_image(options.damage)),
+                damage=None if damage is None else damage_of(read_image(damage, name=options.damage_mask)),
             )
         except NoFaceError as error:
             return self._skipped(image, "; ".join([str(error), *treatment.done]), base)
@@ -205,23 +250,21 @@ class PictureWorker:
         clock.lap("guard")
         doubtful = _reason(restoration, verdict)
         state: Literal["final", "review"] = "review" if doubtful else "final"
-        output = f"{state}/{item.target}"
         data = encode_image(
             restoration.image,
             find_format(PurePosixPath(item.target).suffix).name,
             bit_depth=options.bit_depth,
             quality=options.quality,
         )
-        self._output.write(data, output)
-        # An earlier run with other options may have put it into the other folder.
-        self._output.remove(f"{FINAL if state == REVIEW else REVIEW}/{item.target}")
+        if self._output is not None:
+            deliver(self._output, item, state, data)
         clock.lap("write")
         return Result(
             state=state,
             reason=doubtful,
             outcome=_outcome(
                 **base,
-                output=output,
+                output=f"{state}/{item.target}",
                 written=len(data),
                 faces=[face_record(outcome, image.size) for outcome in restoration.faces],
                 repairs=restoration.repaired.to_dict() if restoration.repaired else None,
@@ -231,6 +274,7 @@ class PictureWorker:
                 ],
             ),
             thumbnails=self._small(image, restoration.image),
+            data=data if self._output is None else None,
         )
 
     def _judge(self, image: Image, restoration: Restoration, limits: GuardLimits | None) -> Verdict | None:
@@ -250,6 +294,11 @@ class PictureWorker:
         if not self._thumbnails:
             return None
         return Thumbnails(before=_thumbnail(before), after=None if after is None else _thumbnail(after))
+
+
+def _read(file: str) -> bytes:
+    folder, name = parent_and_name(file)
+    return Place(folder).read(name)
 
 
 def _outcome(
