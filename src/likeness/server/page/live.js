@@ -41,6 +41,7 @@ export class Live {
   /** The look has changed. */
   change(look, { event = null, moving = false } = {}) {
     this.look = look;
+    this.moving = moving;
     if (event) this.movedAt.set(look, event.timeStamp);
     if (!this.picture) return;
     const tiles = this.page.getAreas().map((area) => area.tile);
@@ -97,7 +98,9 @@ export class Live {
     }
     const picture = this.picture;
     const look = this.look;
-    const wanted = this.page.getAreas().filter((area) => needs(area, look, this.touch));
+    let wanted = this.page.getAreas().filter((area) => needs(area, look, this.touch));
+    // While a slider moves that only the server can follow, the picture comes first and the loupes when it rests.
+    if (this.moving && wanted.some((area) => area.seen)) wanted = wanted.filter((area) => area.seen);
     const layers = this.touch && look.faces.length ? [this.touch] : [];
     if (!wanted.length) {
       await this.fetchFields(picture, look);

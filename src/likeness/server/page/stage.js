@@ -136,15 +136,16 @@ export class Stage {
     if (!this.picture) return [];
     const { width, height } = this.picture;
     const wide = Math.max(1, Math.min(width, Math.round(width * this.fitScale)));
-    const found = [{ tile: this.whole, left: 0, top: 0, right: width, bottom: height, width: wide, key: `whole ${wide}` }];
+    const found = [{ tile: this.whole, left: 0, top: 0, right: width, bottom: height, width: wide, key: `whole ${wide}`, seen: true }];
     if (this.scale > this.fitScale * 1.02 && wide < width) {
       const [left, top] = this.toPicture(0, 0).map((v) => Math.max(0, Math.floor(v)));
       const end = this.toPicture(this.canvas.width / this.ratio, this.canvas.height / this.ratio);
       const right = Math.min(width, Math.ceil(end[0]));
       const bottom = Math.min(height, Math.ceil(end[1]));
       if (right > left && bottom > top) {
+        found[0].seen = false;
         const across = Math.max(1, Math.round((right - left) * Math.min(1, this.scale)));
-        found.push({ tile: this.detail, left, top, right, bottom, width: across, key: `${left} ${top} ${right} ${bottom} ${across}` });
+        found.push({ tile: this.detail, left, top, right, bottom, width: across, key: `${left} ${top} ${right} ${bottom} ${across}`, seen: true });
       }
     } else if (this.detail.key) {
       this.detail = new Tile();

@@ -287,7 +287,6 @@ const WORDS = {
     "error.unexpected": "服务器出现意外错误，详情见其日志。",
     "unit.levels": "级",
     "list.comma": "，",
-    "list.and": "、",
   },
 };
 
