@@ -210,12 +210,12 @@ class _Proofs:
 def _plan(pairs: Sequence[Pair], flags: argparse.Namespace) -> tuple[_Job, ...]:
     """Which files will be written, checked before any work."""
     wants_sheet, wants_page = not flags.page_only, not flags.sheet_only
-    output = None if flags.output is None else Path(flags.output).expanduser()
-    if output is not None and output.suffix and not output.is_dir() and not flags.output.endswith("/"):
+    typed: str = flags.output or "."
+    output = Path(typed).expanduser()
+    if output.suffix and not output.is_dir() and not typed.endswith("/"):
         jobs = [_single(pairs, output, wants_sheet, wants_page)]
     else:
-        folder = output or Path()
-        jobs = [_job(pair, folder, f".{flags.format}", wants_sheet, wants_page) for pair in pairs]
+        jobs = [_job(pair, output, f".{flags.format}", wants_sheet, wants_page) for pair in pairs]
     taken = {path.resolve() for pair in pairs for path in (pair.before, pair.after)}
     written: dict[Path, Path] = {}
     for job in jobs:

@@ -205,7 +205,7 @@ def _tone_factor(
         gain = np.exp2(np.float32(finishing.exposure) * tone)
         # x' = g x / (1 + (g - 1) x): slope g at black, white stays white, and never falls.
         factor = factor * gain / (1 + (gain - 1) * peak)
-    return factor
+    return factor.astype(np.float32)
 
 
 def _with_chroma(linear: Pixels, scale: _Map) -> Pixels:

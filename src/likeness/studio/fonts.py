@@ -1,6 +1,6 @@
 """Type for proof sheets: a font that has every character that is to be drawn, or a sentence instead of empty boxes.
 
-The package brings a subset of Noto Sans CJK SC (SIL Open Font License 1.1, `fonts/OFL.txt`): Latin, the characters of the
+The package brings a subset of Noto Sans CJK SC (SIL Open Font License 1.1, `glyphs/OFL.txt`): Latin, the characters of the
 built-in Chinese captions, and some that studios often use. Other Chinese text needs a font of the system or one that is
 named.
 """
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from PIL import ImageFont
 
@@ -58,14 +59,10 @@ class Typeface:
 
     def missing(self, text: str) -> str:
         """The characters of a text that the font does not have, each once."""
-        return "".join(letter for letter in sorted(set(text)) if letter.isprintable() and not self._has(letter))
-
-    def _has(self, letter: str) -> bool:
-        if letter.isspace():
-            return True
         font = self.at(24)
-        drawn, empty = font.getmask(letter), font.getmask(_NOBODY)
-        return drawn.size != empty.size or bytes(drawn) != bytes(empty)
+        empty = _drawn(font, _NOBODY)
+        letters = (letter for letter in sorted(set(text)) if letter.isprintable() and not letter.isspace())
+        return "".join(letter for letter in letters if _drawn(font, letter) == empty)
 
 
 def find_typeface(text: str, font: Path | None = None) -> Typeface:
@@ -95,9 +92,15 @@ def find_typeface(text: str, font: Path | None = None) -> Typeface:
     )
 
 
+def _drawn(font: ImageFont.FreeTypeFont, letter: str) -> tuple[tuple[int, int], bytes]:
+    """Size and pixels of a letter."""
+    mask: Any = font.getmask(letter)
+    return mask.size, bytes(mask)
+
+
 @lru_cache(maxsize=1)
 def _own() -> Typeface:
-    data = files("likeness.studio").joinpath("fonts", "captions.otf").read_bytes()
+    data = files("likeness.studio").joinpath("glyphs/captions.otf").read_bytes()
     return Typeface(data=data, name="Noto Sans CJK SC")
 
 
@@ -130,7 +133,7 @@ def _faces_of(path: Path) -> Iterator[Typeface]:
     yield from sorted(found, key=lambda face: not face.name.endswith(("SC", "GB")))
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=12)  # not more: a Chinese font may have 20 MB
 def _loaded(data: bytes, index: int, size: float, weight: float) -> ImageFont.FreeTypeFont:
     # Basic layout: Raqm would leave out characters that it does not know instead of drawing the empty box.
     font = ImageFont.truetype(io.BytesIO(data), size, index=index, layout_engine=ImageFont.Layout.BASIC)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from likeness.errors import ConfigError, PairError
 from likeness.evidence.scene import scale_between
@@ -262,22 +263,22 @@ def _times(box: Box, factor: float) -> Box:
     return Box(box.left * factor, box.top * factor, box.right * factor, box.bottom * factor)
 
 
-def _eye(points: np.ndarray) -> Point:
-    """The middle of the eye that is seen larger, and a little toward the nose."""
+def _eye(points: NDArray[np.float32]) -> Point:
+    """The middle of the eye that is seen larger."""
     outlines = [points[list(outline)] for outline in EYE_OUTLINES]
-    larger = max(outlines, key=lambda outline: float(np.ptp(outline[:, 0])))
-    middle = larger.mean(axis=0)
+    widths = [float(np.ptp(outline[:, 0])) for outline in outlines]
+    middle = outlines[widths.index(max(widths))].mean(axis=0)
     return Point(float(middle[0]), float(middle[1]))
 
 
-def _cheek(points: np.ndarray) -> Point:
+def _cheek(points: NDArray[np.float32]) -> Point:
     """The middle of the cheek that is turned to the camera."""
     nose = points[_NOSE_TIP]
     cheek = max((points[index] for index in _CHEEKS), key=lambda point: float(np.hypot(*(point - nose))))
     return Point(float(cheek[0]), float(cheek[1]))
 
 
-def _hair_edge(image: Image, points: np.ndarray, reach: float) -> Point:
+def _hair_edge(image: Image, points: NDArray[np.float32], reach: float) -> Point:
     """Where hair meets the background most clearly: the strongest edge near the head's outline, from temple over the top.
 
     The outline is that of `faces.regions`: an oval a third of the face's height over the mesh.
