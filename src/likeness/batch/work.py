@@ -293,7 +293,7 @@ class PictureWorker:
     def _small(self, before: Image, after: Image | None) -> Thumbnails | None:
         if not self._thumbnails:
             return None
-        return Thumbnails(before=_thumbnail(before), after=None if after is None else _thumbnail(after))
+        return Thumbnails(before=thumbnail(before), after=None if after is None else thumbnail(after))
 
 
 def _read(file: str) -> bytes:
@@ -354,7 +354,8 @@ def _without(selection: Selection, leave: frozenset[int], faces: Sequence[Face],
     return replace(selection, which=rest) if rest else None
 
 
-def _thumbnail(image: Image) -> bytes:
+def thumbnail(image: Image) -> bytes:
+    """A small JPEG, 256 px at most."""
     size = image.size
     scale = min(1.0, _THUMBNAIL / max(size.width, size.height))
     small = Size(max(1, round(size.width * scale)), max(1, round(size.height * scale)))

@@ -20,16 +20,15 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 
 from likeness.batch.journal import Item, Journal, State, Task, Thumbnails
+from likeness.batch.work import thumbnail
 from likeness.checkpoints.download import sha256_of
 from likeness.errors import ImageWriteError, LikenessError, NoFaceError, ServerBusyError
 from likeness.imaging.decode import HEAD_BYTES
-from likeness.imaging.encode import encode_image, find_format
+from likeness.imaging.encode import find_format
 from likeness.imaging.files import result_suffix, write_bytes_atomically
-from likeness.imaging.image import Image
 from likeness.server.names import safe_names
 from likeness.server.problems import ProblemError, log_unforeseen, problem_of
 from likeness.server.requests import MEDIA_TYPES, RestoreRequest
@@ -43,9 +42,6 @@ _log = logging.getLogger(__name__)
 
 _LINE = "jobs"
 """The one line of all jobs in the work pool: pictures that somebody waits for take turns with it, job by job."""
-
-_THUMBNAIL = 256
-"""Longer side of thumbnails, px."""
 
 _ORPHAN_SECONDS = 3600.0
 """A job's folder that the journal does not know is one whose upload broke off; after so long nobody is sending it."""
@@ -342,7 +338,7 @@ class Jobs:
                 "review" if partly else "final",
                 reason=restored.record["message"],
                 outcome={"format": restored.file_format, "seconds": seconds, "report": restored.record},
-                thumbnails=Thumbnails(before=_thumbnail(restored.before), after=_thumbnail(restored.after)),
+                thumbnails=Thumbnails(before=thumbnail(restored.before), after=thumbnail(restored.after)),
             )
             if not kept and self._journal.get(item.target, group=item.group) is None:
                 output.unlink(missing_ok=True)
@@ -364,14 +360,6 @@ class Jobs:
 def number_of(item: Item) -> int:
     """A picture's number in its job."""
     return int(item.source)
-
-
-def _thumbnail(image: Image) -> bytes:
-    """A small JPEG; pixels averaged (OpenCV's area interpolation)."""
-    scale = min(1.0, _THUMBNAIL / max(image.size.width, image.size.height))
-    size = (max(1, round(image.size.width * scale)), max(1, round(image.size.height * scale)))
-    small = np.clip(cv2.resize(image.pixels, size, interpolation=cv2.INTER_AREA), 0, 1, dtype=np.float32)
-    return encode_image(Image(pixels=small), "JPEG", quality=80)
 
 
 def _size(folder: Path) -> int:
