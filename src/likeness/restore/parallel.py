@@ -9,13 +9,13 @@ from typing import TypeVar
 
 __all__ = ["map_in_order"]
 
-Item = TypeVar("Item")
-Result = TypeVar("Result")
+_Item = TypeVar("_Item")
+_Result = TypeVar("_Result")
 
 
 def map_in_order(
-    work: Callable[[Item], Result], items: Iterable[Item], *, workers: int, ahead: int | None = None
-) -> Generator[Result]:
+    work: Callable[[_Item], _Result], items: Iterable[_Item], *, workers: int, ahead: int | None = None
+) -> Generator[_Result]:
     """``work`` on every item in ``workers`` threads; results come in the order of the items.
 
     Items are taken from ``items`` only when there is room for them, in the caller's thread, so that an endless or a slow
@@ -42,7 +42,7 @@ def map_in_order(
         for item in items:
             yield work(item)
         return
-    pending: deque[Future[Result]] = deque()
+    pending: deque[Future[_Result]] = deque()
     with ThreadPoolExecutor(workers, thread_name_prefix="likeness") as pool:
         try:
             for item in items:
