@@ -19,22 +19,18 @@ from __future__ import annotations
 import hashlib
 import json
 import sqlite3
-import threading
 import time
-from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TypeAlias, cast
 
+from likeness.batch.journal_file import JournalFile
 from likeness.batch.owners import Owner, dead_owners, living_owners
 from likeness.errors import BatchError
 
-__all__ = ["SCHEMA", "STATES", "Finished", "Item", "Journal", "PutCount", "State", "Task", "Thumbnails"]
-
-SCHEMA = 1
-"""Number of the tables' structure, kept in the file; a file with another one is refused."""
+__all__ = ["STATES", "Finished", "Item", "Journal", "PutCount", "State", "Task", "Thumbnails"]
 
 State: TypeAlias = Literal["queued", "running", "final", "review", "skipped", "failed"]
 """queued, running; and the ends: final (delivered), review (restored, but doubtful), skipped (left alone on purpose:
@@ -49,39 +45,6 @@ LEASE = 900.0
 
 MAX_ATTEMPTS = 3
 """How often an item is begun: a picture that ends its process every time must not do so for ever."""
-
-_TABLES = """
-CREATE TABLE item (
-    id INTEGER PRIMARY KEY,
-    grp TEXT NOT NULL,
-    target TEXT NOT NULL,
-    source TEXT NOT NULL,
-    content TEXT NOT NULL,
-    model TEXT NOT NULL,
-    options TEXT NOT NULL,
-    key TEXT NOT NULL,
-    client TEXT NOT NULL,
-    email TEXT NOT NULL,
-    state TEXT NOT NULL,
-    reason TEXT NOT NULL DEFAULT '',
-    outcome TEXT NOT NULL DEFAULT '{}',
-    again INTEGER NOT NULL DEFAULT 0,
-    attempts INTEGER NOT NULL DEFAULT 0,
-    owner TEXT,
-    deadline REAL,
-    created REAL NOT NULL,
-    changed REAL NOT NULL,
-    UNIQUE (grp, target)
-);
-CREATE INDEX item_state ON item (state, grp, id);
-CREATE INDEX item_owner ON item (owner) WHERE owner IS NOT NULL;
-CREATE TABLE thumbnail (
-    item INTEGER PRIMARY KEY REFERENCES item (id) ON DELETE CASCADE,
-    before BLOB NOT NULL,
-    after BLOB
-);
-CREATE TABLE content (source TEXT PRIMARY KEY, stamp TEXT NOT NULL, digest TEXT NOT NULL);
-"""
 
 _FREE = "(owner IS NULL OR deadline < :now)"
 
@@ -183,29 +146,15 @@ class Journal:
         self.path = path
         self._lease = lease
         self._max_attempts = max_attempts
-        self._lock = threading.RLock()
         self._owners = path.with_name(f".{path.name}.owners")
+        self._file = JournalFile(path)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(path, timeout=60.0, isolation_level=None, check_same_thread=False)
-        except (OSError, sqlite3.Error) as error:
-            raise BatchError(
-                f"the journal {path} cannot be opened ({error}); choose a folder that can be written"
-            ) from error
-        try:
-            self._prepare()
             self._owner = Owner(self._owners)
-        except sqlite3.DatabaseError as error:
-            self._database.close()
-            raise BatchError(f"{path} is no journal, or damaged ({error}); move it away and run again") from error
         except OSError as error:
-            self._database.close()
+            self._file.close()
             raise BatchError(
                 f"the folder of {path} cannot be written ({error.strerror}); choose another one"
             ) from error
-        except BatchError:
-            self._database.close()
-            raise
         self.release_dead()
 
     def __enter__(self) -> Journal:
@@ -216,13 +165,13 @@ class Journal:
 
     def close(self) -> None:
         """Give back what this object has claimed and not finished, and close the file. May be called twice."""
-        with self._lock:
+        with self._file.lock:
             if self._owner.closed:
                 return
-            with self._transaction():
+            with self._file.transaction() as database:
                 # Given back in good order, so the attempt does not count.
-                self._release([self._owner.name], counted=False)
-            self._database.close()
+                _release(database, [self._owner.name], counted=False)
+            self._file.close()
             self._owner.close()
 
     # What is to be done
@@ -238,7 +187,7 @@ class Journal:
         """
         added = changed = kept = 0
         now = time.time()
-        with self._transaction() as database:
+        with self._file.transaction() as database:
             for task in tasks:
                 row = database.execute(
                     "SELECT id, key, state, again FROM item WHERE grp = ? AND target = ?", (task.group, task.target)
@@ -283,7 +232,7 @@ class Journal:
 
     def requeue(self, item: Item) -> bool:
         """Queue an item that has ended once more, such as one whose result was deleted; False if it has not ended."""
-        with self._transaction() as database:
+        with self._file.transaction() as database:
             done = database.execute(
                 "UPDATE item SET state = 'queued', reason = '', again = 0, attempts = 0, changed = ? "
                 "WHERE id = ? AND key = ? AND state NOT IN ('queued', 'running')",
@@ -293,7 +242,7 @@ class Journal:
 
     def remove(self, group: str) -> int:
         """Forget a group with its thumbnails; how many items that were. What runs is forgotten as well."""
-        with self._transaction() as database:
+        with self._file.transaction() as database:
             return database.execute("DELETE FROM item WHERE grp = ?", (group,)).rowcount
 
     # Working
@@ -314,7 +263,7 @@ class Journal:
 
     def renew(self, item: Item) -> bool:
         """Hold an item for another lease; False if it is no longer held, and the work on it is in vain."""
-        with self._transaction() as database:
+        with self._file.transaction() as database:
             done = database.execute(
                 "UPDATE item SET deadline = ? WHERE id = ? AND owner = ? AND key = ? AND state = 'running'",
                 (time.time() + self._lease, item.id, self._owner.name, item.key),
@@ -350,7 +299,7 @@ class Journal:
             counted: whether it was an attempt, as its worker died; else it is as if it had never been claimed.
         """
         attempts = "attempts" if counted else "max(attempts - 1, 0)"
-        with self._transaction() as database:
+        with self._file.transaction() as database:
             done = database.execute(
                 f"UPDATE item SET state = 'queued', owner = NULL, deadline = NULL, attempts = {attempts} "
                 "WHERE id = ? AND owner = ?",
@@ -360,13 +309,13 @@ class Journal:
 
     def release_dead(self) -> int:
         """Queue again what processes of this machine had claimed that are no more; how many items that were."""
-        with self._lock:
-            claimed = self._rows("SELECT DISTINCT owner FROM item WHERE owner IS NOT NULL")
+        with self._file.lock:
+            claimed = self._file.rows("SELECT DISTINCT owner FROM item WHERE owner IS NOT NULL")
             dead = dead_owners(self._owners, [row["owner"] for row in claimed])
             if not dead:
                 return 0
-            with self._transaction():
-                return self._release(dead, counted=True)
+            with self._file.transaction() as database:
+                return _release(database, dead, counted=True)
 
     # Looking
 
@@ -377,7 +326,7 @@ class Journal:
         where = f" AND state IN ({marks})" if states is not None else ""
         chosen = "" if group is None else " AND grp = ?"
         while True:
-            found = self._rows(
+            found = self._file.rows(
                 f"SELECT * FROM item WHERE id > ?{where}{chosen} ORDER BY id LIMIT 500",
                 (last, *(states or ()), *(() if group is None else (group,))),
             )
@@ -388,24 +337,24 @@ class Journal:
 
     def get(self, target: str, *, group: str = "") -> Item | None:
         """The item of this target, or None."""
-        rows = self._rows("SELECT * FROM item WHERE grp = ? AND target = ?", (group, target))
+        rows = self._file.rows("SELECT * FROM item WHERE grp = ? AND target = ?", (group, target))
         return _item(rows[0]) if rows else None
 
     def counts(self, *, group: str | None = None) -> dict[State, int]:
         """How many items are in each state; every state is a key."""
         chosen, values = ("", ()) if group is None else ("WHERE grp = ?", (group,))
-        rows = self._rows(f"SELECT state, count(*) AS n FROM item {chosen} GROUP BY state", values)
+        rows = self._file.rows(f"SELECT state, count(*) AS n FROM item {chosen} GROUP BY state", values)
         found = {row["state"]: int(row["n"]) for row in rows}
         return {state: found.get(state, 0) for state in STATES}
 
     def groups(self) -> tuple[str, ...]:
         """The groups' names, in the order in which they began."""
-        rows = self._rows("SELECT grp, min(id) AS first FROM item GROUP BY grp ORDER BY first")
+        rows = self._file.rows("SELECT grp, min(id) AS first FROM item GROUP BY grp ORDER BY first")
         return tuple(row["grp"] for row in rows)
 
     def thumbnails(self, item: Item) -> Thumbnails | None:
         """What `finish` was given."""
-        rows = self._rows("SELECT before, after FROM thumbnail WHERE item = ?", (item.id,))
+        rows = self._file.rows("SELECT before, after FROM thumbnail WHERE item = ?", (item.id,))
         return Thumbnails(before=rows[0]["before"], after=rows[0]["after"]) if rows else None
 
     @property
@@ -422,55 +371,22 @@ class Journal:
 
     def known_content(self, source: str, stamp: str) -> str | None:
         """The digest of a file's content, if it was remembered and its stamp (size, time, ETag) is still the same."""
-        rows = self._rows("SELECT digest FROM content WHERE source = ? AND stamp = ?", (source, stamp))
+        rows = self._file.rows("SELECT digest FROM content WHERE source = ? AND stamp = ?", (source, stamp))
         return str(rows[0]["digest"]) if rows else None
 
     def remember_content(self, found: Iterable[tuple[str, str, str]]) -> None:
         """Keep (source, stamp, digest) of files, so that the next run need not read them to know them."""
-        with self._transaction() as database:
+        with self._file.transaction() as database:
             database.executemany("INSERT OR REPLACE INTO content (source, stamp, digest) VALUES (?, ?, ?)", found)
 
     # Inside
-
-    def _prepare(self) -> None:
-        database = self._database
-        database.row_factory = sqlite3.Row
-        database.execute("PRAGMA journal_mode = WAL")
-        database.execute("PRAGMA synchronous = FULL")
-        database.execute("PRAGMA foreign_keys = ON")
-        with self._transaction():
-            found = int(database.execute("PRAGMA user_version").fetchone()[0])
-            if found == 0 and not database.execute("SELECT name FROM sqlite_master LIMIT 1").fetchone():
-                for statement in filter(str.strip, _TABLES.split(";")):
-                    database.execute(statement)
-                database.execute(f"PRAGMA user_version = {SCHEMA}")
-            elif found != SCHEMA:
-                raise BatchError(
-                    f"{self.path} is no journal of this version of Likeness; name another one, or move it away"
-                )
-
-    @contextmanager
-    def _transaction(self) -> Generator[sqlite3.Connection]:
-        """All or nothing; the write lock is taken at once, so that no other process changes what was just read."""
-        with self._lock:
-            self._database.execute("BEGIN IMMEDIATE")
-            try:
-                yield self._database
-            except BaseException:
-                self._database.execute("ROLLBACK")
-                raise
-            self._database.execute("COMMIT")
-
-    def _rows(self, query: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
-        with self._lock:
-            return self._database.execute(query, tuple(values)).fetchall()
 
     def _claim(self, group: str | None) -> Item | None:
         chosen = "" if group is None else "AND grp = :grp"
         while True:
             now = time.time()
             values = {"now": now, "grp": group, "owner": self._owner.name, "deadline": now + self._lease}
-            with self._transaction() as database:
+            with self._file.transaction() as database:
                 row = database.execute(
                     f"SELECT * FROM item WHERE state IN ('queued', 'running') AND {_FREE} {chosen} ORDER BY id LIMIT 1",
                     values,
@@ -505,7 +421,7 @@ class Journal:
         *,
         again: bool,
     ) -> bool:
-        with self._transaction() as database:
+        with self._file.transaction() as database:
             done = database.execute(
                 "UPDATE item SET state = ?, reason = ?, outcome = ?, again = ?, owner = NULL, deadline = NULL, "
                 "changed = ? WHERE id = ? AND owner = ? AND key = ? AND state = 'running'",
@@ -526,16 +442,18 @@ class Journal:
                 )
             return True
 
-    def _release(self, owners: Sequence[str], *, counted: bool) -> int:
-        attempts = "attempts" if counted else "max(attempts - 1, 0)"
-        return sum(
-            self._database.execute(
-                f"UPDATE item SET state = 'queued', owner = NULL, deadline = NULL, attempts = {attempts} "
-                "WHERE owner = ? AND state IN ('queued', 'running')",
-                (owner,),
-            ).rowcount
-            for owner in owners
-        )
+
+def _release(database: sqlite3.Connection, owners: Sequence[str], *, counted: bool) -> int:
+    """Queue again what these owners had claimed; with ``counted`` the attempt stays counted."""
+    attempts = "attempts" if counted else "max(attempts - 1, 0)"
+    return sum(
+        database.execute(
+            f"UPDATE item SET state = 'queued', owner = NULL, deadline = NULL, attempts = {attempts} "
+            "WHERE owner = ? AND state IN ('queued', 'running')",
+            (owner,),
+        ).rowcount
+        for owner in owners
+    )
 
 
 def _json(value: object) -> str:
