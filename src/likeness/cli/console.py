@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import logging
 import sys
+import threading
 import traceback
 from collections.abc import Generator, Iterable, Iterator, Sized
 from contextlib import contextmanager
@@ -29,8 +30,7 @@ class Console:
 
     def __init__(self, *, verbosity: int = 0) -> None:
         self._verbosity = verbosity
-        self.subject = ""
-        """What is being worked on; put before the library's log lines."""
+        self._thread = _ThreadState()
         self._bar_shown = False
         self._handler = _LogLines(self)
 
@@ -45,6 +45,30 @@ class Console:
         logger = logging.getLogger("likeness")
         logger.removeHandler(self._handler)
         logger.setLevel(self._level)
+
+    @property
+    def subject(self) -> str:
+        """What this thread is working on; put before the library's log lines."""
+        return self._thread.subject
+
+    @subject.setter
+    def subject(self, value: str) -> None:
+        self._thread.subject = value
+
+    @contextmanager
+    def held(self) -> Generator[list[str]]:
+        """Keep the lines of this thread back, for `release` to show when their turn comes."""
+        lines: list[str] = []
+        self._thread.held = lines
+        try:
+            yield lines
+        finally:
+            self._thread.held = None
+
+    def release(self, lines: Iterable[str]) -> None:
+        """Show lines that were held."""
+        for line in lines:
+            self._write(line)
 
     @property
     def verbosity(self) -> int:
@@ -132,12 +156,21 @@ class Console:
             bar.close()
 
     def _write(self, line: str) -> None:
-        if self._bar_shown:
+        if self._thread.held is not None:
+            self._thread.held.append(line)
+        elif self._bar_shown:
             from tqdm import tqdm
 
             tqdm.write(line, file=sys.stderr)
         else:
             print(line, file=sys.stderr, flush=True)
+
+
+class _ThreadState(threading.local):
+    """What each thread has of its own."""
+
+    subject = ""
+    held: list[str] | None = None
 
 
 class _LogLines(logging.Handler):

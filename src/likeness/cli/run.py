@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -33,11 +35,18 @@ from likeness.imaging.image import Image
 from likeness.restore.clock import Clock
 from likeness.restore.compare import compare
 from likeness.restore.outcome import FaceOutcome, Restoration
+from likeness.restore.parallel import map_in_order
 from likeness.restore.pipeline import Restorer
 from likeness.restore.repair import damage_of
 from likeness.restore.report import PictureRecord, RunRecord, face_record, write_report
 
 __all__ = ["run"]
+
+_WORKERS = 2
+"""Pictures at a time: while one is in the network, the other is read, blended or written."""
+
+_LARGE = 16_000_000
+"""Pixels over which pictures are restored one at a time, for their memory's sake."""
 
 _FACES_NAMED = 3
 """How many faces' remarks are shown per picture; a group photograph may have dozens."""
@@ -68,14 +77,15 @@ def run(options: RestoreOptions, console: Console) -> int:
     began = time.perf_counter()
     interrupted, report_written = True, True
     try:
-        with console.progress(jobs, unit="picture") as pending:
-            for number, job in enumerate(pending, start=1):
-                console.subject = job.name
-                count = f"[{number}/{len(jobs)}] " if len(jobs) > 1 else ""
-                records.append(worker.restore(job, count))
+        with (
+            console.progress(jobs, unit="picture") as pending,
+            closing(_restored(worker, jobs, pending, console)) as restored,
+        ):
+            for record in restored:
+                records.append(record)  # noqa: PERF402 - what is done counts, even if the next one is broken off
         interrupted = False
     finally:
-        console.subject = ""
+        records += worker.records_left
         if report is not None:
             report_written = _write_report(report, replace(worker.record, interrupted=interrupted), records, console)
         if interrupted:
@@ -85,8 +95,40 @@ def run(options: RestoreOptions, console: Console) -> int:
     return _status(records) if report_written else 1
 
 
+def _restored(worker: _Worker, jobs: Sequence[Job], shown: Iterator[Job], console: Console) -> Generator[PictureRecord]:
+    """Restore the pictures, several at a time, and tell of them in their order, ``shown`` being what the user sees of it.
+
+    Broken off, it still tells of those that were finished meanwhile.
+    """
+    finished: dict[int, tuple[PictureRecord, list[str]]] = {}
+
+    def work(number: int) -> int:
+        job = jobs[number]
+        count = f"[{number + 1}/{len(jobs)}] " if len(jobs) > 1 else ""
+        console.subject = job.name
+        with console.held() as lines:
+            record = worker.restore(job, count)
+        console.subject = ""
+        finished[number] = record, lines
+        return number
+
+    def told(number: int) -> PictureRecord:
+        record, lines = finished.pop(number)
+        console.release(lines)
+        return record
+
+    workers = min(_WORKERS, len(jobs), os.cpu_count() or 1)
+    try:
+        with closing(map_in_order(work, range(len(jobs)), workers=workers)) as numbers:
+            for _, number in zip(shown, numbers, strict=False):
+                yield told(number)
+    finally:
+        for number in sorted(finished):
+            worker.records_left.append(told(number))
+
+
 class _Worker:
-    """Restores one picture after the other with one network."""
+    """Restores pictures with one network, in any number of threads."""
 
     def __init__(self, options: RestoreOptions, console: Console) -> None:
         self._options = options
@@ -94,6 +136,10 @@ class _Worker:
         # Read before the network is loaded: a file that is missing shall cost no time.
         self._damage = _damage(options)
         self._inspector = Inspector() if options.targets.report is not None else None
+        self._inspecting = threading.Lock()
+        self._large = threading.Lock()
+        self.records_left: list[PictureRecord] = []
+        """Of pictures that were finished after the work was broken off."""
         model = options.settings.model or DEFAULT_MODEL
         began = time.perf_counter()
         self._restorer = Restorer(model, device=options.device, precision=options.precision, threads=options.threads)
@@ -138,14 +184,15 @@ class _Worker:
         )
         clock.lap("read")
         try:
-            restoration = self._restorer.restore(
-                image,
-                options.controls,
-                selection=options.selection,
-                aligned=options.aligned,
-                repairs=options.repairs,
-                damage=self._damage,
-            )
+            with self._large if image.size.pixels > _LARGE else nullcontext():
+                restoration = self._restorer.restore(
+                    image,
+                    options.controls,
+                    selection=options.selection,
+                    aligned=options.aligned,
+                    repairs=options.repairs,
+                    damage=self._damage,
+                )
         except NoFaceError as error:
             clock.lap("detect")
             return self._unrestored(job, count, image, data, "no face", str(error), None, clock)
@@ -192,7 +239,10 @@ class _Worker:
             evidence: dict[str, Any] | None = None
             if outcome.status == "restored":
                 try:
-                    found = self._inspector.inspect_face(image, restoration.image, outcome.face, index=outcome.index)
+                    with self._inspecting:
+                        found = self._inspector.inspect_face(
+                            image, restoration.image, outcome.face, index=outcome.index
+                        )
                     evidence = found.to_dict()
                 except (LikenessError, ValueError, np.linalg.LinAlgError) as error:
                     self._console.warn(f"{job.name}, face {outcome.index}: no evidence for the report ({error})")

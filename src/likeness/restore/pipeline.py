@@ -7,6 +7,7 @@ network and keeps what it returned, `Restorer.compose` is arithmetic on it.
 from __future__ import annotations
 
 import logging
+import threading
 import time
 from collections.abc import Generator, Sequence
 from dataclasses import replace
@@ -74,10 +75,15 @@ class Restorer:
         threads: int | None = None,
         store: Store | None = None,
     ) -> None:
+        if detector is None:
+            detector = MediaPipeDetector()
+            if runtime is None:
+                # Both load and compile networks, which leaves the interpreter free for the other.
+                threading.Thread(target=_prepared, args=(detector,), name="likeness-detector").start()
+        self._detector = detector
         self._runtime = runtime or load_runtime(
             store or Store(), model, device=device, precision=precision, threads=threads
         )
-        self._detector = detector or MediaPipeDetector()
 
     @property
     def runtime(self) -> Runtime:
@@ -431,6 +437,13 @@ def _seen(answer: Batch, grey: bool) -> Pixels:
 
 def _clip(pixels: Pixels) -> Pixels:
     return np.clip(pixels, 0.0, 1.0, dtype=np.float32)
+
+
+def _prepared(detector: MediaPipeDetector) -> None:
+    try:
+        detector.prepare()
+    except Exception as error:  # it comes again, in the caller's thread, when the detector is used
+        _log.info("the detector is not ready yet: %s", error)
 
 
 def reading_order(faces: Sequence[Face]) -> tuple[Face, ...]:
