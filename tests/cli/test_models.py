@@ -155,3 +155,16 @@ def test_fetch_brings_the_model_once_the_licence_is_accepted(
     fetched.unlink()
     assert main(["models", "fetch", published]) == 0
     assert read_checkpoint(fetched).config.size == 128
+
+
+def test_clean_deletes_the_compiled_networks(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "compiled"
+    folder.mkdir()
+    (folder / "face-far-0.compiled").write_bytes(bytes(3_000_000))
+    (folder / "mine.txt").write_text("stays")
+    monkeypatch.setenv("LIKENESS_CACHE", str(folder))
+    assert main(["models", "clean"]) == 0
+    assert f"1 compiled networks deleted in {folder} (3 MB)" in capsys.readouterr().err
+    assert [path.name for path in folder.iterdir()] == ["mine.txt"]

@@ -22,8 +22,10 @@ The networks that likeness restore --model takes by name.
   likeness models fetch NAME         fetch published weights, after showing their licence
   likeness models import FILE        take a checkpoint (.pth or .safetensors) into the store
   likeness models path NAME          where a model's file lies
+  likeness models clean              delete the compiled networks; they are made again when needed
 
-The store is the folder LIKENESS_HOME, or the user's cache folder; LIKENESS_OFFLINE=1 forbids fetching."""
+The store is the folder LIKENESS_HOME, or the user's cache folder; LIKENESS_OFFLINE=1 forbids fetching. Compiled networks
+lie in the store's folder compiled, or in the folder LIKENESS_CACHE; LIKENESS_CACHE=off keeps none."""
 
 _STATES = {"available": "not fetched"}
 
@@ -46,13 +48,15 @@ def models(argv: Sequence[str], console: Console) -> int:
         return _import(flags.file, flags.name, flags.accept_licence, flags.replace, console)
     if flags.action == "path":
         return _path(flags.name, console)
+    if flags.action == "clean":
+        return _clean(console)
     return _list(console)
 
 
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="likeness models",
-        usage="likeness models list|fetch|import|path ...",
+        usage="likeness models list|fetch|import|path|clean ...",
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -73,7 +77,8 @@ def _parser() -> argparse.ArgumentParser:
         one.add_argument(
             "--accept-licence", "--accept-license", action="store_true", help="you have read the licence and accept it"
         )
-    for one in (listing, fetch, taking, path):
+    clean = actions.add_parser("clean", description="Delete the compiled networks; they are made again when needed.")
+    for one in (listing, fetch, taking, path, clean):
         add_verbosity(one)
     return parser
 
@@ -126,6 +131,17 @@ def _path(name: str, console: Console) -> int:
     from likeness.checkpoints.store import Store
 
     console.show(str(Store().path(name)))
+    return 0
+
+
+def _clean(console: Console) -> int:
+    from likeness.compute.compiled import default_cache
+
+    cache = default_cache()
+    count = 0 if cache is None else len(cache.files())
+    freed = 0 if cache is None else cache.clear()
+    place = "" if cache is None else f" in {cache.folder}"
+    console.say(f"{count} compiled networks deleted{place} ({_megabytes(freed)})")
     return 0
 
 
