@@ -137,6 +137,8 @@ _HOMES = {
         "PairError",
         "RecordError",
         "ResolutionError",
+        "ServerBusyError",
+        "ServerError",
         "TrainingError",
     ),
     "likeness.evidence.figures": ("FaceEvidence", "Figure", "Inspection"),

@@ -50,6 +50,8 @@ __all__ = [
     "PairError",
     "RecordError",
     "ResolutionError",
+    "ServerBusyError",
+    "ServerError",
     "TrainingError",
 ]
 

@@ -35,7 +35,7 @@ from likeness.server.settings import ServerSettings
 from likeness.server.state import Held, ServerState, State
 from likeness.server.webui import webui_router
 
-__all__ = ["Health", "create_app"]
+__all__ = ["Health", "create_app", "healthz", "metrics"]
 
 _log = logging.getLogger(__name__)
 

@@ -13,7 +13,7 @@ from likeness.restore.controls import PRESETS
 from likeness.server.forms import errors
 from likeness.server.state import State
 
-__all__ = ["ModelAnswer", "ModelsAnswer", "PresetAnswer", "PresetsAnswer", "catalogue_router"]
+__all__ = ["ModelAnswer", "ModelsAnswer", "PresetAnswer", "PresetsAnswer", "catalogue_router", "models", "presets"]
 
 catalogue_router = APIRouter(prefix="/v1", tags=["catalogue"])
 

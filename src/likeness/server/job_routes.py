@@ -28,7 +28,25 @@ from likeness.server.requests import FIELDS, RestoreRequest, field_values, read_
 from likeness.server.state import State, client_of
 from likeness.server.uploads import Form, FormLimits, receive_form
 
-__all__ = ["JobAnswer", "JobSummary", "PictureAnswer", "jobs_router"]
+__all__ = [
+    "JobAnswer",
+    "JobId",
+    "JobSummary",
+    "JobsOf",
+    "Number",
+    "PictureAnswer",
+    "PictureDetails",
+    "again",
+    "create",
+    "delete",
+    "download",
+    "events",
+    "jobs_router",
+    "look",
+    "picture",
+    "result",
+    "thumbnail",
+]
 
 jobs_router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 

@@ -29,7 +29,11 @@ __all__ = [
     "FindingAnswer",
     "InspectAnswer",
     "RestoreAnswer",
+    "check",
+    "inspect",
     "pictures_router",
+    "restore",
+    "wants_json",
 ]
 
 pictures_router = APIRouter(prefix="/v1", tags=["pictures"])

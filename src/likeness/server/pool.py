@@ -16,7 +16,7 @@ from likeness.errors import ServerBusyError
 
 __all__ = ["Ticket", "WorkPool"]
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 _FIRST_GUESS = 1.0
 """Seconds that a piece of work is taken to last before any was measured."""
@@ -52,7 +52,7 @@ class Ticket:
             self._used = True
             self._pool._leave(self._client)  # pyright: ignore[reportPrivateUsage] - the two are one mechanism
 
-    def submit(self, work: Callable[[], Result]) -> Future[Result]:
+    def submit(self, work: Callable[[], _Result]) -> Future[_Result]:
         """Put work in the line, once. Cancelling the future takes it out again, if it has not begun.
 
         Raises:
@@ -132,13 +132,13 @@ class WorkPool:
             self._held[client] = self._held.get(client, 0) + 1
         return Ticket(self, client)
 
-    def submit_unbounded(self, client: str, work: Callable[[], Result]) -> Future[Result]:
+    def submit_unbounded(self, client: str, work: Callable[[], _Result]) -> Future[_Result]:
         """Put work in the line without a place of its own; for work that is bounded elsewhere, such as a job's.
 
         Raises:
             RuntimeError: if the pool is closed.
         """
-        future: Future[Result] = Future()
+        future: Future[_Result] = Future()
         with self._changed:
             if self._closed:
                 raise RuntimeError("the work pool is closed")

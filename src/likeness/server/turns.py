@@ -15,12 +15,12 @@ from likeness.server.state import ServerState
 
 __all__ = ["run_in_turn"]
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 
 async def run_in_turn(
-    request: Request, state: ServerState, ticket: Ticket, work: Callable[[], Result], *, kind: str
-) -> Result:
+    request: Request, state: ServerState, ticket: Ticket, work: Callable[[], _Result], *, kind: str
+) -> _Result:
     """Do work in the pool, and wait for it.
 
     If the client goes away, or the time is over, work that has not begun is never begun. Work that has cannot be stopped: it
@@ -39,7 +39,7 @@ async def run_in_turn(
         Exception: whatever ``work`` raised.
     """
 
-    def timed() -> Result:
+    def timed() -> _Result:
         began = time.perf_counter()
         try:
             return work()

@@ -37,6 +37,10 @@ __all__ = [
     "NamedPicture",
     "SingleExtras",
     "Upscaler",
+    "batch",
+    "face_restorers",
+    "single",
+    "upscalers",
     "webui_router",
 ]
 
