@@ -38,7 +38,7 @@ from likeness.restore.report import face_record
 from likeness.restore.selection import Selection
 from likeness.runtimes.base import Runtime
 
-__all__ = ["FINAL", "REVIEW", "Handed", "PictureWorker", "Result", "deliver", "read_source", "unread", "thumbnail"]
+__all__ = ["FINAL", "REVIEW", "Handed", "PictureWorker", "Result", "deliver", "read_source", "thumbnail", "unread"]
 
 FINAL, REVIEW = "final", "review"
 """Folders of the output."""
