@@ -27,6 +27,16 @@ def test_python_m_runs_it() -> None:
     assert done.stdout == f"likeness {version('likeness')}\n"
 
 
+def test_a_reader_that_leaves_is_no_bug() -> None:
+    command = [sys.executable, "-m", "likeness", "presets"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
+        assert running.stdout is not None
+        assert running.stderr is not None
+        running.stdout.close()
+        assert running.stderr.read() == ""
+        assert running.wait() == 141
+
+
 def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["--help"]) == 0
     out = capsys.readouterr().out

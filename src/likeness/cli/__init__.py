@@ -1,4 +1,4 @@
-"""The command line: ``likeness restore``, ``check``, ``presets``, ``models``, ``train``, ``inspect`` and ``evaluate``.
+"""The command line: ``likeness restore``, ``batch``, ``serve`` and what ``likeness --help`` names besides.
 
 Only this package prints, and only it decides about exit statuses. Each command is a module with one function
 ``(argv, console) -> status`` that is imported when the command is called, so that ``likeness --help`` is quick.
@@ -6,6 +6,7 @@ Only this package prints, and only it decides about exit statuses. Each command 
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -23,7 +24,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
     Returns:
         the exit status: 0 done, 1 failed, 2 could not begin (usage, values, files), 3 no face (``restore`` only), 130
-        interrupted.
+        interrupted, 141 nobody read the output to its end.
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     name = arguments[0] if arguments else ""
@@ -58,6 +59,10 @@ def _guarded(command: _Command, arguments: Sequence[str]) -> int:
         except KeyboardInterrupt:
             console.notice("interrupted")
             return 130
+        except BrokenPipeError:
+            # As of `likeness models | head -1`. Python flushes once more at its end, and would complain.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return 141
         except SystemExit as end:  # argparse: --help, or a sentence about the arguments
             return end.code if isinstance(end.code, int) else 2
         except (ConfigError, ControlError, MissingExtraError) as error:
