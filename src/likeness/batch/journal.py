@@ -40,10 +40,10 @@ Finished: TypeAlias = Literal["final", "review", "skipped"]
 
 STATES: tuple[State, ...] = ("queued", "running", "final", "review", "skipped", "failed")
 
-LEASE = 900.0
+_LEASE = 900.0
 """Seconds after which an item that its worker has neither given back nor renewed may be claimed by another."""
 
-MAX_ATTEMPTS = 3
+_MAX_ATTEMPTS = 3
 """How often an item is begun: a picture that ends its process every time must not do so for ever."""
 
 _FREE = "(owner IS NULL OR deadline < :now)"
@@ -140,7 +140,7 @@ class Journal:
         max_attempts: an item that was begun so often and never given back has failed.
     """
 
-    def __init__(self, path: Path, *, lease: float = LEASE, max_attempts: int = MAX_ATTEMPTS) -> None:
+    def __init__(self, path: Path, *, lease: float = _LEASE, max_attempts: int = _MAX_ATTEMPTS) -> None:
         if not lease > 0 or max_attempts < 1:
             raise ValueError(f"lease must be over 0 and max_attempts at least 1, not {lease} and {max_attempts}")
         self.path = path

@@ -32,7 +32,7 @@ Filters = Literal["pooled", "depthwise"]
 """How a blur is computed: three average pools, or one depthwise convolution. Kernels other than the binomial one are always
 convolved."""
 
-State = Mapping[str, Tensor]
+_State = Mapping[str, Tensor]
 
 _MAPPING_LR = 0.01
 _EPSILON = 1e-8
@@ -55,7 +55,7 @@ class InferenceGpen(nn.Module):
 
     def __init__(
         self,
-        state: State,
+        state: _State,
         config: GpenConfig,
         *,
         dtype: torch.dtype = torch.float32,
@@ -117,7 +117,7 @@ class InferenceGpen(nn.Module):
 class _Linear(nn.Module):
     """A linear layer with its equalised learning rate, and its activation's gain, in its weights; float32."""
 
-    def __init__(self, state: State, key: str, *, rate: float = 1.0, activate: bool = False) -> None:
+    def __init__(self, state: _State, key: str, *, rate: float = 1.0, activate: bool = False) -> None:
         super().__init__()
         gain = rate * (ACTIVATION_GAIN if activate else 1.0)
         weight = state[f"{key}.weight"]
@@ -160,7 +160,7 @@ class _Blur(nn.Module):
 class _EncoderLayer(nn.Module):
     """(Blur,) convolution, bias and activation."""
 
-    def __init__(self, state: State, index: int, dtype: torch.dtype, filters: Filters) -> None:
+    def __init__(self, state: _State, index: int, dtype: torch.dtype, filters: Filters) -> None:
         super().__init__()
         key, first = f"ecd{index}.0", index == 0
         weight = state[f"{key}.{0 if first else 1}.weight"]
@@ -179,7 +179,7 @@ class _EncoderLayer(nn.Module):
 class _Texture(nn.Module):
     """The fixed plane of noise on the encoder's first map (`GpenConfig.texture`)."""
 
-    def __init__(self, state: State, dtype: torch.dtype) -> None:
+    def __init__(self, state: _State, dtype: torch.dtype) -> None:
         super().__init__()
         self.strength = _constant(state["texture.strength"], dtype)
         self.plane = _constant(state["texture.plane"], dtype)
@@ -200,7 +200,7 @@ class _Modulated(nn.Module):
 class _StyledConv(_Modulated):
     """Modulated 3 x 3 convolution, skip injection (doubling the channels), bias and activation."""
 
-    def __init__(self, state: State, key: str, dtype: torch.dtype, filters: Filters) -> None:
+    def __init__(self, state: _State, key: str, dtype: torch.dtype, filters: Filters) -> None:
         super().__init__()
         weight = state[f"{key}.conv.weight"][0]
         weight = weight / math.sqrt(weight[0].numel())
@@ -258,7 +258,7 @@ class _StyledConv(_Modulated):
 class _ToRgb(_Modulated):
     """Modulated 1 x 1 convolution to RGB, without demodulation, added to the doubled RGB of the octave below."""
 
-    def __init__(self, state: State, key: str, dtype: torch.dtype) -> None:
+    def __init__(self, state: _State, key: str, dtype: torch.dtype) -> None:
         super().__init__()
         weight = state[f"{key}.conv.weight"][0, :, :, 0, 0].t()
         weight = weight / math.sqrt(weight.shape[0])
@@ -298,7 +298,7 @@ class _Styles(nn.Module):
     type, and the scales of the to-RGBs (N x C x 1, float32).
     """
 
-    def __init__(self, state: State, layers: list[nn.Module], dtype: torch.dtype) -> None:
+    def __init__(self, state: _State, layers: list[nn.Module], dtype: torch.dtype) -> None:
         super().__init__()
         self.dtype = dtype
         modulated = [layer for layer in layers if isinstance(layer, _Modulated)]
@@ -337,7 +337,7 @@ class _Styles(nn.Module):
         return scales, norms, rgb_scales
 
 
-def _modulation(state: State, key: str) -> tuple[Tensor, Tensor] | None:
+def _modulation(state: _State, key: str) -> tuple[Tensor, Tensor] | None:
     """Weight and bias that make a layer's style of w, or None if it does not depend on w (`Gpen.free_styles`)."""
     weight = state[f"{key}.conv.modulation.weight"]
     if not weight.any():

@@ -14,7 +14,7 @@ from likeness.runtimes.base import Batch
 
 __all__ = ["Answer", "Steps", "run_together"]
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -28,11 +28,11 @@ class Answer:
 _ONE_FACE = (LikenessError, ValueError, np.linalg.LinAlgError)
 """What may go wrong with one face without stopping the others."""
 
-Steps = Generator[Batch, Answer, Result]
+Steps = Generator[Batch, Answer, _Result]
 """Work on one face: yields what the network is to see (1 x 3 x S x S), is sent the answer, and returns its result."""
 
 
-def run_together(steps: Sequence[Steps[Result]], project: Callable[[Batch], Batch]) -> list[Result | Exception]:
+def run_together(steps: Sequence[Steps[_Result]], project: Callable[[Batch], Batch]) -> list[_Result | Exception]:
     """Run the work on several faces in step, giving the network one batch a round.
 
     Args:
@@ -43,7 +43,7 @@ def run_together(steps: Sequence[Steps[Result]], project: Callable[[Batch], Batc
         the results in order; for a face whose work, or whose turn in the network, raised a `LikenessError`, a ``ValueError``
         or a ``LinAlgError``, that error, as one face must not cost the others. Anything else is raised.
     """
-    results: dict[int, Result | Exception] = {}
+    results: dict[int, _Result | Exception] = {}
     answers: dict[int, Answer | Exception | None] = dict.fromkeys(range(len(steps)))
     while answers:
         asked: dict[int, Batch] = {}
@@ -58,11 +58,11 @@ def run_together(steps: Sequence[Steps[Result]], project: Callable[[Batch], Batc
 
 
 @dataclass(frozen=True)
-class _Done(Generic[Result]):
-    result: Result
+class _Done(Generic[_Result]):
+    result: _Result
 
 
-def _next(steps: Steps[Result], answer: Answer | None) -> Batch | _Done[Result] | Exception:
+def _next(steps: Steps[_Result], answer: Answer | None) -> Batch | _Done[_Result] | Exception:
     """What the work asks for next, its result, or the error that ended it."""
     try:
         # A generator is begun by sending it None.

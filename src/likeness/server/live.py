@@ -32,20 +32,37 @@ from likeness.studio.captions import Language
 from likeness.studio.deliver import PrintOptions, WebOptions
 from likeness.studio.finishing import Finishing
 
-__all__ = ["LiveArea", "LiveFace", "LiveFileLook", "LiveLook", "LiveViews", "live_router", "live_sessions"]
+__all__ = [
+    "LiveArea",
+    "LiveFace",
+    "LiveFileLook",
+    "LiveLook",
+    "LiveViews",
+    "about",
+    "close_picture",
+    "download",
+    "evidence",
+    "fields",
+    "leave",
+    "live_router",
+    "live_sessions",
+    "open_picture",
+    "picture",
+    "views",
+]
 
 live_router = APIRouter(prefix="/live", include_in_schema=False)
 
-Result = TypeVar("Result")
+_Result = TypeVar("_Result")
 
 _MOST_AREAS = 8
 _FORM_OVERHEAD = 64 << 10
 _NOTHING = 128 / 255
 """Where a layer that is added has nothing."""
 
-Touch = Literal["warmth", "exposure", "clarity"]
+_Touch = Literal["warmth", "exposure", "clarity"]
 
-_FAR: dict[Touch, tuple[float, float]] = {"warmth": (-0.5, 0.5), "exposure": (-1.0, 1.0), "clarity": (0.0, 1.0)}
+_FAR: dict[_Touch, tuple[float, float]] = {"warmth": (-0.5, 0.5), "exposure": (-1.0, 1.0), "clarity": (0.0, 1.0)}
 """Ends of the finishing sliders: a layer holds what the picture becomes at the further one, less what it is."""
 
 
@@ -58,7 +75,7 @@ def _sessions(request: Request) -> Sessions:
     return cast(Sessions, request.app.state.live)
 
 
-SessionsOf = Annotated[Sessions, Depends(_sessions)]
+_SessionsOf = Annotated[Sessions, Depends(_sessions)]
 
 
 class _Body(BaseModel):
@@ -112,7 +129,7 @@ class LiveViews(LiveLook):
     """A look, the parts of the picture to show of it, and the finishing touches that are to be previewed."""
 
     areas: list[LiveArea] = Field(min_length=1, max_length=_MOST_AREAS)
-    layers: list[Touch] = Field(default_factory=list["Touch"], max_length=len(_FAR))
+    layers: list[_Touch] = Field(default_factory=list["_Touch"], max_length=len(_FAR))
 
 
 class LiveFace(LiveLook):
@@ -132,7 +149,7 @@ class LiveFileLook(LiveLook):
 
 
 @live_router.get("/about")
-def about(state: State, sessions: SessionsOf) -> dict[str, Any]:
+def about(state: State, sessions: _SessionsOf) -> dict[str, Any]:
     """What the page needs before any picture: presets, model, limits."""
     runtime = sessions.restorer.runtime
     return {
@@ -149,7 +166,7 @@ def about(state: State, sessions: SessionsOf) -> dict[str, Any]:
 
 
 @live_router.post("/pictures", status_code=201)
-async def open_picture(request: Request, state: State, sessions: SessionsOf) -> JSONResponse:
+async def open_picture(request: Request, state: State, sessions: _SessionsOf) -> JSONResponse:
     """Open a picture: find its faces and say what is the matter with it."""
     limit = state.settings.max_upload
     limits = FormLimits(files={"file": 1}, file_bytes=limit, total_bytes=limit + _FORM_OVERHEAD)
@@ -167,25 +184,25 @@ async def open_picture(request: Request, state: State, sessions: SessionsOf) -> 
 
 
 @live_router.get("/pictures/{key}")
-def picture(key: str, sessions: SessionsOf) -> dict[str, Any]:
+def picture(key: str, sessions: _SessionsOf) -> dict[str, Any]:
     """An open picture's faces and findings, as when it was opened."""
     return _record(key, sessions.get(key))
 
 
 @live_router.delete("/pictures/{key}", status_code=204)
-def close_picture(key: str, sessions: SessionsOf) -> None:
+def close_picture(key: str, sessions: _SessionsOf) -> None:
     """Forget a picture now."""
     sessions.close(key)
 
 
 @live_router.post("/pictures/{key}/leave", status_code=204)
-def leave(key: str, sessions: SessionsOf) -> None:
+def leave(key: str, sessions: _SessionsOf) -> None:
     """The page is left; the picture goes in half a minute unless it is asked for again."""
     sessions.leave(key)
 
 
 @live_router.post("/pictures/{key}/views")
-async def views(key: str, look: LiveViews, request: Request, state: State, sessions: SessionsOf) -> Response:
+async def views(key: str, look: LiveViews, request: Request, state: State, sessions: _SessionsOf) -> Response:
     """Parts of the picture before and after, and the layer of grain that is in them."""
     session = sessions.get(key)
 
@@ -202,7 +219,7 @@ async def views(key: str, look: LiveViews, request: Request, state: State, sessi
 
 
 @live_router.post("/pictures/{key}/fields")
-async def fields(key: str, look: LiveLook, request: Request, state: State, sessions: SessionsOf) -> Response:
+async def fields(key: str, look: LiveLook, request: Request, state: State, sessions: _SessionsOf) -> Response:
     """What previews of the faces are computed from in the browser."""
     session = sessions.get(key)
 
@@ -214,7 +231,7 @@ async def fields(key: str, look: LiveLook, request: Request, state: State, sessi
 
 
 @live_router.post("/pictures/{key}/evidence")
-async def evidence(key: str, look: LiveFace, request: Request, state: State, sessions: SessionsOf) -> dict[str, Any]:
+async def evidence(key: str, look: LiveFace, request: Request, state: State, sessions: _SessionsOf) -> dict[str, Any]:
     """What the restoration did to one face, in figures."""
     session = sessions.get(key)
     if look.face not in look.faces:
@@ -230,7 +247,7 @@ async def evidence(key: str, look: LiveFace, request: Request, state: State, ses
 
 @live_router.post("/pictures/{key}/files/{kind}")
 async def download(
-    key: str, kind: FileKind, look: LiveFileLook, request: Request, state: State, sessions: SessionsOf
+    key: str, kind: FileKind, look: LiveFileLook, request: Request, state: State, sessions: _SessionsOf
 ) -> Response:
     """A file of the picture: what is seen, computed in full."""
     session = sessions.get(key)
@@ -259,7 +276,7 @@ async def download(
     return await _in_turn(request, state, work)
 
 
-async def _in_turn(request: Request, state: ServerState, work: Callable[[], Result]) -> Result:
+async def _in_turn(request: Request, state: ServerState, work: Callable[[], _Result]) -> _Result:
     with state.pool.admit(client_of(request)) as ticket:
         return await run_in_turn(request, state, ticket, work, kind="live")
 

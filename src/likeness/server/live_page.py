@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request, Response
 
 from likeness.server.problems import ProblemError
 
-__all__ = ["PAGE_FILES", "page_router"]
+__all__ = ["PAGE_FILES", "index", "page_file", "page_router"]
 
 _SCRIPT, _STYLE = "text/javascript; charset=utf-8", "text/css; charset=utf-8"
 
