@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import FrameType
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING
 
 from likeness.cli.console import Console
 from likeness.cli.restore import (
@@ -33,10 +33,9 @@ from likeness.errors import ConfigError, ImageWriteError, LikenessError
 from likeness.restore.config import Settings
 
 if TYPE_CHECKING:
+    from likeness.batch.executors import Executor
     from likeness.batch.journal import Journal, State
-    from likeness.batch.kept import KeptRuntime
     from likeness.batch.runner import Done, Plan
-    from likeness.batch.work import PictureWorker
 
 __all__ = ["batch"]
 
@@ -65,7 +64,8 @@ examples:
   likeness batch clients.csv out/ --on-finding fix
   likeness batch "scans/**/*.tif" out/ --preset film-scan --balance --workers 4
   likeness batch inbox/ out/ --watch
-  likeness batch s3://studio/monday s3://studio/done --journal monday.sqlite"""
+  likeness batch s3://studio/monday s3://studio/done --journal monday.sqlite
+  likeness batch s3://studio/monday s3://studio/done --journal monday.sqlite --executor ray --address auto"""
 
 JOURNAL, PROJECTIONS = "journal.sqlite", ".projections"
 """Names in the output's folder."""
@@ -83,7 +83,10 @@ class _Options:
     journal: Path
     plan: Plan
     settings: Settings
-    workers: int
+    workers: int | None
+    ray: bool
+    address: str | None
+    shared: bool
     keep: int
     watch: float | None
     retry_failed: bool
@@ -123,7 +126,7 @@ class _Run:
         self._output = Place(options.output)
         self._settling = Settling()
         self._stop = threading.Event()
-        self._network: tuple[KeptRuntime, PictureWorker] | None = None
+        self._executor: Executor | None = None
         self._done = 0
         self._seconds = 0.0
 
@@ -144,6 +147,8 @@ class _Run:
                     if self._list(journal):
                         self._work(journal)
             finally:
+                if self._executor is not None:
+                    self._executor.close()
                 # Also of a run that was broken off; not of one that could not begin.
                 if begun:
                     written = self._summary(journal)
@@ -193,16 +198,14 @@ class _Run:
 
     def _work(self, journal: Journal) -> None:
         """Through the queue, until it is empty or the run is broken off."""
-        from likeness.batch.runner import run
-
         counts = journal.counts(group="")
         total = counts["queued"] + counts["running"]
         if not total or self._stop.is_set():
             return
-        _, worker = self._loaded()
+        executor = self._loaded()
         began = said = time.perf_counter()
         done = 0
-        results = run(journal, worker.work, workers=self._options.workers, group="", stop=self._stop)
+        results = executor.run(journal, group="", stop=self._stop)
         with self._console.progress(results, unit="picture", total=total) as pending:
             for done, one in enumerate(pending, start=1):
                 self._tell(one, f"[{done}/{total}] " if total > 1 else "")
@@ -213,30 +216,34 @@ class _Run:
         self._done += done
         self._seconds += time.perf_counter() - began
 
-    def _loaded(self) -> tuple[KeptRuntime, PictureWorker]:
-        """The network, loaded when the first picture needs it."""
-        if self._network is None:
-            from likeness.batch.kept import KeptProjections, KeptRuntime
-            from likeness.batch.work import PictureWorker
-            from likeness.checkpoints.catalog import DEFAULT_MODEL
-            from likeness.checkpoints.store import Store
-            from likeness.runtimes.load import load_runtime
+    def _loaded(self) -> Executor:
+        """Who does the work; the network is loaded when the first picture needs it."""
+        if self._executor is None:
+            from likeness.batch.executors import LocalExecutor, NetworkPlan
 
-            options, settings = self._options, self._options.settings
-            model = settings.model or DEFAULT_MODEL
-            loaded = load_runtime(
-                Store(),
-                model,
-                device=cast('Literal["auto", "cpu", "cuda"]', settings.device or "auto"),
-                precision=cast('Literal["auto", "f32", "bf16"]', settings.precision or "auto"),
-                threads=settings.threads,
+            options = self._options
+            network = NetworkPlan(
+                settings=options.settings,
+                model=options.plan.model,
+                kept=options.journal.parent / PROJECTIONS,
+                limit=options.keep,
             )
-            config = loaded.config
-            settings.check_network(size=config.size, channel_multiplier=config.channel_multiplier, model=model)
-            kept = KeptProjections(options.journal.parent / PROJECTIONS, limit=options.keep)
-            runtime = KeptRuntime(loaded, model=options.plan.model, kept=kept)
-            self._network = runtime, PictureWorker(runtime, self._output, thumbnails=options.thumbnails)
-        return self._network
+            if options.ray:
+                from likeness.batch.ray_ import picture_executor
+
+                self._executor = picture_executor(
+                    network,
+                    self._output,
+                    address=options.address,
+                    workers=options.workers,
+                    shared=options.shared,
+                    thumbnails=options.thumbnails,
+                )
+            else:
+                self._executor = LocalExecutor(
+                    network, self._output, workers=options.workers or 2, thumbnails=options.thumbnails
+                )
+        return self._executor
 
     def _tell(self, done: Done, count: str) -> None:
         item, result, console = done.item, done.result, self._console
@@ -263,7 +270,7 @@ class _Run:
         """Write it; whether that could be done: the pictures are done by now, and must not be lost in an exception."""
         from likeness.batch.summary import RunFigures, write_summary
 
-        asked, kept = (0, 0) if self._network is None else self._network[0].counts
+        asked, kept = (0, 0) if self._executor is None else self._executor.counts
         run = RunFigures(
             model=self._options.plan.model,
             seconds=self._seconds,
@@ -271,7 +278,7 @@ class _Run:
             asked=asked,
             kept=kept,
             interrupted=self._stop.is_set() and self._options.watch is None,
-            notes=() if self._network is None else self._network[1].notes,
+            notes=() if self._executor is None else self._executor.notes,
         )
         try:
             *_, page = write_summary(journal, self._output, run)
@@ -341,7 +348,9 @@ def _options(flags: argparse.Namespace) -> _Options:
         )
     if not is_url(output) and any(not is_url(text) and _same(text, output) for text in flags.inputs):
         raise ConfigError(f"{output} is input and output; name another folder for the results")
-    if flags.workers < 1:
+    if flags.executor != "ray" and (flags.address is not None or flags.shared):
+        raise ConfigError("--address and --shared are for --executor ray")
+    if flags.workers is not None and flags.workers < 1:
         raise ConfigError(f"--workers must be at least 1, not {flags.workers}")
     if flags.watch is not None and not flags.watch > 0:
         raise ConfigError(f"--watch must be over 0 seconds, not {flags.watch:g}")
@@ -364,6 +373,9 @@ def _options(flags: argparse.Namespace) -> _Options:
         plan=plan,
         settings=settings,
         workers=flags.workers,
+        ray=flags.executor == "ray",
+        address=flags.address,
+        shared=flags.shared,
         keep=flags.keep_projections,
         watch=flags.watch,
         retry_failed=flags.retry_failed,
@@ -417,7 +429,25 @@ def _parser() -> Parser:
         metavar="SECONDS",
         help="go on: look at the inputs every so many seconds (2), and take files that have settled, until Ctrl-C",
     )
-    group.add_argument("--workers", type=int, default=2, metavar="N", help="pictures at a time (2)")
+    group.add_argument(
+        "--workers", type=int, metavar="N", help="pictures at a time (2; with Ray, as many as there are processors)"
+    )
+    group.add_argument(
+        "--executor",
+        choices=("local", "ray"),
+        default="local",
+        help="who does the work: this process, or Ray's workers on one machine or many (docs/scale.md)",
+    )
+    group.add_argument(
+        "--address",
+        metavar="ADDRESS",
+        help='Ray cluster to join, "auto" or host:port; without it Ray is started on this machine',
+    )
+    group.add_argument(
+        "--shared",
+        action="store_true",
+        help="paths are the same on every node of the cluster, so that workers open them; URLs always are",
+    )
     group.add_argument(
         "--journal", type=Path, metavar="FILE", help="the journal, on this machine's disk (OUT/journal.sqlite)"
     )

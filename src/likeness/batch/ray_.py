@@ -1,0 +1,379 @@
+"""The same batch on a Ray cluster: a network per worker, pictures handed out one by one.
+
+The journal stays with the driver, which alone reads and writes it: a worker is sent an item and sends back its result, so
+that a worker that dies, or whose machine does, takes nothing with it but the attempt. What it was at goes back into the
+queue, and another worker is started as soon as the cluster has room.
+
+Who opens files: URLs are opened by the workers. Paths are opened by the driver and their bytes travel, unless they are the
+same on every node.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections import deque
+from collections.abc import Generator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from likeness.batch.executors import NetworkPlan
+from likeness.batch.journal import Item, Journal
+from likeness.batch.places import Place, is_url
+from likeness.batch.ray_cluster import Cluster
+from likeness.batch.ray_worker import Answer, Begin, Worker, Workplace
+from likeness.batch.runner import Done, settle
+from likeness.batch.work import Handed, Result, deliver, read_source, unread
+from likeness.checkpoints.download import sha256_of
+from likeness.errors import BatchError, ImageError, ImageWriteError, LikenessError
+
+__all__ = ["RayExecutor", "picture_executor"]
+
+_log = logging.getLogger(__name__)
+
+_AHEAD = 2
+"""Items that a worker holds: the one it is at, and one whose bytes travel meanwhile."""
+
+_TICK = 0.5
+"""Seconds after which a driver that waits looks whether it is to stop."""
+
+_PATIENCE = 900.0
+"""Seconds after which a worker that is still at the same picture is taken for hung, and killed."""
+
+_FALSE_STARTS = 5
+"""So many workers in a row that die before they are ready are no accident."""
+
+_ROOM_SAID = 60.0
+"""Seconds between warnings that no worker could be started."""
+
+
+@dataclass(eq=False, kw_only=True)
+class _Slot:
+    """A worker and what it was sent, oldest first; ``starting`` until it is ready."""
+
+    actor: Any
+    starting: Any
+    node: str = ""
+    sent: deque[tuple[Any, Item]] = field(default_factory=deque[tuple[Any, Item]])
+    since: float = 0.0
+
+
+class RayExecutor:
+    """An `Executor` of Ray actors; for one thread.
+
+    Args:
+        cluster: whose workers they are; closed with the executor.
+        begin: what each worker does first.
+        weights: the network's file, which is sent to every worker; None sends none.
+        output: where the driver writes the results; None if the workers do.
+        hand: whether the driver reads sources that are paths, and sends their bytes.
+        workers: how many, as far as the cluster has room.
+        processors, devices: CPUs and GPUs of each worker.
+        patience: seconds after which a worker that is at the same picture is killed.
+    """
+
+    def __init__(
+        self,
+        cluster: Cluster,
+        begin: Begin,
+        *,
+        weights: Path | None = None,
+        output: Place | None = None,
+        hand: bool = False,
+        workers: int,
+        processors: int = 1,
+        devices: int = 0,
+        patience: float = _PATIENCE,
+    ) -> None:
+        self._cluster = cluster
+        self._ray = cluster.ray
+        self._begin = self._ray.put(begin)
+        self._weights = None if weights is None else self._ray.put(weights.read_bytes())
+        self._output = output
+        self._hand = hand
+        self._workers = workers
+        self._patience = patience
+        self._class = self._ray.remote(num_cpus=processors, num_gpus=devices, max_restarts=0)(Worker)
+        self._slots: list[_Slot] = []
+        self._false_starts = 0
+        self._asked = self._found = 0
+        self._notes: set[str] = set()
+        self._closed = False
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        return self._asked, self._found
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        return tuple(sorted(self._notes))
+
+    def run(
+        self, journal: Journal, *, group: str | None = None, stop: threading.Event | None = None
+    ) -> Generator[Done]:
+        """Work until the queue is empty; results come as they are done.
+
+        Each result stands in the journal before it is yielded. Setting ``stop`` begins no more pictures and finishes those
+        that were begun; closing the generator gives everything back at once.
+
+        Raises:
+            BatchError: if workers cannot begin.
+        """
+        counts = journal.counts(group=group)
+        wanted = min(self._workers, counts["queued"] + counts["running"])
+        renewed = warned = time.monotonic()
+        stopping = False
+        try:
+            while wanted:
+                if stop is not None and stop.is_set():
+                    if not stopping:
+                        stopping = True
+                        self._take_back()
+                    waiting = False
+                else:
+                    while len(self._slots) < wanted:
+                        self._slots.append(self._start())
+                    waiting = yield from self._hand_out(journal, group)
+                if not waiting and not any(slot.sent for slot in self._slots):
+                    return
+                yield from self._collect(journal)
+                now = time.monotonic()
+                if now - renewed > journal.lease / 3:
+                    renewed = now
+                    for _, item in (pair for slot in self._slots for pair in slot.sent):
+                        journal.renew(item)
+                if all(slot.starting is not None for slot in self._slots):
+                    if now - warned > _ROOM_SAID:
+                        warned = now
+                        _log.warning("no worker is ready yet: the cluster has no room for one, or is slow to load it")
+                else:
+                    warned = now
+        finally:
+            self._drop(journal, [slot for slot in self._slots if slot.sent])
+
+    def close(self) -> None:
+        """End the workers, and leave the cluster."""
+        if self._closed:
+            return
+        self._closed = True
+        for slot in self._slots:
+            self._ray.kill(slot.actor)
+        self._slots.clear()
+        self._cluster.close()
+
+    def _start(self) -> _Slot:
+        actor = self._class.remote()
+        return _Slot(actor=actor, starting=actor.begin.remote(self._begin, self._weights))
+
+    def _hand_out(self, journal: Journal, group: str | None) -> Generator[Done, None, bool]:
+        """Send items to whoever has room, one to each before a second one to any; whether more may wait in the queue."""
+        for room in range(1, _AHEAD + 1):
+            for slot in self._slots:
+                while slot.starting is None and len(slot.sent) < room:
+                    item = journal.claim(group=group)
+                    if item is None:
+                        return False
+                    handed: Handed | None = None
+                    if self._hand and not is_url(item.source):
+                        try:
+                            handed = read_source(item)
+                        except ImageError as error:
+                            yield _done(journal, item, unread(error))
+                            continue
+                    if not slot.sent:
+                        slot.since = time.monotonic()
+                    slot.sent.append((slot.actor.work.remote(item, handed), item))
+        return True
+
+    def _collect(self, journal: Journal) -> Generator[Done]:
+        """Wait a moment, and take what is done."""
+        pending: dict[Any, _Slot] = {}
+        for slot in self._slots:
+            if slot.starting is not None:
+                pending[slot.starting] = slot
+            elif slot.sent:
+                # A worker does what it was sent in order, so its first answer is the first to come.
+                pending[slot.sent[0][0]] = slot
+        if not pending:
+            time.sleep(_TICK)
+            return
+        ready, _ = self._ray.wait(list(pending), num_returns=1, timeout=_TICK)
+        if ready:
+            ready, _ = self._ray.wait(list(pending), num_returns=len(pending), timeout=0)
+        for reference in ready:
+            slot = pending[reference]
+            if slot.starting is not None:
+                self._welcome(journal, slot)
+            else:
+                yield from self._answer(journal, slot)
+        late = time.monotonic() - self._patience
+        for slot in [slot for slot in self._slots if slot.sent and slot.since < late]:
+            _log.warning("a worker on %s is at one picture for %.0f s and is killed", slot.node, self._patience)
+            self._lose(journal, slot)
+
+    def _welcome(self, journal: Journal, slot: _Slot) -> None:
+        """A worker that has begun, or could not."""
+        exceptions = self._ray.exceptions
+        try:
+            slot.node = self._ray.get(slot.starting)
+        except exceptions.RayTaskError as error:
+            cause = error.cause
+            if isinstance(cause, LikenessError):
+                raise cause from error
+            raise BatchError(f"a worker of the cluster cannot begin: {_first_line(cause)}") from error
+        except exceptions.RayError as error:
+            self._false_starts += 1
+            if self._false_starts >= _FALSE_STARTS:
+                raise BatchError(
+                    f"{self._false_starts} workers in a row died before they were ready; the last one: {_first_line(error)}"
+                ) from error
+            self._lose(journal, slot)
+            return
+        self._false_starts = 0
+        slot.starting = None
+
+    def _answer(self, journal: Journal, slot: _Slot) -> Generator[Done]:
+        """The first answer of a worker, or the news that none will come."""
+        exceptions = self._ray.exceptions
+        reference, item = slot.sent[0]
+        try:
+            answer: Answer = self._ray.get(reference)
+        except exceptions.RayTaskError as error:
+            # It raises nothing on purpose: a bug, or an answer that cannot travel.
+            cause = error.cause if isinstance(error.cause, Exception) else RuntimeError(str(error.cause))
+            answer = Answer(
+                result=Result(state="failed", reason=f"{item.source}: unexpected {_first_line(cause)}", bug=cause),
+                traceback=str(error),
+            )
+        except exceptions.TaskCancelledError:
+            slot.sent.popleft()
+            journal.release(item)
+            return
+        except exceptions.RayError as error:
+            _log.info("%s", error)
+            self._lose(journal, slot)
+            return
+        slot.sent.popleft()
+        slot.since = time.monotonic()
+        self._asked += answer.asked
+        self._found += answer.found
+        self._notes.update(answer.notes)
+        if answer.traceback:
+            _log.info("on %s: %s", slot.node, answer.traceback)
+        yield _done(journal, item, self._written(item, answer.result))
+
+    def _written(self, item: Item, result: Result) -> Result:
+        """The result, its file in the output."""
+        if result.data is None or result.state not in ("final", "review"):
+            return result
+        assert self._output is not None
+        try:
+            deliver(self._output, item, result.state, result.data)
+        except ImageWriteError as error:
+            return Result(state="failed", reason=str(error), retry=True)
+        return replace(result, data=None)
+
+    def _lose(self, journal: Journal, slot: _Slot) -> None:
+        """Give up a worker; the next one is started by `run`."""
+        _log.warning(
+            "a worker%s was lost%s; the rest goes on",
+            f" on {slot.node}" if slot.node else "",
+            f", {slot.sent[0][1].source} is queued again" if slot.sent else " before it was ready",
+        )
+        if slot.sent:
+            # This one may be what it died of; the others it had not begun.
+            journal.release(slot.sent.popleft()[1], counted=True)
+        self._drop(journal, [slot])
+
+    def _drop(self, journal: Journal, slots: Sequence[_Slot]) -> None:
+        """End workers, and give back what they were sent as if it had never been."""
+        for slot in slots:
+            # Whatever it was: one that is only cut off must not write any more.
+            self._ray.kill(slot.actor)
+            self._slots.remove(slot)
+            while slot.sent:
+                journal.release(slot.sent.popleft()[1])
+
+    def _take_back(self) -> None:
+        """Cancel what was sent; Ray does so with what is not begun, and the rest is answered as ever."""
+        for slot in self._slots:
+            for reference, _ in slot.sent:
+                self._ray.cancel(reference)
+
+
+def picture_executor(
+    network: NetworkPlan,
+    output: Place,
+    *,
+    address: str | None = None,
+    workers: int | None = None,
+    shared: bool = False,
+    thumbnails: bool = True,
+) -> RayExecutor:
+    """An executor that restores pictures.
+
+    Args:
+        network: its ``threads`` are each worker's processors, 1 if None; with the device "cuda" each has a GPU, too.
+        output: where results go.
+        address: see `Cluster`.
+        workers: how many; None for as many as the cluster has room for now.
+        shared: paths are the same on every node; always so where Ray is started here.
+        thumbnails: whether they are made.
+
+    Raises:
+        MissingExtraError, ConfigError: see `Cluster`.
+        BatchError: see there; also if the cluster has no room for a worker.
+        CheckpointError: if the network's file is not here.
+    """
+    settings = network.settings
+    threads = settings.threads or 1
+    file = network.file
+    cluster = Cluster(address, processors=None if workers is None else workers * threads)
+    try:
+        shared = shared or cluster.local
+        devices = 1 if settings.device == "cuda" else 0
+        room = cluster.size("CPU") // threads
+        if devices:
+            room = min(room, cluster.size("GPU"))
+        if workers is None and room < 1:
+            raise BatchError(
+                f"no node of the cluster has {threads} processors{' and a GPU' if devices else ''} at the moment; "
+                "say how many workers there will be with --workers"
+            )
+        output_is_reached = shared or output.path is None
+        begin = Workplace(
+            # Ray hides GPUs from workers that did not ask for one; this says so.
+            network=replace(
+                network,
+                settings=replace(settings, threads=threads, device="cuda" if devices else "cpu"),
+                kept=network.kept if shared else None,
+            ),
+            sha256=sha256_of(file),
+            suffix=file.suffix,
+            output=output.text if output_is_reached else None,
+            thumbnails=thumbnails,
+            folder=str(Path.cwd()) if shared else None,
+        )
+        return RayExecutor(
+            cluster,
+            begin,
+            weights=None if cluster.local else file,
+            output=None if output_is_reached else output,
+            hand=not shared,
+            workers=workers or room,
+            processors=threads,
+            devices=devices,
+        )
+    except BaseException:
+        cluster.close()
+        raise
+
+
+def _done(journal: Journal, item: Item, result: Result) -> Done:
+    return Done(item=item, result=result, counted=settle(journal, item, result))
+
+
+def _first_line(error: BaseException) -> str:
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"

@@ -1,0 +1,95 @@
+"""A connection to Ray, quiet and private: no usage statistics, no dashboard, no logs of workers on the console."""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import os
+import signal
+import threading
+import warnings
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import Any
+
+from likeness.errors import BatchError, ConfigError, MissingExtraError
+
+__all__ = ["Cluster"]
+
+_STORE = 256 * 1024**2
+"""Bytes of shared memory for Ray's objects where Ray is started here: pictures are read and written in place then."""
+
+
+class Cluster:
+    """A Ray that was started here, or one that was joined; this process is its driver until `close`.
+
+    Args:
+        address: None or "local" starts Ray on this machine and for it alone; "auto", or host:port of the head, joins the
+            cluster that this machine is a node of.
+        processors: of the Ray that is started here; None for all of the machine's.
+
+    Raises:
+        MissingExtraError: if Ray is not installed.
+        ConfigError: for an address that cannot be used.
+        BatchError: if there is no cluster, or it cannot be joined.
+    """
+
+    def __init__(self, address: str | None = None, *, processors: int | None = None) -> None:
+        self.local = address in (None, "local")
+        if address is not None and "://" in address:
+            raise ConfigError(
+                f"{address} is for Ray's client, which is not supported: run the command on a node of the cluster, with "
+                "--address auto"
+            )
+        # Read by Ray when it is imported and when it starts others.
+        os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+        with _signals_kept():
+            try:
+                self.ray: Any = importlib.import_module("ray")
+            except ImportError as error:
+                raise MissingExtraError('the executor "ray" needs Ray: pip install "likeness[ray]"') from error
+            self._joined_before = bool(self.ray.is_initialized())
+            if not self._joined_before:
+                self._connect(address or "local", processors)
+
+    def _connect(self, address: str, processors: int | None) -> None:
+        own: dict[str, Any] = {}
+        if self.local:
+            own = {"num_cpus": processors, "object_store_memory": _STORE, "_node_ip_address": "127.0.0.1"}
+        try:
+            with warnings.catch_warnings():
+                # Ray's own, on what later versions of it will do.
+                warnings.simplefilter("ignore", FutureWarning)
+                self.ray.init(
+                    address=address, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR, **own
+                )
+        except (ConnectionError, RuntimeError, ValueError, OSError) as error:
+            reason = str(error).strip().partition("\n")[0]
+            what = "Ray cannot be started here" if self.local else f"the Ray cluster {address} cannot be joined"
+            raise BatchError(
+                f"{what} ({reason}); check the address, and that this machine is one of its nodes"
+            ) from error
+
+    def size(self, resource: str) -> int:
+        """How much of a resource ("CPU", "GPU") all nodes have together at the moment."""
+        return int(self.ray.cluster_resources().get(resource, 0))
+
+    def close(self) -> None:
+        """Leave the cluster; a Ray that was started here ends. May be called twice."""
+        if not self._joined_before and self.ray.is_initialized():
+            with _signals_kept():
+                self.ray.shutdown()
+
+
+@contextmanager
+def _signals_kept() -> Generator[None]:
+    """Ray takes SIGTERM for itself, and would end the process with the work half done."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
