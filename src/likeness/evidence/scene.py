@@ -114,13 +114,14 @@ class Scene:
         Blur moves a mesh and fills the fold of a lid, and a restoration takes blur away: shapes are compared at equal
         softness, so that what blur does is done to both. The sigma is found by bisection on the gradient's power.
         """
-        goal = [_gradient_power(self, light) for light in self.lumas]
+        where, inside = self._features
+        lights = [light[where] for light in self.lumas]
+        goal = [_gradient_power(light, inside) for light in lights]
         softer = int(goal[1] < goal[0])
-        sharper = self.lumas[1 - softer]
-        low, high = 0.0, 8.0
+        low, high = 0.0, _MOST
         for _ in range(7):
             middle = (low + high) / 2
-            if _gradient_power(self, gaussian_blur(sharper, middle)) > goal[softer]:
+            if _gradient_power(lights[1 - softer], inside, blur=middle) > goal[softer]:
                 low = middle
             else:
                 high = middle
@@ -130,16 +131,33 @@ class Scene:
         pictures[1 - softer] = gaussian_blur(pictures[1 - softer], float(np.hypot(sigma, _REST)))
         return pictures[0], pictures[1]
 
+    @cached_property
+    def _features(self) -> tuple[tuple[slice, slice], _Map]:
+        """The part of the crop that holds eyes, brows, nose and lips with their surroundings, and where in it they are."""
+        masks = self.masks
+        inside = masks["eye"] + masks["nose"] + masks["lip"] + masks["brow"]
+        left, top, width, height = cv2.boundingRect((inside > 0).astype(np.uint8))
+        margin = round(3 * _MOST)
+        where = (
+            slice(max(top - margin, 0), max(top + height + margin, 2)),
+            slice(max(left - margin, 0), max(left + width + margin, 2)),
+        )
+        return where, inside[where]
+
 
 _REST = 1.0
 """Blur that both pictures get when shapes are compared, px: it takes noise down, which moves a mesh as well."""
 
 
-def _gradient_power(scene: Scene, light: _Map) -> float:
-    """Power of the gradient on the face at a scale of 1.5 px, at which noise counts little beside lids, lips and nose."""
-    smooth = gaussian_blur(light, 1.5)
+_MOST = 8.0
+"""The most that the sharper one is blurred, sigma in px."""
+
+
+def _gradient_power(light: _Map, inside: _Map, *, blur: float = 0.0) -> float:
+    """Power of the gradient on the face at a scale of 1.5 px, at which noise counts little beside lids, lips and nose;
+    ``blur`` is that of the picture."""
+    smooth = gaussian_blur(light, float(np.hypot(1.5, blur)))
     across, down = cv2.Sobel(smooth, cv2.CV_32F, 1, 0), cv2.Sobel(smooth, cv2.CV_32F, 0, 1)
-    inside = scene.masks["eye"] + scene.masks["nose"] + scene.masks["lip"] + scene.masks["brow"]
     return float(((across**2 + down**2) * inside).sum() / max(float(inside.sum()), 1.0))
 
 
@@ -205,7 +223,7 @@ def make_scene(before: Image, after: Image, face: Face) -> Scene:
         points=points.astype(np.float32),
         measured=face.landmarks.source == "mesh",
         masks=region_masks(points.astype(np.float32), SIDE),
-        valid=valid_mask(alignment) * valid_mask(later),
+        valid=valid_mask(alignment) if scale == 1 else valid_mask(alignment) * valid_mask(later),
         native_side=alignment.native_side,
     )
 

@@ -32,6 +32,9 @@ _ASIDE = 11
 _ALONG = 12.0
 """Sigma of the average along the contour, px."""
 
+_EVERY = 2
+"""Of the points of a contour each so manieth is measured: they are averaged over `_ALONG` anyway."""
+
 _LONGEST = 4 * SIDE
 """A line that is longer is no border but the coast of noise that came or went, px."""
 
@@ -66,13 +69,16 @@ def seam(scene: Scene, *, own: bool = False) -> Seam | None:
     change = scene.after - scene.before
     # A seam of colour alone is seen as well: the channel that changes most at each place would favour noise, so all count.
     best: tuple[float, _Values] | None = None
+    reach = _FAR + _ASIDE + _LOOSE
+    solid = cv2.erode(scene.valid, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0.5
+    solid[:reach] = solid[-reach - 1 :] = solid[:, :reach] = solid[:, -reach - 1 :] = False
     for contour in _contours(scene, change, own=own):
-        heights = _heights(change, contour, scene)
+        heights = _heights(change, contour, solid)
         if heights is None:
             continue
         height = float(np.nanquantile(heights, _WORST))
         if best is None or height > best[0]:
-            best = (height, contour[int(np.nanargmax(heights))])
+            best = (height, contour[_EVERY * int(np.nanargmax(heights))])
     if best is None:
         return None
     return Seam(step=best[0] * 255.0, box=box_around(best[1][None], margin=48.0, least=96.0))
@@ -96,47 +102,52 @@ def _contours(scene: Scene, change: NDArray[np.float32], *, own: bool) -> list[_
     return found
 
 
-def _heights(change: NDArray[np.float32], line: _Values, scene: Scene) -> _Values | None:
-    """The step at each point of a contour; NaN near the border of the crop. None if it lies there altogether."""
+def _heights(change: NDArray[np.float32], line: _Values, solid: NDArray[np.bool_]) -> _Map | None:
+    """The step at every second point of a contour; NaN where its surroundings are not ``solid``, all of them pixels of the
+    picture. None if that is so almost everywhere."""
     smooth = np.stack([_around(line[:, i], 3.0) for i in range(2)], axis=1)
     along = np.roll(smooth, -2, axis=0) - np.roll(smooth, 2, axis=0)
     along /= np.maximum(np.hypot(*along.T), 1e-9)[:, None]
     normal = np.stack([-along[:, 1], along[:, 0]], axis=1)
+    line, smooth, normal = (values[::_EVERY] for values in (line, smooth, normal))
     x, y = np.round(smooth).astype(int).clip(0, SIDE - 1).T
-    reach = _FAR + _ASIDE + _LOOSE
-    solid = cv2.erode(scene.valid, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8))
-    room = (smooth > reach).all(axis=1) & (smooth < SIDE - 1 - reach).all(axis=1) & (solid[y, x] > 0.5)
-    if int(room.sum()) < 100:
+    room = solid[y, x]
+    if int(room.sum()) < 100 // _EVERY:
         return None
+    reach = _FAR + _ASIDE + _LOOSE
     offsets = np.arange(-reach, reach + 1)
-    at = line[:, None, :] + normal[:, None, :] * offsets[None, :, None]
-    u, v = (np.ascontiguousarray(at[:, :, i], dtype=np.float32) for i in range(2))
-    profile = np.asarray(cv2.remap(change, u, v, cv2.INTER_LINEAR), dtype=np.float64)
+    u, v = ((line[:, i, None] + normal[:, i, None] * offsets).astype(np.float32) for i in range(2))
+    profile = np.asarray(cv2.remap(change, u, v, cv2.INTER_LINEAR))
     flat = profile.reshape(len(line), -1)
-    mean = np.asarray(cv2.sepFilter2D(np.vstack([flat[-48:], flat, flat[:48]]), -1, np.ones(1), _gaussian(_ALONG)))
-    mean = mean[48:-48].reshape(profile.shape)
+    kernel = _gaussian(_ALONG / _EVERY)
+    ends = len(kernel)
+    mean = np.asarray(cv2.sepFilter2D(np.vstack([flat[-ends:], flat, flat[:ends]]), -1, np.ones(1), kernel))
+    mean = mean[ends:-ends].reshape(profile.shape)
     # Prefix sums give the means on either side of every offset.
-    total = np.concatenate([np.zeros((len(line), 1, 3)), np.cumsum(mean, axis=1)], axis=1)
-    m = np.arange(_FAR, len(offsets) - _FAR)
+    total = np.zeros((len(line), len(offsets) + 1, 3), np.float32)
+    np.cumsum(mean, axis=1, out=total[:, 1:])
+    middles = len(offsets) - 2 * _FAR
 
-    def over(first: int, last: int) -> _Values:
+    def over(first: int, last: int) -> _Map:
         """Mean over offsets ``first`` to ``last`` from each of the middles."""
-        return (total[:, m + last + 1] - total[:, m + first]) / (last - first + 1)
+        low, high = _FAR + first, _FAR + last + 1
+        return (total[:, high : high + middles] - total[:, low : low + middles]) / np.float32(last - first + 1)
 
     near = over(1, _NEAR) - over(-_NEAR, -1)
     far = over(_NEAR + 1, _FAR) - over(-_FAR, -_NEAR - 1)
     # A slope grows with the distance: what it adds to the nearer step is taken away. An edge that became sharper changes
     # one way here and the other way beside it; a seam goes on.
-    slope = np.abs(far - near) * (_NEAR + 1) / _FAR
-    height = np.where(np.sign(near) == np.sign(far), np.minimum(np.abs(near), np.abs(far)) - slope, 0.0).max(axis=2)
+    slope = np.abs(far - near) * np.float32((_NEAR + 1) / _FAR)
+    step = np.where(near * far > 0, np.minimum(np.abs(near), np.abs(far)) - slope, np.float32(0))
+    height = np.maximum(np.maximum(step[..., 0], step[..., 1]), step[..., 2])
     middle = height.shape[1] // 2
 
-    def highest(centre: int) -> _Values:
+    def highest(centre: int) -> _Map:
         return height[:, centre - _LOOSE : centre + _LOOSE + 1].max(axis=1)
 
     # Texture that came or went makes steps everywhere: only what rises above the places beside the contour is a seam.
     beside = np.maximum(highest(middle - _ASIDE), highest(middle + _ASIDE))
-    return np.where(room, np.maximum(highest(middle) - beside, 0.0), np.nan)
+    return np.where(room, np.maximum(highest(middle) - beside, 0), np.float32(np.nan))
 
 
 def _around(values: _Values, sigma: float) -> _Values:

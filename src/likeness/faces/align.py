@@ -88,10 +88,13 @@ def valid_mask(alignment: Alignment) -> NDArray[np.float32]:
     """S x S: 1 where the crop holds pixels of the picture, 0 where it was mirrored."""
     side = alignment.crop_size
     inverse = alignment.inverse
+    size = alignment.picture_size
+    corners = np.array([[0, 0], [side - 1, 0], [0, side - 1], [side - 1, side - 1]]) @ inverse[:, :2].T + inverse[:, 2]
+    if (corners >= -0.5).all() and (corners <= (size.width - 0.5, size.height - 0.5)).all():
+        return np.ones((side, side), np.float32)
     down, across = np.mgrid[0:side, 0:side].astype(np.float32)
     x = inverse[0, 0] * across + inverse[0, 1] * down + inverse[0, 2]
     y = inverse[1, 0] * across + inverse[1, 1] * down + inverse[1, 2]
-    size = alignment.picture_size
     inside = np.minimum.reduce([x + 0.5, y + 0.5, size.width - 0.5 - x, size.height - 0.5 - y])
     return np.asarray(inside >= 0, dtype=np.float32)
 
