@@ -62,7 +62,7 @@ def test_the_report_says_what_was_done() -> None:
 
 def test_folders_tell_what_they_could_not_match(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["proof", "in", "out", "-o", "proofs", "--sheet-only", "--format", "png"]) == 0
-    assert sorted(path.name for path in Path("proofs").iterdir()) == ["proof_ada.png"]
+    assert sorted(path.name for path in Path("proofs").iterdir()) == ["proof_ada.png"], "one proof needs no index"
     shutil.copy(SAMPLE, "in/lonely.jpg")
     shutil.copy(SAMPLE, "out/stray.jpg")
     assert main(["proof", "in", "out", "-o", "proofs", "--page-only"]) == 1
@@ -83,7 +83,69 @@ def test_one_bad_pair_does_not_stop_the_rest(capsys: pytest.CaptureFixture[str])
     assert "out/bad.jpg" in err
     assert "in/odd.jpg: before is 581x726 and after 100x300" in err
     assert "1 of 3 proofs written" in err
-    assert [path.name for path in Path("proofs").iterdir()] == ["proof_ada.html"]
+    assert sorted(path.name for path in Path("proofs").iterdir()) == ["index.html", "proof_ada.html"]
+    assert Path("proofs/index.html").read_text(encoding="utf-8").count("class='card'") == 1
+
+
+@pytest.fixture(scope="module")
+def day(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path, astronaut_file: Path) -> Path:
+    """`in/` with two pictures of one name but for the suffix, and one too small; `list.csv`; and their batch in `out/`."""
+    home = tmp_path_factory.mktemp("day")
+    (home / "in").mkdir()
+    shutil.copy(astronaut_file, home / "in" / "ann.jpg")
+    image = read_image(astronaut_file)
+    write_image(image, home / "in" / "ann.png")
+    write_image(image.with_pixels(np.ascontiguousarray(image.pixels[:90, :90])), home / "in" / "tiny.png")
+    (home / "list.csv").write_text("file,client,language\nin/ann.jpg,Ann,zh\nin/ann.png,Ann,\nin/tiny.png,Bo,\n")
+    arguments = [
+        str(home / "in"),
+        str(home / "out"),
+        "--model",
+        str(tiny_model),
+        "--preset",
+        "natural",
+        "--threads",
+        "1",
+    ]
+    assert main(["batch", *arguments]) == 3
+    return home
+
+
+def test_a_batch_is_understood_without_flags(
+    day: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(day)
+    assert main(["proof", "in", "out", "--page-only"]) == 0
+    err = capsys.readouterr().err
+    assert "2 of 2 proofs written" in err
+    assert "no proof of 1 left alone; out/summary.html says why" in err
+    assert "all proofs on one page: out/proofs/index.html" in err
+    page = Path("out/proofs/proof_ann.jpg.html").read_text(encoding="utf-8")
+    assert "Restored with the preset &quot;natural&quot; at 100% strength, 1 face." in page
+    assert "proportions within" in page
+    index = Path("out/proofs/index.html").read_text(encoding="utf-8")
+    assert index.count("data:image/jpeg;base64,") == 4
+    assert "href='proof_ann.png.html'" in index
+    # The list, the summary and the journal lead to the same.
+    said = ("--caption-kept", "kept")
+    for arguments in (
+        (str(day / "list.csv"), "out"),
+        ("in/ann.jpg", "out/final/ann.jpg", "--report", "out/summary.json"),
+        ("in/ann.jpg", "out/final/ann.jpg", "--report", "out"),
+    ):
+        assert main(["proof", *arguments, "-o", "again/", "--page-only", "--max-faces", "0", *said]) == 0
+        name = "proof_ann.jpg.html" if arguments[1] == "out" else "proof_ann.html"
+        assert "the preset &quot;natural&quot;" in Path("again", name).read_text(encoding="utf-8")
+
+
+def test_an_index_replaces_no_page_of_another(day: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = Path("proofs")
+    folder.mkdir()
+    (folder / "index.html").write_text("<title>Our studio</title>")
+    call = ["proof", str(day / "in"), str(day / "out"), "-o", "proofs", "--page-only", "--max-faces", "0"]
+    assert main([*call, "--caption-kept", ""]) == 0
+    assert "proofs/index.html is a page of your own, and stays" in capsys.readouterr().err
+    assert (folder / "index.html").read_text() == "<title>Our studio</title>"
 
 
 def test_characters_that_no_font_has_are_refused_before_any_work(

@@ -1,15 +1,12 @@
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from likeness.errors import ConfigError
 from likeness.imaging.image import Image
-from likeness.studio.captions import WORDS, done_line, kept_line, read_report, record_of, untouched
+from likeness.studio.captions import WORDS, done_line, kept_line, untouched
 
 FIGURES: list[dict[str, Any]] = [
     {"name": "identity", "before": None, "after": 0.1254},
@@ -35,6 +32,8 @@ def test_what_was_done() -> None:
     assert done_line("zh", RECORD, 9) == "采用“自然”预设修复，强度 80%，2 张面孔，保留胶片颗粒，并修补整幅画面。"
     plain = {**RECORD, "controls": {}, "repairs": None, "faces": RECORD["faces"][:1]}
     assert done_line("en", plain, 9) == 'Restored with the preset "natural" at 100% strength, 1 face.'
+    assert done_line("en", {**plain, "preset": ""}, 9) == "Restored with settings of its own at 100% strength, 1 face."
+    assert done_line("zh", {**plain, "preset": ""}, 9) == "采用自定义设置修复，强度 100%，1 张面孔。"
     assert done_line("en", None, 1) == "Portrait restoration: 1 face."
     assert done_line("zh", None, 3) == "人像修复：3 张面孔。"
 
@@ -68,32 +67,3 @@ def test_the_untouched_share() -> None:
     after[3:5] += 1 / 255
     assert untouched(Image(pixels=before), Image(pixels=after)) == pytest.approx(0.7)
     assert untouched(Image(pixels=before), Image(pixels=after[:5])) is None
-
-
-def test_the_record_of_a_picture(tmp_path: Path) -> None:
-    path = tmp_path / "report.json"
-    pictures = [
-        {"input": "in/a.jpg", "output": "out/a.jpg", "faces": []},
-        {"input": "in/b.jpg", "output": None, "faces": []},
-    ]
-    path.write_text(json.dumps({"preset": "natural", "controls": {"strength": 1.0}, "pictures": pictures}))
-    report = read_report(path)
-    found = record_of(report, Path("in/a.jpg"), Path("out/a.jpg"))
-    assert found is not None
-    assert found["preset"] == "natural"
-    # The results were moved since: input and name say which it is.
-    assert record_of(report, Path("in/a.jpg"), Path("elsewhere/a.jpg")) is not None
-    assert record_of(report, Path("other/a.jpg"), Path("elsewhere/a.jpg")) is None
-    assert record_of(report, Path("in/b.jpg"), Path("out/b.jpg")) is None
-
-
-def test_what_is_no_report_is_a_sentence(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot be read"):
-        read_report(tmp_path / "missing.json")
-    path = tmp_path / "x.json"
-    path.write_text("{")
-    with pytest.raises(ConfigError, match="is no report"):
-        read_report(path)
-    path.write_text('{"pictures": 3}')
-    with pytest.raises(ConfigError, match="it has no pictures"):
-        read_report(path)

@@ -30,7 +30,10 @@ from likeness.batch.journal_file import JournalFile
 from likeness.batch.owners import Owner, dead_owners, living_owners
 from likeness.errors import BatchError
 
-__all__ = ["STATES", "Finished", "Item", "Journal", "PutCount", "State", "Task", "Thumbnails"]
+__all__ = ["JOURNAL", "STATES", "Finished", "Item", "Journal", "PutCount", "State", "Task", "Thumbnails"]
+
+JOURNAL = "journal.sqlite"
+"""What ``likeness batch`` calls it in the folder of its results."""
 
 State: TypeAlias = Literal["queued", "running", "final", "review", "skipped", "failed"]
 """queued, running; and the ends: final (delivered), review (restored, but doubtful), skipped (left alone on purpose:
@@ -56,7 +59,7 @@ class Task:
     Attributes:
         target: name of the result inside the output, with "/" between folders; one of each name per group.
         source: where the picture is: a path or an fsspec URL.
-        content: digest of the file's bytes (`likeness.batch.content.digest`).
+        content: digest of the file's bytes (`likeness.batch.places.digest`).
         model: the network's name with a digest of its weights.
         options: everything else that the result depends on, ready for JSON: controls, repairs, selection, quality, ...
         group: what belongs together, such as one job of a server; "" on the command line.

@@ -189,7 +189,8 @@ def redo(journal: Journal, output: Place, *, failed: bool = False, missing: bool
     if missing:
         there = {name for folder in (FINAL, REVIEW) for name in _listed(output, folder)}
         for item in list(journal.items(group=group, states=[FINAL, REVIEW])):
-            if item.outcome.get("output") not in there:
+            # Somebody who looked at it may have moved it from one folder to the other.
+            if not {f"{folder}/{item.target}" for folder in (FINAL, REVIEW)} & there:
                 count += journal.requeue(item)
     return count
 

@@ -9,11 +9,9 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any, Literal
-
-import numpy as np
 
 from likeness.batch.guard import Guard, GuardLimits, Verdict
 from likeness.batch.journal import Item, Thumbnails
@@ -28,9 +26,10 @@ from likeness.faces.findings import Finding
 from likeness.faces.preflight import preflight, unreadable
 from likeness.imaging.encode import encode_image, find_format
 from likeness.imaging.files import read_image
-from likeness.imaging.filters import resize
 from likeness.imaging.image import Image, Size
+from likeness.imaging.thumbnail import thumbnail
 from likeness.restore.clock import Clock
+from likeness.restore.controls import Controls
 from likeness.restore.outcome import Restoration
 from likeness.restore.pipeline import Restorer
 from likeness.restore.repair import damage_of
@@ -38,16 +37,13 @@ from likeness.restore.report import face_record
 from likeness.restore.selection import Selection
 from likeness.runtimes.base import Runtime
 
-__all__ = ["FINAL", "REVIEW", "Handed", "PictureWorker", "Result", "deliver", "read_source", "thumbnail", "unread"]
+__all__ = ["FINAL", "REVIEW", "Handed", "PictureWorker", "Result", "deliver", "read_source", "unread"]
 
 FINAL, REVIEW = "final", "review"
 """Folders of the output."""
 
 _LARGE = 24_000_000
 """Pixels from which a picture is worked on alone, as far as other such pictures go: 100 megapixels take gigabytes."""
-
-_THUMBNAIL = 256
-"""Longer side of the summary's thumbnails, px."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -221,7 +217,8 @@ class PictureWorker:
         clock: Clock,
     ) -> Result:
         options = treatment.options
-        base["fixes"] = list(treatment.done)
+        base["fixes"] = treatment.done
+        base["controls"] = options.controls
         try:
             selection = _without(options.selection, treatment.leave, faces, image.size)
             if selection is None:
@@ -307,6 +304,7 @@ def _outcome(
     width: int | None = None,
     height: int | None = None,
     fixes: Sequence[str] = (),
+    controls: Controls | None = None,
     milliseconds: dict[str, float] | None = None,
     output: str | None = None,
     written: int | None = None,
@@ -323,6 +321,8 @@ def _outcome(
         "height": height,
         "findings": [finding.to_dict() for finding in findings],
         "fixes": list(fixes),
+        "preset": controls.preset_name if controls else "",
+        "controls": asdict(controls) if controls else None,
         "faces": list(faces),
         "repairs": repairs,
         "guard": None
@@ -352,15 +352,6 @@ def _without(selection: Selection, leave: frozenset[int], faces: Sequence[Face],
     wanted = [index for index, refusal in enumerate(selection.refusals(faces, size)) if refusal is None]
     rest = tuple(index for index in wanted if index not in leave)
     return replace(selection, which=rest) if rest else None
-
-
-def thumbnail(image: Image) -> bytes:
-    """A small JPEG, 256 px at most."""
-    size = image.size
-    scale = min(1.0, _THUMBNAIL / max(size.width, size.height))
-    small = Size(max(1, round(size.width * scale)), max(1, round(size.height * scale)))
-    pixels = resize(image.pixels, small, "area") if scale < 1 else image.pixels
-    return encode_image(Image(pixels=np.clip(pixels, 0.0, 1.0)), "JPEG", quality=78)
 
 
 def _named(item: Item, sentence: str) -> str:

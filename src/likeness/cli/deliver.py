@@ -24,7 +24,8 @@ __all__ = ["deliver"]
 _DESCRIPTION = """\
 Write web and print versions of finished pictures; both if neither --web nor --print is given.
 
-IN is a picture, a folder (with its subfolders) or a quoted pattern. The versions go to OUT/web and OUT/print under the
+IN is a picture, a folder (with its subfolders), a quoted pattern, or the output of likeness batch, of which the folder
+final is taken: what waits in review is not delivered. The versions go to OUT/web and OUT/print under the
 names of their pictures; with a single picture and one of --web and --print, OUT may also be a file."""
 
 _EPILOG = """\
@@ -220,14 +221,18 @@ def _profile(name: str) -> bytes | None:
 def _plan(source: str, output: str, web: WebOptions | None, paper: PrintOptions | None) -> tuple[_Job, ...]:
     """Which pictures become which files, checked before any work."""
     from likeness.cli.plan import Targets, plan
+    from likeness.studio.pairs import results_folder
 
     target = Path(output).expanduser()
     if source == "-" or output == "-":
         raise ConfigError("deliver reads and writes files; name a picture or a folder, and a folder for the versions")
     if target.suffix and not target.is_dir() and not output.endswith("/"):
         return (_single(source, target, web, paper),)
-    if Path(source).expanduser().is_dir() and target.exists() and target.samefile(Path(source).expanduser()):
-        raise ConfigError(f"{output} is the folder of the pictures; name another one, or its results become inputs")
+    folder = Path(source).expanduser()
+    if folder.is_dir():
+        if target.exists() and target.samefile(folder):
+            raise ConfigError(f"{output} is the folder of the pictures; name another one, or its results become inputs")
+        source = str(results_folder(folder))
     found = plan([source], Targets(output=f"{target}/"))
     jobs: list[_Job] = []
     for item in found:

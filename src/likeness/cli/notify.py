@@ -91,7 +91,8 @@ def notify(argv: Sequence[str], console: Console) -> int:
 
 def _read(flags: Namespace) -> tuple[Refused, Path]:
     """What was refused, and where the ledger lies."""
-    from likeness.cli.refused import JOURNAL, refused_by_batch, refused_by_check
+    from likeness.batch.journal import JOURNAL
+    from likeness.cli.refused import refused_by_batch, refused_by_check
 
     source: Path = flags.source
     if source.suffix.lower() == ".json":

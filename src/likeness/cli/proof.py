@@ -5,16 +5,16 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from likeness.cli.console import Console
 from likeness.cli.restore import Parser, add_verbosity, pixel_count, verbosity
-from likeness.errors import ConfigError, ImageWriteError, LikenessError
+from likeness.errors import ImageWriteError, LikenessError
 
 if TYPE_CHECKING:
+    from likeness.cli.proof_plan import ProofJob, ProofPlan
     from likeness.evidence.inspection import Inspector
     from likeness.faces.detect import Detector
     from likeness.faces.face import Face
@@ -22,39 +22,32 @@ if TYPE_CHECKING:
     from likeness.studio.captions import Captions
     from likeness.studio.pairs import Pair
     from likeness.studio.proof import ProofOptions
+    from likeness.studio.proof_index import IndexEntry
 
 __all__ = ["proof"]
 
 _DESCRIPTION = """\
 Show a client before and after: a sheet (a picture), and a page with a slider that needs no other file.
 
-BEFORE and AFTER are two pictures, or two folders, whose pictures are matched by name: results of likeness restore
-(output_NAME in the same place, too) and of likeness batch (in AFTER/final). A proof is reduced in size, so that it does
-not pass for a delivery."""
+BEFORE and AFTER are two pictures, or two folders, whose pictures are matched by name: results of likeness restore are
+called output_NAME, too. After likeness batch IN OUT, say likeness proof IN OUT: its journal knows which picture became
+which and how, and the proofs go to OUT/proofs. Folders get an index with all proofs on one page. A proof is reduced in
+size, so that it does not pass for a delivery."""
 
 _EPILOG = """\
 exit status:
   0    every proof was written
-  1    at least one was not, or a picture of either folder has no counterpart; the others were written
+  1    at least one was not, or a picture of either folder has no counterpart; the others were written. Pictures that
+       likeness batch left alone or put into review are counted, and no error
   2    nothing was begun: a flag, a value or a file name cannot be used
   130  interrupted; what was finished is complete
 
 examples:
   likeness proof photo.jpg output_photo.jpg
+  likeness proof monday/ out/ --studio "Studio Lumen"
   likeness proof family/ output_family/ -o proofs/ --report report.json --studio "Studio Lumen" --watermark PROOF
   likeness proof photo.jpg output_photo.jpg --language zh --caption-kept "皱纹与痣全部保留"
 """
-
-_SHEETS = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Job:
-    """A pair, and what is made of it; None for what is not wanted."""
-
-    pair: Pair
-    sheet: Path | None
-    page: Path | None
 
 
 def proof(argv: Sequence[str], console: Console) -> int:
@@ -69,9 +62,8 @@ def proof(argv: Sequence[str], console: Console) -> int:
     """
     flags = _parser().parse_args(argv)
     console.verbosity = verbosity(flags)
-    from likeness.studio.captions import read_report
+    from likeness.cli.proof_plan import plan_proofs
     from likeness.studio.fonts import find_typeface
-    from likeness.studio.pairs import match_pairs
     from likeness.studio.proof import ProofOptions
 
     options = ProofOptions(
@@ -81,39 +73,46 @@ def proof(argv: Sequence[str], console: Console) -> int:
         side=flags.size,
         max_faces=flags.max_faces,
     )
-    report = None if flags.report is None else read_report(flags.report)
-    pairs = match_pairs(flags.before, flags.after)
-    jobs = _plan(pairs.matched, flags)
+    asked = plan_proofs(
+        flags.before,
+        flags.after,
+        flags.output,
+        report=flags.report,
+        sheet="" if flags.page_only else f".{flags.format}",
+        page=not flags.sheet_only,
+    )
     # Own text that no font can draw is better refused now than after half of the proofs.
     find_typeface(
         f"{options.studio}{options.watermark}{flags.caption_done or ''}{flags.caption_kept or ''}", flags.font
     )
-    for path in pairs.without_after:
-        console.error(f"{path} has no result in {flags.after}")
-    for path in pairs.without_before:
-        console.error(f"{path} has no picture in {flags.before}")
-    work = _Proofs(flags=flags, options=options, report=report, console=console)
+    for sentence in asked.lonely:
+        console.error(sentence)
+    work = _Proofs(flags=flags, options=options, plan=asked, console=console)
     failed = 0
     began = time.perf_counter()
-    with console.progress(jobs, unit="proof") as pending:
+    with console.progress(asked.jobs, unit="proof") as pending:
         for job in pending:
             failed += not work.make(job)
-    lonely = len(pairs.without_after) + len(pairs.without_before)
-    if len(jobs) > 1 or lonely:
-        left = f", {lonely} pictures without a counterpart" if lonely else ""
-        console.say(f"{len(jobs) - failed} of {len(jobs)} proofs written{left}; {time.perf_counter() - began:.1f} s")
-    return 1 if failed or lonely else 0
+    if len(asked.jobs) > 1 or asked.lonely or asked.waiting:
+        left = f", {_pictures(len(asked.lonely))} without a counterpart" if asked.lonely else ""
+        console.say(
+            f"{len(asked.jobs) - failed} of {len(asked.jobs)} proofs written{left}; {time.perf_counter() - began:.1f} s"
+        )
+    if asked.waiting:
+        console.say(f"no proof of {asked.waiting}; {flags.after / 'summary.html'} says why")
+    if work.entries and not work.write_index():
+        failed += 1
+    return 1 if failed or asked.lonely else 0
 
 
 class _Proofs:
     """The work on one pair after the other, none of which can stop the others."""
 
-    def __init__(
-        self, *, flags: argparse.Namespace, options: ProofOptions, report: Mapping[str, Any] | None, console: Console
-    ) -> None:
-        self._flags, self._options, self._report, self._console = flags, options, report, console
+    def __init__(self, *, flags: argparse.Namespace, options: ProofOptions, plan: ProofPlan, console: Console) -> None:
+        self._flags, self._options, self._plan, self._console = flags, options, plan, console
+        self.entries: list[IndexEntry] = []
 
-    def make(self, job: _Job) -> bool:
+    def make(self, job: ProofJob) -> bool:
         """Whether the proof was written; what went wrong is told."""
         name = str(job.pair.before)
         self._console.subject = name
@@ -145,10 +144,11 @@ class _Proofs:
 
         return Inspector(detector=self._detector)
 
-    def _make(self, job: _Job) -> None:
+    def _make(self, job: ProofJob) -> None:
         from likeness.imaging.files import DEFAULT_MAX_PIXELS, read_image, write_image, write_text_atomically
         from likeness.studio.fonts import find_typeface
         from likeness.studio.proof import make_proof
+        from likeness.studio.proof_index import entry_of
         from likeness.studio.proof_page import proof_page
         from likeness.studio.sheet import sheet, sheet_text
 
@@ -171,17 +171,38 @@ class _Proofs:
             write_text_atomically(proof_page(made), job.page)
             written.append(str(job.page))
         self._console.say(f"{job.pair.before} and {job.pair.after} -> {', '.join(written)}")
+        shown = job.page or job.sheet
+        if self._plan.index is not None and shown is not None:
+            self.entries.append(entry_of(made, shown.relative_to(self._plan.index.parent).as_posix()))
+
+    def write_index(self) -> bool:
+        """Whether it was written; what went wrong is told."""
+        from likeness.imaging.files import write_text_atomically
+        from likeness.studio.proof_index import index_page, is_index
+
+        path = self._plan.index
+        if path is None:
+            return True
+        try:
+            if path.exists() and not is_index(path):
+                self._console.warn(f"{path} is a page of your own, and stays: the proofs have no index")
+                return True
+            write_text_atomically(index_page(self.entries, self._options), path)
+        except (LikenessError, OSError) as error:
+            self._console.error(f"{path}: {error}")
+            return False
+        self._console.say(f"all proofs on one page: {path}")
+        return True
 
     def _captions(self, pair: Pair, before: Image, after: Image, faces: Sequence[Face]) -> Captions:
         """Own lines where there are any; else what the report says, and what is measured here if it says nothing."""
-        from likeness.studio.captions import Captions, done_line, kept_line, record_of, untouched
+        from likeness.studio.captions import Captions, done_line, kept_line, untouched
 
         flags, language = self._flags, self._options.language
-        record = None if self._report is None else record_of(self._report, pair.before, pair.after)
-        if self._report is not None and record is None:
-            self._console.warn(
-                f"{pair.after} is not in the report {flags.report}; the proof does not say how it was made"
-            )
+        report = self._plan.report
+        record = None if report is None else report.record(pair.before, pair.after)
+        if report is not None and record is None:
+            self._console.warn(f"{pair.after} is not in the report; the proof does not say how it was made")
         done, kept = flags.caption_done, flags.caption_kept
         if done is None:
             done = done_line(language, record, len(faces))
@@ -207,53 +228,8 @@ class _Proofs:
             return ()
 
 
-def _plan(pairs: Sequence[Pair], flags: argparse.Namespace) -> tuple[_Job, ...]:
-    """Which files will be written, checked before any work."""
-    wants_sheet, wants_page = not flags.page_only, not flags.sheet_only
-    typed: str = flags.output or "."
-    output = Path(typed).expanduser()
-    if output.suffix and not output.is_dir() and not typed.endswith("/"):
-        jobs = [_single(pairs, output, wants_sheet, wants_page)]
-    else:
-        jobs = [_job(pair, output, f".{flags.format}", wants_sheet, wants_page) for pair in pairs]
-    taken = {path.resolve() for pair in pairs for path in (pair.before, pair.after)}
-    written: dict[Path, Path] = {}
-    for job in jobs:
-        for path in (job.sheet, job.page):
-            if path is None:
-                continue
-            if path.resolve() in taken:
-                raise ConfigError(
-                    f"{path} is one of the pictures and would be overwritten; choose another name with -o"
-                )
-            if path.resolve() in written:
-                first = written[path.resolve()]
-                raise ConfigError(f"{first} and {job.pair.before} would both write {path}; give them apart")
-            written[path.resolve()] = job.pair.before
-    return tuple(jobs)
-
-
-def _single(pairs: Sequence[Pair], output: Path, wants_sheet: bool, wants_page: bool) -> _Job:
-    if len(pairs) > 1:
-        raise ConfigError(f"-o {output} is a file, and there are {len(pairs)} pairs: name a folder, or end it in /")
-    if not output.parent.is_dir():
-        raise ConfigError(f"-o {output}: the folder {output.parent} does not exist; make it first")
-    suffix = output.suffix.lower()
-    if suffix in (".html", ".htm"):
-        return _Job(pair=pairs[0], sheet=None, page=output)
-    if suffix not in _SHEETS:
-        raise ConfigError(f"-o {output}: a proof is a picture ({', '.join(_SHEETS)}) or a page (.html)")
-    page = output.with_suffix(".html") if wants_page else None
-    return _Job(pair=pairs[0], sheet=output if wants_sheet else None, page=page)
-
-
-def _job(pair: Pair, folder: Path, suffix: str, wants_sheet: bool, wants_page: bool) -> _Job:
-    base = folder / pair.inside.with_name(f"proof_{pair.inside.stem}")
-    return _Job(
-        pair=pair,
-        sheet=base.with_name(base.name + suffix) if wants_sheet else None,
-        page=base.with_name(f"{base.name}.html") if wants_page else None,
-    )
+def _pictures(count: int) -> str:
+    return f"{count} picture{'' if count == 1 else 's'}"
 
 
 def _make_folder(folder: Path) -> None:
@@ -272,10 +248,13 @@ def _parser() -> Parser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
     )
-    parser.add_argument("before", metavar="BEFORE", type=Path, help="a picture, or a folder of them")
+    parser.add_argument("before", metavar="BEFORE", type=Path, help="a picture, a folder, or a batch's list")
     parser.add_argument("after", metavar="AFTER", type=Path, help="the restored one, or the folder of results")
     parser.add_argument(
-        "-o", "--output", metavar="OUT", help="a folder, or for one pair a sheet (its page beside it) or a page"
+        "-o",
+        "--output",
+        metavar="OUT",
+        help="a folder, or for one pair a sheet (its page beside it) or a page (here; AFTER/proofs after a batch)",
     )
     only = parser.add_mutually_exclusive_group()
     only.add_argument("--sheet-only", action="store_true", help="no page")
@@ -285,7 +264,10 @@ def _parser() -> Parser:
     text.add_argument("--language", choices=("en", "zh"), default="en", help="English or Chinese (en)")
     text.add_argument("--studio", default="", metavar="NAME", help="the studio's name, above everything")
     text.add_argument(
-        "--report", type=Path, metavar="FILE", help="of likeness restore: says preset, strength and figures"
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="of likeness restore, or summary.json of a batch: says preset and strength (a batch's own journal)",
     )
     text.add_argument("--caption-done", metavar="TEXT", help="own first line: what was done")
     text.add_argument("--caption-kept", metavar="TEXT", help='own second line: what was kept; "" leaves it out')

@@ -13,19 +13,15 @@ from likeness.batch.journal import Item, Journal
 from likeness.batch.places import digest
 from likeness.errors import ConfigError, LikenessError
 from likeness.faces.findings import Finding
-from likeness.imaging.encode import encode_image
 from likeness.imaging.files import read_image
-from likeness.imaging.filters import resize
-from likeness.imaging.image import Image, Size
+from likeness.imaging.image import Size
+from likeness.imaging.thumbnail import thumbnail
 from likeness.restore.csv_table import read_csv
 from likeness.studio.notices.compose import THUMBNAIL
 from likeness.studio.notices.letters import Trouble
 from likeness.studio.notices.words import Language, as_language
 
-__all__ = ["JOURNAL", "Client", "Refused", "read_clients", "refused_by_batch", "refused_by_check", "with_clients"]
-
-JOURNAL = "journal.sqlite"
-"""What ``likeness batch`` calls its journal in the output's folder."""
+__all__ = ["Client", "Refused", "read_clients", "refused_by_batch", "refused_by_check", "with_clients"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,15 +137,11 @@ def _of_check(name: str, item: Mapping[str, Any], findings: Sequence[Finding], t
 
 
 def _thumbnail(path: Path) -> bytes | None:
-    """A small JPEG without metadata, None if the picture cannot be read any more."""
+    """None if the picture cannot be read any more."""
     try:
-        image = read_image(path)
+        return thumbnail(read_image(path), side=2 * THUMBNAIL)
     except LikenessError:
         return None
-    scale = min(1.0, 2 * THUMBNAIL / max(image.size.width, image.size.height))
-    size = Size(max(1, round(image.size.width * scale)), max(1, round(image.size.height * scale)))
-    pixels = image.pixels if scale == 1 else resize(image.pixels, size, "area").clip(0.0, 1.0)
-    return encode_image(Image(pixels=pixels), "JPEG", quality=80)
 
 
 def read_clients(path: Path) -> dict[str, Client]:

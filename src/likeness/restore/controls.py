@@ -117,6 +117,14 @@ class Controls:
         current = {} if "all" in weights else self.face_mask_weights.to_dict()
         return replace(self, face_mask_weights=RegionWeights.of({**current, **weights}))
 
+    @property
+    def preset_name(self) -> str:
+        """Name of the preset that these are, at any strength, grain amount and ``refine``; "" if they are none's."""
+        for name, preset in PRESETS.items():
+            if replace(self, strength=preset.strength, grain_amount=preset.grain_amount, refine=preset.refine) == preset:
+                return name
+        return ""
+
     @staticmethod
     def preset(name: str) -> Controls:
         """The preset called ``name``.

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 
-from likeness.errors import ConfigError
 from likeness.imaging.image import Image
 
-__all__ = ["WORDS", "Captions", "Language", "Words", "done_line", "kept_line", "read_report", "record_of", "untouched"]
+__all__ = ["WORDS", "Captions", "Language", "Words", "done_line", "kept_line", "untouched"]
 
 Language: TypeAlias = Literal["en", "zh"]
 
@@ -41,6 +38,7 @@ class Words:
         hint: how to use it.
         position: what it says of its position, with {percent}.
         small_print: that this is no delivery.
+        index: title of the index of {count} proofs; ``index_one`` where there is one only.
     """
 
     tag: str
@@ -55,6 +53,8 @@ class Words:
     hint: str
     position: str
     small_print: str
+    index: str
+    index_one: str
 
 
 WORDS: Mapping[Language, Words] = {
@@ -76,6 +76,8 @@ WORDS: Mapping[Language, Words] = {
         hint="Drag the line, or use the arrow keys.",
         position="{percent}% before",
         small_print="Proof for approval, reduced in size. Not for print.",
+        index="{count} proofs",
+        index_one="1 proof",
     ),
     "zh": Words(
         tag="zh-Hans",
@@ -95,6 +97,8 @@ WORDS: Mapping[Language, Words] = {
         hint="拖动分界线，或使用方向键。",
         position="修复前 {percent}%",
         small_print="供确认的样张，尺寸已缩小，不可用于印刷。",
+        index="{count} 张样张",
+        index_one="1 张样张",
     ),
 }
 
@@ -115,21 +119,23 @@ _SAME_LEVEL = 2.5 / 255
 
 
 def done_line(language: Language, record: Mapping[str, Any] | None, faces: int) -> str:
-    """What was done, from a run's report (see `record_of`) as far as there is one."""
+    """What was done, from a run's record (`likeness.studio.reports.Record`) as far as there is one."""
     if record is None:
         if language == "zh":
             return f"人像修复：{faces} 张面孔。" if faces else "图片修复。"
         return f"Portrait restoration: {_faces(faces)}." if faces else "Picture restoration."
     controls = cast("Mapping[str, Any]", record.get("controls") or {})
-    preset = str(record.get("preset") or "standard")
+    preset = str(record.get("preset") or "")
     strength = float(controls.get("strength", 1.0))
     restored = sum(face.get("status") == "restored" for face in record.get("faces", ()))
     grain, repaired = bool(controls.get("keep_grain")), record.get("repairs") is not None
     if language == "zh":
-        parts = [f"采用“{_PRESETS_ZH.get(preset, preset)}”预设修复，强度 {strength:.0%}", f"{restored} 张面孔"]
+        how = f"“{_PRESETS_ZH.get(preset, preset)}”预设" if preset else "自定义设置"
+        parts = [f"采用{how}修复，强度 {strength:.0%}", f"{restored} 张面孔"]
         parts += ["保留胶片颗粒"] * grain + ["并修补整幅画面"] * repaired
         return f"{'，'.join(parts)}。"
-    parts = [f'Restored with the preset "{preset}" at {strength:.0%} strength', _faces(restored)]
+    how = f'the preset "{preset}"' if preset else "settings of its own"
+    parts = [f"Restored with {how} at {strength:.0%} strength", _faces(restored)]
     parts += ["film grain kept"] * grain + ["whole picture repaired"] * repaired
     return f"{', '.join(parts)}."
 
@@ -179,36 +185,6 @@ def untouched(before: Image, after: Image) -> float | None:
     if before.size != after.size:
         return None
     return float((np.abs(before.pixels - after.pixels).max(axis=2) <= _SAME_LEVEL).mean())
-
-
-def read_report(path: Path) -> Mapping[str, Any]:
-    """The report that ``likeness restore --report`` wrote.
-
-    Raises:
-        ConfigError: if the file cannot be read, or is none.
-    """
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"--report {path} cannot be read ({error.strerror or error}); check its name") from error
-    except ValueError as error:
-        raise ConfigError(f"--report {path} is no report of likeness restore ({error}); name another file") from error
-    if not isinstance(content, dict) or not isinstance(cast("Any", content).get("pictures"), list):
-        raise ConfigError(f"--report {path} is no report of likeness restore: it has no pictures; name another file")
-    return cast("Mapping[str, Any]", content)
-
-
-def record_of(report: Mapping[str, Any], before: Path, after: Path) -> Mapping[str, Any] | None:
-    """What a report says of one picture, with the run's preset and controls; None if it does not name it."""
-    for picture in report["pictures"]:
-        written, read = Path(str(picture.get("output") or "")), Path(str(picture.get("input") or ""))
-        if _same(written, after) or (written.name == after.name and _same(read, before)):
-            return {"preset": report.get("preset"), "controls": report.get("controls"), **picture}
-    return None
-
-
-def _same(a: Path, b: Path) -> bool:
-    return a.resolve() == b.resolve()
 
 
 def _faces(count: int) -> str:

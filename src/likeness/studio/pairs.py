@@ -8,7 +8,7 @@ from pathlib import Path
 from likeness.errors import ConfigError
 from likeness.imaging.files import is_picture, output_suffix
 
-__all__ = ["Pair", "Pairs", "match_pairs"]
+__all__ = ["Pair", "Pairs", "match_pairs", "results_folder"]
 
 _PREFIX = "output_"
 _FINAL = "final"
@@ -44,6 +44,15 @@ class Pairs:
     without_before: tuple[Path, ...] = ()
 
 
+def results_folder(folder: Path) -> Path:
+    """Where in a folder the finished pictures are: its ``final`` if ``likeness batch`` wrote it, else the folder itself.
+
+    What waits in ``review`` is no result yet.
+    """
+    final = folder / _FINAL
+    return final if final.is_dir() else folder
+
+
 def match_pairs(before: Path, after: Path) -> Pairs:
     """Two files are a pair whatever their names. The pictures of two folders are matched.
 
@@ -60,7 +69,7 @@ def match_pairs(before: Path, after: Path) -> Pairs:
             raise ConfigError(f"{path} does not exist; check its name")
     if before.is_file() and after.is_file():
         return Pairs(matched=(Pair(before=before, after=after, inside=Path(before.name)),))
-    results = after / _FINAL if after.is_dir() and (after / _FINAL).is_dir() else after
+    results = results_folder(after)
     firsts, seconds = _pictures(before), _pictures(results)
     # Files of other kinds beside results are not missing a picture before.
     seconds = [item for item in seconds if not item[1].name.startswith(_NO_RESULTS)]

@@ -1,0 +1,82 @@
+"""The results of ``likeness batch`` as its journal tells of them: which picture became which, and how."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from likeness.batch.journal import JOURNAL, Item, Journal
+from likeness.batch.places import is_url
+from likeness.batch.work import FINAL
+from likeness.studio.pairs import Pair
+from likeness.studio.reports import Report, batch_record
+
+__all__ = ["BatchResults", "journal_of", "read_batch"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchResults:
+    """What a journal says of the pictures that were asked for.
+
+    Attributes:
+        pairs: pictures with a result in ``final``, in the order of the run. Empty if none of the run's pictures is there
+            any more, such as after they were moved.
+        waiting: names of those without one, by what became of them.
+        report: of the whole run.
+    """
+
+    pairs: tuple[Pair, ...]
+    waiting: dict[str, tuple[str, ...]]
+    report: Report
+
+
+def journal_of(path: Path) -> Path | None:
+    """The journal that a folder of results holds, or that this file is; None if there is none."""
+    if path.suffix == Path(JOURNAL).suffix and path.is_file():
+        return path
+    journal = path / JOURNAL
+    return journal if journal.is_file() else None
+
+
+def read_batch(journal: Path, before: Path, output: Path) -> BatchResults:
+    """Read a journal.
+
+    Args:
+        journal: the file.
+        before: pictures that count: a folder, a picture, or a CSV list, which means all.
+        output: the folder of the results.
+
+    Raises:
+        BatchError: if it cannot be read.
+    """
+    with Journal(journal) as opened:
+        items = list(opened.items())
+    asked = [item for item in items if _is_asked(item, before)]
+    pairs: list[Pair] = []
+    waiting: dict[str, list[str]] = {}
+    for item in asked:
+        # Also what a person moved there from the folder review.
+        after = output / FINAL / item.target
+        if after.is_file():
+            pairs.append(Pair(before=Path(item.source).expanduser(), after=after, inside=Path(item.target)))
+        else:
+            waiting.setdefault(item.state, []).append(item.source)
+    return BatchResults(
+        pairs=tuple(pairs),
+        waiting={state: tuple(names) for state, names in waiting.items()},
+        report=Report(
+            batch_record(item.source, {**item.outcome, "output": f"{FINAL}/{item.target}"}, output) for item in items
+        ),
+    )
+
+
+def _is_asked(item: Item, before: Path) -> bool:
+    if is_url(item.source):
+        return False
+    source = Path(item.source).expanduser()
+    if not source.is_file():
+        return False
+    if before.suffix.lower() == ".csv":
+        return True
+    place, wanted = source.resolve(), before.resolve()
+    return place == wanted or wanted in place.parents

@@ -1,0 +1,163 @@
+"""From what was typed to the proofs that are made: which pictures belong together, and which files are written."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from likeness.cli.batch_results import journal_of, read_batch
+from likeness.errors import ConfigError
+from likeness.studio.pairs import Pair, match_pairs
+from likeness.studio.proof_index import INDEX
+from likeness.studio.reports import Report, read_report
+
+__all__ = ["ProofJob", "ProofPlan", "plan_proofs"]
+
+_PROOFS = "proofs"
+"""Folder of the proofs in a batch's output."""
+
+_SHEETS = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
+
+_WORDS = {"review": "in review", "skipped": "left alone", "failed": "failed", "final": "no longer in final"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProofJob:
+    """A pair, and what is made of it; None for what is not wanted."""
+
+    pair: Pair
+    sheet: Path | None
+    page: Path | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ProofPlan:
+    """What will be made.
+
+    Attributes:
+        jobs: one of each pair.
+        index: the page that leads to all of them; None for a single proof.
+        report: what is known of how the pictures were made, if anything.
+        lonely: a sentence for each picture without a counterpart.
+        waiting: pictures of a batch that have no result to show, such as "1 in review, 2 left alone"; "" for none.
+    """
+
+    jobs: tuple[ProofJob, ...]
+    index: Path | None
+    report: Report | None
+    lonely: tuple[str, ...]
+    waiting: str
+
+
+def plan_proofs(
+    before: Path, after: Path, output: str | None, *, report: Path | None, sheet: str, page: bool
+) -> ProofPlan:
+    """Find the pairs and the names of their proofs. Nothing is written yet.
+
+    Args:
+        before: a picture, a folder, or the list that a batch was made from.
+        after: a picture, or a folder of results. A batch's output is known by its journal, which then says what belongs
+            together; without one, and where the batch's pictures were moved since, names do.
+        output: a file or a folder, as typed.
+        report: file of a run's report.
+        sheet: suffix of sheets in a folder; "" for no sheets.
+        page: whether pages are made.
+
+    Raises:
+        ConfigError: if something does not exist, nothing matches, a name does not fit, or a picture or another proof would
+            be overwritten.
+        BatchError: if a journal cannot be read.
+    """
+    for path in (before, after):
+        if not path.exists():
+            raise ConfigError(f"{path} does not exist; check its name")
+    told = None if report is None else _report(report)
+    journal = journal_of(after) if after.is_dir() else None
+    batch = None if journal is None else read_batch(journal, before, after)
+    if batch is not None and (batch.pairs or batch.waiting):
+        pairs, lonely = batch.pairs, ()
+        waiting = ", ".join(
+            f"{len(names)} {_WORDS.get(state, 'not done yet')}" for state, names in batch.waiting.items()
+        )
+        if not pairs:
+            raise ConfigError(f"no picture of {before} has a result in {after / 'final'}: {waiting}")
+    elif before.suffix.lower() == ".csv":
+        raise ConfigError(
+            f"{before} is a list, which only the journal of its batch can match, and {after} holds none of it"
+        )
+    else:
+        found = match_pairs(before, after)
+        pairs, waiting = found.matched, ""
+        lonely = (
+            *(f"{path} has no result in {after}" for path in found.without_after),
+            *(f"{path} has no picture in {before}" for path in found.without_before),
+        )
+    typed = output or (str(after / _PROOFS) if journal is not None else ".")
+    target = Path(typed).expanduser()
+    if target.suffix and not target.is_dir() and not typed.endswith("/"):
+        jobs, index = [_single(pairs, target, bool(sheet), page)], None
+    else:
+        jobs = [_in_folder(pair, label, target, sheet, page) for pair, label in zip(pairs, _labels(pairs), strict=True)]
+        index = target / INDEX if len(jobs) > 1 else None
+    _refuse_collisions(jobs)
+    return ProofPlan(
+        jobs=tuple(jobs),
+        index=index,
+        report=told or (batch.report if batch is not None else None),
+        lonely=lonely,
+        waiting=waiting,
+    )
+
+
+def _report(path: Path) -> Report:
+    journal = journal_of(path)
+    return read_report(path) if journal is None else read_batch(journal, path, journal.parent).report
+
+
+def _single(pairs: Sequence[Pair], output: Path, wants_sheet: bool, wants_page: bool) -> ProofJob:
+    if len(pairs) > 1:
+        raise ConfigError(f"-o {output} is a file, and there are {len(pairs)} pairs: name a folder, or end it in /")
+    if not output.parent.is_dir():
+        raise ConfigError(f"-o {output}: the folder {output.parent} does not exist; make it first")
+    suffix = output.suffix.lower()
+    if suffix in (".html", ".htm"):
+        return ProofJob(pair=pairs[0], sheet=None, page=output)
+    if suffix not in _SHEETS:
+        raise ConfigError(f"-o {output}: a proof is a picture ({', '.join(_SHEETS)}) or a page (.html)")
+    page = output.with_suffix(".html") if wants_page else None
+    return ProofJob(pair=pairs[0], sheet=output if wants_sheet else None, page=page)
+
+
+def _labels(pairs: Sequence[Pair]) -> list[Path]:
+    """What each proof is called after: the picture without suffix, unless another differs in nothing else."""
+    bare = [pair.inside.with_suffix("") for pair in pairs]
+    counts = Counter(bare)
+    return [pair.inside if counts[label] > 1 else label for pair, label in zip(pairs, bare, strict=True)]
+
+
+def _in_folder(pair: Pair, label: Path, folder: Path, sheet: str, page: bool) -> ProofJob:
+    base = folder / label.with_name(f"proof_{label.name}")
+    return ProofJob(
+        pair=pair,
+        sheet=base.with_name(f"{base.name}{sheet}") if sheet else None,
+        page=base.with_name(f"{base.name}.html") if page else None,
+    )
+
+
+def _refuse_collisions(jobs: Sequence[ProofJob]) -> None:
+    taken = {path.resolve() for job in jobs for path in (job.pair.before, job.pair.after)}
+    written: dict[Path, Path] = {}
+    for job in jobs:
+        for path in (job.sheet, job.page):
+            if path is None:
+                continue
+            if path.resolve() in taken:
+                raise ConfigError(
+                    f"{path} is one of the pictures and would be overwritten; choose another name with -o"
+                )
+            if path.resolve() in written:
+                first = written[path.resolve()]
+                raise ConfigError(f"{first} and {job.pair.before} would both write {path}; give them apart")
+            written[path.resolve()] = job.pair.before

@@ -1,0 +1,26 @@
+"""Small JPEGs for pages and mails."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from likeness.imaging.encode import encode_image
+from likeness.imaging.filters import resize
+from likeness.imaging.image import Image, Size
+
+__all__ = ["thumbnail"]
+
+
+def thumbnail(image: Image, *, side: int = 256, quality: int = 78) -> bytes:
+    """A JPEG in sRGB without metadata; a picture that is smaller keeps its size.
+
+    Args:
+        image: the picture.
+        side: its longer side at most, px.
+        quality: 1 to 100.
+    """
+    size = image.size
+    scale = min(1.0, side / max(size.width, size.height))
+    small = Size(max(1, round(size.width * scale)), max(1, round(size.height * scale)))
+    pixels = resize(image.pixels, small, "area") if scale < 1 else image.pixels
+    return encode_image(Image(pixels=np.clip(pixels, 0.0, 1.0)), "JPEG", quality=quality)
