@@ -165,13 +165,13 @@ def test_a_job_without_pictures_or_with_too_many_or_too_large_ones_is_refused(ti
 
 def test_more_unfinished_jobs_than_allowed_get_a_time_to_come_back(tight: Running, portrait: bytes) -> None:
     end = threading.Event()
-    blocker = tight.state.pool.submit_unbounded("blocker", lambda: end.wait(20))
+    blocker = tight.state.pool.submit_background(lambda: end.wait(20))
     try:
         with tight.http() as client:
             first = submit(client, ("a.jpg", portrait))
             second = submit(client, ("b.jpg", portrait))
             assert first.status_code == 202
-            assert (second.status_code, second.json()["code"]) == (429, "busy")
+            assert (second.status_code, second.json()["code"]) == (429, "too-many-jobs")
             assert second.headers["retry-after"] == "60"
             early = client.get(f"/v1/jobs/{first.json()['id']}/zip")
             assert (early.status_code, early.json()["code"]) == (409, "no-result")

@@ -181,7 +181,7 @@ def test_more_connections_than_allowed_are_refused(strict: Running) -> None:
 def test_a_request_that_takes_too_long_is_answered_and_its_work_never_begun(strict: Running, portrait: bytes) -> None:
     # The one worker is kept busy; nothing waits for a measured time.
     end = threading.Event()
-    blocker = strict.state.pool.submit_unbounded("blocker", lambda: end.wait(20))
+    blocker = strict.state.pool.submit_background(lambda: end.wait(20))
     try:
         with strict.http(**{"x-api-key": KEY}) as client:
             answer = client.post("/v1/check", files={"file": ("a.jpg", portrait)})

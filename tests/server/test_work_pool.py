@@ -107,4 +107,4 @@ def test_closing_ends_what_runs_and_cancels_what_waits() -> None:
     assert running.result(0)
     assert waiting.cancelled()
     with pytest.raises(RuntimeError):
-        pool.submit_unbounded("a", lambda: None)
+        pool.submit_background(lambda: None)

@@ -80,6 +80,23 @@ class FaceProjection:
             _log.info("face %d: %s", self.index, error)
             return None
 
+    def take_grain(self, other: FaceProjection) -> None:
+        """Have the grain that another projection of the same face has measured, if it has: the network has no part in it."""
+        if "grain" in vars(other):
+            vars(self)["grain"] = other.grain
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of what is kept here, ``target`` included; the picture, which is shared, is not."""
+        arrays = [self.crop, self.projection, self.mask, *self.held, *self.masks.masks.values()]
+        total = sum(array.nbytes for array in arrays) + self.projection.nbytes
+        if self.start is not self.crop:
+            total += self.start.nbytes
+        grain: FaceGrain | None = vars(self).get("grain")
+        if grain is not None:
+            total += sum(layer.nbytes for layer in (*grain.bands, *grain.energies, *grain.field))
+        return total
+
     def serves(self, controls: Controls) -> bool:
         """Whether these controls can be applied to this projection without running the network again."""
         made = self.controls

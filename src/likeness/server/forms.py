@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from http import HTTPStatus
 from typing import Any
 
-from likeness.server.problems import PROBLEM_TYPE, Problem
+from likeness.server.problems import CODES, PROBLEM_TYPE, Problem
 from likeness.server.requests import FIELDS
 
 __all__ = ["errors", "form_schema", "picture_answers"]
@@ -23,8 +24,8 @@ _WHY = {
     422: "What was sent cannot be used; `detail` says why.",
     429: "Too much to do at the moment; ask again after `Retry-After` seconds.",
     500: "A fault of the server.",
-    507: "The server keeps as many pictures as it may.",
     503: "It took too long, or there is too little memory.",
+    507: "The server keeps as many pictures as it may.",
 }
 
 _ALWAYS = (401, 403, 421, 500)
@@ -33,9 +34,18 @@ _ALWAYS = (401, 403, 421, 500)
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """What a route may answer besides what was asked for; what every route may answer is among it."""
     return {
-        status: {"description": _WHY[status], "content": {PROBLEM_TYPE: {"schema": Problem.model_json_schema()}}}
+        status: {"description": _WHY[status], "content": {PROBLEM_TYPE: {"schema": _problem_schema(status)}}}
         for status in sorted({*statuses, *_ALWAYS})
     }
+
+
+def _problem_schema(status: int) -> dict[str, Any]:
+    """The one shape of errors, with the codes of a status."""
+    schema = Problem.model_json_schema()
+    codes = [code for code, of in CODES.items() if of == status]
+    schema["properties"]["code"]["enum"] = codes
+    example = Problem(title=HTTPStatus(status).phrase, status=status, code=codes[0], detail=_WHY[status])
+    return {**schema, "examples": [example.model_dump()]}
 
 
 def form_schema(

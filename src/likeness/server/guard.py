@@ -21,7 +21,7 @@ from likeness.server.metrics import Metrics
 from likeness.server.problems import ProblemError, log_unforeseen, problem_response
 from likeness.server.settings import ServerSettings
 
-__all__ = ["SECURITY_HEADERS", "Guard", "megabytes", "too_large"]
+__all__ = ["FORM_TEXT", "SECURITY_HEADERS", "Guard", "file_too_large", "too_large"]
 
 _log = logging.getLogger(__name__)
 
@@ -47,12 +47,18 @@ _OPEN = frozenset({"/healthz"})
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 """Methods that get a figure of their own; a client may make up others without end."""
 
-_MANY = ("/v1/jobs", "/sdapi/v1/extra-batch-images")
-"""Paths that take many pictures at a time; all others take two at most, before and after."""
+_MANY = frozenset({"/v1/jobs", "/sdapi/v1/extra-batch-images"})
+"""Paths that take many pictures at a time."""
+
+_FEW = frozenset({"/v1/restore", "/v1/check", "/v1/inspect", "/sdapi/v1/extra-single-image", "/live/pictures"})
+"""Paths that take two pictures at most, before and after. All others take settings only."""
 
 _FILES = 2
-_OVERHEAD = 4 << 20
-"""Bytes of a form over and above its files: fields, boundaries and part headers."""
+FORM_TEXT = 4 << 20
+"""Bytes of a body over and above its files: fields, boundaries and part headers."""
+
+_SETTINGS = 256 << 10
+"""Bytes of a body without files; the largest that has a meaning is a form of some 70 KB."""
 
 _SLOWEST = 16 << 10
 """Bytes a second that a body has to come at on the whole; a modem's pace."""
@@ -92,16 +98,15 @@ class Guard:
         host = headers.get("host", "")
         if not self._settings.answers_to(_without_port(host)):
             return ProblemError(
-                421, "host-unknown", "the server does not answer to this host name; start it with --allow-host NAME"
+                "host-unknown", "the server does not answer to this host name; start it with --allow-host NAME"
             )
         origin = headers.get("origin")
         if origin is not None and not self._own(origin, host) and origin.lower() not in self._origins:
             return ProblemError(
-                403, "origin-refused", "pages of this origin may not call the server; start it with --cors ORIGIN"
+                "origin-refused", "pages of this origin may not call the server; start it with --cors ORIGIN"
             )
         if self._key is not None and scope["path"] not in _OPEN and not self._knows_key(headers):
             return ProblemError(
-                401,
                 "key-needed",
                 "this server wants its API key: send Authorization: Bearer KEY, or X-API-Key: KEY",
                 headers={"WWW-Authenticate": 'Basic realm="Likeness", charset="UTF-8"'},
@@ -139,9 +144,7 @@ class _Exchange:
         self._settings = settings
         self._metrics = metrics
         self._headers = Headers(scope=scope)
-        self._limit = self._settings.max_request
-        if not scope["path"].startswith(_MANY):
-            self._limit = min(self._limit, _FILES * settings.max_upload + _OVERHEAD)
+        self._limit = _longest(scope["path"], settings)
         self._began = time.perf_counter()
         self._received = 0
         self._body_done = "content-length" not in self._headers and "transfer-encoding" not in self._headers
@@ -219,20 +222,35 @@ class _Exchange:
 
 
 def too_large(limit: int) -> ProblemError:
-    """The answer to a body or a file of more bytes than allowed."""
+    """The answer to a body of more bytes than allowed."""
     return ProblemError(
-        413, "upload-too-large", f"more than {megabytes(limit)} MB; send less at a time, or raise the server's limit"
+        "upload-too-large", f"more than {_megabytes(limit)} MB; send less at a time, or raise the server's limit"
     )
 
 
-def megabytes(count: int) -> str:
+def file_too_large(limit: int) -> ProblemError:
+    """The answer to one picture file of more bytes than allowed."""
+    return ProblemError(
+        "upload-too-large",
+        f"a file has more than {_megabytes(limit)} MB; make it smaller, or raise the server's limit",
+    )
+
+
+def _longest(path: str, settings: ServerSettings) -> int:
+    """Bytes that a body may have."""
+    if path in _MANY:
+        return settings.max_request
+    return min(settings.max_request, _FILES * settings.max_upload + FORM_TEXT if path in _FEW else _SETTINGS)
+
+
+def _megabytes(count: int) -> str:
     """Bytes as megabytes for a sentence, such as "64"."""
     return f"{count / (1 << 20):.3g}"
 
 
 def _too_slow() -> ProblemError:
     sentence = "the request stopped coming, or came too slowly; send it again"
-    return ProblemError(408, "upload-too-slow", sentence, headers={"Connection": "close"})
+    return ProblemError("upload-too-slow", sentence, headers={"Connection": "close"})
 
 
 def _without_port(host: str) -> str:

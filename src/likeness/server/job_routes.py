@@ -211,7 +211,7 @@ def download(job: JobId, jobs: JobsOf) -> StreamingResponse:
     items = jobs.items(job)
     results = [(item, jobs.result(item)[0]) for item in items if item.state in ("final", "review")]
     if not results:
-        raise ProblemError(409, "no-result", "no picture of this job has a result yet")
+        raise ProblemError("no-result", "no picture of this job has a result yet")
     return StreamingResponse(
         _zip(items, results),
         media_type="application/zip",
@@ -282,7 +282,7 @@ def _requests(form: Form) -> list[RestoreRequest]:
         ConfigError, ControlError: for fields that cannot be used.
     """
     if not form.files:
-        raise ProblemError(422, "file-missing", 'the form has no file in its field "files"')
+        raise ProblemError("file-missing", 'the form has no file in its field "files"')
     fields = dict(form.fields)
     overrides = _overrides(fields.pop("overrides", "{}"), len(form.files))
     values = field_values(fields)

@@ -23,12 +23,12 @@ from pathlib import Path
 import numpy as np
 
 from likeness.batch.journal import Item, Journal, State, Task, Thumbnails
-from likeness.batch.work import thumbnail
 from likeness.checkpoints.download import sha256_of
-from likeness.errors import ImageWriteError, LikenessError, NoFaceError, ServerBusyError
+from likeness.errors import ImageWriteError, LikenessError, NoFaceError
 from likeness.imaging.decode import HEAD_BYTES
 from likeness.imaging.encode import find_format
 from likeness.imaging.files import result_suffix, write_bytes_atomically
+from likeness.imaging.thumbnail import thumbnail
 from likeness.server.names import safe_names
 from likeness.server.problems import ProblemError, log_unforeseen, problem_of
 from likeness.server.requests import MEDIA_TYPES, RestoreRequest
@@ -39,9 +39,6 @@ from likeness.server.uploads import Upload
 __all__ = ["Jobs", "Progress", "number_of"]
 
 _log = logging.getLogger(__name__)
-
-_LINE = "jobs"
-"""The one line of all jobs in the work pool: pictures that somebody waits for take turns with it, job by job."""
 
 _ORPHAN_SECONDS = 3600.0
 """A job's folder that the journal does not know is one whose upload broke off; after so long nobody is sending it."""
@@ -107,18 +104,19 @@ class Jobs:
         """A name for a new job, and the folder for its pictures.
 
         Raises:
-            ServerBusyError: if there are as many unfinished jobs as there may be.
-            ProblemError: if the data folder holds as much as it may.
+            ProblemError: if there are as many unfinished jobs as there may be, or the data folder holds as much as it may.
         """
         settings = self._state.settings
         unfinished = sum(1 for job in self._journal.groups() if self._unfinished(job))
         if unfinished >= settings.max_jobs:
-            raise ServerBusyError(
-                f"{unfinished} jobs are not finished, and no more are taken; try again later", retry_after=60
+            raise ProblemError(
+                "too-many-jobs",
+                f"{unfinished} jobs are not finished, and no more are taken; try again later",
+                headers={"Retry-After": "60"},
             )
         if _size(self._root) + settings.max_upload > settings.max_stored:
             raise ProblemError(
-                507, "storage-full", "the server keeps as many pictures as it may; delete jobs, or try again later"
+                "storage-full", "the server keeps as many pictures as it may; delete jobs, or try again later"
             )
         job = secrets.token_hex(16)
         folder = self._folder(job) / "in"
@@ -184,7 +182,7 @@ class Jobs:
         """
         found = list(self._journal.items(group=job))
         if not found:
-            raise ProblemError(404, "job-unknown", "there is no such job; it was deleted, or kept as long as jobs are")
+            raise ProblemError("job-unknown", "there is no such job; it was deleted, or kept as long as jobs are")
         return found
 
     def item(self, job: str, number: int) -> Item:
@@ -195,7 +193,7 @@ class Jobs:
         """
         items = self.items(job)
         if number >= len(items):
-            raise ProblemError(404, "picture-unknown", f"the job has {len(items)} pictures, numbered from 0")
+            raise ProblemError("picture-unknown", f"the job has {len(items)} pictures, numbered from 0")
         return items[number]
 
     def progress(self, items: Sequence[Item]) -> Progress:
@@ -221,7 +219,7 @@ class Jobs:
         path = self._output(item.group, number_of(item))
         if item.state not in ("final", "review") or not path.is_file():
             why = item.reason or f"it is {item.state}"
-            raise ProblemError(409, "no-result", f"picture {number_of(item)} has no result: {why}")
+            raise ProblemError("no-result", f"picture {number_of(item)} has no result: {why}")
         return path, MEDIA_TYPES[item.outcome["format"]]
 
     def thumbnails(self, item: Item) -> Thumbnails:
@@ -232,7 +230,7 @@ class Jobs:
         """
         found = self._journal.thumbnails(item)
         if found is None:
-            raise ProblemError(409, "no-result", f"picture {number_of(item)} has no thumbnails: it is {item.state}")
+            raise ProblemError("no-result", f"picture {number_of(item)} has no thumbnails: it is {item.state}")
         return found
 
     # Ending
@@ -277,7 +275,7 @@ class Jobs:
 
     def _queue(self, job: str) -> None:
         try:
-            self._state.pool.submit_unbounded(_LINE, lambda: self._work(job))
+            self._state.pool.submit_background(lambda: self._work(job))
         except RuntimeError:  # the server stops; the journal keeps what waits
             self._end_chain(job)
 

@@ -123,7 +123,7 @@ class _Protocol(H11Protocol):
         self.access_log = False
         if len(self.connections) > self.settings.connections:
             sentence = f"the server has {self.settings.connections} connections open and takes no more; try again later"
-            self._refuse(ProblemError(503, "too-many-connections", sentence, headers={"Retry-After": "5"}))
+            self._refuse(ProblemError("too-many-connections", sentence, headers={"Retry-After": "5"}))
             return
         self._await_head()
 
@@ -151,9 +151,7 @@ class _Protocol(H11Protocol):
         super().connection_lost(exc)
 
     def send_400_response(self, msg: str) -> None:  # noqa: ARG002
-        self._refuse(
-            ProblemError(400, "request-damaged", "this is no request that can be read (HTTP/1.1); send it again")
-        )
+        self._refuse(ProblemError("request-damaged", "this is no request that can be read (HTTP/1.1); send it again"))
 
     def _await_head(self) -> None:
         if self._head_timer is None:
@@ -173,7 +171,7 @@ class _Protocol(H11Protocol):
     def _head_late(self) -> None:
         self._head_timer = None
         if not self.transport.is_closing():
-            self._refuse(ProblemError(408, "upload-too-slow", "the request stopped coming; send it again"))
+            self._refuse(ProblemError("upload-too-slow", "the request stopped coming; send it again"))
 
     def _refuse(self, error: ProblemError) -> None:
         """Answer without asking the application, and close."""

@@ -23,7 +23,6 @@ from likeness.restore.controls import PRESETS, Controls, RegionWeights
 from likeness.server.live_files import FileKind, make_file
 from likeness.server.live_sessions import LiveLimits, Session, Sessions
 from likeness.server.live_views import Area, field_of, finished_view, jpeg, pack, view, whole_pixels
-from likeness.server.problems import ProblemError
 from likeness.server.restoring import THE_PICTURE
 from likeness.server.state import ServerState, State, client_of
 from likeness.server.turns import run_in_turn
@@ -56,7 +55,6 @@ live_router = APIRouter(prefix="/live", include_in_schema=False)
 _Result = TypeVar("_Result")
 
 _MOST_AREAS = 8
-_FORM_OVERHEAD = 64 << 10
 _NOTHING = 128 / 255
 """Where a layer that is added has nothing."""
 
@@ -168,17 +166,15 @@ def about(state: State, sessions: _SessionsOf) -> dict[str, Any]:
 @live_router.post("/pictures", status_code=201)
 async def open_picture(request: Request, state: State, sessions: _SessionsOf) -> JSONResponse:
     """Open a picture: find its faces and say what is the matter with it."""
-    limit = state.settings.max_upload
-    limits = FormLimits(files={"file": 1}, file_bytes=limit, total_bytes=limit + _FORM_OVERHEAD)
-    with state.pool.admit(client_of(request)) as ticket, state.held.account() as account:
-        form = await receive_form(request, limits, account)
-        if not form.files or form.fields:
-            raise ProblemError(422, "file-missing", 'send one picture, in the form\'s field "file", and nothing else')
-        upload = form.files[0]
+    client = client_of(request)
+    with state.pool.admit(client) as ticket, state.held.account() as account:
+        form = await receive_form(request, FormLimits.one_each(state.settings, "file"), account)
+        form.no_fields()
+        upload = form.file("file")
 
         def work() -> dict[str, Any]:
             image = read_image(upload.data, max_pixels=sessions.limits.pixels, name=THE_PICTURE)
-            return _record(*sessions.open(image, upload.name or "picture"))
+            return _record(*sessions.open(image, upload.name or "picture", client=client))
 
         return JSONResponse(await run_in_turn(request, state, ticket, work, kind="live"), status_code=201)
 

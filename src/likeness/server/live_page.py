@@ -59,7 +59,7 @@ def index(request: Request) -> Response:
 def page_file(name: str, request: Request) -> Response:
     """One of its files."""
     if name not in PAGE_FILES:
-        raise ProblemError(404, "not-found", "the page has no such file")
+        raise ProblemError("not-found", "the page has no such file")
     return _answer(name, request)
 
 

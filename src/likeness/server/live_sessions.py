@@ -10,41 +10,38 @@ import logging
 import secrets
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import numpy as np
-
 from likeness.errors import ControlError
-from likeness.faces.align import align
-from likeness.faces.face import Face
 from likeness.faces.findings import Finding
 from likeness.faces.preflight import preflight
-from likeness.imaging.image import Box, Image, Point
+from likeness.imaging.image import Image
 from likeness.restore.controls import Controls
 from likeness.restore.outcome import FaceProjection, Restoration
 from likeness.restore.pipeline import Restorer
+from likeness.server.live_faces import see_face
 from likeness.server.problems import ProblemError
 from likeness.studio.finishing import Finishing, FinishingArea, areas_of, finish
 
-__all__ = ["LiveLimits", "SeenFace", "Session", "Sessions"]
+__all__ = ["LiveLimits", "Session", "Sessions"]
 
 _log = logging.getLogger(__name__)
 
 _LEAVING_SECONDS = 30.0
 """A page that is left may be one that is loaded again: so long it finds its picture still."""
 
-_TOP, _CHIN = 10, 152
-"""Points of the face mesh."""
-
 
 @dataclass(frozen=True, kw_only=True)
 class LiveLimits:
     """How much open pictures may take.
 
+    Over a limit the picture not touched for longest of the client that has most is closed, but never the one just touched.
+
     Attributes:
-        sessions: pictures open at a time; one more closes the one not touched for longest.
-        bytes: memory of all of them; over it, those not touched for longest are closed, but never the newest.
+        sessions: pictures open at a time.
+        bytes: memory of all of them.
         pixels: of one picture; checked before it is decoded.
         idle_seconds: a picture not touched for so long is closed.
         view_pixels: of all views asked for at once.
@@ -59,25 +56,6 @@ class LiveLimits:
     def __post_init__(self) -> None:
         if min(self.sessions, self.bytes, self.pixels, self.view_pixels) < 1 or self.idle_seconds <= 0:
             raise ValueError("limits of open pictures must be positive")
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class SeenFace:
-    """A face as the page needs it.
-
-    Attributes:
-        index: its number, reading order, from 0.
-        face: where it is.
-        area: what a restoration can change, picture pixels; None where the face cannot be aligned.
-        native_side: side of its aligned crop in the picture's pixels; 0 where it cannot be aligned.
-        spots: where to look closely: "eye", "hair", "skin".
-    """
-
-    index: int
-    face: Face
-    area: Box | None
-    native_side: float
-    spots: dict[str, Point]
 
 
 class Session:
@@ -97,7 +75,7 @@ class Session:
         found = restorer.find_faces(image)
         self.findings: tuple[Finding, ...] = preflight(image, found)
         side = restorer.runtime.config.size
-        self.faces = tuple(_seen(index, face, image, side) for index, face in enumerate(found))
+        self.faces = tuple(see_face(index, face, image, side) for index, face in enumerate(found))
         self._projections: dict[int, FaceProjection] = {}
         self._areas: tuple[tuple[FaceProjection, ...], tuple[FinishingArea, ...]] | None = None
         self._result: tuple[tuple[object, ...], Restoration] | None = None
@@ -109,17 +87,21 @@ class Session:
             ControlError: for a face that is not there or cannot be aligned.
         """
         with self._lock:
-            for index in indices:
+            missing: list[int] = []
+            for index in dict.fromkeys(indices):
                 if not 0 <= index < len(self.faces) or self.faces[index].area is None:
                     raise ControlError(f"there is no face {index} that can be restored in this picture")
                 kept = self._projections.get(index)
                 if kept is None or not kept.serves(controls):
-                    self._result = None
-                    made = self._restorer.project(self.image, self.faces[index].face, controls, index=index)
-                    if kept is not None and "grain" in vars(kept):
-                        # The grain around a face does not depend on what the network made of it; measuring it is slow.
-                        vars(made)["grain"] = kept.grain
-                    self._projections[index] = made
+                    missing.append(index)
+            if missing:
+                self._result = None
+                faces = [self.faces[index].face for index in missing]
+                for made in self._restorer.project_all(self.image, faces, controls, indices=missing):
+                    kept = self._projections.get(made.index)
+                    if kept is not None:
+                        made.take_grain(kept)
+                    self._projections[made.index] = made
             return tuple(self._projections[index] for index in indices)
 
     def restore(self, indices: Sequence[int], controls: Controls) -> Restoration:
@@ -169,12 +151,13 @@ class Session:
         """About how much memory this picture takes, with its result and what is kept of its faces."""
         image = self.image
         own = 2 * image.pixels.nbytes + sum(x.nbytes for x in (image.alpha, image.native) if x is not None)
-        return own + sum(_projection_bytes(kept) for kept in list(self._projections.values()))
+        return own + sum(kept.nbytes for kept in list(self._projections.values()))
 
 
 @dataclass(kw_only=True)
 class _Entry:
     session: Session
+    client: str
     touched: float
     ends: float
 
@@ -195,13 +178,15 @@ class Sessions:
         self._sweeper: threading.Thread | None = None
         self._closed = False
 
-    def open(self, image: Image, name: str) -> tuple[str, Session]:
-        """Keep a picture; returns its name and the session. Finds its faces first."""
+    def open(self, image: Image, name: str, *, client: str = "") -> tuple[str, Session]:
+        """Keep a picture of a client; returns its name and the session. Finds its faces first."""
         session = Session(image, name, self.restorer)
         key = secrets.token_urlsafe(24)
         with self._changed:
             now = time.monotonic()
-            self._entries[key] = _Entry(session=session, touched=now, ends=now + self.limits.idle_seconds)
+            self._entries[key] = _Entry(
+                session=session, client=client, touched=now, ends=now + self.limits.idle_seconds
+            )
             self._keep_bounds(key)
             if self._sweeper is None and not self._closed:
                 self._sweeper = threading.Thread(target=self._sweep, name="likeness-sessions", daemon=True)
@@ -220,7 +205,7 @@ class Sessions:
             entry = self._entries.get(key)
             if entry is None or entry.ends <= now:
                 self._entries.pop(key, None)
-                raise ProblemError(410, "picture-closed", "this picture is no longer open here; open it again")
+                raise ProblemError("picture-closed", "this picture is no longer open here; open it again")
             entry.touched, entry.ends = now, now + self.limits.idle_seconds
             self._keep_bounds(key)
             return entry.session
@@ -257,10 +242,20 @@ class Sessions:
         return sum(entry.session.nbytes for entry in list(self._entries.values()))
 
     def _keep_bounds(self, newest: str) -> None:
-        """Close what was not touched for longest until the rest fits; the lock is held."""
-        others = sorted((key for key in self._entries if key != newest), key=lambda key: self._entries[key].touched)
-        while others and (len(self._entries) > self.limits.sessions or self.nbytes > self.limits.bytes):
-            del self._entries[others.pop(0)]
+        """Close pictures until the rest fits; the lock is held. Nobody drives others out by opening many, or large ones."""
+        while len(self._entries) > 1:
+            if len(self._entries) > self.limits.sessions:
+                shares = Counter(entry.client for entry in self._entries.values())
+            elif self.nbytes > self.limits.bytes:
+                shares = Counter[str]()
+                for entry in self._entries.values():
+                    shares[entry.client] += entry.session.nbytes
+            else:
+                return
+            others = [key for key in self._entries if key != newest]
+            most = max(shares[self._entries[key].client] for key in others)
+            greedy = [key for key in others if shares[self._entries[key].client] == most]
+            del self._entries[min(greedy, key=lambda key: self._entries[key].touched)]
             _log.info("an open picture made room for another")
 
     def _sweep(self) -> None:
@@ -271,35 +266,3 @@ class Sessions:
                     del self._entries[key]
                 ends = [entry.ends for entry in self._entries.values()]
                 self._changed.wait(max(0.0, min(ends) - now) if ends else None)
-
-
-def _seen(index: int, face: Face, image: Image, side: int) -> SeenFace:
-    points = face.landmarks.points
-    top, chin = points[_TOP].astype(float), points[_CHIN].astype(float)
-    # The cheek that is turned to the camera shows more skin: between eye, nose and corner of the mouth, a little outward.
-    nose = face.five_points[2]
-    sides = [(face.five_points[eye] + face.five_points[mouth]) / 2 for eye, mouth in ((0, 3), (1, 4))]
-    cheek = max(sides, key=lambda p: float(np.hypot(*(p - nose))))
-    places = {"eye": face.five_points[0], "hair": top + 0.22 * (top - chin), "skin": nose + 1.45 * (cheek - nose)}
-    size = image.size
-    spots = {
-        name: Point(min(max(float(x), 0.0), size.width - 1.0), min(max(float(y), 0.0), size.height - 1.0))
-        for name, (x, y) in places.items()
-    }
-    try:
-        alignment = align(face.five_points, size, side)
-    except (ValueError, np.linalg.LinAlgError) as error:
-        _log.info("face %d cannot be aligned: %s", index, error)
-        return SeenFace(index=index, face=face, area=None, native_side=0.0, spots=spots)
-    area = alignment.box if alignment.box.area > 0 else None
-    return SeenFace(index=index, face=face, area=area, native_side=alignment.native_side, spots=spots)
-
-
-def _projection_bytes(kept: FaceProjection) -> int:
-    """The picture itself is not counted, as it is shared; what may be measured later (target, grain) is."""
-    arrays = [kept.crop, kept.projection, kept.projection, kept.mask, *kept.held, *kept.masks.masks.values()]
-    grain = 0
-    if "grain" in vars(kept) and kept.grain is not None:
-        layers = (*kept.grain.bands, *kept.grain.energies, *kept.grain.field)
-        grain = sum(layer.nbytes for layer in layers)
-    return sum(array.nbytes for array in arrays) + (kept.start.nbytes if kept.start is not kept.crop else 0) + grain

@@ -15,12 +15,11 @@ from likeness.faces.findings import Finding, picture_status
 from likeness.faces.preflight import preflight, unreadable
 from likeness.imaging.files import read_image
 from likeness.server.forms import errors, form_schema, picture_answers
-from likeness.server.problems import ProblemError
 from likeness.server.requests import RestoreRequest, field_values
 from likeness.server.restoring import THE_PICTURE, Restored, restore_bytes
 from likeness.server.state import ServerState, State, client_of
 from likeness.server.turns import run_in_turn
-from likeness.server.uploads import Form, FormLimits, receive_form
+from likeness.server.uploads import FormLimits, receive_form
 
 __all__ = [
     "BoxAnswer",
@@ -37,9 +36,6 @@ __all__ = [
 ]
 
 pictures_router = APIRouter(prefix="/v1", tags=["pictures"])
-
-_FORM_OVERHEAD = 4 << 20
-"""Bytes that a form may have over and above its files: fields, boundaries and part headers."""
 
 
 class RestoreAnswer(BaseModel):
@@ -129,10 +125,10 @@ _ACCEPT = Header(description="application/json for the picture as base64 with a 
 async def restore(request: Request, state: State, accept: Annotated[str, _ACCEPT] = "*/*") -> Response:
     """Restores the faces and leaves everything else as it is. Without a face: 422, code `no-face`."""
     with state.pool.admit(client_of(request)) as ticket, state.held.account() as account:
-        form = await receive_form(request, _limits(state, "file", "damage_mask"), account)
+        form = await receive_form(request, FormLimits.one_each(state.settings, "file", "damage_mask"), account)
         asked = RestoreRequest.of(field_values(form.fields))
-        picture = _file(form, "file")
-        damage = _file(form, "damage_mask", required=False)
+        picture = form.file("file").data
+        damage = next((upload.data for upload in form.files if upload.part == "damage_mask"), None)
         restored = await run_in_turn(
             request, state, ticket, lambda: restore_bytes(state, picture, asked, damage=damage), kind="restore"
         )
@@ -154,9 +150,9 @@ async def check(request: Request, state: State) -> CheckAnswer:
     A file that cannot be read is a finding as well, as with `likeness check`.
     """
     with state.pool.admit(client_of(request)) as ticket, state.held.account() as account:
-        form = await receive_form(request, _limits(state, "file"), account)
-        _no_fields(form)
-        picture = _file(form, "file")
+        form = await receive_form(request, FormLimits.one_each(state.settings, "file"), account)
+        form.no_fields()
+        picture = form.file("file").data
         return await run_in_turn(request, state, ticket, lambda: _check(state, picture), kind="check")
 
 
@@ -172,9 +168,9 @@ async def check(request: Request, state: State) -> CheckAnswer:
 async def inspect(request: Request, state: State) -> InspectAnswer:
     """Hair edge, highlights, irises, skin, identity, proportions, colour, each with a verdict in words."""
     with state.pool.admit(client_of(request)) as ticket, state.held.account() as account:
-        form = await receive_form(request, _limits(state, "before", "after"), account)
-        _no_fields(form)
-        before, after = _file(form, "before"), _file(form, "after")
+        form = await receive_form(request, FormLimits.one_each(state.settings, "before", "after"), account)
+        form.no_fields()
+        before, after = form.file("before").data, form.file("after").data
         found = await run_in_turn(request, state, ticket, lambda: _inspect(state, before, after), kind="inspect")
         return InspectAnswer.model_validate(found.to_dict())
 
@@ -197,26 +193,6 @@ def wants_json(accept: str) -> bool:
         elif kind.startswith("image/"):
             liked["image"] = max(liked["image"], weight)
     return liked["application/json"] > 0 and liked["application/json"] >= liked["image"]
-
-
-def _limits(state: ServerState, *fields: str) -> FormLimits:
-    settings = state.settings
-    total = min(settings.max_upload * len(fields) + _FORM_OVERHEAD, settings.max_request)
-    return FormLimits(files=dict.fromkeys(fields, 1), file_bytes=settings.max_upload, total_bytes=total)
-
-
-def _file(form: Form, field: str, *, required: bool = True) -> Any:
-    for upload in form.files:
-        if upload.part == field:
-            return upload.data
-    if required:
-        raise ProblemError(422, "file-missing", f'the form has no file in its field "{field}"')
-    return None
-
-
-def _no_fields(form: Form) -> None:
-    if form.fields:
-        raise ProblemError(422, "field-unknown", "the form has a field that is not known here; it takes files only")
 
 
 def _answer(restored: Restored) -> dict[str, Any]:

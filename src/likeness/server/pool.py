@@ -1,4 +1,4 @@
-"""The work pool: a few threads that serve many clients in turn, and a bounded line before them."""
+"""The work pool: a few threads that serve many clients in turn, a bounded line before them, and what can wait behind it."""
 
 from __future__ import annotations
 
@@ -24,6 +24,12 @@ _FIRST_GUESS = 1.0
 _MEMORY = 0.2
 """Weight of the last piece of work in the running mean of their times."""
 
+_MOST_BEFORE = 8
+"""Pieces that go before one in the background: jobs may be slowed down, but never stand still."""
+
+_PRESENCE_SECONDS = 10.0
+"""For so long after a request a thread is kept free of the background: the next move of a slider is about to come."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Piece:
@@ -31,6 +37,7 @@ class _Piece:
 
     work: Callable[[], Any]
     future: Future[Any]
+    background: bool
 
 
 class Ticket:
@@ -61,13 +68,16 @@ class Ticket:
         if self._used:
             raise RuntimeError("a ticket is for one piece of work")
         self._used = True
-        future = self._pool.submit_unbounded(self._client, work)
+        future = self._pool._put(work, self._client)  # pyright: ignore[reportPrivateUsage]
         future.add_done_callback(lambda _: self._pool._leave(self._client))  # pyright: ignore[reportPrivateUsage]
         return future
 
 
 class WorkPool:
     """Threads that take work from clients in turn: one piece each, round and round, whoever has more waits longer.
+
+    Work in the background is begun when nobody waits, or after every eighth piece; and while requests come, one thread (of
+    several) is kept free of it.
 
     Args:
         workers: threads.
@@ -80,8 +90,12 @@ class WorkPool:
         self._per_client = queue_per_client
         self._workers = workers
         self._lines: OrderedDict[str, deque[_Piece]] = OrderedDict()
+        self._background: deque[_Piece] = deque()
         self._held: dict[str, int] = {}
         self._running = 0
+        self._running_behind = 0
+        self._went_before = 0
+        self._seen = -math.inf
         self._mean_seconds = _FIRST_GUESS
         self._closed = False
         self._changed = threading.Condition()
@@ -130,28 +144,35 @@ class WorkPool:
                     retry_after=self._retry_after(),
                 )
             self._held[client] = self._held.get(client, 0) + 1
+            self._seen = time.monotonic()
         return Ticket(self, client)
 
-    def submit_unbounded(self, client: str, work: Callable[[], _Result]) -> Future[_Result]:
-        """Put work in the line without a place of its own; for work that is bounded elsewhere, such as a job's.
+    def submit_background(self, work: Callable[[], _Result]) -> Future[_Result]:
+        """Put work behind what somebody waits for, without a place in the line; it is bounded elsewhere, as a job's is.
 
         Raises:
             RuntimeError: if the pool is closed.
         """
+        return self._put(work, None)
+
+    def _put(self, work: Callable[[], _Result], client: str | None) -> Future[_Result]:
         future: Future[_Result] = Future()
         with self._changed:
             if self._closed:
                 raise RuntimeError("the work pool is closed")
-            self._lines.setdefault(client, deque()).append(_Piece(work=work, future=future))
-            self._changed.notify()
+            line = self._background if client is None else self._lines.setdefault(client, deque())
+            line.append(_Piece(work=work, future=future, background=client is None))
+            # Any thread will do, but one that may not take the background must not be the only one to wake.
+            self._changed.notify_all()
         return future
 
     def close(self) -> None:
         """Take no more work, cancel what waits, and wait for what is being worked on."""
         with self._changed:
             self._closed = True
-            pieces = [piece for line in self._lines.values() for piece in line]
+            pieces = [piece for line in (*self._lines.values(), self._background) for piece in line]
             self._lines.clear()
+            self._background.clear()
             self._changed.notify_all()
         for piece in pieces:
             piece.future.cancel()
@@ -160,6 +181,7 @@ class WorkPool:
 
     def _leave(self, client: str) -> None:
         with self._changed:
+            self._seen = time.monotonic()
             left = self._held[client] - 1
             if left:
                 self._held[client] = left
@@ -172,22 +194,37 @@ class WorkPool:
         return max(1, min(60, math.ceil(seconds)))
 
     def _next(self) -> _Piece | None:
-        """The next client's next piece; waits for one. None when the pool is closed."""
+        """The next piece; waits for one. None when the pool is closed."""
         with self._changed:
             while True:
-                while self._lines:
-                    client, line = next(iter(self._lines.items()))
-                    piece = line.popleft()
-                    # Whoever was served goes to the end, also when its next piece comes later: others are before it then.
-                    del self._lines[client]
-                    if line:
-                        self._lines[client] = line
-                    if piece.future.set_running_or_notify_cancel():
-                        self._running += 1
-                        return piece
-                if self._closed:
-                    return None
-                self._changed.wait()
+                piece = self._take()
+                if piece is None:
+                    if self._closed:
+                        return None
+                    # With something in the background left over, look again when nobody is about any more.
+                    self._changed.wait(_PRESENCE_SECONDS if self._background else None)
+                elif piece.future.set_running_or_notify_cancel():
+                    self._running += 1
+                    self._running_behind += piece.background
+                    return piece
+
+    def _take(self) -> _Piece | None:
+        """The next client's next piece, or the background's; None if there is nothing that may be begun now."""
+        if self._background and (not self._lines or self._went_before >= _MOST_BEFORE):
+            about = bool(self._held) or time.monotonic() - self._seen < _PRESENCE_SECONDS
+            if self._running_behind < (max(1, self._workers - 1) if about else self._workers):
+                self._went_before = 0
+                return self._background.popleft()
+        if not self._lines:
+            return None
+        self._went_before = self._went_before + 1 if self._background else 0
+        client, line = next(iter(self._lines.items()))
+        piece = line.popleft()
+        # Whoever was served goes to the end, also when its next piece comes later: others are before it then.
+        del self._lines[client]
+        if line:
+            self._lines[client] = line
+        return piece
 
     def _serve(self) -> None:
         while (piece := self._next()) is not None:
@@ -200,6 +237,7 @@ class WorkPool:
                 failure = error
             with self._changed:
                 self._running -= 1
+                self._running_behind -= piece.background
                 self._mean_seconds += _MEMORY * (time.perf_counter() - began - self._mean_seconds)
             if failure is None:
                 piece.future.set_result(result)

@@ -11,7 +11,7 @@ from typing import Any
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from likeness.errors import (
@@ -28,6 +28,7 @@ from likeness.errors import (
 )
 
 __all__ = [
+    "CODES",
     "PROBLEM_TYPE",
     "Problem",
     "ProblemError",
@@ -43,36 +44,73 @@ _log = logging.getLogger(__name__)
 PROBLEM_TYPE = "application/problem+json"
 """Media type of every error."""
 
-_KNOWN: tuple[tuple[type[LikenessError], int, str], ...] = (
-    (ImageTooLargeError, 413, "picture-too-large"),
-    (ImageReadError, 422, "picture-unreadable"),
-    (ResolutionError, 422, "resolution-low"),
-    (ImageWriteError, 422, "picture-unwritable"),
-    (NoFaceError, 422, "no-face"),
-    (PairError, 422, "pair-unequal"),
-    (ControlError, 422, "control-out-of-range"),
-    (ConfigError, 422, "option-unusable"),
-    (ServerBusyError, 429, "busy"),
+CODES: dict[str, int] = {
+    "form-invalid": 400,
+    "request-damaged": 400,
+    "key-needed": 401,
+    "origin-refused": 403,
+    "job-unknown": 404,
+    "not-found": 404,
+    "picture-unknown": 404,
+    "method-not-allowed": 405,
+    "upload-too-slow": 408,
+    "no-result": 409,
+    "picture-closed": 410,
+    "field-too-long": 413,
+    "picture-too-large": 413,
+    "too-many-fields": 413,
+    "too-many-files": 413,
+    "upload-too-large": 413,
+    "form-needed": 415,
+    "host-unknown": 421,
+    "control-out-of-range": 422,
+    "faces-failed": 422,
+    "field-twice": 422,
+    "field-unknown": 422,
+    "file-missing": 422,
+    "no-face": 422,
+    "option-unusable": 422,
+    "pair-unequal": 422,
+    "picture-unreadable": 422,
+    "picture-unwritable": 422,
+    "request-invalid": 422,
+    "resolution-low": 422,
+    "busy": 429,
+    "too-many-jobs": 429,
+    "failed": 500,
+    "unexpected": 500,
+    "out-of-memory": 503,
+    "too-long": 503,
+    "too-many-connections": 503,
+    "storage-full": 507,
+}
+"""Every code that the server sends, with its status. docs/api.md lists them, and the page has a sentence for each in every
+language."""
+
+_KNOWN: tuple[tuple[type[LikenessError], str], ...] = (
+    (ImageTooLargeError, "picture-too-large"),
+    (ImageReadError, "picture-unreadable"),
+    (ResolutionError, "resolution-low"),
+    (ImageWriteError, "picture-unwritable"),
+    (NoFaceError, "no-face"),
+    (PairError, "pair-unequal"),
+    (ControlError, "control-out-of-range"),
+    (ConfigError, "option-unusable"),
+    (ServerBusyError, "busy"),
+    (LikenessError, "failed"),
 )
-"""The library's errors, narrower ones first: status and code. What is not among them is the server's own fault."""
+"""The library's errors and their codes, narrower ones first. What is not among the narrower ones is the server's fault."""
+
+_HTTP = {
+    400: ("request-damaged", "this is no request that can be read; send it again"),
+    404: ("not-found", "there is nothing at this address; docs/api.md lists the routes"),
+    405: ("method-not-allowed", "this address does not take that method; the header Allow says which it takes"),
+}
+"""What the framework itself refuses."""
 
 
 class Problem(BaseModel):
     """An error; the same shape wherever it comes from."""
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "type": "about:blank",
-                    "title": HTTPStatus(422).phrase,
-                    "status": 422,
-                    "code": "no-face",
-                    "detail": "no face was found in the picture",
-                }
-            ]
-        }
-    )
 
     type: str = Field(default="about:blank", description="Always about:blank: the code says more.")
     title: str = Field(description="The status in words.")
@@ -85,35 +123,30 @@ class ProblemError(Exception):
     """An error that is a matter of HTTP and not of pictures; it never leaves the server.
 
     Args:
-        status: the answer's status.
-        code: for programs.
+        code: one of `CODES`.
         detail: the sentence.
         headers: further headers of the answer.
     """
 
-    def __init__(self, status: int, code: str, detail: str, *, headers: Mapping[str, str] | None = None) -> None:
+    def __init__(self, code: str, detail: str, *, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(detail)
-        self.status = status
         self.code = code
+        self.status = CODES[code]
         self.headers = dict(headers or {})
 
 
 def problem_of(error: Exception) -> tuple[Problem, dict[str, str]]:
     """What to tell of an error, and the headers that go with it. Its message stays inside if nobody foresaw it."""
     if isinstance(error, ProblemError):
-        return _problem(error.status, error.code, str(error)), error.headers
-    for kind, status, code in _KNOWN:
+        return _problem(error.code, str(error)), error.headers
+    for kind, code in _KNOWN:
         if isinstance(error, kind):
             headers = {"Retry-After": str(error.retry_after)} if isinstance(error, ServerBusyError) else {}
-            return _problem(status, code, str(error)), headers
+            return _problem(code, str(error)), headers
     if isinstance(error, MemoryError):
         sentence = "not enough memory for this picture; make it smaller, or try again when less is going on"
-        return _problem(503, "out-of-memory", sentence), {"Retry-After": "10"}
-    if isinstance(error, LikenessError):
-        return _problem(500, "failed", str(error)), {}
-    return _problem(
-        500, "unexpected", f"unexpected {type(error).__name__} (a bug in Likeness; the log shows where)"
-    ), {}
+        return _problem("out-of-memory", sentence), {"Retry-After": "10"}
+    return _problem("unexpected", f"unexpected {type(error).__name__} (a bug in Likeness; the log shows where)"), {}
 
 
 def problem_response(error: Exception) -> JSONResponse:
@@ -136,17 +169,15 @@ def add_error_handlers(app: FastAPI) -> None:
 
     async def http(request: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        phrase = HTTPStatus(error.status_code).phrase
-        code = phrase.lower().replace(" ", "-")
+        code, sentence = _HTTP.get(error.status_code, _HTTP[400])
         headers = dict(error.headers or {})
         if error.status_code == 405:
             headers["Allow"] = _allowed(app, request, headers.get("Allow", ""))
-        sentence = _HTTP_SENTENCES.get(error.status_code, f"{phrase}; docs/api.md says what there is")
-        return problem_response(ProblemError(error.status_code, code, sentence, headers=headers))
+        return problem_response(ProblemError(code, sentence, headers=headers))
 
     async def invalid(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        return problem_response(ProblemError(422, "request-invalid", sentences(error.errors())))
+        return problem_response(ProblemError("request-invalid", sentences(error.errors())))
 
     app.add_exception_handler(LikenessError, known)
     app.add_exception_handler(ProblemError, known)
@@ -162,12 +193,6 @@ def _allowed(app: FastAPI, request: Request, found: str) -> str:
     return ", ".join(sorted(method.upper() for method in methods)) or found
 
 
-_HTTP_SENTENCES = {
-    404: "there is nothing at this address; docs/api.md lists the routes",
-    405: "this address does not take that method; the header Allow says which it takes",
-}
-
-
 def sentences(errors: Any) -> str:
     """What Pydantic found, in one line: each field and what is wrong with it."""
     found: list[str] = []
@@ -179,5 +204,6 @@ def sentences(errors: Any) -> str:
     return f"{shown}; and {len(found) - 5} more" if len(found) > 5 else shown
 
 
-def _problem(status: int, code: str, detail: str) -> Problem:
+def _problem(code: str, detail: str) -> Problem:
+    status = CODES[code]
     return Problem(title=HTTPStatus(status).phrase, status=status, code=code, detail=detail)

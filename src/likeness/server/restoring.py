@@ -110,7 +110,7 @@ def _restore(
     clock.skip()
     if not restoration.restored:
         reasons = "; ".join(sorted({face.reason for face in restoration.failed}))
-        raise ProblemError(422, "faces-failed", f"no face could be restored ({reasons})")
+        raise ProblemError("faces-failed", f"no face could be restored ({reasons})")
     suffix = result_suffix(data[:HEAD_BYTES]) if request.file_format is None else request.file_format.suffixes[0]
     file_format = find_format(suffix)
     encoded = encode_image(restoration.image, file_format.name, bit_depth=request.bit_depth, quality=request.quality)

@@ -56,7 +56,6 @@ async def run_in_turn(
         if gone.done():
             raise ClientDisconnect
         raise ProblemError(
-            503,
             "too-long",
             f"the request took more than {seconds:g} seconds; try again when less is going on, or make it smaller",
             headers={"Retry-After": "10"},

@@ -16,8 +16,9 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.requests import Request
 
-from likeness.server.guard import megabytes, too_large
+from likeness.server.guard import FORM_TEXT, file_too_large, too_large
 from likeness.server.problems import ProblemError
+from likeness.server.settings import ServerSettings
 from likeness.server.state import Account
 
 if TYPE_CHECKING:
@@ -61,6 +62,26 @@ class Form:
     fields: dict[str, str]
     files: tuple[Upload, ...]
 
+    def file(self, field: str) -> Upload:
+        """The file of a field.
+
+        Raises:
+            ProblemError: if there is none.
+        """
+        for upload in self.files:
+            if upload.part == field:
+                return upload
+        raise ProblemError("file-missing", f'the form has no file in its field "{field}"')
+
+    def no_fields(self) -> None:
+        """Have it hold files only.
+
+        Raises:
+            ProblemError: if it holds a field of text.
+        """
+        if self.fields:
+            raise ProblemError("field-unknown", "the form has a field that is not known here; it takes files only")
+
 
 @dataclass(frozen=True, kw_only=True)
 class FormLimits:
@@ -75,6 +96,12 @@ class FormLimits:
     files: dict[str, int]
     file_bytes: int
     total_bytes: int
+
+    @staticmethod
+    def one_each(settings: ServerSettings, *fields: str) -> FormLimits:
+        """One picture in each of these fields, as large as the server takes it."""
+        total = min(settings.max_upload * len(fields) + FORM_TEXT, settings.max_request)
+        return FormLimits(files=dict.fromkeys(fields, 1), file_bytes=settings.max_upload, total_bytes=total)
 
 
 async def receive_form(request: Request, limits: FormLimits, account: Account, *, folder: Path | None = None) -> Form:
@@ -92,7 +119,7 @@ async def receive_form(request: Request, limits: FormLimits, account: Account, *
     """
     kind, options = parse_options_header(request.headers.get("content-type", ""))
     if kind.lower() != b"multipart/form-data" or not options.get(b"boundary"):
-        raise ProblemError(415, "form-needed", "send a form: Content-Type multipart/form-data, with its boundary")
+        raise ProblemError("form-needed", "send a form: Content-Type multipart/form-data, with its boundary")
     _check_length(request, limits.total_bytes)
     reader = _Reader(limits, account, folder)
     try:
@@ -139,7 +166,7 @@ def _check_length(request: Request, limit: int) -> None:
 
 
 def _invalid(why: str) -> ProblemError:
-    return ProblemError(400, "form-invalid", f"the form cannot be read: {why}; send it again")
+    return ProblemError("form-invalid", f"the form cannot be read: {why}; send it again")
 
 
 class _Reader:
@@ -217,7 +244,7 @@ class _Reader:
             if self._count.get(self._name, 0) >= self._limits.files[self._name]:
                 most = self._limits.files[self._name]
                 raise ProblemError(
-                    413, "too-many-files", f'"{self._name}" takes {most} file{"" if most == 1 else "s"}, no more'
+                    "too-many-files", f'"{self._name}" takes {most} file{"" if most == 1 else "s"}, no more'
                 )
             self._count[self._name] = self._count.get(self._name, 0) + 1
             self._path = None
@@ -228,27 +255,20 @@ class _Reader:
                 self._stream = self._path.open("xb")
         elif self._file_name is not None:
             names = ", ".join(f'"{name}"' for name in self._limits.files)
-            raise ProblemError(
-                422, "field-unknown", f"a file was sent in a field that takes none; files go into {names}"
-            )
+            raise ProblemError("field-unknown", f"a file was sent in a field that takes none; files go into {names}")
         elif len(self.fields) >= _FIELDS:
-            raise ProblemError(413, "too-many-fields", f"the form has more than {_FIELDS} fields")
+            raise ProblemError("too-many-fields", f"the form has more than {_FIELDS} fields")
 
     def _take(self, data: bytes, start: int, end: int) -> None:
         count = end - start
         self._size += count
         if self._stream is None:
             if self._size > _FIELD_BYTES:
-                raise ProblemError(413, "field-too-long", f"a field has more than {_FIELD_BYTES >> 10} KB of text")
+                raise ProblemError("field-too-long", f"a field has more than {_FIELD_BYTES >> 10} KB of text")
             self._text += data[start:end]
             return
         if self._size > self._limits.file_bytes:
-            limit = megabytes(self._limits.file_bytes)
-            raise ProblemError(
-                413,
-                "upload-too-large",
-                f"a file has more than {limit} MB; make it smaller, or raise the server's limit",
-            )
+            raise file_too_large(self._limits.file_bytes)
         if self._path is None:
             self._account.take(count)
             self._stream.write(data[start:end])
@@ -259,7 +279,7 @@ class _Reader:
     def _end(self) -> None:
         if self._stream is None:
             if self._name in self.fields:
-                raise ProblemError(422, "field-twice", "a field of the form is given twice; keep one")
+                raise ProblemError("field-twice", "a field of the form is given twice; keep one")
             self.fields[self._name] = _text(bytes(self._text))
             return
         data = self._stream.getvalue() if isinstance(self._stream, io.BytesIO) else b""

@@ -20,7 +20,7 @@ from likeness.imaging.encode import encode_image
 from likeness.imaging.files import read_image
 from likeness.restore.controls import PRESETS
 from likeness.server.forms import errors
-from likeness.server.guard import megabytes
+from likeness.server.guard import file_too_large
 from likeness.server.problems import ProblemError, sentences
 from likeness.server.requests import RestoreRequest
 from likeness.server.restoring import THE_PICTURE, restore_bytes
@@ -216,7 +216,7 @@ def _read(model: type[_Body], body: bytes) -> _Body:
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
-        raise ProblemError(422, "request-invalid", sentences(error.errors(include_input=False))) from None
+        raise ProblemError("request-invalid", sentences(error.errors(include_input=False))) from None
 
 
 def _request(asked: Extras) -> RestoreRequest | None:
@@ -246,10 +246,7 @@ def _decode(text: str, state: ServerState, account: Account) -> bytes:
             "the picture is no base64; send the file's bytes in base64, with or without data:"
         ) from None
     if len(data) > state.settings.max_upload:
-        limit = megabytes(state.settings.max_upload)
-        raise ProblemError(
-            413, "upload-too-large", f"a file has more than {limit} MB; make it smaller, or raise the server's limit"
-        )
+        raise file_too_large(state.settings.max_upload)
     account.take(len(data))
     return data
 
