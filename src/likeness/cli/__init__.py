@@ -205,6 +205,12 @@ def _load_acceptance() -> _Command:
     return acceptance
 
 
+def _load_bench() -> _Command:
+    from likeness.cli.bench import bench
+
+    return bench
+
+
 # A further command gets a module of this package, a loader above and a line here.
 _COMMANDS: dict[str, _Entry] = {
     "restore": _Entry(summary="restore the faces in pictures", load=_load_restore),
@@ -221,4 +227,5 @@ _COMMANDS: dict[str, _Entry] = {
     "review": _Entry(summary="let people rate settings or tools, blind", load=_load_review),
     "acceptance": _Entry(summary="count how many pictures clients accept first time", load=_load_acceptance),
     "evaluate": _Entry(summary="score a network on portraits it has not seen", load=_load_evaluate),
+    "bench": _Entry(summary="measure how fast this machine is", load=_load_bench),
 }
