@@ -54,15 +54,13 @@ clean:
 # The development install holds everything of the base install, so either may come first.
 
 $(BASE): pyproject.toml | $(BIN)/python
-	@echo 'Installing Likeness into $(VENV) (320 MB to download, 1.2 GB unpacked; once) ...'
+	@echo 'Installing Likeness into $(VENV) (140 MB to download, 470 MB unpacked; once) ...'
 	@$(BIN)/python -m pip install --quiet --editable .
-	@$(check-libraries)
 	@touch $@
 
 $(DEV): pyproject.toml | $(BIN)/python
 	@echo 'Installing Likeness with its development tools into $(VENV) (a few minutes; once) ...'
 	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
-	@$(check-libraries)
 	@touch $(BASE) $@
 
 # python3.11 may be a pyenv shim without a Python behind it, so each candidate has to run to count.
@@ -74,9 +72,3 @@ $(BIN)/python:
 	done; \
 	echo 'Likeness needs Python 3.10, 3.11 or 3.12, and $(if $(PYTHON),$(PYTHON) is none,none was found as python3.11 or python3): install one, or say where: make PYTHON=/path/to/python3' >&2; \
 	exit 1
-
-define check-libraries
-$(BIN)/python -c 'import cv2' || { \
-  echo 'OpenCV could not be loaded. It needs two system libraries; on Debian and Ubuntu: apt-get install libgl1 libglib2.0-0' >&2; \
-  exit 1; }
-endef

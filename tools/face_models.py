@@ -9,8 +9,11 @@ MediaPipe's wheel holds them as TFLite files. Here they become OpenVINO graphs o
 - `mesh` and `attention`, the face mesh with attention: OpenVINO knows none of the three operations between its two halves
   (a crop of the feature map about each eye and the lips), so the halves are networks of their own, and
   `likeness.faces.mesh` does what lies between.
+- `person`, the selfie segmentation, ends in an operation that OpenVINO does not know either, a transposed convolution.
 
-It needs the packages mediapipe and flatbuffers, which Likeness itself does not need for this.
+It needs MediaPipe, which Likeness itself does not: `pip install mediapipe==0.10.21` into an environment of its own, together
+with Likeness. It writes `tests/data/mediapipe.npz` as well: what MediaPipe itself makes of the tests' portrait, to which the
+converted networks are held.
 """
 
 from __future__ import annotations
@@ -21,12 +24,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness import read_image
 from likeness.compute.library import load_openvino
 
 openvino = load_openvino()
 op = openvino.opset13
 
-OUT = Path(__file__).resolve().parents[1] / "src" / "likeness" / "faces" / "models"
+ROOT = Path(__file__).resolve().parents[1]
+OUT, TESTS = ROOT / "src" / "likeness" / "faces" / "models", ROOT / "tests" / "data"
 
 _TYPES = {0: np.float32, 1: np.float16, 2: np.int32}
 _PADDING = {0: "same_upper", 1: "valid"}
@@ -42,12 +47,30 @@ def main() -> None:
         "near": near(modules / "face_detection" / "face_detection_short_range.tflite"),
         "mesh": mesh,
         "attention": attention,
+        "person": person(modules / "selfie_segmentation" / "selfie_segmentation.tflite"),
     }
     OUT.mkdir(parents=True, exist_ok=True)
     for name, network in networks.items():
         _fold_constants(network)
         openvino.save_model(network, OUT / f"{name}.xml", compress_to_fp16=True)
         print(f"{name}: {sum((OUT / f'{name}{suffix}').stat().st_size for suffix in ('.xml', '.bin')) / 1e6:.1f} MB")
+    write_reference()
+
+
+def write_reference() -> None:
+    """MediaPipe's own mesh and mask of the tests' picture."""
+    from mediapipe.python.solutions.face_mesh import FaceMesh
+    from mediapipe.python.solutions.selfie_segmentation import SelfieSegmentation
+
+    picture = read_image(TESTS / "astronaut.jpg").to_uint8()
+    crop = picture[0:180, 30:210]
+    with FaceMesh(static_image_mode=True, refine_landmarks=True, min_detection_confidence=0.2) as model:
+        (face,) = model.process(crop).multi_face_landmarks
+    side = crop.shape[0]
+    points = np.array([(p.x * side - 0.5, p.y * side - 0.5, p.z * side) for p in face.landmark], np.float32)
+    with SelfieSegmentation(model_selection=0) as model:
+        mask = np.array(model.process(picture).segmentation_mask)
+    np.savez_compressed(TESTS / "mediapipe.npz", mesh=points, mask=np.rint(mask * 255).astype(np.uint8))
 
 
 def far(path: Path) -> Any:
@@ -55,15 +78,7 @@ def far(path: Path) -> Any:
     network = openvino.Core().read_model(path)
     for node in network.get_ordered_ops():
         if node.get_type_name() == "Interpolate":  # enlarges to a fixed size, always by 2
-            larger = op.interpolate(
-                node.input(0).get_source_output(),
-                op.constant(np.array([2, 2], np.float32)),
-                "linear_onnx",
-                "scales",
-                axes=op.constant(np.array([1, 2], np.int32)),
-                coordinate_transformation_mode="half_pixel",
-            )
-            node.output(0).replace(larger.output(0))
+            node.output(0).replace(_doubled(node.input(0).get_source_output(), axes=[1, 2]).output(0))
     samples = _channels_first(network, [1, 3, 192, 192])
     results: list[Any] = []
     for result in network.get_results():
@@ -107,6 +122,14 @@ def face_mesh(path: Path) -> tuple[Any, Any]:
         openvino.Model([_named(reader.values[t], name) for name, t in first.items()], [samples], "mesh"),
         openvino.Model([_named(reader.values[t], name) for name, t in second.items()], parts, "attention"),
     )
+
+
+def person(path: Path) -> Any:
+    """Samples 1 x 3 x 256 x 256 in [0, 1] to mask 1 x 1 x 256 x 256 in [0, 1]."""
+    reader = _TensorFlowLite(path)
+    samples = reader.feed(reader.inputs[0], "samples", [1, 3, 256, 256])
+    reader.translate()
+    return openvino.Model([_named(reader.values[reader.operators[-1].output], "mask")], [samples], "person")
 
 
 _CROPS = ("lips", "left_eye", "right_eye")
@@ -191,6 +214,22 @@ class _TensorFlowLite:
             return op.prelu(values[0], op.constant(values[1].reshape(-1)))
         if node.name == "ADD":
             return op.add(values[0], values[1])
+        if node.name == "MUL":
+            return op.multiply(values[0], values[1])
+        if node.name == "RELU":
+            return op.relu(values[0])
+        if node.name == "HARD_SWISH":
+            return op.hswish(values[0])
+        if node.name == "LOGISTIC":
+            return op.sigmoid(values[0])
+        if node.name == "AVERAGE_POOL_2D":  # over the whole map, in this file
+            return op.reduce_mean(values[0], op.constant(np.array([2, 3])), True)
+        if node.name == "RESIZE_BILINEAR":
+            return _doubled(values[0], axes=[2, 3])
+        if node.name == "Convolution2DTransposeBias":
+            weight = op.constant(np.ascontiguousarray(values[1].transpose(3, 0, 1, 2)))
+            y = op.convolution_backprop_data(values[0], weight, [2, 2], None, [0, 0], [0, 0], [1, 1])
+            return op.add(y, op.constant(values[2].reshape(1, -1, 1, 1)))
         if node.name == "MAX_POOL_2D":
             return op.max_pool(values[0], [2, 2], [1, 1], [0, 0], [0, 0], [2, 2], auto_pad="valid")
         if node.name == "PAD":
@@ -209,6 +248,18 @@ class _TensorFlowLite:
         entry = self._graph.tensors[tensor]
         content = self._file.buffers[entry.buffer].data
         return None if content is None else np.frombuffer(bytes(content), _TYPES[entry.type]).reshape(entry.shape)
+
+
+def _doubled(x: Any, *, axes: list[int]) -> Any:
+    scales = op.constant(np.array([2, 2], np.float32))
+    return op.interpolate(
+        x,
+        scales,
+        "linear_onnx",
+        "scales",
+        axes=op.constant(np.array(axes, np.int32)),
+        coordinate_transformation_mode="half_pixel",
+    )
 
 
 def _channels_first(network: Any, shape: list[int]) -> Any:

@@ -12,9 +12,11 @@ from likeness.evaluation.generated import break_eye, melt_ear, wax
 from likeness.evaluation.situations import SITUATIONS, make_case
 from likeness.faces.align import align, warp
 from likeness.faces.detect import MediaPipeDetector
+from likeness.faces.networks import face_network
 from likeness.faces.regions import RegionMasks, region_masks
 from likeness.imaging.files import read_image
-from likeness.imaging.image import Image, Pixels
+from likeness.imaging.filters import resize
+from likeness.imaging.image import Image, Pixels, Size
 from likeness.metrics import band_energy
 from likeness.restore.controls import PRESETS
 
@@ -78,6 +80,14 @@ def test_wax_takes_the_skin_and_leaves_the_eyes(face: tuple[Pixels, np.ndarray],
     assert band_energy(waxed, skin) < 0.7 * band_energy(pixels, skin)
     eyes = masks["eye"] > 0.99
     assert np.abs(waxed - pixels)[eyes].max() < 3 / 255
+
+
+def test_a_person_s_outline_is_that_of_mediapipe(astronaut: Image) -> None:
+    """On the mean; the outline itself is resampled in another way. MediaPipe's own is kept (`tools/face_models.py`)."""
+    expected = np.load(Path(__file__).parents[1] / "data" / "mediapipe.npz")["mask"].astype(np.float32) / 255
+    shown = resize(astronaut.pixels, Size(256, 256), "linear").transpose(2, 0, 1)[None]
+    (found,) = face_network("person").run({"samples": shown}, ["mask"])
+    assert np.abs(resize(found[0, 0], astronaut.size, "linear") - expected).mean() < 0.005
 
 
 def test_against_the_light_the_face_is_dark_and_the_background_burnt(
