@@ -43,6 +43,9 @@ class Cluster:
             )
         # Read by Ray when it is imported and when it starts others.
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+        if self.local:
+            # Ray's own switch, whatever its name: off, a Ray of one machine listens on the loopback address alone.
+            os.environ.setdefault("RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER", "0")
         with _signals_kept():
             try:
                 self.ray: Any = importlib.import_module("ray")
@@ -55,7 +58,7 @@ class Cluster:
     def _connect(self, address: str, processors: int | None) -> None:
         own: dict[str, Any] = {}
         if self.local:
-            own = {"num_cpus": processors, "object_store_memory": _STORE, "_node_ip_address": "127.0.0.1"}
+            own = {"num_cpus": processors, "object_store_memory": _STORE}
         try:
             with warnings.catch_warnings():
                 # Ray's own, on what later versions of it will do.
