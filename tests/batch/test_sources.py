@@ -98,8 +98,9 @@ def test_lists_as_programs_write_them(caplog: pytest.LogCaptureFixture) -> None:
     chinese = read_list("file,client\n王.jpg,王芳\n".encode("gb18030"), name="x.csv")
     assert (chinese[0].file, chinese[0].client) == ("王.jpg", "王芳")
     with caplog.at_level(logging.WARNING):
-        read_list(b"file,order,strenght\na.jpg,7,0.5\n", name="x.csv")
+        read_list(b"file,order,strenght,language\na.jpg,7,0.5,zh\n", name="x.csv")
     assert "order is not used" in caplog.text
+    assert "language" not in caplog.text, "notify reads it"
     assert "did you mean strength?" in caplog.text
 
 

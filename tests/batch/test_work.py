@@ -83,6 +83,8 @@ def test_a_folder_from_beginning_to_end(studio: Studio, pictures: Path) -> None:
     outcome = results["ann.jpg"].outcome
     assert (outcome["output"], outcome["width"], len(outcome["faces"])) == ("final/ann.jpg", 256, 1)
     assert outcome["guard"]["doubts"] == []
+    assert (outcome["preset"], outcome["controls"]["latent_step_decay"]) == ("standard", 0.1)
+    assert results["small.jpg"].outcome["preset"] == ""
     item = studio.journal.get("ann.jpg")
     assert item is not None
     small = studio.journal.thumbnails(item)
@@ -103,7 +105,9 @@ def test_a_folder_from_beginning_to_end(studio: Studio, pictures: Path) -> None:
     written = read_image(studio.output.read("final/family/ben.png"))
     assert (written.to_uint8() == restored.image.to_uint8()).all(), "as a fresh run would have it"
 
-    # What was taken away is made again only on request.
+    # What was taken away is made again only on request; what a person moved to final is not.
+    studio.output.write(studio.output.read("final/family/ben.png"), "review/family/ben.png")
+    studio.output.remove("final/family/ben.png")
     studio.output.remove("final/ann.jpg")
     assert redo(studio.journal, studio.output, missing=True) == 1
     assert studio.run()["ann.jpg"].state == "final"
@@ -146,6 +150,8 @@ def test_what_happens_on_a_finding(studio: Studio, pictures: Path) -> None:
     assert (skipped.state, "face-turned" in skipped.reason) == ("skipped", True)
     fixed = studio.work(pictures / "ann.jpg", replace(options, on_finding="fix"))
     assert fixed.outcome["fixes"] == ["face-turned: restored as gently as the preset natural"]
+    in_force = (fixed.outcome["preset"], fixed.outcome["controls"]["latent_step_decay"])
+    assert in_force == ("", 0.04), "what was done, not what was asked for"
     gains = [result.outcome["faces"][0]["region_gains"]["cheek"] for result in (flagged, fixed)]
     assert gains[1] < gains[0]
     refused = studio.work(

@@ -70,6 +70,8 @@ def test_a_run_and_its_summary(batch: Batch, inbox: Path, tmp_path: Path, capsys
     assert "small.png was left alone: size-small: " in said
     assert "broken.jpg" in said
     assert "1 delivered, 1 left alone, 1 failed; " in said
+    assert f"next: likeness proof {folder}/list.csv {out}\n" in said
+    assert "likeness notify" not in said, "nobody is to be written to"
 
     rows = list(csv.DictReader((out / "summary.csv").read_text(encoding="utf-8-sig").splitlines()))
     assert [row["state"] for row in rows] == ["final", "failed", "skipped"]

@@ -130,10 +130,19 @@ def test_what_cannot_begin_is_a_sentence(
     assert not Path("out").exists()
 
 
-def test_two_pictures_that_would_become_one_file(capsys: pytest.CaptureFixture[str]) -> None:
-    shutil.copy("in/portrait.jpg", "in/portrait.jpeg")
-    assert main(["deliver", "in", "out"]) == 2
-    assert "would both write" in capsys.readouterr().err
+def test_two_pictures_of_one_name_keep_their_suffixes() -> None:
+    shutil.copytree("in", "twice")
+    shutil.copy("twice/portrait.jpg", "twice/portrait.jpeg")
+    assert main(["deliver", "twice", "out", "--web"]) == 0
+    assert {"portrait.jpg.jpg", "portrait.jpeg.jpg"} <= {path.name for path in Path("out/web").iterdir()}
+
+
+def test_of_a_batch_only_what_is_final_is_delivered() -> None:
+    for name in ("final/a.jpg", "review/b.jpg", "proofs/proof_a.jpg"):
+        Path("batch", name).parent.mkdir(parents=True)
+        shutil.copy("in/portrait.jpg", Path("batch", name))
+    assert main(["deliver", "batch", "sent", "--web"]) == 0
+    assert [path.as_posix() for path in Path("sent").rglob("*.jpg")] == ["sent/web/a.jpg"]
 
 
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:

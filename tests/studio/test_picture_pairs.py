@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from likeness.errors import ConfigError
-from likeness.studio.pairs import match_pairs
+from likeness.studio.pairs import match_pairs, short_names
 
 
 def touch(folder: Path, *names: str) -> Path:
@@ -77,3 +77,8 @@ def test_nothing_to_match_is_a_sentence(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ConfigError, match="holds no picture"):
         match_pairs(before, tmp_path / "empty")
+
+
+def test_names_without_suffix_unless_that_is_all_that_differs() -> None:
+    insides = [Path("a.jpg"), Path("a.png"), Path("sub/a.jpg"), Path("b.tar.gz.jpg")]
+    assert short_names(insides) == [Path("a.jpg"), Path("a.png"), Path("sub/a"), Path("b.tar.gz")]

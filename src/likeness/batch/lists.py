@@ -23,6 +23,9 @@ _FILE = ("file", "path", "picture", "image")
 _CLIENT = ("client", "client_name", "name")
 _EMAIL = ("email", "e-mail", "mail")
 
+_LANGUAGE = "language"
+"""Not for the work: ``likeness notify --clients`` reads it from the same list."""
+
 PER_PICTURE = tuple(
     key
     for key in KEYS
@@ -64,7 +67,8 @@ def read_list(data: bytes, *, name: str) -> tuple[Row, ...]:
     """Read a list: comma, semicolon or tab between columns, UTF-8 or, as Excel in China saves it, GB 18030.
 
     The columns: ``file``; ``client`` and ``email`` if wanted; every key of `PER_PICTURE`, and regions of the face such as
-    ``eye`` for their weights. An empty cell says nothing. Other columns are left out with a warning.
+    ``eye`` for their weights. An empty cell says nothing. Other columns are left out with a warning, except ``language``,
+    in which ``likeness notify --clients`` writes.
 
     Args:
         data: the file.
@@ -113,6 +117,8 @@ def _columns(titles: list[str], name: str) -> dict[str, str]:
             found[title] = "client"
         elif title in _EMAIL:
             found[title] = "email"
+        elif title == _LANGUAGE:
+            continue
         elif key in PER_PICTURE or key in regions or key == "all":
             found[title] = key
         else:

@@ -19,11 +19,14 @@ __all__ = ["summary_page"]
 _MOST = 1000
 """Pictures on a page, those that need a person first: a browser is slow with more, and the CSV has them all."""
 
+_FEW = 60
+"""So many delivered pictures are shown at once; more are folded away until they are asked for."""
+
 _SECTIONS: tuple[tuple[str, str, str, bool], ...] = (
     (
         "review",
         "To review",
-        "Restored, but doubtful: look at each before it goes out. They are in the folder review.",
+        "Restored, but doubtful. They are in the folder review: look at each, and move what may go out to final.",
         True,
     ),
     ("failed", "Failed", "An error: the reason says what to do.", True),
@@ -37,7 +40,7 @@ _SECTIONS: tuple[tuple[str, str, str, bool], ...] = (
     ),
     ("final", "Delivered", "Restored into final; nothing was found.", False),
 )
-"""Name, title, what it means, and whether it is open."""
+"""Name, title, what it means, and whether it is open however many there are."""
 
 _WORDS: dict[State, tuple[str, str]] = {
     "queued": ("Waiting", "none"),
@@ -73,6 +76,7 @@ def summary_page(journal: Journal, run: Mapping[str, Any], *, model: str, group:
         shown = sections[name][:left]
         left -= len(shown)
         if counts[name]:
+            is_open = is_open or counts[name] <= _FEW
             parts.append(_part(journal, name, title, meaning, shown, counts[name], is_open=is_open))
     own = files("likeness.batch").joinpath("summary.css").read_text(encoding="utf-8")
     style = files("likeness.evidence").joinpath("page.css").read_text(encoding="utf-8") + own
@@ -122,8 +126,9 @@ def _run(run: Mapping[str, Any], now: str) -> str:
     faces = f" {kept} faces did not need the network again." if kept else ""
     broken = " The run was interrupted." if run["interrupted"] else ""
     notes = "".join(f"<p class='note'>{escape(note)}</p>" for note in run["notes"])
-    pictures = f"{done} picture{'' if done == 1 else 's'}"
-    return f"<p>{now} UTC. The last run worked on {pictures} in {seconds:.0f} s{rate}.{faces}{broken}</p>{notes}"
+    pictures = f"worked on {done} picture{'' if done == 1 else 's'} in {seconds:.0f} s{rate}"
+    worked = pictures if done else "had nothing to do"
+    return f"<p>{now} UTC. The last run {worked}.{faces}{broken}</p>{notes}"
 
 
 def _findings(codes: Counter[str]) -> str:
@@ -190,13 +195,17 @@ def _pictures(journal: Journal, item: Item) -> str:
 
 
 def _figures(item: Item) -> str:
-    """Such as "1200 x 900, 2 faces, identity 0.12, colour 0.1, 0.8 s"."""
+    """Such as "1200 x 900 px, natural at 80%, 2 faces restored, identity 0.12, skin dE 0.10, 0.8 s"."""
     outcome = item.outcome
     found: list[str] = []
     if outcome.get("width"):
         found.append(f"{outcome['width']} &times; {outcome['height']} px")
     faces = outcome.get("faces") or []
     restored = sum(face["status"] == "restored" for face in faces)
+    controls = outcome.get("controls")
+    if controls:
+        strength = "" if controls["strength"] == 1 else f" at {controls['strength']:.0%}"
+        found.append(f"{outcome['preset'] or 'own settings'}{strength}")
     if faces:
         whole = (
             f"{restored} of {len(faces)} faces" if restored < len(faces) else f"{restored} face{'s'[: restored != 1]}"

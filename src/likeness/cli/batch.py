@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shlex
 import signal
 import threading
 import time
@@ -67,8 +68,8 @@ examples:
   likeness batch s3://studio/monday s3://studio/done --journal monday.sqlite
   likeness batch s3://studio/monday s3://studio/done --journal monday.sqlite --executor ray --address auto"""
 
-JOURNAL, PROJECTIONS = "journal.sqlite", ".projections"
-"""Names in the output's folder."""
+PROJECTIONS = ".projections"
+"""Name of the folder of kept projections, beside the journal."""
 
 _SAID_EVERY = 60.0
 """Seconds between lines on rate and time left, where no bar is shown."""
@@ -152,6 +153,7 @@ class _Run:
                 # Also of a run that was broken off; not of one that could not begin.
                 if begun:
                     written = self._summary(journal)
+            self._next(journal)
             return self._status(journal, written)
 
     def _status(self, journal: Journal, written: bool) -> int:
@@ -297,6 +299,25 @@ class _Run:
         self._console.say(f"{', '.join(parts) or 'nothing done'}{rate}; {page}")
         return True
 
+    def _next(self, journal: Journal) -> None:
+        """Say what a person does now."""
+        from likeness.batch.places import is_url
+
+        options = self._options
+        if self._stop.is_set() or is_url(options.output):
+            return
+        counts, only = journal.counts(group=""), options.inputs[0] if len(options.inputs) == 1 else ""
+        output, typed = shlex.quote(options.output.rstrip("/")), shlex.quote(only)
+        if counts["review"]:
+            self._console.say(f"next: look at {output}/review; what may go out is moved to {output}/final")
+        if any(item.email for item in journal.items(group="", states=("skipped", "failed"))):
+            clients = f" --clients {typed}" if only.lower().endswith(".csv") else ""
+            self._console.say(
+                f"next: likeness notify {output}{clients} --mail FILE.toml tells clients what cannot be done"
+            )
+        if counts["final"] and only and not is_url(only):
+            self._console.say(f"next: likeness proof {typed} {output}")
+
 
 def _rate(done: int, total: int, seconds: float) -> str:
     left = (total - done) * seconds / done
@@ -334,6 +355,7 @@ def _options(flags: argparse.Namespace) -> _Options:
     settings = typed.over(Settings() if flags.config is None else checked_settings(flags.config))
     check_ranges(settings)
     from likeness.batch.guard import GuardLimits
+    from likeness.batch.journal import JOURNAL
     from likeness.batch.places import is_url
     from likeness.batch.runner import Plan
     from likeness.checkpoints.catalog import DEFAULT_MODEL
@@ -436,7 +458,7 @@ def _parser() -> Parser:
         "--executor",
         choices=("local", "ray"),
         default="local",
-        help="who does the work: this process, or Ray's workers on one machine or many (docs/scale.md)",
+        help="who does the work: this process, or Ray's workers on one machine or many (docs/cluster.md)",
     )
     group.add_argument(
         "--address",

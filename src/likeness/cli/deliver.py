@@ -221,7 +221,7 @@ def _profile(name: str) -> bytes | None:
 def _plan(source: str, output: str, web: WebOptions | None, paper: PrintOptions | None) -> tuple[_Job, ...]:
     """Which pictures become which files, checked before any work."""
     from likeness.cli.plan import Targets, plan
-    from likeness.studio.pairs import results_folder
+    from likeness.studio.pairs import results_folder, short_names
 
     target = Path(output).expanduser()
     if source == "-" or output == "-":
@@ -233,21 +233,23 @@ def _plan(source: str, output: str, web: WebOptions | None, paper: PrintOptions 
         if target.exists() and target.samefile(folder):
             raise ConfigError(f"{output} is the folder of the pictures; name another one, or its results become inputs")
         source = str(results_folder(folder))
-    found = plan([source], Targets(output=f"{target}/"))
-    jobs: list[_Job] = []
-    for item in found:
-        if item.source is None or item.target is None:
-            raise AssertionError("pictures in files have names")
-        inside = item.target.relative_to(target)
-        jobs.append(
-            _Job(
-                source=item.source,
-                web=target / "web" / inside.with_suffix(f".{web.file_format}") if web else None,
-                print=target / "print" / inside.with_suffix(f".{paper.file_format}") if paper else None,
-            )
+    found = [(job.source, job.target) for job in plan([source], Targets(output=f"{target}/"))]
+    named = [(source, place.relative_to(target)) for source, place in found if source is not None and place is not None]
+    names = short_names([inside for _, inside in named])
+    jobs = [
+        _Job(
+            source=source,
+            web=_under(target / "web", name, web.file_format) if web else None,
+            print=_under(target / "print", name, paper.file_format) if paper else None,
         )
+        for (source, _), name in zip(named, names, strict=True)
+    ]
     _refuse_collisions(jobs)
     return tuple(jobs)
+
+
+def _under(folder: Path, name: Path, suffix: str) -> Path:
+    return folder / name.with_name(f"{name.name}.{suffix}")
 
 
 def _single(source: str, target: Path, web: WebOptions | None, paper: PrintOptions | None) -> _Job:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import glob
 import os
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +12,7 @@ from typing import Literal
 from likeness.errors import ConfigError, ImageWriteError
 from likeness.imaging.encode import find_format
 from likeness.imaging.files import is_picture, output_suffix
+from likeness.studio.pairs import short_names
 
 __all__ = ["Job", "Targets", "find_inputs", "plan"]
 
@@ -102,7 +102,7 @@ def plan(inputs: Sequence[str], targets: Targets) -> tuple[Job, ...]:
             compare=_compare(item, single, targets),
             faces=targets.save_faces / label if targets.save_faces else None,
         )
-        for item, label in zip(found, _labels(found), strict=True)
+        for item, label in zip(found, short_names([item.inside for item in found]), strict=True)
     ]
     _refuse_collisions(jobs, targets)
     return tuple(jobs)
@@ -223,13 +223,6 @@ def _single_file(text: str, flag: str, single: bool) -> Path:
     if not path.parent.is_dir():
         raise ConfigError(f"{flag} {text}: the folder {path.parent} does not exist; make it first")
     return path
-
-
-def _labels(found: Sequence[_Found]) -> list[Path]:
-    """Per picture the start of its crops' names: without suffix, unless another picture differs in nothing else."""
-    bare = [item.inside.with_suffix("") for item in found]
-    counts = Counter(bare)
-    return [item.inside if counts[label] > 1 else label for item, label in zip(found, bare, strict=True)]
 
 
 def _refuse_collisions(jobs: Sequence[Job], targets: Targets) -> None:

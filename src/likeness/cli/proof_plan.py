@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from likeness.cli.batch_results import journal_of, read_batch
 from likeness.errors import ConfigError
-from likeness.studio.pairs import Pair, match_pairs
+from likeness.studio.pairs import Pair, match_pairs, short_names
 from likeness.studio.proof_index import INDEX
 from likeness.studio.reports import Report, read_report
 
@@ -99,7 +98,8 @@ def plan_proofs(
     if target.suffix and not target.is_dir() and not typed.endswith("/"):
         jobs, index = [_single(pairs, target, bool(sheet), page)], None
     else:
-        jobs = [_in_folder(pair, label, target, sheet, page) for pair, label in zip(pairs, _labels(pairs), strict=True)]
+        labels = short_names([pair.inside for pair in pairs])
+        jobs = [_in_folder(pair, label, target, sheet, page) for pair, label in zip(pairs, labels, strict=True)]
         index = target / INDEX if len(jobs) > 1 else None
     _refuse_collisions(jobs)
     return ProofPlan(
@@ -128,13 +128,6 @@ def _single(pairs: Sequence[Pair], output: Path, wants_sheet: bool, wants_page: 
         raise ConfigError(f"-o {output}: a proof is a picture ({', '.join(_SHEETS)}) or a page (.html)")
     page = output.with_suffix(".html") if wants_page else None
     return ProofJob(pair=pairs[0], sheet=output if wants_sheet else None, page=page)
-
-
-def _labels(pairs: Sequence[Pair]) -> list[Path]:
-    """What each proof is called after: the picture without suffix, unless another differs in nothing else."""
-    bare = [pair.inside.with_suffix("") for pair in pairs]
-    counts = Counter(bare)
-    return [pair.inside if counts[label] > 1 else label for pair, label in zip(pairs, bare, strict=True)]
 
 
 def _in_folder(pair: Pair, label: Path, folder: Path, sheet: str, page: bool) -> ProofJob:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from likeness.errors import ConfigError
 from likeness.imaging.files import is_picture, output_suffix
 
-__all__ = ["Pair", "Pairs", "match_pairs", "results_folder"]
+__all__ = ["Pair", "Pairs", "match_pairs", "results_folder", "short_names"]
 
 _PREFIX = "output_"
 _FINAL = "final"
@@ -51,6 +53,13 @@ def results_folder(folder: Path) -> Path:
     """
     final = folder / _FINAL
     return final if final.is_dir() else folder
+
+
+def short_names(insides: Sequence[Path]) -> list[Path]:
+    """Names that tell pictures apart: without suffix, unless another differs in nothing else."""
+    bare = [inside.with_suffix("") for inside in insides]
+    counts = Counter(bare)
+    return [inside if counts[name] > 1 else name for inside, name in zip(insides, bare, strict=True)]
 
 
 def match_pairs(before: Path, after: Path) -> Pairs:

@@ -17,6 +17,7 @@ from likeness.imaging.files import encode_image, is_picture, read_image, write_b
 from likeness.imaging.filters import resize
 from likeness.imaging.image import Image, Size
 from likeness.restore.parallel import map_in_order
+from likeness.studio.pairs import results_folder, short_names
 from likeness.studio.records import open_records, transaction
 from likeness.studio.review.session import DATABASE, LETTERS, ORIGINAL, PICTURES, SESSION, ReviewSession
 
@@ -59,8 +60,9 @@ class SessionOptions:
 def make_session(folder: Path, sides: Mapping[str, Path], options: SessionOptions | None = None) -> ReviewSession:
     """Make a session; its folder appears complete or not at all.
 
-    Pictures belong together when their paths inside the sides' folders are equal but for the suffix. Those that not
-    every side has are left out, with a warning in the log. All versions of a picture are brought to the size of the
+    Pictures belong together when their paths inside the sides' folders are equal but for the suffix, or with it where a
+    folder holds several that differ in nothing else; of a batch's output ``final`` is taken. Those that not every side
+    has are left out, with a warning in the log. All versions of a picture are brought to the size of the
     largest (cubic), at most ``max_side``, and written as lossless WebP without metadata under random names: neither format,
     size, date nor name tells them apart.
 
@@ -114,7 +116,8 @@ class _Row:
 def _matched(names: Sequence[str], folders: Sequence[Path], originals: Path | None) -> list[_Row]:
     sources = [*zip(names, folders, strict=True), *([("the originals", originals)] if originals else [])]
     found = {label: _pictures(label, folder) for label, folder in sources}
-    every = sorted({name for pictures in found.values() for name in pictures})
+    # What has no result is no matter of the review.
+    every = sorted({name for label in names for name in found[label]})
     common = [name for name in every if all(name in pictures for pictures in found.values())]
     if not common:
         raise ConfigError(
@@ -132,18 +135,11 @@ def _matched(names: Sequence[str], folders: Sequence[Path], originals: Path | No
 def _pictures(label: str, folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise ConfigError(f"{label}: {folder} is no folder; name the folder that holds its pictures")
-    found: dict[str, Path] = {}
-    for path in sorted(folder.rglob("*")):
-        if path.is_file() and is_picture(path):
-            name = path.relative_to(folder).with_suffix("").as_posix()
-            if name in found:
-                raise ConfigError(
-                    f"{label}: {found[name].name} and {path.name} in {path.parent} have one name; keep one"
-                )
-            found[name] = path
-    if not found:
+    folder = results_folder(folder)
+    insides = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file() and is_picture(path)]
+    if not insides:
         raise ConfigError(f"{label}: {folder} holds no picture")
-    return found
+    return {name.as_posix(): folder / inside for name, inside in zip(short_names(insides), insides, strict=True)}
 
 
 def _fill(folder: Path, names: Sequence[str], rows: Sequence[_Row], options: SessionOptions) -> None:
