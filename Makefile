@@ -18,7 +18,7 @@ help:
 	@echo 'make demo     install, restore the sample portraits into out/, and draw out/sheet.jpg'
 	@echo 'make test     install with the development tools, and run all tests'
 	@echo 'make check    style (ruff), types (pyright), layers (import-linter)'
-	@echo 'make bench    measure speed and memory; writes benchmarks/results.md'
+	@echo 'make bench    measure speed, memory and scale (8 minutes); writes results.md, steps.md and scale.md in benchmarks/'
 	@echo 'make weights  train the weights anew: make weights PORTRAITS=folder of sharp, aligned portraits'
 	@echo 'make samples  make the sample pictures in examples/ again'
 	@echo 'make clean    remove .venv, out/ and caches'
@@ -37,6 +37,8 @@ check: $(DEV)
 
 bench: $(DEV)
 	@$(BIN)/python benchmarks/run.py
+	@$(BIN)/python benchmarks/steps.py
+	@$(BIN)/python benchmarks/scale.py
 
 # The runs in their order; one that was stopped goes on, one that is done is passed over in seconds.
 weights: $(DEV)

@@ -29,7 +29,7 @@ import numpy as np
 import torch
 from naive import make_naive
 from numpy.typing import NDArray
-from run import decibel, describe, machine_facts
+from run import decibel, describe, facts_with_device
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
@@ -115,7 +115,7 @@ def main() -> None:
         rows = one_face(state, config, face, device, rounds=options.rounds, compiled=options.compile)
         rates = faces_per_second(state, config, face, device, floors, batches, options.threads, options.rounds)
         sections[title] = (floors, rows, rates)
-    machine = machine_facts()
+    machine = facts_with_device()
     text = to_markdown(machine, measured, sections)
     print(text)
     if device.type == "cuda":

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["four_thousand", "portrait", "twenty_faces"]
+__all__ = ["four_thousand", "many_faces", "of_megapixels", "portrait", "small_portraits", "twenty_faces"]
 
 _ORIGINAL = Path(__file__).resolve().parents[1] / "examples" / "original" / "astronaut.jpg"
 
@@ -28,6 +28,30 @@ def twenty_faces(path: Path) -> Path:
     """4000 x 3000 with twenty faces of about 270 px, in four rows."""
     tile = _resized(_original()[2:242, 97:353], 800, 750)
     return _save(np.tile(tile, (4, 5, 1)), path)
+
+
+def many_faces(path: Path, count: int) -> Path:
+    """4000 x 3000 with ``count`` faces of about 135 px, at most 60, in rows of ten; the rest is a plain wall."""
+    tile = _resized(_original()[2:302, 97:337], 400, 500)
+    wall = np.full((3000, 4000, 3), 128, np.uint8)
+    for number in range(count):
+        row, place = divmod(number, 10)
+        wall[row * 500 : row * 500 + 500, place * 400 : place * 400 + 400] = tile
+    return _save(wall, path)
+
+
+def of_megapixels(path: Path, megapixels: float) -> Path:
+    """4 : 3, one face, which takes the same part of the picture at every size."""
+    height = round((megapixels * 1e6 * 0.75) ** 0.5)
+    width = round(height * 4 / 3)
+    square = _resized(_original(), height, height)
+    return _save(cv2.copyMakeBorder(square, 0, 0, 0, width - height, cv2.BORDER_REFLECT), path)
+
+
+def small_portraits(folder: Path) -> list[Path]:
+    """Twenty portraits of 256 to 512 px, all of different sizes."""
+    folder.mkdir()
+    return [portrait(folder / f"{side}.jpg", side) for side in range(256, 513, 13)]
 
 
 def _original() -> NDArray[np.uint8]:

@@ -3,38 +3,34 @@
 Method: one process measures the network, one child process a command line measures the whole job. What is compared takes
 turns, so that a disturbance hits all alike; each figure is the median of the rounds, and ratios stand beside them, as they
 travel from machine to machine better than milliseconds. The first call of everything is left out, except where the row
-says "cold".
+says "cold": that is a program's whole life, Python's own start included, its files in the system's cache. Random weights
+have random biases and scalars. `--parts` measures some tables and leaves the others as they are.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
+import shutil
 import statistics
-import subprocess
-import sys
 import tempfile
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass
-from datetime import datetime, timezone
-from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import torch
 from naive import make_naive
-from numpy.typing import NDArray
 from pictures import four_thousand, portrait, twenty_faces
+from weights import State, random_state
 
-from likeness import Controls, Restorer, read_image
+from likeness import Controls, Restorer, read_image, write_image
 from likeness.checkpoints.catalog import CATALOG, DEFAULT_MODEL
 from likeness.checkpoints.store import Store
-from likeness.faces.align import align, warp
+from likeness.cli.timing import folder_laps, in_turns, machine_facts, network_face, start, timed
 from likeness.networks.config import GpenConfig
 from likeness.networks.gpen import Gpen
+from likeness.restore.clock import Clock
 from likeness.runtimes.base import Batch
 from likeness.runtimes.openvino_ import OpenVinoRuntime
 from likeness.runtimes.torch_ import TorchRuntime
@@ -42,22 +38,11 @@ from likeness.runtimes.torch_ import TorchRuntime
 __all__ = ["Row", "main"]
 
 HERE = Path(__file__).resolve().parent
-State = Mapping[str, NDArray[np.float32]]
+Tables = dict[str, list["Row"]]
 
-# On Linux ru_maxrss starts at the parent's size and does not serve; VmHWM is the process's own.
-_CHILD = """
-import resource, sys
-from pathlib import Path
-from likeness.cli import main
-status = main(sys.argv[1:])
-proc = Path("/proc/self/status")
-if proc.is_file():
-    peak = next(int(line.split()[1]) for line in proc.read_text().splitlines() if line.startswith("VmHWM")) * 1024
-else:
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-print(peak / 1e6)
-sys.exit(status)
-"""
+PUBLISHED = "GPEN-BFR-512"
+PICTURES = 12
+"""In a folder."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,6 +55,8 @@ class Row:
         ratio: how many times faster than the table's first row.
         decibel: PSNR against the first row's output; the peak is that output's range.
         megabytes: peak resident memory of the process.
+        hourly: pictures an hour.
+        share: of the pictures an hour that the network alone would allow.
     """
 
     name: str
@@ -77,43 +64,99 @@ class Row:
     ratio: float | None = None
     decibel: float | None = None
     megabytes: float | None = None
+    hourly: float | None = None
+    share: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Pictures:
+    """Files: 1024 x 1024 with one face, 4000 x 3000 with one, and with twenty."""
+
+    portrait: Path
+    large: Path
+    group: Path
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure speed and memory on this machine.")
-    parser.add_argument("--rounds", type=int, default=7, help="rounds of the network's figures; others take fewer (7)")
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of the network's figures; others take fewer (5)")
     parser.add_argument("--model", default=DEFAULT_MODEL, help="model of the whole job")
+    parser.add_argument("--parts", default=",".join(PARTS), help="what to measure; other tables stay as they are (all)")
     parser.add_argument("--out", type=Path, default=HERE, help="folder for results.md and results.json")
     options = parser.parse_args()
-    machine = machine_facts()
-    tables: dict[str, list[Row]] = {}
+    parts = options.parts.split(",")
+    if unknown := set(parts) - set(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}; the parts are {', '.join(PARTS)}")
+    machine = facts_with_device()
+    tables = kept_tables(options.out / "results.json", machine)
     with tempfile.TemporaryDirectory() as folder:
-        one = portrait(Path(folder) / "portrait.jpg")
-        large, group = four_thousand(Path(folder) / "large.jpg"), twenty_faces(Path(folder) / "group.jpg")
-        restorer = Restorer(options.model)
-        own = Store().load(options.model)
-        face = aligned_face(restorer, one, own.config.size)
-        tables[f"Network, one face: {options.model} ({describe(own.config)})"] = network_table(
-            own.state, own.config, face, options.rounds
+        pictures = Pictures(
+            portrait=portrait(Path(folder) / "portrait.jpg"),
+            large=four_thousand(Path(folder) / "large.jpg"),
+            group=twenty_faces(Path(folder) / "group.jpg"),
         )
-        config = CATALOG["GPEN-BFR-512"].config
-        assert config is not None
-        torch.manual_seed(0)
-        random = {key: value.numpy() for key, value in Gpen(config).state_dict().items()}
-        tables[f"Network, one face: the structure of GPEN-BFR-512 ({describe(config)}), random weights"] = (
-            network_table(random, config, aligned_face(restorer, one, config.size), options.rounds)
-        )
-        tables["Whole job"] = job_table(options.model, restorer, one, large, group, folder=Path(folder))
-        tables["Controls: a slider moved on a kept projection (`Restorer.compose`)"] = compose_table(
-            restorer, {"1024x1024, one face": one, "4000x3000, one face": large, "4000x3000, twenty faces": group}
-        )
+        for part in PARTS:
+            if part in parts:
+                tables[part] = PARTS[part](options.model, pictures, Path(folder), options.rounds)
+    tables = {part: tables[part] for part in PARTS if part in tables}
     results = {
         "machine": machine,
-        "tables": {title: [asdict(row) for row in rows] for title, rows in tables.items()},
+        "tables": {
+            part: {title: [asdict(row) for row in rows] for title, rows in found.items()}
+            for part, found in tables.items()
+        },
     }
     (options.out / "results.json").write_text(json.dumps(results, indent=2) + "\n", encoding="utf-8")
-    (options.out / "results.md").write_text(to_markdown(machine, tables), encoding="utf-8")
-    print(to_markdown(machine, tables))
+    text = to_markdown(machine, {title: rows for found in tables.values() for title, rows in found.items()})
+    (options.out / "results.md").write_text(text, encoding="utf-8")
+    print(text)
+
+
+def facts_with_device() -> dict[str, str]:
+    facts = machine_facts()
+    if torch.cuda.is_available():
+        facts["cuda device"] = torch.cuda.get_device_name()
+    return facts
+
+
+def kept_tables(path: Path, machine: Mapping[str, str]) -> dict[str, Tables]:
+    """Tables of an earlier run by their part; none if it was made on another machine or with other libraries."""
+    if not path.is_file():
+        return {}
+    content = json.loads(path.read_text(encoding="utf-8"))
+    passing = ("date", "load when it began")
+    if {**content["machine"], **{name: machine[name] for name in passing}} != machine:
+        return {}
+    return {
+        part: {title: [Row(**row) for row in rows] for title, rows in found.items()}
+        for part, found in content["tables"].items()
+        if part in PARTS
+    }
+
+
+def network_tables(model: str, pictures: Pictures, _: Path, rounds: int) -> Tables:
+    """One face through every path, with the model's own weights, and with the published structure."""
+    own, config = Store().load(model), published()
+    image = read_image(pictures.portrait)
+    return {
+        f"Network, one face: {model} ({describe(own.config)})": network_table(
+            own.state, own.config, network_face(Restorer(model), image), rounds
+        ),
+        f"Network, one face: the structure of {PUBLISHED} ({describe(config)}), random weights": network_table(
+            random_state(config), config, network_face(published_restorer(), image), rounds
+        ),
+    }
+
+
+def published() -> GpenConfig:
+    config = CATALOG[PUBLISHED].config
+    assert config is not None
+    return config
+
+
+def published_restorer() -> Restorer:
+    """With random weights: what it draws is noise, what it costs is not."""
+    return Restorer(runtime=OpenVinoRuntime(random_state(published()), published()))
 
 
 def describe(config: GpenConfig) -> str:
@@ -135,113 +178,152 @@ def network_table(state: State, config: GpenConfig, face: Batch, rounds: int) ->
         for precision in ("f32", "bf16"):
             runtime = TorchRuntime(state, config, device="cuda", precision=precision)
             paths[f"PyTorch, {torch.cuda.get_device_name()}, {precision}"] = runtime.project
-    outputs = {name: run(face) for name, run in paths.items()}  # warms up, too
-    times: dict[str, list[float]] = {name: [] for name in paths}
-    for _ in range(rounds):
-        for name, run in paths.items():
-            times[name].append(timed(lambda run=run: run(face)))
+    outputs = {name: run(face) for name, run in paths.items()}
+    runs: dict[str, Callable[[], object]] = {name: lambda run=run: run(face) for name, run in paths.items()}
+    laps = in_turns(runs, rounds=rounds)
     first = next(iter(paths))
-    base = statistics.median(times[first])
     return [
         Row(
             name=name,
-            milliseconds=statistics.median(laps),
-            ratio=base / statistics.median(laps),
+            milliseconds=times.median,
+            ratio=laps[first].median / times.median,
             decibel=None if name == first else decibel(outputs[name], outputs[first]),
         )
-        for name, laps in times.items()
+        for name, times in laps.items()
     ]
 
 
-def job_table(model: str, restorer: Restorer, one: Path, large: Path, group: Path, *, folder: Path) -> list[Row]:
-    rows: list[Row] = []
-    for title, path in (
-        ("`likeness restore`, 1024x1024, one face, cold", one),
-        ("`likeness restore`, 4000x3000, one face, cold", large),
-        ("`likeness restore`, 4000x3000, twenty faces, cold", group),
+def job_tables(model: str, pictures: Pictures, folder: Path, _: int) -> Tables:
+    """Programs of their own from their start to their end, then a `Restorer` that is kept, then its steps."""
+    restorer = Restorer(model)
+    cold: list[Row] = []
+    cache = folder / "compiled"
+    for title, path, first in (
+        ("`likeness restore`, 1024x1024, one face, cold, first start (no cache)", pictures.portrait, True),
+        ("`likeness restore`, 1024x1024, one face, cold", pictures.portrait, False),
+        ("`likeness restore`, 4000x3000, one face, cold", pictures.large, False),
+        ("`likeness restore`, 4000x3000, twenty faces, cold", pictures.group, False),
     ):
-        runs = [command(model, path, folder) for _ in range(3)]
-        rows.append(
+        arguments = ["restore", str(path), "--model", model, "-q", "-o", str(folder / "restored.jpg")]
+        if not first:
+            start(arguments, cache=cache)
+        runs = [start(arguments, cache=folder / f"fresh-{number}" if first else cache) for number in range(3)]
+        peaks = [run.megabytes for run in runs if run.megabytes is not None]
+        cold.append(
             Row(
                 name=title,
-                milliseconds=statistics.median(run[0] for run in runs),
-                megabytes=max(run[1] for run in runs),
+                milliseconds=statistics.median(run.milliseconds for run in runs),
+                megabytes=max(peaks, default=None),
             )
         )
-    for title, path in (("1024x1024, one face", one), ("4000x3000, twenty faces", group)):
+    images = {path: read_image(path) for path in (pictures.portrait, pictures.large, pictures.group)}
+    coded = folder / "coded.jpg"
+    warm: dict[str, Callable[[], object]] = {
+        "4000x3000, one face: decode and encode alone": lambda: write_image(read_image(pictures.large), coded),
+        "`Restorer.restore`, 1024x1024, one face, warm": lambda: restorer.restore(images[pictures.portrait]),
+        "`Restorer.restore`, 4000x3000, one face, warm": lambda: restorer.restore(images[pictures.large]),
+        "`Restorer.restore`, 4000x3000, twenty faces, warm": lambda: restorer.restore(images[pictures.group]),
+    }
+    laps = in_turns(warm, rounds=3)
+    cold += [Row(name=name, milliseconds=times.median) for name, times in laps.items()]
+    return {
+        "Whole job": cold,
+        "Where the time goes: 1024x1024, one face, warm": steps_table(restorer, pictures.portrait, coded),
+        "Where the time goes: 4000x3000, one face, warm": steps_table(restorer, pictures.large, coded),
+    }
+
+
+def steps_table(restorer: Restorer, path: Path, target: Path) -> list[Row]:
+    """Every step of one picture, from file to file; the steps of a face add up to "project" and a part of "compose"."""
+    laps: dict[str, list[float]] = {}
+    for _ in range(6):
+        clock = Clock()
         image = read_image(path)
-        restorer.restore(image)
-        laps = [timed(lambda image=image: restorer.restore(image)) for _ in range(5)]
-        rows.append(Row(name=f"`Restorer.restore`, {title}, warm", milliseconds=statistics.median(laps)))
-    return rows
+        clock.lap("read: decode")
+        restoration = restorer.restore(image)
+        clock.skip()
+        whole, (face,) = restoration.milliseconds, restoration.restored
+        clock.add("detect: find the face and its mesh", whole["detect"])
+        clock.add("align: warp the face to the network's size", face.milliseconds["align"])
+        clock.add("masks: ten regions from the mesh", face.milliseconds["masks"])
+        clock.add("network, with its pre-degradation", face.milliseconds["network"])
+        steps = sum(face.milliseconds[name] for name in ("align", "masks", "network"))
+        clock.add("project, the rest: detail held", max(whole["project"] - steps, 0.0))
+        clock.add("controls: arbitration and relaxation", face.milliseconds["controls"])
+        clock.add("lay back, and report", whole["compose"] - face.milliseconds["controls"])
+        write_image(restoration.image, target)
+        clock.lap("write: encode")
+        for name, milliseconds in clock.laps.items():
+            laps.setdefault(name, []).append(milliseconds)
+        laps.setdefault("**all, file to file**", []).append(sum(clock.laps.values()))
+    return [Row(name=name, milliseconds=statistics.median(times[1:])) for name, times in laps.items()]
 
 
-def compose_table(restorer: Restorer, pictures: Mapping[str, Path]) -> list[Row]:
+def folder_tables(model: str, pictures: Pictures, folder: Path, _: int) -> Tables:
+    """A folder of portraits, against what the network alone would allow."""
+    return {
+        f"A folder of {PICTURES} portraits, 1024x1024, read, restored and written: {title}": folder_table(
+            restorer, pictures.portrait, folder / kind
+        )
+        for kind, title, restorer in (
+            ("own", model, Restorer(model)),
+            ("published", f"the structure of {PUBLISHED}, random weights", published_restorer()),
+        )
+    }
+
+
+def folder_table(restorer: Restorer, picture: Path, folder: Path) -> list[Row]:
+    inputs, out = folder / "in", folder / "out"
+    inputs.mkdir(parents=True)
+    out.mkdir()
+    copies = [Path(shutil.copy(picture, inputs / f"{number}.jpg")) for number in range(PICTURES)]
+    laps, alone = folder_laps(restorer, copies, out, workers=(1, 2), rounds=2)
+    named = {"the network alone, one face after the other": alone}
+    named |= {f"{count} picture{'s' if count > 1 else ''} at a time": times for count, times in laps.items()}
+    return [
+        Row(
+            name=name,
+            milliseconds=times.median / PICTURES,
+            hourly=PICTURES / times.median * 3.6e6,
+            share=None if times is alone else alone.median / times.median,
+        )
+        for name, times in named.items()
+    ]
+
+
+def controls_tables(model: str, pictures: Pictures, _: Path, __: int) -> Tables:
+    """A slider moved on kept projections."""
+    restorer = Restorer(model)
+    named = {
+        "1024x1024, one face": pictures.portrait,
+        "4000x3000, one face": pictures.large,
+        "4000x3000, twenty faces": pictures.group,
+    }
     rows: list[Row] = []
-    for title, path in pictures.items():
+    for title, path in named.items():
         image = read_image(path)
         first, second = Controls.natural(), Controls(degradation_scale=0.7, latent_step_decay=0.06)
         faces = restorer.find_faces(image)
-        kept = [restorer.project(image, face, first, index=index) for index, face in enumerate(faces)]
+        kept = restorer.project_all(image, faces, first)
         laps = [
             timed(lambda c=controls, i=image, k=kept: restorer.compose(i, k, c))
             for controls in (first, second, first, second, first, second)
         ]
         rows.append(Row(name=f"{title} ({len(faces)} found)", milliseconds=statistics.median(laps[1:])))
-    return rows
+    return {"Controls: a slider moved on a kept projection (`Restorer.compose`)": rows}
 
 
-def aligned_face(restorer: Restorer, path: Path, side: int) -> Batch:
-    """The face of a portrait as the network takes it."""
-    image = read_image(path)
-    (face,) = restorer.find_faces(image)
-    crop = warp(image.pixels, align(face.five_points, image.size, side))
-    return np.ascontiguousarray(crop.transpose(2, 0, 1)[None]) * np.float32(2) - np.float32(1)
-
-
-def command(model: str, picture: Path, folder: Path) -> tuple[float, float]:
-    """Milliseconds and peak megabytes of one `likeness restore` in a process of its own."""
-    arguments = ["restore", str(picture), "--model", model, "-q", "-o", str(folder / "restored.jpg")]
-    began = time.perf_counter()
-    done = subprocess.run([sys.executable, "-c", _CHILD, *arguments], stdout=subprocess.PIPE, text=True, check=True)
-    return (time.perf_counter() - began) * 1e3, float(done.stdout)
-
-
-def timed(run: Callable[[], object]) -> float:
-    began = time.perf_counter()
-    run()
-    return (time.perf_counter() - began) * 1e3
+PARTS: dict[str, Callable[[str, Pictures, Path, int], Tables]] = {
+    "network": network_tables,
+    "job": job_tables,
+    "folder": folder_tables,
+    "controls": controls_tables,
+}
 
 
 def decibel(values: Batch, reference: Batch) -> float:
     peak = float(np.ptp(reference))
     return float(10 * np.log10(peak**2 / max(float(np.mean(np.square(values - reference))), 1e-20)))
-
-
-def machine_facts() -> dict[str, str]:
-    """What the figures depend on."""
-    model = platform.processor()
-    information = Path("/proc/cpuinfo")
-    if information.is_file():
-        lines = information.read_text(encoding="utf-8").splitlines()
-        model = next((line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")), model)
-        flags = next((line.split(":", 1)[1].split() for line in lines if line.startswith("flags")), [])
-        found = [name for name in ("avx2", "avx512f", "avx512_bf16", "amx_bf16") if name in flags]
-        model = f"{model} ({', '.join(found)})" if found else model
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    facts = {
-        "processor": model,
-        "cores": str(cores),
-        "system": platform.platform(),
-        "python": platform.python_version(),
-    }
-    for package in ("likeness", "openvino", "torch", "mediapipe", "opencv-contrib-python", "numpy"):
-        facts[package] = version(package)
-    if torch.cuda.is_available():
-        facts["cuda device"] = torch.cuda.get_device_name()
-    facts["load when it began"] = f"{os.getloadavg()[0]:.1f}"
-    facts["date"] = datetime.now(timezone.utc).strftime("%Y-%m-%d")
-    return facts
 
 
 def to_markdown(machine: Mapping[str, str], tables: Mapping[str, list[Row]]) -> str:
@@ -253,6 +335,8 @@ def to_markdown(machine: Mapping[str, str], tables: Mapping[str, list[Row]]) -> 
             ("ms", [f"{row.milliseconds:.0f}" for row in rows]),
             ("times faster", ["" if row.ratio is None else f"{row.ratio:.1f}" for row in rows]),
             ("dB against the first", ["" if row.decibel is None else f"{row.decibel:.0f}" for row in rows]),
+            ("pictures an hour", ["" if row.hourly is None else f"{row.hourly:.0f}" for row in rows]),
+            ("of the network's rate", ["" if row.share is None else f"{row.share:.0%}" for row in rows]),
             ("peak memory, MB", ["" if row.megabytes is None else f"{row.megabytes:.0f}" for row in rows]),
         ]
         shown = [(head, cells) for head, cells in columns if any(cells)]

@@ -23,19 +23,18 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from run import decibel, describe, machine_facts, timed
+from run import decibel, describe
+from weights import State, random_state
 
 from likeness.checkpoints.catalog import CATALOG
+from likeness.cli.timing import machine_facts, timed
 from likeness.compute.library import load_openvino
 from likeness.networks.config import GpenConfig
-from likeness.networks.gpen import Gpen
 from likeness.runtimes.base import Batch
 from likeness.runtimes.export import Graph
 
 HERE = Path(__file__).resolve().parent
-State = Mapping[str, NDArray[np.float32]]
 Precision = Literal["f32", "bf16"]
 NEVER = 1 << 20
 
@@ -285,17 +284,6 @@ def main() -> None:
     if options.size == 512:
         (options.out / "steps.md").write_text(text, encoding="utf-8")
     print(text)
-
-
-def random_state(config: GpenConfig) -> State:
-    """Weights as at the start of training, but no bias and no scalar left at its round value."""
-    torch.manual_seed(0)
-    rng = np.random.default_rng(1)
-    state = {key: value.numpy() for key, value in Gpen(config).state_dict().items()}
-    for key, value in state.items():
-        if key.endswith(("bias", "noise.weight")):
-            state[key] = (value + 0.1 * rng.standard_normal(value.shape)).astype(np.float32)
-    return state
 
 
 def measure(

@@ -1,0 +1,83 @@
+"""The plots of scale.py: six small ones in one SVG, drawn with Matplotlib."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+__all__ = ["draw"]
+
+GREEN, ORANGE, GREY = "#1a6b3c", "#c4661f", "#8a8a8a"
+
+
+def draw(parts: Mapping[str, Sequence[Mapping[str, float]]], path: Path) -> None:
+    """Write the plots of every part of scale.json."""
+    style = {"svg.fonttype": "none", "svg.hashsalt": "likeness", "font.family": "sans-serif", "font.size": 9}
+    style |= {"axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10, "axes.titlelocation": "left"}
+    with mpl.rc_context(style):
+        figure = Figure(figsize=(10, 5.6), layout="constrained")
+        places = figure.subplots(2, 3).ravel()
+        _curve(places[0], parts["faces"], "faces", {"seconds": "restore"}, "Faces in one picture, s", fit="seconds")
+        named = {"seconds": "restore", "coding": "decode and encode"}
+        _curve(places[1], parts["size"], "megapixels", named, "Megapixels, one face, s", fit="seconds")
+        _memory(places[2], parts["size"])
+        precisions = {name: name for name in parts["batch"][0] if name != "batch"}
+        _curve(places[3], parts["batch"], "batch", precisions, "Faces in one call, ms", fit=next(iter(precisions)))
+        _bars(places[4], parts["workers"])
+        _over_time(places[5], parts["memory"])
+        path.parent.mkdir(parents=True, exist_ok=True)
+        figure.savefig(path, metadata={"Date": None})
+    # Matplotlib ends some lines with a space.
+    text = path.read_text(encoding="utf-8")
+    path.write_text("\n".join(line.rstrip() for line in text.splitlines()) + "\n", encoding="utf-8")
+
+
+def _curve(
+    axes: Axes, rows: Sequence[Mapping[str, float]], x: str, lines: Mapping[str, str], title: str, *, fit: str
+) -> None:
+    """Log-log, with a dashed line of exponent 1 through the last point of one curve: a curve above its left end is better
+    than linear."""
+    places = [row[x] for row in rows]
+    for (name, label), colour in zip(lines.items(), (GREEN, ORANGE), strict=False):
+        axes.plot(places, [row[name] for row in rows], "o-", color=colour, markersize=3.5, linewidth=1.4, label=label)
+    last = rows[-1][fit]
+    axes.plot(places, [last * place / places[-1] for place in places], "--", color=GREY, linewidth=1, label="linear")
+    axes.set(xscale="log", yscale="log", title=title)
+    axes.set_xticks(places, [f"{place:.1f}" if place < 1 else f"{place:.0f}" for place in places], minor=False)
+    axes.minorticks_off()
+    low, high = axes.get_ylim()
+    ticks = [digit * 10.0**power for power in range(-3, 5) for digit in (1, 2, 5) if low <= digit * 10.0**power <= high]
+    axes.set_yticks(ticks, [f"{tick:g}" for tick in ticks])
+    axes.legend(frameon=False, fontsize=8)
+    axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
+
+
+def _memory(axes: Axes, rows: Sequence[Mapping[str, float]]) -> None:
+    axes.plot(
+        [row["megapixels"] for row in rows], [row["megabytes"] for row in rows], "o-", color=GREEN, markersize=3.5
+    )
+    axes.axhline(1500, color=GREY, linewidth=1, linestyle="--")
+    axes.text(0.3, 1515, "target for 24 megapixels", color=GREY, fontsize=8, va="bottom")
+    axes.set(title="Megapixels, peak memory, MB", ylim=(0, None))
+    axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
+
+
+def _bars(axes: Axes, rows: Sequence[Mapping[str, float]]) -> None:
+    names, heights = [f"{row['workers']:.0f}" for row in rows], [row["hourly"] for row in rows]
+    bars = axes.bar(names, heights, color=GREEN, width=0.6)
+    axes.bar_label(bars, [f"{height:.0f}" for height in heights], fontsize=8)
+    axes.set(title="Pictures at a time, pictures an hour")
+    axes.set_yticks([])
+    axes.spines["left"].set_visible(False)
+
+
+def _over_time(axes: Axes, rows: Sequence[Mapping[str, float]]) -> None:
+    done, held = [row["done"] for row in rows], [row["megabytes"] for row in rows]
+    axes.plot(done, held, color=GREEN, linewidth=1.2)
+    axes.set(title=f"{done[-1]:.0f} pictures in one process, MB", ylim=(0, float(np.max(held)) * 1.15))
+    axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
