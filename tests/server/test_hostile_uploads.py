@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import json
 import os
@@ -67,6 +68,15 @@ def bomb_png(side: int) -> bytes:
     return png((b"IDAT", zlib.compress(b"\0" * (side * 3 + 1) * 64, 9)), size=(side, side))
 
 
+def of_many_passes(count: int) -> bytes:
+    """A progressive JPEG whose last pass, of some 60 bytes, is there so many times; each costs a decoder as much."""
+    stream = io.BytesIO()
+    PillowImage.new("L", (4000, 4000)).save(stream, "JPEG", progressive=True)
+    whole = stream.getvalue()
+    end = whole.rindex(b"\xff\xd9")
+    return whole[:end] + whole[whole.rindex(b"\xff\xda") : end] * count + whole[end:]
+
+
 PICTURES: dict[str, Callable[[bytes], bytes]] = {
     "nothing": lambda _: b"",
     "one byte": lambda _: b"\xff",
@@ -89,6 +99,7 @@ PICTURES: dict[str, Callable[[bytes], bytes]] = {
     "bmp head and noise": lambda _: b"BM\0\0\0\0\0\0\0\0" + np.random.default_rng(8).bytes(100_000),
     "cut jpeg": lambda portrait: portrait[: len(portrait) // 2],
     "cut png": lambda _: saved((64, 64), "PNG")[:-30],
+    "jpeg of 10,000 passes": lambda _: of_many_passes(10_000),
     "jpeg of zeros": lambda portrait: portrait[:900] + b"\0" * (len(portrait) - 900),
     "png bomb": lambda _: bomb_png(30_000),
     "png wider than anything": lambda _: png((b"IDAT", zlib.compress(b"\0" * 100)), size=(2**31 - 1, 2**31 - 1)),
@@ -227,6 +238,19 @@ BODIES: dict[str, Sent] = {
     ),
     "more bytes than a file may have": Sent(
         body=form((FILE, b"x" * (9 << 20))), headers=FORM, status=413, code="upload-too-large"
+    ),
+    "a form that is compressed": Sent(
+        body=gzip.compress(form((FILE, b"a"))),
+        headers={**FORM, "content-encoding": "gzip"},
+        status=400,
+        code="form-invalid",
+    ),
+    "settings of a megabyte": Sent(
+        body=b'{"faces": [' + b"0," * 500_000 + b"0]}",
+        path="/live/pictures/nobody/views",
+        headers={"content-type": "application/json"},
+        status=413,
+        code="upload-too-large",
     ),
     "deep json in a field": Sent(
         body=form((FILE, b"a"), ('name="face_mask_weights"', b"[" * 900)),

@@ -168,6 +168,31 @@ def test_only_degradation_runs_the_network_again(
     assert len(runs) == 2
 
 
+def test_faces_of_a_group_reach_the_network_together_and_once(
+    tiny_restorer: Restorer, astronaut: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    couple = Image(pixels=np.concatenate([astronaut.pixels, astronaut.pixels], axis=1))
+    session = Session(couple, "couple.jpg", tiny_restorer)
+    seen: list[int] = []
+    project = tiny_restorer.runtime.project
+
+    def counted(batch: Any) -> Any:
+        seen.append(len(batch))
+        return project(batch)
+
+    monkeypatch.setattr(tiny_restorer.runtime, "project", counted)
+    assert [kept.index for kept in session.projections([1], Controls())] == [1]
+    # The one that is kept already stays, in whatever order they are asked for.
+    assert [kept.index for kept in session.projections([1, 0, 1], Controls())] == [1, 0, 1]
+    assert sum(seen) == 2
+    changed = Controls(degradation_scale=0.5)
+    grain = session.projections([0, 1], Controls())[1].grain
+    assert session.projections([0, 1], changed)[1].grain is grain
+    alone = tiny_restorer.project(couple, session.faces[1].face, changed, index=1)
+    assert np.array_equal(session.projections([1], changed)[0].projection, alone.projection)
+    assert sum(seen) == 5
+
+
 @pytest.mark.parametrize(
     ("kind", "name", "media_type"),
     [
@@ -295,6 +320,21 @@ def test_the_count_of_open_pictures_is_bounded(tiny_restorer: Restorer, astronau
         assert gone.value.status == 410
         assert sessions.get(first)
         assert sessions.get(third)
+    finally:
+        sessions.close_all()
+
+
+def test_nobody_drives_others_out_by_opening_many(tiny_restorer: Restorer, astronaut: Image) -> None:
+    sessions = Sessions(tiny_restorer, LiveLimits(sessions=3))
+    try:
+        modest, _ = sessions.open(astronaut, "a", client="modest")
+        greedy = [sessions.open(astronaut, "b", client="greedy")[0] for _ in range(4)]
+        assert len(sessions) == 3
+        assert sessions.get(modest)
+        assert sessions.get(greedy[-1])
+        for key in greedy[:2]:
+            with pytest.raises(ProblemError):
+                sessions.get(key)
     finally:
         sessions.close_all()
 

@@ -163,6 +163,19 @@ def test_a_body_that_trickles_is_not_waited_for(strict: Running) -> None:
     assert answer.startswith(b"HTTP/1.1 408 ")
 
 
+def test_an_answer_that_nobody_reads_is_given_up(strict: Running) -> None:
+    asked = f"GET /page/sample.jpg HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {KEY}\r\n\r\n"
+    with socket.socket() as connection:
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        connection.connect(("127.0.0.1", strict.port))
+        # Many times what the two ends' buffers hold.
+        connection.sendall(asked.encode() * 600)
+        watched = select.poll()
+        watched.register(connection, 0)
+        # Nothing is read here: that the server is gone is told by the connection itself.
+        assert watched.poll(20_000)
+
+
 def test_more_connections_than_allowed_are_refused(strict: Running) -> None:
     held = [socket.create_connection(("127.0.0.1", strict.port), timeout=20) for _ in range(6)]
     try:

@@ -43,6 +43,43 @@ def test_clients_take_turns_however_much_each_has_to_do(pool: WorkPool) -> None:
     assert order == ["greedy", "modest", "late", "greedy", "greedy"]
 
 
+def test_the_background_comes_after_those_who_wait_and_still_gets_its_turn() -> None:
+    pool = WorkPool(workers=1, queue=12, queue_per_client=12)
+    try:
+        end, _ = blocked(pool)
+        order: list[str] = []
+        futures = [pool.submit_background(lambda: order.append("job")) for _ in range(2)]
+        futures += [pool.admit("a").submit(lambda: order.append("asked")) for _ in range(9)]
+        end.set()
+        for future in futures:
+            future.result(20)
+        assert order == [*["asked"] * 8, "job", "asked", "job"]
+    finally:
+        pool.close()
+
+
+def test_while_requests_come_a_thread_is_kept_free_of_the_background() -> None:
+    pool = WorkPool(workers=2, queue=4, queue_per_client=4)
+    end, begun = threading.Event(), threading.Semaphore(0)
+
+    def job() -> bool:
+        begun.release()
+        return end.wait(20)
+
+    try:
+        pool.admit("a").submit(lambda: None).result(20)
+        jobs = [pool.submit_background(job) for _ in range(2)]
+        assert begun.acquire(timeout=20)
+        # The second job waits, and who asks does not.
+        assert pool.admit("a").submit(lambda: 3).result(20) == 3
+        assert pool.running == 1
+        end.set()
+        assert all(future.result(20) for future in jobs)
+    finally:
+        end.set()
+        pool.close()
+
+
 def test_who_was_just_served_comes_after_those_who_wait(pool: WorkPool) -> None:
     order: list[str] = []
     second: list[Future[None]] = []

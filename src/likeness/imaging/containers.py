@@ -1,11 +1,12 @@
-"""PNG and TIFF as containers: checked before decoding, and written at 16 bits, which Pillow cannot do for colour.
+"""PNG, TIFF and JPEG as containers: checked before decoding, and written at 16 bits, which Pillow cannot do for colour.
 
-Sources: PNG (W3C Recommendation, third edition) and TIFF 6.0.
+Sources: PNG (W3C Recommendation, third edition), TIFF 6.0 and JPEG (ITU-T T.81, annex B).
 """
 
 from __future__ import annotations
 
 import io
+import re
 import struct
 import zlib
 from collections.abc import Iterator
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from likeness.imaging.exif import Directory, Field, dots_per_inch, pack_directory, read_directory
 from likeness.imaging.samples import Samples, row_strips
 
-__all__ = ["encode_png16", "encode_tiff", "png_chunks"]
+__all__ = ["count_jpeg_scans", "encode_png16", "encode_tiff", "png_chunks"]
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by number of channels: grey, grey + alpha, RGB, RGB + alpha
@@ -25,6 +26,33 @@ _ADOBE_DEFLATE = 8
 _HORIZONTAL_PREDICTOR = 2
 _UNASSOCIATED_ALPHA = 2
 _SHORT, _LONG, _UNDEFINED = 3, 4, 7
+
+_JPEG_MARKER = re.compile(rb"\xff[^\x00\x01\xd0-\xd8\xff]")
+"""One that begins a segment or ends the picture; within coded data 0xFF is followed by 0 or a restart marker."""
+
+_JPEG_SCAN, _JPEG_END = 0xDA, 0xD9
+_JPEG_FRAMES = frozenset({*range(0xC0, 0xD0)} - {0xC4, 0xC8, 0xCC})
+_JPEG_SEQUENTIAL = frozenset({0xC0, 0xC1, 0xC9})
+
+
+def count_jpeg_scans(data: bytes, most: int) -> int:
+    """How many passes over its picture a JPEG file asks of a decoder; counting ends over ``most``.
+
+    What is not the picture's own (thumbnails in segments, what follows its end) does not count.
+    """
+    scans, place, components, sequential = 0, 2, 0, False
+    while scans <= most and (found := _JPEG_MARKER.search(data, place)):
+        kind, at = data[found.start() + 1], found.end()
+        if kind == _JPEG_END or len(data) < at + 2:
+            break
+        if kind in _JPEG_FRAMES and len(data) > at + 7:
+            components, sequential = data[at + 7], kind in _JPEG_SEQUENTIAL
+        elif kind == _JPEG_SCAN:
+            scans += 1
+            if sequential and len(data) > at + 2 and data[at + 2] == components:
+                break  # all there is, in one pass: decoders look no further
+        place = at + max(2, int.from_bytes(data[at : at + 2], "big"))
+    return scans
 
 
 def png_chunks(stream: BinaryIO) -> Iterator[tuple[bytes, bytes]]:

@@ -28,7 +28,7 @@ from PIL import (
 from PIL import Image as PillowImage
 
 from likeness.errors import ImageReadError, ImageTooLargeError
-from likeness.imaging.containers import png_chunks
+from likeness.imaging.containers import count_jpeg_scans, png_chunks
 from likeness.imaging.exif import clean_exif, exif_from_resolution, exif_from_tiff, orientation
 from likeness.imaging.icc import can_convert_back, is_srgb_profile, pillow_to_srgb, profile_space, to_srgb
 from likeness.imaging.image import Image
@@ -40,6 +40,10 @@ _log = logging.getLogger(__name__)
 
 HEAD_BYTES = 64
 """How many bytes `sniff_format` wants to see."""
+
+_MOST_SCANS = 100
+"""Progressive files have 10 or so. Each scan goes over the whole picture, and may be no longer than 60 bytes: a megabyte of
+them would keep a decoder busy for minutes. libtiff draws the line for JPEG in TIFF at the same number."""
 
 # Opened by class, not through Pillow's `open`: that one judges sizes by a process-wide limit of its own, and its list
 # of formats is longer than what is tested here.
@@ -214,10 +218,20 @@ def _decode_pillow(stream: BinaryIO, kind: str, name: str, max_pixels: int) -> _
         _check_size(name, picture.size, max_pixels)
         if kind == "PNG" and _byte_at(stream, _PNG_DEPTH) == 16 and picture.mode != "I;16":
             return _decode_png16(stream, picture, name)
+        if kind == "JPEG":
+            _check_scans(stream, name)
         with _reading(name, _damaged(kind)):
             picture.load()
         exif = _pillow_exif(picture)
         return replace(_from_pillow(picture, name), exif=exif, orientation=orientation(exif))
+
+
+def _check_scans(stream: BinaryIO, name: str) -> None:
+    stream.seek(0)
+    if count_jpeg_scans(stream.read(), _MOST_SCANS) > _MOST_SCANS:
+        raise ImageReadError(
+            f"{name} is JPEG of more than {_MOST_SCANS} passes, which no camera writes; save it again as PNG"
+        )
 
 
 def _byte_at(stream: BinaryIO, position: int) -> int:

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-import io
 import json
 import time
-import zipfile
-from collections.abc import AsyncGenerator, Generator, Sequence
+from collections.abc import AsyncGenerator
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Annotated, Any, Literal, cast
 
 from anyio import to_thread
@@ -22,6 +19,7 @@ from likeness.batch.journal import Item
 from likeness.batch.journal import State as ItemState
 from likeness.errors import ConfigError, ControlError
 from likeness.server.forms import errors, form_schema, picture_answers
+from likeness.server.job_zip import zipped
 from likeness.server.jobs import Jobs, Progress, number_of
 from likeness.server.problems import ProblemError
 from likeness.server.requests import FIELDS, RestoreRequest, field_values, read_json
@@ -212,8 +210,9 @@ def download(job: JobId, jobs: JobsOf) -> StreamingResponse:
     results = [(item, jobs.result(item)[0]) for item in items if item.state in ("final", "review")]
     if not results:
         raise ProblemError("no-result", "no picture of this job has a result yet")
+    report = json.dumps([_details(item).model_dump(mode="json") for item in items], ensure_ascii=False, indent=2)
     return StreamingResponse(
-        _zip(items, results),
+        zipped(results, report),
         media_type="application/zip",
         headers={"Content-Disposition": f'attachment; filename="likeness-{job[:8]}.zip"'},
     )
@@ -355,45 +354,3 @@ def _moment(seconds: float) -> datetime:
 
 def _event(name: str, data: dict[str, Any]) -> str:
     return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"
-
-
-class _Chunks(io.RawIOBase):
-    """Where a ZIP file is written to, and taken from piece by piece."""
-
-    def __init__(self) -> None:
-        self._pieces: list[bytes] = []
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        piece = bytes(data)
-        self._pieces.append(piece)
-        return len(piece)
-
-    def take(self) -> bytes:
-        taken = b"".join(self._pieces)
-        self._pieces.clear()
-        return taken
-
-
-_PIECE = 1 << 20
-
-
-def _zip(items: Sequence[Item], results: Sequence[tuple[Item, Path]]) -> Generator[bytes]:
-    """A ZIP file while it is made; pictures are compressed already, and only stored."""
-    chunks = _Chunks()
-    with zipfile.ZipFile(chunks, "w", zipfile.ZIP_STORED) as archive:
-        for item, path in results:
-            info = zipfile.ZipInfo(item.target, time.localtime(item.changed)[:6])
-            try:
-                source = path.open("rb")
-            except FileNotFoundError:  # deleted since: what is left is still a ZIP file
-                continue
-            with source, archive.open(info, "w", force_zip64=True) as entry:
-                while piece := source.read(_PIECE):
-                    entry.write(piece)
-                    yield chunks.take()
-        report = json.dumps([_details(item).model_dump(mode="json") for item in items], ensure_ascii=False, indent=2)
-        archive.writestr("report.json", report)
-    yield chunks.take()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import socket
+import struct
 from collections.abc import Callable
 from types import FrameType
 from typing import Any
@@ -110,12 +111,14 @@ class _Server(uvicorn.Server):
 
 
 class _Protocol(H11Protocol):
-    """A connection. uvicorn waits for a request's head for ever, and refuses in plain text; this one does not."""
+    """A connection. uvicorn would wait for ever for a head, and for its answer to be read, and refuse in plain text."""
 
     settings: ServerSettings
     _head_timer: asyncio.TimerHandle | None = None
     _linger_timer: asyncio.TimerHandle | None = None
     _lingered = 0
+    _unread_timer: asyncio.TimerHandle | None = None
+    _unread = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -145,8 +148,17 @@ class _Protocol(H11Protocol):
             self._linger_timer = self.loop.call_later(_LINGER_SECONDS, self.transport.close)
         super().on_response_complete()
 
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._await_reader()
+
+    def resume_writing(self) -> None:
+        self._stop_awaiting_reader()
+        super().resume_writing()
+
     def connection_lost(self, exc: Exception | None) -> None:
         self._stop_waiting()
+        self._stop_awaiting_reader()
         self._stop_lingering()
         super().connection_lost(exc)
 
@@ -161,6 +173,23 @@ class _Protocol(H11Protocol):
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None
+
+    def _await_reader(self) -> None:
+        """Give up, at once, an answer of which nothing is taken: it would lie in memory, and its connection stay."""
+        unread = self.transport.get_write_buffer_size()
+        if self._unread_timer is not None and unread >= self._unread:
+            # Without this the system would go on offering what it has for minutes.
+            opened: socket.socket = self.transport.get_extra_info("socket")
+            opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.transport.abort()
+            return
+        self._unread = unread
+        self._unread_timer = self.loop.call_later(self.settings.stall_seconds, self._await_reader)
+
+    def _stop_awaiting_reader(self) -> None:
+        if self._unread_timer is not None:
+            self._unread_timer.cancel()
+            self._unread_timer = None
 
     def _stop_lingering(self) -> None:
         if self._linger_timer is not None:

@@ -7,36 +7,28 @@ page's own and may change with it; what programs use is under ``/v1``.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
-from typing import Annotated, Any, Literal, TypeVar, cast
+from collections.abc import Callable
+from typing import Annotated, Any, TypeVar, cast
 from urllib.parse import quote
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel, ConfigDict, Field
 
 from likeness.errors import ControlError
 from likeness.imaging.files import read_image
-from likeness.imaging.image import Box, Image, Pixels
-from likeness.restore.controls import PRESETS, Controls, RegionWeights
+from likeness.imaging.image import Box
+from likeness.restore.controls import PRESETS, Controls
 from likeness.server.live_files import FileKind, make_file
+from likeness.server.live_looks import LiveFace, LiveFileLook, LiveLook, LiveViews
 from likeness.server.live_sessions import LiveLimits, Session, Sessions
-from likeness.server.live_views import Area, field_of, finished_view, jpeg, pack, view, whole_pixels
+from likeness.server.live_views import Area, draw, field_of, pack
 from likeness.server.restoring import THE_PICTURE
 from likeness.server.state import ServerState, State, client_of
 from likeness.server.turns import run_in_turn
 from likeness.server.uploads import FormLimits, receive_form
-from likeness.studio.captions import Language
 from likeness.studio.deliver import PrintOptions, WebOptions
-from likeness.studio.finishing import Finishing
 
 __all__ = [
-    "LiveArea",
-    "LiveFace",
-    "LiveFileLook",
-    "LiveLook",
-    "LiveViews",
     "about",
     "close_picture",
     "download",
@@ -54,15 +46,6 @@ live_router = APIRouter(prefix="/live", include_in_schema=False)
 
 _Result = TypeVar("_Result")
 
-_MOST_AREAS = 8
-_NOTHING = 128 / 255
-"""Where a layer that is added has nothing."""
-
-_Touch = Literal["warmth", "exposure", "clarity"]
-
-_FAR: dict[_Touch, tuple[float, float]] = {"warmth": (-0.5, 0.5), "exposure": (-1.0, 1.0), "clarity": (0.0, 1.0)}
-"""Ends of the finishing sliders: a layer holds what the picture becomes at the further one, less what it is."""
-
 
 def live_sessions(state: ServerState, limits: LiveLimits | None = None) -> Sessions:
     """The open pictures of an application; it closes them when it ends."""
@@ -74,76 +57,6 @@ def _sessions(request: Request) -> Sessions:
 
 
 _SessionsOf = Annotated[Sessions, Depends(_sessions)]
-
-
-class _Body(BaseModel):
-    model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
-
-
-class LiveArea(_Body):
-    """A part of the picture, in its pixels, how wide it is to be shown, and whether it is wanted as it was as well."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-    width: int = Field(ge=1, le=8192)
-    before: bool = False
-
-
-class LiveLook(_Body):
-    """Which faces, and how."""
-
-    faces: list[int] = Field(default_factory=list, max_length=256)
-    degradation_scale: float = 1.0
-    latent_step_decay: float = 0.1
-    face_mask_weights: dict[str, float] = Field(default_factory=dict)
-    keep_grain: bool = False
-    grain_amount: float = 1.0
-    strength: float = 1.0
-    refine: int = 1
-    warmth: float = 0.0
-    exposure: float = 0.0
-    clarity: float = 0.0
-
-    def controls(self) -> Controls:
-        """The controls; raises ControlError for what is out of range."""
-        return Controls(
-            degradation_scale=self.degradation_scale,
-            latent_step_decay=self.latent_step_decay,
-            face_mask_weights=RegionWeights.of(self.face_mask_weights),
-            keep_grain=self.keep_grain,
-            grain_amount=self.grain_amount,
-            strength=self.strength,
-            refine=self.refine,
-        )
-
-    def finishing(self) -> Finishing:
-        """The finishing touches; raises ControlError for what is out of range."""
-        return Finishing(warmth=self.warmth, exposure=self.exposure, clarity=self.clarity)
-
-
-class LiveViews(LiveLook):
-    """A look, the parts of the picture to show of it, and the finishing touches that are to be previewed."""
-
-    areas: list[LiveArea] = Field(min_length=1, max_length=_MOST_AREAS)
-    layers: list[_Touch] = Field(default_factory=list["_Touch"], max_length=len(_FAR))
-
-
-class LiveFace(LiveLook):
-    """A look, and the face to measure."""
-
-    face: int = 0
-
-
-class LiveFileLook(LiveLook):
-    """A look, and how its file is made; sizes as in `likeness.studio.deliver`."""
-
-    preset: str = "standard"
-    language: Language = "en"
-    side: int = 2048
-    scale: float = 1.5
-    millimetres: tuple[float, float] | None = None
 
 
 @live_router.get("/about")
@@ -209,7 +122,7 @@ async def views(key: str, look: LiveViews, request: Request, state: State, sessi
         ]
         if sum(area.size.pixels for area in areas) > sessions.limits.view_pixels:
             raise ControlError(f"the views have more than {sessions.limits.view_pixels} pixels together; ask for fewer")
-        return pack(*_views(session, look, areas))
+        return pack(*draw(session, look, areas))
 
     return _private(await _in_turn(request, state, work))
 
@@ -279,55 +192,6 @@ async def _in_turn(request: Request, state: ServerState, work: Callable[[], _Res
 
 def _private(data: bytes) -> Response:
     return Response(data, media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
-
-
-def _views(session: Session, look: LiveViews, areas: Sequence[Area]) -> tuple[dict[str, Any], list[bytes]]:
-    controls, finishing = look.controls(), look.finishing()
-    restoration = session.restore(look.faces, controls) if look.faces else None
-    after = restoration.image if restoration else session.image
-    boxes = [box for index in look.faces if (box := session.faces[index].area) is not None]
-    finished = session.finishing_areas(look.faces, controls) if look.faces and (finishing.any or look.layers) else ()
-    # A finishing slider previews itself along the secant from where it is to its further end.
-    far = {touch: max(_FAR[touch], key=lambda end: abs(end - getattr(finishing, touch))) for touch in look.layers}
-    grainless: Image | None = None
-    if restoration and controls.keep_grain and controls.grain_amount > 0:
-        grainless = session.without_grain(look.faces, controls)
-    heads: list[dict[str, Any]] = []
-    parts: list[bytes] = []
-    for asked, area in zip(look.areas, areas, strict=True):
-        block = whole_pixels(boxes, area) if restoration else None
-        names: list[str] = []
-        if asked.before:
-            names.append("before")
-            parts.append(jpeg(view(session.image.pixels, area)))
-        if block is not None:
-            shown = view(after.pixels, area)
-            if grainless is not None:
-                names.append("grain")
-                parts.append(jpeg(_block(shown - view(grainless.pixels, area) + _NOTHING, block)))
-            now = finished_view(shown, area, finished, finishing)
-            for touch, end in far.items():
-                names.append(touch)
-                then = finished_view(shown, area, finished, replace(finishing, **{touch: end}))
-                parts.append(jpeg(_block(then - now + _NOTHING, block)))
-            names.append("after")
-            parts.append(jpeg(_block(now, block)))
-        box = area.box
-        heads.append(
-            {
-                "box": [box.left, box.top, box.right, box.bottom],
-                "size": [area.size.width, area.size.height],
-                "block": block,
-                "parts": names,
-            }
-        )
-    warnings = [list(outcome.warnings) for outcome in restoration.faces] if restoration else []
-    return {"areas": heads, "far": far, "warnings": list(controls.warnings), "face_warnings": warnings}, parts
-
-
-def _block(pixels: Pixels, block: tuple[int, int, int, int]) -> Pixels:
-    left, top, width, height = block
-    return pixels[top : top + height, left : left + width]
 
 
 def _record(key: str, session: Session) -> dict[str, Any]:

@@ -42,6 +42,7 @@ PAGE_FILES: dict[str, str] = {
     "tile.js": _SCRIPT,
     "words.js": _SCRIPT,
     "words_many.js": _SCRIPT,
+    "words_problems.js": _SCRIPT,
 }
 """Every file of the page with its media type. A request names one of them or gets nothing."""
 

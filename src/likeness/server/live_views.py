@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import struct
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
@@ -23,12 +23,15 @@ from likeness.imaging.filters import resize
 from likeness.imaging.image import Box, Image, Pixels, Size
 from likeness.restore.outcome import FaceProjection
 from likeness.restore.relaxation import ITERATIONS
+from likeness.server.live_looks import FAR, LiveViews
+from likeness.server.live_sessions import Session
 from likeness.studio.finishing import Finishing, FinishingArea, finish
 
 __all__ = [
     "FIELD_SCALE",
     "MASK_SIDE",
     "Area",
+    "draw",
     "field_of",
     "finished_view",
     "jpeg",
@@ -42,6 +45,9 @@ FIELD_SCALE = 16000.0
 
 MASK_SIDE = 128
 """Side of a field's region masks: they are soft over more than a pixel of that."""
+
+_NOTHING = 128 / 255
+"""Where a layer that is added has nothing."""
 
 _QUALITY = 95
 """JPEG, colour at full resolution: its errors stay under those of a screen."""
@@ -165,6 +171,60 @@ def field_of(item: FaceProjection) -> tuple[dict[str, Any], bytes]:
         "matrix": [[float(v) for v in row] for row in matrix],
     }
     return head, whole.tobytes() + np.round(masks * 255).astype(np.uint8).tobytes()
+
+
+def draw(session: Session, look: LiveViews, areas: Sequence[Area]) -> tuple[dict[str, Any], list[bytes]]:
+    """Parts of a picture for a look, one for each of ``look.areas``: the head that says what they are, and JPEGs.
+
+    Raises:
+        ControlError: for a value out of range, or a face that is not there.
+    """
+    controls, finishing = look.controls(), look.finishing()
+    restoration = session.restore(look.faces, controls) if look.faces else None
+    after = restoration.image if restoration else session.image
+    boxes = [box for index in look.faces if (box := session.faces[index].area) is not None]
+    finished = session.finishing_areas(look.faces, controls) if look.faces and (finishing.any or look.layers) else ()
+    # A finishing slider previews itself along the secant from where it is to its further end.
+    far = {touch: max(FAR[touch], key=lambda end: abs(end - getattr(finishing, touch))) for touch in look.layers}
+    grainless: Image | None = None
+    if restoration and controls.keep_grain and controls.grain_amount > 0:
+        grainless = session.without_grain(look.faces, controls)
+    heads: list[dict[str, Any]] = []
+    parts: list[bytes] = []
+    for asked, area in zip(look.areas, areas, strict=True):
+        block = whole_pixels(boxes, area) if restoration else None
+        names: list[str] = []
+        if asked.before:
+            names.append("before")
+            parts.append(jpeg(view(session.image.pixels, area)))
+        if block is not None:
+            shown = view(after.pixels, area)
+            if grainless is not None:
+                names.append("grain")
+                parts.append(jpeg(_block(shown - view(grainless.pixels, area) + _NOTHING, block)))
+            now = finished_view(shown, area, finished, finishing)
+            for touch, end in far.items():
+                names.append(touch)
+                then = finished_view(shown, area, finished, replace(finishing, **{touch: end}))
+                parts.append(jpeg(_block(then - now + _NOTHING, block)))
+            names.append("after")
+            parts.append(jpeg(_block(now, block)))
+        box = area.box
+        heads.append(
+            {
+                "box": [box.left, box.top, box.right, box.bottom],
+                "size": [area.size.width, area.size.height],
+                "block": block,
+                "parts": names,
+            }
+        )
+    warnings = [list(outcome.warnings) for outcome in restoration.faces] if restoration else []
+    return {"areas": heads, "far": far, "warnings": list(controls.warnings), "face_warnings": warnings}, parts
+
+
+def _block(pixels: Pixels, block: tuple[int, int, int, int]) -> Pixels:
+    left, top, width, height = block
+    return pixels[top : top + height, left : left + width]
 
 
 def pack(head: dict[str, Any], parts: Sequence[bytes]) -> bytes:

@@ -1,6 +1,6 @@
 // Talking to the server. Every failure becomes a Problem with a code that the page has words for.
 
-import { t } from "./words.js";
+import { hasWords, t } from "./words.js";
 
 export class Problem extends Error {
   constructor(code, status, detail, values = {}) {
@@ -10,30 +10,15 @@ export class Problem extends Error {
     this.values = values;
   }
 
-  /** The sentence for a person, in the page's language; the server's own where the page has none. */
+  /** The sentence for a person, in the page's language. */
   get sentence() {
-    const key = {
-      offline: "error.offline",
-      "picture-closed": "error.closed",
-      "picture-unreadable": "error.unreadable",
-      "picture-too-large": "error.pixels",
-      "upload-too-large": "error.upload",
-      "request-too-large": "error.upload",
-      busy: "error.busy",
-      "key-needed": "error.key",
-      "out-of-memory": "error.memory",
-      unexpected: "error.unexpected",
-      camera: "error.camera",
-      sending: "error.sending",
-      "storage-full": "error.storage",
-      "resolution-low": "error.print",
-    }[this.code];
-    if (key) return t(key, { ...limits, ...this.values });
-    return this.message || t("error.unexpected");
+    const key = `problem.${hasWords(`problem.${this.code}`) ? this.code : "unexpected"}`;
+    const detail = this.message ? this.message[0].toUpperCase() + this.message.slice(1) : "";
+    return t(key, { ...limits, detail, ...this.values });
   }
 }
 
-const limits = { megapixels: 60, megabytes: 64 };
+const limits = { megapixels: 50, megabytes: 64, files: 500 };
 
 async function answered(path, options) {
   let answer;
@@ -73,6 +58,7 @@ export function unpack(buffer) {
 export async function about() {
   const told = await (await answered("/live/about")).json();
   limits.megapixels = Math.round(told.max_pixels / 1e6);
+  limits.files = told.max_files;
   limits.megabytes = Math.round(told.max_upload / (1 << 20));
   return told;
 }

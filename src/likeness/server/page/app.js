@@ -12,6 +12,7 @@ import { Report } from "./report.js";
 import { Stage } from "./stage.js";
 import { Take } from "./take.js";
 import "./words_many.js";
+import "./words_problems.js";
 import { applyWords, currentLanguage, firstLanguage, onLanguage, setLanguage, t } from "./words.js";
 
 const element = (id) => document.getElementById(id);
@@ -276,11 +277,11 @@ class Page {
   }
 
   problem(error) {
-    if (error.code === "picture-closed" && this.file && !this.reopening) {
-      this.openAgain();
+    if (error.code === "picture-closed" && this.file) {
+      if (!this.reopening) this.openAgain();
       return;
     }
-    element("problem-text").textContent = error.sentence ?? t("error.unexpected");
+    element("problem-text").textContent = error.sentence ?? t("problem.unexpected");
     element("problem").hidden = false;
     if (!error.sentence) throw error;
   }

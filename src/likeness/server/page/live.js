@@ -133,7 +133,8 @@ export class Live {
       this.page.onBusy(null);
       this.retries = 0;
     } catch (error) {
-      if (error.name === "AbortError") return;
+      // Of a picture that is no longer shown there is nothing to tell.
+      if (error.name === "AbortError" || this.picture !== picture) return;
       this.page.onBusy(null);
       if (error.code === "busy" && (this.retries = (this.retries ?? 0) + 1) <= 5) {
         this.ask(1500);
@@ -163,7 +164,7 @@ export class Live {
       this.fields.put(head, parts, look);
       this.page.onReady();
     } catch (error) {
-      this.page.onProblem(error);
+      if (this.picture === picture) this.page.onProblem(error);
     } finally {
       this.fetching = false;
     }

@@ -56,7 +56,8 @@ export class Marks {
       mark.classList.toggle("current", face.index === current && this.marks.length > 1);
       const label = t("faces.face.px", { number: face.index + 1, width: Math.round(face.box[2] - face.box[0]) });
       mark.setAttribute("aria-label", face.area ? label : `${label}: ${t("faces.unusable")}`);
-      mark.title = label;
+      // People count from 1, programs from 0: whoever goes from here to the API is told.
+      mark.title = `${label} (${t("faces.index", { index: face.index })})`;
     }
   }
 }

@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { el } from "./dom.js";
+import { translated } from "./said.js";
 import { Staging } from "./staging.js";
 import { currentLanguage, onLanguage, t } from "./words.js";
 
@@ -229,9 +230,7 @@ class Tile {
     this.name.title = name;
     this.state.textContent = t(`state.${state}`);
     this.state.className = `state ${state}`;
-    this.reason.textContent = ["review", "skipped", "failed"].includes(state)
-      ? currentLanguage() === "en" && reason ? reason[0].toUpperCase() + reason.slice(1) : t(`reason.${state}`)
-      : "";
+    this.reason.textContent = ["review", "skipped", "failed"].includes(state) ? (reason && translated(reason)) || t(`reason.${state}`) : "";
     this.flip.setAttribute("aria-label", t("many.flip", { name }));
     this.flip.disabled = !done;
     this.file.textContent = t("many.download");

@@ -168,7 +168,23 @@ const SENTENCES = [
   [/^the picture is too small for its grain to be measured.*$/, "图片太小，无法测量颗粒，因此没有铺回"],
   [/^degradation_scale ([\d.]+) is above 1\.1:.*$/, "预退化强度 $1 高于 1.1：网络会开始编造痣和疤痕，请仔细看皮肤"],
   [/^latent_step_decay ([\d.]+) is below 0\.02:.*$/, "步长 $1 低于 0.02：不收敛，结果接近原图"],
+  [/^(?:(\d+%)|less than (1%)) of the face held no pixels.*/, (_, much, little) => `脸部 ${much ?? `不到 ${little}`} 没有像素，已用周围填补，该处未修复`],
   [/identity.*likeness\[evaluate\].*/, "未安装身份模型"],
+  // Why a picture of a job has no result, or not all of it.
+  [/^no face was found in the picture$/, "图片中没有找到人脸"],
+  [/^none of the (\d+) faces found was selected.*/, "找到 $1 张人脸，但都不在所选之列"],
+  [/^(\d+) faces? could not be restored$/, "$1 张人脸未能修复"],
+  [/^no face could be restored.*/, "没有一张人脸能够修复"],
+  [/^the picture is no picture that can be read.*/, "这个文件不是可读取的图片，请使用 JPEG、PNG、TIFF、WebP、BMP、GIF、HEIC 或 AVIF"],
+  [/^the picture is empty.*/, "文件为空，请重新复制或下载"],
+  [/^the picture has (\d+)x(\d+) = .*/, "图片为 $1×$2，像素过多，请先缩小"],
+  [/^the picture is larger than the decoder allows.*/, "图片过大，请先缩小"],
+  [/^(?:the picture does not fit into memory|not enough memory for this picture).*/, "内存不足以处理这张图片，请先缩小"],
+  [/^the picture (?:is|begins as) \S+ but (?:cut short or damaged|cannot be opened).*/, "文件不完整或已损坏，请重新复制或下载"],
+  [/^the picture (?:holds|has) .*samples.*/, "像素格式不受支持，请另存为 8 或 16 位 RGB"],
+  [/^the picture is JPEG of over.*/, "JPEG 的扫描次数异常，请另存为 PNG"],
+  [/^the picture is gone from the server.*/, "图片已不在服务器上，请重新发送"],
+  [/^the disk failed.*/, "磁盘出错，请检查服务器"],
 ];
 
 export function findingSentence(finding) {

@@ -40,9 +40,6 @@ addWords({
     "reason.review": "Some faces could not be restored.",
     "reason.skipped": "No face was found in it.",
     "reason.failed": "It could not be restored.",
-    "error.jobs": "The server has as many jobs as it takes. Wait until one has ended, or delete one.",
-    "error.storage": "The server keeps as many pictures as it may. Delete jobs that are done.",
-    "error.sending": "Sending broke off. Check the connection and try again.",
   },
   zh: {
     "many.title": "批量处理",
@@ -81,8 +78,5 @@ addWords({
     "reason.review": "有人脸未能修复。",
     "reason.skipped": "没有找到人脸。",
     "reason.failed": "未能修复。",
-    "error.jobs": "服务器的任务已满，请等待其中一个结束或删除一个。",
-    "error.storage": "服务器保存的图片已达上限，请删除已完成的任务。",
-    "error.sending": "发送中断，请检查连接后重试。",
   },
 });
