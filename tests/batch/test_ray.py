@@ -41,7 +41,7 @@ _STORE = 100 * 1024**2
 
 @pytest.fixture(scope="module")
 def nodes() -> Iterator[Any]:
-    """A head that does no work, and two nodes of one processor each; node losses are noticed within a second."""
+    """A head that does no work, and two nodes of one processor each."""
     from ray.cluster_utils import Cluster as Nodes
 
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
@@ -55,8 +55,8 @@ def nodes() -> Iterator[Any]:
             "object_store_memory": _STORE,
             "_system_config": {
                 "health_check_initial_delay_ms": 0,
-                "health_check_period_ms": 200,
-                "health_check_failure_threshold": 3,
+                "health_check_period_ms": 1000,
+                "health_check_failure_threshold": 5,
             },
         },
     )

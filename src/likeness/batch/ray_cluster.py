@@ -16,6 +16,8 @@ from likeness.errors import BatchError, ConfigError, MissingExtraError
 
 __all__ = ["Cluster"]
 
+_log = logging.getLogger(__name__)
+
 _STORE = 256 * 1024**2
 """Bytes of shared memory for Ray's objects where Ray is started here: pictures are read and written in place then."""
 
@@ -54,6 +56,18 @@ class Cluster:
             self._joined_before = bool(self.ray.is_initialized())
             if not self._joined_before:
                 self._connect(address or "local", processors)
+                self._hush()
+
+    def _hush(self) -> None:
+        """Into the log with what Ray prints on stdout of every worker and node that dies, some of it pages long, although it
+        was asked not to: it has no setting for these."""
+        module = importlib.import_module("ray._private.worker")
+
+        def quiet(data: dict[str, Any], **_: object) -> None:
+            _log.debug("Ray: %s", "\n".join(map(str, data.get("lines", ()))))
+
+        if hasattr(module, "print_to_stdstream"):
+            module.print_to_stdstream = quiet  # pyright: ignore[reportAttributeAccessIssue]
 
     def _connect(self, address: str, processors: int | None) -> None:
         own: dict[str, Any] = {}

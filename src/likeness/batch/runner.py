@@ -7,6 +7,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+from typing import Any
 
 from likeness.batch.guard import GuardLimits
 from likeness.batch.journal import Item, Journal, PutCount, Task
@@ -97,7 +98,15 @@ def make_tasks(
     Raises:
         ConfigError: if a picture's own settings cannot be used; nothing was put then.
     """
-    options = [plan.options(source).to_dict() for source in sources]
+    usual: dict[str, Any] | None = None
+    options: list[dict[str, Any]] = []
+    for source in sources:
+        if source.settings != Settings():
+            options.append(plan.options(source).to_dict())
+            continue
+        # One dictionary for all pictures without settings of their own: a million would take gigabytes.
+        usual = plan.options(source).to_dict() if usual is None else usual
+        options.append(usual)
     targets = _targets(sources, journal, plan.group)
     fresh: list[tuple[str, str, str]] = []
 
