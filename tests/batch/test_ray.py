@@ -55,6 +55,7 @@ def nodes() -> Iterator[Any]:
             "object_store_memory": _STORE,
             "_system_config": {
                 "health_check_initial_delay_ms": 0,
+                "worker_niceness": 0,
                 "health_check_period_ms": 1000,
                 "health_check_failure_threshold": 5,
             },

@@ -115,8 +115,8 @@ class RayExecutor:
     ) -> Generator[Done]:
         """Work until the queue is empty; results come as they are done.
 
-        Each result stands in the journal before it is yielded. Setting ``stop`` begins no more pictures and finishes those
-        that were begun; closing the generator gives everything back at once.
+        Each result stands in the journal before it is yielded. Setting ``stop`` sends no more pictures and finishes those
+        that were sent; closing the generator gives everything back at once.
 
         Raises:
             BatchError: if workers cannot begin.
@@ -124,13 +124,10 @@ class RayExecutor:
         counts = journal.counts(group=group)
         wanted = min(self._workers, counts["queued"] + counts["running"])
         renewed = warned = time.monotonic()
-        stopping = False
         try:
             while wanted:
                 if stop is not None and stop.is_set():
-                    if not stopping:
-                        stopping = True
-                        self._take_back()
+                    # What was sent is finished: Ray would also let go of an item that its worker is at.
                     waiting = False
                 else:
                     while len(self._slots) < wanted:
@@ -247,10 +244,6 @@ class RayExecutor:
                 result=Result(state="failed", reason=f"{item.source}: unexpected {_first_line(cause)}", bug=cause),
                 traceback=str(error),
             )
-        except exceptions.TaskCancelledError:
-            slot.sent.popleft()
-            journal.release(item)
-            return
         except exceptions.RayError as error:
             _log.info("%s", error)
             self._lose(journal, slot)
@@ -295,12 +288,6 @@ class RayExecutor:
             self._slots.remove(slot)
             while slot.sent:
                 journal.release(slot.sent.popleft()[1])
-
-    def _take_back(self) -> None:
-        """Cancel what was sent; Ray does so with what is not begun, and the rest is answered as ever."""
-        for slot in self._slots:
-            for reference, _ in slot.sent:
-                self._ray.cancel(reference)
 
 
 def picture_executor(
