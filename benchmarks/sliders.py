@@ -3,7 +3,8 @@
 A server is started as a person starts it, Chromium opens its page, and the mouse drags each slider from end to end and back.
 What is timed is what the browser itself knows: from the time stamp of the input event to the task after the frame in which
 the page drew the answer (User Timing). `preview` is arithmetic in the browser; `server` is the first result of the server's
-for that place of the slider. Where previews serve, the server is asked only when the slider rests.
+for that place of the slider. Where previews serve, the server is asked only when the slider rests. The last rows are measured
+while the same server works on a job of many pictures.
 
 With --url and --selector any other page's slider is moved by arrow keys and timed from the input event until a picture on
 the page has changed.
@@ -17,7 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,10 @@ import numpy as np
 from pictures import four_thousand, portrait
 from playwright.sync_api import Page, sync_playwright
 
+from likeness import LikenessClient
+
 MOVES, PAUSE = 40, 40
+JOB = 150
 SLIDERS = ("strength", "latent_step_decay", "eye", "grain_amount", "warmth", "degradation_scale")
 TABLE = Path(__file__).with_name("sliders.md")
 FLAGS = [
@@ -109,13 +113,13 @@ def drag(page: Page, selector: str) -> None:
     page.mouse.up()
 
 
-def one_picture(page: Page, url: str, picture: Path, name: str) -> list[Row]:
+def one_picture(page: Page, url: str, picture: Path, name: str, sliders: Sequence[str] = SLIDERS) -> list[Row]:
     page.goto(url)
     page.locator("body.ready").wait_for()
     page.set_input_files("#file", picture)
     page.locator("#canvas[data-ready]").wait_for(timeout=60_000)
     rows: list[Row] = []
-    for slider in SLIDERS:
+    for slider in sliders:
         if slider == "grain_amount":
             page.locator("#keep-grain").check()
         page.locator(f"#slider-{slider}").hover()
@@ -163,6 +167,7 @@ def other_page(page: Page, url: str, selector: str) -> list[float]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", help="another page, instead of ours")
+    parser.add_argument("--job", action="store_true", help="only the rows with a job behind, printed and not written")
     parser.add_argument("--selector", default="input[type=range]", help="its slider")
     flags = parser.parse_args()
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -181,12 +186,21 @@ def main() -> None:
         rows: list[Row] = []
         with server(Path(folder) / "data") as url:
             small, large = portrait(Path(folder) / "small.jpg"), four_thousand(Path(folder) / "large.jpg")
-            for picture, name in ((small, "1 MP"), (large, "12 MP")):
+            for picture, name in () if flags.job else ((small, "1 MP"), (large, "12 MP")):
                 # A window of its own: nothing of the last picture is left in it.
                 page = browser.new_page(viewport=size)
                 rows += one_picture(page, url, picture, name)
                 page.close()
+            with LikenessClient(url) as client:
+                job = client.submit([small] * JOB)
+                page = browser.new_page(viewport=size)
+                rows += one_picture(page, url, small, "1 MP, a job behind", ("strength", "degradation_scale"))
+                page.close()
+                assert not client.job(job).done, "the job was over too soon: raise JOB"
+                client.delete(job)
         browser.close()
+    if flags.job:
+        return
     names = "| picture | slider | preview p50 | p95 | answers | server p50 | p95 | answers |"
     head = f"{names}\n|---|---|--:|--:|--:|--:|--:|--:|"
     text = f"# Sliders in the browser\n\nMilliseconds; `benchmarks/sliders.py` says how.\n\n{head}\n"

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 from likeness.errors import LikenessError
 from likeness.restore.controls import Controls
 from likeness.restore.repairs import Repairs
+from likeness.server.problems import CODES
 from likeness.server.requests import FIELDS, RestoreRequest
 
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "4"))
@@ -109,6 +111,20 @@ def test_every_route_has_a_summary_its_errors_and_an_example_of_what_it_takes(do
             shown = body.get("examples") or body["schema"].get("examples")
             only_files = all(p.get("format") == "binary" for p in body["schema"]["properties"].values())
             assert shown or only_files, f"{where} {media_type}"
+
+
+def test_every_code_of_an_error_is_in_the_documents(document: dict[str, Any]) -> None:
+    page = (Path(__file__).resolve().parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+    table = page.partition("| status | codes |")[2].partition("\n\n")[0]
+    assert set(re.findall(r"`([a-z]+(?:-[a-z]+)*)`", table)) == set(CODES)
+    for methods in document["paths"].values():
+        for route in methods.values():
+            for status, answer in route["responses"].items():
+                if int(status) >= 400:
+                    schema = answer["content"]["application/problem+json"]["schema"]
+                    (example,) = schema["examples"]
+                    assert CODES[example["code"]] == int(status) == example["status"]
+                    assert all(CODES[code] == int(status) for code in schema["properties"]["code"]["enum"])
 
 
 def test_the_document_names_every_control(document: dict[str, Any]) -> None:

@@ -96,6 +96,8 @@ def test_a_list_comes_back_in_its_order(server: Running, portrait: bytes) -> Non
         ({"upscaler_1": "R-ESRGAN 4x+"}, 422, "upscaler_1 must be None: the picture keeps its size"),
         ({"upscaler_2": "Lanczos"}, 422, "upscaler_2 must be None"),
         ({"gfpgan_visibility": 2}, 422, "gfpgan_visibility: Input should be less than or equal to 1"),
+        ({"resize_mode": False}, 422, "resize_mode: Input should be a valid integer"),
+        ({"gfpgan_visibility": "1"}, 422, "gfpgan_visibility: Input should be a valid number"),
         ({"preset": "x"}, 422, 'unknown preset "x"'),
         ({"image": "https://example.org/a.jpg"}, 422, "pictures are not fetched from addresses"),
         ({"image": "data:text/html;base64,PGI+"}, 422, "the picture is no picture that can be read (a text file)"),

@@ -10,7 +10,7 @@ import base64
 import binascii
 import html
 import re
-from typing import Any, Literal, TypeVar
+from typing import Any, TypeVar
 
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
@@ -59,7 +59,7 @@ _WEIGHT_STEPS = (0.1, 0.02)
 class Extras(BaseModel):
     """What these routes take; fields that the web UI knows and that mean nothing here are passed over."""
 
-    model_config = ConfigDict(extra="ignore", allow_inf_nan=False)
+    model_config = ConfigDict(extra="ignore", allow_inf_nan=False, strict=True)
 
     gfpgan_visibility: float = Field(default=0, ge=0, le=1, description="Opacity of the restored face.")
     codeformer_visibility: float = Field(
@@ -70,7 +70,9 @@ class Extras(BaseModel):
     )
     upscaler_1: str = Field(default="None", max_length=200, description='"None": the picture keeps its size.')
     upscaler_2: str = Field(default="None", max_length=200, description='"None".')
-    resize_mode: Literal[0, 1] = Field(default=0, description="Without an upscaler it means nothing, as in the web UI.")
+    resize_mode: int = Field(
+        default=0, ge=0, le=1, description="Without an upscaler it means nothing, as in the web UI."
+    )
     preset: str | None = Field(
         default=None,
         description="One of Likeness's presets; the web UI has no such field.",
@@ -101,6 +103,8 @@ class SingleExtras(Extras):
 
 class NamedPicture(BaseModel):
     """A picture of a list."""
+
+    model_config = ConfigDict(strict=True)
 
     data: str = Field(description="As `image` of a single picture.", json_schema_extra={"format": "byte"})
     name: str = Field(default="", max_length=1000, description="Not used.")
