@@ -132,6 +132,7 @@ def test_a_batch_is_understood_without_flags(
         (str(day / "list.csv"), "out"),
         ("in/ann.jpg", "out/final/ann.jpg", "--report", "out/summary.json"),
         ("in/ann.jpg", "out/final/ann.jpg", "--report", "out"),
+        ("in/ann.jpg", "out/final/ann.jpg"),
     ):
         assert main(["proof", *arguments, "-o", "again/", "--page-only", "--max-faces", "0", *said]) == 0
         name = "proof_ann.jpg.html" if arguments[1] == "out" else "proof_ann.html"

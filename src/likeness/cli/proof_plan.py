@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from likeness.batch.work import FINAL
 from likeness.cli.batch_results import journal_of, read_batch
 from likeness.errors import ConfigError
 from likeness.studio.pairs import Pair, match_pairs, short_names
@@ -81,7 +82,7 @@ def plan_proofs(
             f"{len(names)} {_WORDS.get(state, 'not done yet')}" for state, names in batch.waiting.items()
         )
         if not pairs:
-            raise ConfigError(f"no picture of {before} has a result in {after / 'final'}: {waiting}")
+            raise ConfigError(f"no picture of {before} has a result in {after / FINAL}: {waiting}")
     elif before.suffix.lower() == ".csv":
         raise ConfigError(
             f"{before} is a list, which only the journal of its batch can match, and {after} holds none of it"
@@ -105,7 +106,7 @@ def plan_proofs(
     return ProofPlan(
         jobs=tuple(jobs),
         index=index,
-        report=told or (batch.report if batch is not None else None),
+        report=told or (batch.report if batch is not None else _report_around(after)),
         lonely=lonely,
         waiting=waiting,
     )
@@ -114,6 +115,15 @@ def plan_proofs(
 def _report(path: Path) -> Report:
     journal = journal_of(path)
     return read_report(path) if journal is None else read_batch(journal, path, journal.parent).report
+
+
+def _report_around(after: Path) -> Report | None:
+    """Of the batch in whose ``final`` a single result lies."""
+    for folder in after.resolve().parents:
+        journal = journal_of(folder.parent) if folder.name == FINAL else None
+        if journal is not None:
+            return _report(journal)
+    return None
 
 
 def _single(pairs: Sequence[Pair], output: Path, wants_sheet: bool, wants_page: bool) -> ProofJob:
