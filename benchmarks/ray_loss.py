@@ -112,8 +112,8 @@ def losses(folder: Path, count: int) -> str:
     again = sorted(item.attempts for item in after if item.attempts > 1)
     return (
         "# Past one machine\n\n"
-        f"`python benchmarks/ray_loss.py`. {count} pictures of {SIDE} px, `likeness-512`, guard on; a Ray cluster of a head\n"
-        "and two nodes with one processor each, all on one machine.\n\n"
+        f"`python benchmarks/ray_loss.py`. {count} pictures of {SIDE} px, `likeness-512`, guard on; a Ray cluster of a\n"
+        "head and two nodes with one processor each, all on one machine.\n\n"
         + table(rows)
         + f"\nPictures {count}; results {len(results)}; lost {count - len(after)}; done before the kill and done again "
         f"{twice};\nbegun more than once {len(again)} (attempts {again}); exit status of the last run {done.returncode}.\n"
