@@ -77,8 +77,11 @@ def _start(nodes: Any, inbox: Path, out: Path, model: Path) -> subprocess.Popen[
 
 
 def _wait(process: subprocess.Popen[str], journal: Path, least: int) -> None:
-    """Until so many pictures are done; the process must not end before."""
+    """Until so many pictures are done; the process must not end before, nor hang."""
+    latest = time.monotonic() + 180
     while process.poll() is None:
+        if time.monotonic() > latest:
+            process.kill()
         if journal.exists():
             with Journal(journal) as opened:
                 if opened.counts()["final"] >= least:
