@@ -40,13 +40,13 @@ def draw(parts: Mapping[str, Sequence[Mapping[str, float]]], path: Path) -> None
 def _curve(
     axes: Axes, rows: Sequence[Mapping[str, float]], x: str, lines: Mapping[str, str], title: str, *, fit: str
 ) -> None:
-    """Log-log, with a dashed line of exponent 1 through the last point of one curve: a curve above its left end is better
-    than linear."""
+    """Log-log, with a dashed line of exponent 1 through the first point of one curve: a curve under it is better than
+    linear."""
     places = [row[x] for row in rows]
     for (name, label), colour in zip(lines.items(), (GREEN, ORANGE), strict=False):
         axes.plot(places, [row[name] for row in rows], "o-", color=colour, markersize=3.5, linewidth=1.4, label=label)
-    last = rows[-1][fit]
-    axes.plot(places, [last * place / places[-1] for place in places], "--", color=GREY, linewidth=1, label="linear")
+    first = rows[0][fit] / places[0]
+    axes.plot(places, [first * place for place in places], "--", color=GREY, linewidth=1, label="linear")
     axes.set(xscale="log", yscale="log", title=title)
     axes.set_xticks(places, [f"{place:.1f}" if place < 1 else f"{place:.0f}" for place in places], minor=False)
     axes.minorticks_off()
@@ -62,8 +62,8 @@ def _memory(axes: Axes, rows: Sequence[Mapping[str, float]]) -> None:
         [row["megapixels"] for row in rows], [row["megabytes"] for row in rows], "o-", color=GREEN, markersize=3.5
     )
     axes.axhline(1500, color=GREY, linewidth=1, linestyle="--")
-    axes.text(0.3, 1515, "target for 24 megapixels", color=GREY, fontsize=8, va="bottom")
-    axes.set(title="Megapixels, peak memory, MB", ylim=(0, None))
+    axes.text(0.3, 1520, "target for 24 megapixels", color=GREY, fontsize=8, va="bottom")
+    axes.set(title="Megapixels, peak memory, MB", ylim=(0, 1.15 * max(1500, *(row["megabytes"] for row in rows))))
     axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
 
 
