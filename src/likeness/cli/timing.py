@@ -221,7 +221,15 @@ def machine_facts() -> dict[str, str]:
         "system": platform.platform(),
         "python": platform.python_version(),
     }
-    for package in ("likeness", "openvino", "torch", "mediapipe", "opencv-contrib-python", "numpy"):
+    # OpenCV goes by two names; one of them is installed.
+    for package in (
+        "likeness",
+        "openvino",
+        "torch",
+        "opencv-contrib-python-headless",
+        "opencv-contrib-python",
+        "numpy",
+    ):
         with suppress(PackageNotFoundError):
             facts[package] = version(package)
     if hasattr(os, "getloadavg"):
