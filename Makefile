@@ -18,7 +18,7 @@ help:
 	@echo 'make demo     install, restore the sample portraits into out/, and draw out/sheet.jpg'
 	@echo 'make test     install with the development tools, and run all tests'
 	@echo 'make check    style (ruff), types (pyright), layers (import-linter)'
-	@echo 'make bench    measure speed, memory and scale (8 minutes); writes results.md, steps.md and scale.md in benchmarks/'
+	@echo 'make bench    measure speed, memory and scale (10 minutes); writes results.md, steps.md and scale.md in benchmarks/'
 	@echo 'make weights  train the weights anew: make weights PORTRAITS=folder of sharp, aligned portraits'
 	@echo 'make samples  make the sample pictures in examples/ again'
 	@echo 'make clean    remove .venv, out/ and caches'

@@ -40,7 +40,7 @@ HERE = Path(__file__).resolve().parent
 PLOT = HERE.parent / "docs" / "images" / "scale.svg"
 FACES = (1, 2, 5, 10, 20, 40, 60)
 MEGAPIXELS = (0.3, 1.0, 3.0, 6.0, 12.0, 24.0)
-BATCHES = (1, 2, 4, 8, 16)
+BATCHES = (1, 2, 4, 8)
 WORKERS = (1, 2, 3, 4)
 
 Rows = list[dict[str, float]]
@@ -136,7 +136,7 @@ def batch(folder: Path) -> Rows:
         runs: dict[int, Callable[[], object]] = {
             count: lambda faces=faces, runtime=runtime: runtime.project(faces) for count, faces in batches.items()
         }
-        laps |= {(precision, count): times.median for count, times in in_turns(runs, rounds=3, settle=True).items()}
+        laps |= {(precision, count): times.median for count, times in in_turns(runs, rounds=3).items()}
     for count in BATCHES:
         rows.append({"batch": count, **{precision: laps[precision, count] for precision in precisions}})
     return rows
