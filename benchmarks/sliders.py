@@ -3,8 +3,8 @@
 A server is started as a person starts it, Chromium opens its page, and the mouse drags each slider from end to end and back.
 What is timed is what the browser itself knows: from the time stamp of the input event to the task after the frame in which
 the page drew the answer (User Timing). `preview` is arithmetic in the browser; `server` is the first result of the server's
-for that place of the slider. Where previews serve, the server is asked only when the slider rests. The last rows are measured
-while the same server works on a job of many pictures.
+for that place of the slider. Where previews serve, the server is asked only when the slider rests. The last rows are
+measured while the same server works on a job of many pictures.
 
 With --url and --selector any other page's slider is moved by arrow keys and timed from the input event until a picture on
 the page has changed.

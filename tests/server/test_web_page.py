@@ -105,6 +105,7 @@ def page(browser: Any, server: Running, two_faces: bytes) -> Any:
 
 
 def drop(page: Any, data: bytes, name: str) -> None:
+    page.evaluate("delete document.getElementById('canvas').dataset.ready")
     page.evaluate(
         """([text, name]) => {
           const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
@@ -458,9 +459,7 @@ def sentences() -> set[str]:
         found += (stretch_figure((sign * value, 0.0), box) for sign in (1, -1))
         for name in PROPORTIONS:
             found += (
-                proportion_figure(
-                    Proportion(name=name, before=1, after=1, change=sign * value * 5, jitter=0.1, box=box)
-                )
+                proportion_figure(Proportion(name=name, before=1, after=1 + sign * value / 20, jitter=0.1, box=box))
                 for sign in (1, -1)
             )
         for lean in ("darker", "lighter", "greener", "redder", "bluer", "yellower"):

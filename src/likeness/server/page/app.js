@@ -293,10 +293,14 @@ class Page {
   /** The server has forgotten the picture, but this page still has its file: bring it again, with its look. */
   async openAgain() {
     this.reopening = true;
+    const { file } = this;
     const kept = { look: this.store.look, preset: this.store.preset };
     this.busy("busy.open");
     try {
-      this.show(await api.openPicture(this.file, this.file.name || "picture"), kept);
+      const picture = await api.openPicture(file, file.name || "picture");
+      // Another picture may have been opened meanwhile.
+      if (this.file === file) this.show(picture, kept);
+      else api.close(picture.id);
     } catch (error) {
       this.problem(error);
     }
