@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import matplotlib as mpl
@@ -12,24 +12,36 @@ from matplotlib.figure import Figure
 
 __all__ = ["draw"]
 
+Rows = Sequence[Mapping[str, float]]
+
 GREEN, ORANGE, GREY = "#1a6b3c", "#c4661f", "#8a8a8a"
 
 
-def draw(parts: Mapping[str, Sequence[Mapping[str, float]]], path: Path) -> None:
-    """Write the plots of every part of scale.json."""
+def draw(parts: Mapping[str, Rows], path: Path) -> None:
+    """Write the plots of scale.json; the place of a part that was not measured stays empty."""
     style = {"svg.fonttype": "none", "svg.hashsalt": "likeness", "font.family": "sans-serif", "font.size": 9}
     style |= {"axes.spines.top": False, "axes.spines.right": False, "axes.titlesize": 10, "axes.titlelocation": "left"}
     with mpl.rc_context(style):
         figure = Figure(figsize=(10, 5.6), layout="constrained")
         places = figure.subplots(2, 3).ravel()
-        _curve(places[0], parts["faces"], "faces", {"seconds": "restore"}, "Faces in one picture, s", fit="seconds")
         named = {"seconds": "restore", "coding": "decode and encode"}
-        _curve(places[1], parts["size"], "megapixels", named, "Megapixels, one face, s", fit="seconds")
-        _memory(places[2], parts["size"])
-        precisions = {name: name for name in parts["batch"][0] if name != "batch"}
-        _curve(places[3], parts["batch"], "batch", precisions, "Faces in one call, ms", fit=next(iter(precisions)))
-        _bars(places[4], parts["workers"])
-        _over_time(places[5], parts["memory"])
+        precisions = {name: name for name in parts.get("batch", [{}])[0] if name != "batch"}
+        panels: list[tuple[str, Callable[[Axes, Rows], None]]] = [
+            (
+                "faces",
+                lambda axes, rows: _curve(axes, rows, "faces", {"seconds": "restore"}, "Faces in one picture, s"),
+            ),
+            ("size", lambda axes, rows: _curve(axes, rows, "megapixels", named, "Megapixels, one face, s")),
+            ("size", _memory),
+            ("batch", lambda axes, rows: _curve(axes, rows, "batch", precisions, "Faces in one call, ms")),
+            ("workers", _bars),
+            ("memory", _over_time),
+        ]
+        for axes, (part, panel) in zip(places, panels, strict=True):
+            if part in parts:
+                panel(axes, parts[part])
+            else:
+                axes.set_axis_off()
         path.parent.mkdir(parents=True, exist_ok=True)
         figure.savefig(path, metadata={"Date": None})
     # Matplotlib ends some lines with a space.
@@ -37,15 +49,13 @@ def draw(parts: Mapping[str, Sequence[Mapping[str, float]]], path: Path) -> None
     path.write_text("\n".join(line.rstrip() for line in text.splitlines()) + "\n", encoding="utf-8")
 
 
-def _curve(
-    axes: Axes, rows: Sequence[Mapping[str, float]], x: str, lines: Mapping[str, str], title: str, *, fit: str
-) -> None:
+def _curve(axes: Axes, rows: Rows, x: str, lines: Mapping[str, str], title: str) -> None:
     """Log-log, with a dashed line of exponent 1 through the first point of one curve: a curve under it is better than
     linear."""
     places = [row[x] for row in rows]
     for (name, label), colour in zip(lines.items(), (GREEN, ORANGE), strict=False):
         axes.plot(places, [row[name] for row in rows], "o-", color=colour, markersize=3.5, linewidth=1.4, label=label)
-    first = rows[0][fit] / places[0]
+    first = rows[0][next(iter(lines))] / places[0]
     axes.plot(places, [first * place for place in places], "--", color=GREY, linewidth=1, label="linear")
     axes.set(xscale="log", yscale="log", title=title)
     axes.set_xticks(places, [f"{place:.1f}" if place < 1 else f"{place:.0f}" for place in places], minor=False)
@@ -57,7 +67,7 @@ def _curve(
     axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
 
 
-def _memory(axes: Axes, rows: Sequence[Mapping[str, float]]) -> None:
+def _memory(axes: Axes, rows: Rows) -> None:
     axes.plot(
         [row["megapixels"] for row in rows], [row["megabytes"] for row in rows], "o-", color=GREEN, markersize=3.5
     )
@@ -67,7 +77,7 @@ def _memory(axes: Axes, rows: Sequence[Mapping[str, float]]) -> None:
     axes.grid(axis="y", color="#e6e6e6", linewidth=0.8)
 
 
-def _bars(axes: Axes, rows: Sequence[Mapping[str, float]]) -> None:
+def _bars(axes: Axes, rows: Rows) -> None:
     names, heights = [f"{row['workers']:.0f}" for row in rows], [row["hourly"] for row in rows]
     bars = axes.bar(names, heights, color=GREEN, width=0.6)
     axes.bar_label(bars, [f"{height:.0f}" for height in heights], fontsize=8)
@@ -76,7 +86,7 @@ def _bars(axes: Axes, rows: Sequence[Mapping[str, float]]) -> None:
     axes.spines["left"].set_visible(False)
 
 
-def _over_time(axes: Axes, rows: Sequence[Mapping[str, float]]) -> None:
+def _over_time(axes: Axes, rows: Rows) -> None:
     done, held = [row["done"] for row in rows], [row["megabytes"] for row in rows]
     axes.plot(done, held, color=GREEN, linewidth=1.2)
     axes.set(title=f"{done[-1]:.0f} pictures in one process, MB", ylim=(0, float(np.max(held)) * 1.15))

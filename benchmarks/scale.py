@@ -27,6 +27,7 @@ from typing import Any
 
 import numpy as np
 from pictures import many_faces, of_megapixels, small_portraits
+from plots import draw
 
 from likeness import Restorer, read_image, write_image
 from likeness.checkpoints.catalog import DEFAULT_MODEL
@@ -68,10 +69,7 @@ def main() -> None:
             path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     text = to_markdown(content["machine"], content["parts"])
     (options.out / "scale.md").write_text(text, encoding="utf-8")
-    if set(content["parts"]) == set(PARTS):
-        from plots import draw
-
-        draw(content["parts"], options.plot)
+    draw(content["parts"], options.plot)
     print(text)
 
 
