@@ -111,7 +111,7 @@ def test_what_was_not_taken_is_not_laid() -> None:
 def test_a_network_s_own_texture_counts_for_the_light_and_not_for_the_colours() -> None:
     before = light() + noise(8, 0.7, 12, 3)
     # What the network drew is as strong as the grain's light, other, and without colour.
-    weights = np.array([0.299, 0.587, 0.114], np.float32)
+    weights = np.full(3, 1 / 3, np.float32)
     drawn = noise(float((noise(8, 0.7, 12, 3) @ weights).std() * 255), 0.7, 13)
     face = prepared(before)
     laid = middle(placed(face.lay(light() + drawn, disc()), face))
