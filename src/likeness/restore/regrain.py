@@ -6,7 +6,7 @@ there is 1 - a^2 of the grain's. What the restored face holds beside that (a net
 may be more or less grainy than its background) is measured on the face's flat blocks and counted as well. So nothing is
 laid where nothing was taken, and none twice.
 
-Light and colour are told apart, intensity and two opponent colours: a network that draws texture of its own mends the grain's
+Light and colour are told apart, luma and two colour differences: a network that draws texture of its own mends the grain's
 light, not its colours, and three channels each given what it lacks would become too grainy together.
 
 Grain laid on the crop instead would be resampled on its way into the picture and arrive with another spectrum.
@@ -45,10 +45,10 @@ _LIGHTS = 3
 
 _ENOUGH = 12
 _FULL = 0.6
-_OPPONENT = np.array([[1, 1, 1], [1, -1, 0], [1, 1, -2]]) / np.sqrt([[3], [2], [6]])
-_TO_OPPONENT, _FROM_OPPONENT = _OPPONENT.astype(np.float32), _OPPONENT.T.astype(np.float32)
-"""RGB to intensity, red against green, yellow against blue, and back. Orthonormal: the noise of channels that are alike is as
-independent in these as it can be, so that each may be given what it lacks."""
+_TO_LUMA = np.array([[0.2126, 0.7152, 0.0722], [0.7874, -0.7152, -0.0722], [-0.2126, -0.7152, 0.9278]], np.float32)
+_FROM_LUMA = np.linalg.inv(_TO_LUMA.astype(np.float64)).astype(np.float32)
+"""RGB to luma (ITU-R BT.709-6, as `luma`), red and blue less luma; and back. Not an orthonormal basis: what is laid in the
+colours must not be seen in the light, where the eye is keenest and the network's own texture lies."""
 
 _DUST = np.float32(1e-5)
 """Share of restoration under which a place counts as left alone."""
@@ -65,7 +65,7 @@ class FaceGrain:
         level: how often the picture is halved: the face's crop has no finer detail than that, so none is missing.
         box: the face's crop in the picture.
         grey: whether all channels get the same grain.
-        bands, energies: octaves of the picture before (intensity and opponent colours; luma, if ``grey``), and their
+        bands, energies: octaves of the picture before (luma and colour differences; luma alone, if ``grey``), and their
             energies in a neighbourhood.
         field, dues: octaves of new grain of the whole strength, in the same components, and their energies, evened out.
         rows, columns, light: flat blocks on the face, and how bright they are.
@@ -119,7 +119,7 @@ class FaceGrain:
             mixed.append(self.field[index] * weight)
         mixed.append(self.field[_OCTAVES] * _sized(weight, self.field[_OCTAVES]))
         laid = _solid(collapse(tuple(mixed))) * np.float32(amount)
-        laid = np.repeat(laid, 3, axis=2) if self.grey else _transformed(laid, _FROM_OPPONENT)
+        laid = np.repeat(laid, 3, axis=2) if self.grey else _transformed(laid, _FROM_LUMA)
         laid = _enlarged(laid, full, self.level)
         # Cut evenly on both sides near black and white: cut on one side only, grain would lift the one and dull the other.
         room = np.minimum(full, np.float32(1) - full)
@@ -194,7 +194,7 @@ def measure_face_grain(
     field = _field(grain, area.shape[0], area.shape[1], seed)
     field *= np.stack([grain.at(light, c) for c in range(3)], axis=-1)
     # In black and white the three are alike but for their signs' chance: one of them is the grain.
-    field = laplacian_pyramid(field[:, :, 0] if grey else _transformed(field, _TO_OPPONENT), _OCTAVES + 1)
+    field = laplacian_pyramid(field[:, :, 0] if grey else _transformed(field, _TO_LUMA), _OCTAVES + 1)
     found_rows, found_columns, found_light = np.empty(0, np.intp), np.empty(0, np.intp), np.empty(0)
     if min(area.shape[:2]) >= BLOCK:
         found_rows, found_columns, found_light = flat_blocks(area, _halved(laid, level) > _FULL)
@@ -238,8 +238,8 @@ def _field(grain: Grain, height: int, width: int, seed: int) -> Pixels:
 
 
 def _seen(pixels: Pixels, grey: bool) -> _Map:
-    """What grain is told from: luma in black and white, as all channels are alike, else intensity and opponent colours."""
-    return luma(pixels) if grey else _transformed(pixels, _TO_OPPONENT)
+    """What grain is told from: luma in black and white, as all channels are alike, else luma and colour differences."""
+    return luma(pixels) if grey else _transformed(pixels, _TO_LUMA)
 
 
 def _transformed(x: _Map, matrix: _Map) -> _Map:
