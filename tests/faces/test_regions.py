@@ -68,4 +68,4 @@ def test_the_average_face_stands_on_the_template() -> None:
 
 def test_masks_must_be_complete() -> None:
     with pytest.raises(ValueError, match="masks must be of the regions"):
-        RegionMasks(masks={"eye": np.ones((4, 4), np.float32)})
+        RegionMasks(masks={"eye": np.ones((4, 4), np.float32)}, side=4)

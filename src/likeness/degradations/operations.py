@@ -43,10 +43,13 @@ def to_grey(x: _Array) -> _Array:
 
 
 def code(x: _Array, suffix: str, parameter: int, quality: int) -> _Array:
-    samples = (np.clip(x, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
-    _, coded = cv2.imencode(suffix, samples[:, :, ::-1], [parameter, quality])
-    decoded = cv2.imdecode(coded, cv2.IMREAD_COLOR)
-    return decoded[:, :, ::-1].astype(np.float32) / np.float32(255.0)
+    scaled = np.clip(x, 0.0, 1.0)
+    scaled *= np.float32(255.0)
+    scaled += np.float32(0.5)
+    _, coded = cv2.imencode(suffix, cv2.cvtColor(scaled.astype(np.uint8), cv2.COLOR_RGB2BGR), [parameter, quality])
+    decoded = cv2.cvtColor(cv2.imdecode(coded, cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB).astype(np.float32)
+    decoded /= np.float32(255.0)
+    return decoded
 
 
 def gaussian(x: _Array, sigma_x: float, sigma_y: float, angle: float) -> _Array:

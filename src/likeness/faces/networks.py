@@ -22,8 +22,10 @@ FaceNetwork = Literal["far", "near", "mesh", "attention", "person"]
 ``models/README.md``."""
 
 _PROPERTIES = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
+_FAR_WINDOW = (3, 256, 256)
+"""Shape of what the far detector looks at; the others have theirs in their files."""
 
-_loaded: dict[tuple[FaceNetwork, int | None], Network] = {}
+_loaded: dict[tuple[FaceNetwork, int], Network] = {}
 _locks: dict[FaceNetwork, threading.Lock] = {
     "far": threading.Lock(),
     "near": threading.Lock(),
@@ -33,16 +35,12 @@ _locks: dict[FaceNetwork, threading.Lock] = {
 }
 
 
-def face_network(name: FaceNetwork, side: int | None = None) -> Network:
-    """One of the networks, ready to run in any thread.
-
-    The far detector, which is convolutional throughout, is told the side of the windows it looks at, px; the others have
-    theirs in their files.
-    """
+def face_network(name: FaceNetwork, count: int = 1) -> Network:
+    """One of the networks, ready to run in any thread; the far detector for ``count`` windows at once."""
     with _locks[name]:
-        if (name, side) not in _loaded:
-            _loaded[name, side] = _load(name, side)
-        return _loaded[name, side]
+        if (name, count) not in _loaded:
+            _loaded[name, count] = _load(name, count)
+        return _loaded[name, count]
 
 
 def free_face_networks() -> None:
@@ -53,22 +51,21 @@ def free_face_networks() -> None:
                 del _loaded[key]
 
 
-def _load(name: FaceNetwork, side: int | None) -> Network:
+def _load(name: FaceNetwork, count: int) -> Network:
     core, cache = shared_core(), default_cache()
     with resources.as_file(resources.files("likeness.faces").joinpath("models")) as folder:
         graph = folder / f"{name}.xml"
 
         def build() -> openvino.Model:
             model = core.read_model(graph)
-            if side is not None:
-                model.reshape([1, 3, side, side])
+            if name == "far":
+                model.reshape([count, *_FAR_WINDOW])
             return model
 
         if cache is None:
             return Network(core.compile_model(build(), "CPU", _PROPERTIES))
-        identity = f"{_digest(graph, graph.with_suffix('.bin'))} {side or ''}"
-        named = f"face-{name}-{side}" if side else f"face-{name}"
-        return cache.compile(core, named, identity=identity, build=build, device="CPU", properties=_PROPERTIES)
+        identity = f"{_digest(graph, graph.with_suffix('.bin'))} {(count, *_FAR_WINDOW) if name == 'far' else ''}"
+        return cache.compile(core, f"face-{name}", identity=identity, build=build, device="CPU", properties=_PROPERTIES)
 
 
 def _digest(*paths: Path) -> str:

@@ -7,6 +7,7 @@ proportion to the face, that the mesh does not cover.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -47,23 +48,44 @@ _FEATHER = 0.012
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RegionMasks:
-    """Ten soft masks, S x S in [0, 1], that add up to 1 at every pixel."""
+    """Ten soft masks, S x S in [0, 1], that add up to 1 at every pixel.
+
+    Attributes:
+        masks: of each region, at the side at which they were drawn: they are too soft to need more.
+        side: S.
+    """
 
     masks: dict[str, _Mask]
+    side: int
 
     def __post_init__(self) -> None:
         if set(self.masks) != set(REGIONS):
             raise ValueError(f"masks must be of the regions {', '.join(REGIONS)}")
 
     def __getitem__(self, region: str) -> _Mask:
-        return self.masks[region]
+        """The mask of one region, S x S."""
+        return self._enlarged(self.masks[region])
+
+    def blend(self, values: Mapping[str, float]) -> _Mask:
+        """S x S: a value for each region, blended by their masks."""
+        total = np.zeros_like(self.masks["other"])
+        for region, value in values.items():
+            total += self.masks[region] * np.float32(value)
+        return self._enlarged(total)
 
     def means(self, values: _Mask) -> dict[str, float]:
         """The mean of S x S values in each region; 0 for a region without area."""
+        drawn = self.masks["other"].shape[0]
+        if values.shape[0] != drawn:
+            values = resize(values, Size(drawn, drawn), "area")
+        areas = {region: float(mask.sum()) for region, mask in self.masks.items()}
         return {
-            region: float((mask * values).sum() / mask.sum()) if mask.sum() > 0 else 0.0
+            region: float((mask * values).sum()) / areas[region] if areas[region] > 0 else 0.0
             for region, mask in self.masks.items()
         }
+
+    def _enlarged(self, mask: _Mask) -> _Mask:
+        return mask if mask.shape[0] == self.side else resize(mask, Size(self.side, self.side), "linear")
 
 
 def region_masks(points: NDArray[np.float32], crop_size: int) -> RegionMasks:
@@ -101,19 +123,18 @@ def region_masks(points: NDArray[np.float32], crop_size: int) -> RegionMasks:
     for region, mask in drawn.items():
         masks[region] = gaussian_blur(mask.astype(np.float32), _FEATHER * _DRAWN_SIDE) * left_over
         left_over = left_over - masks[region]
-    if crop_size != _DRAWN_SIDE:
+    if crop_size < _DRAWN_SIDE:
         masks = {region: resize(mask, Size(crop_size, crop_size), "linear") for region, mask in masks.items()}
     masks = {region: np.clip(mask, 0.0, 1.0) for region, mask in masks.items()}
     total = np.add.reduce(list(masks.values()))
     masks["other"] = np.clip(np.float32(1) - total, 0.0, 1.0)
-    return RegionMasks(masks=masks)
+    return RegionMasks(masks=masks, side=crop_size)
 
 
 def face_mask(masks: RegionMasks) -> _Mask:
     """The paste-back mask, S x S: 1 on face and ears, fading through the hair, exactly 0 toward the crop's border."""
-    head = np.float32(1) - masks["other"]
-    side = head.shape[0]
-    small = resize(head, Size(_DRAWN_SIDE, _DRAWN_SIDE), "area")
+    head, side = np.float32(1) - masks.masks["other"], masks.side
+    small = head if head.shape[0] == _DRAWN_SIDE else resize(head, Size(_DRAWN_SIDE, _DRAWN_SIDE), "linear")
     border = np.minimum(np.arange(_DRAWN_SIDE), np.arange(_DRAWN_SIDE)[::-1]) / _DRAWN_SIDE
     ramp = np.clip((border - 0.025) / 0.07, 0.0, 1.0)
     soft = gaussian_blur(small * np.minimum(ramp[:, None], ramp[None, :]).astype(np.float32), 0.02 * _DRAWN_SIDE)

@@ -32,7 +32,8 @@ def collapse(bands: tuple[_Array, ...]) -> _Array:
     """The picture whose Laplacian pyramid ``bands`` is."""
     x = bands[-1]
     for band in bands[-2::-1]:
-        x = _enlarge(x, band) + band
+        x = _enlarge(x, band)
+        x += band
     return x
 
 

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.imaging.colour import luma
-from likeness.imaging.filters import gaussian_blur, resize
+from likeness.imaging.filters import gaussian_blur, resize, to_channels
 from likeness.imaging.image import Image, Pixels, Size
 from likeness.imaging.pyramid import collapse, laplacian_pyramid
 
@@ -80,7 +80,12 @@ def arbitrate(picture: Pixels, projection: Pixels, held: tuple[_Array, ...]) -> 
         S x S x 3; may leave [0, 1] a little.
     """
     bands = laplacian_pyramid(picture - projection, len(held))
-    return projection + collapse(tuple(band * share[:, :, None] for band, share in zip(bands, held, strict=True)))
+    # The bands are nobody else's.
+    for band, share in zip(bands, held, strict=True):
+        band *= to_channels(share)
+    target = collapse(bands)
+    target += projection
+    return target
 
 
 def _held(x: _Array, p: _Array) -> _Array:

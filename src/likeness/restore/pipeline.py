@@ -14,6 +14,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,6 +28,7 @@ from likeness.faces.face import Alignment, Face, Landmarks
 from likeness.faces.mesh import average_face, five_points
 from likeness.faces.regions import face_mask, region_masks
 from likeness.imaging.colour import is_colourless, luma
+from likeness.imaging.filters import to_channels
 from likeness.imaging.image import Box, Image, Pixels, Size
 from likeness.restore.arbitration import arbitrate, held_detail
 from likeness.restore.clock import Clock
@@ -339,8 +341,8 @@ class Restorer:
             last = whole if left == ITERATIONS else gain_map(item.masks, controls, left)
             change = advance(item.start, item.target, last)
             if item.start is not item.crop:
-                change = change + (item.start - item.crop)
-            change = change * (item.mask * np.float32(controls.strength))[:, :, None]
+                change += item.start - item.crop
+            change *= to_channels(item.mask * np.float32(controls.strength))
             patches.append(Patch(change=change, mask=item.mask, alignment=item.alignment))
             reached.append(whole)
             clock.lap("controls")
@@ -424,17 +426,20 @@ def _whole(size: Size, side: int) -> Alignment:
 
 def _shown(crop: Pixels, controls: Controls) -> Batch:
     """What the network sees of a crop (S x S x 3 in [0, 1]): pre-degraded, 1 x 3 x S x S in [-1, 1]."""
-    shown = pre_degrade(crop, controls.degradation_scale)
-    return np.ascontiguousarray(shown.transpose(2, 0, 1)[None]) * np.float32(2) - np.float32(1)
+    shown = np.stack(cv2.split(pre_degrade(crop, controls.degradation_scale)))[None]
+    shown *= np.float32(2)
+    shown -= np.float32(1)
+    return shown
 
 
 def _seen(answer: Batch, grey: bool) -> Pixels:
     """The network's answer (1 x 3 x S x S) as S x S x 3 in [0, 1]."""
-    pixels = _clip(answer[0].transpose(1, 2, 0) * np.float32(0.5) + np.float32(0.5))
-    if grey:
-        # A black-and-white photograph stays one: the network may not tint it.
-        pixels = np.repeat(luma(pixels)[:, :, None], 3, axis=2)
-    return pixels
+    pixels = np.asarray(cv2.merge(tuple(answer[0])), np.float32)
+    pixels *= np.float32(0.5)
+    pixels += np.float32(0.5)
+    np.clip(pixels, 0.0, 1.0, out=pixels)
+    # A black-and-white photograph stays one: the network may not tint it.
+    return to_channels(luma(pixels)) if grey else pixels
 
 
 def _clip(pixels: Pixels) -> Pixels:
