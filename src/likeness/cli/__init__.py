@@ -214,7 +214,9 @@ def _load_bench() -> _Command:
 # A further command gets a module of this package, a loader above and a line here.
 _COMMANDS: dict[str, _Entry] = {
     "restore": _Entry(summary="restore the faces in pictures", load=_load_restore),
-    "batch": _Entry(summary="restore hundreds of pictures, unwatched, to be gone on with after anything", load=_load_batch),
+    "batch": _Entry(
+        summary="restore hundreds of pictures, unwatched, to be gone on with after anything", load=_load_batch
+    ),
     "check": _Entry(summary="say what is the matter with pictures, before any work", load=_load_check),
     "proof": _Entry(summary="show a client before and after: a sheet, and a page with a slider", load=_load_proof),
     "deliver": _Entry(summary="write web and print versions", load=_load_deliver),

@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import argparse
 import shlex
-import signal
 import threading
 import time
-from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from types import FrameType
 from typing import TYPE_CHECKING
 
 from likeness.cli.console import Console
@@ -30,6 +27,7 @@ from likeness.cli.restore import (
     verbosity,
     with_amounts,
 )
+from likeness.cli.stopping import stopping
 from likeness.errors import ConfigError, ImageWriteError, LikenessError
 from likeness.restore.config import Settings
 
@@ -68,7 +66,7 @@ examples:
   likeness batch s3://studio/monday s3://studio/done --journal monday.sqlite
   likeness batch s3://studio/monday s3://studio/done --journal monday.sqlite --executor ray --address auto"""
 
-PROJECTIONS = ".projections"
+_PROJECTIONS = ".projections"
 """Name of the folder of kept projections, beside the journal."""
 
 _SAID_EVERY = 60.0
@@ -136,7 +134,7 @@ class _Run:
         from likeness.batch.runner import sweep
 
         options = self._options
-        with Journal(options.journal) as journal, _stopping(self._stop, self._console):
+        with Journal(options.journal) as journal, stopping(self._stop, self._console):
             begun, written = False, True
             try:
                 self._list(journal)
@@ -227,7 +225,7 @@ class _Run:
             network = NetworkPlan(
                 settings=options.settings,
                 model=options.plan.model,
-                kept=options.journal.parent / PROJECTIONS,
+                kept=options.journal.parent / _PROJECTIONS,
                 limit=options.keep,
             )
             if options.ray:
@@ -327,27 +325,6 @@ def _rate(done: int, total: int, seconds: float) -> str:
 
 def _pictures(count: int) -> str:
     return f"{count} picture{'' if count == 1 else 's'}"
-
-
-@contextmanager
-def _stopping(stop: threading.Event, console: Console) -> Generator[None]:
-    """Ctrl-C and SIGTERM set ``stop``, so that what is begun is finished; a second Ctrl-C ends at once."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def handle(number: int, _: FrameType | None) -> None:
-        if stop.is_set() and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        stop.set()
-        console.notice("ending: the pictures that are begun are finished first (Ctrl-C again: at once)")
-
-    before = {number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
 
 
 def _options(flags: argparse.Namespace) -> _Options:

@@ -121,7 +121,10 @@ class Controls:
     def preset_name(self) -> str:
         """Name of the preset that these are, at any strength, grain amount and ``refine``; "" if they are none's."""
         for name, preset in PRESETS.items():
-            if replace(self, strength=preset.strength, grain_amount=preset.grain_amount, refine=preset.refine) == preset:
+            if (
+                replace(self, strength=preset.strength, grain_amount=preset.grain_amount, refine=preset.refine)
+                == preset
+            ):
                 return name
         return ""
 
