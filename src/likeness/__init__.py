@@ -40,6 +40,8 @@ if TYPE_CHECKING:
         PairError,
         RecordError,
         ResolutionError,
+        ServerBusyError,
+        ServerError,
         TrainingError,
     )
     from likeness.evidence.figures import FaceEvidence, Figure, Inspection
