@@ -11,12 +11,13 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench weights samples clean
+.PHONY: help demo test test-long check bench weights samples clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make demo     install, restore the sample portraits into out/, and draw out/sheet.jpg'
-	@echo 'make test     install with the development tools, and run all tests'
+	@echo 'make test     install with the development tools, and run the tests'
+	@echo 'make test-long  the tests that take long: a Ray cluster, kills, whole benchmarks'
 	@echo 'make check    style (ruff), types (pyright), layers (import-linter)'
 	@echo 'make bench    measure speed, memory and scale (10 minutes); writes results.md, steps.md and scale.md in benchmarks/'
 	@echo 'make weights  train the weights anew: make weights PORTRAITS=folder of sharp, aligned portraits'
@@ -28,6 +29,9 @@ demo: $(BASE)
 
 test: $(DEV)
 	@$(BIN)/python -m pytest
+
+test-long: $(DEV)
+	@$(BIN)/python -m pytest -m long
 
 check: $(DEV)
 	@$(BIN)/ruff check

@@ -30,6 +30,7 @@ from likeness.imaging.image import Image
 ray = pytest.importorskip("ray", reason="Ray is not installed", exc_type=ImportError)
 
 pytestmark = [
+    pytest.mark.long,
     pytest.mark.skipif(sys.platform == "win32", reason="Ray's clusters of one machine do not run on Windows"),
     # Ray leaves sockets and log files to the garbage collector.
     pytest.mark.filterwarnings("ignore::ResourceWarning"),

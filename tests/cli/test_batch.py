@@ -153,6 +153,7 @@ def _wait(process: subprocess.Popen[str], journal: Path, enough: Callable[[dict[
     raise AssertionError(process.communicate()[1])
 
 
+@pytest.mark.long
 def test_killed_at_any_moment_nothing_is_lost_or_done_twice(inbox: Path, tmp_path: Path, tiny_model: Path) -> None:
     out = tmp_path / "out"
     chance = random.Random(1)
@@ -186,6 +187,7 @@ def test_killed_at_any_moment_nothing_is_lost_or_done_twice(inbox: Path, tmp_pat
     assert summary["run"]["pictures"] == 8 - before
 
 
+@pytest.mark.long
 def test_a_hot_folder_until_sigterm(inbox: Path, tmp_path: Path, tiny_model: Path) -> None:
     hot, out = tmp_path / "hot", tmp_path / "out"
     hot.mkdir()

@@ -12,6 +12,8 @@ from likeness.cli import main
 from likeness.cli.timing import Laps, in_turns, machine_facts, peak_megabytes, processors, start
 from likeness.errors import LikenessError
 
+pytestmark = pytest.mark.long
+
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> tuple[dict, str]:

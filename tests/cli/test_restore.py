@@ -411,6 +411,7 @@ class TestStreams:
         assert (done.returncode, done.stdout) == (1, b"")
         assert done.stderr.startswith(b"error: standard input is empty (0 bytes)")
 
+    @pytest.mark.long
     def test_ctrl_c_leaves_whole_pictures_and_a_report(self, here: Path, model: list[str]) -> None:
         album = here / "album"
         album.mkdir()
