@@ -74,7 +74,13 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-@pytest.mark.parametrize("block", RUN, ids=str)
+QUICK = ("README.md", "check.md", "checkpoints.md", "controls.md", "inspect.md", "library.md")
+"""Pages whose blocks run every time; the others' take minutes together."""
+
+
+@pytest.mark.parametrize(
+    "block", [pytest.param(b, marks=() if b.page.name in QUICK else pytest.mark.long) for b in RUN], ids=str
+)
 def test_what_the_documents_show_runs(block: Block, workplace: Path) -> None:
     if block.mark.startswith("output of:"):
         command = block.mark.removeprefix("output of:").strip()

@@ -47,6 +47,7 @@ def wait_for(what: str, client: httpx.Client, job: str, least: int) -> dict[str,
     pytest.fail(f"{what}: {counts}")
 
 
+@pytest.mark.long
 def test_a_server_killed_in_the_middle_of_a_job_loses_nothing(
     tiny_model: Path, portrait: bytes, tmp_path: Path
 ) -> None:

@@ -75,6 +75,7 @@ def _stop_at(pictures: int) -> Callable[[Progress], None]:
     return report
 
 
+@pytest.mark.long
 def test_steps_make_the_pictures_better(portraits: Path, tmp_path: Path) -> None:
     """Sixty steps on one batch: its loss must fall by a sixth, or the loop does not learn."""
     config = replace(_config(portraits, tmp_path), adversarial_from=1000, pictures=1000, learning_rate=1e-2)
@@ -86,6 +87,7 @@ def test_steps_make_the_pictures_better(portraits: Path, tmp_path: Path) -> None
     assert losses[-1] < 0.85 * losses[0]
 
 
+@pytest.mark.long
 def test_the_penalty_keeps_the_critic_from_growing_steep(portraits: Path, tmp_path: Path) -> None:
     stream = PairStream(portraits=Portraits.read(portraits, 64), size=64, seed=1, pre_degrade_odds=0.0)
     pairs = [stream.pair(number) for number in range(2)]
