@@ -25,6 +25,7 @@ class TrainConfig:
         run: folder for state, statistics and sheets.
         start: checkpoint to start from (safetensors or .pth), or "identity": a network that returns its input.
         min_native_side: portraits whose native crop was smaller (portraits.csv) are left out, px; 0 takes all.
+        odds: table of portraits to draw more often (`read_odds`: CSV, columns file and factor); "" draws all alike.
         size, channel_multiplier, narrow: the network (`GpenConfig`), used with ``start = "identity"``.
         styles_up_to: modulations above this resolution do not depend on the latent (`Gpen.free_styles`).
         noise: give the network noise to draw texture from (`GpenConfig.texture`) if ``start`` has none; for the adversarial
@@ -60,6 +61,7 @@ class TrainConfig:
     run: str
     start: str = "identity"
     min_native_side: int = 450
+    odds: str = ""
     size: int = 512
     channel_multiplier: float = 1
     narrow: float = 0.5

@@ -15,6 +15,7 @@ from likeness.degradations import TRAINING, pre_degrade
 from likeness.imaging.filters import resize
 from likeness.imaging.image import Pixels, Size
 from likeness.imaging.portraits import Portraits
+from likeness.training.odds import epoch_order
 
 __all__ = ["PairStream", "make_pair", "to_planes"]
 
@@ -61,19 +62,25 @@ def _augment(x: Pixels, rng: np.random.Generator) -> Pixels:
 class PairStream:
     """Pairs by number: target and network input, each 3 x S x S float32 in [-1, 1].
 
-    Portraits are shuffled anew each epoch. Pair ``n`` is the same in every run with the same seed.
+    Portraits are shuffled anew each epoch, in which portrait ``i`` is drawn ``factors[i]`` times (`epoch_order`), or once
+    where there are no factors. Pair ``n`` is the same in every run with the same seed and factors.
     """
 
     portraits: Portraits
     size: int
     seed: int
     pre_degrade_odds: float
+    factors: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.factors and (len(self.factors) != len(self.portraits.names) or min(self.factors) < 1):
+            raise ValueError(f"factors must be {len(self.portraits.names)} numbers from 1 up, one for each portrait")
 
     def pair(self, number: int) -> tuple[Tensor, Tensor]:
         """Pair ``number``: target and network input, each 3 x S x S."""
-        epoch, place = divmod(number, len(self.portraits.names))
-        order = np.random.default_rng((self.seed, epoch)).permutation(len(self.portraits.names))
-        sharp = self.portraits.pixels(int(order[place]))
+        factors = np.array(self.factors or (1,) * len(self.portraits.names), dtype=np.int64)
+        epoch, place = divmod(number, int(factors.sum()))
+        sharp = self.portraits.pixels(int(epoch_order(factors, self.seed, epoch)[place]))
         pair = make_pair(sharp, (self.seed, number), size=self.size, pre_degrade_odds=self.pre_degrade_odds)
         target, shown = (to_planes(side) for side in pair)
         return target, shown

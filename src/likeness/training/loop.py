@@ -25,6 +25,7 @@ from likeness.imaging.image import Size
 from likeness.imaging.portraits import Portraits
 from likeness.training.config import TrainConfig
 from likeness.training.data import PairStream, to_planes
+from likeness.training.odds import read_odds
 from likeness.training.start import keep_memory, start_network
 from likeness.training.trainer import Trainer
 
@@ -49,6 +50,7 @@ def train(config: TrainConfig, *, report: Callable[[Progress], None] | None = No
         the run's checkpoint (``<run>/weights.safetensors``, the moving average in float16).
 
     Raises:
+        ConfigError: if the table of odds cannot be used.
         TrainingError: if the device is missing, the loss is no number, or ``run`` holds another
             run's state.
     """
@@ -62,6 +64,7 @@ def train(config: TrainConfig, *, report: Callable[[Progress], None] | None = No
     # A small network's pictures are degraded at twice its size: fine enough, and much faster than at 512.
     side = max(config.size, min(512, 2 * config.size))
     portraits = Portraits.read(Path(config.portraits), side, min_native_side=config.min_native_side)
+    factors = read_odds(Path(config.odds), portraits.names) if config.odds else ()
     trainer = Trainer(config, start_network(config, portraits))
     if (run / "state.pt").is_file():
         trainer.load(run / "state.pt")
@@ -70,7 +73,11 @@ def train(config: TrainConfig, *, report: Callable[[Progress], None] | None = No
     validation = _validation_pairs(config)
 
     stream = PairStream(
-        portraits=portraits, size=config.size, seed=config.seed, pre_degrade_odds=config.pre_degrade_odds
+        portraits=portraits,
+        size=config.size,
+        seed=config.seed,
+        pre_degrade_odds=config.pre_degrade_odds,
+        factors=factors,
     )
     batches = stream.batches(batch=config.batch, first=trainer.seen, last=config.pictures, workers=config.workers)
     sums: dict[str, Tensor] = {}

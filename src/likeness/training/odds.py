@@ -1,0 +1,73 @@
+"""How often each portrait is drawn: more often where the set has few of its kind."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.errors import ConfigError
+
+__all__ = ["MOST", "epoch_order", "read_odds"]
+
+MOST = 100
+"""The largest factor: beyond it a slip of the pen is likelier than a wish."""
+
+_FACTORS = {str(factor): factor for factor in range(1, MOST + 1)}
+
+
+def read_odds(path: Path, names: Sequence[str]) -> tuple[int, ...]:
+    """How many times an epoch each of the portraits ``names`` is drawn: the factors that a table lists, 1 for all others.
+
+    The table is a CSV with the columns "file" and "factor", a whole number from 1 to `MOST`.
+
+    Raises:
+        ConfigError: if it cannot be read, lacks a column, names a portrait twice or one that is not among ``names``, or
+            holds another factor.
+    """
+    try:
+        with path.open(encoding="utf-8", newline="") as lines:
+            table = csv.DictReader(lines)
+            rows = [(table.line_num, row.get("file"), row.get("factor")) for row in table]
+            columns = table.fieldnames or ()
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(f"{path} cannot be read as a table of odds ({error}); check the file") from error
+    if "file" not in columns or "factor" not in columns:
+        raise ConfigError(f'{path} is no table of odds: it needs the columns "file" and "factor"')
+    factors = dict.fromkeys(names, 1)
+    listed: set[str] = set()
+    for line, name, factor in rows:
+        if name is None or name not in factors:
+            raise ConfigError(
+                f'{path}, line {line}: "{name or ""}" is not among the {len(factors)} portraits that training uses; take it '
+                'out, or check "portraits" and "min_native_side"'
+            )
+        if name in listed:
+            raise ConfigError(f'{path}, line {line}: "{name}" is listed twice; leave one')
+        if factor not in _FACTORS:
+            raise ConfigError(
+                f'{path}, line {line}: the factor of "{name}" must be a whole number from 1 to {MOST}, not "{factor or ""}"'
+            )
+        listed.add(name)
+        factors[name] = _FACTORS[factor]
+    return tuple(factors[name] for name in names)
+
+
+def epoch_order(factors: NDArray[np.int64], seed: int, epoch: int) -> NDArray[np.int64]:
+    """The indices of an epoch's portraits in the order in which they are drawn, ``i`` being drawn ``factors[i]`` times.
+
+    A portrait with factor f comes once in each of f equal parts of the epoch, at a random place there, so that two draws of
+    it are less than 2 / f epochs apart. With factors of 1 it is a plain permutation.
+    """
+    rng = np.random.default_rng((seed, epoch))
+    drawn: list[NDArray[np.int64]] = []
+    places: list[NDArray[np.float64]] = []
+    for part in range(int(factors.max())):
+        order = rng.permutation(len(factors))
+        ranks = np.flatnonzero(factors[order] > part)
+        drawn.append(order[ranks])
+        places.append((part + ranks / len(factors)) / factors[order[ranks]])
+    return np.concatenate(drawn)[np.argsort(np.concatenate(places), kind="stable")]
