@@ -17,6 +17,7 @@ _SCRIPT, _STYLE = "text/javascript; charset=utf-8", "text/css; charset=utf-8"
 PAGE_FILES: dict[str, str] = {
     "api.js": _SCRIPT,
     "app.js": _SCRIPT,
+    "choice.js": _SCRIPT,
     "dom.js": _SCRIPT,
     "facemap.js": _SCRIPT,
     "field.js": _SCRIPT,

@@ -42,8 +42,13 @@ function json(body, signal) {
   return { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify(body), signal };
 }
 
+/** Add fields to a form: objects as JSON. */
+export function addFields(form, fields) {
+  for (const [name, value] of Object.entries(fields)) form.append(name, typeof value === "object" ? JSON.stringify(value) : String(value));
+}
+
 /** Take an answer of several parts apart: a JSON head with the parts' lengths, and the parts. */
-export function unpack(buffer) {
+function unpack(buffer) {
   const length = new DataView(buffer).getUint32(0, true);
   const head = JSON.parse(new TextDecoder().decode(new Uint8Array(buffer, 4, length)));
   const parts = [];
@@ -78,8 +83,8 @@ export async function views(id, look, areas, layers, signal) {
   return unpack(await answer.arrayBuffer());
 }
 
-export async function fields(id, look, signal) {
-  const answer = await answered(`/live/pictures/${id}/fields`, json(look, signal));
+export async function fields(id, look) {
+  const answer = await answered(`/live/pictures/${id}/fields`, json(look));
   return unpack(await answer.arrayBuffer());
 }
 
@@ -97,7 +102,7 @@ export async function deleteJob(id) {
 
 export async function againPicture(id, number, fields) {
   const form = new FormData();
-  for (const [name, value] of Object.entries(fields)) form.append(name, typeof value === "object" ? JSON.stringify(value) : String(value));
+  addFields(form, fields);
   return (await answered(`/v1/jobs/${id}/pictures/${number}`, { method: "POST", body: form })).json();
 }
 

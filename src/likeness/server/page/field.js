@@ -22,10 +22,9 @@ export class Field {
   }
 
   /** strength times gain at each place of the masks' grid; what the field is multiplied by. */
-  shares(look, into) {
+  shares(look) {
     const area = this.maskSide * this.maskSide;
-    const weights = into ?? new Float32Array(area);
-    weights.fill(0);
+    const weights = new Float32Array(area);
     for (const region of this.regions) {
       const weight = (look.face_mask_weights[region] ?? 1) / 255;
       const mask = this.masks[region];

@@ -4,13 +4,12 @@ import { el } from "./dom.js";
 import { t } from "./words.js";
 
 export class Marks {
-  constructor({ stage, onToggle, onCurrent, onPoint }) {
+  constructor({ stage, onToggle, onCurrent }) {
     this.stage = stage;
     this.onToggle = onToggle;
     this.onCurrent = onCurrent;
     this.holder = document.getElementById("marks");
     this.marks = [];
-    this.onPoint = onPoint;
     stage.watchers.add(() => this.place());
   }
 

@@ -12,7 +12,6 @@ export class Panel {
     this.presets = Object.fromEntries(Object.entries(about.presets).map(([name, set]) => [name, presetLook(set)]));
     this.onRegion = onRegion;
     this.onTouch = onTouch;
-    this.onFaces = onFaces;
     this.onCurrent = onCurrent;
     this.sliders = new Map();
     this.holder = document.getElementById("panel-scroll");

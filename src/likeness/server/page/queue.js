@@ -1,6 +1,7 @@
 // Many pictures: chosen, sent as a job, watched, fetched. The server keeps the queue; this page remembers the jobs' names.
 
 import * as api from "./api.js";
+import { fieldsOf, lookSelect, wordSelect } from "./choice.js";
 import { el } from "./dom.js";
 import { translated } from "./said.js";
 import { Staging } from "./staging.js";
@@ -11,7 +12,6 @@ const STREAMS = 3; // browsers open no more than six connections to a server
 
 export class Queue {
   constructor({ about, getLook, onProblem }) {
-    this.about = about;
     this.onProblem = onProblem;
     this.holder = document.getElementById("many");
     this.jobs = new Map();
@@ -291,37 +291,6 @@ class Again {
       this.onProblem(error);
     }
   }
-}
-
-/** A choice of how pictures look: a preset, what the other page shows, or (for one of many) what the rest gets. */
-export function lookSelect(about, rest) {
-  const names = [...(rest ? ["rest"] : []), ...Object.keys(about.presets), "own"];
-  const select = el("select", { "data-label": "many.look" }, ...names.map((name) => el("option", { value: name })));
-  wordSelect(select);
-  return select;
-}
-
-export function wordSelect(select) {
-  select.setAttribute("aria-label", t("many.look"));
-  for (const option of select.options) {
-    option.textContent = ["rest", "own"].includes(option.value) ? t(`many.look.${option.value}`) : t(`preset.${option.value}`);
-  }
-}
-
-/** The fields of a form for a choice. */
-export function fieldsOf(choice, getLook) {
-  if (choice === "rest") return null;
-  if (choice !== "own") return { preset: choice };
-  const look = getLook();
-  return {
-    degradation_scale: look.degradation_scale,
-    latent_step_decay: look.latent_step_decay,
-    face_mask_weights: look.face_mask_weights,
-    keep_grain: look.keep_grain,
-    grain_amount: look.grain_amount,
-    strength: look.strength,
-    refine: look.refine,
-  };
 }
 
 function duration(seconds) {

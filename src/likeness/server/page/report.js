@@ -92,8 +92,7 @@ export class Report {
     this.figures.replaceChildren();
     if (!this.evidence || this.evidence.face !== face) return;
     if (!same(this.evidence.look, look)) this.figures.append(el("p", { class: "stale" }, t("evidence.again")));
-    const groups = Map.groupBy ? Map.groupBy(this.evidence.found.figures, (figure) => figure.group) : grouped(this.evidence.found.figures);
-    for (const [group, figures] of groups) {
+    for (const [group, figures] of grouped(this.evidence.found.figures)) {
       const worst = ["bad", "look", "good", "none"].find((verdict) => figures.some((figure) => figure.verdict === verdict));
       this.figures.append(
         el(

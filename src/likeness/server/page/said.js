@@ -212,4 +212,4 @@ export function figureTitle(figure) {
   return currentLanguage() === "en" ? figure.title : TITLES[figure.name];
 }
 
-export { FINDINGS, GROUPS, TITLES };
+export { FINDINGS };

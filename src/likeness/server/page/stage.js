@@ -38,13 +38,6 @@ export class Stage {
     this.fit();
   }
 
-  close() {
-    this.picture = null;
-    this.divider.hidden = true;
-    this.tags.forEach((tag) => (tag.hidden = true));
-    this.draw();
-  }
-
   get ratio() {
     return window.devicePixelRatio || 1;
   }
@@ -92,9 +85,8 @@ export class Stage {
     this.moved();
   }
 
-  look(point, scale = 1) {
+  look(point, scale) {
     this.centre = [...point];
-    this.scale = this.scale < scale ? scale : this.scale;
     this.zoom(Math.max(this.scale, scale));
   }
 

@@ -1,8 +1,8 @@
 // Pictures that are chosen but not sent: how they shall look, all of them and each by itself.
 
-import { Problem } from "./api.js";
+import { addFields, Problem } from "./api.js";
+import { fieldsOf, lookSelect, wordSelect } from "./choice.js";
 import { el } from "./dom.js";
-import { fieldsOf, lookSelect, wordSelect } from "./queue.js";
 import { t } from "./words.js";
 
 const THUMB = 256;
@@ -81,14 +81,13 @@ export class Staging {
   async send() {
     const form = new FormData();
     for (const { file } of this.pictures) form.append("files", file, file.name);
-    const common = fieldsOf(this.look.value, this.getLook);
-    for (const [name, value] of Object.entries(common)) form.append(name, typeof value === "object" ? JSON.stringify(value) : String(value));
+    addFields(form, fieldsOf(this.look.value, this.getLook));
     const overrides = {};
     this.pictures.forEach(({ look }, number) => {
       const own = fieldsOf(look.value, this.getLook);
       if (own) overrides[number] = own;
     });
-    if (Object.keys(overrides).length) form.append("overrides", JSON.stringify(overrides));
+    if (Object.keys(overrides).length) addFields(form, { overrides });
     this.start.disabled = true;
     this.bar.hidden = false;
     try {

@@ -4,7 +4,6 @@ import { addWords } from "./words.js";
 
 addWords({
   en: {
-    "many.title": "Many pictures",
     "many.drop": "Drop pictures here",
     "many.how": "as many as {count} at a time. They are restored one after the other while you do something else; this page may be closed.",
     "many.choose": "Choose files",
@@ -42,7 +41,6 @@ addWords({
     "reason.failed": "It could not be restored.",
   },
   zh: {
-    "many.title": "批量处理",
     "many.drop": "把多张照片拖到这里",
     "many.how": "一次最多 {count} 张。服务器会依次修复，期间可以做别的事，也可以关闭本页。",
     "many.choose": "选择文件",
