@@ -7,6 +7,8 @@ has the figures.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from likeness.evidence.eyes import Iris, LidFold
 from likeness.evidence.figures import Figure, Verdict
 from likeness.evidence.geometry import PROPORTIONS, Proportion
@@ -44,8 +46,8 @@ _JAGGED, _SAW = 0.12, 0.25
 _TEXTURE_KEPT, _TEXTURE_LOST = 0.75, 0.5
 """Share of texture that is left: a fifth less is just seen (Legge and Foley, 1980), half is seen by all."""
 
-_PLASTIC, _VERY_PLASTIC = 0.1, 0.3
-"""Share of the skin that lost half of its texture: restored clean portraits have 0, smoothed ones 0.3 to 1."""
+_PLASTIC, _VERY_PLASTIC = 10.0, 30.0
+"""Per cent of the skin that lost half of its texture: restored clean portraits have 0, smoothed ones 30 to 100."""
 
 _DEAD = 0.6
 """Levels: highlights and skin that vary less are flat; clean portraits have 1 and more, a blur of 2 px leaves 0.4 to 0.7."""
@@ -88,12 +90,30 @@ _SHIFT_EYES, _CAST_EYES = 4.0, 8.0
 """CIEDE2000: 1 is just told apart side by side, 2 to 3 are accepted in print, 5 is another colour.
 The whites of the eyes are few pixels between lashes: clean and degraded versions of one portrait differ by up to 4 there."""
 
-_RINGS, _HALO = 0.02, 0.05
-"""Share of an edge's height: restored pictures have under 0.01, a mild unsharp mask 0.02 to 0.04, a strong one 0.07 on."""
+_RINGS, _HALO = 2.0, 5.0
+"""Per cent of an edge's height: restored pictures have under 1, a mild unsharp mask 2 to 4, a strong one 7 on."""
 
 _SEAM, _HARD_SEAM = 3.0, 4.5
 """Levels along a tenth of a line: without a seam degraded, restored and coded pictures reach 2.7; a step of 5 levels
 (2% of the range, several times what is seen along an edge) gives 5."""
+
+
+def _figure(name: str, group: str, title: str, unit: str = "") -> Figure:
+    """A figure as it is before anything was measured."""
+    return Figure(name=name, group=group, title=title, unit=unit, verdict="none", sentence="")
+
+
+_HAIR_WIDTH = _figure("hair_width", "hair edge", "Width of the fade", "px")
+_HAIR_JAGGEDNESS = _figure("hair_jaggedness", "hair edge", "Jaggedness", "px")
+_HIGHLIGHTS = _figure("highlights", "highlights", "Variation on forehead and nose", "levels")
+_SKIN = _figure("skin_texture", "skin", "Finest texture", "levels")
+_PLASTIC_SKIN = _figure("plastic_skin", "skin", "Plastic skin", "%")
+_IRIS = _figure("iris", "iris", "Radial texture", "%")
+_LID_FOLD = _figure("lid_fold", "geometry", "Fold of the upper lid", "levels")
+_IDENTITY = _figure("identity", "identity", "Distance from before")
+_OUTLINE = _figure("stretch", "geometry", "Face outline, wider against higher", "%")
+_OVERSHOOT = _figure("overshoot", "edges", "Overshoot (bright or dark lines)", "%")
+_BORDER = _figure("seam", "edges", "Seam around the face", "levels")
 
 
 def _by(value: float, look: float, bad: float) -> Verdict:
@@ -101,20 +121,18 @@ def _by(value: float, look: float, bad: float) -> Verdict:
     return "bad" if value >= bad else "look" if value >= look else "good"
 
 
-def _absent(name: str, group: str, title: str, why: str, unit: str = "") -> Figure:
-    return Figure(name=name, group=group, title=title, unit=unit, verdict="none", sentence=why)
+def _told(figure: Figure, value: float, limits: tuple[float, float], words: tuple[str, str, str], box: Box) -> Figure:
+    """A figure of one value that is worse the larger it is, with the words for good, look and bad."""
+    verdict = _by(value, *limits)
+    sentence = words[("good", "look", "bad").index(verdict)]
+    return replace(figure, after=value, verdict=verdict, sentence=sentence, boxes=(box,))
 
 
-def hair_figures(edge: HairEdge | None) -> tuple[Figure, ...]:
+def hair_figures(edge: HairEdge | None) -> tuple[Figure, Figure]:
     """Width and jaggedness of the hair's edge."""
-    group = "hair edge"
-    titles = ("Width of the fade", "Jaggedness")
     if edge is None:
         why = "no hair edge with enough contrast in the crop"
-        return (
-            _absent("hair_width", group, titles[0], why, "px"),
-            _absent("hair_jaggedness", group, titles[1], why, "px"),
-        )
+        return replace(_HAIR_WIDTH, sentence=why), replace(_HAIR_JAGGEDNESS, sentence=why)
     before, after = edge.width
     ratio = after / max(before, 0.1)
     verdict: Verdict = "good"
@@ -129,17 +147,8 @@ def hair_figures(edge: HairEdge | None) -> tuple[Figure, ...]:
         verdict, sentence = "look", "softer than before"
     elif ratio > 1.1:
         sentence = "fades a little more softly than before"
-    width = Figure(
-        name="hair_width",
-        group=group,
-        title=titles[0],
-        unit="px",
-        before=before,
-        after=after,
-        verdict=verdict,
-        sentence=sentence,
-        boxes=(edge.box,),
-    )
+    boxes = (edge.box,)
+    width = replace(_HAIR_WIDTH, before=before, after=after, verdict=verdict, sentence=sentence, boxes=boxes)
     calm, wild = edge.jaggedness
     growth = wild - calm
     verdict, sentence = "good", "no saw teeth: the outline is as calm as before"
@@ -153,25 +162,13 @@ def hair_figures(edge: HairEdge | None) -> tuple[Figure, ...]:
             verdict, sentence = "bad", "saw teeth or stairs along the edge"
         else:
             verdict, sentence = "look", "the edge is more jagged than before"
-    jagged = Figure(
-        name="hair_jaggedness",
-        group=group,
-        title=titles[1],
-        unit="px",
-        before=calm,
-        after=wild,
-        verdict=verdict,
-        sentence=sentence,
-        boxes=(edge.box,),
-    )
-    return width, jagged
+    return width, replace(_HAIR_JAGGEDNESS, before=calm, after=wild, verdict=verdict, sentence=sentence, boxes=boxes)
 
 
 def highlight_figure(found: Highlights | None) -> Figure:
     """Micro-variation in the highlights of forehead and nose."""
-    name, group, title = "highlights", "highlights", "Variation on forehead and nose"
     if found is None:
-        return _absent(name, group, title, "too little of forehead and nose to see", "levels")
+        return replace(_HIGHLIGHTS, sentence="too little of forehead and nose to see")
     before, after = found.variation
     burnt = found.clipped[1] - found.clipped[0]
     verdict, sentence = _texture(found.ratio, after, before, "the highlights are")
@@ -179,17 +176,7 @@ def highlight_figure(found: Highlights | None) -> Figure:
         verdict, sentence = "bad", f"{burnt:.0%} more of the highlights is burnt out to white"
     elif burnt >= _BURNT and verdict != "bad":
         verdict, sentence = "look", f"{burnt:.0%} more of the highlights is burnt out to white"
-    return Figure(
-        name=name,
-        group=group,
-        title=title,
-        unit="levels",
-        before=before,
-        after=after,
-        verdict=verdict,
-        sentence=sentence,
-        boxes=(found.box,),
-    )
+    return replace(_HIGHLIGHTS, before=before, after=after, verdict=verdict, sentence=sentence, boxes=(found.box,))
 
 
 def _texture(ratio: float | None, after: float, before: float, subject: str) -> tuple[Verdict, str]:
@@ -207,15 +194,11 @@ def _texture(ratio: float | None, after: float, before: float, subject: str) -> 
     return "bad", f"{subject} flattened: {ratio:.0%} of the variation is left"
 
 
-def skin_figures(found: Skin | None) -> tuple[Figure, ...]:
+def skin_figures(found: Skin | None) -> tuple[Figure, Figure]:
     """Finest octave and plastic-skin index."""
-    group = "skin"
-    titles = ("Finest texture", "Plastic skin")
     if found is None:
         why = "too little skin to see"
-        return _absent("skin_texture", group, titles[0], why, "levels"), _absent(
-            "plastic_skin", group, titles[1], why, "%"
-        )
+        return replace(_SKIN, sentence=why), replace(_PLASTIC_SKIN, sentence=why)
     before, after = found.energy
     verdict: Verdict = "good"
     if found.ratio is None:
@@ -225,58 +208,34 @@ def skin_figures(found: Skin | None) -> tuple[Figure, ...]:
     elif found.ratio >= _TEXTURE_KEPT:
         sentence = "pores and lines are there as before"
         if found.ratio > 1.5:
-            verdict, sentence = (
-                "look",
-                f"{found.ratio:.1f} times the texture of before: oversharpened, or really regained?",
-            )
+            verdict = "look"
+            sentence = f"{found.ratio:.1f} times the texture of before: oversharpened, or really regained?"
         elif found.ratio > 1.15:
             sentence = "more texture than before"
     elif found.ratio >= _TEXTURE_LOST:
         verdict, sentence = "look", f"smoother: {found.ratio:.0%} of the texture above the noise is left"
     else:
         verdict, sentence = "bad", f"smoothed away: {found.ratio:.0%} of the texture above the noise is left"
-    texture = Figure(
-        name="skin_texture",
-        group=group,
-        title=titles[0],
-        unit="levels",
-        before=before,
-        after=after,
-        verdict=verdict,
-        sentence=sentence,
-        boxes=(found.box,),
-    )
-    if found.plastic is None:
-        return texture, _absent("plastic_skin", group, titles[1], "before held no texture above its noise", "%")
+    texture = replace(_SKIN, before=before, after=after, verdict=verdict, sentence=sentence, boxes=(found.box,))
     share = found.plastic
-    verdict = _by(share, _PLASTIC, _VERY_PLASTIC)
-    sentence = {
-        "good": "no waxed places",
-        "look": f"{share:.0%} of the skin lost half of its texture",
-        "bad": f"waxed: {share:.0%} of the skin lost half of its texture",
-    }[verdict]
-    plastic = Figure(
-        name="plastic_skin",
-        group=group,
-        title=titles[1],
-        unit="%",
-        after=share * 100,
-        verdict=verdict,
-        sentence=sentence,
-        boxes=(found.box,),
+    if share is None:
+        return texture, replace(_PLASTIC_SKIN, sentence="before held no texture above its noise")
+    words = (
+        "no waxed places",
+        f"{share:.0%} of the skin lost half of its texture",
+        f"waxed: {share:.0%} of the skin lost half of its texture",
     )
-    return texture, plastic
+    return texture, _told(_PLASTIC_SKIN, share * 100, (_PLASTIC, _VERY_PLASTIC), words, found.box)
 
 
 def iris_figure(found: Iris | None) -> Figure:
     """Radial texture of the irises."""
-    name, group, title = "iris", "iris", "Radial texture"
     if found is None:
-        return _absent(name, group, title, "no iris can be seen: eyes closed, covered, or without a mesh", "%")
+        return replace(_IRIS, sentence="no iris can be seen: eyes closed, covered, or without a mesh")
     before, after = found.texture
     if found.radius < _SMALL_IRIS:
         why = f"irises of {found.radius:.1f} px radius in the picture before are too small to hold texture"
-        return _absent(name, group, title, why, "%")
+        return replace(_IRIS, sentence=why)
     # What was noise before is no loss.
     true = max(before**2 - found.noise**2, 0.0) ** 0.5
     share = after / true if true > 0.02 * 100 else None
@@ -291,24 +250,13 @@ def iris_figure(found: Iris | None) -> Figure:
         verdict, sentence = "look", f"plainer: {share:.0%} of the texture is left"
     else:
         verdict, sentence = "bad", f"a flat ring: {share:.0%} of the texture is left"
-    return Figure(
-        name=name,
-        group=group,
-        title=title,
-        unit="%",
-        before=before,
-        after=after,
-        verdict=verdict,
-        sentence=sentence,
-        boxes=found.boxes,
-    )
+    return replace(_IRIS, before=before, after=after, verdict=verdict, sentence=sentence, boxes=found.boxes)
 
 
 def lid_figure(found: LidFold | None) -> Figure:
     """The fold of the upper lid: a single eyelid must stay single."""
-    name, group, title = "lid_fold", "geometry", "Fold of the upper lid"
     if found is None:
-        return _absent(name, group, title, "no mesh to find the lids by", "levels")
+        return replace(_LID_FOLD, sentence="no mesh to find the lids by")
     before, after = found.depth
     verdict: Verdict = "good"
     sentence = "as before"
@@ -320,48 +268,32 @@ def lid_figure(found: LidFold | None) -> Figure:
             verdict, sentence = "bad", "the fold is gone"
         else:
             verdict, sentence = "look", "a deeper fold" if change > 0 else "a shallower fold"
-    return Figure(
-        name=name,
-        group=group,
-        title=title,
-        unit="levels",
-        before=before,
-        after=after,
-        verdict=verdict,
-        sentence=sentence,
-        boxes=(found.box,),
-    )
+    return replace(_LID_FOLD, before=before, after=after, verdict=verdict, sentence=sentence, boxes=(found.box,))
 
 
 def identity_figure(distance: float | None, why: str, box: Box) -> Figure:
     """Distance of dlib's face embedding."""
-    name, group, title = "identity", "identity", "Distance from before"
     if distance is None:
-        return _absent(name, group, title, why)
-    verdict = _by(distance, _SAME_PERSON, _OTHER_PERSON)
-    sentence = {
-        "good": "the same person",
-        "look": "probably the same person, but moved far: look at both",
-        "bad": "as far apart as two persons",
-    }[verdict]
-    return Figure(name=name, group=group, title=title, after=distance, verdict=verdict, sentence=sentence, boxes=(box,))
+        return replace(_IDENTITY, sentence=why)
+    words = (
+        "the same person",
+        "probably the same person, but moved far: look at both",
+        "as far apart as two persons",
+    )
+    return _told(_IDENTITY, distance, (_SAME_PERSON, _OTHER_PERSON), words, box)
 
 
 def stretch_figure(found: tuple[float, float] | None, box: Box) -> Figure:
     """How much wider than higher the face has become."""
-    name, group, title = "stretch", "geometry", "Face outline, wider against higher"
     if found is None:
-        return _absent(
-            name, group, title, "the faces cannot be laid on one another: pictures of different things?", "%"
-        )
+        why = "the faces cannot be laid on one another: pictures of different things?"
+        return replace(_OUTLINE, sentence=why)
     wide, high = found
     change = ((1 + wide / 100) / (1 + high / 100) - 1) * 100
     verdict = _by(abs(change), _STRETCH, _STRETCHED)
     way = "wider" if change > 0 else "narrower"
     sentence = "as round as before" if verdict == "good" else f"{abs(change):.1f}% {way} than before"
-    return Figure(
-        name=name, group=group, title=title, unit="%", after=change, verdict=verdict, sentence=sentence, boxes=(box,)
-    )
+    return replace(_OUTLINE, after=change, verdict=verdict, sentence=sentence, boxes=(box,))
 
 
 def proportion_figure(found: Proportion) -> Figure:
@@ -388,64 +320,24 @@ def proportion_figure(found: Proportion) -> Figure:
 
 def colour_figure(name: str, title: str, difference: float | None, lean: str, box: Box) -> Figure:
     """Colour difference of an area; ``lean`` says which way, such as "redder"."""
+    figure = _figure(name, "colour", title, "dE")
     if difference is None:
-        return _absent(name, "colour", title, "too little of it to see", "dE")
-    eyes = name == "colour_eyes"
-    verdict = _by(difference, _SHIFT_EYES if eyes else _SHIFT, _CAST_EYES if eyes else _CAST)
-    sentence = {"good": "the same colour", "look": f"a little {lean}", "bad": f"another colour: {lean}"}[verdict]
-    return Figure(
-        name=name,
-        group="colour",
-        title=title,
-        unit="dE",
-        after=difference,
-        verdict=verdict,
-        sentence=sentence,
-        boxes=(box,),
-    )
+        return replace(figure, sentence="too little of it to see")
+    limits = (_SHIFT_EYES, _CAST_EYES) if name == "colour_eyes" else (_SHIFT, _CAST)
+    return _told(figure, difference, limits, ("the same colour", f"a little {lean}", f"another colour: {lean}"), box)
 
 
 def overshoot_figure(value: float | None, box: Box | None) -> Figure:
     """Ringing at edges."""
-    name, group, title = "overshoot", "edges", "Overshoot (bright or dark lines)"
     if value is None or box is None:
-        return _absent(name, group, title, "too few clear edges", "%")
-    verdict = _by(value, _RINGS, _HALO)
-    sentence = {
-        "good": "no lines along edges",
-        "look": "faint lines along edges",
-        "bad": "bright or dark lines along edges",
-    }[verdict]
-    return Figure(
-        name=name,
-        group=group,
-        title=title,
-        unit="%",
-        after=value * 100,
-        verdict=verdict,
-        sentence=sentence,
-        boxes=(box,),
-    )
+        return replace(_OVERSHOOT, sentence="too few clear edges")
+    words = ("no lines along edges", "faint lines along edges", "bright or dark lines along edges")
+    return _told(_OVERSHOOT, value * 100, (_RINGS, _HALO), words, box)
 
 
 def seam_figure(found: Seam | None) -> Figure:
     """The edge of what was laid back."""
-    name, group, title = "seam", "edges", "Seam around the face"
     if found is None:
-        return _absent(name, group, title, "the face's surroundings are not in the picture", "levels")
-    verdict = _by(found.step, _SEAM, _HARD_SEAM)
-    sentence = {
-        "good": "no seam",
-        "look": "a faint seam",
-        "bad": "a seam that can be seen",
-    }[verdict]
-    return Figure(
-        name=name,
-        group=group,
-        title=title,
-        unit="levels",
-        after=found.step,
-        verdict=verdict,
-        sentence=sentence,
-        boxes=(found.box,),
-    )
+        return replace(_BORDER, sentence="the face's surroundings are not in the picture")
+    words = ("no seam", "a faint seam", "a seam that can be seen")
+    return _told(_BORDER, found.step, (_SEAM, _HARD_SEAM), words, found.box)
