@@ -15,12 +15,12 @@ from likeness.errors import ConfigError
 
 if TYPE_CHECKING:
     from likeness.cli.refused import Refused
+    from likeness.studio.captions import Language
     from likeness.studio.notices.ledger import Ledger
     from likeness.studio.notices.letters import Letter, Trouble
     from likeness.studio.notices.sending import Told
     from likeness.studio.notices.settings import MailSettings
     from likeness.studio.notices.templates import LetterTemplate
-    from likeness.studio.notices.words import Language
 
 __all__ = ["notify"]
 

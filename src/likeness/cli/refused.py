@@ -17,9 +17,10 @@ from likeness.imaging.files import read_image
 from likeness.imaging.image import Size
 from likeness.imaging.thumbnail import thumbnail
 from likeness.restore.csv_table import read_csv
+from likeness.studio.captions import Language
 from likeness.studio.notices.compose import THUMBNAIL
 from likeness.studio.notices.letters import Trouble
-from likeness.studio.notices.words import Language, as_language
+from likeness.studio.notices.words import as_language
 
 __all__ = ["Client", "Refused", "read_clients", "refused_by_batch", "refused_by_check", "with_clients"]
 
@@ -64,7 +65,6 @@ def refused_by_batch(journal: Path, *, thumbnails: bool) -> Refused:
     with Journal(journal) as opened:
         for item in opened.items(states=("skipped", "failed")):
             findings = _told([Finding(**finding) for finding in item.outcome.get("findings", [])], item)
-            name = PurePosixPath(item.source.replace("\\", "/")).name
             if not findings:
                 others.append((item.source, item.reason))
                 continue
@@ -72,7 +72,7 @@ def refused_by_batch(journal: Path, *, thumbnails: bool) -> Refused:
             width, height = item.outcome.get("width"), item.outcome.get("height")
             troubles.append(
                 Trouble(
-                    picture=name,
+                    picture=_base(item.source),
                     content=item.content,
                     findings=tuple(findings),
                     client=item.client,
@@ -187,4 +187,5 @@ def with_clients(troubles: Sequence[Trouble], clients: Mapping[str, Client]) -> 
 
 
 def _base(name: str) -> str:
+    """A file's name without its folders."""
     return PurePosixPath(name.replace("\\", "/")).name

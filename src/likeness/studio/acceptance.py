@@ -11,14 +11,14 @@ from collections import defaultdict
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta, timezone
+from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Literal, TypeAlias
 
 from likeness.errors import ConfigError, RecordError
 from likeness.restore.csv_table import CsvRow, read_csv
 from likeness.studio.intervals import Interval, wilson_interval
-from likeness.studio.records import RecordKind, open_records, transaction
+from likeness.studio.records import RecordKind, open_records, timestamp, transaction
 
 __all__ = [
     "ANSWERS",
@@ -146,7 +146,7 @@ class AcceptanceBook:
             _checked(
                 Entry(
                     entry=secrets.token_hex(6),
-                    recorded=_now(),
+                    recorded=timestamp(),
                     day=day or _today(),
                     picture=picture,
                     client=client,
@@ -178,7 +178,7 @@ class AcceptanceBook:
             new = _checked(
                 Entry(
                     entry=secrets.token_hex(6),
-                    recorded=_now(),
+                    recorded=timestamp(),
                     day=day or old.day,
                     picture=old.picture,
                     client=old.client,
@@ -349,7 +349,7 @@ def _from_row(row: CsvRow, name: str) -> Entry:
         recorded = (
             datetime.fromisoformat(cells["recorded"]).isoformat(timespec="milliseconds")
             if cells["recorded"]
-            else _now()
+            else timestamp()
         )
     except ValueError as error:
         raise ConfigError(
@@ -398,7 +398,3 @@ def _entry(row: sqlite3.Row) -> Entry:
 
 def _today() -> date:
     return datetime.now().astimezone().date()
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")

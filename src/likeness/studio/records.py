@@ -6,11 +6,12 @@ import sqlite3
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from pathlib import Path
 
 from likeness.errors import RecordError
 
-__all__ = ["RecordKind", "open_records", "transaction"]
+__all__ = ["RecordKind", "open_records", "timestamp", "transaction"]
 
 _WAIT = 30.0
 """Seconds to wait for another process that is writing."""
@@ -93,6 +94,11 @@ def _prepare(connection: sqlite3.Connection, path: Path, kind: RecordKind) -> No
 
 
 _STAMPS = ("application_id", "user_version")
+
+
+def timestamp() -> str:
+    """The moment as it is written down: ISO 8601 in UTC, to the millisecond."""
+    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
 
 
 @contextmanager

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from email.message import EmailMessage
 from pathlib import Path
 from typing import Literal, TypeAlias
@@ -14,7 +13,7 @@ from typing import Literal, TypeAlias
 from likeness.checkpoints.locking import locked
 from likeness.errors import RecordError
 from likeness.studio.notices.letters import Letter, Trouble
-from likeness.studio.records import RecordKind, open_records, transaction
+from likeness.studio.records import RecordKind, open_records, timestamp, transaction
 
 __all__ = ["Entry", "Ledger", "MailState", "open_ledger"]
 
@@ -76,7 +75,7 @@ class Ledger:
 
     def begin(self, letter: Letter, message: EmailMessage) -> str:
         """Write down that a mail is about to be handed over; returns its Message-ID."""
-        message_id, now = str(message["Message-ID"]), _now()
+        message_id, now = str(message["Message-ID"]), timestamp()
         with transaction(self._connection):
             values = (message_id, letter.email.casefold(), letter.client, str(message["Subject"]), now, now)
             mail = self._connection.execute(
@@ -94,7 +93,7 @@ class Ledger:
         """Write down what became of a mail."""
         self._connection.execute(
             "UPDATE mails SET state = ?, detail = ?, changed = ? WHERE message_id = ?",
-            (state, detail, _now(), message_id),
+            (state, detail, timestamp(), message_id),
         )
 
     def entries(self) -> tuple[Entry, ...]:
@@ -109,21 +108,13 @@ def open_ledger(path: Path) -> Generator[Ledger]:
     Raises:
         RecordError: as `open_records`.
     """
-    try:
-        lock = locked(path.with_name(f".{path.name}.lock"))
-        lock.__enter__()
-    except OSError as error:
-        raise RecordError(f"{path} cannot be used ({error.strerror or error}); check the folder") from error
-    try:
-        with open_records(path, _LEDGER, create=True) as connection:
-            yield Ledger(connection)
-    finally:
-        lock.__exit__(None, None, None)
+    with ExitStack() as opened:
+        try:
+            opened.enter_context(locked(path.with_name(f".{path.name}.lock")))
+        except OSError as error:
+            raise RecordError(f"{path} cannot be used ({error.strerror or error}); check the folder") from error
+        yield Ledger(opened.enter_context(open_records(path, _LEDGER, create=True)))
 
 
 def _entry(row: sqlite3.Row) -> Entry:
     return Entry(**{name: row[name] for name in Entry.__dataclass_fields__})
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")

@@ -6,13 +6,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
+from likeness.studio.captions import Language
 from likeness.studio.notices.compose import compose
 from likeness.studio.notices.ledger import Ledger
 from likeness.studio.notices.letters import Letter, Trouble
 from likeness.studio.notices.postman import Postman
 from likeness.studio.notices.settings import MailSettings
 from likeness.studio.notices.templates import LetterTemplate
-from likeness.studio.notices.words import Language
 
 __all__ = ["Fate", "Told", "send_letters", "still_to_tell"]
 

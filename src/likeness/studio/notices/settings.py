@@ -11,8 +11,9 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from likeness.errors import ConfigError
+from likeness.studio.captions import Language
 from likeness.studio.notices.letters import checked_address, on_one_line
-from likeness.studio.notices.words import Language, as_language
+from likeness.studio.notices.words import as_language
 
 if sys.version_info >= (3, 11):
     import tomllib

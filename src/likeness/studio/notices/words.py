@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
-
 from likeness.errors import ConfigError
 from likeness.faces.findings import Finding
 from likeness.imaging.image import Size
+from likeness.studio.captions import Language
 
-__all__ = ["ADVICE", "LANGUAGES", "REASONS", "Language", "as_language", "counted", "reason_and_advice", "salutation"]
-
-Language: TypeAlias = Literal["en", "zh"]
+__all__ = ["LANGUAGES", "REASONS", "as_language", "counted", "reason_and_advice", "salutation"]
 
 LANGUAGES: tuple[Language, ...] = ("en", "zh")
 
@@ -49,8 +46,6 @@ _ADVICE: dict[str, tuple[str, str]] = {
         "请告诉我们是否仍然希望尝试修复。",
     ),
 }
-
-ADVICE = frozenset(_ADVICE)
 
 REASONS: dict[str, tuple[str, str, str]] = {
     "unreadable": (

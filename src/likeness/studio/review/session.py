@@ -4,15 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import unicodedata
-from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path
 from secrets import token_urlsafe
 
 from likeness.errors import ConfigError, RecordError
-from likeness.studio.records import RecordKind, open_records, transaction
+from likeness.studio.records import RecordKind, open_records, timestamp, transaction
 from likeness.studio.review.blinding import schedule
 
 __all__ = [
@@ -154,10 +152,8 @@ class ReviewSession:
         self.title, self.question, self._seed = settings["title"], settings["question"], settings["seed"]
         self.has_originals = count > 0
 
-    @contextmanager
-    def _open(self) -> Generator[sqlite3.Connection]:
-        with open_records(self.folder / DATABASE, SESSION, create=False) as connection:
-            yield connection
+    def _open(self) -> AbstractContextManager[sqlite3.Connection]:
+        return open_records(self.folder / DATABASE, SESSION, create=False)
 
     def enter(self, name: str) -> Rater:
         """The rater of this name, letters' case aside; a new one gets an order of pictures of their own.
@@ -172,7 +168,7 @@ class ReviewSession:
             row = connection.execute("SELECT * FROM raters WHERE folded = ?", (name.casefold(),)).fetchone()
             if row is None:
                 number = connection.execute("SELECT count(*) FROM raters").fetchone()[0] + 1
-                values = (number, token_urlsafe(16), name, name.casefold(), _now())
+                values = (number, token_urlsafe(16), name, name.casefold(), timestamp())
                 connection.execute("INSERT INTO raters VALUES (?, ?, ?, ?, ?)", values)
                 # Written down, not computed again later: the key must not hang on a generator of random numbers.
                 shown = schedule(self._seed, rater=number, items=len(self.items), sides=len(self.sides))
@@ -213,7 +209,7 @@ class ReviewSession:
         """
         self._check(place, position)
         with self._open() as connection:
-            values = (rater.number, place, position, vote.score, vote.comment, _now())
+            values = (rater.number, place, position, vote.score, vote.comment, timestamp())
             connection.execute(
                 "INSERT INTO votes (rater, place, position, score, comment, created) VALUES (?, ?, ?, ?, ?, ?)", values
             )
@@ -261,7 +257,3 @@ class ReviewSession:
 
 def _rater(row: sqlite3.Row) -> Rater:
     return Rater(number=row["rater"], token=row["token"], name=row["name"])
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="milliseconds")
