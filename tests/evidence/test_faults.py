@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import cv2
@@ -10,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from likeness.evidence.eyes import EYES
-from likeness.evidence.figures import FaceEvidence
+from likeness.evidence.figures import FaceEvidence, Figure
 from likeness.evidence.scene import Scene, make_scene
 from likeness.faces.detect import MediaPipeDetector
 from likeness.imaging.image import Image
@@ -33,6 +34,11 @@ def blur(x: Picture, sigma: float) -> Picture:
 def within(changed: Picture, x: Picture, where: NDArray[np.float32]) -> Picture:
     """Changed where the mask is 1. The portrait is aligned, so that a mask of the crop fits the picture to a few pixels."""
     return x + where[:, :, None] * (changed - x)
+
+
+def told(figure: Figure) -> float:
+    """The per cent that a sentence says are left."""
+    return float(re.findall(r"(\d+)% of the", figure.sentence)[0])
 
 
 def test_an_identical_picture_is_good_all_over(judge: Judge, woman: Picture) -> None:
@@ -75,7 +81,7 @@ def test_flattened_highlights(judge: Judge, woman: Picture, scene: Scene) -> Non
     bright = (scene.masks["forehead"] + scene.masks["nose"]).clip(0, 1)
     figure = judge(within(blur(woman, 4.0), woman, bright))["highlights"]
     assert figure.verdict in FAULTS, figure
-    assert figure.after < 0.5 * figure.before
+    assert told(figure) == round(100 * figure.after / figure.before) < 50
     burnt = judge(within(woman + np.float32(0.45), woman, bright))["highlights"]
     assert burnt.verdict == "bad"
     assert "burnt" in burnt.sentence
@@ -90,6 +96,7 @@ def test_a_flat_iris(judge: Judge, woman: Picture, scene: Scene) -> None:
     figure = judge(flat)["iris"]
     assert figure.verdict == "bad", figure
     assert len(figure.boxes) == 2
+    assert told(figure) == round(100 * figure.after / figure.before)
     assert judge(within(blur(woman, 6.0), woman, 1 - blur(rings, 1.0)))["iris"].verdict == "good"
 
 
@@ -98,7 +105,9 @@ def test_waxed_skin(judge: Judge, woman: Picture) -> None:
     for _ in range(3):
         waxed = cv2.bilateralFilter(waxed, 9, 0.12, 6)
     evidence = judge(waxed)
-    assert evidence["skin_texture"].verdict in FAULTS, evidence["skin_texture"]
+    figure = evidence["skin_texture"]
+    assert figure.verdict in FAULTS, figure
+    assert told(figure) == round(100 * figure.after / figure.before)
     assert evidence["plastic_skin"].verdict == "bad", evidence["plastic_skin"]
 
 

@@ -8,6 +8,7 @@ sqrt(E_after / (E_before - N)), with E the power of a band and N that of the noi
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import sqrt
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +16,7 @@ from numpy.typing import NDArray
 from likeness.evidence.scene import Scene, box_around, local_power
 from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Box
-from likeness.metrics import band_energy, plastic_skin
+from likeness.metrics import plastic_skin
 
 __all__ = ["Highlights", "Skin", "highlights", "skin_texture"]
 
@@ -35,17 +36,14 @@ class Highlights:
     """The brightest skin of forehead and nose.
 
     Attributes:
-        variation: small light-dark variation (the two finest octaves) before and after, levels of 255.
-        noise: noise before in the same band, levels of 255.
-        held: share of the highlights that held texture above the noise before.
-        ratio: texture after over before where it was held; None if it was held almost nowhere.
+        variation: small light-dark variation (the two finest octaves) before and after, levels of 255; of the places that
+            held texture above the noise before, or of all if almost none did.
+        ratio: texture after over before at those places, without the noise's share; None if almost none held any.
         clipped: share of the highlights that is clipped to white, before and after.
         box: where they are brightest together.
     """
 
     variation: tuple[float, float]
-    noise: float
-    held: float
     ratio: float | None
     clipped: tuple[float, float]
     box: Box
@@ -59,14 +57,11 @@ def highlights(scene: Scene) -> Highlights | None:
         return None
     smooth = gaussian_blur(scene.lumas[0], 6.0)
     bright = (area & (smooth >= np.quantile(smooth[area], 1 - _BRIGHTEST))).astype(np.float32)
-    held, ratio = _kept(scene, bright)
-    deviation = [float(np.sqrt(np.square(fine)[bright > 0].mean())) for fine in scene.fine]
+    variation, ratio = _kept(scene, bright)
     clipped = [float((light[bright > 0] > 0.985).mean()) for light in scene.lumas]
     y, x = np.unravel_index(int(np.argmax(gaussian_blur(bright, 12.0))), bright.shape)
     return Highlights(
-        variation=(deviation[0] * _LEVELS, deviation[1] * _LEVELS),
-        noise=float(np.sqrt(scene.noise_power)) * _LEVELS,
-        held=held,
+        variation=variation,
         ratio=ratio,
         clipped=(clipped[0], clipped[1]),
         box=box_around(np.array([[x, y]], dtype=np.float64), margin=48.0, least=96.0),
@@ -78,17 +73,12 @@ class Skin:
     """The skin's texture.
 
     Attributes:
-        energy: root mean square of the finest octave before and after (`metrics.band_energy`), levels of 255.
-        noise: noise before in the two finest octaves, levels of 255.
-        held: share of the skin that held texture above the noise before.
-        ratio: texture after over before where it was held; None if it was held almost nowhere.
-        plastic: plastic-skin index there (`metrics.plastic_skin`); None likewise.
+        variation, ratio: as those of `Highlights`.
+        plastic: plastic-skin index where texture was held (`metrics.plastic_skin`); None if that is almost nowhere.
         box: the place that lost most.
     """
 
-    energy: tuple[float, float]
-    noise: float
-    held: float
+    variation: tuple[float, float]
     ratio: float | None
     plastic: float | None
     box: Box
@@ -99,29 +89,26 @@ def skin_texture(scene: Scene) -> Skin | None:
     skin = scene.skin
     if float(skin.sum()) < 4000:
         return None
-    held, ratio = _kept(scene, skin)
+    variation, ratio = _kept(scene, skin)
     texture = (skin * scene.held).astype(np.float32)
     index = plastic_skin(scene.after, scene.before, texture) if ratio is not None else float("nan")
     deviation = [np.sqrt(local_power(fine, 8.0)) for fine in scene.fine]
     lost = gaussian_blur((deviation[0] - deviation[1]) * (texture if ratio is not None else skin), 16.0)
     y, x = np.unravel_index(int(np.argmax(lost)), lost.shape)
-    energy = [band_energy(pixels, skin) * _LEVELS for pixels in (scene.before, scene.after)]
     return Skin(
-        energy=(energy[0], energy[1]),
-        noise=float(np.sqrt(scene.noise_power)) * _LEVELS,
-        held=held,
+        variation=variation,
         ratio=ratio,
         plastic=None if np.isnan(index) else index,
         box=box_around(np.array([[x, y]], dtype=np.float64), margin=56.0, least=112.0),
     )
 
 
-def _kept(scene: Scene, area: _Map) -> tuple[float, float | None]:
-    """Share of an area that held texture, and how much of it is left there."""
+def _kept(scene: Scene, area: _Map) -> tuple[tuple[float, float], float | None]:
+    """Variation before and after in an area, and how much of its texture is left; see `Highlights`."""
     texture = area * scene.held
-    held = float(texture.sum() / area.sum())
-    if held < _HELD:
-        return held, None
-    want, have = (float((np.square(fine).astype(np.float64) * texture).sum() / texture.sum()) for fine in scene.fine)
-    want -= scene.noise_power
-    return held, float(np.sqrt(have / want)) if want > 0 else None
+    held = float(texture.sum() / area.sum()) >= _HELD
+    places = texture if held else area
+    before, after = (float((np.square(fine).astype(np.float64) * places).sum() / places.sum()) for fine in scene.fine)
+    true = before - scene.noise_power
+    variation = sqrt(before) * _LEVELS, sqrt(after) * _LEVELS
+    return variation, sqrt(after / true) if held and true > 0 else None

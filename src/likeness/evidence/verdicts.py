@@ -180,7 +180,10 @@ def highlight_figure(found: Highlights | None) -> Figure:
 
 
 def _texture(ratio: float | None, after: float, before: float, subject: str) -> tuple[Verdict, str]:
-    """Verdict on texture: against what the picture held, or, if it held none, on what is there now."""
+    """Verdict on texture: against what the picture held, or, if it held none, on what is there now.
+
+    What is said is what the figure's two values come to; ``ratio``, which decides, leaves out the noise's share as well.
+    """
     if ratio is None:
         if before < _DEAD:
             return "good", f"{subject} as plain as they were"
@@ -190,16 +193,16 @@ def _texture(ratio: float | None, after: float, before: float, subject: str) -> 
     if ratio >= _TEXTURE_KEPT:
         return "good", f"{subject} alive" if ratio < 1.15 else f"{subject} alive, with more contrast than before"
     if ratio >= _TEXTURE_LOST:
-        return "look", f"{subject} smoother: {ratio:.0%} of the variation is left"
-    return "bad", f"{subject} flattened: {ratio:.0%} of the variation is left"
+        return "look", f"{subject} smoother: {after / before:.0%} of the variation is left"
+    return "bad", f"{subject} flattened: {after / before:.0%} of the variation is left"
 
 
 def skin_figures(found: Skin | None) -> tuple[Figure, Figure]:
-    """Finest octave and plastic-skin index."""
+    """Fine texture and plastic-skin index."""
     if found is None:
         why = "too little skin to see"
         return replace(_SKIN, sentence=why), replace(_PLASTIC_SKIN, sentence=why)
-    before, after = found.energy
+    before, after = found.variation
     verdict: Verdict = "good"
     if found.ratio is None:
         sentence = "before held no texture above its noise, so none was lost"
@@ -209,13 +212,13 @@ def skin_figures(found: Skin | None) -> tuple[Figure, Figure]:
         sentence = "pores and lines are there as before"
         if found.ratio > 1.5:
             verdict = "look"
-            sentence = f"{found.ratio:.1f} times the texture of before: oversharpened, or really regained?"
+            sentence = f"{after / before:.1f} times the texture of before: oversharpened, or really regained?"
         elif found.ratio > 1.15:
             sentence = "more texture than before"
     elif found.ratio >= _TEXTURE_LOST:
-        verdict, sentence = "look", f"smoother: {found.ratio:.0%} of the texture above the noise is left"
+        verdict, sentence = "look", f"smoother: {after / before:.0%} of the texture above the noise is left"
     else:
-        verdict, sentence = "bad", f"smoothed away: {found.ratio:.0%} of the texture above the noise is left"
+        verdict, sentence = "bad", f"smoothed away: {after / before:.0%} of the texture above the noise is left"
     texture = replace(_SKIN, before=before, after=after, verdict=verdict, sentence=sentence, boxes=(found.box,))
     share = found.plastic
     if share is None:
@@ -247,9 +250,9 @@ def iris_figure(found: Iris | None) -> Figure:
         if found.noise > 0.4 * before:
             sentence = "no flat ring, though much of the texture is noise"
     elif share >= _IRIS_LOST:
-        verdict, sentence = "look", f"plainer: {share:.0%} of the texture is left"
+        verdict, sentence = "look", f"plainer: {after / before:.0%} of the texture is left"
     else:
-        verdict, sentence = "bad", f"a flat ring: {share:.0%} of the texture is left"
+        verdict, sentence = "bad", f"a flat ring: {after / before:.0%} of the texture is left"
     return replace(_IRIS, before=before, after=after, verdict=verdict, sentence=sentence, boxes=found.boxes)
 
 
