@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import csv
 from dataclasses import replace
 from pathlib import Path
 
@@ -48,6 +49,16 @@ def test_a_table_of_odds(tmp_path: Path) -> None:
     path = tmp_path / "odds.csv"
     path.write_text("file,why,factor\nc.png,old,3\na.png,dark,1\n")
     assert read_odds(path, ("a.png", "b.png", "c.png")) == (1, 1, 3)
+
+
+def test_the_table_beside_the_configurations_fits_the_portraits(shared: Path) -> None:
+    with (shared / "portraits" / "portraits.csv").open(encoding="utf-8", newline="") as lines:
+        rows = [row for row in csv.DictReader(lines) if row["split"] == "train" and int(row["native_side_px"]) >= 450]
+    table = Path(__file__).parents[2] / "configs" / "likeness-512" / "odds.csv"
+    factors = read_odds(table, [row["file"] for row in rows])
+    # The figures in docs/training.md.
+    assert (len(factors), sum(factors), max(factors)) == (1019, 1278, 4)
+    assert sum(factor > 1 for factor in factors) == 207
 
 
 @pytest.mark.parametrize(
