@@ -28,11 +28,11 @@ from pathlib import Path
 import numpy as np
 import torch
 from naive import make_naive
-from numpy.typing import NDArray
 from run import decibel, describe, facts_with_device
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode
+from weights import State, random_state
 
 from likeness import read_image
 from likeness.checkpoints.catalog import CATALOG, DEFAULT_MODEL
@@ -48,7 +48,6 @@ from likeness.runtimes.programs import float32_arithmetic
 from likeness.runtimes.torch_ import BATCH_SIZES, TorchRuntime
 
 HERE = Path(__file__).resolve().parent
-State = Mapping[str, NDArray[np.float32]]
 Run = Callable[[Batch], Batch]
 
 
@@ -152,11 +151,6 @@ def networks(size: int | None) -> list[tuple[str, State, GpenConfig, Batch]]:
         ),
         (f"{DEFAULT_MODEL} ({describe(own.config)})", own.state, own.config, face(picture, own.config.size)),
     ]
-
-
-def random_state(config: GpenConfig) -> State:
-    torch.manual_seed(0)
-    return {key: value.numpy() for key, value in Gpen(config).state_dict().items()}
 
 
 def face(path: Path, side: int) -> Batch:

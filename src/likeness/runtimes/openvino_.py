@@ -1,6 +1,6 @@
 """The CPU runtime of the base install: OpenVINO.
 
-Nothing leaves the machine: openvino's own telemetry is kept from starting (see `likeness.runtimes.export`), and a test
+Nothing leaves the machine: openvino's own telemetry is kept from starting (see `likeness.compute.library`), and a test
 watches the sockets.
 """
 
