@@ -64,14 +64,13 @@ def test_the_table_beside_the_configurations_fits_the_portraits(shared: Path) ->
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("file,factor\na.png,2\nz.png,2\n", 'line 3: "z.png" is not among the 2 portraits'),
         ("file,factor\na.png,2\nb.png,2\na.png,2\n", 'line 4: "a.png" is listed twice'),
         ("file,factor\na.png,0\n", 'factor of "a.png" must be a whole number from 1 to 100, not "0"'),
         ("file,factor\na.png,-1\n", 'not "-1"'),
         ("file,factor\na.png,1.5\n", 'not "1.5"'),
         ("file,factor\na.png,101\n", 'not "101"'),
         ("file,factor\na.png\n", 'not ""'),
-        ("file,factor\n,2\n", 'line 2: "" is not among'),
+        ("file,factor\n,2\n", "line 2: there is no file name"),
         ("file,weight\na.png,2\n", 'needs the columns "file" and "factor"'),
         ("", 'needs the columns "file" and "factor"'),
     ],
@@ -84,6 +83,13 @@ def test_a_bad_table_is_refused_in_one_sentence(tmp_path: Path, text: str, messa
     assert message in str(caught.value)
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
+
+
+def test_files_of_other_folders_are_told_and_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    path = tmp_path / "odds.csv"
+    path.write_text("file,factor\nx.png,2\na.png,3\ny.png,2\n")
+    assert read_odds(path, ("a.png", "b.png")) == (3, 1)
+    assert "2 of the 3 portraits listed" in caplog.text
 
 
 def test_a_table_that_cannot_be_read(tmp_path: Path) -> None:
@@ -120,9 +126,9 @@ def test_a_run_reads_its_odds(tmp_path: Path) -> None:
     folder = tmp_path / "portraits"
     folder.mkdir()
     PillowImage.new("RGB", (64, 64), (200, 160, 140)).save(folder / "a.png")
-    (tmp_path / "odds.csv").write_text("file,factor\nother.png,2\n")
+    (tmp_path / "odds.csv").write_text("file,factor\na.png,0\n")
     config = TrainConfig(
         portraits=str(folder), run=str(tmp_path / "run"), size=64, odds=str(tmp_path / "odds.csv"), min_native_side=0
     )
-    with pytest.raises(ConfigError, match=r'"other\.png" is not among the 1 portraits that training uses'):
+    with pytest.raises(ConfigError, match=r'factor of "a\.png" must be a whole number'):
         train(config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import logging
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from likeness.errors import ConfigError
 
 __all__ = ["MOST", "epoch_order", "read_odds"]
 
+_log = logging.getLogger(__name__)
+
 MOST = 100
 """The largest factor: beyond it a slip of the pen is likelier than a wish."""
 
@@ -22,11 +25,11 @@ _FACTORS = {str(factor): factor for factor in range(1, MOST + 1)}
 def read_odds(path: Path, names: Sequence[str]) -> tuple[int, ...]:
     """How many times an epoch each of the portraits ``names`` is drawn: the factors that a table lists, 1 for all others.
 
-    The table is a CSV with the columns "file" and "factor", a whole number from 1 to `MOST`.
+    The table is a CSV with the columns "file" and "factor", a whole number from 1 to `MOST`. Files that are not among
+    ``names`` are counted in a warning and left out: a table serves other selections of the portraits, and other folders.
 
     Raises:
-        ConfigError: if it cannot be read, lacks a column, names a portrait twice or one that is not among ``names``, or
-            holds another factor.
+        ConfigError: if it cannot be read, lacks a column, names a portrait twice or none, or holds another factor.
     """
     try:
         with path.open(encoding="utf-8", newline="") as lines:
@@ -40,11 +43,8 @@ def read_odds(path: Path, names: Sequence[str]) -> tuple[int, ...]:
     factors = dict.fromkeys(names, 1)
     listed: set[str] = set()
     for line, name, factor in rows:
-        if name is None or name not in factors:
-            raise ConfigError(
-                f'{path}, line {line}: "{name or ""}" is not among the {len(factors)} portraits that training uses; take it '
-                'out, or check "portraits" and "min_native_side"'
-            )
+        if not name:
+            raise ConfigError(f"{path}, line {line}: there is no file name; name a portrait or take the line out")
         if name in listed:
             raise ConfigError(f'{path}, line {line}: "{name}" is listed twice; leave one')
         if factor not in _FACTORS:
@@ -52,7 +52,11 @@ def read_odds(path: Path, names: Sequence[str]) -> tuple[int, ...]:
                 f'{path}, line {line}: the factor of "{name}" must be a whole number from 1 to {MOST}, not "{factor or ""}"'
             )
         listed.add(name)
-        factors[name] = _FACTORS[factor]
+        if name in factors:
+            factors[name] = _FACTORS[factor]
+    strangers = len(listed - factors.keys())
+    if strangers:
+        _log.warning("%d of the %d portraits listed in %s are not among those of this run", strangers, len(listed), path)
     return tuple(factors[name] for name in names)
 
 
