@@ -83,6 +83,8 @@ def test_one_bad_pair_does_not_stop_the_rest(capsys: pytest.CaptureFixture[str])
     assert "out/bad.jpg" in err
     assert "in/odd.jpg: before is 581x726 and after 100x300" in err
     assert "1 of 3 proofs written" in err
+    told = [line for line in err.splitlines() if "in/" in line]
+    assert [line.partition("in/")[2][:3] for line in told if "out/bad" not in line] == ["ada", "odd"], "in their order"
     assert sorted(path.name for path in Path("proofs").iterdir()) == ["index.html", "proof_ada.html"]
     assert Path("proofs/index.html").read_text(encoding="utf-8").count("class='card'") == 1
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import threading
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
+from contextlib import closing, nullcontext
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,6 +67,7 @@ def deliver(argv: Sequence[str], console: Console) -> int:
     """
     flags = _parser().parse_args(with_amounts(argv, _AMOUNTS))
     console.verbosity = verbosity(flags)
+    from likeness.cli.told import told_in_order
     from likeness.faces.detect import MediaPipeDetector
     from likeness.imaging.files import DEFAULT_MAX_PIXELS
     from likeness.studio.finishing import Finishing
@@ -86,9 +89,9 @@ def deliver(argv: Sequence[str], console: Console) -> int:
     )
     failed = 0
     began = time.perf_counter()
-    with console.progress(jobs, unit="picture") as pending:
-        for job in pending:
-            failed += not work.deliver(job)
+    with closing(told_in_order(work.deliver, jobs, console, unit="picture")) as delivered:
+        for good in delivered:
+            failed += not good
     if len(jobs) > 1:
         done = f"{len(jobs) - failed} of {len(jobs)} pictures delivered to {flags.output}"
         console.say(f"{done}; {time.perf_counter() - began:.1f} s")
@@ -97,7 +100,7 @@ def deliver(argv: Sequence[str], console: Console) -> int:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Deliveries:
-    """The work on one picture after the other, none of which can stop the others."""
+    """The work on pictures, in any number of threads; none can stop the others."""
 
     web: WebOptions | None
     paper: PrintOptions | None
@@ -105,16 +108,20 @@ class _Deliveries:
     detector: Detector | None
     max_pixels: int
     console: Console
+    large: threading.Lock = field(default_factory=threading.Lock)
 
     def deliver(self, job: _Job) -> bool:
         """Whether every version of the picture was written; what went wrong is told."""
+        from likeness.cli.told import LARGE
         from likeness.imaging.files import read_image
 
         self.console.subject = str(job.source)
         try:
-            image = self._finished(read_image(job.source, max_pixels=self.max_pixels), job.source)
-            good = self._write_web(image, job)
-            return self._write_print(image, job) and good
+            image = read_image(job.source, max_pixels=self.max_pixels)
+            with self.large if self._pixels(image) > LARGE else nullcontext():
+                image = self._finished(image, job.source)
+                good = self._write_web(image, job)
+                return self._write_print(image, job) and good
         except (LikenessError, OSError) as error:
             self._tell(job.source, str(error))
         except MemoryError:
@@ -125,6 +132,13 @@ class _Deliveries:
         finally:
             self.console.subject = ""
         return False
+
+    def _pixels(self, image: Image) -> float:
+        """Of the picture or its print, whichever has more."""
+        from likeness.studio.deliver import print_scale
+
+        scale = 1.0 if self.paper is None else print_scale(image.size, self.paper)
+        return image.size.pixels * max(1.0, scale * scale)
 
     def _finished(self, image: Image, source: Path) -> Image:
         if self.detector is None:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import threading
 import time
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from contextlib import closing, nullcontext
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,8 +17,6 @@ from likeness.errors import ImageWriteError, LikenessError
 
 if TYPE_CHECKING:
     from likeness.cli.proof_plan import ProofJob, ProofPlan
-    from likeness.evidence.inspection import Inspector
-    from likeness.faces.detect import Detector
     from likeness.faces.face import Face
     from likeness.imaging.image import Image
     from likeness.studio.captions import Captions
@@ -63,6 +63,7 @@ def proof(argv: Sequence[str], console: Console) -> int:
     flags = _parser().parse_args(argv)
     console.verbosity = verbosity(flags)
     from likeness.cli.proof_plan import plan_proofs
+    from likeness.cli.told import told_in_order
     from likeness.studio.fonts import find_typeface
     from likeness.studio.proof import ProofOptions
 
@@ -90,9 +91,11 @@ def proof(argv: Sequence[str], console: Console) -> int:
     work = _Proofs(flags=flags, options=options, plan=asked, console=console)
     failed = 0
     began = time.perf_counter()
-    with console.progress(asked.jobs, unit="proof") as pending:
-        for job in pending:
-            failed += not work.make(job)
+    entries: list[IndexEntry] = []
+    with closing(told_in_order(work.make, asked.jobs, console, unit="proof")) as proofs:
+        for made in proofs:
+            failed += not made.written
+            entries += made.entries
     if len(asked.jobs) > 1 or asked.lonely or asked.waiting:
         left = f", {_pictures(len(asked.lonely))} without a counterpart" if asked.lonely else ""
         console.say(
@@ -100,24 +103,37 @@ def proof(argv: Sequence[str], console: Console) -> int:
         )
     if asked.waiting:
         console.say(f"no proof of {asked.waiting}; {flags.after / 'summary.html'} says why")
-    if work.entries and not work.write_index():
+    if entries and not work.write_index(entries):
         failed += 1
     return 1 if failed or asked.lonely else 0
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Made:
+    """Whether a proof was written, and what the index shows of it, if there is to be one."""
+
+    written: bool
+    entries: tuple[IndexEntry, ...] = ()
+
+
 class _Proofs:
-    """The work on one pair after the other, none of which can stop the others."""
+    """The work on pairs, in any number of threads; none can stop the others."""
 
     def __init__(self, *, flags: argparse.Namespace, options: ProofOptions, plan: ProofPlan, console: Console) -> None:
-        self._flags, self._options, self._plan, self._console = flags, options, plan, console
-        self.entries: list[IndexEntry] = []
+        from likeness.evidence.inspection import Inspector
+        from likeness.faces.detect import MediaPipeDetector
 
-    def make(self, job: ProofJob) -> bool:
-        """Whether the proof was written; what went wrong is told."""
+        self._flags, self._options, self._plan, self._console = flags, options, plan, console
+        self._detector = MediaPipeDetector()
+        self._inspector = Inspector(detector=self._detector)
+        self._large = threading.Lock()
+
+    def make(self, job: ProofJob) -> _Made:
+        """Write one proof; what went wrong is told."""
         name = str(job.pair.before)
         self._console.subject = name
         try:
-            self._make(job)
+            return _Made(written=True, entries=self._make(job))
         except (LikenessError, OSError) as error:
             sentence = str(error)
             self._console.error(sentence if name in sentence else f"{name}: {sentence}")
@@ -126,34 +142,27 @@ class _Proofs:
         except Exception as error:
             # A bug of ours: it must be seen and counted, but not cost the studio the other 500 proofs.
             self._console.unexpected(error, subject=name)
-        else:
-            return True
         finally:
             self._console.subject = ""
-        return False
+        return _Made(written=False)
 
-    @cached_property
-    def _detector(self) -> Detector:
-        from likeness.faces.detect import MediaPipeDetector
+    def _make(self, job: ProofJob) -> tuple[IndexEntry, ...]:
+        from likeness.cli.told import LARGE
+        from likeness.imaging.files import DEFAULT_MAX_PIXELS, read_image
 
-        return MediaPipeDetector()
+        limit = DEFAULT_MAX_PIXELS if self._flags.max_pixels is None else self._flags.max_pixels
+        before = read_image(job.pair.before, max_pixels=limit)
+        with self._large if before.size.pixels > LARGE else nullcontext():
+            return self._draw(job, before, read_image(job.pair.after, max_pixels=limit))
 
-    @cached_property
-    def _inspector(self) -> Inspector:
-        from likeness.evidence.inspection import Inspector
-
-        return Inspector(detector=self._detector)
-
-    def _make(self, job: ProofJob) -> None:
-        from likeness.imaging.files import DEFAULT_MAX_PIXELS, read_image, write_image, write_text_atomically
+    def _draw(self, job: ProofJob, before: Image, after: Image) -> tuple[IndexEntry, ...]:
+        from likeness.imaging.files import write_image, write_text_atomically
         from likeness.studio.fonts import find_typeface
         from likeness.studio.proof import make_proof
         from likeness.studio.proof_index import entry_of
         from likeness.studio.proof_page import proof_page
         from likeness.studio.sheet import sheet, sheet_text
 
-        limit = DEFAULT_MAX_PIXELS if self._flags.max_pixels is None else self._flags.max_pixels
-        before, after = (read_image(path, max_pixels=limit) for path in (job.pair.before, job.pair.after))
         faces = self._detector.detect(before)
         captions = self._captions(job.pair, before, after, faces)
         options, font = self._options, self._flags.font
@@ -172,10 +181,11 @@ class _Proofs:
             written.append(str(job.page))
         self._console.say(f"{job.pair.before} and {job.pair.after} -> {', '.join(written)}")
         shown = job.page or job.sheet
-        if self._plan.index is not None and shown is not None:
-            self.entries.append(entry_of(made, shown.relative_to(self._plan.index.parent).as_posix()))
+        if self._plan.index is None or shown is None:
+            return ()
+        return (entry_of(made, shown.relative_to(self._plan.index.parent).as_posix()),)
 
-    def write_index(self) -> bool:
+    def write_index(self, entries: Sequence[IndexEntry]) -> bool:
         """Whether it was written; what went wrong is told."""
         from likeness.imaging.files import write_text_atomically
         from likeness.studio.proof_index import index_page, is_index
@@ -187,7 +197,7 @@ class _Proofs:
             if path.exists() and not is_index(path):
                 self._console.warn(f"{path} is a page of your own, and stays: the proofs have no index")
                 return True
-            write_text_atomically(index_page(self.entries, self._options), path)
+            write_text_atomically(index_page(entries, self._options), path)
         except (LikenessError, OSError) as error:
             self._console.error(f"{path}: {error}")
             return False
@@ -222,7 +232,7 @@ class _Proofs:
             return ()
         largest_face = max(faces, key=lambda face: face.box.area)
         try:
-            return self._inspector.inspect_face(before, after, largest_face).to_dict()["figures"]
+            return [figure.to_dict() for figure in self._inspector.kept_figures(before, after, largest_face)]
         except ValueError as error:
             self._console.warn(f"no figures for the caption: {error}")
             return ()

@@ -6,7 +6,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
@@ -19,6 +19,7 @@ from likeness.checkpoints.catalog import DEFAULT_MODEL
 from likeness.cli.console import Console
 from likeness.cli.plan import Job, plan
 from likeness.cli.restore import RestoreOptions
+from likeness.cli.told import LARGE, told_in_order
 from likeness.errors import ConfigError, ImageReadError, ImageWriteError, LikenessError, NoFaceError
 from likeness.evidence.inspection import Inspector
 from likeness.imaging.decode import HEAD_BYTES, sniff_format
@@ -35,18 +36,11 @@ from likeness.imaging.image import Image
 from likeness.restore.clock import Clock
 from likeness.restore.compare import compare
 from likeness.restore.outcome import FaceOutcome, Restoration
-from likeness.restore.parallel import map_in_order
 from likeness.restore.pipeline import Restorer
 from likeness.restore.repair import damage_of
 from likeness.restore.report import PictureRecord, RunRecord, face_record, write_report
 
 __all__ = ["run"]
-
-_WORKERS = 2
-"""Pictures at a time: while one is in the network, the other is read, blended or written."""
-
-_LARGE = 16_000_000
-"""Pixels over which pictures are restored one at a time, for their memory's sake."""
 
 _FACES_NAMED = 3
 """How many faces' remarks are shown per picture; a group photograph may have dozens."""
@@ -74,13 +68,17 @@ def run(options: RestoreOptions, console: Console) -> int:
         console.warn(warning)
     worker = _Worker(options, console)
     records: list[PictureRecord] = []
+
+    def one(numbered: tuple[int, Job]) -> PictureRecord:
+        number, job = numbered
+        return worker.restore(job, f"[{number}/{len(jobs)}] " if len(jobs) > 1 else "")
+
     began = time.perf_counter()
     interrupted, report_written = True, True
     try:
-        with (
-            console.progress(jobs, unit="picture") as pending,
-            closing(_restored(worker, jobs, pending, console)) as restored,
-        ):
+        numbered = list(enumerate(jobs, start=1))
+        late = worker.records_left.append
+        with closing(told_in_order(one, numbered, console, unit="picture", late=late)) as restored:
             for record in restored:
                 records.append(record)  # noqa: PERF402 - what is done counts, even if the next one is broken off
         interrupted = False
@@ -93,38 +91,6 @@ def run(options: RestoreOptions, console: Console) -> int:
     if len(jobs) > 1:
         console.say(_summary(records, time.perf_counter() - began))
     return _status(records) if report_written else 1
-
-
-def _restored(worker: _Worker, jobs: Sequence[Job], shown: Iterator[Job], console: Console) -> Generator[PictureRecord]:
-    """Restore the pictures, several at a time, and tell of them in their order, ``shown`` being what the user sees of it.
-
-    Broken off, it still tells of those that were finished meanwhile.
-    """
-    finished: dict[int, tuple[PictureRecord, list[str]]] = {}
-
-    def work(number: int) -> int:
-        job = jobs[number]
-        count = f"[{number + 1}/{len(jobs)}] " if len(jobs) > 1 else ""
-        console.subject = job.name
-        with console.held() as lines:
-            record = worker.restore(job, count)
-        console.subject = ""
-        finished[number] = record, lines
-        return number
-
-    def told(number: int) -> PictureRecord:
-        record, lines = finished.pop(number)
-        console.release(lines)
-        return record
-
-    workers = min(_WORKERS, len(jobs), os.cpu_count() or 1)
-    try:
-        with closing(map_in_order(work, range(len(jobs)), workers=workers)) as numbers:
-            for _, number in zip(shown, numbers, strict=False):
-                yield told(number)
-    finally:
-        for number in sorted(finished):
-            worker.records_left.append(told(number))
 
 
 class _Worker:
@@ -160,6 +126,7 @@ class _Worker:
 
     def restore(self, job: Job, count: str) -> PictureRecord:
         """Restore one picture; whatever goes wrong with it is told, and recorded."""
+        self._console.subject = job.name
         try:
             return self._restore(job, count)
         except (LikenessError, OSError, MemoryError) as error:
@@ -173,6 +140,8 @@ class _Worker:
             # A bug of ours: it must be seen and counted, but not cost the studio the other 500 pictures.
             self._console.unexpected(error, subject=f"{count}{job.name}")
             return PictureRecord(input=_input(job), status="failed", message=f"{type(error).__name__}: {error}")
+        finally:
+            self._console.subject = ""
 
     def _restore(self, job: Job, count: str) -> PictureRecord:
         options, clock = self._options, Clock()
@@ -184,7 +153,7 @@ class _Worker:
         )
         clock.lap("read")
         try:
-            with self._large if image.size.pixels > _LARGE else nullcontext():
+            with self._large if image.size.pixels > LARGE else nullcontext():
                 restoration = self._restorer.restore(
                     image,
                     options.controls,

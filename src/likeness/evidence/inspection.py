@@ -104,6 +104,23 @@ class Inspector:
             notes=_notes(scene),
         )
 
+    def kept_figures(self, before: Image, after: Image, face: Face) -> tuple[Figure, ...]:
+        """What was kept of one person: identity, proportions, skin colour and texture; as in `inspect_face`, but sooner.
+
+        Raises:
+            PairError: if the sizes do not fit.
+            ValueError: if the face's points allow no alignment.
+        """
+        _checked_scale(before, after)
+        scene = make_scene(before, after, face)
+        face_box = box_around(scene.points, margin=16.0)
+        return (
+            *verdicts.skin_figures(skin_texture(scene)),
+            self._identity(scene, face_box),
+            *(verdicts.proportion_figure(item) for item in measure_proportions(scene)),
+            *_colours(scene, face_box),
+        )
+
     @cached_property
     def _identity_model(self) -> IdentityModel | str:
         """The model, or the sentence that says how to get it."""

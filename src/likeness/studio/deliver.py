@@ -13,7 +13,16 @@ from likeness.imaging.image import Image, Pixels, Size
 from likeness.imaging.resample import resample
 from likeness.studio.sharpening import Sharpening, sharpen
 
-__all__ = ["GOOD_PPI", "PrintOptions", "PrintVersion", "WebOptions", "checked_profile", "for_print", "for_web"]
+__all__ = [
+    "GOOD_PPI",
+    "PrintOptions",
+    "PrintVersion",
+    "WebOptions",
+    "checked_profile",
+    "for_print",
+    "for_web",
+    "print_scale",
+]
 
 _INCH = 25.4
 
@@ -130,7 +139,7 @@ def for_print(image: Image, options: PrintOptions) -> PrintVersion:
         ResolutionError: if the picture holds fewer than ``min_ppi`` pixels per inch at that size.
         ImageTooLargeError: if the print would have more than 400 million pixels.
     """
-    scale = options.scale if options.millimetres is None else _fitting(image.size, options.millimetres, options.dpi)
+    scale = print_scale(image.size, options)
     wide, high = image.size.width * scale, image.size.height * scale
     if wide * high > _LARGEST:
         raise ImageTooLargeError(
@@ -170,6 +179,11 @@ def for_print(image: Image, options: PrintOptions) -> PrintVersion:
         sharpening=sharpening,
         warnings=tuple(warnings),
     )
+
+
+def print_scale(size: Size, options: PrintOptions) -> float:
+    """How many times as wide and high as a picture of this size its print is."""
+    return options.scale if options.millimetres is None else _fitting(size, options.millimetres, options.dpi)
 
 
 def checked_profile(profile: bytes, *, name: str) -> bytes:
