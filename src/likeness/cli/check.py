@@ -78,16 +78,7 @@ class _Checked:
             "status": self.status,
             "width": self.size.width if self.size else None,
             "height": self.size.height if self.size else None,
-            "faces": [
-                {
-                    "index": index,
-                    "left": round(face.box.left, 1),
-                    "top": round(face.box.top, 1),
-                    "right": round(face.box.right, 1),
-                    "bottom": round(face.box.bottom, 1),
-                }
-                for index, face in enumerate(self.faces)
-            ],
+            "faces": [{"index": index, **asdict(face.box.rounded())} for index, face in enumerate(self.faces)],
             "findings": [finding.to_dict() for finding in self.findings],
         }
 

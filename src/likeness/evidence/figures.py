@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from importlib.metadata import version
 from typing import Any, Literal
 
@@ -62,7 +62,7 @@ class Figure:
             "after": _rounded(self.after),
             "verdict": self.verdict,
             "sentence": self.sentence,
-            "boxes": [[round(v, 1) for v in (box.left, box.top, box.right, box.bottom)] for box in self.boxes],
+            "boxes": [list(astuple(box.rounded())) for box in self.boxes],
         }
 
 
@@ -109,10 +109,9 @@ class FaceEvidence:
 
     def to_dict(self) -> dict[str, Any]:
         """Ready for JSON, without the crops."""
-        box = self.box
         return {
             "index": self.index,
-            "box": [round(v, 1) for v in (box.left, box.top, box.right, box.bottom)],
+            "box": list(astuple(self.box.rounded())),
             "native_side": round(self.native_side, 1),
             "verdict": self.verdict,
             "notes": list(self.notes),

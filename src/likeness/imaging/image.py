@@ -93,6 +93,10 @@ class Box:
             max(min(self.bottom, float(size.height)), 0.0),
         )
 
+    def rounded(self) -> Box:
+        """The box to a tenth of a pixel, for JSON."""
+        return Box(round(self.left, 1), round(self.top, 1), round(self.right, 1), round(self.bottom, 1))
+
     def to_slices(self) -> tuple[slice, slice]:
         """Row and column slices that cover the box, rounded outward."""
         return (

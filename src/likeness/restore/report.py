@@ -145,18 +145,12 @@ def face_record(outcome: FaceOutcome, picture_size: Size, *, evidence: dict[str,
     ``evidence`` is what was measured of the face before and after, as `likeness.evidence` puts it; None where nothing was.
     """
     face = outcome.face
-    box = face.box
     fit = _fit(outcome, picture_size)
     return {
         "index": outcome.index,
         "status": outcome.status,
         "reason": outcome.reason,
-        "box": {
-            "left": round(box.left, 1),
-            "top": round(box.top, 1),
-            "right": round(box.right, 1),
-            "bottom": round(box.bottom, 1),
-        },
+        "box": asdict(face.box.rounded()),
         "score": round(float(face.score), 4),
         "native_side": fit[0] if fit else None,
         "mesh": {"source": face.landmarks.source, "misfit": fit[1] if fit else None},

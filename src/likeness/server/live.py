@@ -8,6 +8,7 @@ page's own and may change with it; what programs use is under ``/v1``.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict, astuple
 from typing import Annotated, Any, TypeVar, cast
 from urllib.parse import quote
 
@@ -17,7 +18,7 @@ from fastapi.responses import JSONResponse
 from likeness.errors import ControlError
 from likeness.imaging.files import read_image
 from likeness.imaging.image import Box
-from likeness.restore.controls import PRESETS, Controls
+from likeness.restore.controls import PRESETS
 from likeness.server.live_files import FileKind, make_file
 from likeness.server.live_looks import LiveFace, LiveFileLook, LiveLook, LiveViews
 from likeness.server.live_sessions import LiveLimits, Session, Sessions
@@ -67,7 +68,7 @@ def about(state: State, sessions: _SessionsOf) -> dict[str, Any]:
         "model": state.model,
         "size": runtime.config.size,
         "runtime": runtime.description,
-        "presets": {name: _controls_record(controls) for name, controls in PRESETS.items()},
+        "presets": {name: asdict(controls) for name, controls in PRESETS.items()},
         "idle_seconds": sessions.limits.idle_seconds,
         "max_pixels": sessions.limits.pixels,
         "max_upload": state.settings.max_upload,
@@ -166,7 +167,7 @@ async def download(
     paper = PrintOptions(scale=look.scale, millimetres=look.millimetres)
     record: dict[str, Any] = {
         "preset": look.preset,
-        "controls": _controls_record(look.controls()),
+        "controls": asdict(look.controls()),
         "faces": [{"index": index, "status": "restored"} for index in look.faces],
         "repairs": None,
     }
@@ -207,28 +208,12 @@ def _record(key: str, session: Session) -> dict[str, Any]:
         "faces": [
             {
                 "index": seen.index,
-                "box": _box(seen.face.box),
-                "area": _box(seen.area) if seen.area else None,
+                "box": astuple(seen.face.box.rounded()),
+                "area": astuple(seen.area.rounded()) if seen.area else None,
                 "native_side": round(seen.native_side, 1),
                 "spots": {name: [round(spot.x, 1), round(spot.y, 1)] for name, spot in seen.spots.items()},
             }
             for seen in session.faces
         ],
         "findings": [finding.to_dict() for finding in session.findings],
-    }
-
-
-def _box(box: Box) -> list[float]:
-    return [round(v, 1) for v in (box.left, box.top, box.right, box.bottom)]
-
-
-def _controls_record(controls: Controls) -> dict[str, Any]:
-    return {
-        "degradation_scale": controls.degradation_scale,
-        "latent_step_decay": controls.latent_step_decay,
-        "face_mask_weights": controls.face_mask_weights.to_dict(),
-        "keep_grain": controls.keep_grain,
-        "grain_amount": controls.grain_amount,
-        "strength": controls.strength,
-        "refine": controls.refine,
     }

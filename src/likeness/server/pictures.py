@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Header, Request
@@ -11,9 +13,11 @@ from pydantic import BaseModel, Field
 
 from likeness.errors import LikenessError
 from likeness.evidence.figures import Inspection
+from likeness.faces.face import Face
 from likeness.faces.findings import Finding, picture_status
 from likeness.faces.preflight import preflight, unreadable
 from likeness.imaging.files import read_image
+from likeness.imaging.image import Size
 from likeness.server.forms import errors, form_schema, picture_answers
 from likeness.server.requests import RestoreRequest, field_values
 from likeness.server.restoring import THE_PICTURE, Restored, restore_bytes
@@ -209,32 +213,17 @@ def _check(state: ServerState, data: bytes) -> CheckAnswer:
     except LikenessError as error:
         return _checked((unreadable(str(error)),))
     faces = state.restorer.find_faces(image)
-    boxes = [
-        FaceAnswer(
-            index=index,
-            box=BoxAnswer(
-                left=round(face.box.left, 1),
-                top=round(face.box.top, 1),
-                right=round(face.box.right, 1),
-                bottom=round(face.box.bottom, 1),
-            ),
-        )
-        for index, face in enumerate(faces)
-    ]
-    return _checked(preflight(image, faces), boxes, image.size.width, image.size.height)
+    return _checked(preflight(image, faces), faces, image.size)
 
 
-def _checked(
-    findings: tuple[Finding, ...],
-    faces: list[FaceAnswer] | None = None,
-    width: int | None = None,
-    height: int | None = None,
-) -> CheckAnswer:
+def _checked(findings: tuple[Finding, ...], faces: Sequence[Face] = (), size: Size | None = None) -> CheckAnswer:
     return CheckAnswer(
         status=picture_status(findings),
-        width=width,
-        height=height,
-        faces=faces or [],
+        width=size.width if size else None,
+        height=size.height if size else None,
+        faces=[
+            FaceAnswer(index=index, box=BoxAnswer(**asdict(face.box.rounded()))) for index, face in enumerate(faces)
+        ],
         findings=[FindingAnswer.model_validate(finding.to_dict()) for finding in findings],
     )
 
