@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -269,7 +270,7 @@ def landmark_distance(points: NDArray[np.float32], reference: NDArray[np.float32
 class IdentityModel:
     """dlib's face embedding (ResNet-34, 128 numbers, CC0 weights): how far apart are two faces as persons?
 
-    Two pictures of one person are usually under 0.6 apart. Needs the extra ``evaluate``.
+    Two pictures of one person are usually under 0.6 apart. Safe to use from several threads. Needs the extra ``evaluate``.
 
     Raises:
         MissingExtraError: if dlib or its models are not installed.
@@ -287,6 +288,7 @@ class IdentityModel:
         models = Path(spec.origin).parent / "models"
         library: Any = dlib  # a compiled module without types
         self._dlib = library
+        self._lock = threading.Lock()
         self._network = library.face_recognition_model_v1(str(models / "dlib_face_recognition_resnet_model_v1.dat"))
         self._shape = library.shape_predictor(str(models / "shape_predictor_5_face_landmarks.dat"))
 
@@ -306,7 +308,8 @@ class IdentityModel:
         in each they jitter, and that alone moves the embedding.
         """
         found = self.locate(aligned) if landmarks is None else landmarks
-        return np.array(self._network.compute_face_descriptor(_samples(aligned), found))
+        with self._lock:
+            return np.array(self._network.compute_face_descriptor(_samples(aligned), found))
 
     def distance(self, a: Pixels, b: Pixels) -> float:
         """Euclidean distance of the embeddings of two versions of one aligned crop, with the landmarks of ``b``."""

@@ -236,10 +236,9 @@ class PictureWorker:
         clock.laps.update(restoration.milliseconds)
         clock.skip()
         if not restoration.restored:
-            reasons = "; ".join(sorted({face.reason for face in restoration.failed}))
             return Result(
                 state="failed",
-                reason=f"{item.source}: no face could be restored ({reasons})",
+                reason=f"{item.source}: {restoration.failure}",
                 outcome=_outcome(**base),
                 thumbnails=self._small(image, None),
             )

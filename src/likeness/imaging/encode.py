@@ -31,6 +31,7 @@ class FileFormat:
 
     Attributes:
         name: as Pillow names it.
+        media_type: as HTTP names it.
         suffixes: lower case, with the dot; the first is the usual one.
         depths: bits per sample.
         alpha, grey, metadata: whether it keeps transparency, one-channel pictures, and EXIF with an ICC profile.
@@ -38,6 +39,7 @@ class FileFormat:
     """
 
     name: str
+    media_type: str
     suffixes: tuple[str, ...]
     depths: tuple[int, ...] = (8,)
     alpha: bool = False
@@ -47,12 +49,12 @@ class FileFormat:
 
 
 FORMATS = (
-    FileFormat(name="JPEG", suffixes=(".jpg", ".jpeg", ".jpe", ".jfif"), largest_side=65500),
-    FileFormat(name="PNG", suffixes=(".png",), depths=(8, 16), alpha=True),
-    FileFormat(name="TIFF", suffixes=(".tif", ".tiff"), depths=(8, 16), alpha=True),
-    FileFormat(name="WEBP", suffixes=(".webp",), alpha=True, grey=False, largest_side=16383),
-    FileFormat(name="AVIF", suffixes=(".avif",), alpha=True, grey=False, largest_side=65536),
-    FileFormat(name="BMP", suffixes=(".bmp", ".dib"), metadata=False),
+    FileFormat(name="JPEG", media_type="image/jpeg", suffixes=(".jpg", ".jpeg", ".jpe", ".jfif"), largest_side=65500),
+    FileFormat(name="PNG", media_type="image/png", suffixes=(".png",), depths=(8, 16), alpha=True),
+    FileFormat(name="TIFF", media_type="image/tiff", suffixes=(".tif", ".tiff"), depths=(8, 16), alpha=True),
+    FileFormat(name="WEBP", media_type="image/webp", suffixes=(".webp",), alpha=True, grey=False, largest_side=16383),
+    FileFormat(name="AVIF", media_type="image/avif", suffixes=(".avif",), alpha=True, grey=False, largest_side=65536),
+    FileFormat(name="BMP", media_type="image/bmp", suffixes=(".bmp", ".dib"), metadata=False),
 )
 """Every format that can be written."""
 

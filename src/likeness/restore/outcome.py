@@ -155,6 +155,11 @@ class Restoration:
     def failed(self) -> tuple[FaceOutcome, ...]:
         return tuple(outcome for outcome in self.faces if outcome.status == "failed")
 
+    @property
+    def failure(self) -> str:
+        """What to say where no face was restored."""
+        return f"no face could be restored ({'; '.join(sorted({face.reason for face in self.failed}))})"
+
 
 def gain_map(masks: RegionMasks, controls: Controls, iterations: int) -> NDArray[np.float32]:
     """S x S: the share of the way to the projection after so many iterations."""

@@ -27,11 +27,11 @@ from likeness.checkpoints.download import sha256_of
 from likeness.errors import ImageWriteError, LikenessError, NoFaceError
 from likeness.imaging.decode import HEAD_BYTES
 from likeness.imaging.encode import find_format
-from likeness.imaging.files import result_suffix, write_bytes_atomically
+from likeness.imaging.files import write_bytes_atomically
 from likeness.imaging.thumbnail import thumbnail
 from likeness.server.names import safe_names
 from likeness.server.problems import ProblemError, log_unforeseen, problem_of
-from likeness.server.requests import MEDIA_TYPES, RestoreRequest
+from likeness.server.requests import RestoreRequest
 from likeness.server.restoring import restore_bytes
 from likeness.server.state import ServerState
 from likeness.server.uploads import Upload
@@ -129,14 +129,13 @@ class Jobs:
         digests: list[str] = []
         for number, request in enumerate(requests):
             with self._input(job, number).open("rb") as stream:
-                head = stream.read(HEAD_BYTES)
-                suffixes.append((request.file_format or find_format(result_suffix(head))).suffixes[0])
+                suffixes.append(request.result_format(stream.read(HEAD_BYTES)).suffixes[0])
             digests.append(sha256_of(self._input(job, number)))
         names = safe_names([upload.name for upload in uploads], suffixes)
         self._journal.put(
             Task(
                 target=name,
-                source=f"{number:04d}",
+                source=_name(number),
                 content=digest,
                 model=self._state.model,
                 options=request.values,
@@ -191,10 +190,11 @@ class Jobs:
         Raises:
             ProblemError: if there is no such job or picture.
         """
-        items = self.items(job)
-        if number >= len(items):
-            raise ProblemError("picture-unknown", f"the job has {len(items)} pictures, numbered from 0")
-        return items[number]
+        found = list(self._journal.items(group=job, source=_name(number)))
+        if not found:
+            count = len(self.items(job))
+            raise ProblemError("picture-unknown", f"the job has {count} pictures, numbered from 0")
+        return found[0]
 
     def progress(self, items: Sequence[Item]) -> Progress:
         """How far a job is."""
@@ -220,7 +220,7 @@ class Jobs:
         if item.state not in ("final", "review") or not path.is_file():
             why = item.reason or f"it is {item.state}"
             raise ProblemError("no-result", f"picture {number_of(item)} has no result: {why}")
-        return path, MEDIA_TYPES[item.outcome["format"]]
+        return path, find_format(item.outcome["format"]).media_type
 
     def thumbnails(self, item: Item) -> Thumbnails:
         """Small JPEGs of a picture before and after.
@@ -253,11 +253,10 @@ class Jobs:
             if self._unfinished(job):
                 self._start(job)
                 continue
-            items = list(self._journal.items(group=job))
-            if items and max(item.changed for item in items) + self._state.settings.keep_hours * 3600 < now:
-                self._journal.remove(job)
+            if self._journal.last_change(job) + self._state.settings.keep_hours * 3600 < now:
+                count = self._journal.remove(job)
                 shutil.rmtree(self._folder(job), ignore_errors=True)
-                _log.info("a job of %d pictures was deleted: its time is over", len(items))
+                _log.info("a job of %d pictures was deleted: its time is over", count)
         for folder in (self._root / "jobs").iterdir():
             with suppress(OSError):
                 if folder.name not in known and folder.stat().st_mtime + _ORPHAN_SECONDS < now:
@@ -349,10 +348,15 @@ class Jobs:
         return self._root / "jobs" / job
 
     def _input(self, job: str, number: int) -> Path:
-        return self._folder(job) / "in" / f"{number:04d}"
+        return self._folder(job) / "in" / _name(number)
 
     def _output(self, job: str, number: int) -> Path:
-        return self._folder(job) / "out" / f"{number:04d}"
+        return self._folder(job) / "out" / _name(number)
+
+
+def _name(number: int) -> str:
+    """What a picture is called in the journal and on the disk, as `likeness.server.uploads` wrote it."""
+    return f"{number:04d}"
 
 
 def number_of(item: Item) -> int:

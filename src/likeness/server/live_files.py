@@ -11,7 +11,6 @@ from likeness.imaging.encode import encode_image, find_format
 from likeness.imaging.image import Image
 from likeness.server.live_sessions import Session
 from likeness.server.names import safe_stem
-from likeness.server.requests import MEDIA_TYPES
 from likeness.studio.captions import Captions, Language, done_line, kept_line, untouched
 from likeness.studio.deliver import PrintOptions, WebOptions, for_print, for_web
 from likeness.studio.proof import ProofOptions, make_proof
@@ -81,10 +80,10 @@ def make_file(
         version = for_print(after, paper)
         image, suffix, depth, quality = version.image, paper.file_format, paper.bit_depth, paper.quality
         warnings = version.warnings
-    file_format = find_format(suffix).name
+    file_format = find_format(suffix)
     name = f"{stem}_{'restored' if kind == 'png' else kind}.{suffix}"
-    data = encode_image(image, file_format, bit_depth=depth, quality=quality)
-    return LiveFile(data=data, media_type=MEDIA_TYPES[file_format], name=name, warnings=warnings)
+    data = encode_image(image, file_format.name, bit_depth=depth, quality=quality)
+    return LiveFile(data=data, media_type=file_format.media_type, name=name, warnings=warnings)
 
 
 def _proof(session: Session, after: Image, record: dict[str, Any], inspector: Inspector, language: Language) -> str:

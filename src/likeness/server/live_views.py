@@ -25,7 +25,7 @@ from likeness.restore.outcome import FaceProjection
 from likeness.restore.relaxation import ITERATIONS
 from likeness.server.live_looks import FAR, LiveViews
 from likeness.server.live_sessions import Session
-from likeness.studio.finishing import Finishing, FinishingArea, finish
+from likeness.studio.finishing import FinishingArea, finish
 
 __all__ = [
     "FIELD_SCALE",
@@ -33,7 +33,7 @@ __all__ = [
     "Area",
     "draw",
     "field_of",
-    "finished_view",
+    "in_view",
     "jpeg",
     "pack",
     "view",
@@ -90,8 +90,8 @@ def view(pixels: Pixels, area: Area) -> Pixels:
     return np.clip(resize(part, area.size, "area"), 0.0, 1.0)
 
 
-def finished_view(pixels: Pixels, area: Area, places: Sequence[FinishingArea], finishing: Finishing) -> Pixels:
-    """A view with finishing touches, computed at its own size: quicker than the whole picture, and alike to look at."""
+def in_view(places: Sequence[FinishingArea], area: Area) -> list[FinishingArea]:
+    """Where finishing touches go in a view, at its size: quicker than on the whole picture, and alike to look at."""
     across, down = area.size.width / area.box.width, area.size.height / area.box.height
     local: list[FinishingArea] = []
     for place in places:
@@ -109,7 +109,7 @@ def finished_view(pixels: Pixels, area: Area, places: Sequence[FinishingArea], f
         )
         whole = Box(0.0, 0.0, float(area.size.width), float(area.size.height))
         local.append(FinishingArea(box=whole, colour=colour, tone=tone, side=place.side * across))
-    return finish(Image(pixels=pixels), local, finishing).pixels if local else pixels
+    return local
 
 
 def whole_pixels(boxes: Sequence[Box], area: Area) -> tuple[int, int, int, int] | None:
@@ -202,10 +202,11 @@ def draw(session: Session, look: LiveViews, areas: Sequence[Area]) -> tuple[dict
             if grainless is not None:
                 names.append("grain")
                 parts.append(jpeg(_block(shown - view(grainless.pixels, area) + _NOTHING, block)))
-            now = finished_view(shown, area, finished, finishing)
+            place, plain = in_view(finished, area), Image(pixels=shown)
+            now = finish(plain, place, finishing).pixels
             for touch, end in far.items():
                 names.append(touch)
-                then = finished_view(shown, area, finished, replace(finishing, **{touch: end}))
+                then = finish(plain, place, replace(finishing, **{touch: end})).pixels
                 parts.append(jpeg(_block(then - now + _NOTHING, block)))
             names.append("after")
             parts.append(jpeg(_block(now, block)))

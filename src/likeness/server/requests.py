@@ -10,24 +10,17 @@ from typing import Any, Literal
 
 from likeness.errors import ConfigError
 from likeness.imaging.encode import FORMATS, FileFormat, find_format
+from likeness.imaging.files import result_suffix
 from likeness.restore.config import Settings, settings_from
 from likeness.restore.controls import PRESETS, Controls, RegionWeights
 from likeness.restore.repairs import Repairs
 from likeness.restore.selection import Selection
 
-__all__ = ["FIELDS", "MEDIA_TYPES", "RestoreRequest", "field_values", "read_json"]
+__all__ = ["FIELDS", "RestoreRequest", "field_values", "read_json"]
 
 _Schema = dict[str, Any]
 
-MEDIA_TYPES = {
-    "JPEG": "image/jpeg",
-    "PNG": "image/png",
-    "TIFF": "image/tiff",
-    "WEBP": "image/webp",
-    "AVIF": "image/avif",
-    "BMP": "image/bmp",
-}
-"""Media type of every format that can be written."""
+_FORMATS = [file_format.name.lower() for file_format in FORMATS]
 
 
 def _number(low: float, high: float, text: str, **more: Any) -> _Schema:
@@ -76,7 +69,7 @@ FIELDS: dict[str, _Schema] = {
     "bit_depth": {"type": "integer", "enum": [8, 16], "description": "Of PNG and TIFF results (the picture's own)."},
     "format": {
         "type": "string",
-        "enum": [name.lower() for name in MEDIA_TYPES],
+        "enum": _FORMATS,
         "description": "The result's format (the picture's own; HEIC becomes JPEG and GIF PNG).",
     },
     "evidence": {"type": "boolean", "description": "Measure each face before and after, for the report; takes time."},
@@ -152,6 +145,10 @@ class RestoreRequest:
             evidence=evidence,
         )
 
+    def result_format(self, head: bytes) -> FileFormat:
+        """What the result is written as: what was asked for, else as the picture is, by its first bytes."""
+        return self.file_format or find_format(result_suffix(head))
+
 
 def field_values(fields: Mapping[str, str]) -> dict[str, Any]:
     """Values from a form's text: numbers, true, false and objects are written as in JSON.
@@ -174,9 +171,8 @@ def _selection(settings: Settings) -> Selection:
 def _format(name: Any) -> FileFormat | None:
     if name is None:
         return None
-    names = [file_format.name.lower() for file_format in FORMATS]
-    if name not in names:
-        raise ConfigError(f"the form: format must be one of {', '.join(names)}")
+    if name not in _FORMATS:
+        raise ConfigError(f"the form: format must be one of {', '.join(_FORMATS)}")
     return find_format(name)
 
 

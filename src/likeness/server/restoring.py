@@ -2,28 +2,23 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
-import numpy as np
-
-from likeness.errors import LikenessError, NoFaceError
+from likeness.errors import NoFaceError
+from likeness.evidence.records import face_records
 from likeness.imaging.decode import HEAD_BYTES
 from likeness.imaging.encode import encode_image, find_format
-from likeness.imaging.files import read_image, result_suffix
+from likeness.imaging.files import read_image
 from likeness.imaging.image import Image
 from likeness.restore.clock import Clock
-from likeness.restore.outcome import Restoration
 from likeness.restore.repair import damage_of
-from likeness.restore.report import PictureRecord, face_record
+from likeness.restore.report import PictureRecord
 from likeness.server.problems import ProblemError
-from likeness.server.requests import MEDIA_TYPES, RestoreRequest
+from likeness.server.requests import RestoreRequest
 from likeness.server.state import ServerState
 
 __all__ = ["THE_PICTURE", "Restored", "restore_bytes"]
-
-_log = logging.getLogger(__name__)
 
 THE_PICTURE = "the picture"
 """What sentences call an upload: a client's own name for it belongs in no log."""
@@ -48,7 +43,7 @@ class Restored:
 
     @property
     def media_type(self) -> str:
-        return MEDIA_TYPES[self.file_format]
+        return find_format(self.file_format).media_type
 
     @property
     def faces(self) -> int:
@@ -109,13 +104,11 @@ def _restore(
     clock.laps.update(restoration.milliseconds)
     clock.skip()
     if not restoration.restored:
-        reasons = "; ".join(sorted({face.reason for face in restoration.failed}))
-        raise ProblemError("faces-failed", f"no face could be restored ({reasons})")
-    suffix = result_suffix(data[:HEAD_BYTES]) if request.file_format is None else request.file_format.suffixes[0]
-    file_format = find_format(suffix)
+        raise ProblemError("faces-failed", restoration.failure)
+    file_format = request.result_format(data[:HEAD_BYTES])
     encoded = encode_image(restoration.image, file_format.name, bit_depth=request.bit_depth, quality=request.quality)
     clock.lap("write")
-    faces = _faces(state, image, restoration, request)
+    faces = face_records(image, restoration, state.inspector if request.evidence else None)
     clock.lap("inspect" if request.evidence else "report")
     failed = len(restoration.failed)
     record = PictureRecord(
@@ -143,19 +136,3 @@ def _restore(
         after=restoration.image,
         record=record,
     )
-
-
-def _faces(
-    state: ServerState, image: Image, restoration: Restoration, request: RestoreRequest
-) -> tuple[dict[str, Any], ...]:
-    records: list[dict[str, Any]] = []
-    for outcome in restoration.faces:
-        evidence: dict[str, Any] | None = None
-        if request.evidence and outcome.status == "restored":
-            try:
-                found = state.inspector.inspect_face(image, restoration.image, outcome.face, index=outcome.index)
-                evidence = found.to_dict()
-            except (LikenessError, ValueError, np.linalg.LinAlgError) as error:
-                _log.warning("face %d of a picture has no evidence (%s)", outcome.index, error)
-        records.append(face_record(outcome, image.size, evidence=evidence))
-    return tuple(records)
