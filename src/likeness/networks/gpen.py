@@ -11,18 +11,15 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from likeness.networks.config import LATENT_CHANNELS, MAPPING_LAYERS, GpenConfig
-from likeness.networks.ops import (
+from likeness.networks.config import (
     ACTIVATION_GAIN,
+    LATENT_CHANNELS,
     LEAKY_SLOPE,
-    Bias,
-    Blur,
-    EncoderConv,
-    EqualLinear,
-    ModulatedConv,
-    PixelNorm,
-    SkipInjection,
+    MAPPING_LAYERS,
+    MAPPING_LR,
+    GpenConfig,
 )
+from likeness.networks.ops import Bias, Blur, EncoderConv, EqualLinear, ModulatedConv, PixelNorm, SkipInjection
 
 __all__ = ["Generator", "Gpen"]
 
@@ -105,7 +102,7 @@ class Generator(nn.Module):
     def __init__(self, config: GpenConfig) -> None:
         super().__init__()
         mapping = (
-            EqualLinear(LATENT_CHANNELS, LATENT_CHANNELS, lr_multiplier=0.01, activate=True)
+            EqualLinear(LATENT_CHANNELS, LATENT_CHANNELS, lr_multiplier=MAPPING_LR, activate=True)
             for _ in range(MAPPING_LAYERS)
         )
         self.style = nn.Sequential(PixelNorm(), *mapping)

@@ -23,8 +23,15 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor, nn
 
-from likeness.networks.config import MAPPING_LAYERS, GpenConfig
-from likeness.networks.ops import ACTIVATION_GAIN, LEAKY_SLOPE, blur_kernel
+from likeness.networks.config import (
+    ACTIVATION_GAIN,
+    EPSILON,
+    LEAKY_SLOPE,
+    MAPPING_LAYERS,
+    MAPPING_LR,
+    GpenConfig,
+)
+from likeness.networks.ops import blur_kernel
 
 __all__ = ["Filters", "InferenceGpen"]
 
@@ -34,8 +41,6 @@ convolved."""
 
 _State = Mapping[str, Tensor]
 
-_MAPPING_LR = 0.01
-_EPSILON = 1e-8
 _RGB_COLUMNS = 8
 """Columns of a to-RGB matrix: three, and zeros up to what tensor cores ask of a matrix of halves."""
 
@@ -69,7 +74,7 @@ class InferenceGpen(nn.Module):
         self.texture = _Texture(state, dtype) if config.texture else None
         self.latent = _Linear(state, "final_linear.0", activate=True)
         self.mapping = nn.ModuleList(
-            [_Linear(state, f"generator.style.{layer}", rate=_MAPPING_LR, activate=True)
+            [_Linear(state, f"generator.style.{layer}", rate=MAPPING_LR, activate=True)
              for layer in range(1, MAPPING_LAYERS + 1)]
         )  # fmt: skip
         names = ["conv1", *(f"convs.{index}" for index in range(2 * config.octaves))]
@@ -94,7 +99,7 @@ class InferenceGpen(nn.Module):
     def decode(self, latent: Tensor, features: tuple[Tensor, ...]) -> Tensor:
         """G: the latent z (N x 512) and the maps, in this network's type, to faces, N x 3 x S x S float32."""
         w = latent.float()
-        w = w * torch.rsqrt(w.square().mean(dim=1, keepdim=True) + _EPSILON)
+        w = w * torch.rsqrt(w.square().mean(dim=1, keepdim=True) + EPSILON)
         for layer in self.mapping:
             w = layer(w)
         scales, norms, rgb_scales = self.styles(w)
@@ -210,9 +215,9 @@ class _StyledConv(_Modulated):
         self.modulation = _modulation(state, key)
         # Filters of length one: what is between convolution and norm then fits the short range of float16, whatever
         # the training did to the weights' size, which the norm takes out anyway.
-        length = weight.square().sum(dim=(1, 2, 3), keepdim=True).sqrt().clamp_min(_EPSILON)
+        length = weight.square().sum(dim=(1, 2, 3), keepdim=True).sqrt().clamp_min(EPSILON)
         weight = weight / length
-        self.energy, self.epsilon = weight.square().sum(dim=(2, 3)), _EPSILON / length.flatten().square()
+        self.energy, self.epsilon = weight.square().sum(dim=(2, 3)), EPSILON / length.flatten().square()
         if self.modulation is None:
             # Everything is known: modulation, demodulation and gain go into the weights.
             weight = weight * state[f"{key}.conv.modulation.bias"].view(1, -1, 1, 1)

@@ -16,9 +16,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor, nn
 
+from likeness.networks.config import ACTIVATION_GAIN, EPSILON, LEAKY_SLOPE
+
 __all__ = [
-    "ACTIVATION_GAIN",
-    "LEAKY_SLOPE",
     "Bias",
     "Blur",
     "EncoderConv",
@@ -28,9 +28,6 @@ __all__ = [
     "SkipInjection",
     "blur_kernel",
 ]
-
-LEAKY_SLOPE = 0.2
-ACTIVATION_GAIN = math.sqrt(2.0)
 
 
 def blur_kernel(gain: float = 1.0) -> Tensor:
@@ -49,7 +46,7 @@ class PixelNorm(nn.Module):
     """Divides each latent by its root mean square: N x C to N x C."""
 
     def forward(self, x: Tensor) -> Tensor:
-        return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + 1e-8)
+        return x * torch.rsqrt(x.square().mean(dim=1, keepdim=True) + EPSILON)
 
 
 class Bias(nn.Module):
@@ -172,14 +169,14 @@ class ModulatedConv(nn.Module):
         if self.style_free:
             weight = weight * (self.modulation.bias * self.scale).view(1, -1, 1, 1)
             if self.demodulate:
-                weight = weight * torch.rsqrt(weight.square().sum(dim=(1, 2, 3), keepdim=True) + 1e-8)
+                weight = weight * torch.rsqrt(weight.square().sum(dim=(1, 2, 3), keepdim=True) + EPSILON)
             return self._convolve(x, weight * gain, bias)
         style = self.modulation(w).float() * self.scale
         x = x * style.to(x.dtype)[:, :, None, None]
         if not self.demodulate:
             return self._convolve(x, weight * gain, bias)
         y = self._convolve(x, weight, None)
-        norm = torch.rsqrt(style.square() @ weight.square().sum(dim=(2, 3)).t() + 1e-8) * gain
+        norm = torch.rsqrt(style.square() @ weight.square().sum(dim=(2, 3)).t() + EPSILON) * gain
         return torch.addcmul(bias.to(y.dtype).view(1, -1, 1, 1), y, norm.to(y.dtype)[:, :, None, None])
 
     def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:

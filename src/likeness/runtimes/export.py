@@ -25,7 +25,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.compute.library import load_openvino
-from likeness.networks.config import LATENT_CHANNELS, MAPPING_LAYERS, GpenConfig
+from likeness.networks.config import (
+    ACTIVATION_GAIN,
+    EPSILON,
+    LATENT_CHANNELS,
+    LEAKY_SLOPE,
+    MAPPING_LAYERS,
+    MAPPING_LR,
+    GpenConfig,
+)
 
 if TYPE_CHECKING:
     import openvino
@@ -34,11 +42,6 @@ __all__ = ["Graph", "Part", "State", "build", "feature_name"]
 
 Part = Literal["encode", "decode", "project"]
 """Encoder half, generator half, or both as one graph."""
-
-_SLOPE = 0.2
-_GAIN = math.sqrt(2.0)
-_MAPPING_LR = 0.01
-_EPSILON = 1e-8
 
 State = Mapping[str, NDArray[np.float32]]
 
@@ -131,7 +134,7 @@ class Graph:
         return np.asarray(self._state[key], dtype=np.float32)
 
     def _leaky_relu(self, node: Any) -> Any:
-        return self._op.prelu(node, self._constant(np.array([_SLOPE])))
+        return self._op.prelu(node, self._constant(np.array([LEAKY_SLOPE])))
 
     def _linear(self, node: Any, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> Any:
         product = self._op.matmul(node, self._constant(weight), False, True)
@@ -173,7 +176,9 @@ class Graph:
         flat = self._op.reshape(node, self._ints(0, -1), True)
         weight = self._weight("final_linear.0.weight")
         latent = self._linear(
-            flat, weight * np.float32(_GAIN / math.sqrt(weight.shape[1])), self._weight("final_linear.0.bias") * _GAIN
+            flat,
+            weight * np.float32(ACTIVATION_GAIN / math.sqrt(weight.shape[1])),
+            self._weight("final_linear.0.bias") * ACTIVATION_GAIN,
         )
         return self._leaky_relu(latent), features
 
@@ -188,9 +193,9 @@ class Graph:
     def _activated_convolution(self, node: Any, weight_key: str, bias_key: str, *, stride: int = 1) -> Any:
         weight = self._weight(weight_key)
         fan_in = math.prod(weight.shape[1:])
-        kernel = self._constant(weight * np.float32(_GAIN / math.sqrt(fan_in)))
+        kernel = self._constant(weight * np.float32(ACTIVATION_GAIN / math.sqrt(fan_in)))
         node = self._convolution(node, kernel, stride=stride)
-        bias = self._weight(bias_key) * np.float32(_GAIN)
+        bias = self._weight(bias_key) * np.float32(ACTIVATION_GAIN)
         return self._leaky_relu(self._op.add(node, self._constant(bias.reshape(1, -1, 1, 1))))
 
     # Generator half
@@ -213,12 +218,12 @@ class Graph:
         """z to w: pixel norm and eight equalised linear layers (StyleGAN's mapping network)."""
         op = self._op
         mean = op.reduce_mean(op.multiply(latent, latent), self._ints(1), True)
-        node = op.divide(latent, op.sqrt(op.add(mean, self._constant(np.array([_EPSILON])))))
+        node = op.divide(latent, op.sqrt(op.add(mean, self._constant(np.array([EPSILON])))))
         for layer in range(1, MAPPING_LAYERS + 1):
             weight = self._weight(f"generator.style.{layer}.weight")
             bias = self._weight(f"generator.style.{layer}.bias")
-            scale = np.float32(_GAIN * _MAPPING_LR / math.sqrt(weight.shape[1]))
-            node = self._leaky_relu(self._linear(node, weight * scale, bias * np.float32(_GAIN * _MAPPING_LR)))
+            scale = np.float32(ACTIVATION_GAIN * MAPPING_LR / math.sqrt(weight.shape[1]))
+            node = self._leaky_relu(self._linear(node, weight * scale, bias * np.float32(ACTIVATION_GAIN * MAPPING_LR)))
         return node
 
     def _modulation(self, style: Any, key: str) -> Any:
@@ -238,7 +243,7 @@ class Graph:
         energy = np.square(weight, dtype=np.float64).sum(axis=(2, 3))
         power = op.matmul(op.multiply(scale, scale), self._constant(energy), False, True)
         return op.divide(
-            self._constant(np.array([_GAIN])), op.sqrt(op.add(power, self._constant(np.array([_EPSILON]))))
+            self._constant(np.array([ACTIVATION_GAIN])), op.sqrt(op.add(power, self._constant(np.array([EPSILON]))))
         )
 
     def _styled(self, maps: _Maps, style: Any, feature: Any, key: str, size: int, *, upsample: bool = False) -> _Maps:
@@ -247,13 +252,13 @@ class Graph:
         weight = self._weight(f"{key}.conv.weight")[0]
         weight = weight * np.float32(1.0 / math.sqrt(math.prod(weight.shape[1:])))
         channels = weight.shape[0]
-        bias = (self._weight(f"{key}.activate.bias") * np.float32(_GAIN)).reshape(1, -1, 1, 1)
+        bias = (self._weight(f"{key}.activate.bias") * np.float32(ACTIVATION_GAIN)).reshape(1, -1, 1, 1)
         fixed = self._fixed_style(key)
         if fixed is not None:
             # Everything is known: modulation and demodulation go into the constants.
             weight = weight * fixed.reshape(1, -1, 1, 1)
             energy = np.square(weight, dtype=np.float64).sum(axis=(1, 2, 3), keepdims=True)
-            weight = (weight * (_GAIN / np.sqrt(energy + _EPSILON))).astype(np.float32)
+            weight = (weight * (ACTIVATION_GAIN / np.sqrt(energy + EPSILON))).astype(np.float32)
             node = self._main_convolution(maps, weight, key, size, upsample=upsample)
         else:
             scale = self._modulation(style, key)
@@ -268,7 +273,7 @@ class Graph:
 
     def _injected(self, feature: Any, key: str, bias: NDArray[np.float32]) -> Any:
         """The encoder map as one styled convolution hands it on: times a learned scalar, with bias and activation."""
-        strength = self._weight(f"{key}.noise.weight").reshape(1, 1, 1, 1) * np.float32(_GAIN)
+        strength = self._weight(f"{key}.noise.weight").reshape(1, 1, 1, 1) * np.float32(ACTIVATION_GAIN)
         scaled = self._op.multiply(feature, self._constant(strength))
         return self._leaky_relu(self._op.add(scaled, self._constant(bias)))
 
