@@ -169,6 +169,42 @@ def test_groups_are_apart(path: Path) -> None:
         assert journal.groups() == ("job-2",)
 
 
+@pytest.mark.parametrize("group", [None, "job"])
+def test_a_long_queue_is_not_sorted_for_each_item(path: Path, group: str | None) -> None:
+    steps: list[int] = []
+    with Journal(path) as journal:
+        for size in (500, 5000):
+            journal.put(task(f"{size}-{number}.jpg", group="job") for number in range(size))
+            database = journal._file._database
+            counted = 0
+
+            def step() -> None:
+                nonlocal counted
+                counted += 1
+
+            database.set_progress_handler(step, 10)
+            item = journal.claim(group=group)
+            database.set_progress_handler(None, 0)
+            assert item is not None
+            assert item.target == f"500-{len(steps)}.jpg", "the oldest first"
+            steps.append(counted)
+    assert steps[1] <= steps[0] + 10, "ten times as long a queue, and as much work"
+
+
+def test_a_journal_of_an_earlier_version_goes_on(path: Path) -> None:
+    with Journal(path) as journal:
+        journal.put([task(), task("b.jpg"), task("c.jpg", group="job")])
+        journal.finish(claimed(journal), "final")
+    connection = sqlite3.connect(path)
+    connection.execute("DROP INDEX item_open")
+    connection.close()
+    with Journal(path) as one, Journal(path) as other:
+        assert one.counts() == counts(final=1, queued=2)
+        assert [claimed(one).target, claimed(other).target] == ["b.jpg", "c.jpg"]
+        # An earlier version knows nothing of the index, and opens the file as before.
+        assert one._file.rows("PRAGMA user_version")[0][0] == 1
+
+
 def test_many_items_come_in_pages_in_order(path: Path) -> None:
     with Journal(path) as journal:
         journal.put(task(f"{number}.jpg") for number in range(1203))

@@ -48,6 +48,10 @@ CREATE TABLE thumbnail (
 CREATE TABLE content (source TEXT PRIMARY KEY, stamp TEXT NOT NULL, digest TEXT NOT NULL);
 """
 
+_OPEN = "CREATE INDEX IF NOT EXISTS item_open ON item (id) WHERE state IN ('queued', 'running')"
+"""What has not ended, oldest first. Made in files of earlier versions as well, which can still use them: as it changes no
+table, the structure's number stays."""
+
 
 class JournalFile:
     """One connection for all threads of a process, which take turns.
@@ -99,6 +103,7 @@ class JournalFile:
                 raise BatchError(
                     f"{self._path} is no journal of this version of Likeness; name another one, or move it away"
                 )
+            database.execute(_OPEN)
 
     @contextmanager
     def transaction(self) -> Generator[sqlite3.Connection]:
