@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from likeness.batch import places
-from likeness.batch.places import Place, digest, parent_and_name
+from likeness.batch.places import Place, digest
 from likeness.errors import BatchError, ConfigError, ImageReadError, ImageWriteError, MissingExtraError
 
 
@@ -99,6 +99,7 @@ def test_urls_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_parents_and_digests() -> None:
-    assert parent_and_name("s3://bucket/a/b.jpg") == ("s3://bucket/a", "b.jpg")
-    assert parent_and_name("a/b.jpg") == ("a", "b.jpg")
+    for file in ("memory://bucket/a/b.jpg", "a/b.jpg"):
+        place, name = Place.of(file)
+        assert f"{place.text}/{name}" == file
     assert digest(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

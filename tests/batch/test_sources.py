@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from likeness.batch.lists import read_list
-from likeness.batch.places import Place
+from likeness.batch.places import Place, read_file
 from likeness.batch.sources import find_sources
 from likeness.errors import ConfigError
 from likeness.restore.config import Settings
@@ -142,7 +142,7 @@ def test_the_same_from_a_store(scheme: str, request: pytest.FixtureRequest) -> N
     place.write(b"x", "in/out/final/b.png")
     place.write(b"file,client\nsub/a.jpg,Ann\n", "in/list.csv")
     second, first = find_sources([f"{root}/in"], without=f"{root}/in/out")
-    assert (first.name, first.read()) == ("sub/a.jpg", b"a")
+    assert (first.name, read_file(first.url)) == ("sub/a.jpg", b"a")
     assert (second.url, second.settings.strength) == (f"{root}/in/b.png", 0.2)
     assert names(f"{root}/in/sub/*.jpg") == ["a.jpg"]
     (listed,) = find_sources([f"{root}/in/list.csv"])

@@ -92,17 +92,25 @@ def read_list(data: bytes, *, name: str) -> tuple[Row, ...]:
     return tuple(found)
 
 
-def check_per_picture(keys: Mapping[str, Any], name: str) -> None:
-    """Refuse keys that a run has one of.
+def check_per_picture(settings: Settings, name: str) -> None:
+    """Check the settings of one picture; ``name`` is what messages call their source.
 
     Raises:
-        ConfigError: naming the first.
+        ConfigError: for one that a run has one of, or a value outside its range.
     """
-    for key in keys:
-        if key in KEYS and key not in PER_PICTURE:
-            raise ConfigError(
-                f"{name}: {key} is the same for the whole run, not for one picture; give it to the command"
-            )
+    for key, value in vars(settings).items():
+        if value is not None:
+            _check_key(key, name)
+    try:
+        settings.controls()
+        settings.repairs()
+    except ValueError as error:
+        raise ConfigError(f"{name}: {error}") from error
+
+
+def _check_key(key: str, name: str) -> None:
+    if key in KEYS and key not in PER_PICTURE:
+        raise ConfigError(f"{name}: {key} is the same for the whole run, not for one picture; give it to the command")
 
 
 def _columns(titles: list[str], name: str) -> dict[str, str]:
@@ -122,7 +130,7 @@ def _columns(titles: list[str], name: str) -> dict[str, str]:
         elif key in PER_PICTURE or key in regions or key == "all":
             found[title] = key
         else:
-            check_per_picture({key: None}, f"{name}, column {title}")
+            _check_key(key, f"{name}, column {title}")
             close = difflib.get_close_matches(key, [*PER_PICTURE, *regions, "file", "client", "email"], n=1)
             if title:
                 hint = f"; did you mean {close[0]}?" if close else ""
@@ -149,11 +157,7 @@ def _row(values: Mapping[str, str], number: int, name: str) -> Row:
         own = others.get("face_mask_weights", {})
         others["face_mask_weights"] = {**own, **weights} if isinstance(own, dict) else own
     settings = settings_from(others, name=where, folder=Path())
-    try:
-        settings.controls()
-        settings.repairs()
-    except ValueError as error:
-        raise ConfigError(f"{where}: {error}") from error
+    check_per_picture(settings, where)
     return Row(
         file=values["file"],
         line=number,

@@ -15,7 +15,7 @@ from typing import Any, cast
 from likeness.errors import BatchError, ConfigError, ImageReadError, ImageWriteError, LikenessError, MissingExtraError
 from likeness.imaging.files import TEMPORARY, write_bytes_atomically
 
-__all__ = ["Listed", "Place", "digest", "is_url", "parent_and_name"]
+__all__ = ["Listed", "Place", "digest", "is_url", "read_file"]
 
 _WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "memory"}
 """Stores in which an object appears complete or not at all; everywhere else a temporary file is moved to its name."""
@@ -26,15 +26,6 @@ _EXTRAS = {"s3": "s3", "s3a": "s3"}
 def is_url(text: str) -> bool:
     """Whether this is an fsspec URL such as ``s3://bucket/folder``, and not a path of this machine."""
     return "://" in text
-
-
-def parent_and_name(text: str) -> tuple[str, str]:
-    """The folder and the file's name of a path or URL."""
-    if is_url(text):
-        folder, _, name = text.rstrip("/").rpartition("/")
-        return folder, name
-    path = Path(text).expanduser()
-    return str(path.parent), path.name
 
 
 def digest(data: bytes) -> str:
@@ -67,7 +58,7 @@ class Place:
     """
 
     def __init__(self, text: str) -> None:
-        text = text.removeprefix("file://") if text.startswith("file://") else text
+        text = text.removeprefix("file://")
         self.text = text.rstrip("/") if len(text) > 1 else text
         self._path: Path | None = None
         self._files: Any = None
@@ -88,6 +79,15 @@ class Place:
         except ValueError as error:
             raise ConfigError(f"{text} cannot be used: {error}") from error
         self._whole = protocol in _WHOLE
+
+    @staticmethod
+    def of(file: str) -> tuple[Place, str]:
+        """The folder of a file and the file's name in it, by the file's path or URL; raises as `Place`."""
+        if is_url(file):
+            folder, _, name = file.rstrip("/").rpartition("/")
+            return Place(folder), name
+        path = Path(file).expanduser()
+        return Place(str(path.parent)), path.name
 
     @property
     def path(self) -> Path | None:
@@ -240,6 +240,16 @@ class Place:
         except Exception as error:
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
             raise kind(f"{shown} cannot be {what} ({reason}); check the address and the permissions") from error
+
+
+def read_file(file: str) -> bytes:
+    """A file's bytes, by its path or URL.
+
+    Raises:
+        ImageReadError: if it is missing or cannot be read.
+    """
+    place, name = Place.of(file)
+    return place.read(name)
 
 
 def _local_stamp(path: Path) -> str:

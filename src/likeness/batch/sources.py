@@ -5,11 +5,11 @@ from __future__ import annotations
 import glob
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from likeness.batch.lists import check_per_picture, read_list
-from likeness.batch.places import Place, is_url, parent_and_name
+from likeness.batch.places import Place, is_url
 from likeness.errors import ConfigError
 from likeness.imaging.files import is_picture
 from likeness.restore.config import Settings, parse_settings
@@ -38,15 +38,6 @@ class Source:
     settings: Settings = field(default_factory=Settings)
     client: str = ""
     email: str = ""
-
-    def read(self) -> bytes:
-        """The file's bytes.
-
-        Raises:
-            ImageReadError: if it cannot be read.
-        """
-        folder, name = parent_and_name(self.url)
-        return Place(folder).read(name)
 
 
 def find_sources(inputs: Sequence[str], *, without: str = "", allow_none: bool = False) -> tuple[Source, ...]:
@@ -87,8 +78,7 @@ def find_sources(inputs: Sequence[str], *, without: str = "", allow_none: bool =
 
 
 def _find(text: str, without: str, allow_none: bool) -> list[Source]:
-    if text.startswith("file://"):
-        text = text.removeprefix("file://")
+    text = text.removeprefix("file://")
     if text.lower().endswith(".csv"):
         return _of_list(text)
     if _has_magic(text):
@@ -96,8 +86,7 @@ def _find(text: str, without: str, allow_none: bool) -> list[Source]:
     place = Place(text)
     if place.is_folder() or (allow_none and not is_picture(text)):
         return _in_folder(place, without) if place.is_folder() else []
-    folder, name = parent_and_name(text)
-    parent = Place(folder)
+    parent, name = Place.of(text)
     if not parent.exists(name):
         raise ConfigError(f"{text} does not exist; check the name and the folder")
     return [_source(parent, name, name, parent.stamp(name))]
@@ -129,30 +118,20 @@ def _matching(text: str) -> list[Source]:
 
 
 def _of_list(text: str) -> list[Source]:
-    folder, name = parent_and_name(text)
-    home = Place(folder)
+    home, name = Place.of(text)
     found: list[Source] = []
     for row in read_list(home.read(name), name=text):
         file = row.file.replace("\\", "/") if not is_url(row.file) else row.file
         inside = not is_url(file) and not PurePosixPath(file).is_absolute() and ".." not in PurePosixPath(file).parts
-        if inside or not is_url(folder):
+        if inside or not is_url(text):
             url = file if is_url(file) else home.locate(str(Path(file).expanduser()) if not inside else file)
         else:
             raise ConfigError(f"{text}, line {row.line}: {file} does not lie in the list's own folder; give its URL")
-        parent, last = parent_and_name(url)
-        place = Place(parent)
+        place, last = Place.of(url)
         stamp = place.stamp(last) if place.exists(last) else ""
         source = _source(place, last, file if inside else last, stamp)
-        found.append(
-            Source(
-                url=source.url,
-                name=source.name,
-                stamp=stamp,
-                settings=source.settings.over(row.settings),
-                client=row.client,
-                email=row.email,
-            )
-        )
+        own = source.settings.over(row.settings)
+        found.append(replace(source, settings=own, client=row.client, email=row.email))
     return found
 
 
@@ -171,12 +150,7 @@ def _sidecar(place: Place, name: str) -> Settings:
     shown = place.locate(name)
     folder = (place.path / name).parent if place.path is not None else Path()
     settings = parse_settings(place.read(name), name=shown, folder=folder)
-    check_per_picture({key: value for key, value in vars(settings).items() if value is not None}, shown)
+    check_per_picture(settings, shown)
     if settings.damage_mask is not None and place.path is None:
         raise ConfigError(f"{shown}: a damage mask must be a file of this machine")
-    try:
-        settings.controls()
-        settings.repairs()
-    except ValueError as error:
-        raise ConfigError(f"{shown}: {error}") from error
     return settings

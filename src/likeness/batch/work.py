@@ -17,7 +17,7 @@ from likeness.batch.guard import Guard, GuardLimits, Verdict
 from likeness.batch.journal import Item, Thumbnails
 from likeness.batch.kept import KeptDetector
 from likeness.batch.options import WorkOptions
-from likeness.batch.places import Place, digest, parent_and_name
+from likeness.batch.places import Place, digest, read_file
 from likeness.batch.remedies import Treatment, treat
 from likeness.errors import ImageError, ImageTooLargeError, ImageWriteError, LikenessError, NoFaceError
 from likeness.faces.detect import MediaPipeDetector
@@ -89,7 +89,7 @@ def read_source(item: Item) -> Handed:
         ImageReadError: if a file cannot be read.
     """
     damage = WorkOptions.from_dict(item.options).damage_mask
-    return Handed(picture=_read(item.source), damage=None if damage is None else _read(damage))
+    return Handed(picture=read_file(item.source), damage=None if damage is None else read_file(damage))
 
 
 def unread(error: ImageError) -> Result:
@@ -290,11 +290,6 @@ class PictureWorker:
         if not self._thumbnails:
             return None
         return Thumbnails(before=thumbnail(before), after=None if after is None else thumbnail(after))
-
-
-def _read(file: str) -> bytes:
-    folder, name = parent_and_name(file)
-    return Place(folder).read(name)
 
 
 def _outcome(
