@@ -218,7 +218,7 @@ def test_results_keep_their_names(studio: Studio, pictures: Path, tmp_path: Path
 def test_files_are_not_read_again_to_be_known(studio: Studio, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = find_sources([str(pictures)])
     studio.put(sources)
-    monkeypatch.setattr(Source, "read", lambda _: pytest.fail("read again"))
+    monkeypatch.setattr("likeness.batch.runner.read_file", lambda _: pytest.fail("read again"))
     assert studio.put(sources) == PutCount(kept=6)
 
 

@@ -12,7 +12,7 @@ from typing import Any
 from likeness.batch.guard import GuardLimits
 from likeness.batch.journal import Item, Journal, PutCount, Task
 from likeness.batch.options import OnFinding, WorkOptions
-from likeness.batch.places import Place, digest
+from likeness.batch.places import Place, digest, read_file
 from likeness.batch.sources import Source
 from likeness.batch.work import FINAL, REVIEW, Result
 from likeness.errors import ConfigError, ControlError, ImageReadError
@@ -24,6 +24,9 @@ from likeness.restore.parallel import map_in_order
 __all__ = ["Done", "Plan", "make_tasks", "redo", "run", "settle", "sweep"]
 
 _log = logging.getLogger(__name__)
+
+_READERS = 4
+"""Files that are read at a time to know what they hold."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,7 +56,7 @@ class Plan:
         settings = source.settings.over(self.settings)
         try:
             mask = settings.damage_mask
-            damage = "" if mask is None else digest(Place(str(mask.parent)).read(mask.name))
+            damage = "" if mask is None else digest(read_file(str(mask)))
             return WorkOptions.of(
                 settings,
                 on_finding=self.on_finding,
@@ -82,7 +85,7 @@ class Done:
 
 
 def make_tasks(
-    sources: Sequence[Source], journal: Journal, plan: Plan, *, workers: int = 4, stop: threading.Event | None = None
+    sources: Sequence[Source], journal: Journal, plan: Plan, *, stop: threading.Event | None = None
 ) -> PutCount:
     """Put tasks for pictures into the journal; their files are read for it, unless their stamp says that they are known.
 
@@ -92,7 +95,6 @@ def make_tasks(
         sources: the pictures.
         journal: where to.
         plan: what is the same for all.
-        workers: files read at a time.
         stop: if it is set, nothing is put.
 
     Raises:
@@ -114,7 +116,7 @@ def make_tasks(
         if source.stamp and (known := journal.known_content(source.url, source.stamp)) is not None:
             return known
         try:
-            found = digest(source.read())
+            found = digest(read_file(source.url))
         except ImageReadError as error:
             # It becomes an item all the same, and its failure is recorded when its turn comes.
             _log.info("%s", error)
@@ -125,7 +127,7 @@ def make_tasks(
 
     tasks: list[Task] = []
     for source, chosen, target, found in zip(
-        sources, options, targets, map_in_order(content, sources, workers=workers), strict=True
+        sources, options, targets, map_in_order(content, sources, workers=_READERS), strict=True
     ):
         if stop is not None and stop.is_set():
             return PutCount()
@@ -190,14 +192,14 @@ def settle(journal: Journal, item: Item, result: Result) -> bool:
     )
 
 
-def redo(journal: Journal, output: Place, *, failed: bool = False, missing: bool = False, group: str = "") -> int:
+def redo(journal: Journal, output: Place, *, failed: bool = False, missing: bool = False) -> int:
     """Queue again what failed, or what has no result in the output any more; how many items that were."""
     count = 0
     if failed:
-        count += sum(journal.requeue(item) for item in list(journal.items(group=group, states=["failed"])))
+        count += sum(journal.requeue(item) for item in list(journal.items(group="", states=["failed"])))
     if missing:
         there = {name for folder in (FINAL, REVIEW) for name in _listed(output, folder)}
-        for item in list(journal.items(group=group, states=[FINAL, REVIEW])):
+        for item in list(journal.items(group="", states=[FINAL, REVIEW])):
             # Somebody who looked at it may have moved it from one folder to the other.
             if not {f"{folder}/{item.target}" for folder in (FINAL, REVIEW)} & there:
                 count += journal.requeue(item)

@@ -78,7 +78,7 @@ class RunFigures:
         }
 
 
-def write_summary(journal: Journal, output: Place, run: RunFigures, *, group: str = "") -> tuple[str, ...]:
+def write_summary(journal: Journal, output: Place, run: RunFigures) -> tuple[str, ...]:
     """Write ``summary.csv``, ``summary.json`` and ``summary.html`` into the output, each complete or not at all.
 
     Returns:
@@ -89,9 +89,9 @@ def write_summary(journal: Journal, output: Place, run: RunFigures, *, group: st
     """
     written: list[str] = []
     for suffix, text in (
-        (".csv", _csv(journal, group)),
-        (".json", _json(journal, run, group)),
-        (".html", summary_page(journal, run.to_dict(), model=run.model, group=group)),
+        (".csv", _csv(journal)),
+        (".json", _json(journal, run)),
+        (".html", summary_page(journal, run.to_dict(), model=run.model)),
     ):
         # Excel takes UTF-8 for what it is only if a byte order mark says so. File names that are no UTF-8 reach a program
         # with lone surrogates.
@@ -101,11 +101,11 @@ def write_summary(journal: Journal, output: Place, run: RunFigures, *, group: st
     return tuple(written)
 
 
-def _csv(journal: Journal, group: str) -> str:
+def _csv(journal: Journal) -> str:
     stream = io.StringIO(newline="")
     writer = csv.writer(stream)
     writer.writerow(_COLUMNS)
-    for item in journal.items(group=group):
+    for item in journal.items(group=""):
         row = _row(item)
         writer.writerow([_cell(row[column]) for column in _COLUMNS])
     return stream.getvalue()
@@ -153,8 +153,8 @@ def _cell(value: object) -> object:
     return "" if value is None else value
 
 
-def _json(journal: Journal, run: RunFigures, group: str) -> str:
-    pictures = [_picture(item) for item in journal.items(group=group)]
+def _json(journal: Journal, run: RunFigures) -> str:
+    pictures = [_picture(item) for item in journal.items(group="")]
     states = Counter(picture["state"] for picture in pictures)
     findings = Counter(
         code for picture in pictures for code in {f["code"] for f in picture["outcome"].get("findings", [])}

@@ -52,19 +52,18 @@ _WORDS: dict[State, tuple[str, str]] = {
 }
 
 
-def summary_page(journal: Journal, run: Mapping[str, Any], *, model: str, group: str = "") -> str:
+def summary_page(journal: Journal, run: Mapping[str, Any], *, model: str) -> str:
     """The page's HTML.
 
     Args:
         journal: what became of each picture.
         run: figures of the run, `RunFigures.to_dict`.
         model: the network.
-        group: whose pictures.
     """
     sections: dict[str, list[Item]] = {name: [] for name, *_ in _SECTIONS}
     counts: Counter[str] = Counter()
     codes: Counter[str] = Counter()
-    for item in journal.items(group=group):
+    for item in journal.items(group=""):
         name = _section(item)
         counts[name] += 1
         codes.update({finding["code"] for finding in item.outcome.get("findings", []) if finding["level"] != "note"})

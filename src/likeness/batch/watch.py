@@ -3,39 +3,36 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 from likeness.batch.sources import Source
 
 __all__ = ["Settling"]
+
+_STILL = 2.0
+"""Seconds in which a complete file's size and time do not change."""
 
 
 class Settling:
     """Tells which pictures lie still: size and time have stayed what they were for a while.
 
     A copy that stalls for longer is taken too early; it fails as cut short, and is taken again when it has grown.
-
-    Args:
-        seconds: how long.
-        clock: the time in seconds.
     """
 
-    def __init__(self, seconds: float = 2.0, *, clock: Callable[[], float] = time.monotonic) -> None:
-        self._seconds = seconds
-        self._clock = clock
+    def __init__(self) -> None:
         self._since: dict[str, tuple[str, float]] = {}
         self._given: dict[str, Source] = {}
 
     def ready(self, sources: Sequence[Source]) -> tuple[Source, ...]:
         """Those that lie still and were not given before as they are now, with the settings that they have now."""
-        now = self._clock()
+        now = time.monotonic()
         found: list[Source] = []
         for source in sources:
             stamp, since = self._since.get(source.url, ("", now))
             if stamp != source.stamp:
                 self._since[source.url] = source.stamp, now
                 since = now
-            if now - since >= self._seconds and self._given.get(source.url) != source:
+            if now - since >= _STILL and self._given.get(source.url) != source:
                 self._given[source.url] = source
                 found.append(source)
         there = {source.url for source in sources}

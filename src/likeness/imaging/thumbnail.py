@@ -10,17 +10,18 @@ from likeness.imaging.image import Image, Size
 
 __all__ = ["thumbnail"]
 
+_QUALITY = 78
 
-def thumbnail(image: Image, *, side: int = 256, quality: int = 78) -> bytes:
+
+def thumbnail(image: Image, *, side: int = 256) -> bytes:
     """A JPEG in sRGB without metadata; a picture that is smaller keeps its size.
 
     Args:
         image: the picture.
         side: its longer side at most, px.
-        quality: 1 to 100.
     """
     size = image.size
     scale = min(1.0, side / max(size.width, size.height))
     small = Size(max(1, round(size.width * scale)), max(1, round(size.height * scale)))
     pixels = resize(image.pixels, small, "area") if scale < 1 else image.pixels
-    return encode_image(Image(pixels=np.clip(pixels, 0.0, 1.0)), "JPEG", quality=quality)
+    return encode_image(Image(pixels=np.clip(pixels, 0.0, 1.0)), "JPEG", quality=_QUALITY)
