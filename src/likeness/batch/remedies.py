@@ -61,26 +61,19 @@ def treat(options: WorkOptions, findings: Sequence[Finding], faces: int) -> Trea
     return Treatment(options=replace(options, controls=controls, repairs=repairs), leave=leave, done=tuple(done))
 
 
-def _gentle(controls: Controls) -> Controls:
-    """Not further from the photograph than the preset ``natural``."""
-    natural = PRESETS["natural"]
+def _gentle(controls: Controls, preset: str = "natural") -> Controls:
+    """Not further from the photograph than a preset."""
+    least = PRESETS[preset]
     return replace(
         controls,
-        degradation_scale=min(controls.degradation_scale, natural.degradation_scale),
-        latent_step_decay=min(controls.latent_step_decay, natural.latent_step_decay),
+        degradation_scale=min(controls.degradation_scale, least.degradation_scale),
+        latent_step_decay=min(controls.latent_step_decay, least.latent_step_decay),
     )
 
 
 def _dark(controls: Controls) -> Controls:
-    low = PRESETS["low-light"]
-    return replace(
-        controls,
-        degradation_scale=min(controls.degradation_scale, low.degradation_scale),
-        latent_step_decay=min(controls.latent_step_decay, low.latent_step_decay),
-        face_mask_weights=replace(
-            controls.face_mask_weights, edge=min(controls.face_mask_weights.edge, low.face_mask_weights.edge)
-        ),
-    )
+    edge = PRESETS["low-light"].face_mask_weights.edge
+    return _at_most("edge", edge)(_gentle(controls, "low-light"))
 
 
 def _at_most(region: str, weight: float) -> Callable[[Controls], Controls]:
