@@ -16,12 +16,11 @@ from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Pixels, Size
 from likeness.restore.grain import Grain, measure_grain
-from likeness.restore.screens import own_power
 
 __all__ = ["fill_holes", "fill_thin", "grain_field", "membrane", "picture_grain"]
 
 _TILE = 512
-"""Side of the field of grain that is repeated over the picture; its spectrum is periodic, so there is no seam."""
+"""Side of the field of grain that is repeated over the picture."""
 
 _SMALL_SIDE = 384
 """Side of the copy on which holes are filled; one a third of the picture wide is 128 px there, a second's work."""
@@ -125,22 +124,12 @@ def grain_field(grain: Grain, pixels: Pixels, *, seed: int, grey: bool) -> Pixel
         seed: decides the field.
         grey: the same grain in all channels.
     """
-    own = own_power(grain.spectrum)
-    # The 32 measured frequencies stretched to those of the tile, zero staying at zero.
-    size = own.shape[0]
-    places = np.rint(np.fft.fftfreq(_TILE) * size).astype(np.intp) % size
-    amplitude = np.sqrt(np.maximum(own, 0.0))[np.ix_(places, places)]
-    covariance = grain.spectrum.mean(axis=(0, 1)) + 1e-6 * np.eye(3)
-    white = np.random.default_rng(seed).standard_normal((3, _TILE, _TILE))
-    mixed = (
-        np.repeat(white[:1], 3, axis=0) if grey else np.tensordot(np.linalg.cholesky(covariance), white, axes=(1, 0))
-    )
-    tile = np.fft.ifft2(np.fft.fft2(mixed, axes=(1, 2)) * amplitude.transpose(2, 0, 1), axes=(1, 2)).real
+    tile = grain.field(_TILE, _TILE, seed=seed)
     height, width = pixels.shape[:2]
     rows, columns = np.arange(height) % _TILE, np.arange(width) % _TILE
     light = luma(pixels)
-    field = [tile[c][np.ix_(rows, columns)] * grain.at(light, c) for c in range(3)]
-    return np.stack(field, axis=-1).astype(np.float32)
+    field = [tile[:, :, 0 if grey else c][np.ix_(rows, columns)] * grain.at(light, c) for c in range(3)]
+    return np.stack(field, axis=-1)
 
 
 def _windows(samples: NDArray[np.uint8], margin: int) -> list[tuple[slice, slice]]:

@@ -85,6 +85,30 @@ class Grain:
         """Standard deviation of a channel at luma values of any shape."""
         return curve(light, self.brightness, self.sigma[:, channel])
 
+    def field(self, height: int, width: int, *, seed: int) -> Pixels:
+        """A Gaussian field with this spectrum and these colours, height x width x 3: unit strength, and no seam where it is
+        repeated. ``seed`` decides it."""
+        values, vectors = np.linalg.eigh(self.spectrum)
+        root = np.einsum("abij,abj,abkj->abik", vectors, np.sqrt(np.maximum(values, 0.0)), vectors)
+        # Frequencies between the 32 measured ones by interpolation; the spectrum is periodic.
+        size = len(root)
+        down = np.fft.fftfreq(height)[:, None] * size + size // 2
+        across = np.fft.rfftfreq(width)[None, :] * size + size // 2
+        places = np.broadcast_arrays(across.astype(np.float32), down.astype(np.float32))
+        centred = np.pad(np.fft.fftshift(root, axes=(0, 1)), ((0, 1), (0, 1), (0, 0), (0, 0)), mode="wrap").astype(
+            np.float32
+        )
+        white = np.random.default_rng(seed).standard_normal((3, height, width), dtype=np.float32)
+        waves = np.fft.rfft2(white)
+        field = np.zeros((height, width, 3), np.float32)
+        for c in range(3):
+            mixed = np.zeros_like(waves[0])
+            for d in range(3):
+                amplitude = cv2.remap(np.ascontiguousarray(centred[:, :, c, d]), places[0], places[1], cv2.INTER_LINEAR)
+                mixed += waves[d] * amplitude
+            field[:, :, c] = np.fft.irfft2(mixed, s=(height, width))
+        return field
+
     @property
     def level(self) -> float:
         """Mean standard deviation in levels of 255."""

@@ -191,7 +191,7 @@ def measure_face_grain(
     bands = laplacian_pyramid(_seen(area, grey), _OCTAVES + 1)[:_OCTAVES]
     energies = tuple(_solid(gaussian_blur(np.square(band), sigma)) for band, sigma in zip(bands, _WINDOWS, strict=True))
     light = gaussian_blur(luma(area), _LIGHT)
-    field = _field(grain, area.shape[0], area.shape[1], seed)
+    field = grain.field(area.shape[0], area.shape[1], seed=seed)
     field *= np.stack([grain.at(light, c) for c in range(3)], axis=-1)
     # In black and white the three are alike but for their signs' chance: one of them is the grain.
     field = laplacian_pyramid(field[:, :, 0] if grey else _transformed(field, _TO_LUMA), _OCTAVES + 1)
@@ -211,30 +211,6 @@ def measure_face_grain(
         columns=found_columns,
         light=found_light,
     )
-
-
-def _field(grain: Grain, height: int, width: int, seed: int) -> Pixels:
-    """A Gaussian field with the grain's spectrum and colours, unit strength, height x width x 3."""
-    values, vectors = np.linalg.eigh(grain.spectrum)
-    root = np.einsum("abij,abj,abkj->abik", vectors, np.sqrt(np.maximum(values, 0.0)), vectors)
-    # Frequencies between the 32 measured ones by interpolation; the spectrum is periodic.
-    size = len(root)
-    down = np.fft.fftfreq(height)[:, None] * size + size // 2
-    across = np.fft.rfftfreq(width)[None, :] * size + size // 2
-    places = np.broadcast_arrays(across.astype(np.float32), down.astype(np.float32))
-    centred = np.pad(np.fft.fftshift(root, axes=(0, 1)), ((0, 1), (0, 1), (0, 0), (0, 0)), mode="wrap").astype(
-        np.float32
-    )
-    white = np.random.default_rng(seed).standard_normal((3, height, width), dtype=np.float32)
-    waves = np.fft.rfft2(white)
-    field = np.zeros((height, width, 3), np.float32)
-    for c in range(3):
-        mixed = np.zeros_like(waves[0])
-        for d in range(3):
-            amplitude = cv2.remap(np.ascontiguousarray(centred[:, :, c, d]), places[0], places[1], cv2.INTER_LINEAR)
-            mixed += waves[d] * amplitude
-        field[:, :, c] = np.fft.irfft2(mixed, s=(height, width))
-    return field
 
 
 def _seen(pixels: Pixels, grey: bool) -> _Map:
