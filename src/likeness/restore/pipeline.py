@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import threading
-import time
 from collections.abc import Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -124,14 +123,14 @@ class Restorer:
         """
         controls = controls or Controls.standard()
         selection = selection or Selection()
-        began = time.perf_counter()
+        clock = Clock()
         repaired: RepairResult | None = None
         if damage is not None or (repairs is not None and repairs.any):
             repaired = self.repair(image, repairs or Repairs(), damage, aligned=aligned)
             image = repaired.image
-        mended = time.perf_counter()
+            clock.lap("repair")
         faces = (self._aligned_face(image),) if aligned else self.find_faces(image)
-        detected = time.perf_counter()
+        clock.lap("detect")
         if not faces:
             raise NoFaceError("no face was found in the picture")
         refusals = selection.refusals(faces, image.size)
@@ -154,7 +153,7 @@ class Restorer:
                 # One face that cannot be aligned must not cost the others; it is reported, not hidden.
                 _log.info("face %d could not be restored: %s", index, done)
                 outcomes[index] = FaceOutcome(index=index, face=face, status="failed", reason=str(done))
-        projected = time.perf_counter()
+        clock.lap("project")
         composed = self.compose(image, projections, controls)
         outcomes.update({outcome.index: outcome for outcome in composed.faces})
         return Restoration(
@@ -162,12 +161,7 @@ class Restorer:
             faces=tuple(outcomes[index] for index in sorted(outcomes)),
             controls=controls,
             repaired=repaired,
-            milliseconds={
-                **({} if repaired is None else {"repair": (mended - began) * 1e3}),
-                "detect": (detected - mended) * 1e3,
-                "project": (projected - detected) * 1e3,
-                **composed.milliseconds,
-            },
+            milliseconds={**clock.laps, **composed.milliseconds},
         )
 
     def repair(
@@ -211,11 +205,7 @@ class Restorer:
         Raises:
             ValueError: if the face's points are degenerate.
         """
-        for _, done in self._project_each(image, [(index, face)], controls, aligned=aligned, filled=filled):
-            if isinstance(done, FaceProjection):
-                return done
-            raise done
-        raise AssertionError("one face in, none out")
+        return self.project_all(image, [face], controls, indices=[index], aligned=aligned, filled=filled)[0]
 
     def project_all(
         self,
@@ -297,9 +287,9 @@ class Restorer:
         clock.lap("network")
         projection = seen((yield shown))
         for _ in range(controls.refine - 1):
-            gain = gain_map(masks, controls, ITERATIONS // controls.refine)
-            target = arbitrate(crop, projection, held_detail(crop, projection))
-            start = start + advance(start, target, gain)
+            held = held_detail(crop, projection)
+            gain = gain_map(masks, controls, ITERATIONS // controls.refine, held.grain)
+            start = start + advance(start, arbitrate(crop, projection, held), gain)
             shown = _shown(_clip(start), controls)
             clock.lap("network")
             projection = seen((yield shown))
@@ -327,7 +317,7 @@ class Restorer:
         Raises:
             ValueError: if a projection was made with another ``degradation_scale`` or ``refine`` (`FaceProjection.serves`).
         """
-        began = time.perf_counter()
+        overall = Clock()
         patches: list[Patch] = []
         reached: list[NDArray[np.float32]] = []
         laps: list[dict[str, float]] = []
@@ -335,10 +325,10 @@ class Restorer:
             if not item.serves(controls):
                 raise ValueError("these controls need a new projection: call project again")
             clock = Clock()
-            whole = gain_map(item.masks, controls, ITERATIONS)
+            whole = gain_map(item.masks, controls, ITERATIONS, item.held.grain)
             # The last window takes the iterations that the others left of T.
             left = ITERATIONS - (controls.refine - 1) * (ITERATIONS // controls.refine)
-            last = whole if left == ITERATIONS else gain_map(item.masks, controls, left)
+            last = whole if left == ITERATIONS else gain_map(item.masks, controls, left, item.held.grain)
             change = advance(item.start, item.target, last)
             if item.start is not item.crop:
                 change += item.start - item.crop
@@ -369,11 +359,9 @@ class Restorer:
                     warnings=face_warnings(item, controls, whole),
                 )
             )
+        overall.lap("compose")
         return Restoration(
-            image=image.with_pixels(pixels),
-            faces=tuple(outcomes),
-            controls=controls,
-            milliseconds={"compose": (time.perf_counter() - began) * 1e3},
+            image=image.with_pixels(pixels), faces=tuple(outcomes), controls=controls, milliseconds=overall.laps
         )
 
     def _lay_grain(
