@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import ctypes
-import hashlib
 import logging
-import mmap
 import sys
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +14,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness.checkpoints.download import sha256_of
 from likeness.checkpoints.formats import Checkpoint, read_checkpoint, read_config
 from likeness.checkpoints.store import Store
 from likeness.compute.compiled import default_cache
@@ -58,7 +57,7 @@ def load_runtime(
     path = store.path(model)
     config = read_config(path)
     with ThreadPoolExecutor(1) as pool:
-        identity = pool.submit(_digest, path)
+        identity = pool.submit(sha256_of, path)  # meanwhile OpenVINO is imported
         from likeness.runtimes.openvino_ import OpenVinoRuntime
 
         runtime = OpenVinoRuntime(
@@ -112,12 +111,6 @@ class _Weights(Mapping[str, NDArray[np.float32]]):
     @cached_property
     def _state(self) -> Mapping[str, NDArray[np.float32]]:
         return read_checkpoint(self._path).state
-
-
-def _digest(path: Path) -> str:
-    """SHA-256 of a file; the interpreter is free for others meanwhile."""
-    with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as content:
-        return hashlib.sha256(content).hexdigest()
 
 
 def _driver() -> bool:
