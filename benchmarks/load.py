@@ -14,18 +14,18 @@ import os
 import platform
 import signal
 import statistics
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Generator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
 
 import httpx
+import numpy as np
+from processes import memory, served
 
 from likeness import LikenessClient, Restorer, read_image
 from likeness.imaging.encode import encode_image
@@ -61,26 +61,6 @@ class Client:
                     time.sleep(min(float(answer.headers.get("retry-after", "1")), 1.0))
 
 
-@contextmanager
-def served(data: Path, *flags: str) -> Generator[tuple[subprocess.Popen[bytes], str]]:
-    """A server as a program of its own, and its address."""
-    command = [sys.executable, "-m", "likeness", "serve", "--port", "0", "--data", str(data), "-q", *flags]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
-    assert process.stdout is not None
-    try:
-        yield process, process.stdout.readline().decode().strip()
-    finally:
-        process.terminate()
-        process.wait(60)
-        process.stdout.close()
-
-
-def memory(process: subprocess.Popen[bytes]) -> float:
-    """Peak resident memory of a process, MB."""
-    lines = Path(f"/proc/{process.pid}/status").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("VmHWM")) * 1024 / 1e6
-
-
 def storm(url: str, data: bytes, seconds: float, numbers: list[int]) -> list[Client]:
     """Clients at the same time, one thread each; a number that comes twice is one address with two requests at a time."""
     clients = [Client(number=number) for number in numbers]
@@ -94,14 +74,10 @@ def storm(url: str, data: bytes, seconds: float, numbers: list[int]) -> list[Cli
 
 
 def quantile(values: list[float], share: float) -> float:
-    """By linear interpolation, milliseconds."""
+    """Milliseconds."""
     if not values:
         raise SystemExit("a client got no picture at all: give it more --seconds on a machine with less to do")
-    ordered = sorted(values)
-    place = share * (len(ordered) - 1)
-    low = int(place)
-    high = min(low + 1, len(ordered) - 1)
-    return (ordered[low] + (ordered[high] - ordered[low]) * (place - low)) * 1e3
+    return float(np.quantile(values, share)) * 1e3
 
 
 def rate(work: Callable[[], object], seconds: float) -> float:
@@ -154,8 +130,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--seconds", type=float, default=15.0, help="length of each storm")
     parser.add_argument("--output", type=Path, default=HERE / "load.md")
-    seconds = parser.parse_args().seconds
-    output = parser.parse_args().output
+    flags = parser.parse_args()
+    seconds = flags.seconds
     data = PICTURE.read_bytes()
     size = read_image(data).size
     workers = max(1, min(4, os.cpu_count() or 1))
@@ -174,7 +150,7 @@ def main() -> int:
             ):
                 began = time.perf_counter()
                 clients = storm(url, data, length, numbers)
-                rows.append(row(title, clients, time.perf_counter() - began, memory(process)))
+                rows.append(row(title, clients, time.perf_counter() - began, memory(process.pid, "VmHWM")))
             greedy = storm(url, data, seconds / 2, [0] * 7 + [1])
             shares = (sum(len(client.seconds) for client in greedy[:7]), len(greedy[7].seconds))
             waits = (quantile([s for c in greedy[:7] for s in c.seconds], 0.5), quantile(greedy[7].seconds, 0.5))
@@ -182,7 +158,7 @@ def main() -> int:
             began = time.perf_counter()
             clients = storm(url, data, seconds / 2, list(range(CLIENTS)))
             title = f"--queue 2, {CLIENTS} clients"
-            rows.append(row(title, clients, time.perf_counter() - began, memory(process)))
+            rows.append(row(title, clients, time.perf_counter() - began, memory(process.pid, "VmHWM")))
             refused = sum(status == 429 for client in clients for status in client.statuses)
         sent, restored, share = killed(Path(folder) / "c")
     text = PAGE.format(
@@ -201,7 +177,7 @@ def main() -> int:
         share=f"{share:.0%}",
         ratio=f"{float(rows[3][1]) / threaded:.0%}",
     )
-    output.write_text(text, encoding="utf-8")
+    flags.output.write_text(text, encoding="utf-8")
     print(text)
     return 0 if restored == sent else 1
 

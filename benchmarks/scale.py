@@ -23,14 +23,16 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
+import processes
 from pictures import many_faces, of_megapixels, small_portraits
 from plots import draw
 
 from likeness import Restorer, read_image, write_image
 from likeness.checkpoints.catalog import DEFAULT_MODEL
+from likeness.checkpoints.formats import Checkpoint
 from likeness.checkpoints.store import Store
 from likeness.cli.timing import folder_laps, in_turns, machine_facts, network_face, processors, start
 from likeness.runtimes.openvino_ import OpenVinoRuntime
@@ -124,9 +126,7 @@ def batch(folder: Path) -> Rows:
     face = network_face(restorer, read_image(of_megapixels(folder / "batch.jpg", 1.0)))
     rows: Rows = []
     checkpoint = Store().load(DEFAULT_MODEL)
-    precisions = (
-        ("bf16", "f32") if OpenVinoRuntime(checkpoint.state, checkpoint.config).precision == "bf16" else ("f32",)
-    )
+    precisions = precisions_of(checkpoint)
     laps: dict[tuple[str, int], float] = {}
     for precision in precisions:
         runtime = OpenVinoRuntime(checkpoint.state, checkpoint.config, precision=precision)
@@ -146,10 +146,7 @@ def threads(folder: Path) -> Rows:
     checkpoint = Store().load(DEFAULT_MODEL)
     counts = range(1, processors() + 1)
     rows: Rows = [{"threads": count} for count in counts]
-    precisions = (
-        ("bf16", "f32") if OpenVinoRuntime(checkpoint.state, checkpoint.config).precision == "bf16" else ("f32",)
-    )
-    for precision in precisions:
+    for precision in precisions_of(checkpoint):
         runs: dict[int, Callable[[], object]] = {}
         for count in counts:
             runtime = OpenVinoRuntime(checkpoint.state, checkpoint.config, precision=precision, threads=count)
@@ -157,6 +154,12 @@ def threads(folder: Path) -> Rows:
         for row, times in zip(rows, in_turns(runs, rounds=8, settle=True).values(), strict=True):
             row[precision] = times.median
     return rows
+
+
+def precisions_of(checkpoint: Checkpoint) -> tuple[Literal["bf16", "f32"], ...]:
+    """What this processor can do, the fastest first."""
+    fastest = OpenVinoRuntime(checkpoint.state, checkpoint.config).precision
+    return ("bf16", "f32") if fastest == "bf16" else ("f32",)
 
 
 def workers(folder: Path) -> Rows:
@@ -182,7 +185,7 @@ def memory(folder: Path, count: int) -> Rows:
     process = subprocess.Popen([sys.executable, "-m", "likeness", "restore", str(inputs), "-o", str(out), "-q"])
     rows: Rows = []
     while process.poll() is None:
-        held = resident(process.pid)
+        held = processes.memory(process.pid, "VmRSS")
         done = written(out)
         if held and (not rows or done > rows[-1]["done"]):
             rows.append({"done": done, "megabytes": held})
@@ -195,14 +198,6 @@ def memory(folder: Path, count: int) -> Rows:
 def written(folder: Path) -> int:
     """Finished results; those being written have other names."""
     return sum(1 for _ in folder.glob("*.jpg")) if folder.is_dir() else 0
-
-
-def resident(pid: int) -> float:
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
-    except OSError:  # it ended meanwhile
-        return 0.0
-    return next((int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmRSS")), 0.0)
 
 
 PARTS: dict[str, Callable[[Path], Rows]] = {

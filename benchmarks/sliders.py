@@ -13,12 +13,10 @@ the page has changed.
 from __future__ import annotations
 
 import argparse
-import contextlib
 import shutil
-import subprocess
 import sys
 import tempfile
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +24,7 @@ from typing import Any
 import numpy as np
 from pictures import four_thousand, portrait
 from playwright.sync_api import Page, sync_playwright
+from processes import served
 
 from likeness import LikenessClient
 
@@ -72,19 +71,6 @@ class Row:
     slider: str
     preview: list[float]
     server: list[float]
-
-
-@contextlib.contextmanager
-def server(folder: Path) -> Generator[str]:
-    """`likeness serve` on a free port; its address."""
-    command = [sys.executable, "-m", "likeness", "serve", "--port", "0", "--data", str(folder)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-    try:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-    finally:
-        process.terminate()
-        process.wait()
 
 
 def measured(page: Page, name: str) -> list[float]:
@@ -184,7 +170,7 @@ def main() -> None:
             )
             return
         rows: list[Row] = []
-        with server(Path(folder) / "data") as url:
+        with served(Path(folder) / "data") as (_, url):
             small, large = portrait(Path(folder) / "small.jpg"), four_thousand(Path(folder) / "large.jpg")
             for picture, name in () if flags.job else ((small, "1 MP"), (large, "12 MP")):
                 # A window of its own: nothing of the last picture is left in it.

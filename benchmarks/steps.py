@@ -28,7 +28,7 @@ from run import decibel, describe
 from weights import State, random_state
 
 from likeness.checkpoints.catalog import CATALOG
-from likeness.cli.timing import machine_facts, timed
+from likeness.cli.timing import in_turns, machine_facts, timed
 from likeness.compute.library import load_openvino
 from likeness.networks.config import GpenConfig
 from likeness.runtimes.base import Batch
@@ -298,17 +298,13 @@ def measure(
 ) -> list[Row]:
     requests = {name: request(core, graph(state, config), precision) for name, graph in graphs.items()}
     outputs = {name: np.array(run.infer({"faces": face})["restored"]) for name, run in requests.items()}
-    laps: dict[str, list[float]] = {name: [] for name in requests}
-    for _ in range(rounds):
-        for name, run in requests.items():
-            run.infer()
-            laps[name] += [timed(run.infer), timed(run.infer)]
-    base = statistics.median(next(iter(laps.values())))
+    laps = in_turns({name: run.infer for name, run in requests.items()}, rounds=rounds, settle=True)
+    base = next(iter(laps.values())).median
     return [
         Row(
             name=name,
-            milliseconds=statistics.median(times),
-            ratio=base / statistics.median(times),
+            milliseconds=times.median,
+            ratio=base / times.median,
             decibel=decibel(outputs[name], reference),
         )
         for name, times in laps.items()
