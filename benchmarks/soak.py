@@ -1,168 +1,174 @@
 """Many mixed pictures in one run of `likeness batch`: is every file accounted for, how fast is it, does memory stay flat?
 
-`python benchmarks/soak.py` makes 600 pictures from examples/ (every format that is read, from 60 px to some 40 megapixels,
-one in twenty broken), restores them, and writes soak.md and soak.svg. Memory is what the kernel says the process holds
-(VmRSS), asked twice a second, so it runs on Linux.
+`python benchmarks/soak.py` makes 600 pictures from examples/ (every format that is read, from 60 px to 48 megapixels, one in
+twenty broken), restores them, looks at every result, and writes soak.md and soak.svg. With `--folder` it can be broken off
+at any moment and called again: it goes on where it was, also beside a batch that went on without it. Memory is what the
+kernel says the process holds (VmRSS), asked twice a second, so it runs on Linux.
 """
 
 from __future__ import annotations
 
 import argparse
-import io
+import csv
 import json
 import os
+import sqlite3
 import subprocess
 import sys
 import tempfile
 import time
 from collections import Counter
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import astuple, dataclass
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image as PillowImage
+from soak_pictures import Made, make
 
-from likeness import read_image
-from likeness.batch.journal import Item, Journal
-from likeness.imaging.encode import encode_image
-from likeness.imaging.image import Image
+from likeness import Image, LikenessError, read_image
+from likeness.batch.journal import JOURNAL, Item, Journal
+from likeness.batch.places import digest
+from likeness.imaging.filters import resize
+from likeness.imaging.image import Pixels, Size
+from likeness.restore.parallel import map_in_order
 
-ROOT = Path(__file__).resolve().parents[1]
 TABLE, CURVE = (Path(__file__).with_name(name) for name in ("soak.md", "soak.svg"))
-SAMPLES = ("portrait.jpg", "backlit.jpg", "early-digital.jpg", "grey-film.png", "low-light.jpg", "messenger.webp")
-FORMATS = ("jpg", "png", "webp", "tif", "bmp", "gif", "avif", "png16", "tif16", "cmyk", "turned", "heic")
-
 STATES = ("final", "review", "skipped", "failed")
+SAID_EVERY = 20.0
 
-Pixels = NDArray[np.float32]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Made:
-    """A picture of the soak: what it is, and what may become of it."""
-
-    name: str
-    kind: str
-    expected: frozenset[str]
+ALIKE = 0.06
+"""Mean difference up to which two pictures at 24 x 24 pixels are the same one. Restoring moves that by some 0.01."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """The process at one moment: seconds since its start, megabytes, pictures done."""
+    """The process at one moment: the how manieth it is, seconds of work since the first began, megabytes, pictures done."""
 
+    start: int
     seconds: float
     megabytes: float
     done: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accounts:
+    """What of the pictures does not add up; empty where all do."""
+
+    missing: tuple[str, ...]
+    wrong_state: tuple[str, ...]
+    wrong_content: tuple[str, ...]
+    promised: int
+    there: int
+    others: int
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pictures", type=int, default=600)
     parser.add_argument("--workers", type=int, default=2)
-    parser.add_argument("--folder", type=Path, help="where inputs and results stay; a temporary one by default")
+    parser.add_argument(
+        "--folder", type=Path, help="where pictures and results stay, to go on there; else a temporary one"
+    )
+    parser.add_argument("--out", type=Path, default=TABLE.parent, help="folder for soak.md and soak.svg")
     flags = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
         folder = flags.folder or Path(temporary)
         inbox, out = folder / "in", folder / "out"
         inbox.mkdir(parents=True, exist_ok=True)
-        made = make(inbox, flags.pictures)
-        samples, seconds, status = run(inbox, out, flags.workers)
-        text = report(made, inbox, out, samples, seconds, status, flags.workers)
-    TABLE.write_text(text, encoding="utf-8")
-    CURVE.write_text(curve(samples), encoding="utf-8")
-    print(text)
-
-
-def make(inbox: Path, count: int) -> list[Made]:
-    """The pictures, the same ones every time."""
-    chance = np.random.default_rng(6)
-    sources = [read_image(ROOT / "examples" / name).pixels for name in SAMPLES]
-    heic = [path.read_bytes() for path in sorted((ROOT / "tests" / "data").glob("*.heic"))]
-    made: list[Made] = []
-    for number in range(count):
-        kind = (
-            "broken" if number % 20 == 7 else "tiny" if number % 20 == 13 else "huge" if number % 40 == 22 else "usual"
+        made: list[Made] = []
+        for number in told(range(flags.pictures), "made"):
+            made.append(make(inbox, number))  # noqa: PERF401 - one by one, to be told
+        samples, status = run(folder, inbox, out, flags.pictures, flags.workers)
+        with Journal(out / JOURNAL) as journal:
+            items = {str(Path(item.source).relative_to(inbox)): item for item in journal.items()}
+        found = account(made, inbox, out, items)
+        text = report(
+            made, items, found, json.loads((out / "summary.json").read_text("utf-8"))["summary"], samples, status
         )
-        file_format = FORMATS[number % len(FORMATS)]
-        pixels = varied(sources[number % len(sources)], chance, kind)
-        if kind == "broken":
-            name, data = broken(number, pixels)
-        elif file_format == "heic" and kind == "usual":
-            # There is no free encoder: the two test files, without a face, and different bytes each time.
-            kind, name, data = "no face", f"{number:04d}.heic", heic[number % len(heic)] + b"\0" * number
-        else:
-            name, data = encoded(number, pixels, "jpg" if file_format == "heic" else file_format)
-        expected = {"broken": {"failed"}, "tiny": {"skipped"}, "no face": {"skipped"}}.get(kind, {"final", "review"})
-        place = inbox / f"client-{number % 7}" / name
-        place.parent.mkdir(exist_ok=True)
-        place.write_bytes(data)
-        made.append(Made(name=f"client-{number % 7}/{name}", kind=kind, expected=frozenset(expected)))
-    return made
+        (flags.out / TABLE.name).write_text(text, encoding="utf-8")
+        (flags.out / CURVE.name).write_text(curve(samples), encoding="utf-8")
+        print(text)
+        print(f"the summary page: {out / 'summary.html'}" if flags.folder else "")
 
 
-def varied(pixels: Pixels, chance: np.random.Generator, kind: str) -> Pixels:
-    """Mirrored, lighter or darker, a little larger or smaller: no two are the same."""
-    x = pixels[:, ::-1] if chance.random() < 0.5 else pixels
-    x = np.clip(x * chance.uniform(0.9, 1.08), 0, 1)
-    height, width = x.shape[:2]
-    sides = {"tiny": (60, 149), "huge": (5000, 7000)}.get(kind, (400, 1800))
-    scale = chance.uniform(*sides) / (min(height, width) if kind == "tiny" else max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    method = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
-    return np.clip(np.asarray(cv2.resize(x, size, interpolation=method)), 0, 1).astype(np.float32)
+def told(numbers: range, word: str) -> Iterator[int]:
+    """The numbers, told of now and then."""
+    said = time.monotonic()
+    for number in numbers:
+        yield number
+        if time.monotonic() - said > SAID_EVERY or number == numbers[-1]:
+            said = time.monotonic()
+            print(f"{number + 1} of {len(numbers)} {word}", flush=True)
 
 
-def encoded(number: int, pixels: Pixels, file_format: str) -> tuple[str, bytes]:
-    image, stem = Image(pixels=pixels), f"{number:04d}"
-    if file_format in ("png16", "tif16"):
-        suffix = file_format[:3]
-        return f"{stem}-16.{suffix}", encode_image(image, {"png": "PNG", "tif": "TIFF"}[suffix], bit_depth=16)
-    if file_format in ("cmyk", "turned", "gif"):
-        pillow, stream = PillowImage.fromarray(image.to_uint8()), io.BytesIO()
-        if file_format == "cmyk":
-            pillow.convert("CMYK").save(stream, "JPEG", quality=92)
-        elif file_format == "gif":
-            pillow.save(stream, "GIF")
-        else:
-            exif = PillowImage.Exif()
-            exif[0x0112] = 6
-            pillow.rotate(90, expand=True).save(stream, "JPEG", quality=92, exif=exif)
-        return f"{stem}-{file_format}.{'gif' if file_format == 'gif' else 'jpg'}", stream.getvalue()
-    names = {"jpg": "JPEG", "png": "PNG", "webp": "WEBP", "tif": "TIFF", "bmp": "BMP", "avif": "AVIF"}
-    return f"{stem}.{file_format}", encode_image(image, names[file_format], quality=90)
+def run(folder: Path, inbox: Path, out: Path, total: int, workers: int) -> tuple[list[Sample], int]:
+    """The command, watched from outside, until it ends by itself; what was sampled, and its exit status.
+
+    No projections are kept, so that every picture goes through the network.
+    """
+    log, number = folder / "samples.csv", folder / "batch.pid"
+    samples = earlier(log)
+    command = [sys.executable, "-m", "likeness", "batch", str(inbox), str(out), "--keep-projections", "0"]
+    while True:
+        pid = int(number.read_text("ascii")) if number.exists() else 0
+        own: subprocess.Popen[bytes] | None = None
+        if not is_batch(pid, out):
+            with (folder / "batch.log").open("ab") as stream:
+                own = subprocess.Popen([*command, "--workers", str(workers)], stdout=stream, stderr=stream)
+            pid = own.pid
+            number.write_text(str(pid), encoding="ascii")
+        samples += watched(pid, own, out / JOURNAL, samples, total, log)
+        # Only of a process of its own can the status be asked: after another's end the command is run once more.
+        if own is not None:
+            number.unlink()
+            return samples, own.returncode
 
 
-def broken(number: int, pixels: Pixels) -> tuple[str, bytes]:
-    whole = encode_image(Image(pixels=pixels), "JPEG", quality=90)
-    ways: tuple[tuple[str, Callable[[], bytes]], ...] = (
-        ("cut.jpg", lambda: whole[: len(whole) // 3]),
-        ("empty.jpg", lambda: b""),
-        ("text.jpg", lambda: b"<html>404 not found</html>"),
-        ("head.png", lambda: b"\x89PNG\r\n\x1a\n" + b"\0" * 200),
-        ("noise.webp", lambda: np.random.default_rng(number).bytes(5000)),
-    )
-    name, data = ways[number // 20 % len(ways)]
-    return f"{number:04d}-{name}", data()
-
-
-def run(inbox: Path, out: Path, workers: int) -> tuple[list[Sample], float, int]:
-    """The command, watched from outside; no projections are kept, so that every picture goes through the network."""
-    command = [sys.executable, "-m", "likeness", "batch", str(inbox), str(out), "-q", "--keep-projections", "0"]
-    began = time.perf_counter()
-    process = subprocess.Popen([*command, "--workers", str(workers)], stderr=subprocess.DEVNULL)
+def watched(
+    pid: int, own: subprocess.Popen[bytes] | None, journal: Path, before: list[Sample], total: int, log: Path
+) -> list[Sample]:
+    """The process until its end, sampled twice a second."""
+    start = before[-1].start + 1 if before else 1
+    offset = before[-1].seconds if before else 0.0
+    began = said = time.perf_counter()
     samples: list[Sample] = []
-    while process.poll() is None:
-        megabytes = resident(process.pid)
-        if megabytes:
-            samples.append(
-                Sample(seconds=time.perf_counter() - began, megabytes=megabytes, done=finished(out / "journal.sqlite"))
-            )
-        time.sleep(0.5)
-    return samples, time.perf_counter() - began, process.returncode
+    with log.open("a", encoding="ascii", newline="") as stream:
+        rows = csv.writer(stream)
+        while own.poll() is None if own is not None else is_batch(pid, journal.parent):
+            now, megabytes = time.perf_counter(), resident(pid)
+            if megabytes:
+                one = Sample(start=start, seconds=offset + now - began, megabytes=megabytes, done=finished(journal))
+                samples.append(one)
+                rows.writerow(astuple(one))
+                stream.flush()
+                if now - said > SAID_EVERY:
+                    said = now
+                    print(f"{one.done} of {total} done in {one.seconds:.0f} s, {megabytes:.0f} MB", flush=True)
+            time.sleep(0.5)
+    return samples
+
+
+def earlier(log: Path) -> list[Sample]:
+    """What was sampled before this call; a line that was cut off is left out."""
+    if not log.exists():
+        return []
+    with log.open(encoding="ascii", newline="") as stream:
+        rows = [row for row in csv.reader(stream) if len(row) == 4]
+    return [
+        Sample(start=int(start), seconds=float(seconds), megabytes=float(megabytes), done=int(done))
+        for start, seconds, megabytes, done in rows
+    ]
+
+
+def is_batch(pid: int, out: Path) -> bool:
+    """Whether the process is alive, and the batch into this folder."""
+    try:
+        return str(out).encode() in Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
+    except OSError:
+        return False
 
 
 def resident(pid: int) -> float:
@@ -174,50 +180,106 @@ def resident(pid: int) -> float:
 
 
 def finished(path: Path) -> int:
-    if not path.exists():
+    """Pictures that have ended; read without a lock, so that the run is not disturbed."""
+    try:
+        with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as database:
+            query = "SELECT count(*) FROM item WHERE state NOT IN ('queued', 'running')"
+            return int(database.execute(query).fetchone()[0])
+    except sqlite3.Error:  # not there yet
         return 0
-    with Journal(path) as journal:
-        counts = journal.counts()
-    return sum(counts.values()) - counts["queued"] - counts["running"]
+
+
+def account(made: list[Made], inbox: Path, out: Path, items: dict[str, Item]) -> Accounts:
+    """Hold every picture, and every file in the output, against the journal, and each result against its input."""
+    results = {path for folder in ("final", "review") for path in (out / folder).rglob("*") if path.is_file()}
+    promised = {out / item.outcome["output"] for item in items.values() if item.state in ("final", "review")}
+    present = [one for one in made if one.name in items]
+
+    def content(one: Made) -> str:
+        item = items[one.name]
+        if item.content != digest((inbox / one.name).read_bytes()):
+            return f"{one.name}: the journal knows another content"
+        if item.state not in ("final", "review"):
+            return ""
+        return unlike(inbox / one.name, out / item.outcome["output"])
+
+    wrong: list[str] = []
+    checked = map_in_order(content, present, workers=2, ahead=0)
+    for _, sentence in zip(told(range(len(present)), "looked at"), checked, strict=True):
+        wrong += [sentence] if sentence else []
+    return Accounts(
+        missing=tuple(one.name for one in made if one.name not in items),
+        wrong_state=tuple(
+            f"{one.name} ({one.kind}): {items[one.name].state}"
+            for one in present
+            if items[one.name].state not in one.expected
+        ),
+        wrong_content=tuple(wrong),
+        promised=len(promised),
+        there=len(results & promised),
+        others=len(results - promised),
+    )
+
+
+def unlike(before: Path, after: Path) -> str:
+    """Why a result is none of its picture; "" if it is: readable to its end, as large, and the same at a glance."""
+    try:
+        one, other = read_image(before), read_image(after)
+    except LikenessError as error:
+        return str(error)
+    if one.size != other.size:
+        return f"{after}: {other.size} instead of {one.size}"
+    distance = float(np.abs(_glance(one) - _glance(other)).mean())
+    return f"{after} is another picture ({distance:.3f})" if distance > ALIKE else ""
+
+
+def _glance(image: Image) -> Pixels:
+    return resize(image.pixels, Size(24, 24), "area")
 
 
 def report(
-    made: list[Made], inbox: Path, out: Path, samples: list[Sample], seconds: float, status: int, workers: int
+    made: list[Made],
+    items: dict[str, Item],
+    found: Accounts,
+    summary: dict[str, object],
+    samples: list[Sample],
+    status: int,
 ) -> str:
-    with Journal(out / "journal.sqlite") as journal:
-        items = {str(Path(item.source).relative_to(inbox)): item for item in journal.items()}
-    wrong = [
-        f"{one.name} ({one.kind}): {items[one.name].state}" for one in made if items[one.name].state not in one.expected
-    ]
-    results = {path for folder in ("final", "review") for path in (out / folder).rglob("*") if path.is_file()}
-    promised = {out / item.outcome["output"] for item in items.values() if item.state in ("final", "review")}
-    summary = json.loads((out / "summary.json").read_text(encoding="utf-8"))["summary"]
-    network = [s for s in samples if s.done > 0]
+    starts, seconds = samples[-1].start, samples[-1].seconds
+    network = [sample for sample in samples if sample.done > 0]
     thirds = [network[i * len(network) // 3 : (i + 1) * len(network) // 3] for i in range(3)]
-    medians = [median(s.megabytes for s in third) for third in thirds]
-    peak = max(samples, key=lambda s: s.megabytes)
+    medians = [median(sample.megabytes for sample in third) for third in thirds]
+    peak = max(samples, key=lambda sample: sample.megabytes)
+    kinds = list(dict.fromkeys(one.kind for one in made))
+    formats = Counter(one.file_format for one in made)
+    areas = [(item.outcome.get("width") or 0) * (item.outcome.get("height") or 0) for item in items.values()]
     lines = [
         "# Soak",
         "",
-        f"`python benchmarks/soak.py --pictures {len(made)} --workers {workers}`: one run of `likeness batch` over pictures",
-        "made from examples/, of every format that is read, the shortest side 60 px, the largest picture "
-        f"{max(areas(items)) / 1e6:.0f} megapixels, one in twenty",
-        f"broken; no projections kept. {os.cpu_count()} processors.",
+        f"`python benchmarks/soak.py --pictures {len(made)}`: one run of `likeness batch`, two pictures at a time, over",
+        f"pictures made from examples/, of every format that is read, from 60 px to {max(areas) / 1e6:.0f} megapixels, one",
+        f"in twenty broken; no projections kept. {os.cpu_count()} processors.",
         "",
-        "| kind | pictures | " + " | ".join(STATES) + " |",
+        "| kind | pictures | delivered | to review | left alone | failed |",
         "| --- | ---: |" + " ---: |" * len(STATES),
     ]
-    kinds = Counter(one.kind for one in made)
-    for kind, count in kinds.items():
-        states = Counter(items[one.name].state for one in made if one.kind == kind)
-        lines.append(f"| {kind} | {count} | " + " | ".join(str(states[state]) for state in STATES) + " |")
+    for kind in [*kinds, "all"]:
+        chosen = [one for one in made if kind in (one.kind, "all")]
+        states = Counter(items[one.name].state for one in chosen if one.name in items)
+        lines.append(f"| {kind} | {len(chosen)} | " + " | ".join(str(states[state]) for state in STATES) + " |")
     lines += [
         "",
-        f"- Exit status {status}; {len(items)} of {len(made)} pictures stand in the journal, {summary['pictures']} in the",
-        f"  summary; {len(wrong)} in a state that was not expected{': ' + '; '.join(wrong) if wrong else ''}.",
-        f"- {len(results & promised)} of {len(promised)} promised results are there, {len(results - promised)} others.",
-        f"- {seconds:.0f} s in all, {len(made) / seconds:.2f} pictures a second, "
-        f"{sum(areas(items)) / seconds / 1e6:.1f} megapixels a second.",
+        "Files: " + ", ".join(f"{count} {name}" for name, count in sorted(formats.items())) + ".",
+        "",
+        f"- Exit status {status}; begun {'once' if starts == 1 else f'{starts} times'}.",
+        f"- {len(made) - len(found.missing)} of {len(made)} pictures stand in the journal, {summary['pictures']} in the "
+        f"summary{_listed(found.missing)}.",
+        f"- {len(found.wrong_state)} in a state that was not expected{_listed(found.wrong_state)}.",
+        f"- {found.there} of {found.promised} promised results are there, and {found.others} other files.",
+        f"- Each result was read to its end and held against its picture: {len(found.wrong_content)} do not fit"
+        f"{_listed(found.wrong_content)}.",
+        f"- {seconds:.0f} s in all, {len(made) / seconds:.2f} pictures a second, {sum(areas) / seconds / 1e6:.1f} "
+        "megapixels a second.",
         f"- Memory: median {medians[0]:.0f}, {medians[1]:.0f} and {medians[2]:.0f} MB in the first, second and last third",
         f"  of the run; peak {peak.megabytes:.0f} MB after {peak.done} pictures.",
         "",
@@ -227,43 +289,59 @@ def report(
     return "\n".join(lines)
 
 
-def areas(items: dict[str, Item]) -> list[int]:
-    """Pixels of each picture that could be read."""
-    outcomes = [item.outcome for item in items.values()]
-    return [(outcome.get("width") or 0) * (outcome.get("height") or 0) for outcome in outcomes]
+def _listed(sentences: tuple[str, ...]) -> str:
+    return f": {'; '.join(sentences)}" if sentences else ""
 
 
 def curve(samples: list[Sample]) -> str:
     """Memory against time, and pictures done, as SVG."""
-    width, height, left, bottom, top = 900, 320, 60, 40, 30
-    end, most = samples[-1].seconds, max(s.megabytes for s in samples) * 1.1
+    width, height, left, right, bottom, top = 900, 340, 60, 60, 46, 40
+    end, most = samples[-1].seconds, max(sample.megabytes for sample in samples) * 1.1
     done = max(1, samples[-1].done)
 
     def x(seconds: float) -> float:
-        return left + seconds / end * (width - 2 * left)
+        return left + seconds / end * (width - left - right)
 
     def y(share: float) -> float:
         return height - bottom - share * (height - bottom - top)
 
-    memory = " ".join(f"{x(s.seconds):.1f},{y(s.megabytes / most):.1f}" for s in samples)
-    counted = " ".join(f"{x(s.seconds):.1f},{y(s.done / done):.1f}" for s in samples)
-    step = 10 ** np.floor(np.log10(most / 2))
-    step = step * (5 if most / step > 20 else 2 if most / step > 8 else 1)
-    grid = "".join(
-        f'<line x1="{left}" x2="{width - left}" y1="{y(m / most):.1f}" y2="{y(m / most):.1f}" stroke="#ddd"/>'
-        f'<text x="{left - 8}" y="{y(m / most) + 4:.1f}" text-anchor="end">{m:.0f}</text>'
-        for m in np.arange(0, most, step)
+    memory = " ".join(f"{x(one.seconds):.1f},{y(one.megabytes / most):.1f}" for one in samples)
+    counted = " ".join(f"{x(one.seconds):.1f},{y(one.done / done):.1f}" for one in samples)
+    lines = "".join(
+        f'<line x1="{left}" x2="{width - right}" y1="{y(m / most):.1f}" y2="{y(m / most):.1f}" stroke="#e4e4e4"/>'
+        f'<text x="{left - 8}" y="{y(m / most) + 4:.1f}" text-anchor="end" fill="#1a6b3c">{m:.0f}</text>'
+        for m in np.arange(0, most, step_of(most))
+    )
+    numbers = "".join(
+        f'<text x="{width - right + 8}" y="{y(n / done) + 4:.1f}" fill="#c4661f">{n:.0f}</text>'
+        for n in np.arange(0, done + 1, step_of(done))
+    )
+    times = "".join(
+        f'<text x="{x(s):.1f}" y="{height - bottom + 18}" text-anchor="middle" fill="#555">{s:.0f}</text>'
+        for s in np.arange(0, end, step_of(end))
+    )
+    again = "".join(
+        f'<line x1="{x(b.seconds):.1f}" x2="{x(b.seconds):.1f}" y1="{top}" y2="{height - bottom}" stroke="#b33" '
+        'stroke-dasharray="2 3"/>'
+        for a, b in pairwise(samples)
+        if a.start != b.start
     )
     return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {height}" font-family="sans-serif" font-size="12">'
-        f'<rect width="{width}" height="{height}" fill="#fff"/>{grid}'
-        f'<polyline points="{counted}" fill="none" stroke="#999" stroke-width="1.5" stroke-dasharray="4 3"/>'
+        f'<rect width="{width}" height="{height}" fill="#fff"/>{lines}{numbers}{times}{again}'
+        f'<polyline points="{counted}" fill="none" stroke="#c4661f" stroke-width="1.5" stroke-dasharray="5 3"/>'
         f'<polyline points="{memory}" fill="none" stroke="#1a6b3c" stroke-width="1.5"/>'
-        f'<text x="{left}" y="18" fill="#1a6b3c">memory held, MB</text>'
-        f'<text x="{width - left}" y="18" text-anchor="end" fill="#666">pictures done, {done} at the end (dashed)</text>'
-        f'<text x="{left}" y="{height - 14}">0</text>'
-        f'<text x="{width - left}" y="{height - 14}" text-anchor="end">{end:.0f} s</text></svg>\n'
+        f'<text x="{left - 8}" y="20" fill="#1a6b3c" font-weight="bold">Memory held, MB</text>'
+        f'<text x="{width - right + 8}" y="20" text-anchor="end" fill="#c4661f" font-weight="bold">'
+        "Pictures done (dashed)</text>"
+        f'<text x="{(left + width - right) / 2}" y="{height - 8}" text-anchor="middle" fill="#555">seconds</text></svg>\n'
     )
+
+
+def step_of(most: float) -> float:
+    """A round step that makes four to nine of ``most``."""
+    power = 10.0 ** np.floor(np.log10(most / 4))
+    return float(next(factor * power for factor in (5, 2, 1) if most / (factor * power) >= 4))
 
 
 if __name__ == "__main__":
