@@ -449,7 +449,7 @@ def sentences() -> set[str]:
     ]
     for pair in pairs:
         for width in ((5.0, 5.0), (5.0, 2.0), (10.0, 5.0), (5.0, 4.2), (5.0, 5.7), (5.0, 7.0), (5.0, 9.0)):
-            found += hair_figures(HairEdge(width=width, jaggedness=pair, length=9, box=box))
+            found += hair_figures(HairEdge(width=width, jaggedness=pair, box=box))
         found.append(lid_figure(LidFold(depth=(pair[0] * 2, pair[1] * 2), box=box)))
         for ratio in (None, 0.2, 0.6, 1.0, 1.3, 2.0):
             for burnt in (0.0, 0.05, 0.2):
@@ -457,7 +457,7 @@ def sentences() -> set[str]:
             for plastic in (None, 0.0, 0.2, 0.5):
                 found += skin_figures(Skin(variation=pair, ratio=ratio, plastic=plastic, box=box))
         for noise, radius in product((0.0, pair[0] / 2), (2.0, 8.0)):
-            found.append(iris_figure(Iris(texture=pair, noise=noise, eyes=2, radius=radius, boxes=(box,))))
+            found.append(iris_figure(Iris(texture=pair, noise=noise, radius=radius, boxes=(box,))))
     for value in (0.0, 0.03, 0.4, 1.0, 3.5, 9.0):
         found.append(identity_figure(value, "", box))
         found.append(overshoot_figure(value, box))

@@ -62,14 +62,12 @@ class Iris:
         texture: variation in the ring as a share of its brightness, mean of the eyes that can be seen, before and after, in
             per cent.
         noise: what noise alone makes of that before, in per cent.
-        eyes: how many of the two could be measured.
         radius: of the iris, px of the picture before.
         boxes: the eyes.
     """
 
     texture: tuple[float, float]
     noise: float
-    eyes: int
     radius: float
     boxes: tuple[Box, ...]
 
@@ -97,7 +95,6 @@ def iris_texture(scene: Scene) -> Iris | None:
     return Iris(
         texture=(float(before) * 100, float(after) * 100),
         noise=float(noise) * 100,
-        eyes=len(found),
         radius=float(np.mean(radii)) * scene.native_side / SIDE,
         boxes=tuple(eye_box(scene, eye) for eye in EYES),
     )

@@ -46,13 +46,11 @@ class HairEdge:
     Attributes:
         width: median 10-90% width of the transition, px.
         jaggedness: root mean square wander of the 50% line across its smooth course, px.
-        length: how much of the outline was measured, px.
         box: a part of the edge that shows it: where after wanders most against before.
     """
 
     width: tuple[float, float]
     jaggedness: tuple[float, float]
-    length: int
     box: Box
 
 
@@ -78,7 +76,6 @@ def hair_edge(scene: Scene) -> HairEdge | None:
     return HairEdge(
         width=(float(np.median(first.width[both])), float(np.median(second.width[both]))),
         jaggedness=(_rms(wander[0][counted]), _rms(wander[1][counted])),
-        length=int(counted.sum()),
         box=box_around(near, margin=16.0, least=96.0),
     )
 
