@@ -172,8 +172,8 @@ def _views(pixels: Pixels, points: NDArray[np.float32]) -> dict[str, _Values] | 
 
 
 def _boxes(p: _Values) -> dict[str, Box]:
-    def around(*indices: int, margin: float = 16.0) -> Box:
-        return box_around(p[list(indices)], margin=margin)
+    def around(*indices: int) -> Box:
+        return box_around(p[list(indices)], margin=16.0)
 
     face = box_around(p, margin=16.0, least=SIDE / 2)
     eyes = around(33, 263, 159, 145)
