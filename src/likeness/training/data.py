@@ -89,7 +89,7 @@ class PairStream:
         """Batches of pairs ``first`` to ``last``, in order, made ahead by ``workers`` threads (at least one).
 
         Threads, not processes: the work is done in libraries that release the interpreter's lock, and a process forked
-        beside the threads of PyTorch, OpenVINO or MediaPipe may hang.
+        beside the threads of PyTorch or OpenVINO may hang.
         """
         stop = threading.Event()
         # One queue a worker, read in turn: order does not depend on which thread is faster.
