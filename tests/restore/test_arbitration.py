@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from pathlib import Path
 
 import cv2
@@ -31,10 +32,37 @@ def _error(x: np.ndarray, y: np.ndarray) -> float:
 
 
 def test_maps_are_shares_of_halving_bands(sharp: np.ndarray) -> None:
-    held = held_detail(sharp, _blurred(sharp, 1))
+    held = held_detail(sharp, _blurred(sharp, 1)).shares
     assert [band.shape[0] for band in held] == [256, 128, 64, 32, 16]
     assert all(band.dtype == np.float32 and band.min() >= 0 and band.max() <= 1 for band in held)
     assert (held[-1] == 1).all()
+
+
+def _grainy(pixels: np.ndarray, levels: float) -> np.ndarray:
+    grain = np.random.default_rng(2).standard_normal(pixels.shape[:2]).astype(np.float32)
+    grain = cv2.GaussianBlur(grain, (0, 0), 0.7)
+    return pixels + (grain * (levels / 255 / grain.std()))[:, :, None]
+
+
+def test_grain_is_told_from_blur_and_from_texture(sharp: np.ndarray) -> None:
+    assert held_detail(_grainy(sharp, 12), sharp).grain > 0.9
+    assert held_detail(_blurred(sharp, 2.5), sharp).grain < 0.1
+    assert held_detail(sharp, sharp).grain == 0
+
+
+def test_the_share_of_grain_rises_with_it(sharp: np.ndarray) -> None:
+    found = [held_detail(_grainy(sharp, levels), sharp).grain for levels in (0.5, 2, 4, 8, 16)]
+    assert all(more > less for less, more in pairwise(found))
+    assert found[0] < 0.05
+
+
+def test_what_grain_does_to_coarse_bands_goes_too(sharp: np.ndarray) -> None:
+    """There it is under a level, which without grain would be left as it is."""
+    faint = _blurred(np.random.default_rng(3).standard_normal(sharp.shape).astype(np.float32), 3)
+    faint *= 0.7 / 255 / faint.std()
+    coarse = [float(held_detail(x, sharp).shares[3].mean()) for x in (sharp + faint, _grainy(sharp + faint, 12))]
+    assert coarse[0] > 0.6
+    assert coarse[1] < 0.2
 
 
 def test_an_answer_that_is_the_picture_changes_nothing(sharp: np.ndarray) -> None:

@@ -8,7 +8,15 @@ import pytest
 from likeness.faces.mesh import average_face
 from likeness.faces.regions import REGIONS, RegionMasks, region_masks
 from likeness.restore.controls import Controls, RegionWeights
-from likeness.restore.relaxation import CONVERGED, ITERATIONS, advance, relaxation_gain, weight_map
+from likeness.restore.relaxation import (
+    CONVERGED,
+    ITERATIONS,
+    PLAIN_STEP,
+    advance,
+    relaxation_gain,
+    step_in_grain,
+    weight_map,
+)
 
 
 @pytest.mark.parametrize(("step", "gain"), [(0.1, 0.958), (0.05, 0.785), (0.04, 0.706), (0.03, 0.599), (0.02, 0.455)])
@@ -111,6 +119,18 @@ def test_gain_rises_with_step_and_weight() -> None:
     assert (np.diff(gains, axis=1) > 0).all()
     assert (np.diff(gains, axis=0)[:, 1:] > 0).all()
     assert (gains[:, 0] == 0).all()
+
+
+def test_grain_makes_steps_longer_but_for_the_plain_one() -> None:
+    steps = np.linspace(0.005, PLAIN_STEP, 40).tolist()
+    for grain in (0.0, 0.3, 1.0):
+        taken = [step_in_grain(step, grain) for step in steps]
+        assert all(larger > smaller for smaller, larger in pairwise(taken))
+        assert all(own - 1e-12 <= step <= PLAIN_STEP for own, step in zip(steps, taken, strict=True))
+        assert step_in_grain(PLAIN_STEP, grain) == PLAIN_STEP
+    assert [step_in_grain(step, 0.0) for step in steps] == pytest.approx(steps, abs=1e-12)
+    one = np.ones((1, 1), np.float32)
+    assert relaxation_gain(step_in_grain(0.04, 1.0), one)[0, 0] == pytest.approx(0.914, abs=5e-4)
 
 
 def test_steps_beyond_the_closed_form_are_refused() -> None:

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from likeness.faces.face import Alignment, Face
 from likeness.faces.regions import RegionMasks
 from likeness.imaging.image import Image, Pixels
-from likeness.restore.arbitration import arbitrate
+from likeness.restore.arbitration import HeldDetail, arbitrate
 from likeness.restore.controls import Controls
 from likeness.restore.regrain import FaceGrain, measure_face_grain
-from likeness.restore.relaxation import CONVERGED, relaxation_gain, weight_map
+from likeness.restore.relaxation import CONVERGED, relaxation_gain, step_in_grain, weight_map
 from likeness.restore.repair import RepairResult
 
 __all__ = ["FaceOutcome", "FaceProjection", "Restoration", "face_warnings", "gain_map"]
@@ -36,7 +36,7 @@ class FaceProjection:
         crop: S x S x 3 in [0, 1], the aligned input.
         projection: S x S x 3, P_s(crop) (with ``refine`` over 1: of the last window's estimate).
         start: S x S x 3, where the last window starts from; ``crop`` itself with ``refine`` 1.
-        held: how far each band of the crop stays, for what it holds itself (`held_detail`).
+        held: what of the crop stays, for what it holds itself, and how grainy it is (`held_detail`).
         masks: the regions.
         mask: S x S, the paste-back mask.
         filled: share of the face that lies in a filled region, in [0, 1]; ``mask`` is 0 there.
@@ -52,7 +52,7 @@ class FaceProjection:
     crop: Pixels
     projection: Pixels
     start: Pixels
-    held: tuple[NDArray[np.float32], ...]
+    held: HeldDetail
     masks: RegionMasks
     mask: NDArray[np.float32]
     filled: float
@@ -88,7 +88,7 @@ class FaceProjection:
     @property
     def nbytes(self) -> int:
         """Memory of what is kept here, ``target`` included; the picture, which is shared, is not."""
-        arrays = [self.crop, self.projection, self.mask, *self.held, *self.masks.masks.values()]
+        arrays = [self.crop, self.projection, self.mask, *self.held.shares, *self.masks.masks.values()]
         total = sum(array.nbytes for array in arrays) + self.projection.nbytes
         if self.start is not self.crop:
             total += self.start.nbytes
@@ -161,10 +161,10 @@ class Restoration:
         return f"no face could be restored ({'; '.join(sorted({face.reason for face in self.failed}))})"
 
 
-def gain_map(masks: RegionMasks, controls: Controls, iterations: int) -> NDArray[np.float32]:
-    """S x S: the share of the way to the projection after so many iterations."""
+def gain_map(masks: RegionMasks, controls: Controls, iterations: int, grain: float) -> NDArray[np.float32]:
+    """S x S: the share of the way to the target after so many iterations; ``grain`` is `HeldDetail.grain`."""
     weights = weight_map(masks, controls.face_mask_weights)
-    return relaxation_gain(controls.latent_step_decay, weights, iterations=iterations)
+    return relaxation_gain(step_in_grain(controls.latent_step_decay, grain), weights, iterations=iterations)
 
 
 def face_warnings(item: FaceProjection, controls: Controls, gain: NDArray[np.float32]) -> tuple[str, ...]:

@@ -5,6 +5,10 @@
 With the projection P held, this has the closed form  x_T = x + (1 - (1 - eta m)^T) (P - x),  so a change of eta or m costs
 no network pass. P is here the target of `likeness.restore.arbitration`: the network's answer with what the photograph itself
 holds put back.
+
+In a grainy picture a step under the plain one is taken longer (`step_in_grain`): what moves there is mostly grain, and half a way
+leaves half of it on the face, where it is nothing of the person's. It is one number a face, measured with the projection, so that
+all that is said above and below of eta holds for the longer one as well.
 """
 
 from __future__ import annotations
@@ -17,13 +21,27 @@ from likeness.imaging.filters import to_channels
 from likeness.imaging.image import Pixels
 from likeness.restore.controls import RegionWeights
 
-__all__ = ["CONVERGED", "ITERATIONS", "advance", "relaxation_gain", "weight_map"]
+__all__ = ["CONVERGED", "ITERATIONS", "PLAIN_STEP", "advance", "relaxation_gain", "step_in_grain", "weight_map"]
+
+PLAIN_STEP = 0.1
+"""eta_0: the largest step, with which the network's answer is all but reached."""
 
 ITERATIONS = 30
 """T: iterations over which the step is taken."""
 
 CONVERGED = 0.45
 """Share of the way under which a restoration has not converged; step 0.02, the least useful one, goes 0.455 at weight 1."""
+
+
+def step_in_grain(step: float, grain: float) -> float:
+    """eta in a picture with the share g of grain (`likeness.restore.arbitration`), both in [0, 1].
+
+    With the plain step eta_0, 0.1,  eta_g = eta_0 (1 - (1 - eta / eta_0)^(1 + 2 g)):  rises with eta, is eta itself without
+    grain, and leaves the plain step as it is. 0.04, with which 71% of the way are gone, becomes 0.078 and 91% in heavy grain.
+
+    Chosen on nine grainy portraits such that ``natural`` leaves no more grain on the face than it does identity good.
+    """
+    return PLAIN_STEP * (1.0 - (1.0 - step / PLAIN_STEP) ** (1.0 + 2.0 * grain))
 
 
 def relaxation_gain(step: float, weight: NDArray[np.float32], *, iterations: int = ITERATIONS) -> NDArray[np.float32]:
