@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -305,9 +306,13 @@ def gradient(pixels: Pixels) -> NDArray[np.float32]:
 
 @dataclass(frozen=True, kw_only=True)
 class Comparison:
+    """Means of each result, and of ``natural`` minus the blend by portraits: mean and standard error of each figure."""
+
     recipe: str
     alpha: float
     rows: dict[str, Figures]
+    nearer: Figures
+    error: Figures
 
 
 def compare(pairs: Sequence[Pair], restorer: Restorer, identity: IdentityModel) -> Comparison:
@@ -322,20 +327,24 @@ def compare(pairs: Sequence[Pair], restorer: Restorer, identity: IdentityModel) 
     blends = [x + np.float32(alpha) * (p - x) for x, p in zip(inputs, answers, strict=True)]
     standard = [s.restored(s.kept, Controls()) for s in found]
     results = {"input": inputs, "standard": standard, "natural": ours, "alpha blend": blends}
+    figures = {
+        name: [b.figures(x) for b, x in zip(beside, pictures, strict=True)] for name, pictures in results.items()
+    }
+    differences = [
+        Figures(**{name: getattr(one, name) - getattr(two, name) for name in Figures.__dataclass_fields__})
+        for one, two in zip(figures["natural"], figures["alpha blend"], strict=True)
+    ]
     return Comparison(
         recipe=pairs[0].recipe,
         alpha=alpha,
-        rows={
-            name: mean([b.figures(x) for b, x in zip(beside, pictures, strict=True)])
-            for name, pictures in results.items()
-        },
+        rows={name: summary(each, np.mean) for name, each in figures.items()},
+        nearer=summary(differences, np.mean),
+        error=summary(differences, lambda values: np.std(values, ddof=1) / np.sqrt(len(values))),
     )
 
 
-def mean(figures: Sequence[Figures]) -> Figures:
-    return Figures(
-        **{name: float(np.mean([getattr(f, name) for f in figures])) for name in Figures.__dataclass_fields__}
-    )
+def summary(figures: Sequence[Figures], of: Callable[[list[float]], np.floating[Any]]) -> Figures:
+    return Figures(**{name: float(of([getattr(f, name) for f in figures])) for name in Figures.__dataclass_fields__})
 
 
 def report(
@@ -390,6 +399,20 @@ def report(
             for name, f in c.rows.items()
         ),
     ]
+    nearer = [
+        ("recipe", "identity", "PSNR", "texture error"),
+        *(
+            (
+                c.recipe,
+                *(
+                    f"{getattr(c.nearer, name):+.{digits}f} +- {getattr(c.error, name):.{digits}f}"
+                    for name, digits in (("identity", 4), ("psnr", 2), ("texture_error", 3))
+                ),
+            )
+            for c in comparisons
+            if c.alpha > 0
+        ),
+    ]
     cost_rows = [("slider moved", "median, ms"), *((name, f"{ms:.0f}") for name, ms in cost[0])]
     further, outside = picture
     median, largest, switched = jumps
@@ -433,6 +456,10 @@ eyes, brows and mouth, <grad y, grad o> / <grad o, grad o>. Skin and hair: energ
 Texture error: of what is finer than 2 px (Gaussian) on skin and hair, over the original's; lower is better, 0 is equal.
 
 {markdown(compared)}
+
+By portraits, `natural` minus the blend, with the standard error of the mean (clean: the blend is the input itself):
+
+{markdown(nearer)}
 """
 
 

@@ -12,9 +12,9 @@ one is detail that the network left out or invented. Both explanations are measu
     N: what the network takes out where its answer is quiet, so that next to nothing but noise can be there;
     L = (1 - t)^2 <P^2>, t = <x P> / <P^2> at most 1: what the photograph lacks of the network's own detail there.
 
-Last, a difference too small to be seen is not worth a change: of the rest the network gets D / (D + D_0). That holds as long as
-nothing seen speaks against the photograph. Grain does: what it adds to the coarser bands is small as well, lies on the whole
-face and moves it away from its person. So D_0 falls with the share of grain in what is seen,
+Last, a difference too small to be seen is not worth a change: of the rest the network gets D / (D + D_0). That holds as long
+as nothing seen speaks against the photograph. Grain does: what it adds to the coarser bands is small as well, lies on the
+whole face and moves it away from its person. So D_0 falls, as 1 - g, with the share of grain in what is seen,
 
     g = n^2 / (n^2 + n_0^2),    n = N_2 - N_3, at least 0,
 

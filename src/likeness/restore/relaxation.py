@@ -6,9 +6,9 @@ With the projection P held, this has the closed form  x_T = x + (1 - (1 - eta m)
 no network pass. P is here the target of `likeness.restore.arbitration`: the network's answer with what the photograph itself
 holds put back.
 
-In a grainy picture a step under the plain one is taken longer (`step_in_grain`): what moves there is mostly grain, and half a way
-leaves half of it on the face, where it is nothing of the person's. It is one number a face, measured with the projection, so that
-all that is said above and below of eta holds for the longer one as well.
+In a grainy picture a step under the plain one is taken longer (`step_in_grain`): what moves there is mostly grain, and half
+the way leaves half of it on the face, where it is nothing of the person's. It is one number a face, measured with the
+projection, so that all that is said here of eta holds for the longer one as well.
 """
 
 from __future__ import annotations
@@ -37,9 +37,10 @@ def step_in_grain(step: float, grain: float) -> float:
     """eta in a picture with the share g of grain (`likeness.restore.arbitration`), both in [0, 1].
 
     With the plain step eta_0, 0.1,  eta_g = eta_0 (1 - (1 - eta / eta_0)^(1 + 2 g)):  rises with eta, is eta itself without
-    grain, and leaves the plain step as it is. 0.04, with which 71% of the way are gone, becomes 0.078 and 91% in heavy grain.
+    grain, and leaves the plain step as it is. 0.04, with which 71% of the way are gone, becomes 0.078 and 91% in grain.
 
-    Chosen on nine grainy portraits such that ``natural`` leaves no more grain on the face than it does identity good.
+    The exponent was chosen on nine grainy portraits, on which the preset ``natural`` was then as close to the person as a
+    plain blend of equal sharpness; others checked it (docs/controls.md).
     """
     return PLAIN_STEP * (1.0 - (1.0 - step / PLAIN_STEP) ** (1.0 + 2.0 * grain))
 
