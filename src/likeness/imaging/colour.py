@@ -48,6 +48,5 @@ def luma(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     """
     if pixels.ndim == 3:
         return np.asarray(cv2.transform(pixels, _LUMA), dtype=np.float32)
-    return (
-        pixels[..., 0] * np.float32(0.2126) + pixels[..., 1] * np.float32(0.7152) + pixels[..., 2] * np.float32(0.0722)
-    )
+    red, green, blue = _LUMA[0]
+    return pixels[..., 0] * red + pixels[..., 1] * green + pixels[..., 2] * blue

@@ -79,7 +79,7 @@ class EqualLinear(nn.Module):
 
 
 class EncoderConv(nn.Module):
-    """A convolution with equalised learning rate, without padding; its bias and activation follow it in `Activated`."""
+    """A convolution with equalised learning rate, without padding, and its activation; its bias is a `Bias` beside it."""
 
     def __init__(self, inputs: int, outputs: int, kernel: int, *, stride: int = 1) -> None:
         super().__init__()
