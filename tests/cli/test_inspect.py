@@ -47,7 +47,7 @@ def test_what_cannot_be_inspected_is_a_sentence(pair: tuple[str, str], capsys: p
     assert main(["inspect", pair[0], "missing.jpg"]) == 1
     assert "missing.jpg" in capsys.readouterr().err
     assert main(["inspect", *pair, "--json", "before.jpg"]) == 2
-    assert "before.jpg is a picture to be inspected" in capsys.readouterr().err
+    assert "before.jpg is an input and would be overwritten" in capsys.readouterr().err
     assert main(["inspect", *pair, "--html", "-"]) == 2
     assert main(["inspect", *pair, "--html", "x", "--json", "x"]) == 2
     assert main(["inspect", pair[0]]) == 2

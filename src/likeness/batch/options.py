@@ -79,9 +79,7 @@ class WorkOptions:
         return WorkOptions(
             controls=settings.controls(),
             repairs=settings.repairs(),
-            selection=Selection.parse(
-                settings.faces or "all", min_size=settings.min_face or 0.0, max_size=settings.max_face
-            ),
+            selection=settings.selection(),
             aligned=bool(settings.aligned),
             quality=95 if settings.quality is None else settings.quality,
             bit_depth=cast("Literal[8, 16] | None", settings.bit_depth),

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from likeness.cli.console import Console
-from likeness.cli.restore import Parser, add_verbosity, verbosity
+from likeness.cli.flags import Parser, add_verbosity, verbosity
 from likeness.cli.table import table
 from likeness.errors import ConfigError
 
@@ -173,6 +173,8 @@ def _day(text: str) -> date:
 
 
 def _parser() -> Parser:
+    from likeness.studio.acceptance import ANSWERS
+
     parser = Parser(
         prog="likeness acceptance",
         description=_DESCRIPTION,
@@ -191,15 +193,14 @@ def _parser() -> Parser:
         add_verbosity(made)
         return made
 
-    answers = ("accepted", "revise", "rejected")
     add = command("add", _add, "write down a client's answer to pictures")
-    add.add_argument("answer", choices=answers)
+    add.add_argument("answer", choices=ANSWERS)
     add.add_argument("pictures", metavar="PICTURE", nargs="+", help="the pictures' names")
     add.add_argument("--client", default="", metavar="NAME")
     correct = command("correct", _correct, "put another answer in the place of an entry")
     correct.add_argument("entry", metavar="ENTRY", help="as list --history shows it")
     correct.add_argument(
-        "answer", choices=(*answers, "withdrawn"), help="withdrawn: the entry was a mistake altogether"
+        "answer", choices=(*ANSWERS, "withdrawn"), help="withdrawn: the entry was a mistake altogether"
     )
     for parsed in (add, correct):
         parsed.add_argument("--day", type=_day, metavar="YYYY-MM-DD", help="when the client said so")

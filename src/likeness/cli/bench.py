@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from likeness.checkpoints.catalog import DEFAULT_MODEL
 from likeness.cli.console import Console
-from likeness.cli.restore import Parser, add_verbosity, verbosity
+from likeness.cli.flags import Parser, add_verbosity, verbosity
 from likeness.cli.table import table
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from likeness.cli.console import Console
-from likeness.cli.restore import Parser, add_verbosity, pixel_count, verbosity
+from likeness.cli.flags import Parser, add_findings, add_verbosity, pixel_count, verbosity
 from likeness.cli.table import table
 from likeness.errors import ConfigError, ImageWriteError, LikenessError
 
@@ -95,7 +95,7 @@ def check(argv: Sequence[str], console: Console) -> int:
     """
     flags = _parser().parse_intermixed_args(argv)
     console.verbosity = verbosity(flags)
-    from likeness.cli.plan import find_inputs
+    from likeness.cli.plan import find_inputs, refuse_collisions, refuse_keyboard
     from likeness.faces.detect import MediaPipeDetector
     from likeness.imaging.files import DEFAULT_MAX_PIXELS
 
@@ -104,14 +104,11 @@ def check(argv: Sequence[str], console: Console) -> int:
     if max_pixels < 1:
         raise ConfigError(f"--max-pixels must be at least 1, not {max_pixels}")
     sources = find_inputs(flags.inputs)
-    if None in sources and sys.stdin.isatty():
-        raise ConfigError(
-            "- reads a picture from standard input, but that is the keyboard; use likeness check - < FILE"
-        )
+    refuse_keyboard(sources, "likeness check")
     if flags.json is not None and not flags.json.parent.is_dir():
         raise ConfigError(f"--json {flags.json}: the folder {flags.json.parent} does not exist; make it first")
-    if flags.json is not None and any(source is not None and _same(source, flags.json) for source in sources):
-        raise ConfigError(f"--json {flags.json} is an input and would be overwritten; choose another name")
+    if flags.json is not None:
+        refuse_collisions((source for source in sources if source is not None), [(flags.json, "--json")])
     detector = MediaPipeDetector()
     page = _Page(coloured=sys.stdout.isatty() and not os.environ.get("NO_COLOR"), quiet=console.verbosity < 0)
     done: list[_Checked] = []
@@ -138,10 +135,6 @@ def _limits(flags: argparse.Namespace) -> Limits:
     typed = {"min_side": flags.min_size, "min_face": flags.min_face, "max_yaw": flags.max_yaw}
     given = {name: value for name, value in typed.items() if value is not None}
     return replace(Limits(refuse=frozenset(flags.refuse), ignore=frozenset(flags.ignore)), **given)
-
-
-def _same(a: Path, b: Path) -> bool:
-    return a.exists() and b.exists() and a.samefile(b)
 
 
 def _look(
@@ -282,17 +275,6 @@ def _write(path: Path, done: Sequence[_Checked], limits: Limits, interrupted: bo
     return True
 
 
-def _codes(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
-
-
-class _Extend(argparse.Action):
-    """Lists of codes, given once or several times."""
-
-    def __call__(self, _: object, namespace: argparse.Namespace, values: Any, __: object = None) -> None:
-        setattr(namespace, self.dest, [*getattr(namespace, self.dest), *values])
-
-
 def _parser() -> Parser:
     parser = Parser(
         prog="likeness check",
@@ -307,8 +289,7 @@ def _parser() -> Parser:
     parser.add_argument("--min-size", type=float, metavar="PX", help="refuse a shorter side than this (150)")
     parser.add_argument("--min-face", type=float, metavar="PX", help="warn of faces narrower than this (48)")
     parser.add_argument("--max-yaw", type=float, metavar="DEG", help="warn of heads turned further than this (30)")
-    for name, text in (("--refuse", "refuse pictures with these findings, too"), ("--ignore", "do not tell these")):
-        parser.add_argument(name, type=_codes, action=_Extend, default=[], metavar="CODE,...", help=text)
+    add_findings(parser.add_argument, ignore="do not tell these")
     parser.add_argument("--max-pixels", type=pixel_count, metavar="N", help="do not read larger pictures; 200M (100M)")
     add_verbosity(parser)
     return parser

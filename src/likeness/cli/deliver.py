@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from likeness.cli.console import Console
-from likeness.cli.restore import Parser, add_verbosity, pixel_count, verbosity, with_amounts
-from likeness.errors import ConfigError, ImageWriteError, LikenessError
+from likeness.cli.flags import Parser, add_verbosity, pixel_count, verbosity, with_amounts
+from likeness.errors import ConfigError
 
 if TYPE_CHECKING:
     from likeness.faces.detect import Detector
@@ -112,25 +112,15 @@ class _Deliveries:
 
     def deliver(self, job: _Job) -> bool:
         """Whether every version of the picture was written; what went wrong is told."""
-        from likeness.cli.told import LARGE
+        from likeness.cli.told import LARGE, on_its_own
         from likeness.imaging.files import read_image
 
-        self.console.subject = str(job.source)
-        try:
+        with on_its_own(self.console, str(job.source)):
             image = read_image(job.source, max_pixels=self.max_pixels)
             with self.large if self._pixels(image) > LARGE else nullcontext():
                 image = self._finished(image, job.source)
                 good = self._write_web(image, job)
                 return self._write_print(image, job) and good
-        except (LikenessError, OSError) as error:
-            self._tell(job.source, str(error))
-        except MemoryError:
-            self._tell(job.source, "not enough memory for this picture; close other programs or make it smaller")
-        except Exception as error:
-            # A bug of ours: it must be seen and counted, but not cost the studio the other 500 pictures.
-            self.console.unexpected(error, subject=str(job.source))
-        finally:
-            self.console.subject = ""
         return False
 
     def _pixels(self, image: Image) -> float:
@@ -153,11 +143,11 @@ class _Deliveries:
     def _write_web(self, image: Image, job: _Job) -> bool:
         if self.web is None or job.web is None:
             return True
-        from likeness.imaging.files import write_image
+        from likeness.imaging.files import make_folder, write_image
         from likeness.studio.deliver import for_web
 
         version = for_web(image, self.web)
-        _make_folder(job.web.parent)
+        make_folder(job.web.parent)
         write_image(version, job.web, quality=self.web.quality)
         self.console.say(f"{job.source} -> {job.web}: {version.size} px, sRGB")
         return True
@@ -165,20 +155,16 @@ class _Deliveries:
     def _write_print(self, image: Image, job: _Job) -> bool:
         if self.paper is None or job.print is None:
             return True
-        from likeness.imaging.files import write_image
+        from likeness.imaging.files import make_folder, write_image
         from likeness.studio.deliver import for_print
 
         version = for_print(image, self.paper)
         for warning in version.warnings:
             self.console.warn(f"{job.source}: {warning}")
-        _make_folder(job.print.parent)
+        make_folder(job.print.parent)
         write_image(version.image, job.print, bit_depth=self.paper.bit_depth, quality=self.paper.quality)
         self.console.say(f"{job.source} -> {job.print}: {_described(version, self.paper.dpi)}")
         return True
-
-    def _tell(self, source: Path, sentence: str) -> None:
-        name = str(source)
-        self.console.error(sentence if name in sentence else f"{name}: {sentence}")
 
 
 def _described(version: PrintVersion, dpi: float) -> str:
@@ -258,7 +244,7 @@ def _plan(source: str, output: str, web: WebOptions | None, paper: PrintOptions 
         )
         for (source, _), name in zip(named, names, strict=True)
     ]
-    _refuse_collisions(jobs)
+    _check(jobs)
     return tuple(jobs)
 
 
@@ -280,30 +266,15 @@ def _single(source: str, target: Path, web: WebOptions | None, paper: PrintOptio
     if not target.parent.is_dir():
         raise ConfigError(f"{target}: the folder {target.parent} does not exist; make it first")
     job = _Job(source=Path(source).expanduser(), web=target if web else None, print=target if paper else None)
-    _refuse_collisions([job])
+    _check([job])
     return job
 
 
-def _refuse_collisions(jobs: Sequence[_Job]) -> None:
-    written: dict[Path, Path] = {}
-    sources = {job.source.resolve() for job in jobs}
-    for job in jobs:
-        for target in (job.web, job.print):
-            if target is None:
-                continue
-            place = target.resolve()
-            if place in sources:
-                raise ConfigError(f"{target} is an input and would be overwritten; choose another name or folder")
-            if place in written:
-                raise ConfigError(f"{written[place]} and {job.source} would both write {target}; deliver them apart")
-            written[place] = job.source
+def _check(jobs: Sequence[_Job]) -> None:
+    from likeness.cli.plan import refuse_collisions
 
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ImageWriteError(f"the folder {folder} cannot be made ({error.strerror}); choose another one") from error
+    outputs = [(path, str(job.source)) for job in jobs for path in (job.web, job.print) if path is not None]
+    refuse_collisions((job.source for job in jobs), outputs)
 
 
 def _millimetres(text: str) -> tuple[float, float]:

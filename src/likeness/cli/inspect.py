@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from argparse import Namespace, RawDescriptionHelpFormatter
+from argparse import RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from likeness.cli.console import Console
-from likeness.cli.restore import Parser, add_verbosity, verbosity
+from likeness.cli.flags import Parser, add_verbosity, verbosity
 from likeness.cli.table import table
 from likeness.errors import ConfigError
 
@@ -52,7 +52,14 @@ def inspect(argv: Sequence[str], console: Console) -> int:
     to_stdout = flags.json is not None and str(flags.json) == "-"
     if flags.html is not None and str(flags.html) == "-":
         raise ConfigError("--html wants a file; only --json can go to standard output")
-    _refuse_overwriting(flags)
+    from likeness.cli.plan import refuse_collisions
+
+    outputs = [
+        (path, name)
+        for path, name in ((flags.json, "--json"), (flags.html, "--html"))
+        if path is not None and str(path) != "-"
+    ]
+    refuse_collisions((flags.before, flags.after), outputs)
     from likeness.evidence.inspection import inspect as measure
     from likeness.evidence.page import write_page
     from likeness.imaging.files import read_image, write_text_atomically
@@ -96,16 +103,6 @@ def _parser() -> Parser:
     parser.add_argument("--strict", action="store_true", help="exit with 1 if a verdict is bad")
     add_verbosity(parser)
     return parser
-
-
-def _refuse_overwriting(flags: Namespace) -> None:
-    inputs = {path.resolve() for path in (flags.before, flags.after)}
-    targets = [path for path in (flags.json, flags.html) if path is not None and str(path) != "-"]
-    for path in targets:
-        if path.resolve() in inputs:
-            raise ConfigError(f"{path} is a picture to be inspected; choose another name for the result")
-    if len({path.resolve() for path in targets}) < len(targets):
-        raise ConfigError("--json and --html name the same file; choose two")
 
 
 def _text(found: Inspection) -> str:

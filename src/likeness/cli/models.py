@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from likeness.cli.console import Console
-from likeness.cli.restore import Parser, add_verbosity, verbosity
+from likeness.cli.flags import Parser, add_verbosity, verbosity
 from likeness.cli.table import table
 from likeness.errors import LicenceError
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from likeness.cli.console import Console
-from likeness.cli.restore import Parser, add_verbosity, verbosity
+from likeness.cli.flags import Parser, add_verbosity, verbosity
 from likeness.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Sequence
+import sys
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,7 +15,7 @@ from likeness.imaging.encode import find_format
 from likeness.imaging.files import is_picture, output_suffix
 from likeness.studio.pairs import short_names
 
-__all__ = ["Job", "Targets", "find_inputs", "plan"]
+__all__ = ["Job", "Targets", "find_inputs", "plan", "refuse_collisions", "refuse_keyboard"]
 
 _STANDARD = "-"
 
@@ -104,7 +105,7 @@ def plan(inputs: Sequence[str], targets: Targets) -> tuple[Job, ...]:
         )
         for item, label in zip(found, short_names([item.inside for item in found]), strict=True)
     ]
-    _refuse_collisions(jobs, targets)
+    _check(jobs, targets)
     return tuple(jobs)
 
 
@@ -115,6 +116,41 @@ def find_inputs(inputs: Sequence[str]) -> tuple[Path | None, ...]:
         ConfigError: if an input holds no picture, or "-" is not alone.
     """
     return tuple(item.source for item in _find(inputs, Targets()))
+
+
+def refuse_collisions(inputs: Iterable[Path], outputs: Iterable[tuple[Path, str]]) -> None:
+    """See that no output is an input, or another's output.
+
+    Args:
+        inputs: files that are read.
+        outputs: files that are written, each with what it is written for.
+
+    Raises:
+        ConfigError: naming the file.
+    """
+    read = {_key(path) for path in inputs}
+    written: dict[str, str] = {}
+    for path, origin in outputs:
+        key = _key(path)
+        if key in read:
+            raise ConfigError(f"{path} is an input and would be overwritten; choose another name or folder")
+        if key in written:
+            raise ConfigError(f"{written[key]} and {origin} would both write {path}; give them apart")
+        written[key] = origin
+
+
+def refuse_keyboard(sources: Iterable[Path | None], command: str) -> None:
+    """See that a picture from standard input is one.
+
+    Args:
+        sources: None is standard input.
+        command: what to type before "- < FILE".
+
+    Raises:
+        ConfigError: if it would come from the keyboard.
+    """
+    if None in sources and sys.stdin.isatty():
+        raise ConfigError(f"- reads a picture from standard input, but that is the keyboard; use {command} - < FILE")
 
 
 def _find(inputs: Sequence[str], targets: Targets) -> list[_Found]:
@@ -225,19 +261,11 @@ def _single_file(text: str, flag: str, single: bool) -> Path:
     return path
 
 
-def _refuse_collisions(jobs: Sequence[Job], targets: Targets) -> None:
-    inputs = {_key(job.source): job for job in jobs if job.source is not None}
-    written: dict[str, str] = {}
-    planned = [(path, job.name) for job in jobs for path in (job.target, job.compare) if path is not None]
+def _check(jobs: Sequence[Job], targets: Targets) -> None:
+    outputs = [(path, job.name) for job in jobs for path in (job.target, job.compare) if path is not None]
     if targets.report is not None:
-        planned.append((targets.report, "--report"))
-    for path, origin in planned:
-        key = _key(path)
-        if key in inputs:
-            raise ConfigError(f"{path} is an input and would be overwritten; choose another name or folder with -o")
-        if key in written:
-            raise ConfigError(f"{written[key]} and {origin} would both write {path}; give them apart, or use -o")
-        written[key] = origin
+        outputs.append((targets.report, "--report"))
+    refuse_collisions((job.source for job in jobs if job.source is not None), outputs)
     labels = [str(job.faces) for job in jobs if job.faces is not None]
     if len(set(labels)) < len(labels):
         raise ConfigError("two pictures of the same name would save their faces to the same files; give them apart")

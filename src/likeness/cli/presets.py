@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from likeness.cli.console import Console
-from likeness.cli.restore import Parser
+from likeness.cli.flags import Parser
 from likeness.cli.table import table
 from likeness.restore.controls import PRESETS, Controls
 

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from likeness.cli.console import Console
-from likeness.cli.restore import Parser, add_verbosity, pixel_count, verbosity
-from likeness.errors import ImageWriteError, LikenessError
+from likeness.cli.flags import Parser, add_verbosity, pixel_count, verbosity
+from likeness.errors import LikenessError
 
 if TYPE_CHECKING:
     from likeness.cli.proof_plan import ProofJob, ProofPlan
@@ -130,20 +130,10 @@ class _Proofs:
 
     def make(self, job: ProofJob) -> _Made:
         """Write one proof; what went wrong is told."""
-        name = str(job.pair.before)
-        self._console.subject = name
-        try:
+        from likeness.cli.told import on_its_own
+
+        with on_its_own(self._console, str(job.pair.before)):
             return _Made(written=True, entries=self._make(job))
-        except (LikenessError, OSError) as error:
-            sentence = str(error)
-            self._console.error(sentence if name in sentence else f"{name}: {sentence}")
-        except MemoryError:
-            self._console.error(f"{name}: not enough memory for this pair; close other programs")
-        except Exception as error:
-            # A bug of ours: it must be seen and counted, but not cost the studio the other 500 proofs.
-            self._console.unexpected(error, subject=name)
-        finally:
-            self._console.subject = ""
         return _Made(written=False)
 
     def _make(self, job: ProofJob) -> tuple[IndexEntry, ...]:
@@ -156,7 +146,7 @@ class _Proofs:
             return self._draw(job, before, read_image(job.pair.after, max_pixels=limit))
 
     def _draw(self, job: ProofJob, before: Image, after: Image) -> tuple[IndexEntry, ...]:
-        from likeness.imaging.files import write_image, write_text_atomically
+        from likeness.imaging.files import make_folder, write_image, write_text_atomically
         from likeness.studio.fonts import find_typeface
         from likeness.studio.proof import make_proof
         from likeness.studio.proof_index import entry_of
@@ -172,11 +162,11 @@ class _Proofs:
         written: list[str] = []
         if job.sheet is not None:
             drawn = sheet(made, find_typeface(sheet_text(made), font))
-            _make_folder(job.sheet.parent)
+            make_folder(job.sheet.parent)
             write_image(drawn, job.sheet, quality=92)
             written.append(str(job.sheet))
         if job.page is not None:
-            _make_folder(job.page.parent)
+            make_folder(job.page.parent)
             write_text_atomically(proof_page(made), job.page)
             written.append(str(job.page))
         self._console.say(f"{job.pair.before} and {job.pair.after} -> {', '.join(written)}")
@@ -240,13 +230,6 @@ class _Proofs:
 
 def _pictures(count: int) -> str:
     return f"{count} picture{'' if count == 1 else 's'}"
-
-
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ImageWriteError(f"the folder {folder} cannot be made ({error.strerror}); choose another one") from error
 
 
 def _parser() -> Parser:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from likeness.batch.work import FINAL
 from likeness.cli.batch_results import journal_of, read_batch
+from likeness.cli.plan import refuse_collisions
 from likeness.errors import ConfigError
 from likeness.studio.pairs import Pair, match_pairs, short_names
 from likeness.studio.proof_index import INDEX
@@ -102,7 +103,10 @@ def plan_proofs(
         labels = short_names([pair.inside for pair in pairs])
         jobs = [_in_folder(pair, label, target, sheet, page) for pair, label in zip(pairs, labels, strict=True)]
         index = target / INDEX if len(jobs) > 1 else None
-    _refuse_collisions(jobs)
+    refuse_collisions(
+        (path for job in jobs for path in (job.pair.before, job.pair.after)),
+        [(path, str(job.pair.before)) for job in jobs for path in (job.sheet, job.page) if path is not None],
+    )
     return ProofPlan(
         jobs=tuple(jobs),
         index=index,
@@ -147,20 +151,3 @@ def _in_folder(pair: Pair, label: Path, folder: Path, sheet: str, page: bool) ->
         sheet=base.with_name(f"{base.name}{sheet}") if sheet else None,
         page=base.with_name(f"{base.name}.html") if page else None,
     )
-
-
-def _refuse_collisions(jobs: Sequence[ProofJob]) -> None:
-    taken = {path.resolve() for job in jobs for path in (job.pair.before, job.pair.after)}
-    written: dict[Path, Path] = {}
-    for job in jobs:
-        for path in (job.sheet, job.page):
-            if path is None:
-                continue
-            if path.resolve() in taken:
-                raise ConfigError(
-                    f"{path} is one of the pictures and would be overwritten; choose another name with -o"
-                )
-            if path.resolve() in written:
-                first = written[path.resolve()]
-                raise ConfigError(f"{first} and {job.pair.before} would both write {path}; give them apart")
-            written[path.resolve()] = job.pair.before

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from likeness.cli.console import Console
-from likeness.cli.restore import Parser, add_verbosity, verbosity
+from likeness.cli.flags import Parser, add_verbosity, verbosity
 from likeness.cli.table import table
 from likeness.errors import ConfigError, MissingExtraError
 
@@ -94,11 +94,12 @@ def _session(flags: Namespace, console: Console) -> ReviewSession:
         return ReviewSession(flags.session)
     from likeness.studio.review.making import SessionOptions, make_session
 
-    options = SessionOptions(title=flags.title, question=flags.question, originals=flags.originals)
-    if flags.max_side is not None:
-        options = SessionOptions(
-            title=flags.title, question=flags.question, originals=flags.originals, max_side=flags.max_side
-        )
+    options = SessionOptions(
+        title=flags.title,
+        question=flags.question,
+        originals=flags.originals,
+        max_side=SessionOptions.max_side if flags.max_side is None else flags.max_side,
+    )
     session = make_session(flags.session, dict(flags.sides), options)
     console.say(f"{flags.session}: {len(session.items)} pictures of {len(session.sides)} sides")
     return session
@@ -166,25 +167,18 @@ def _report(flags: Namespace, console: Console) -> int:
 
 def _text(session: ReviewSession, results: Results) -> str:
     from likeness.studio.intervals import shown
-    from likeness.studio.review.report import METHOD, agreement_words, by_place
+    from likeness.studio.review.report import (
+        METHOD,
+        agreement_words,
+        by_place,
+        pair_figures,
+        rater_figures,
+        side_figures,
+    )
 
-    sides = [
-        (side.name, shown(side.mean.value), side.mean.bounds(), str(side.mean.n), *map(str, side.scores))
-        for side in results.sides
-    ]
-    pairs = [
-        (
-            f"{pair.first} - {pair.second}",
-            shown(pair.difference.value, signed=True),
-            pair.difference.bounds(signed=True),
-            f"{pair.wins}, {pair.losses}, {pair.ties}",
-            pair.preference.percent(),
-            pair.preference.percent_bounds(),
-            ", ".join(map(str, pair.ballots)),
-        )
-        for pair in results.pairs
-    ]
-    raters = [(rater.name, f"{rater.given} of {rater.asked}", shown(rater.mean)) for rater in results.raters]
+    sides = [(side.name, *side_figures(side)) for side in results.sides]
+    pairs = [(f"{pair.first} - {pair.second}", *pair_figures(pair)) for pair in results.pairs]
+    raters = [(rater.name, *rater_figures(rater)) for rater in results.raters]
     people = f"{len(raters)} rater{'' if len(raters) == 1 else 's'}"
     parts = [
         f"{len(session.items)} pictures, {people}, {results.given} of {results.asked} ratings given",

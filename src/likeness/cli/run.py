@@ -10,22 +10,24 @@ from collections.abc import Sequence
 from contextlib import closing, nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 from likeness.checkpoints.catalog import DEFAULT_MODEL
 from likeness.cli.console import Console
-from likeness.cli.plan import Job, plan
+from likeness.cli.plan import Job, plan, refuse_keyboard
 from likeness.cli.restore import RestoreOptions
-from likeness.cli.told import LARGE, told_in_order
-from likeness.errors import ConfigError, ImageReadError, ImageWriteError, LikenessError, NoFaceError
+from likeness.cli.told import LARGE, on_its_own, told_in_order
+from likeness.errors import ConfigError, ImageReadError, ImageWriteError, NoFaceError
 from likeness.evidence.inspection import Inspector
+from likeness.evidence.records import face_records
 from likeness.imaging.decode import HEAD_BYTES, sniff_format
 from likeness.imaging.encode import encode_image, find_format
 from likeness.imaging.files import (
     DEFAULT_MAX_PIXELS,
+    make_folder,
     output_suffix,
     read_image,
     result_suffix,
@@ -58,12 +60,14 @@ def run(options: RestoreOptions, console: Console) -> int:
         KeyboardInterrupt: passed on, after the report of what was done was written.
     """
     jobs = plan(options.inputs, options.targets)
-    _check_streams(jobs)
+    refuse_keyboard((job.source for job in jobs), "likeness restore")
+    if any(job.target is None for job in jobs) and sys.stdout.isatty():
+        raise ConfigError("the result would go to the terminal; send it to a file with > FILE or -o FILE")
     if options.damage_mask is not None and len(jobs) > 1:
         raise ConfigError(f"the damage mask {options.damage_mask} is for one picture, and {len(jobs)} are named")
     report = options.targets.report
     if report is not None:
-        _make_folder(report.parent)
+        make_folder(report.parent)
     for warning in options.controls.warnings:
         console.warn(warning)
     worker = _Worker(options, console)
@@ -102,7 +106,6 @@ class _Worker:
         # Read before the network is loaded: a file that is missing shall cost no time.
         self._damage = _damage(options)
         self._inspector = Inspector() if options.targets.report is not None else None
-        self._inspecting = threading.Lock()
         self._large = threading.Lock()
         self.records_left: list[PictureRecord] = []
         """Of pictures that were finished after the work was broken off."""
@@ -126,22 +129,9 @@ class _Worker:
 
     def restore(self, job: Job, count: str) -> PictureRecord:
         """Restore one picture; whatever goes wrong with it is told, and recorded."""
-        self._console.subject = job.name
-        try:
+        with on_its_own(self._console, job.name, count=count) as wrong:
             return self._restore(job, count)
-        except (LikenessError, OSError, MemoryError) as error:
-            if isinstance(error, MemoryError):
-                message = f"{job.name}: not enough memory for this picture; close other programs or make it smaller"
-            else:
-                message = _with_name(job.name, error)
-            self._console.error(f"{count}{message}")
-            return PictureRecord(input=_input(job), status="failed", message=message)
-        except Exception as error:
-            # A bug of ours: it must be seen and counted, but not cost the studio the other 500 pictures.
-            self._console.unexpected(error, subject=f"{count}{job.name}")
-            return PictureRecord(input=_input(job), status="failed", message=f"{type(error).__name__}: {error}")
-        finally:
-            self._console.subject = ""
+        return PictureRecord(input=_input(job), status="failed", message=wrong[0])
 
     def _restore(self, job: Job, count: str) -> PictureRecord:
         options, clock = self._options, Clock()
@@ -169,16 +159,17 @@ class _Worker:
         clock.skip()
         self._tell_faces(job, restoration)
         if not restoration.restored:
-            reasons = "; ".join(sorted({face.reason for face in restoration.failed}))
-            message = f"no face could be restored ({reasons})"
-            return self._unrestored(job, count, image, data, "failed", message, restoration, clock)
+            return self._unrestored(job, count, image, data, "failed", restoration.failure, restoration, clock)
         output = self._write(job, restoration.image, data)
         clock.lap("write")
         face_files = self._save_faces(job, restoration)
         if job.compare is not None:
-            _make_folder(job.compare.parent)
+            make_folder(job.compare.parent)
             write_image(compare(image, restoration), job.compare, quality=92)
             clock.lap("compare")
+        faces = face_records(image, restoration, self._inspector)
+        if self._inspector is not None:
+            clock.lap("inspect")
         failed = len(restoration.failed)
         record = PictureRecord(
             input=_input(job),
@@ -188,7 +179,7 @@ class _Worker:
             compare=str(job.compare) if job.compare else None,
             face_files=face_files,
             size=image.size,
-            faces=self._face_records(job, image, restoration, clock),
+            faces=faces,
             repairs=restoration.repaired.to_dict() if restoration.repaired else None,
             milliseconds=clock.laps,
         )
@@ -196,28 +187,6 @@ class _Worker:
             f"{count}{job.name} -> {output}: {_counted(record)}{_repaired(restoration)} ({clock.seconds:.1f} s)"
         )
         return record
-
-    def _face_records(
-        self, job: Job, image: Image, restoration: Restoration, clock: Clock
-    ) -> tuple[dict[str, Any], ...]:
-        """What the report says of each face; measured before and after only for a report, as that takes its time."""
-        if self._inspector is None:
-            return tuple(face_record(outcome, image.size) for outcome in restoration.faces)
-        records: list[dict[str, Any]] = []
-        for outcome in restoration.faces:
-            evidence: dict[str, Any] | None = None
-            if outcome.status == "restored":
-                try:
-                    with self._inspecting:
-                        found = self._inspector.inspect_face(
-                            image, restoration.image, outcome.face, index=outcome.index
-                        )
-                    evidence = found.to_dict()
-                except (LikenessError, ValueError, np.linalg.LinAlgError) as error:
-                    self._console.warn(f"{job.name}, face {outcome.index}: no evidence for the report ({error})")
-            records.append(face_record(outcome, image.size, evidence=evidence))
-        clock.lap("inspect")
-        return tuple(records)
 
     def _unrestored(
         self,
@@ -279,7 +248,7 @@ class _Worker:
             return _to_standard_output(
                 encode_image(image, file_format, bit_depth=options.targets.bit_depth, quality=options.quality)
             )
-        _make_folder(job.target.parent)
+        make_folder(job.target.parent)
         write_image(image, job.target, bit_depth=options.targets.bit_depth, quality=options.quality)
         return str(job.target)
 
@@ -293,14 +262,14 @@ class _Worker:
             return self._write(job, image, data)
         if job.target is None:
             return _to_standard_output(data)
-        _make_folder(job.target.parent)
+        make_folder(job.target.parent)
         write_bytes_atomically(data, job.target)
         return str(job.target)
 
     def _save_faces(self, job: Job, restoration: Restoration) -> tuple[str, ...]:
         if job.faces is None:
             return ()
-        _make_folder(job.faces.parent)
+        make_folder(job.faces.parent)
         written: list[str] = []
         for face in restoration.restored:
             for moment, crop in _crops(face):
@@ -322,16 +291,6 @@ def _write_report(path: Path, run: RunRecord, pictures: Sequence[PictureRecord],
         console.error(str(error))
         return False
     return True
-
-
-def _check_streams(jobs: Sequence[Job]) -> None:
-    for job in jobs:
-        if job.source is None and sys.stdin.isatty():
-            raise ConfigError(
-                "- reads a picture from standard input, but that is the keyboard; use likeness restore - < FILE"
-            )
-        if job.target is None and sys.stdout.isatty():
-            raise ConfigError("the result would go to the terminal; send it to a file with > FILE or -o FILE")
 
 
 def _standard_input() -> bytes:
@@ -359,21 +318,8 @@ def _to_standard_output(data: bytes) -> str:
     return "standard output"
 
 
-def _make_folder(folder: Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ImageWriteError(f"the folder {folder} cannot be made ({error.strerror}); choose another one") from error
-
-
 def _input(job: Job) -> str:
     return "-" if job.source is None else str(job.source)
-
-
-def _with_name(name: str, error: Exception) -> str:
-    """The error's sentence, which begins with the picture's name unless it names it anyway."""
-    sentence = str(error)
-    return sentence if name in sentence else f"{name}: {sentence}"
 
 
 def _faces(count: int) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from likeness.cli.console import Console
-from likeness.cli.restore import HelpLayout, Parser, add_verbosity, pixel_count, verbosity
+from likeness.cli.flags import HelpLayout, Parser, add_verbosity, pixel_count, verbosity
 from likeness.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def _settings(flags: argparse.Namespace) -> ServerSettings:
 
 
 def _key(path: Path | None) -> str | None:
-    """The API key: a file's first line, or the environment's; never a flag, which every user of the machine can see."""
+    """The API key: what a file holds, or the environment; never a flag, which every user of the machine can see."""
     if path is None:
         return os.environ.get(_KEY) or None
     try:

@@ -1,16 +1,17 @@
-"""Several pictures at a time, told of in their order."""
+"""Several pictures at a time, told of in their order; what goes wrong with one does not stop the others."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Generator, Sequence
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import TypeVar
 
 from likeness.cli.console import Console
+from likeness.errors import LikenessError
 from likeness.restore.parallel import map_in_order
 
-__all__ = ["LARGE", "told_in_order"]
+__all__ = ["LARGE", "on_its_own", "told_in_order"]
 
 LARGE = 16_000_000
 """Pixels over which pictures should be worked on one at a time, for their memory's sake."""
@@ -20,6 +21,37 @@ _WORKERS = 2
 
 _Item = TypeVar("_Item")
 _Result = TypeVar("_Result")
+
+
+@contextmanager
+def on_its_own(console: Console, name: str, *, count: str = "") -> Generator[list[str]]:
+    """Work on one picture of many: whatever goes wrong with it is told, and stops nothing else.
+
+    Args:
+        console: where it is told.
+        name: the picture's.
+        count: what the sentence begins with, such as "[3/500] ".
+
+    Yields:
+        A list that gets the sentence.
+    """
+    wrong: list[str] = []
+    console.subject = name
+    try:
+        yield wrong
+    except (LikenessError, OSError, MemoryError) as error:
+        memory = isinstance(error, MemoryError)
+        sentence = (
+            "not enough memory for this picture; close other programs or make it smaller" if memory else str(error)
+        )
+        wrong.append(sentence if name in sentence else f"{name}: {sentence}")
+        console.error(f"{count}{wrong[0]}")
+    except Exception as error:
+        # A bug of ours: it must be seen and counted, but not cost the studio the other 500 pictures.
+        console.unexpected(error, subject=f"{count}{name}")
+        wrong.append(f"{type(error).__name__}: {error}")
+    finally:
+        console.subject = ""
 
 
 def told_in_order(

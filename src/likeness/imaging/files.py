@@ -27,6 +27,7 @@ __all__ = [
     "PictureSource",
     "encode_image",
     "is_picture",
+    "make_folder",
     "output_suffix",
     "read_image",
     "result_suffix",
@@ -211,6 +212,18 @@ def write_image(
     except ImageWriteError as error:
         raise ImageWriteError(f"{target}: {error}") from error
     write_bytes_atomically(data, target)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for results, with those around it, unless it is there.
+
+    Raises:
+        ImageWriteError: if that cannot be done.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ImageWriteError(f"the folder {folder} cannot be made ({error.strerror}); choose another one") from error
 
 
 def write_text_atomically(text: str, path: Path) -> None:

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 from likeness.errors import ConfigError
 from likeness.restore.controls import Controls
@@ -17,6 +17,9 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:  # the same library, for Python 3.10
     import tomli as tomllib
+
+if TYPE_CHECKING:
+    from likeness.restore.selection import Selection
 
 __all__ = ["KEYS", "Settings", "parse_settings", "read_settings", "settings_from"]
 
@@ -124,6 +127,31 @@ class Settings:
             ControlError: for an amount outside 0 to 1.
         """
         return Repairs(scratches=self.mend_scratches or 0.0, balance=self.balance or 0.0, fringes=self.defringe or 0.0)
+
+    def selection(self) -> Selection:
+        """The faces that are chosen; all where nothing is said.
+
+        Raises:
+            ConfigError: for a choice that is none.
+        """
+        # Here and not at the top: it loads NumPy, which a command's --help can do without.
+        from likeness.restore.selection import Selection
+
+        return Selection.parse(self.faces or "all", min_size=self.min_face or 0.0, max_size=self.max_face)
+
+    def check_ranges(self) -> None:
+        """Refuse what neither `controls` nor `repairs` nor `selection` looks at.
+
+        Raises:
+            ConfigError: naming the setting.
+        """
+        if self.quality is not None and not 1 <= self.quality <= 100:
+            raise ConfigError(f"quality must be 1 to 100, not {self.quality}")
+        if self.bit_depth not in (None, 8, 16):
+            raise ConfigError(f"bit_depth must be 8 or 16, not {self.bit_depth}")
+        for name, value in (("threads", self.threads), ("max_pixels", self.max_pixels)):
+            if value is not None and value < 1:
+                raise ConfigError(f"{name} must be at least 1, not {value}")
 
 
 def read_settings(path: Path) -> Settings:

@@ -6,12 +6,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from likeness.errors import ConfigError
 from likeness.imaging.encode import FORMATS, FileFormat, find_format
 from likeness.imaging.files import result_suffix
-from likeness.restore.config import Settings, settings_from
+from likeness.restore.config import settings_from
 from likeness.restore.controls import PRESETS, Controls, RegionWeights
 from likeness.restore.repairs import Repairs
 from likeness.restore.selection import Selection
@@ -124,11 +124,7 @@ class RestoreRequest:
                 raise ConfigError(f"the form has an unknown field; known are {', '.join(FIELDS)}")
         known = {name: value for name, value in values.items() if name not in _OURS}
         settings = settings_from(known, name="the form", folder=Path())
-        quality = 95 if settings.quality is None else settings.quality
-        if not 1 <= quality <= 100:
-            raise ConfigError(f"quality must be 1 to 100, not {quality}")
-        if settings.bit_depth not in (None, 8, 16):
-            raise ConfigError(f"bit_depth must be 8 or 16, not {settings.bit_depth}")
+        settings.check_ranges()
         evidence = values.get("evidence", False)
         if not isinstance(evidence, bool):
             raise ConfigError("the form: evidence must be true or false")
@@ -137,10 +133,10 @@ class RestoreRequest:
             preset=settings.preset or "standard",
             controls=settings.controls(),
             repairs=settings.repairs(),
-            selection=_selection(settings),
+            selection=settings.selection(),
             aligned=bool(settings.aligned),
-            quality=quality,
-            bit_depth=settings.bit_depth,
+            quality=95 if settings.quality is None else settings.quality,
+            bit_depth=cast("Literal[8, 16] | None", settings.bit_depth),
             file_format=_format(values.get("format")),
             evidence=evidence,
         )
@@ -162,10 +158,6 @@ def field_values(fields: Mapping[str, str]) -> dict[str, Any]:
             raise ConfigError(f"a field of the form has more than {_LONGEST} characters")
         values[name] = text if name in _TEXTS else _json(text)
     return values
-
-
-def _selection(settings: Settings) -> Selection:
-    return Selection.parse(settings.faces or "all", min_size=settings.min_face or 0.0, max_size=settings.max_face)
 
 
 def _format(name: Any) -> FileFormat | None:

@@ -1,0 +1,236 @@
+"""A run of ``likeness batch``, and what a person sees of it."""
+
+from __future__ import annotations
+
+import shlex
+import threading
+import time
+
+from likeness.batch.executors import Executor, LocalExecutor, NetworkPlan
+from likeness.batch.journal import Journal, State
+from likeness.batch.places import Place, is_url
+from likeness.batch.runner import Done, make_tasks, redo, sweep
+from likeness.batch.sources import find_sources
+from likeness.batch.summary import RunFigures, write_summary
+from likeness.batch.watch import Settling
+from likeness.cli.batch import BatchOptions
+from likeness.cli.console import Console
+from likeness.cli.stopping import stopping
+from likeness.errors import ImageWriteError
+
+__all__ = ["run"]
+
+_PROJECTIONS = ".projections"
+"""Name of the folder of kept projections, beside the journal."""
+
+_SAID_EVERY = 60.0
+"""Seconds between lines on rate and time left, where no bar is shown."""
+
+
+def run(options: BatchOptions, console: Console) -> int:
+    """Work through what the options name.
+
+    Returns:
+        the exit status, as ``likeness batch --help`` says.
+
+    Raises:
+        LikenessError: if the work cannot begin.
+    """
+    return _Run(options, console).run()
+
+
+class _Run:
+    """One run of the command, from the inputs to the summary."""
+
+    def __init__(self, options: BatchOptions, console: Console) -> None:
+        self._options = options
+        self._console = console
+        self._output = Place(options.output)
+        self._settling = Settling()
+        self._stop = threading.Event()
+        self._executor: Executor | None = None
+        self._done = 0
+        self._seconds = 0.0
+
+    def run(self) -> int:
+        options = self._options
+        with Journal(options.journal) as journal, stopping(self._stop, self._console):
+            begun, written = False, True
+            try:
+                self._list(journal)
+                begun = True
+                sweep(journal, self._output)
+                self._queue_again(journal)
+                self._work(journal)
+                while options.watch is not None and not self._stop.wait(options.watch):
+                    if self._list(journal):
+                        self._work(journal)
+            finally:
+                if self._executor is not None:
+                    self._executor.close()
+                # Also of a run that was broken off; not of one that could not begin.
+                if begun:
+                    written = self._summary(journal)
+            self._next(journal)
+            return self._status(journal, written)
+
+    def _status(self, journal: Journal, written: bool) -> int:
+        counts = journal.counts(group="")
+        waiting = counts["queued"] + counts["running"]
+        if self._stop.is_set() and (waiting or self._options.watch is None):
+            self._console.notice(f"interrupted; {_pictures(waiting)} left. Run the same command again to go on")
+            return 130
+        if counts["failed"] or not written:
+            return 1
+        return 3 if counts["review"] + counts["skipped"] else 0
+
+    def _list(self, journal: Journal) -> int:
+        """Look at the inputs and queue what is new or wanted otherwise; how many pictures that were."""
+        options = self._options
+        watching = options.watch is not None
+        sources = find_sources(options.inputs, without=options.output, allow_none=watching)
+        if watching:
+            sources = self._settling.ready(sources)
+        put = make_tasks(sources, journal, options.plan, stop=self._stop)
+        if not watching:
+            counts = journal.counts(group="")
+            left = counts["queued"] + counts["running"] - put.added - put.changed
+            parts = [_pictures(len(sources)), f"{put.added} new"]
+            if put.changed:
+                parts.append(f"{put.changed} to be done again, as something changed")
+            if put.kept:
+                parts.append(f"{put.kept} known")
+            if left > 0:
+                parts.append(f"{left} left from before")
+            self._console.say(", ".join(parts))
+        return put.added + put.changed
+
+    def _queue_again(self, journal: Journal) -> None:
+        options = self._options
+        if options.retry_failed or options.redo_missing:
+            count = redo(journal, self._output, failed=options.retry_failed, missing=options.redo_missing)
+            self._console.say(f"{_pictures(count)} queued again")
+
+    def _work(self, journal: Journal) -> None:
+        """Through the queue, until it is empty or the run is broken off."""
+        counts = journal.counts(group="")
+        total = counts["queued"] + counts["running"]
+        if not total or self._stop.is_set():
+            return
+        executor = self._loaded()
+        began = said = time.perf_counter()
+        done = 0
+        results = executor.run(journal, group="", stop=self._stop)
+        with self._console.progress(results, unit="picture", total=total) as pending:
+            for done, one in enumerate(pending, start=1):
+                self._tell(one, f"[{done}/{total}] " if total > 1 else "")
+                now = time.perf_counter()
+                if now - said >= _SAID_EVERY:
+                    said = now
+                    self._console.say(_rate(done, total, now - began))
+        self._done += done
+        self._seconds += time.perf_counter() - began
+
+    def _loaded(self) -> Executor:
+        """Who does the work; the network is loaded when the first picture needs it."""
+        if self._executor is None:
+            options = self._options
+            network = NetworkPlan(
+                settings=options.settings,
+                model=options.plan.model,
+                kept=options.journal.parent / _PROJECTIONS,
+                limit=options.keep,
+            )
+            if options.ray:
+                from likeness.batch.ray_ import picture_executor
+
+                self._executor = picture_executor(
+                    network,
+                    self._output,
+                    address=options.address,
+                    workers=options.workers,
+                    shared=options.shared,
+                    thumbnails=options.thumbnails,
+                )
+            else:
+                self._executor = LocalExecutor(
+                    network, self._output, workers=options.workers or 2, thumbnails=options.thumbnails
+                )
+        return self._executor
+
+    def _tell(self, done: Done, count: str) -> None:
+        item, result, console = done.item, done.result, self._console
+        if result.bug is not None:
+            console.unexpected(result.bug, subject=f"{count}{item.source}")
+        elif result.state == "failed":
+            console.error(f"{count}{result.reason}")
+        elif result.state == "skipped":
+            console.warn(f"{count}{item.source} was left alone: {result.reason}")
+        elif result.state == "review":
+            console.warn(f"{count}{item.source} -> {result.outcome['output']}: look at it: {result.reason}")
+        else:
+            outcome = result.outcome
+            seconds = sum(outcome["milliseconds"].values()) / 1e3
+            restored = sum(face["status"] == "restored" for face in outcome["faces"])
+            codes = sorted({finding["code"] for finding in outcome["findings"] if finding["level"] == "warn"})
+            found = f" ({', '.join(codes)})" if codes else ""
+            faces = f"{restored} face{'' if restored == 1 else 's'} restored"
+            console.say(f"{count}{item.source} -> {outcome['output']}: {faces}{found} ({seconds:.1f} s)")
+        for fix in result.outcome.get("fixes", []):
+            console.detail(f"{item.source}: {fix}")
+
+    def _summary(self, journal: Journal) -> bool:
+        """Write it; whether that could be done: the pictures are done by now, and must not be lost in an exception."""
+        asked, kept = (0, 0) if self._executor is None else self._executor.counts
+        run = RunFigures(
+            model=self._options.plan.model,
+            seconds=self._seconds,
+            done=self._done,
+            asked=asked,
+            kept=kept,
+            interrupted=self._stop.is_set() and self._options.watch is None,
+            notes=() if self._executor is None else self._executor.notes,
+        )
+        try:
+            *_, page = write_summary(journal, self._output, run)
+        except ImageWriteError as error:
+            self._console.error(str(error))
+            return False
+        counts = journal.counts(group="")
+        told: dict[State, str] = {
+            "final": "delivered",
+            "review": "to review",
+            "skipped": "left alone",
+            "failed": "failed",
+        }
+        parts = [f"{counts[state]} {words}" for state, words in told.items() if counts[state]]
+        rate = f"; {self._done / self._seconds:.1f} a second" if self._done > 1 else ""
+        self._console.say(f"{', '.join(parts) or 'nothing done'}{rate}; {page}")
+        return True
+
+    def _next(self, journal: Journal) -> None:
+        """Say what a person does now."""
+        options = self._options
+        if self._stop.is_set() or is_url(options.output):
+            return
+        counts, only = journal.counts(group=""), options.inputs[0] if len(options.inputs) == 1 else ""
+        output, typed = shlex.quote(options.output.rstrip("/")), shlex.quote(only)
+        if counts["review"]:
+            self._console.say(f"next: look at {output}/review; what may go out is moved to {output}/final")
+        if any(item.email for item in journal.items(group="", states=("skipped", "failed"))):
+            clients = f" --clients {typed}" if only.lower().endswith(".csv") else ""
+            self._console.say(
+                f"next: likeness notify {output}{clients} --mail FILE.toml tells clients what cannot be done"
+            )
+        if counts["final"] and only and not is_url(only):
+            self._console.say(f"next: likeness proof {typed} {output}")
+
+
+def _rate(done: int, total: int, seconds: float) -> str:
+    left = (total - done) * seconds / done
+    time_left = f"{left / 60:.0f} min" if left >= 90 else f"{left:.0f} s"
+    return f"{done} of {total} pictures, {done / seconds:.1f} a second, {time_left} left"
+
+
+def _pictures(count: int) -> str:
+    return f"{count} picture{'' if count == 1 else 's'}"
