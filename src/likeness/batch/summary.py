@@ -6,7 +6,6 @@ import csv
 import io
 import json
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -137,13 +136,9 @@ def _row(item: Item) -> dict[str, Any]:
         "identity": largest("identity"),
         "colour": largest("colour"),
         "blotch": largest("blotch"),
-        "seconds": round(sum(_milliseconds(outcome)) / 1e3, 2),
+        "seconds": round(sum(outcome.get("milliseconds", {}).values()) / 1e3, 2),
         "begun": item.attempts,
     }
-
-
-def _milliseconds(outcome: dict[str, Any]) -> Iterator[float]:
-    yield from outcome.get("milliseconds", {}).values()
 
 
 def _cell(value: object) -> object:
