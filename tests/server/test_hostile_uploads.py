@@ -188,11 +188,12 @@ def form(*parts: tuple[str, bytes], boundary: bytes = b"xx", end: bool = True) -
 
 FILE = 'name="file"; filename="a.jpg"'
 FORM = {"content-type": "multipart/form-data; boundary=xx"}
+JSON = {"content-type": "application/json"}
 
 BODIES: dict[str, Sent] = {
     "no body": Sent(body=b"", status=415, code="form-needed"),
     "no boundary": Sent(body=b"x", headers={"content-type": "multipart/form-data"}, status=415, code="form-needed"),
-    "json": Sent(body=b"{}", headers={"content-type": "application/json"}, status=415, code="form-needed"),
+    "json": Sent(body=b"{}", headers=JSON, status=415, code="form-needed"),
     "a boundary of 10,000 letters": Sent(
         body=b"x",
         headers={"content-type": "multipart/form-data; boundary=" + "x" * 10_000},
@@ -248,7 +249,7 @@ BODIES: dict[str, Sent] = {
     "settings of a megabyte": Sent(
         body=b'{"faces": [' + b"0," * 500_000 + b"0]}",
         path="/live/pictures/nobody/views",
-        headers={"content-type": "application/json"},
+        headers=JSON,
         status=413,
         code="upload-too-large",
     ),
@@ -261,35 +262,35 @@ BODIES: dict[str, Sent] = {
     "deep json": Sent(
         body=b'{"image":' + b"[" * 500_000,
         path="/sdapi/v1/extra-single-image",
-        headers={"content-type": "application/json"},
+        headers=JSON,
         status=422,
         code="request-invalid",
     ),
     "json with a number of a million digits": Sent(
         body=b'{"image":"", "gfpgan_visibility":' + b"9" * 1_000_000 + b"}",
         path="/sdapi/v1/extra-single-image",
-        headers={"content-type": "application/json"},
+        headers=JSON,
         status=422,
         code="request-invalid",
     ),
     "an address instead of a picture": Sent(
         body=json.dumps({"image": "http://169.254.169.254/latest/", "gfpgan_visibility": 1}).encode(),
         path="/sdapi/v1/extra-single-image",
-        headers={"content-type": "application/json"},
+        headers=JSON,
         status=422,
         code="option-unusable",
     ),
     "a path instead of a picture": Sent(
         body=json.dumps({"image": "/etc/passwd", "gfpgan_visibility": 1}).encode(),
         path="/sdapi/v1/extra-single-image",
-        headers={"content-type": "application/json"},
+        headers=JSON,
         status=422,
         code="picture-unreadable",
     ),
     "100 pictures in a list for 64": Sent(
         body=json.dumps({"imageList": [{"data": "", "name": ""}] * 100}).encode(),
         path="/sdapi/v1/extra-batch-images",
-        headers={"content-type": "application/json"},
+        headers=JSON,
         status=422,
         code="request-invalid",
     ),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
@@ -13,6 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from likeness.batch.journal import Item, Journal, State
+from likeness.imaging.thumbnail import data_uri
 
 __all__ = ["summary_page"]
 
@@ -185,7 +185,7 @@ def _pictures(journal: Journal, item: Item) -> str:
     if small is None:
         return "<div class='pair none'><span>no picture</span></div>"
     cells = "".join(
-        f"<div><img loading='lazy' src='data:image/jpeg;base64,{base64.b64encode(data).decode('ascii')}' "
+        f"<div><img loading='lazy' src='{data_uri(data)}' "
         f"alt='{escape(item.target)}, {moment.lower()}'><span>{moment}</span></div>"
         for moment, data in (("Before", small.before), ("After", small.after))
         if data is not None

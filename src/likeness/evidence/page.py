@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from html import escape
 from importlib.metadata import version
 from importlib.resources import files
@@ -15,6 +14,7 @@ from likeness.imaging.encode import encode_image
 from likeness.imaging.files import write_bytes_atomically
 from likeness.imaging.filters import resize
 from likeness.imaging.image import Box, Image, Pixels, Size
+from likeness.imaging.thumbnail import data_uri
 
 __all__ = ["COUNTED", "page", "shown", "write_page"]
 
@@ -157,4 +157,4 @@ def _picture(pixels: Pixels, box: Box, *, large: bool) -> str:
     if part.shape[0] != side:
         part = np.clip(resize(part, Size(side, side), "cubic"), 0.0, 1.0)
     data = encode_image(Image(pixels=part.astype(np.float32)), "JPEG", quality=90)
-    return f"data:image/jpeg;base64,{base64.b64encode(data).decode('ascii')}"
+    return data_uri(data)

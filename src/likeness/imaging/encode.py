@@ -130,7 +130,7 @@ def _samples(image: Image, target: FileFormat, depth: Literal[8, 16]) -> tuple[S
     if alpha is not None and not target.alpha:
         if alpha.min() < 1:
             _log.warning("%s has no transparency; the picture was laid over white", target.name)
-            image = replace(image, pixels=_over_white(image.pixels, alpha))
+            image = replace(image, pixels=image.over_white())
         alpha = None
     grey = image.grey and target.grey and _is_grey(image.pixels)
     profile = image.icc_profile if target.metadata else None
@@ -156,16 +156,6 @@ def _is_grey(pixels: NDArray[np.float32]) -> bool:
         and np.array_equal(pixels[rows, :, 0], pixels[rows, :, 2])
         for rows in row_strips(pixels)
     )
-
-
-def _over_white(pixels: NDArray[np.float32], alpha: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Composite over white in encoded values, as browsers and image editors do."""
-    result = np.empty_like(pixels)
-    for rows in row_strips(pixels):
-        weight = alpha[rows][..., None]
-        # White + (colour - white) leaves opaque pixels exactly as they are only where the weight is 1: say so.
-        result[rows] = np.where(weight == 1, pixels[rows], 1 + (pixels[rows] - 1) * weight)
-    return result
 
 
 def _with_channels(samples: Samples) -> Samples:

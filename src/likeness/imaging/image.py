@@ -8,6 +8,8 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness.imaging.samples import row_strips
+
 __all__ = ["Box", "Image", "Pixels", "Point", "Size"]
 
 Pixels = NDArray[np.float32]
@@ -159,6 +161,17 @@ class Image:
         if self.alpha is not None:
             raise ValueError("a picture with alpha cannot take samples of another size")
         return replace(self, pixels=pixels, native=None)
+
+    def over_white(self) -> Pixels:
+        """The pixels laid over white in encoded values, as browsers and image editors do; as they are if all is opaque."""
+        if self.alpha is None:
+            return self.pixels
+        result = np.empty_like(self.pixels)
+        for rows in row_strips(self.pixels):
+            weight = self.alpha[rows][..., None]
+            # White + (colour - white) leaves opaque pixels exactly as they are only where the weight is 1: say so.
+            result[rows] = np.where(weight == 1, self.pixels[rows], 1 + (self.pixels[rows] - 1) * weight)
+        return result
 
     def to_uint8(self) -> NDArray[np.uint8]:
         """The samples as height x width x 3 uint8, rounded."""

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import base64
+
 import numpy as np
 
 from likeness.imaging.encode import encode_image
 from likeness.imaging.filters import resize
 from likeness.imaging.image import Image, Size
 
-__all__ = ["thumbnail"]
+__all__ = ["data_uri", "thumbnail"]
 
 _QUALITY = 78
 
@@ -25,3 +27,8 @@ def thumbnail(image: Image, *, side: int = 256) -> bytes:
     small = Size(max(1, round(size.width * scale)), max(1, round(size.height * scale)))
     pixels = resize(image.pixels, small, "area") if scale < 1 else image.pixels
     return encode_image(Image(pixels=np.clip(pixels, 0.0, 1.0)), "JPEG", quality=_QUALITY)
+
+
+def data_uri(jpeg: bytes) -> str:
+    """A JPEG as an address that holds it, for pages that need no other file."""
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode('ascii')}"

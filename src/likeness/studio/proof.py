@@ -131,6 +131,8 @@ def make_proof(
         scale = scale_between(before, after)
     except ValueError as error:
         raise PairError(str(error)) from None
+    # Over white, as browsers show transparent pictures.
+    before, after = (replace(image, pixels=image.over_white(), alpha=None) for image in (before, after))
     size = _shown_size(before.size, options.side)
     shown = [_reduced(image, size) for image in (before, after)]
     places = _places(before, after, scale, faces, options)
@@ -209,19 +211,12 @@ def _shown_size(size: Size, side: int) -> Size:
 
 def _reduced(image: Image, size: Size) -> Pixels:
     """A picture at ``size``, from no more pixels than a proof may have."""
-    pixels = _opaque(image)
+    pixels = image.pixels
     width, height = image.size.width, image.size.height
     least = Size(max(1, round(_REDUCTION * width)), max(1, round(_REDUCTION * height)))
     if size.width > least.width:
         pixels = resample(pixels, least)
     return resample(pixels, size)
-
-
-def _opaque(image: Image) -> Pixels:
-    """The picture over white, as browsers show it."""
-    if image.alpha is None:
-        return image.pixels
-    return 1 + (image.pixels - 1) * image.alpha[..., None]
 
 
 def _details(before: Image, after: Image, scale: float, face: Face, side: int) -> tuple[Detail, ...]:
@@ -247,7 +242,7 @@ def _details(before: Image, after: Image, scale: float, face: Face, side: int) -
 
 def _cut(image: Image, box: Box, size: Size) -> Pixels:
     rows, columns = box.clipped(image.size).to_slices()
-    part = np.ascontiguousarray(_opaque(image)[rows, columns])
+    part = np.ascontiguousarray(image.pixels[rows, columns])
     return np.clip(resize(part, size, "cubic" if size.width >= part.shape[1] else "area"), 0.0, 1.0)
 
 

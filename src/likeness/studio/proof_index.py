@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -11,7 +10,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from likeness.imaging.image import Image
-from likeness.imaging.thumbnail import thumbnail
+from likeness.imaging.thumbnail import data_uri, thumbnail
 from likeness.studio.captions import WORDS
 from likeness.studio.proof import Proof, ProofOptions
 
@@ -84,8 +83,7 @@ def is_index(path: Path) -> bool:
 
 def _card(entry: IndexEntry, before: str, after: str) -> str:
     cells = "".join(
-        f"<span><img loading='lazy' src='data:image/jpeg;base64,{base64.b64encode(data).decode('ascii')}' "
-        f"alt='{escape(f'{entry.name}, {moment}')}'></span>"
+        f"<span><img loading='lazy' src='{data_uri(data)}' alt='{escape(f'{entry.name}, {moment}')}'></span>"
         for moment, data in ((before, entry.before), (after, entry.after))
     )
     return (

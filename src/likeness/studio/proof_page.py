@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import base64
 from html import escape
 from importlib.resources import files
 
 from likeness.imaging.encode import encode_image
 from likeness.imaging.image import Image, Pixels
+from likeness.imaging.thumbnail import data_uri
 from likeness.studio.captions import WORDS, Words
 from likeness.studio.proof import Detail, Proof, Section, sections
 
@@ -90,4 +90,4 @@ def _figure(name: str, detail: Detail, words: Words) -> str:
 def _data(pixels: Pixels) -> str:
     """Pixels as a data URI."""
     data = encode_image(Image(pixels=pixels), "JPEG", quality=_QUALITY)
-    return f"data:image/jpeg;base64,{base64.b64encode(data).decode('ascii')}"
+    return data_uri(data)

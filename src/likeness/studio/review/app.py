@@ -24,6 +24,9 @@ _HEADERS = {
     "X-Content-Type-Options": "nosniff",
 }
 
+_ASSETS = {"review.css": "text/css", "review.js": "text/javascript", "words.js": "text/javascript"}
+"""What the page loads, with its media type."""
+
 
 class NewRater(BaseModel):
     """Who comes in."""
@@ -78,17 +81,11 @@ def make_app(session: ReviewSession, *, hosts: tuple[str, ...] = (), key: str = 
     def page() -> Response:
         return _asset("review.html", "text/html")
 
-    @app.get("/review.css")
-    def style() -> Response:
-        return _asset("review.css", "text/css")
-
-    @app.get("/review.js")
-    def script() -> Response:
-        return _asset("review.js", "text/javascript")
-
-    @app.get("/words.js")
-    def words() -> Response:
-        return _asset("words.js", "text/javascript")
+    @app.get("/{name}")
+    def asset(name: str) -> Response:
+        if name not in _ASSETS:
+            raise HTTPException(404, f"there is no file {name!r}")
+        return _asset(name, _ASSETS[name])
 
     @app.get("/api/session")
     def describe() -> dict[str, Any]:
@@ -130,7 +127,7 @@ def make_app(session: ReviewSession, *, hosts: tuple[str, ...] = (), key: str = 
         return Response(path.read_bytes(), media_type="image/webp", headers={"Cache-Control": "private, max-age=86400"})
 
     # The decorators keep them; named here because nothing else calls them.
-    _ = (add_headers, refused, broken, missing, page, style, script, words, describe, enter, state, vote, picture)
+    _ = (add_headers, refused, broken, missing, page, asset, describe, enter, state, vote, picture)
     return app
 
 

@@ -178,10 +178,7 @@ def _same_size(row: _Row, max_side: int) -> list[Image]:
 
 
 def _at(picture: Image, size: Size) -> Image:
-    pixels = picture.pixels
-    if picture.alpha is not None:  # over white, as JPEG files get it
-        alpha = picture.alpha[:, :, None]
-        pixels = pixels * alpha + (1 - alpha)
+    pixels = picture.over_white()
     if picture.size != size:
         pixels = np.clip(resize(pixels, size, "area" if picture.size.width > size.width else "cubic"), 0.0, 1.0)
     return Image(pixels=np.asarray(pixels, dtype=np.float32))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import math
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -18,11 +17,22 @@ from likeness.imaging.encode import encode_image
 from likeness.imaging.files import read_image
 from likeness.imaging.filters import resize
 from likeness.imaging.image import Image, Size
+from likeness.imaging.thumbnail import data_uri
 from likeness.studio.intervals import shown
-from likeness.studio.review.results import Results, SideResult
+from likeness.studio.review.results import PairResult, RaterResult, Results, SideResult
 from likeness.studio.review.session import LETTERS, MAX_SCORE, ORIGINAL, ReviewSession
 
-__all__ = ["METHOD", "SCHEMA", "agreement_words", "by_place", "page", "to_dict"]
+__all__ = [
+    "METHOD",
+    "SCHEMA",
+    "agreement_words",
+    "by_place",
+    "page",
+    "pair_figures",
+    "rater_figures",
+    "side_figures",
+    "to_dict",
+]
 
 SCHEMA = 1
 """Number of the JSON's structure; raised when a key changes its meaning or goes away."""
@@ -135,32 +145,41 @@ def _short(name: str) -> str:
     return name if len(name) <= 20 else f"{name[:19]}…"
 
 
+def side_figures(side: SideResult) -> tuple[str, ...]:
+    """Mean, its interval, pictures, and how often each score was given."""
+    return shown(side.mean.value), side.mean.bounds(), str(side.mean.n), *map(str, side.scores)
+
+
 def _sides(results: Results) -> str:
-    rows = [
-        (side.name, shown(side.mean.value), side.mean.bounds(), side.mean.n, *side.scores) for side in results.sides
-    ]
+    rows = [(side.name, *side_figures(side)) for side in results.sides]
     return _table(("Side",), ("Mean", "95% interval", "Pictures", *range(1, MAX_SCORE + 1)), rows, "Scores")
+
+
+def pair_figures(pair: PairResult) -> tuple[str, ...]:
+    """Difference, its interval, pictures won, lost and tied, preference, its interval, and single votes."""
+    return (
+        shown(pair.difference.value, signed=True),
+        pair.difference.bounds(signed=True),
+        f"{pair.wins}, {pair.losses}, {pair.ties}",
+        pair.preference.percent(),
+        pair.preference.percent_bounds(),
+        ", ".join(map(str, pair.ballots)),
+    )
 
 
 def _pairs(results: Results) -> str:
     figures = ("Difference", "Interval", "Pictures won, lost, tied", "Preferred", "Interval", "Single votes")
-    rows = [
-        (
-            f"{pair.first} against {pair.second}",
-            shown(pair.difference.value, signed=True),
-            pair.difference.bounds(signed=True),
-            f"{pair.wins}, {pair.losses}, {pair.ties}",
-            pair.preference.percent(),
-            pair.preference.percent_bounds(),
-            ", ".join(map(str, pair.ballots)),
-        )
-        for pair in results.pairs
-    ]
+    rows = [(f"{pair.first} against {pair.second}", *pair_figures(pair)) for pair in results.pairs]
     return _table(("Sides",), figures, rows, "Against each other")
 
 
+def rater_figures(rater: RaterResult) -> tuple[str, ...]:
+    """Ratings given of those asked for, and their mean."""
+    return f"{rater.given} of {rater.asked}", shown(rater.mean)
+
+
 def _raters(results: Results) -> str:
-    rows = [(rater.name, f"{rater.given} of {rater.asked}", shown(rater.mean)) for rater in results.raters]
+    rows = [(rater.name, *rater_figures(rater)) for rater in results.raters]
     agreement = f"Agreement: alpha {shown(results.alpha)}, {agreement_words(results.alpha)}."
     places = f"Mean score by place on the screen: {by_place(results)}."
     return f"<h2>Raters</h2><p>{escape(agreement)} {places}</p>{_table(('Rater',), ('Ratings', 'Mean'), rows)}"
@@ -208,7 +227,7 @@ def _thumbnail(session: ReviewSession, item: int, side: int) -> str:
     size = Size(max(1, round(image.size.width * height / image.size.height)), height)
     pixels = np.clip(resize(image.pixels, size, "area"), 0.0, 1.0)
     data = encode_image(Image(pixels=pixels), "JPEG", quality=85)
-    return f"data:image/jpeg;base64,{base64.b64encode(data).decode('ascii')}"
+    return data_uri(data)
 
 
 def _comments(results: Results) -> str:

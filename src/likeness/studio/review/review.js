@@ -125,7 +125,7 @@ function build() {
     tab.role = "tab";
     tab.addEventListener("click", () => choose(letter));
     $("tabs").append(tab);
-    watch(view);
+    watch(panel);
     resized.observe(view);
     panels.set(letter, panel);
     $("panels").append(root);
@@ -298,11 +298,11 @@ function edge(frame, size, centre) {
   return size <= frame ? (frame - size) / 2 : Math.min(0, Math.max(frame - size, frame / 2 - centre * size));
 }
 
-function zoom(factor, view = null, event = null) {
+function zoom(factor, panel = null, event = null) {
   const before = zoomed.by;
   zoomed.by = Math.min(32, Math.max(1, zoomed.by * factor));
   if (event) {  // what is under the pointer stays there
-    const at = within(view, event);
+    const at = within(panel, event);
     const keep = before / zoomed.by;
     zoomed.x = at.x + (zoomed.x - at.x) * keep;
     zoomed.y = at.y + (zoomed.y - at.y) * keep;
@@ -316,18 +316,18 @@ function bound() {
   zoomed.y = Math.min(1, Math.max(0, zoomed.y));
 }
 
-function within(view, event) {
-  const panel = [...panels.values()].find((each) => each.view === view);
+function within({ view, shown }, event) {
   const box = view.getBoundingClientRect();
-  const { left, top, width, height } = panel.shown;
+  const { left, top, width, height } = shown;
   return { x: (event.clientX - box.left - left) / width, y: (event.clientY - box.top - top) / height };
 }
 
-function watch(view) {
+function watch(panel) {
+  const { view } = panel;
   const fingers = new Map();
   view.addEventListener("wheel", (event) => {
     event.preventDefault();
-    zoom(Math.exp(-event.deltaY / 400), view, event);
+    zoom(Math.exp(-event.deltaY / 400), panel, event);
   }, { passive: false });
   view.addEventListener("pointerdown", (event) => {
     view.setPointerCapture(event.pointerId);
@@ -335,14 +335,13 @@ function watch(view) {
   });
   view.addEventListener("pointermove", (event) => {
     const last = fingers.get(event.pointerId);
-    const panel = [...panels.values()].find((each) => each.view === view);
     if (!panel.shown) return;
-    if (loupe) { pointer = within(view, event); arrange(); }
+    if (loupe) { pointer = within(panel, event); arrange(); }
     if (!last) return;
     if (fingers.size === 2) {
       const other = [...fingers.values()].find((each) => each.pointerId !== event.pointerId);
       const span = (a) => Math.hypot(a.clientX - other.clientX, a.clientY - other.clientY);
-      zoom(span(event) / Math.max(1, span(last)), view, event);
+      zoom(span(event) / Math.max(1, span(last)), panel, event);
     } else if (!loupe) {
       zoomed.x -= (event.clientX - last.clientX) / panel.shown.width;
       zoomed.y -= (event.clientY - last.clientY) / panel.shown.height;
@@ -353,7 +352,7 @@ function watch(view) {
   });
   for (const end of ["pointerup", "pointercancel"]) view.addEventListener(end, (event) => fingers.delete(event.pointerId));
   view.addEventListener("pointerleave", () => { pointer = null; arrange(); });
-  view.addEventListener("dblclick", (event) => (zoomed.by > 1 ? fit() : zoom(4, view, event)));
+  view.addEventListener("dblclick", (event) => (zoomed.by > 1 ? fit() : zoom(4, panel, event)));
 }
 
 const resized = new ResizeObserver(() => arrange());
