@@ -63,6 +63,12 @@ def _blotch(x: Pixels, _: Scene) -> Pixels:
     return x - spot[:, :, None] * np.array([0.0, 0.15, 0.15])
 
 
+def _faint(x: Pixels, _: Scene) -> Pixels:
+    """Half as strong, and of no colour."""
+    down, across = np.mgrid[:512, :512]
+    return x - 0.07 * np.exp(-((across - 200) ** 2 + (down - 330) ** 2) / (2 * 16**2))[:, :, None]
+
+
 def _moved(x: Pixels, _: Scene) -> Pixels:
     return np.asarray(cv2.warpAffine(x, np.array([[1.0, 0, 8], [0, 1, 5]]), (512, 512)))
 
@@ -83,7 +89,9 @@ def _stepped(x: Pixels, scene: Scene) -> Pixels:
         ("blank", lambda x, s: np.broadcast_to(x[s.pasted > 0.5].mean(axis=0), x.shape)),
         ("blank", lambda x, _: np.zeros_like(x)),
         ("saturated", lambda x, _: np.clip((x - 0.4) * 2.5 + 0.5, 0, 1)),
+        ("smear", lambda x, _: np.asarray(cv2.GaussianBlur(x, (0, 0), 8))),
         ("blotch", _blotch),
+        ("spot", _faint),
         ("colour", lambda x, _: x * (1.1, 1.0, 0.9)),
         ("geometry", _moved),
         ("geometry", _wider),

@@ -29,9 +29,22 @@ from likeness.metrics import IdentityModel
 
 __all__ = ["CHECKS", "Check", "Doubt", "FaceMeasures", "Guard", "GuardLimits", "Verdict"]
 
-Check: TypeAlias = Literal["blank", "saturated", "identity", "blotch", "colour", "geometry", "seam", "outside"]
+Check: TypeAlias = Literal[
+    "blank", "saturated", "smear", "identity", "blotch", "spot", "colour", "geometry", "seam", "outside"
+]
 
-CHECKS: tuple[Check, ...] = ("blank", "saturated", "identity", "blotch", "colour", "geometry", "seam", "outside")
+CHECKS: tuple[Check, ...] = (
+    "blank",
+    "saturated",
+    "smear",
+    "identity",
+    "blotch",
+    "spot",
+    "colour",
+    "geometry",
+    "seam",
+    "outside",
+)
 """In the order in which doubts are told."""
 
 _STRUCTURE = SIDE // 16
@@ -40,6 +53,18 @@ _STRUCTURE = SIDE // 16
 _COARSE = SIDE // 32
 """Side at which blotches are looked for: a pixel is 32 px of the crop. What is coarser, tone and light, stays the
 photograph's in every restoration (`likeness.restore.arbitration`), so that almost any change there is a fault."""
+
+_SPOTS = SIDE // 4
+"""Side at which spots are looked for: a pixel is 4 px of the crop."""
+
+_SPOT = 16.0
+"""Sigma, px of the crop: spots are looked for between this and three times as much."""
+
+_SPOT_NOISE = 0.3
+"""Colour difference added to the skin's median, so that a face that hardly changed has no spots of its own."""
+
+_DETAIL = 4.0
+"""Sigma, px of the crop: detail is what lies between this and twice as much. Noise, which may go, is finer."""
 
 _CONTRAST_BLUR = 4.0
 """Sigma, px of the crop: what is finer is texture, which a restoration may change."""
@@ -51,11 +76,13 @@ class GuardLimits:
 
     Attributes:
         contrast: least share of the face's coarse contrast that is left.
+        detail: least share of the face's detail of middle size that is left.
         clipped: growth of the share of the face that is black or in which a colour is at the top of its range.
         identity: distance of dlib's face embeddings.
         structure: from which change of the face's structure on (CIEDE2000, at 16 px of a 512 crop) identity is measured at
             all, as it takes two thirds of the guard's time. Of 140 faces that changed by less none was over 0.26 apart.
         blotch: largest change of colour of any place on the face, CIEDE2000, at 32 px of a 512 crop.
+        spot: how many times more one place of the skin changed its light or colour than half of the skin did.
         colour: change of the skin's mean colour, CIEDE2000.
         stretch: how far the face became wider or higher, per cent.
         moved: how far it went, px of a 512 crop.
@@ -64,10 +91,12 @@ class GuardLimits:
     """
 
     contrast: float = 0.9
+    detail: float = 0.92
     clipped: float = 0.03
     identity: float = 0.5
     structure: float = 6.0
     blotch: float = 3.5
+    spot: float = 3.5
     colour: float = 1.0
     stretch: float = 2.0
     moved: float = 1.5
@@ -88,8 +117,10 @@ class FaceMeasures:
     Attributes:
         face: its number in the picture.
         contrast: coarse contrast after over before.
+        detail: the same of detail of middle size.
         clipped: growth of the clipped share.
         structure, blotch, colour: CIEDE2000.
+        spot: the largest change of a place of the skin over that of the median; None where no skin is seen.
         stretch: per cent; moved: px. None where after cannot be laid on before.
         seam: levels.
         identity: distance; None if the face's structure did not change (`GuardLimits.structure`), or the extra is not
@@ -98,9 +129,11 @@ class FaceMeasures:
 
     face: int
     contrast: float
+    detail: float
     clipped: float
     structure: float
     blotch: float
+    spot: float | None
     colour: float | None
     stretch: float | None
     moved: float | None
@@ -243,9 +276,11 @@ class Guard:
         return FaceMeasures(
             face=index,
             contrast=_contrast(scene, inside),
+            detail=_detail(scene, inside),
             clipped=_clipped(scene.after, inside) - _clipped(scene.before, inside),
             structure=structure,
             blotch=_change(scene, _COARSE),
+            spot=_spot(scene),
             colour=None if shift is None else shift[0],
             stretch=None if registration is None else max(abs(registration.wider), abs(registration.higher)),
             moved=None if registration is None else registration.moved,
@@ -270,12 +305,17 @@ class Guard:
             doubt("blank", found.contrast, limits.contrast, f"only {found.contrast:.0%} of its contrast is left")
         if found.clipped > limits.clipped:
             doubt("saturated", found.clipped, limits.clipped, f"{found.clipped:.0%} more of it is burnt out or black")
+        if found.detail < limits.detail:
+            doubt("smear", found.detail, limits.detail, f"only {found.detail:.0%} of its detail is left: it is smeared")
         if found.identity is not None and found.identity > limits.identity:
             sentence = f"it may no longer be the same person (distance {found.identity:.2f})"
             doubt("identity", found.identity, limits.identity, sentence)
         if found.blotch > limits.blotch:
             sentence = f"a place on it changed its light or colour (dE {found.blotch:.1f})"
             doubt("blotch", found.blotch, limits.blotch, sentence)
+        if found.spot is not None and found.spot > limits.spot:
+            sentence = f"a spot on the skin changed {found.spot:.1f} times as much as the rest of it"
+            doubt("spot", found.spot, limits.spot, sentence)
         if found.colour is not None and found.colour > limits.colour:
             doubt("colour", found.colour, limits.colour, f"the skin changed its colour (dE {found.colour:.1f})")
         if found.stretch is None or found.moved is None:
@@ -294,6 +334,33 @@ def _contrast(scene: Scene, inside: NDArray[np.bool_]) -> float:
     before, after = (float(gaussian_blur(light, _CONTRAST_BLUR)[inside].std()) for light in scene.lumas)
     # Under two levels there is nothing to lose.
     return 1.0 if before < 2.0 / 255.0 else after / before
+
+
+def _detail(scene: Scene, inside: NDArray[np.bool_]) -> float:
+    """Contrast after over before, of luma between `_DETAIL` and twice as much."""
+    before, after = (
+        float((gaussian_blur(light, _DETAIL) - gaussian_blur(light, 2 * _DETAIL))[inside].std())
+        for light in scene.lumas
+    )
+    # Under half a level there is nothing to lose.
+    return 1.0 if before < 0.5 / 255.0 else after / before
+
+
+def _spot(scene: Scene) -> float | None:
+    """How much more one place of the skin changed than half of the skin did, in L*, a*, b*.
+
+    A difference of Gaussians of the change: the tone of the whole, which another check sees, and texture are not in it.
+    """
+    small = Size(_SPOTS, _SPOTS)
+    skin = resize(scene.skin * scene.pasted * scene.valid, small, "area") > 0.5
+    if not skin.any():
+        return None
+    before, after = (to_lab(np.clip(resize(pixels, small, "area"), 0.0, 1.0)) for pixels in (scene.before, scene.after))
+    change = (after - before).astype(np.float32)
+    sigma = _SPOT * _SPOTS / SIDE
+    band = gaussian_blur(change, sigma) - gaussian_blur(change, 3 * sigma)
+    size = np.sqrt(np.square(band).sum(axis=2))[skin]
+    return float(size.max() / (np.median(size) + _SPOT_NOISE))
 
 
 def _change(scene: Scene, side: int) -> float:
