@@ -183,12 +183,12 @@ def test_configuration_file(tmp_path: Path) -> None:
         ('portraits = "a"\nrun = "b"\nlerning_rate = 1\n', 'unknown key "lerning_rate"'),
         ('portraits = "a"\nrun = "b"\nbatch = "4"\n', '"batch" must be int'),
         ('portraits = "a"\n', "run must be set"),
-        ("portraits = \n", "not a TOML file"),
+        ("portraits = \n", "is not TOML"),
     ):
         path.write_text(text)
         with pytest.raises(ConfigError, match=message):
             TrainConfig.read(path)
-    with pytest.raises(ConfigError, match="cannot read"):
+    with pytest.raises(ConfigError, match="cannot be read"):
         TrainConfig.read(tmp_path / "none.toml")
 
 

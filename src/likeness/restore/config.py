@@ -21,7 +21,7 @@ else:  # the same library, for Python 3.10
 if TYPE_CHECKING:
     from likeness.restore.selection import Selection
 
-__all__ = ["KEYS", "Settings", "parse_settings", "read_settings", "settings_from"]
+__all__ = ["KEYS", "Settings", "parse_settings", "read_settings", "read_toml", "settings_from"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,22 +87,10 @@ class Settings:
         Raises:
             ControlError: for an unknown preset or region, or a value outside its range.
         """
+        own = {field.name: getattr(self, field.name) for field in fields(Controls) if field.name != "face_mask_weights"}
         controls = Controls.preset(self.preset or "standard")
-        if self.degradation_scale is not None:
-            controls = replace(controls, degradation_scale=self.degradation_scale)
-        if self.latent_step_decay is not None:
-            controls = replace(controls, latent_step_decay=self.latent_step_decay)
-        if self.face_mask_weights is not None:
-            controls = controls.with_weights(self.face_mask_weights)
-        if self.keep_grain is not None:
-            controls = replace(controls, keep_grain=self.keep_grain)
-        if self.grain_amount is not None:
-            controls = replace(controls, grain_amount=self.grain_amount)
-        if self.strength is not None:
-            controls = replace(controls, strength=self.strength)
-        if self.refine is not None:
-            controls = replace(controls, refine=self.refine)
-        return controls
+        controls = replace(controls, **{name: value for name, value in own.items() if value is not None})
+        return controls if self.face_mask_weights is None else controls.with_weights(self.face_mask_weights)
 
     def check_network(self, *, size: int, channel_multiplier: float, model: str | Path) -> None:
         """Hold the network that was loaded against ``size`` and ``channel_multiplier``.
@@ -188,6 +176,21 @@ def parse_settings(data: bytes, *, name: str, folder: Path) -> Settings:
     if not isinstance(values, Mapping):
         raise ConfigError(f"{name} must hold a table of settings at its top level")
     return settings_from(cast("Mapping[str, Any]", values), name=name, folder=folder)
+
+
+def read_toml(path: Path, *, what: str) -> dict[str, Any]:
+    """The table that a TOML file holds; ``what`` is what messages call the file.
+
+    Raises:
+        ConfigError: if it is missing or damaged.
+    """
+    try:
+        # utf-8-sig: Windows editors put a byte order mark before the text.
+        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {what} cannot be read ({error.strerror})") from error
+    except ValueError as error:  # the parser's error and UnicodeDecodeError are ValueErrors
+        raise ConfigError(f"{path} is not TOML: {error}") from error
 
 
 def settings_from(values: Mapping[str, Any], *, name: str, folder: Path) -> Settings:

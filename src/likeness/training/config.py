@@ -2,16 +2,11 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
 from likeness.errors import ConfigError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # the same library, for Python 3.10
-    import tomli as tomllib
+from likeness.restore.config import read_toml
 
 __all__ = ["TrainConfig"]
 
@@ -113,12 +108,7 @@ class TrainConfig:
         Raises:
             ConfigError: if it is missing, no TOML, or holds an unknown key or a value of the wrong type.
         """
-        try:
-            values = tomllib.loads(path.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise ConfigError(f"cannot read the training configuration {path}: {error.strerror}") from error
-        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path} is not a TOML file: {error}") from error
+        values = read_toml(path, what="the training configuration")
         known = {field.name: field for field in fields(TrainConfig)}
         for key, value in values.items():
             if key not in known:

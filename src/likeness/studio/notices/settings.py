@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import os
 import stat
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from likeness.errors import ConfigError
+from likeness.restore.config import read_toml
 from likeness.studio.captions import Language
 from likeness.studio.notices.letters import checked_address, on_one_line
 from likeness.studio.notices.words import as_language
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # the same library, for Python 3.10
-    import tomli as tomllib
 
 __all__ = ["Login", "MailSettings", "Security", "read_login", "read_mail_settings"]
 
@@ -117,12 +112,7 @@ def read_mail_settings(path: Path) -> MailSettings:
     Raises:
         ConfigError: if the file is missing or damaged, or holds an unknown key, a password, or a value that cannot be used.
     """
-    try:
-        values = tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise ConfigError(f"{path}: the mail settings cannot be read ({error.strerror})") from error
-    except ValueError as error:
-        raise ConfigError(f"{path} is not TOML: {error}") from error
+    values = read_toml(path, what="the mail settings")
     known: dict[str, Any] = {}
     for key, value in values.items():
         if key.lower() in ("password", "user", "username", "login"):
