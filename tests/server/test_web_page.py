@@ -21,7 +21,7 @@ from running import Running, served
 from likeness.batch.journal import STATES
 from likeness.evidence.eyes import Iris, LidFold
 from likeness.evidence.figures import Figure
-from likeness.evidence.geometry import PROPORTIONS, Proportion
+from likeness.evidence.geometry import PROPORTIONS, Proportion, Registration
 from likeness.evidence.hair import HairEdge
 from likeness.evidence.seam import Seam
 from likeness.evidence.texture import Highlights, Skin
@@ -462,7 +462,7 @@ def sentences() -> set[str]:
         found.append(identity_figure(value, "", box))
         found.append(overshoot_figure(value, box))
         found.append(seam_figure(Seam(step=value, box=box)))
-        found += (stretch_figure((sign * value, 0.0), box) for sign in (1, -1))
+        found += (stretch_figure(Registration(wider=sign * value, higher=0, moved=0), box) for sign in (1, -1))
         for name in PROPORTIONS:
             found += (
                 proportion_figure(Proportion(name=name, before=1, after=1 + sign * value / 20, jitter=0.1, box=box))

@@ -25,7 +25,7 @@ from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Box, Pixels, Size
 
-__all__ = ["PROPORTIONS", "Proportion", "Registration", "measure_proportions", "proportions", "register", "stretch"]
+__all__ = ["PROPORTIONS", "Proportion", "Registration", "measure_proportions", "proportions", "register"]
 
 _Values = NDArray[np.float64]
 
@@ -105,10 +105,8 @@ def register(scene: Scene) -> Registration | None:
     At half the crop's resolution, on the face without hair and background, lumas normalised by the method itself.
     """
     side = SIDE // 2
-    masks = scene.masks
-    face = np.clip(1 - masks["other"] - masks["hair"] - masks["ear"], 0, 1) * scene.valid
     small = [resize(gaussian_blur(luma(pixels), 2.0), Size(side, side), "area") for pixels in scene.matched]
-    area = (resize(face, Size(side, side), "area") > 0.5).astype(np.uint8)
+    area = (resize(scene.face * scene.valid, Size(side, side), "area") > 0.5).astype(np.uint8)
     criteria = (cv2.TERM_CRITERIA_EPS | cv2.TERM_CRITERIA_COUNT, 60, 1e-5)
     start = np.eye(2, 3, dtype=np.float32)
     try:
@@ -121,12 +119,6 @@ def register(scene: Scene) -> Registration | None:
     centre = np.array([columns.mean(), rows.mean(), 1.0])
     moved = float(np.hypot(*(matrix @ centre - centre[:2]))) * SIDE / side
     return Registration(wider=(wide - 1) * 100, higher=(high - 1) * 100, moved=moved)
-
-
-def stretch(scene: Scene) -> tuple[float, float] | None:
-    """How far the face became wider and how far higher, in per cent; None if the pictures cannot be laid on one another."""
-    found = register(scene)
-    return None if found is None else (found.wider, found.higher)
 
 
 def proportions(points: _Values) -> dict[str, float]:

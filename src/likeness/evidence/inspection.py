@@ -12,7 +12,7 @@ from likeness.evidence import verdicts
 from likeness.evidence.colour import colour_shift
 from likeness.evidence.eyes import EYES, eye_box, iris_texture, lid_fold, sclera
 from likeness.evidence.figures import FaceEvidence, Figure, Inspection
-from likeness.evidence.geometry import measure_proportions, stretch
+from likeness.evidence.geometry import measure_proportions, register
 from likeness.evidence.hair import hair_edge
 from likeness.evidence.scene import Scene, box_around, make_scene, scale_between
 from likeness.evidence.seam import seam
@@ -87,7 +87,7 @@ class Inspector:
             verdicts.iris_figure(iris_texture(scene)),
             *verdicts.skin_figures(skin_texture(scene)),
             self._identity(scene, face_box),
-            verdicts.stretch_figure(stretch(scene), face_box),
+            verdicts.stretch_figure(register(scene), face_box),
             *(verdicts.proportion_figure(item) for item in measure_proportions(scene)),
             verdicts.lid_figure(lid_fold(scene)),
             *_colours(scene, face_box),

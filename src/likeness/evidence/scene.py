@@ -68,6 +68,12 @@ class Scene:
         """512 x 512: where Likeness itself lays a face back."""
         return face_mask(self.masks)
 
+    @property
+    def face(self) -> _Map:
+        """512 x 512 in [0, 1]: the face within its contour, without hair and ears."""
+        masks = self.masks
+        return np.clip(1 - masks["other"] - masks["hair"] - masks["ear"], 0, 1)
+
     @cached_property
     def skin(self) -> _Map:
         """512 x 512 in [0, 1]: cheeks, forehead and nose; not what is clipped."""

@@ -88,9 +88,7 @@ def _contours(scene: Scene, change: NDArray[np.float32], *, own: bool) -> list[_
     """Closed lines, N x 2, about 1 px apart."""
     canvases: list[_Map] = [scene.pasted - np.float32(level) for level in (0.02, 0.1, 0.5, 0.9)]
     if not own:
-        masks = scene.masks
-        face = np.clip(1 - masks["other"] - masks["hair"] - masks["ear"], 0, 1)
-        canvases.append(face - np.float32(0.5))
+        canvases.append(scene.face - np.float32(0.5))
         # What has changed at all, by more than the coding of the file.
         moved = gaussian_blur(np.abs(change).max(axis=2), 2.0)
         canvases.append(np.where(moved > 2.5 / 255, 1.0, -1.0).astype(np.float32))

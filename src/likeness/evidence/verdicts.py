@@ -11,7 +11,7 @@ from dataclasses import replace
 
 from likeness.evidence.eyes import Iris, LidFold
 from likeness.evidence.figures import Figure, Verdict
-from likeness.evidence.geometry import PROPORTIONS, Proportion
+from likeness.evidence.geometry import PROPORTIONS, Proportion, Registration
 from likeness.evidence.hair import HairEdge
 from likeness.evidence.seam import Seam
 from likeness.evidence.texture import Highlights, Skin
@@ -286,13 +286,12 @@ def identity_figure(distance: float | None, why: str, box: Box) -> Figure:
     return _told(_IDENTITY, distance, (_SAME_PERSON, _OTHER_PERSON), words, box)
 
 
-def stretch_figure(found: tuple[float, float] | None, box: Box) -> Figure:
+def stretch_figure(found: Registration | None, box: Box) -> Figure:
     """How much wider than higher the face has become."""
     if found is None:
         why = "the faces cannot be laid on one another: pictures of different things?"
         return replace(_OUTLINE, sentence=why)
-    wide, high = found
-    change = ((1 + wide / 100) / (1 + high / 100) - 1) * 100
+    change = ((1 + found.wider / 100) / (1 + found.higher / 100) - 1) * 100
     verdict = _by(abs(change), _STRETCH, _STRETCHED)
     way = "wider" if change > 0 else "narrower"
     sentence = "as round as before" if verdict == "good" else f"{abs(change):.1f}% {way} than before"
