@@ -1,11 +1,11 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 from pathlib import Path
 
 import numpy as np
 import pytest
+from tags import Tags
 
 from likeness.errors import ImageWriteError
 from likeness.evidence.figures import FaceEvidence, Figure, Inspection
@@ -34,23 +34,6 @@ def inspection() -> Inspection:
         notes=("a & b",),
     )
     return Inspection(faces=(face,), scale=2.0)
-
-
-class Tags(HTMLParser):
-    """Checks that tags close in order, and collects them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.seen: list[tuple[str, dict[str, str | None]]] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen.append((tag, dict(attrs)))
-        if tag not in ("meta", "img"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
 
 
 def test_the_page_is_whole_and_needs_nothing_else(inspection: Inspection) -> None:

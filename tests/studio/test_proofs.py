@@ -4,12 +4,12 @@ import re
 import shutil
 from collections.abc import Iterator
 from dataclasses import replace
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from tags import Tags
 
 from likeness.errors import ConfigError, PairError
 from likeness.faces.detect import MediaPipeDetector
@@ -167,23 +167,6 @@ def test_long_texts_stay_on_the_sheet(before: Image, after: Image, faces: tuple[
     assert tall.size.height > short.size.height
     border = tall.to_uint8()[:, -20:]
     assert (border == 246).all()
-
-
-class Tags(HTMLParser):
-    """Checks that tags close in order, and collects them."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.open: list[str] = []
-        self.seen: list[tuple[str, dict[str, str | None]]] = []
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.seen.append((tag, dict(attrs)))
-        if tag not in ("meta", "img", "input"):
-            self.open.append(tag)
-
-    def handle_endtag(self, tag: str) -> None:
-        assert self.open.pop() == tag
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
