@@ -154,6 +154,13 @@ def test_a_seed_decides_the_grain() -> None:
     assert abs(np.corrcoef(first.ravel(), other.ravel())[0, 1]) < 0.05
 
 
+def test_every_layer_that_is_kept_counts_as_memory() -> None:
+    face = prepared(light() + noise(8, 0.7, 9))
+    layers = [layer for kept in vars(face).values() if isinstance(kept, tuple) for layer in kept]
+    assert len(layers) > 10
+    assert face.nbytes == sum(layer.nbytes for layer in layers)
+
+
 def test_grey_stays_grey() -> None:
     grey = light() + noise(8, 0.7, 10)
     tinted = grey + noise(0.5, 0, 11, 3)

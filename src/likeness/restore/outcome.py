@@ -94,7 +94,7 @@ class FaceProjection:
             total += self.start.nbytes
         grain: FaceGrain | None = vars(self).get("grain")
         if grain is not None:
-            total += sum(layer.nbytes for layer in (*grain.bands, *grain.energies, *grain.field))
+            total += grain.nbytes
         return total
 
     def serves(self, controls: Controls) -> bool:

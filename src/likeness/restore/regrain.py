@@ -83,6 +83,11 @@ class FaceGrain:
     columns: NDArray[np.intp]
     light: NDArray[np.float64]
 
+    @property
+    def nbytes(self) -> int:
+        """Memory of the layers."""
+        return sum(layer.nbytes for layer in (*self.bands, *self.energies, *self.field, *self.dues))
+
     def lay(self, after: Pixels, share: _Map, amount: float = 1.0) -> Pixels:
         """The grain that is missing.
 
