@@ -13,6 +13,7 @@ from likeness.metrics import (
     band_energy,
     landmark_distance,
     overshoot,
+    overshoot_of_both,
     overshoots,
     piqe,
     plastic_skin,
@@ -80,6 +81,18 @@ def test_overshoot_is_a_share_of_the_step() -> None:
         assert np.hypot(*(points - 256).T) == pytest.approx(150, abs=2)
     with pytest.raises(ValueError, match="different size"):
         overshoot(sharp, sharp[:50])
+
+
+def test_an_original_has_lines_of_its_own() -> None:
+    rings = unsharp(disc(1), 1)
+    points, own, originals = overshoot_of_both(rings, rings)
+    assert len(points) == len(own) == len(originals)
+    assert np.array_equal(own, originals)
+    assert originals.min() > 0.1
+    assert overshoot(rings, rings) == 0
+    # What restoration does not bring back is no ringing either.
+    assert overshoot_of_both(disc(1), rings)[1].max() < 0.005
+    assert overshoots(disc(1), rings)[1].max() < 0
 
 
 def test_overshoot_is_not_fooled_by_noise_or_brightness_and_minds_the_area() -> None:

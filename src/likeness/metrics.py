@@ -24,6 +24,7 @@ __all__ = [
     "band_energy",
     "landmark_distance",
     "overshoot",
+    "overshoot_of_both",
     "overshoots",
     "piqe",
     "plastic_skin",
@@ -135,13 +136,28 @@ def overshoots(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Where and how much x overshoots more than the original does: N points (x, y) on its edges, and N shares.
 
+    Raises:
+        ValueError: if the sizes differ.
+    """
+    points, own, originals = overshoot_of_both(x, original, area)
+    return points, own - originals
+
+
+def overshoot_of_both(
+    x: Pixels, original: Pixels, area: NDArray[np.float32] | None = None
+) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]:
+    """Overshoot at the original's edges: N points (x, y), and N shares of the step each of x and of the original itself.
+
+    The original's own matters: rims of light, lids, teeth and a camera's sharpening are lines along edges too, so that a
+    line in a restored picture may be the person's (benchmarks/repair.md).
+
     Ringing is looked for along the gradient of strong edges, as by Marziliano et al. ("Perceptual blur and ringing metrics:
     application to JPEG 2000", 2004), and overshoot is a share of the step between the plateaus, as in the edge profiles
     of ISO 12233. In pixels of a crop with the side 512: edges come from Canny's detector on the original's luma (sigma
     1.5); profiles are means over 7 px along the edge, which takes noise down; the plateaus lie 8 to 12 px away on either
     side and have to differ by 0.15 and to be flat within 0.3 of that; the peak is looked for within 6 px, and only what
     goes beyond everything that its own plateau reaches counts, so that texture and noise count little. Both sides of an
-    edge are added, and what the original has itself is subtracted.
+    edge are added.
 
     Raises:
         ValueError: if the sizes differ.
@@ -161,7 +177,7 @@ def overshoots(
     edges[:reach] = edges[-reach:] = edges[:, :reach] = edges[:, -reach:] = False
     ys, xs = np.nonzero(edges)
     if len(ys) == 0:
-        return np.zeros((0, 2), np.float32), np.zeros(0, np.float32)
+        return np.zeros((0, 2), np.float32), np.zeros(0, np.float32), np.zeros(0, np.float32)
     keep = slice(None, None, -(-len(ys) // 20000))  # OpenCV samples at no more than 32767 rows at a time
     ys, xs = ys[keep], xs[keep]
     uphill = np.stack([across[ys, xs], down[ys, xs]], axis=1)
@@ -187,8 +203,9 @@ def overshoots(
         below = profile[:, :5].min(axis=1) - profile[:, 6:13].min(axis=1)
         return np.maximum(above, 0) + np.maximum(below, 0)
 
-    values = (beyond(after[good]) - beyond(before[good])) / step[good]
-    return np.stack([xs[good], ys[good]], axis=1).astype(np.float32), values.astype(np.float32)
+    own, originals = (beyond(profile[good]) / step[good] for profile in (after, before))
+    points = np.stack([xs[good], ys[good]], axis=1).astype(np.float32)
+    return points, own.astype(np.float32), originals.astype(np.float32)
 
 
 def piqe(x: Pixels) -> float:
