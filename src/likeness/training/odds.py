@@ -56,7 +56,9 @@ def read_odds(path: Path, names: Sequence[str]) -> tuple[int, ...]:
             factors[name] = _FACTORS[factor]
     strangers = len(listed - factors.keys())
     if strangers:
-        _log.warning("%d of the %d portraits listed in %s are not among those of this run", strangers, len(listed), path)
+        _log.warning(
+            "%d of the %d portraits listed in %s are not among those of this run", strangers, len(listed), path
+        )
     return tuple(factors[name] for name in names)
 
 
