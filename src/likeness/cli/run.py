@@ -81,13 +81,11 @@ def run(options: RestoreOptions, console: Console) -> int:
     interrupted, report_written = True, True
     try:
         numbered = list(enumerate(jobs, start=1))
-        late = worker.records_left.append
-        with closing(told_in_order(one, numbered, console, unit="picture", late=late)) as restored:
+        with closing(told_in_order(one, numbered, console, unit="picture", late=records.append)) as restored:
             for record in restored:
                 records.append(record)  # noqa: PERF402 - what is done counts, even if the next one is broken off
         interrupted = False
     finally:
-        records += worker.records_left
         if report is not None:
             report_written = _write_report(report, replace(worker.record, interrupted=interrupted), records, console)
         if interrupted:
@@ -107,8 +105,6 @@ class _Worker:
         self._damage = _damage(options)
         self._inspector = Inspector() if options.targets.report is not None else None
         self._large = threading.Lock()
-        self.records_left: list[PictureRecord] = []
-        """Of pictures that were finished after the work was broken off."""
         model = options.settings.model or DEFAULT_MODEL
         began = time.perf_counter()
         self._restorer = Restorer(model, device=options.device, precision=options.precision, threads=options.threads)
