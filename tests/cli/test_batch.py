@@ -67,7 +67,7 @@ def test_a_run_and_its_summary(batch: Batch, inbox: Path, tmp_path: Path, capsys
     assert "3 pictures, 3 new\n" in said
     assert "[1/3]" in said
     assert "1 face restored" in said
-    assert "small.png was left alone: size-small: " in said
+    assert "small.png was left alone: the picture is only " in said
     assert "broken.jpg" in said
     assert "1 delivered, 1 left alone, 1 failed; " in said
     assert f"next: likeness proof {folder}/list.csv {out}\n" in said

@@ -32,9 +32,9 @@ def batch(tmp_path: Path) -> Path:
     people = {"client": "Ana Lima", "email": "ana@example.com"}
     rows = {
         "fine.jpg": ("final", "", (), people),
-        "tiny.jpg": ("skipped", "size-small: small", (small, turned), people),
-        "turned.jpg": ("skipped", "face-turned: turned", (turned,), {"client": "王小宝", "email": "wang@example.cn"}),
-        "nobody.jpg": ("skipped", "size-small: small", (small,), {"client": "Bo", "email": ""}),
+        "tiny.jpg": ("skipped", "small", (small, turned), people),
+        "turned.jpg": ("skipped", "turned", (turned,), {"client": "王小宝", "email": "wang@example.cn"}),
+        "nobody.jpg": ("skipped", "small", (small,), {"client": "Bo", "email": ""}),
         "broken.jpg": ("failed", "damaged", (broken,), people),
         "bug.jpg": ("failed", "not enough memory", (), people),
     }

@@ -240,7 +240,7 @@ class Guard:
                 notes.append(f"face {index} could not be measured: {error}")
                 continue
             measured.append(measures)
-            doubts += self._doubts(measures)
+            doubts += self._doubts(measures, "the face" if len(faces) == 1 else f"face {index}")
         if len(faces) > len(largest):
             notes.append(f"only the {len(largest)} largest of {len(faces)} restored faces were measured")
         outside = _outside(before, after, [face for _, face in faces])
@@ -290,42 +290,49 @@ class Guard:
             else self._identity.distance(scene.after, scene.before),
         )
 
-    def _doubts(self, found: FaceMeasures) -> list[Doubt]:
+    def _doubts(self, found: FaceMeasures, who: str) -> list[Doubt]:
         limits = self._limits
         doubts: list[Doubt] = []
 
         def doubt(check: Check, figure: float | None, limit: float, sentence: str) -> None:
-            doubts.append(
-                Doubt(
-                    check=check, face=found.face, figure=figure, limit=limit, sentence=f"face {found.face}: {sentence}"
-                )
-            )
+            doubts.append(Doubt(check=check, face=found.face, figure=figure, limit=limit, sentence=sentence))
 
         if found.contrast < limits.contrast:
-            doubt("blank", found.contrast, limits.contrast, f"only {found.contrast:.0%} of its contrast is left")
+            doubt("blank", found.contrast, limits.contrast, f"{who} has only {found.contrast:.0%} of its contrast left")
         if found.clipped > limits.clipped:
-            doubt("saturated", found.clipped, limits.clipped, f"{found.clipped:.0%} more of it is burnt out or black")
+            doubt(
+                "saturated", found.clipped, limits.clipped, f"{found.clipped:.0%} more of {who} is burnt out or black"
+            )
         if found.detail < limits.detail:
-            doubt("smear", found.detail, limits.detail, f"only {found.detail:.0%} of its detail is left: it is smeared")
+            doubt(
+                "smear", found.detail, limits.detail, f"{who} is smeared: only {found.detail:.0%} of its detail is left"
+            )
         if found.identity is not None and found.identity > limits.identity:
-            sentence = f"it may no longer be the same person (distance {found.identity:.2f})"
+            sentence = f"{who} may no longer be the same person (distance {found.identity:.2f})"
             doubt("identity", found.identity, limits.identity, sentence)
         if found.blotch > limits.blotch:
-            sentence = f"a place on it changed its light or colour (dE {found.blotch:.1f})"
+            sentence = f"a place on {who} changed its light or colour (dE {found.blotch:.1f})"
             doubt("blotch", found.blotch, limits.blotch, sentence)
         if found.spot is not None and found.spot > limits.spot:
-            sentence = f"a spot on the skin changed {found.spot:.1f} times as much as the rest of it"
+            sentence = f"a spot on the skin of {who} changed {found.spot:.1f} times as much as the rest"
             doubt("spot", found.spot, limits.spot, sentence)
         if found.colour is not None and found.colour > limits.colour:
-            doubt("colour", found.colour, limits.colour, f"the skin changed its colour (dE {found.colour:.1f})")
+            doubt(
+                "colour", found.colour, limits.colour, f"the skin of {who} changed its colour (dE {found.colour:.1f})"
+            )
         if found.stretch is None or found.moved is None:
-            doubt("geometry", None, limits.stretch, "it cannot be laid on the face that it was")
+            doubt("geometry", None, limits.stretch, f"{who} cannot be laid on what it was")
         elif found.stretch > limits.stretch:
-            doubt("geometry", found.stretch, limits.stretch, f"it became {found.stretch:.1f}% wider or higher")
+            doubt("geometry", found.stretch, limits.stretch, f"{who} became {found.stretch:.1f}% wider or higher")
         elif found.moved > limits.moved:
-            doubt("geometry", found.moved, limits.moved, f"it moved by {found.moved:.1f} px (of 512)")
+            doubt("geometry", found.moved, limits.moved, f"{who} moved by {found.moved:.1f} px (of 512)")
         if found.seam is not None and found.seam > limits.seam:
-            doubt("seam", found.seam, limits.seam, f"a border can be seen (a step of {found.seam:.1f} levels)")
+            doubt(
+                "seam",
+                found.seam,
+                limits.seam,
+                f"a border can be seen around {who} (a step of {found.seam:.1f} levels)",
+            )
         return doubts
 
 

@@ -200,7 +200,7 @@ class PictureWorker:
         if options.on_finding == "skip":
             refused += [finding for finding in findings if finding.level == "warn"]
         if refused:
-            return self._skipped(image, "; ".join(dict.fromkeys(f"{f.code}: {f.message}" for f in refused)), base)
+            return self._skipped(image, "; ".join(dict.fromkeys(finding.message for finding in refused)), base)
         treatment = Treatment(options=options, leave=frozenset(), done=())
         if options.on_finding == "fix":
             treatment = treat(options, findings, len(faces))

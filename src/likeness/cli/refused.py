@@ -90,7 +90,7 @@ def _told(findings: Sequence[Finding], item: Item) -> list[Finding]:
     refused = [finding for finding in findings if finding.level == "refuse"]
     if refused or item.state == "failed":
         return _once(refused)
-    return _once([finding for finding in findings if finding.level == "warn" and f"{finding.code}:" in item.reason])
+    return _once([finding for finding in findings if finding.level == "warn" and finding.message in item.reason])
 
 
 def _once(findings: Sequence[Finding]) -> list[Finding]:
