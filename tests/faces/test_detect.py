@@ -75,6 +75,48 @@ def test_faces_of_any_size(detector: MediaPipeDetector, astronaut: Image, width:
     assert faces[0].box.width == pytest.approx(width, rel=0.25)
 
 
+def _beside_a_big_one(big: Pixels, small: list[Pixels], side: int) -> tuple[Pixels, list[tuple[float, float]]]:
+    """A portrait on the left, and small ones, ``side`` px wide, on the soft backdrop beside it; and their middles."""
+    height, width = 1400, 2300
+    ramp = np.linspace(0.35, 0.55, width, dtype=np.float32)[None, :, None]
+    picture = np.ascontiguousarray(np.broadcast_to(ramp, (height, width, 3)))
+    picture[:, :height] = np.clip(cv2.resize(big, (height, height), interpolation=cv2.INTER_CUBIC), 0, 1)
+    middles: list[tuple[float, float]] = []
+    for number, portrait in enumerate(small):
+        left, top = 1480 + 150 * (number % 5), 90 + 240 * (number // 5)
+        picture[top : top + side, left : left + side] = cv2.resize(portrait, (side, side), interpolation=cv2.INTER_AREA)
+        middles.append((left + side / 2, top + side / 2))
+    return picture, middles
+
+
+@pytest.mark.parametrize("side", [70, 110])
+def test_small_faces_beside_a_big_one_and_on_a_soft_backdrop(
+    detector: MediaPipeDetector, portraits: list[Pixels], side: int
+) -> None:
+    """Windows that seem to hold nothing are passed over: not those of a face of 27 px, nor of one that is dark or pale."""
+    changes = (lambda x: x, lambda x: 0.35 * x, lambda x: 0.5 + 0.35 * (x - 0.5))
+    small = [changes[number % 3](x) for number, x in enumerate(portraits[1:])]
+    picture, middles = _beside_a_big_one(portraits[0], small, side)
+    faces = detector.detect(Image(pixels=picture))
+    assert len(faces) == 1 + len(small)
+    for x, y in middles:
+        assert sum(np.hypot(f.box.centre.x - x, f.box.centre.y - y) < 0.25 * side for f in faces) == 1
+
+
+@pytest.mark.parametrize("scale", [1.0, 2.2])
+def test_a_second_look_at_windows_changes_nothing(
+    detector: MediaPipeDetector, shared: Path, scale: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a processor with bfloat16 only windows of promise are looked at in float32: the boxes are those of all windows."""
+    group = read_image(shared / "oldphotos" / "group-1927-29-faces.png").pixels
+    pixels = np.clip(cv2.resize(group, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC), 0, 1)
+    quick = detector._boxes(pixels)
+    monkeypatch.setattr("likeness.faces.blaze.has_rough_far", lambda: False)
+    every = detector._boxes(pixels)
+    assert [box.box for box in quick] == [box.box for box in every]
+    assert len(every) >= 27
+
+
 @pytest.mark.parametrize("turns", [1, 2, 3])
 def test_turned_faces_are_measured_as_upright_ones(
     detector: MediaPipeDetector, portraits: list[Pixels], turns: int

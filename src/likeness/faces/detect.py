@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, cast
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -19,7 +19,7 @@ from likeness.faces.face import Face, Landmarks
 from likeness.faces.mesh import five_points, measure_mesh, upright
 from likeness.faces.networks import face_network, free_face_networks
 from likeness.imaging.image import Box, Image, Pixels, Size
-from likeness.imaging.samples import to_samples
+from likeness.imaging.samples import refuse_nan
 
 __all__ = ["Detection", "Detector", "MediaPipeDetector"]
 
@@ -201,8 +201,16 @@ def _resized(pixels: Pixels | _Samples, size: Size, scale: float) -> _Samples:
     """A picture of ``size``, given as it is or as one of its levels, at ``scale``, as samples."""
     target = (max(1, round(size.width * scale)), max(1, round(size.height * scale)))
     method = cv2.INTER_AREA if target[0] < pixels.shape[1] else cv2.INTER_CUBIC
+    if pixels.dtype == np.uint8 and pixels.shape[1] // 2 == target[0] and pixels.shape[0] // 2 == target[1]:
+        # Halving whole pixels is five times as fast as almost halving; of an odd side the last row or column is left out.
+        pixels = pixels[: target[1] * 2, : target[0] * 2]
     resized: NDArray[Any] = cv2.resize(pixels, target, interpolation=method)
-    return resized if resized.dtype == np.uint8 else cast("_Samples", to_samples(resized, 8))
+    if resized.dtype == np.uint8:
+        return resized
+    if method == cv2.INTER_CUBIC:  # it overshoots
+        resized = np.clip(resized, 0.0, 1.0, out=resized)
+    refuse_nan(resized)
+    return np.asarray(cv2.convertScaleAbs(resized, alpha=255.0), np.uint8)
 
 
 def _detections(boxes: Boxes, level: _Samples, size: Size) -> list[Detection]:
