@@ -45,9 +45,11 @@ ALIKE = 0.06
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """The process at one moment: the how manieth it is, seconds of work since the first began, megabytes, pictures done."""
+    """The process at one moment: the how manieth it is, the clock (since 1970), seconds of work since the first began,
+    megabytes, pictures done."""
 
     start: int
+    clock: float
     seconds: float
     megabytes: float
     done: int
@@ -75,7 +77,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=TABLE.parent, help="folder for soak.md and soak.svg")
     flags = parser.parse_args()
     with tempfile.TemporaryDirectory() as temporary:
-        folder = flags.folder or Path(temporary)
+        folder = (flags.folder or Path(temporary)).resolve()
         inbox, out = folder / "in", folder / "out"
         inbox.mkdir(parents=True, exist_ok=True)
         made: list[Made] = []
@@ -115,12 +117,15 @@ def run(folder: Path, inbox: Path, out: Path, total: int, workers: int) -> tuple
     while True:
         pid = int(number.read_text("ascii")) if number.exists() else 0
         own: subprocess.Popen[bytes] | None = None
+        start = samples[-1].start if samples else 0
         if not is_batch(pid, out):
+            # One that is only asked for its status does not count.
+            start += not samples or finished(out / JOURNAL) < total
             with (folder / "batch.log").open("ab") as stream:
                 own = subprocess.Popen([*command, "--workers", str(workers)], stdout=stream, stderr=stream)
             pid = own.pid
             number.write_text(str(pid), encoding="ascii")
-        samples += watched(pid, own, out / JOURNAL, samples, total, log)
+        samples += watched(pid, own, out / JOURNAL, samples[-1:], start, total, log)
         # Only of a process of its own can the status be asked: after another's end the command is run once more.
         if own is not None:
             number.unlink()
@@ -128,11 +133,18 @@ def run(folder: Path, inbox: Path, out: Path, total: int, workers: int) -> tuple
 
 
 def watched(
-    pid: int, own: subprocess.Popen[bytes] | None, journal: Path, before: list[Sample], total: int, log: Path
+    pid: int,
+    own: subprocess.Popen[bytes] | None,
+    journal: Path,
+    last: list[Sample],
+    start: int,
+    total: int,
+    log: Path,
 ) -> list[Sample]:
-    """The process until its end, sampled twice a second."""
-    start = before[-1].start + 1 if before else 1
-    offset = before[-1].seconds if before else 0.0
+    """The process until its end, sampled twice a second; ``last`` is what was sampled last before, if anything was."""
+    offset = last[0].seconds if last else 0.0
+    if own is None and last:  # it went on meanwhile
+        offset += time.time() - last[0].clock
     began = said = time.perf_counter()
     samples: list[Sample] = []
     with log.open("a", encoding="ascii", newline="") as stream:
@@ -140,7 +152,13 @@ def watched(
         while own.poll() is None if own is not None else is_batch(pid, journal.parent):
             now, megabytes = time.perf_counter(), resident(pid)
             if megabytes:
-                one = Sample(start=start, seconds=offset + now - began, megabytes=megabytes, done=finished(journal))
+                one = Sample(
+                    start=start,
+                    clock=time.time(),
+                    seconds=offset + now - began,
+                    megabytes=megabytes,
+                    done=finished(journal),
+                )
                 samples.append(one)
                 rows.writerow(astuple(one))
                 stream.flush()
@@ -156,10 +174,10 @@ def earlier(log: Path) -> list[Sample]:
     if not log.exists():
         return []
     with log.open(encoding="ascii", newline="") as stream:
-        rows = [row for row in csv.reader(stream) if len(row) == 4]
+        rows = [row for row in csv.reader(stream) if len(row) == 5]
     return [
-        Sample(start=int(start), seconds=float(seconds), megabytes=float(megabytes), done=int(done))
-        for start, seconds, megabytes, done in rows
+        Sample(start=int(start), clock=float(clock), seconds=float(seconds), megabytes=float(megabytes), done=int(done))
+        for start, clock, seconds, megabytes, done in rows
     ]
 
 
@@ -246,7 +264,7 @@ def report(
     status: int,
 ) -> str:
     starts, seconds = samples[-1].start, samples[-1].seconds
-    network = [sample for sample in samples if sample.done > 0]
+    network = [sample for sample in samples if 0 < sample.done < len(made)]
     thirds = [network[i * len(network) // 3 : (i + 1) * len(network) // 3] for i in range(3)]
     medians = [median(sample.megabytes for sample in third) for third in thirds]
     peak = max(samples, key=lambda sample: sample.megabytes)
