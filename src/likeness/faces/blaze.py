@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
+from itertools import chain
 
 import cv2
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from likeness.faces.networks import FaceNetwork, face_network, has_rough_far
 from likeness.imaging.image import Size
 
-__all__ = ["NEAR_SIDE", "WINDOW", "Boxes", "far_boxes", "near_boxes", "near_view"]
+__all__ = ["NEAR_SIDE", "WINDOW", "Boxes", "far_boxes", "near_boxes", "near_view", "prepare_far"]
 
 NEAR_SIDE = 128
 """Side of what the near detector looks at, px."""
@@ -81,12 +82,21 @@ def far_boxes(samples: _Samples, min_score: float) -> Boxes:
     size = Size(samples.shape[1], samples.shape[0])
     least = _logit(min_score)
     places = [place for place in _windows(size) if _detail(_window(samples, *place)) >= _LEAST_DETAIL]
-    if has_rough_far() and len(places) >= _TOGETHER:
+    # What does not fill a batch for each of the processor's streams goes one by one, so that none is idle.
+    name: FaceNetwork = "far-rough" if has_rough_far() else "far"
+    batched = 0
+    if len(places) >= _TOGETHER:
+        batched = len(places) - len(places) % (_TOGETHER * face_network(name, _TOGETHER).at_once)
+    many, few = places[:batched], places[batched:]
+    if name == "far-rough":
         # Most windows hold nothing, and half the digits tell as much in half the time.
-        looks = _looks("far-rough", samples, places, ["scores"])
-        places = [place for place, (scores,) in looks if scores.max() >= least - _ROUGH_MARGIN]
+        looks = _looks(name, samples, many, _TOGETHER, ["scores"])
+        promising = [place for place, (scores,) in looks if scores.max() >= least - _ROUGH_MARGIN]
+        many, few = [], promising + few
     found: list[Boxes] = []
-    for (left, top), (scores, boxes) in _looks("far", samples, places, ["scores", "boxes"]):
+    outputs = ["scores", "boxes"]
+    looks = chain(_looks("far", samples, many, _TOGETHER, outputs), _looks("far", samples, few, 1, outputs))
+    for (left, top), (scores, boxes) in looks:
         rows, columns = np.nonzero(scores[0] >= least)
         if len(rows):
             centres = (np.stack([columns, rows], axis=1) + 0.5) * _CELL
@@ -95,25 +105,23 @@ def far_boxes(samples: _Samples, min_score: float) -> Boxes:
     return _merged(found)
 
 
+def prepare_far() -> None:
+    """Load the far detector as `far_boxes` uses it."""
+    face_network("far-rough" if has_rough_far() else "far", _TOGETHER)
+    face_network("far")
+
+
 def _looks(
-    name: FaceNetwork, samples: _Samples, places: Sequence[_Place], outputs: Sequence[str]
+    name: FaceNetwork, samples: _Samples, places: Sequence[_Place], count: int, outputs: Sequence[str]
 ) -> Iterator[tuple[_Place, tuple[NDArray[np.float32], ...]]]:
-    """What the far detector says of the windows at some places, each C x H / 4 x W / 4."""
-    rest = list(places)
-    while rest:
-        # What does not fill a batch for each of the processor's streams goes one by one, so that none is idle.
-        count = _TOGETHER if len(rest) >= _TOGETHER else 1
-        network = face_network(name, count)
-        full = len(rest) - len(rest) % (network.at_once * count)
-        if not full:
-            count, full = 1, len(rest)
-            network = face_network(name)
-        groups = [rest[begin : begin + count] for begin in range(0, full, count)]
-        rest = rest[full:]
-        batches = ({"samples": np.stack([_window(samples, *place) for place in group])} for group in groups)
-        for group, answers in zip(groups, network.run_each(batches, outputs), strict=True):
-            for number, place in enumerate(group):
-                yield place, tuple(answer[number] for answer in answers)
+    """What the far detector says of the windows at some places, each C x H / 4 x W / 4; it gets ``count`` in a batch."""
+    if not places:
+        return
+    groups = [places[begin : begin + count] for begin in range(0, len(places), count)]
+    batches = ({"samples": np.stack([_window(samples, *place) for place in group])} for group in groups)
+    for group, answers in zip(groups, face_network(name, count).run_each(batches, outputs), strict=True):
+        for number, place in enumerate(group):
+            yield place, tuple(answer[number] for answer in answers)
 
 
 def near_boxes(samples: _Samples, min_score: float) -> Boxes:
