@@ -93,8 +93,8 @@ def ringing(x: Pixels, seed: int, recipe: str, restorer: Restorer) -> list[float
     return [*(float(share.mean()) * 100 for share in shares), *heights]
 
 
-RINGING = """A line is an overshoot of over 5% of the step (`likeness.metrics.overshoot_of_both`), a false one is one that the
-original has none of (under 1%), a lost one one of the original that is not there (under 1%)."""
+RINGING = """A line is an overshoot of over 5% of the step (`likeness.metrics.overshoot_of_both`), a false one is one that
+the original has none of (under 1%), a lost one is one of the original that is not there (under 1%)."""
 
 
 def table(title: str, head: str, rows: list[Row], digits: int = 2) -> list[str]:
