@@ -142,16 +142,3 @@ def test_where_the_cache_lies(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
 def test_a_limit_of_nothing_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="limit must be at least 1"):
         CompiledCache(folder=tmp_path, limit=0)
-
-
-def test_several_inputs_side_by_side_keep_their_order(tmp_path: Path) -> None:
-    network = compiled(CompiledCache(folder=tmp_path), Builder(2))
-    inputs = [{"x": X * np.float32(number)} for number in range(9)]
-    for number, (y,) in enumerate(network.run_each(iter(inputs), ["y"])):
-        assert np.array_equal(y, 2 * X * np.float32(number))
-    assert number == 8
-    half_way = network.run_each(iter(inputs), ["y"])
-    next(half_way)
-    half_way.close()  # what still runs is waited for, and nothing is left behind
-    assert np.array_equal(run(network), 2 * X)
-    assert list(network.run_each(iter([]), ["y"])) == []

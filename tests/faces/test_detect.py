@@ -103,20 +103,6 @@ def test_small_faces_beside_a_big_one_and_on_a_soft_backdrop(
         assert sum(np.hypot(f.box.centre.x - x, f.box.centre.y - y) < 0.25 * side for f in faces) == 1
 
 
-@pytest.mark.parametrize("scale", [1.0, 2.2])
-def test_a_second_look_at_windows_changes_nothing(
-    detector: MediaPipeDetector, shared: Path, scale: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """On a processor with bfloat16 only windows of promise are looked at in float32: the boxes are those of all windows."""
-    group = read_image(shared / "oldphotos" / "group-1927-29-faces.png").pixels
-    pixels = np.clip(cv2.resize(group, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC), 0, 1)
-    quick = detector._boxes(pixels)
-    monkeypatch.setattr("likeness.faces.blaze.has_rough_far", lambda: False)
-    every = detector._boxes(pixels)
-    assert [box.box for box in quick] == [box.box for box in every]
-    assert len(every) >= 27
-
-
 @pytest.mark.parametrize("turns", [1, 2, 3])
 def test_turned_faces_are_measured_as_upright_ones(
     detector: MediaPipeDetector, portraits: list[Pixels], turns: int

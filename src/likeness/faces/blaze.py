@@ -9,16 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import chain
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.faces.networks import FaceNetwork, face_network, has_rough_far
+from likeness.faces.networks import face_network
 from likeness.imaging.image import Size
 
-__all__ = ["NEAR_SIDE", "WINDOW", "Boxes", "far_boxes", "near_boxes", "near_view", "prepare_far"]
+__all__ = ["NEAR_SIDE", "WINDOW", "Boxes", "far_boxes", "near_boxes", "near_view"]
 
 NEAR_SIDE = 128
 """Side of what the near detector looks at, px."""
@@ -27,9 +26,6 @@ WINDOW = 256
 
 _TOGETHER = 4
 """Windows that it gets at once: a tenth faster than one by one."""
-
-_ROUGH_MARGIN = 2.0
-"""By how much less of a score (logit) in bfloat16 a window still is looked at in float32."""
 
 _OVERLAP = 64
 """Of neighbouring windows, px: a face up to about that size is whole in one of them."""
@@ -43,8 +39,6 @@ _MARGIN = 0.04
 """A box whose side comes nearer to a window's inner side than that share of its width is cut by it."""
 
 _Samples = NDArray[np.uint8]
-_Place = tuple[int, int]
-"""Left and top of a window, px."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -82,46 +76,19 @@ def far_boxes(samples: _Samples, min_score: float) -> Boxes:
     size = Size(samples.shape[1], samples.shape[0])
     least = _logit(min_score)
     places = [place for place in _windows(size) if _detail(_window(samples, *place)) >= _LEAST_DETAIL]
-    # What does not fill a batch for each of the processor's streams goes one by one, so that none is idle.
-    name: FaceNetwork = "far-rough" if has_rough_far() else "far"
-    batched = 0
-    if len(places) >= _TOGETHER:
-        batched = len(places) - len(places) % (_TOGETHER * face_network(name, _TOGETHER).at_once)
-    many, few = places[:batched], places[batched:]
-    if name == "far-rough":
-        # Most windows hold nothing, and half the digits tell as much in half the time.
-        looks = _looks(name, samples, many, _TOGETHER, ["scores"])
-        promising = [place for place, (scores,) in looks if scores.max() >= least - _ROUGH_MARGIN]
-        many, few = [], promising + few
     found: list[Boxes] = []
-    outputs = ["scores", "boxes"]
-    looks = chain(_looks("far", samples, many, _TOGETHER, outputs), _looks("far", samples, few, 1, outputs))
-    for (left, top), (scores, boxes) in looks:
-        rows, columns = np.nonzero(scores[0] >= least)
-        if len(rows):
-            centres = (np.stack([columns, rows], axis=1) + 0.5) * _CELL
-            candidates = _decoded(boxes[:, rows, columns].T, _confidence(scores[0, rows, columns]), centres)
-            found.append(_not_cut(candidates.moved(left, top), left, top, size))
+    while places:
+        count = _TOGETHER if len(places) >= _TOGETHER else 1
+        group, places = places[:count], places[count:]
+        batch = np.concatenate([_batch(_window(samples, *place)) for place in group])
+        answers = face_network("far", count).run({"samples": batch}, ["scores", "boxes"])
+        for (left, top), (scores,), boxes in zip(group, *answers, strict=True):
+            rows, columns = np.nonzero(scores >= least)
+            if len(rows):
+                centres = (np.stack([columns, rows], axis=1) + 0.5) * _CELL
+                candidates = _decoded(boxes[:, rows, columns].T, _confidence(scores[rows, columns]), centres)
+                found.append(_not_cut(candidates.moved(left, top), left, top, size))
     return _merged(found)
-
-
-def prepare_far() -> None:
-    """Load the far detector as `far_boxes` uses it."""
-    face_network("far-rough" if has_rough_far() else "far", _TOGETHER)
-    face_network("far")
-
-
-def _looks(
-    name: FaceNetwork, samples: _Samples, places: Sequence[_Place], count: int, outputs: Sequence[str]
-) -> Iterator[tuple[_Place, tuple[NDArray[np.float32], ...]]]:
-    """What the far detector says of the windows at some places, each C x H / 4 x W / 4; it gets ``count`` in a batch."""
-    if not places:
-        return
-    groups = [places[begin : begin + count] for begin in range(0, len(places), count)]
-    batches = ({"samples": np.stack([_window(samples, *place) for place in group])} for group in groups)
-    for group, answers in zip(groups, face_network(name, count).run_each(batches, outputs), strict=True):
-        for number, place in enumerate(group):
-            yield place, tuple(answer[number] for answer in answers)
 
 
 def near_boxes(samples: _Samples, min_score: float) -> Boxes:
@@ -140,7 +107,7 @@ def near_view(crop: _Samples) -> _Samples:
     return np.asarray(cv2.warpAffine(crop, matrix, (NEAR_SIDE, NEAR_SIDE), flags=flags), dtype=np.uint8)
 
 
-def _windows(size: Size) -> Iterator[_Place]:
+def _windows(size: Size) -> Iterator[tuple[int, int]]:
     for top in _starts(size.height):
         for left in _starts(size.width):
             yield left, top

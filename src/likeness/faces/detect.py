@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.faces.blaze import NEAR_SIDE, WINDOW, Boxes, far_boxes, near_boxes, near_view, prepare_far
+from likeness.faces.blaze import NEAR_SIDE, WINDOW, Boxes, far_boxes, near_boxes, near_view
 from likeness.faces.face import Face, Landmarks
 from likeness.faces.mesh import five_points, measure_mesh, upright
 from likeness.faces.networks import face_network, free_face_networks
@@ -132,8 +132,7 @@ class MediaPipeDetector:
 
     def prepare(self) -> None:
         """Load the networks now rather than when the first picture comes."""
-        prepare_far()
-        for name in ("near", "mesh", "attention"):
+        for name in ("far", "near", "mesh", "attention"):
             face_network(name)
 
     def close(self) -> None:
