@@ -87,5 +87,10 @@ TRAINING: tuple[tuple[float, Recipe], ...] = (
         smear=(0.0, 0.9), jpeg=(55, 92),
     )),
     (0.10, replace(RECIPES["messenger"], name="train-messenger", jpeg=(30, 90), grey_odds=0.1)),
+    (0.08, replace(
+        RECIPES["camera-2000s"], name="train-camera", blur=(0.3, 1.5), down=(1.0, 3.0), sharpen=(0.3, 2.0),
+        mosaic_odds=0.7, jpeg=(28, 85),
+    )),
 )  # fmt: skip
-"""What training draws from: odds and recipe. Tone is not undone: the target is given the same (`Degradation.tone`)."""
+"""What training draws from: odds (in relation to their sum) and recipe. Tone is not undone: the target is given the same
+(`Degradation.tone`)."""
