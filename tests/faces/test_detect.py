@@ -103,6 +103,22 @@ def test_small_faces_beside_a_big_one_and_on_a_soft_backdrop(
         assert sum(np.hypot(f.box.centre.x - x, f.box.centre.y - y) < 0.25 * side for f in faces) == 1
 
 
+def test_the_smallest_face_looked_for_grows_with_the_picture(
+    detector: MediaPipeDetector, portraits: list[Pixels]
+) -> None:
+    """Faces of 80 px in ten megapixels are found; those of 17 px only if asked for, and in a part of one megapixel."""
+    backdrop = np.random.default_rng(1).uniform(0.4, 0.6, (20, 32, 3)).astype(np.float32)
+    picture = cv2.resize(backdrop, (4000, 2500), interpolation=cv2.INTER_CUBIC)
+    for side, left in ((130, 600), (24, 1800)):
+        small = cv2.resize(portraits[0], (side, side), interpolation=cv2.INTER_AREA)
+        picture[700 : 700 + side, left : left + side] = small
+    assert [round(f.box.centre.x, -2) for f in detector.detect(Image(pixels=picture))] == [700]
+    every = MediaPipeDetector(min_face=20).detect(Image(pixels=picture))
+    assert {700, 1800} <= {round(f.box.centre.x, -2) for f in every}
+    part = Image(pixels=np.ascontiguousarray(picture[300:1300, 1300:2300]))
+    assert [round(f.box.centre.x, -2) for f in detector.detect(part)] == [500]
+
+
 @pytest.mark.parametrize("turns", [1, 2, 3])
 def test_turned_faces_are_measured_as_upright_ones(
     detector: MediaPipeDetector, portraits: list[Pixels], turns: int

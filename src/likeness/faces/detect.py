@@ -6,6 +6,7 @@ half of the one before, down to one where the whole picture is no larger than a 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Protocol
@@ -56,14 +57,15 @@ class MediaPipeDetector:
 
     Args:
         min_score: confidence under which a detection is dropped, in [0, 1].
-        min_face: width of the smallest face looked for, px.
+        min_face: width of the smallest face looked for, px; None for 20 px, or a hundredth of the square root of the
+            picture's area if that is more (35 px in 4000 x 3000), so that the cost stops growing with the picture.
 
     Raises:
         ValueError: for values outside their range.
     """
 
-    def __init__(self, *, min_score: float = 0.5, min_face: float = 20.0) -> None:
-        if not 0.0 <= min_score <= 1.0 or min_face < 8:
+    def __init__(self, *, min_score: float = 0.5, min_face: float | None = None) -> None:
+        if not 0.0 <= min_score <= 1.0 or (min_face is not None and min_face < 8):
             raise ValueError(f"min_score must be in [0, 1] and min_face at least 8, not {min_score} and {min_face}")
         self._min_score = min_score
         self._min_face = min_face
@@ -142,10 +144,13 @@ class MediaPipeDetector:
     def _boxes(self, pixels: Pixels) -> list[Detection]:
         height, width = pixels.shape[:2]
         longest, size = max(width, height), Size(width, height)
+        smallest = (
+            max(_SMALLEST, _SMALLEST_SHARE * math.sqrt(width * height)) if self._min_face is None else self._min_face
+        )
         found: list[Detection] = []
         level: _Samples | None = None
         # The far detector sees faces from 14 px; smaller ones are shown to it enlarged.
-        scale = min(1.0, max(self._min_face / 24.0, 0.25)) / 0.6
+        scale = min(1.0, max(smallest / 24.0, 0.25)) / 0.6
         while longest / scale > _LARGEST_WHOLE:
             # The finest level comes from the picture itself, each further one from the one before.
             level = _resized(pixels if level is None else level, size, 1.0 / scale)
@@ -159,8 +164,11 @@ class MediaPipeDetector:
             canvas = np.full((side, side, 3), 128, np.uint8)
             canvas[top : top + whole.shape[0], left : left + whole.shape[1]] = whole
             found += _detections(boxes(canvas, self._min_score).moved(-left, -top), whole, size)
-        return _without_doubles([d for d in found if d.box.width >= 0.8 * self._min_face])
+        return _without_doubles([d for d in found if d.box.width >= 0.8 * smallest])
 
+
+_SMALLEST, _SMALLEST_SHARE = 20.0, 0.01
+"""Smallest face looked for unless another is asked for: px, and share of the square root of the picture's area."""
 
 _LARGEST_WHOLE = 240
 """Longest side of a level that needs no smaller one but that of the whole picture, px."""
