@@ -135,12 +135,19 @@ def _serve(session: ReviewSession, flags: Namespace, console: Console) -> None:
         shown = f"[{flags.host}]" if ":" in flags.host else flags.host
         if not local:
             console.warn("everybody in this network who has the address can rate; it is not encrypted")
+
+        class Server(uvicorn.Server):
+            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+                await super().startup(sockets)
+                # Not before: until it serves, Ctrl-C may fall on what does not pass it on.
+                console.notice(f"raters open http://{shown}:{port}/{key and f'#key={key}'}   (Ctrl-C ends)")
+
+        app = make_app(session, hosts=(*_LOCAL, "[::1]") if local else (), key=key)
         # Ctrl-C is how the work is meant to end; uvicorn ends in order on it, and then raises it again.
         with suppress(KeyboardInterrupt):
-            console.notice(f"raters open http://{shown}:{port}/{key and f'#key={key}'}   (Ctrl-C ends)")
-            app = make_app(session, hosts=(*_LOCAL, "[::1]") if local else (), key=key)
-            server = uvicorn.Server(uvicorn.Config(app, log_level="debug" if console.verbosity > 1 else "warning"))
-            server.run(sockets=[listening])
+            Server(uvicorn.Config(app, log_level="debug" if console.verbosity > 1 else "warning")).run(
+                sockets=[listening]
+            )
     console.say(f"count the votes with: likeness review --report {flags.session}")
 
 
