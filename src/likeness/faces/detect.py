@@ -57,8 +57,8 @@ class MediaPipeDetector:
 
     Args:
         min_score: confidence under which a detection is dropped, in [0, 1].
-        min_face: width of the smallest face looked for, px; None for 20 px, or a hundredth of the square root of the
-            picture's area if that is more (35 px in 4000 x 3000), so that the cost stops growing with the picture.
+        min_face: width of the smallest face looked for, px; None for 20 px up to 8 megapixels, 40 up to 32, 80 up to 128
+            and so on, so that the cost stops growing with the picture.
 
     Raises:
         ValueError: for values outside their range.
@@ -144,9 +144,7 @@ class MediaPipeDetector:
     def _boxes(self, pixels: Pixels) -> list[Detection]:
         height, width = pixels.shape[:2]
         longest, size = max(width, height), Size(width, height)
-        smallest = (
-            max(_SMALLEST, _SMALLEST_SHARE * math.sqrt(width * height)) if self._min_face is None else self._min_face
-        )
+        smallest = self._min_face or _smallest_face(size)
         found: list[Detection] = []
         level: _Samples | None = None
         # The far detector sees faces from 14 px; smaller ones are shown to it enlarged.
@@ -164,11 +162,11 @@ class MediaPipeDetector:
             canvas = np.full((side, side, 3), 128, np.uint8)
             canvas[top : top + whole.shape[0], left : left + whole.shape[1]] = whole
             found += _detections(boxes(canvas, self._min_score).moved(-left, -top), whole, size)
-        return _without_doubles([d for d in found if d.box.width >= 0.8 * smallest])
+        return _without_doubles([d for d in found if d.box.width >= smallest - _NARROWER])
 
 
-_SMALLEST, _SMALLEST_SHARE = 20.0, 0.01
-"""Smallest face looked for unless another is asked for: px, and share of the square root of the picture's area."""
+_NARROWER = 4.0
+"""By how much a box may be narrower than its face, px."""
 
 _LARGEST_WHOLE = 240
 """Longest side of a level that needs no smaller one but that of the whole picture, px."""
@@ -203,6 +201,12 @@ def _central_face(boxes: Boxes) -> _Central | None:
         if away < 0.2 and 0.25 < corners[2] - corners[0] < 0.9 and upright_face:
             return _Central(score=float(score), points=points)
     return None
+
+
+def _smallest_face(size: Size) -> float:
+    """The smallest face looked for unless another is asked for, px; by doublings, for each leaves out the finest level."""
+    doublings = round(math.log2(max(1.0, math.sqrt(size.width * size.height) / 2000.0)))
+    return 20.0 * 2.0**doublings
 
 
 def _resized(pixels: Pixels | _Samples, size: Size, scale: float) -> _Samples:
