@@ -148,7 +148,7 @@ class MediaPipeDetector:
         found: list[Detection] = []
         level: _Samples | None = None
         # The far detector sees faces from 14 px; smaller ones are shown to it enlarged.
-        scale = min(1.0, max(smallest / 24.0, 0.25)) / 0.6
+        scale = max(smallest / 24.0, 0.25) / 0.6
         while longest / scale > _LARGEST_WHOLE:
             # The finest level comes from the picture itself, each further one from the one before.
             level = _resized(pixels if level is None else level, size, 1.0 / scale)
