@@ -294,12 +294,11 @@ class Page {
   async openAgain() {
     this.reopening = true;
     const { file } = this;
-    const kept = { look: this.store.look, preset: this.store.preset };
     this.busy("busy.open");
     try {
       const picture = await api.openPicture(file, file.name || "picture");
-      // Another picture may have been opened meanwhile.
-      if (this.file === file) this.show(picture, kept);
+      // Another picture may have been opened meanwhile, or a slider moved.
+      if (this.file === file) this.show(picture, { look: this.store.look, preset: this.store.preset });
       else api.close(picture.id);
     } catch (error) {
       this.problem(error);
