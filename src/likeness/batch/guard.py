@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal, TypeAlias
+from typing import Any, Literal, TypeAlias, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,18 +33,7 @@ Check: TypeAlias = Literal[
     "blank", "saturated", "smear", "identity", "blotch", "spot", "colour", "geometry", "seam", "outside"
 ]
 
-CHECKS: tuple[Check, ...] = (
-    "blank",
-    "saturated",
-    "smear",
-    "identity",
-    "blotch",
-    "spot",
-    "colour",
-    "geometry",
-    "seam",
-    "outside",
-)
+CHECKS: tuple[Check, ...] = get_args(Check)
 """In the order in which doubts are told."""
 
 _STRUCTURE = SIDE // 16
@@ -63,11 +52,9 @@ _SPOT = 16.0
 _SPOT_NOISE = 0.3
 """Colour difference added to the skin's median, so that a face that hardly changed has no spots of its own."""
 
-_DETAIL = 4.0
-"""Sigma, px of the crop: detail is what lies between this and twice as much. Noise, which may go, is finer."""
-
-_CONTRAST_BLUR = 4.0
-"""Sigma, px of the crop: what is finer is texture, which a restoration may change."""
+_TEXTURE = 4.0
+"""Sigma, px of the crop: what is finer is texture, which a restoration may change, and noise, which may go. Detail of middle
+size lies between this and twice as much."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -273,10 +260,11 @@ class Guard:
         registration = register(scene)
         edge = seam(scene, own=True)
         structure = _change(scene, _STRUCTURE)
+        contrast, detail = _contrasts(scene, inside)
         return FaceMeasures(
             face=index,
-            contrast=_contrast(scene, inside),
-            detail=_detail(scene, inside),
+            contrast=contrast,
+            detail=detail,
             clipped=_clipped(scene.after, inside) - _clipped(scene.before, inside),
             structure=structure,
             blotch=_change(scene, _COARSE),
@@ -336,21 +324,17 @@ class Guard:
         return doubts
 
 
-def _contrast(scene: Scene, inside: NDArray[np.bool_]) -> float:
-    """Contrast after over before, of luma at a scale at which texture does not count."""
-    before, after = (float(gaussian_blur(light, _CONTRAST_BLUR)[inside].std()) for light in scene.lumas)
-    # Under two levels there is nothing to lose.
-    return 1.0 if before < 2.0 / 255.0 else after / before
+def _contrasts(scene: Scene, inside: NDArray[np.bool_]) -> tuple[float, float]:
+    """Contrast after over before, of luma without texture and of its detail of middle size alone."""
+    coarse = [gaussian_blur(light, _TEXTURE) for light in scene.lumas]
+    detail = [x - gaussian_blur(light, 2 * _TEXTURE) for x, light in zip(coarse, scene.lumas, strict=True)]
 
+    def left(layers: list[NDArray[np.float32]], least: float) -> float:
+        before, after = (float(layer[inside].std()) for layer in layers)
+        return 1.0 if before < least / 255.0 else after / before
 
-def _detail(scene: Scene, inside: NDArray[np.bool_]) -> float:
-    """Contrast after over before, of luma between `_DETAIL` and twice as much."""
-    before, after = (
-        float((gaussian_blur(light, _DETAIL) - gaussian_blur(light, 2 * _DETAIL))[inside].std())
-        for light in scene.lumas
-    )
-    # Under half a level there is nothing to lose.
-    return 1.0 if before < 0.5 / 255.0 else after / before
+    # Under two levels, and half a level of detail, there is nothing to lose.
+    return left(coarse, 2.0), left(detail, 0.5)
 
 
 def _spot(scene: Scene) -> float | None:
