@@ -118,6 +118,7 @@ def _require_server() -> None:
 def _serve(session: ReviewSession, flags: Namespace, console: Console) -> None:
     import uvicorn
 
+    from likeness.server.ready import ReadyServer
     from likeness.studio.review.app import make_app
 
     local = flags.host in _LOCAL
@@ -136,18 +137,14 @@ def _serve(session: ReviewSession, flags: Namespace, console: Console) -> None:
         if not local:
             console.warn("everybody in this network who has the address can rate; it is not encrypted")
 
-        class Server(uvicorn.Server):
-            async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-                await super().startup(sockets)
-                # Not before: until it serves, Ctrl-C may fall on what does not pass it on.
-                console.notice(f"raters open http://{shown}:{port}/{key and f'#key={key}'}   (Ctrl-C ends)")
-
         app = make_app(session, hosts=(*_LOCAL, "[::1]") if local else (), key=key)
+        server = ReadyServer(uvicorn.Config(app, log_level="debug" if console.verbosity > 1 else "warning"))
+        # Told when it serves: until then Ctrl-C may fall on what does not pass it on.
+        address = f"http://{shown}:{port}/{key and f'#key={key}'}"
+        server.ready = lambda: console.notice(f"raters open {address}   (Ctrl-C ends)")
         # Ctrl-C is how the work is meant to end; uvicorn ends in order on it, and then raises it again.
         with suppress(KeyboardInterrupt):
-            Server(uvicorn.Config(app, log_level="debug" if console.verbosity > 1 else "warning")).run(
-                sockets=[listening]
-            )
+            server.run(sockets=[listening])
     console.say(f"count the votes with: likeness review --report {flags.session}")
 
 

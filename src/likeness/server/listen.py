@@ -18,6 +18,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 from likeness.errors import ConfigError
 from likeness.server.guard import SECURITY_HEADERS
 from likeness.server.problems import PROBLEM_TYPE, ProblemError, problem_of
+from likeness.server.ready import ReadyServer
 from likeness.server.settings import ServerSettings
 from likeness.server.state import ServerState
 
@@ -86,18 +87,12 @@ class Listener:
         self._server.end()
 
 
-class _Server(uvicorn.Server):
-    """uvicorn's server; it ends in good order with status 0, and tells streams that it does."""
+class _Server(ReadyServer):
+    """A server that ends in good order with status 0, and tells streams that it does."""
 
     def __init__(self, config: uvicorn.Config, state: ServerState) -> None:
         super().__init__(config)
         self._state = state
-        self.ready: Callable[[], None] | None = None
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        if self.started and self.ready is not None:
-            self.ready()
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:  # noqa: ARG002
         # uvicorn would raise the signal again at the end, and the process die of it as if something had gone wrong.
