@@ -8,6 +8,7 @@ decided by the seed and the number of pictures seen, so a run that is stopped an
 from __future__ import annotations
 
 import json
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,13 +26,24 @@ from likeness.imaging.image import Size
 from likeness.imaging.portraits import Portraits
 from likeness.training.config import TrainConfig
 from likeness.training.data import PairStream, to_planes
+from likeness.training.identity import (
+    FaceEmbedding,
+    Lesson,
+    learn_embedding,
+    person_labels,
+    read_embedding,
+    write_embedding,
+)
 from likeness.training.odds import read_odds
 from likeness.training.start import keep_memory, start_network
 from likeness.training.trainer import Trainer
 
 __all__ = ["Progress", "train"]
 
+_log = logging.getLogger(__name__)
+
 _VALIDATION_PICTURES = 16
+_EMBEDDING_SIDE = 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,7 +77,8 @@ def train(config: TrainConfig, *, report: Callable[[Progress], None] | None = No
     side = max(config.size, min(512, 2 * config.size))
     portraits = Portraits.read(Path(config.portraits), side, min_native_side=config.min_native_side)
     factors = read_odds(Path(config.odds), portraits.names) if config.odds else ()
-    trainer = Trainer(config, start_network(config, portraits))
+    embedding = _embedding(config) if config.identity else None
+    trainer = Trainer(config, start_network(config, portraits), embedding)
     if (run / "state.pt").is_file():
         trainer.load(run / "state.pt")
     if config.size < config.discriminator_crop:
@@ -105,6 +118,24 @@ def train(config: TrainConfig, *, report: Callable[[Progress], None] | None = No
         if _crossed(trainer.seen, config.batch, config.sheet_every):
             _write_sheet(run / f"sheet-{trainer.seen:07d}.jpg", *(validation or (target, shown)), trainer)
     return trainer.export(run / "weights.safetensors")
+
+
+def _embedding(config: TrainConfig) -> FaceEmbedding:
+    """The face embedding in ``config.embedding``, learnt and written first if there is none yet."""
+    path = Path(config.embedding)
+    if not path.is_file():
+        # All portraits, the small ones too: a view is small, and more persons make a better judge.
+        portraits = Portraits.read(Path(config.portraits), _EMBEDDING_SIDE)
+        labels = person_labels(portraits)
+        _log.info("learning to tell %d persons apart, for %s", labels.max() + 1, path)
+        learnt = learn_embedding(portraits, labels, views=config.embedding_views, seed=config.seed, report=_log_lesson)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_embedding(learnt, path)
+    return read_embedding(path)
+
+
+def _log_lesson(lesson: Lesson) -> None:
+    _log.info("%d views seen, %.0f a second, %.0f %% told right", lesson.views, lesson.rate, 100 * lesson.right)
 
 
 def _to_device(batch: Tensor, config: TrainConfig) -> Tensor:

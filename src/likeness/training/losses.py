@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from likeness.faces.align import FFHQ_TEMPLATE
+from likeness.training.identity import FaceEmbedding, face_view
 
-__all__ = ["face_weights", "feature_distance", "gradient_l1", "texture_l1", "weighted_l1"]
+__all__ = ["face_weights", "feature_distance", "gradient_l1", "identity_distance", "texture_l1", "weighted_l1"]
 
 
 def face_weights(size: int, peak: float) -> Tensor:
@@ -67,6 +69,26 @@ def texture_l1(y: Tensor, target: Tensor) -> Tensor:
 
 def _box(x: Tensor, radius: int) -> Tensor:
     return F.avg_pool2d(x, 2 * radius + 1, stride=1, padding=radius, count_include_pad=False)
+
+
+def identity_distance(y: Tensor, target: Tensor, embedding: FaceEmbedding, rng: np.random.Generator) -> Tensor:
+    """Mean distance, 0 to 2, of the embedding's unit vectors: N x 3 x S x S in [-1, 1] each.
+
+    Both are seen from the same place, which ``rng`` moves a little each time and mirrors half of the time: what the
+    embedding notices in one view only is no part of the person.
+    """
+    across, down = (int(v) for v in rng.integers(-8, 9, 2))
+    reach, mirrored = float(rng.uniform(0.94, 1.06)), bool(rng.random() < 0.5)
+
+    def embed(pictures: Tensor) -> Tensor:
+        view = face_view(pictures, (across, down), reach)
+        flat = embedding.flatten(view.flip(-1) if mirrored else view)
+        with torch.autocast(pictures.device.type, torch.bfloat16):
+            return embedding.describe(flat)
+
+    with torch.no_grad():
+        wanted = embed(target)
+    return (embed(y) - wanted).norm(dim=1).mean()
 
 
 def feature_distance(fake: tuple[Tensor, ...], real: tuple[Tensor, ...]) -> Tensor:

@@ -16,7 +16,15 @@ from likeness.errors import TrainingError
 from likeness.networks.discriminator import PatchDiscriminator
 from likeness.networks.gpen import Gpen
 from likeness.training.config import TrainConfig
-from likeness.training.losses import face_weights, feature_distance, gradient_l1, texture_l1, weighted_l1
+from likeness.training.identity import FaceEmbedding
+from likeness.training.losses import (
+    face_weights,
+    feature_distance,
+    gradient_l1,
+    identity_distance,
+    texture_l1,
+    weighted_l1,
+)
 from likeness.training.muon import Muon
 
 __all__ = ["Trainer"]
@@ -31,16 +39,18 @@ _PENALTY_EVERY = 16
 class Trainer:
     """Networks, optimisers and the number of pictures seen."""
 
-    def __init__(self, config: TrainConfig, network: Gpen) -> None:
+    def __init__(self, config: TrainConfig, network: Gpen, embedding: FaceEmbedding | None = None) -> None:
         torch.manual_seed(config.seed)
         self.config = config
+        self.embedding = embedding
         self.seen = 0
         self.generator = network
         self.average = deepcopy(self.generator).eval().requires_grad_(False)
         self.discriminator = PatchDiscriminator(config.discriminator_channels)
         device = torch.device(config.device)
-        for module in (self.generator, self.average, self.discriminator):
-            module.to(device)
+        for module in (self.generator, self.average, self.discriminator, self.embedding):
+            if module is not None:
+                module.to(device)
         matrices, others = _split(self.generator)
         self.m_optimiser = Muon(matrices, lr=config.convolution_rate)
         self.g_optimiser = torch.optim.Adam(
@@ -71,6 +81,10 @@ class Trainer:
         losses["l1"] = weighted_l1(y, target, self.weights)
         losses["gradient"] = gradient_l1(y, target, self.weights)
         total = config.l1 * losses["l1"] + config.gradient * losses["gradient"]
+        if self.embedding is not None:
+            rng = np.random.default_rng((config.seed, 2, self.seen))
+            losses["identity"] = identity_distance(y, target, self.embedding, rng)
+            total = total + config.identity * losses["identity"]
         crops: tuple[Tensor, Tensor] | None = None
         if adversarial:
             real, fake = crops = self._crop(target, y)
