@@ -37,9 +37,9 @@ class TrainConfig:
         beta1: Adam's first moment while the loss is regression; with the discriminator it is ``adversarial_beta1``.
         l1, gradient: weights of the L1 loss on pixels and on their differences to neighbours.
         texture: weight of the texture loss (`texture_l1`), from ``adversarial_from`` on.
-        identity: weight of the distance between persons (`identity.FaceEmbedding`), output against target.
-        embedding: file of the face embedding that measures it; where it is missing, the run learns and writes it first.
-        embedding_views: views of portraits that it is learnt from.
+        identity: weight of the distance between persons, output against target, as face embeddings see it.
+        embeddings: file of those (`identity.FaceEmbedding`); where it is missing, the run learns and writes them first.
+        embedding_views: views of portraits that each of them learns from.
         feature_matching, adversarial: weights of the discriminator's losses (Wang et al., pix2pixHD, 2018; logistic,
             Goodfellow et al., 2014).
         gradient_penalty: weight of the discriminator's R1 penalty (Mescheder et al., 2018), per patch that it judges.
@@ -80,8 +80,8 @@ class TrainConfig:
     gradient: float = 1.0
     texture: float = 0.0
     identity: float = 0.0
-    embedding: str = ""
-    embedding_views: int = 160_000
+    embeddings: str = ""
+    embedding_views: int = 120_000
     feature_matching: float = 0.1
     adversarial: float = 0.01
     gradient_penalty: float = 0.01
@@ -106,8 +106,8 @@ class TrainConfig:
             raise ConfigError(f"fall_from must be from 0 to below 1, not {self.fall_from}")
         if self.learning_rate <= 0 or self.ema_half_life <= 0:
             raise ConfigError("learning_rate and ema_half_life must be positive")
-        if self.identity and not self.embedding:
-            raise ConfigError("identity needs embedding, the file of the face embedding that it measures with")
+        if self.identity and not self.embeddings:
+            raise ConfigError("identity needs embeddings, the file of the face embeddings that it measures with")
 
     @staticmethod
     def read(path: Path) -> TrainConfig:

@@ -29,24 +29,22 @@ from likeness.imaging.portraits import Portraits
 from likeness.metrics import IdentityModel
 
 __all__ = [
+    "LOOKS",
     "FaceEmbedding",
     "Lesson",
+    "Look",
     "face_view",
     "learn_embedding",
     "person_labels",
-    "read_embedding",
-    "write_embedding",
+    "read_embeddings",
+    "write_embeddings",
 ]
 
-SIDE = 112
-"""Side of the grey views that the embedding sees, px."""
-_CENTRE = (257.0, 303.0)
-"""Middle of the face in an FFHQ-aligned picture of 512 x 512: between the eyes' line and the mouth."""
-_REACH = 416.0
-"""Side of the square around it that a view shows, at 512: brows to chin, ear to ear."""
 _LUMA = (0.299, 0.587, 0.114)
 _SAME_PERSON = 0.45
 """dlib's distance under which two portraits count as one person; stricter than its usual 0.6, where brothers meet."""
+
+_CHIP_MARGIN = 1.1
 
 _SCALE = 24.0
 _MARGIN = 0.3
@@ -56,25 +54,45 @@ _LEARNING_RATE = 2e-3
 _WEIGHT_DECAY = 5e-3
 
 
-class FaceEmbedding(nn.Module):
-    """Unit vectors, N x 128, of grey views, N x 1 x 112 x 112 in [0, 1]: near each other for one person."""
+@dataclass(frozen=True, kw_only=True)
+class Look:
+    """What an embedding sees of an FFHQ-aligned picture.
 
-    def __init__(self, width: int = 24) -> None:
+    Attributes:
+        side: of the grey view, px; a multiple of 16.
+        centre: its middle in a picture of 512 x 512, px.
+        reach: side of the square around it that is seen, px at 512.
+    """
+
+    side: int
+    centre: tuple[float, float]
+    reach: float
+
+
+LOOKS = (Look(side=112, centre=(257.0, 303.0), reach=416.0), Look(side=160, centre=(257.0, 298.0), reach=352.0))
+"""The whole face, ear to ear, and its features closer: two judges are harder to deceive than one (docs/training.md)."""
+
+
+class FaceEmbedding(nn.Module):
+    """Unit vectors, N x 128, of grey views, N x 1 x side x side in [0, 1]: near each other for one person."""
+
+    def __init__(self, look: Look, width: int = 24) -> None:
         super().__init__()
+        self.look = look
         widths = [width * factor for factor in (1, 2, 4, 8)]
         self.stem = nn.Sequential(_convolution(1, widths[0], 2), nn.ReLU())
         self.stages = nn.ModuleList(_Stage(i, o) for i, o in pairwise(widths))
         self.head = nn.Sequential(
-            nn.Flatten(), nn.Dropout(0.3), nn.Linear(widths[-1] * (SIDE // 16) ** 2, 128), nn.BatchNorm1d(128)
+            nn.Flatten(), nn.Dropout(0.3), nn.Linear(widths[-1] * (look.side // 16) ** 2, 128), nn.BatchNorm1d(128)
         )
-        oval = torch.linspace(-1, 1, SIDE)
+        oval = torch.linspace(-1, 1, look.side)
         radius = (oval[None, :] / 0.86) ** 2 + ((oval[:, None] + 0.02) / 0.98) ** 2
         self.register_buffer("oval", torch.sigmoid((1 - radius) * 8)[None, None], persistent=False)
         self.oval: Tensor
         self.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]  # torch's stubs lack this overload
 
     def forward(self, view: Tensor) -> Tensor:
-        """Embed views, N x 1 x 112 x 112."""
+        """Embed views, N x 1 x side x side."""
         return self.describe(self.flatten(view))
 
     def flatten(self, view: Tensor) -> Tensor:
@@ -111,25 +129,31 @@ def _convolution(inputs: int, outputs: int, stride: int = 1) -> nn.Module:
 
 
 def _around(coarse: Tensor) -> Tensor:
-    """Local mean over about a third of the view, at full size again."""
-    mean = F.avg_pool2d(F.pad(coarse, (4, 4, 4, 4), mode="reflect"), 9, stride=1)
-    return F.interpolate(mean, size=(SIDE, SIDE), mode="bilinear", align_corners=False)
+    """Local mean over about a third of the view, of which ``coarse`` has every fourth sample, at full size again."""
+    side = 4 * coarse.shape[-1]
+    border = round(side / 27)
+    mean = F.avg_pool2d(F.pad(coarse, (border,) * 4, mode="reflect"), 2 * border + 1, stride=1)
+    return F.interpolate(mean, size=(side, side), mode="bilinear", align_corners=False)
 
 
-def face_view(pictures: Tensor, place: tuple[int, int] = (0, 0), reach: float = 1.0) -> Tensor:
-    """The grey views, N x 1 x 112 x 112 in [0, 1], of aligned pictures, N x 3 x S x S in [-1, 1].
+def face_view(pictures: Tensor, look: Look, place: tuple[int, int] = (0, 0), reach: float = 1.0) -> Tensor:
+    """What ``look`` shows, N x 1 x side x side in [0, 1], of aligned pictures, N x 3 x S x S in [-1, 1].
 
     ``place`` moves the view (px at 512, right and down), ``reach`` makes it wider. Differentiable.
     """
     unit = pictures.shape[-1] / 512
-    side = round(_REACH * reach * unit)
+    side = round(look.reach * reach * unit)
     left, top = (
         min(max(round((centre + move) * unit - side / 2), 0), pictures.shape[-1] - side)
-        for centre, move in zip(_CENTRE, place, strict=True)
+        for centre, move in zip(look.centre, place, strict=True)
     )
-    cut = pictures[..., top : top + side, left : left + side].float().clamp(-1, 1)
-    luma = torch.tensor(_LUMA, device=cut.device).view(1, 3, 1, 1) / 2
-    return F.adaptive_avg_pool2d((cut * luma).sum(dim=1, keepdim=True) + 0.5, SIDE)
+    return F.adaptive_avg_pool2d(_grey(pictures[..., top : top + side, left : left + side]), look.side)
+
+
+def _grey(pictures: Tensor) -> Tensor:
+    """Luma in [0, 1], N x 1 x H x W, of N x 3 x H x W in [-1, 1]."""
+    luma = torch.tensor(_LUMA, device=pictures.device).view(1, 3, 1, 1) / 2
+    return (pictures.float().clamp(-1, 1) * luma).sum(dim=1, keepdim=True) + 0.5
 
 
 def person_labels(portraits: Portraits) -> NDArray[np.int64]:
@@ -159,6 +183,7 @@ class Lesson:
 def learn_embedding(
     portraits: Portraits,
     labels: Sequence[int] | NDArray[np.int64],
+    look: Look,
     *,
     views: int,
     seed: int = 0,
@@ -170,12 +195,12 @@ def learn_embedding(
     rng = np.random.default_rng(seed)
     persons = torch.as_tensor(np.asarray(labels))
     count = int(persons.max()) + 1
-    network = FaceEmbedding(width)
+    network = FaceEmbedding(look, width)
     centres = nn.Parameter(torch.randn(count, 128) * 0.1)
     optimiser = torch.optim.AdamW(
         [*network.parameters(), centres], lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY, fused=True
     )
-    chips = _chips(portraits)
+    chips = _chips(portraits, look)
     steps, right, since = views // _BATCH, 0.0, time.perf_counter()
     order = np.empty(0, dtype=np.int64)
     for step in range(steps):
@@ -185,7 +210,7 @@ def learn_embedding(
         done = step / steps
         for group in optimiser.param_groups:
             group["lr"] = _LEARNING_RATE * min(1.0, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * done))
-        flat = _hidden(network.flatten(_varied(chips[drawn], rng)), rng)
+        flat = _hidden(network.flatten(_varied(chips[drawn], look.side, rng)), rng)
         truth = persons[drawn]
         with torch.autocast("cpu", torch.bfloat16):
             embedding = network.describe(flat)
@@ -203,35 +228,34 @@ def learn_embedding(
     return network.eval().requires_grad_(False)
 
 
-def _chips(portraits: Portraits) -> Tensor:
-    """N x 1 x 176 x 176 uint8: the views with a margin to turn and shift them in, half again as fine."""
+def _chips(portraits: Portraits, look: Look) -> Tensor:
+    """N x 1 x C x C uint8: what ``look`` shows and a tenth more, to turn and shift it in, finer than it needs."""
     chips = []
     for index in range(len(portraits.names)):
         x = torch.from_numpy(portraits.pixels(index)).movedim(2, 0)[None] * 2 - 1
         unit = x.shape[-1] / 512
-        wide = F.pad(x, (round(48 * unit),) * 4, mode="reflect")
-        centre = [c * unit + round(48 * unit) for c in _CENTRE]
-        side = round(_REACH * 176 / 160 * unit)
-        left, top = (round(c - side / 2) for c in centre)
-        cut = wide[..., top : top + side, left : left + side]
-        luma = (cut * torch.tensor(_LUMA).view(1, 3, 1, 1)).sum(dim=1, keepdim=True) * 127.5 + 127.5
-        chips.append(F.adaptive_avg_pool2d(luma, 176).clamp(0, 255).round().to(torch.uint8))
+        border = round(48 * unit)
+        wide = F.pad(x, (border,) * 4, mode="reflect")
+        side = round(look.reach * _CHIP_MARGIN * unit)
+        left, top = (round(centre * unit + border - side / 2) for centre in look.centre)
+        chip = F.adaptive_avg_pool2d(_grey(wide[..., top : top + side, left : left + side]), look.side * 11 // 7)
+        chips.append((chip * 255).round().to(torch.uint8))
     return torch.cat(chips)
 
 
-def _varied(chips: Tensor, rng: np.random.Generator) -> Tensor:
+def _varied(chips: Tensor, side: int, rng: np.random.Generator) -> Tensor:
     """Views of ``chips`` as another photograph might show them: turned, bent, lit, blurred, noisy, compressed."""
     count = len(chips)
     x = chips.float() / 255
-    x = F.grid_sample(x, _places(count, rng), padding_mode="border", align_corners=False).clamp(0, 1)
+    x = F.grid_sample(x, _places(count, side, rng), padding_mode="border", align_corners=False).clamp(0, 1)
     gamma = torch.from_numpy(rng.uniform(0.6, 1.5, count).astype(np.float32)).view(-1, 1, 1, 1)
-    x = x**gamma * (1 + _smooth_noise(count, 1, 4, 0.25, rng))
+    x = x**gamma * (1 + _smooth_noise((count, 1, 4, 4), 0.25, side, rng))
     out = []
     for view in x:
         picture = view[0].numpy()
         if rng.random() < 0.5:
-            small = max(20, round(SIDE / rng.uniform(1.0, 5.0)))
-            picture = cv2.resize(cv2.resize(picture, (small, small), interpolation=cv2.INTER_AREA), (SIDE, SIDE))
+            small = max(20, round(side / rng.uniform(1.0, 5.0)))
+            picture = cv2.resize(cv2.resize(picture, (small, small), interpolation=cv2.INTER_AREA), (side, side))
         picture = picture + rng.standard_normal(picture.shape, dtype=np.float32) * np.float32(rng.uniform(0, 0.05))
         if rng.random() < 0.3:
             quality = int(rng.integers(15, 80))
@@ -242,13 +266,13 @@ def _varied(chips: Tensor, rng: np.random.Generator) -> Tensor:
     return torch.stack(out)[:, None]
 
 
-def _places(count: int, rng: np.random.Generator) -> Tensor:
+def _places(count: int, side: int, rng: np.random.Generator) -> Tensor:
     """Where each view is sampled: turned up to 8 degrees, 10 % larger or smaller, shifted, mirrored, bent a little."""
 
     def draw(low: float, high: float) -> Tensor:
         return torch.from_numpy(rng.uniform(low, high, count).astype(np.float32))
 
-    angle, scale, aspect = draw(-0.14, 0.14), draw(0.9, 1.1) * (160 / 176), draw(0.95, 1.05)
+    angle, scale, aspect = draw(-0.14, 0.14), draw(0.9, 1.1) / _CHIP_MARGIN, draw(0.95, 1.05)
     mirror = torch.from_numpy(np.where(rng.random(count) < 0.5, -1.0, 1.0).astype(np.float32))
     matrices = torch.zeros(count, 2, 3)
     matrices[:, 0, 0] = angle.cos() * scale * mirror * aspect
@@ -256,45 +280,57 @@ def _places(count: int, rng: np.random.Generator) -> Tensor:
     matrices[:, 1, 0] = angle.sin() * scale * mirror
     matrices[:, 1, 1] = angle.cos() * scale
     matrices[:, 0, 2], matrices[:, 1, 2] = draw(-0.06, 0.06), draw(-0.06, 0.06)
-    straight = F.affine_grid(matrices, [count, 1, SIDE, SIDE], align_corners=False)
-    return straight + _smooth_noise(count, 2, 6, 0.022, rng).permute(0, 2, 3, 1)
+    straight = F.affine_grid(matrices, [count, 1, side, side], align_corners=False)
+    return straight + _smooth_noise((count, 2, 6, 6), 0.022, side, rng).permute(0, 2, 3, 1)
 
 
-def _smooth_noise(count: int, channels: int, knots: int, strength: float, rng: np.random.Generator) -> Tensor:
-    coarse = torch.from_numpy(
-        rng.standard_normal((count, channels, knots, knots), dtype=np.float32) * np.float32(strength)
-    )
-    return F.interpolate(coarse, size=(SIDE, SIDE), mode="bicubic", align_corners=False)
+def _smooth_noise(knots: tuple[int, ...], strength: float, side: int, rng: np.random.Generator) -> Tensor:
+    coarse = torch.from_numpy(rng.standard_normal(knots, dtype=np.float32) * np.float32(strength))
+    return F.interpolate(coarse, size=(side, side), mode="bicubic", align_corners=False)
 
 
 def _hidden(flat: Tensor, rng: np.random.Generator) -> Tensor:
     """Half of the views lose a rectangle, twice over: no one feature may tell the person alone."""
     flat = flat.clone()
+    side = flat.shape[-1]
     for view in flat:
         for _ in range(2):
             if rng.random() < 0.5:
-                height, width = rng.integers(12, 44, 2)
-                top, left = rng.integers(0, 80, 2)
+                height, width = rng.integers(side * 3 // 28, side * 11 // 28, 2)
+                top, left = rng.integers(0, side * 5 // 7, 2)
                 view[:, top : top + height, left : left + width] = 0
     return flat
 
 
-def write_embedding(network: FaceEmbedding, path: Path) -> None:
-    """Write it as safetensors in float16; the file appears whole or not at all."""
-    state = {key: value.half().contiguous() for key, value in network.state_dict().items() if value.is_floating_point()}
+def write_embeddings(networks: Sequence[FaceEmbedding], path: Path) -> None:
+    """Write one for each of `LOOKS` as safetensors in float16; the file appears whole or not at all."""
+    state = {
+        f"{number}.{key}": value.half().contiguous()
+        for number, network in enumerate(networks)
+        for key, value in network.state_dict().items()
+        if value.is_floating_point()
+    }
     write_bytes_atomically(save(state), path)
 
 
-def read_embedding(path: Path) -> FaceEmbedding:
-    """Read what `write_embedding` wrote, ready to measure with.
+def read_embeddings(path: Path) -> tuple[FaceEmbedding, ...]:
+    """Read what `write_embeddings` wrote, ready to measure with.
 
     Raises:
         TrainingError: if it is missing, or no such file.
     """
+    networks = []
     try:
-        state = {key: value.float() for key, value in load_file(path).items()}
-        network = FaceEmbedding(len(state["stem.0.0.weight"]))
-        network.load_state_dict(state, strict=False)
+        state = load_file(path)
+        for number, look in enumerate(LOOKS):
+            own = {
+                key.removeprefix(f"{number}."): x.float() for key, x in state.items() if key.startswith(f"{number}.")
+            }
+            network = FaceEmbedding(look, len(own["stem.0.0.weight"]))
+            network.load_state_dict(own, strict=False)
+            networks.append(network.eval().requires_grad_(False))
     except (OSError, SafetensorError, KeyError, RuntimeError) as error:
-        raise TrainingError(f"{path} cannot be read as a face embedding ({error}); learn it anew") from error
-    return network.eval().requires_grad_(False)
+        raise TrainingError(
+            f"{path} cannot be read as face embeddings ({error}); delete it to learn them anew"
+        ) from error
+    return tuple(networks)

@@ -27,12 +27,13 @@ from likeness.imaging.portraits import Portraits
 from likeness.training.config import TrainConfig
 from likeness.training.data import PairStream, to_planes
 from likeness.training.identity import (
+    LOOKS,
     FaceEmbedding,
     Lesson,
     learn_embedding,
     person_labels,
-    read_embedding,
-    write_embedding,
+    read_embeddings,
+    write_embeddings,
 )
 from likeness.training.odds import read_odds
 from likeness.training.start import keep_memory, start_network
@@ -77,8 +78,7 @@ def train(config: TrainConfig, *, report: Callable[[Progress], None] | None = No
     side = max(config.size, min(512, 2 * config.size))
     portraits = Portraits.read(Path(config.portraits), side, min_native_side=config.min_native_side)
     factors = read_odds(Path(config.odds), portraits.names) if config.odds else ()
-    embedding = _embedding(config) if config.identity else None
-    trainer = Trainer(config, start_network(config, portraits), embedding)
+    trainer = Trainer(config, start_network(config, portraits), _embeddings(config) if config.identity else ())
     if (run / "state.pt").is_file():
         trainer.load(run / "state.pt")
     if config.size < config.discriminator_crop:
@@ -120,18 +120,21 @@ def train(config: TrainConfig, *, report: Callable[[Progress], None] | None = No
     return trainer.export(run / "weights.safetensors")
 
 
-def _embedding(config: TrainConfig) -> FaceEmbedding:
-    """The face embedding in ``config.embedding``, learnt and written first if there is none yet."""
-    path = Path(config.embedding)
+def _embeddings(config: TrainConfig) -> tuple[FaceEmbedding, ...]:
+    """The face embeddings in ``config.embeddings``, learnt and written first if they are not there yet."""
+    path = Path(config.embeddings)
     if not path.is_file():
         # All portraits, the small ones too: a view is small, and more persons make a better judge.
         portraits = Portraits.read(Path(config.portraits), _EMBEDDING_SIDE)
         labels = person_labels(portraits)
         _log.info("learning to tell %d persons apart, for %s", labels.max() + 1, path)
-        learnt = learn_embedding(portraits, labels, views=config.embedding_views, seed=config.seed, report=_log_lesson)
+        learnt = [
+            learn_embedding(portraits, labels, look, views=config.embedding_views, seed=config.seed, report=_log_lesson)
+            for look in LOOKS
+        ]
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_embedding(learnt, path)
-    return read_embedding(path)
+        write_embeddings(learnt, path)
+    return read_embeddings(path)
 
 
 def _log_lesson(lesson: Lesson) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -71,24 +73,25 @@ def _box(x: Tensor, radius: int) -> Tensor:
     return F.avg_pool2d(x, 2 * radius + 1, stride=1, padding=radius, count_include_pad=False)
 
 
-def identity_distance(y: Tensor, target: Tensor, embedding: FaceEmbedding, rng: np.random.Generator) -> Tensor:
-    """Mean distance, 0 to 2, of the embedding's unit vectors: N x 3 x S x S in [-1, 1] each.
+def identity_distance(
+    y: Tensor, target: Tensor, embeddings: Sequence[FaceEmbedding], rng: np.random.Generator
+) -> Tensor:
+    """Mean distance, 0 to 2, of the embeddings' unit vectors: N x 3 x S x S in [-1, 1] each.
 
-    Both are seen from the same place, which ``rng`` moves a little each time and mirrors half of the time: what the
+    Both are seen from the same place, which ``rng`` moves a little each time and mirrors half of the time: what an
     embedding notices in one view only is no part of the person.
     """
-    across, down = (int(v) for v in rng.integers(-8, 9, 2))
-    reach, mirrored = float(rng.uniform(0.94, 1.06)), bool(rng.random() < 0.5)
-
-    def embed(pictures: Tensor) -> Tensor:
-        view = face_view(pictures, (across, down), reach)
-        flat = embedding.flatten(view.flip(-1) if mirrored else view)
-        with torch.autocast(pictures.device.type, torch.bfloat16):
-            return embedding.describe(flat)
-
-    with torch.no_grad():
-        wanted = embed(target)
-    return (embed(y) - wanted).norm(dim=1).mean()
+    distances = []
+    for embedding in embeddings:
+        across, down = (int(v) for v in rng.integers(-8, 9, 2))
+        reach, mirrored = float(rng.uniform(0.94, 1.06)), bool(rng.random() < 0.5)
+        flats = []
+        for pictures in (y, target.detach()):
+            view = face_view(pictures, embedding.look, (across, down), reach)
+            flats.append(embedding.flatten(view.flip(-1) if mirrored else view))
+        with torch.autocast(y.device.type, torch.bfloat16):
+            distances.append((embedding.describe(flats[0]) - embedding.describe(flats[1])).norm(dim=1).mean())
+    return torch.stack(distances).mean()
 
 
 def feature_distance(fake: tuple[Tensor, ...], real: tuple[Tensor, ...]) -> Tensor:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from copy import deepcopy
 from pathlib import Path
 
@@ -39,18 +40,17 @@ _PENALTY_EVERY = 16
 class Trainer:
     """Networks, optimisers and the number of pictures seen."""
 
-    def __init__(self, config: TrainConfig, network: Gpen, embedding: FaceEmbedding | None = None) -> None:
+    def __init__(self, config: TrainConfig, network: Gpen, embeddings: Sequence[FaceEmbedding] = ()) -> None:
         torch.manual_seed(config.seed)
         self.config = config
-        self.embedding = embedding
+        self.embeddings = tuple(embeddings)
         self.seen = 0
         self.generator = network
         self.average = deepcopy(self.generator).eval().requires_grad_(False)
         self.discriminator = PatchDiscriminator(config.discriminator_channels)
         device = torch.device(config.device)
-        for module in (self.generator, self.average, self.discriminator, self.embedding):
-            if module is not None:
-                module.to(device)
+        for module in (self.generator, self.average, self.discriminator, *self.embeddings):
+            module.to(device)
         matrices, others = _split(self.generator)
         self.m_optimiser = Muon(matrices, lr=config.convolution_rate)
         self.g_optimiser = torch.optim.Adam(
@@ -81,9 +81,9 @@ class Trainer:
         losses["l1"] = weighted_l1(y, target, self.weights)
         losses["gradient"] = gradient_l1(y, target, self.weights)
         total = config.l1 * losses["l1"] + config.gradient * losses["gradient"]
-        if self.embedding is not None:
+        if self.embeddings:
             rng = np.random.default_rng((config.seed, 2, self.seen))
-            losses["identity"] = identity_distance(y, target, self.embedding, rng)
+            losses["identity"] = identity_distance(y, target, self.embeddings, rng)
             total = total + config.identity * losses["identity"]
         crops: tuple[Tensor, Tensor] | None = None
         if adversarial:
