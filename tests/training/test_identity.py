@@ -24,7 +24,7 @@ from likeness.training.identity import (  # noqa: E402
     read_embeddings,
     write_embeddings,
 )
-from likeness.training.loop import train  # noqa: E402
+from likeness.training.loop import Progress, train  # noqa: E402
 from likeness.training.losses import identity_distance  # noqa: E402
 
 _LABELS = [0, 0, 1, 1, 2, 2]
@@ -148,8 +148,10 @@ def test_a_run_learns_the_embedding_that_it_lacks(folder: Path, tmp_path: Path) 
         discriminator_crop=32, discriminator_channels=8, min_native_side=0, identity=1.0, embeddings=str(embedding),
         embedding_views=64,
     )  # fmt: skip
-    reports = []
-    train(config, report=reports.append)
+    reports: list[Progress] = []
+    lessons: list[Lesson] = []
+    train(config, report=reports.append, report_lesson=lessons.append)
+    assert [lesson.views for lesson in lessons] == [lesson.of for lesson in lessons] == [64] * len(LOOKS)
     assert 0 < reports[-1].losses["identity"] < 2
     learnt = embedding.read_bytes()
     train(replace(config, pictures=8))

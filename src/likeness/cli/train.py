@@ -13,6 +13,7 @@ from likeness.cli.flags import Parser, add_verbosity, verbosity
 from likeness.errors import MissingExtraError
 
 if TYPE_CHECKING:
+    from likeness.training.identity import Lesson
     from likeness.training.loop import Progress
 
 __all__ = ["train"]
@@ -53,6 +54,12 @@ def train(argv: Sequence[str], console: Console) -> int:
         losses = ", ".join(f"{name} {value:.4g}" for name, value in progress.losses.items())
         console.say(f"{progress.pictures} of {config.pictures} pictures, {progress.rate:.1f} a second: {losses}")
 
+    def report_lesson(lesson: Lesson) -> None:
+        console.say(
+            f"learning who is who: {lesson.views} of {lesson.of} views, {lesson.rate:.0f} a second; "
+            f"{lesson.right:.0%} told right"
+        )
+
     console.say(f"training into {config.run}; Ctrl-C stops, the same command goes on from the last saved state")
-    console.show(str(loop.train(config, report=report)))
+    console.show(str(loop.train(config, report=report, report_lesson=report_lesson)))
     return 0

@@ -173,9 +173,10 @@ def person_labels(portraits: Portraits) -> NDArray[np.int64]:
 
 @dataclass(frozen=True, kw_only=True)
 class Lesson:
-    """Where learning stands: views seen, views a second, and how many of the last ones were told right."""
+    """Where learning an embedding stands: views seen of how many, a second, and the share of the last told right."""
 
     views: int
+    of: int
     rate: float
     right: float
 
@@ -224,7 +225,7 @@ def learn_embedding(
         right = 0.98 * right + 0.02 * float((cosines.argmax(dim=1) == truth).float().mean())
         if report is not None and (step % 100 == 99 or step == steps - 1):
             seen = (step + 1) * _BATCH
-            report(Lesson(views=seen, rate=seen / (time.perf_counter() - since), right=right))
+            report(Lesson(views=seen, of=steps * _BATCH, rate=seen / (time.perf_counter() - since), right=right))
     return network.eval().requires_grad_(False)
 
 

@@ -56,8 +56,15 @@ class Progress:
     losses: dict[str, float]
 
 
-def train(config: TrainConfig, *, report: Callable[[Progress], None] | None = None) -> Path:
+def train(
+    config: TrainConfig,
+    *,
+    report: Callable[[Progress], None] | None = None,
+    report_lesson: Callable[[Lesson], None] | None = None,
+) -> Path:
     """Run, or go on with, the training that ``config`` describes.
+
+    ``report`` is called at every save, ``report_lesson`` while face embeddings are learnt, before the run.
 
     Returns:
         the run's checkpoint (``<run>/weights.safetensors``, the moving average in float16).
@@ -78,7 +85,8 @@ def train(config: TrainConfig, *, report: Callable[[Progress], None] | None = No
     side = max(config.size, min(512, 2 * config.size))
     portraits = Portraits.read(Path(config.portraits), side, min_native_side=config.min_native_side)
     factors = read_odds(Path(config.odds), portraits.names) if config.odds else ()
-    trainer = Trainer(config, start_network(config, portraits), _embeddings(config) if config.identity else ())
+    embeddings = _embeddings(config, report_lesson) if config.identity else ()
+    trainer = Trainer(config, start_network(config, portraits), embeddings)
     if (run / "state.pt").is_file():
         trainer.load(run / "state.pt")
     if config.size < config.discriminator_crop:
@@ -120,7 +128,7 @@ def train(config: TrainConfig, *, report: Callable[[Progress], None] | None = No
     return trainer.export(run / "weights.safetensors")
 
 
-def _embeddings(config: TrainConfig) -> tuple[FaceEmbedding, ...]:
+def _embeddings(config: TrainConfig, report: Callable[[Lesson], None] | None) -> tuple[FaceEmbedding, ...]:
     """The face embeddings in ``config.embeddings``, learnt and written first if they are not there yet."""
     path = Path(config.embeddings)
     if not path.is_file():
@@ -129,16 +137,12 @@ def _embeddings(config: TrainConfig) -> tuple[FaceEmbedding, ...]:
         labels = person_labels(portraits)
         _log.info("learning to tell %d persons apart, for %s", labels.max() + 1, path)
         learnt = [
-            learn_embedding(portraits, labels, look, views=config.embedding_views, seed=config.seed, report=_log_lesson)
+            learn_embedding(portraits, labels, look, views=config.embedding_views, seed=config.seed, report=report)
             for look in LOOKS
         ]
         path.parent.mkdir(parents=True, exist_ok=True)
         write_embeddings(learnt, path)
     return read_embeddings(path)
-
-
-def _log_lesson(lesson: Lesson) -> None:
-    _log.info("%d views seen, %.0f a second, %.0f %% told right", lesson.views, lesson.rate, 100 * lesson.right)
 
 
 def _to_device(batch: Tensor, config: TrainConfig) -> Tensor:
