@@ -63,6 +63,18 @@ def test_resuming_goes_the_same_way(portraits: Path, tmp_path: Path) -> None:
         np.testing.assert_allclose(resumed.state[key], value, atol=1e-3, err_msg=key)
 
 
+def test_the_starts_share_stays_in_the_written_weights(portraits: Path, tmp_path: Path) -> None:
+    first = train(replace(_config(portraits, tmp_path / "first"), pictures=8))
+    config = replace(_config(portraits, tmp_path / "run"), start=str(first), noise_gain=1.5)
+    start, plain = read_checkpoint(first).state, read_checkpoint(train(config)).state
+    mixed = read_checkpoint(train(replace(config, start_share=0.75))).state  # the run is at its end: it only writes
+    for key, value in mixed.items():
+        np.testing.assert_allclose(value, 0.25 * plain[key] + 0.75 * start[key], atol=1e-3, rtol=2e-3, err_msg=key)
+    assert max(np.abs(plain[key] - start[key]).max() for key in plain) > 0.01
+    with pytest.raises(ConfigError, match="needs start"):
+        replace(config, start="identity", start_share=0.5)
+
+
 class _StopError(Exception):
     pass
 

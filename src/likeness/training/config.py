@@ -47,6 +47,8 @@ class TrainConfig:
         discriminator_crop: side of the random crops that the discriminator sees, px.
         discriminator_channels: its width.
         ema_half_life: of the exponential moving average of the weights.
+        start_share: how much of the start's weights the written ones keep, 0 to below 1: what a run gains for one kind of
+            picture costs less of what the start could do for others (Wortsman et al., WiSE-FT, 2022).
         pre_degrade_odds: how often the input also passes D_s with s from 0.3 to 1.2, as it will in use.
         workers: threads that make pairs.
         threads: threads of PyTorch on a CPU; 0 leaves its choice.
@@ -89,6 +91,7 @@ class TrainConfig:
     discriminator_crop: int = 256
     discriminator_channels: int = 32
     ema_half_life: int = 1000
+    start_share: float = 0.0
     pre_degrade_odds: float = 0.7
     workers: int = 1
     threads: int = 0
@@ -106,6 +109,10 @@ class TrainConfig:
             raise ConfigError(f"fall_from must be from 0 to below 1, not {self.fall_from}")
         if self.learning_rate <= 0 or self.ema_half_life <= 0:
             raise ConfigError("learning_rate and ema_half_life must be positive")
+        if not 0 <= self.start_share < 1:
+            raise ConfigError(f"start_share must be from 0 to below 1, not {self.start_share}")
+        if self.start_share and self.start == "identity":
+            raise ConfigError("start_share needs start, the checkpoint whose weights are kept")
         if self.identity and not self.embeddings:
             raise ConfigError("identity needs embeddings, the file of the face embeddings that it measures with")
 

@@ -47,6 +47,7 @@ class Trainer:
         self.seen = 0
         self.generator = network
         self.average = deepcopy(self.generator).eval().requires_grad_(False)
+        self.start = {key: value.float().cpu().numpy().copy() for key, value in network.state_dict().items()}
         self.discriminator = PatchDiscriminator(config.discriminator_channels)
         device = torch.device(config.device)
         for module in (self.generator, self.average, self.discriminator, *self.embeddings):
@@ -165,10 +166,13 @@ class Trainer:
         return float((-10 * mean_square.log10()).mean())
 
     def export(self, path: Path) -> Path:
-        """Write the moving average as safetensors in float16."""
+        """Write the moving average, with the start's share in it, as safetensors in float16."""
         state = {key: value.float().cpu().numpy() for key, value in self.average.state_dict().items()}
         if "texture.strength" in state:
             state["texture.strength"] = state["texture.strength"] * self.config.noise_gain
+        kept = self.config.start_share
+        if kept:
+            state = {key: (1 - kept) * value + kept * self.start[key] for key, value in state.items()}
         info = ModelInfo(
             name=Path(self.config.run).name,
             source=f"likeness train, {self.seen} pictures seen from {self.config.start}",
