@@ -158,6 +158,8 @@ def test_a_run_learns_the_embedding_that_it_lacks(folder: Path, tmp_path: Path) 
     assert embedding.read_bytes() == learnt
 
 
-def test_a_weight_without_an_embedding_is_refused() -> None:
+def test_settings_that_cannot_be_are_refused() -> None:
     with pytest.raises(ConfigError, match="identity needs embeddings"):
         TrainConfig(portraits="p", run="r", identity=1.0)
+    with pytest.raises(ConfigError, match="at least 64, one step's, not 63"):
+        TrainConfig(portraits="p", run="r", embedding_views=63)

@@ -109,6 +109,8 @@ class TrainConfig:
             raise ConfigError(f"fall_from must be from 0 to below 1, not {self.fall_from}")
         if self.learning_rate <= 0 or self.ema_half_life <= 0:
             raise ConfigError("learning_rate and ema_half_life must be positive")
+        if self.embedding_views < 64:
+            raise ConfigError(f"embedding_views must be at least 64, one step's, not {self.embedding_views}")
         if not 0 <= self.start_share < 1:
             raise ConfigError(f"start_share must be from 0 to below 1, not {self.start_share}")
         if self.start_share and self.start == "identity":
