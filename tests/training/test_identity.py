@@ -87,6 +87,18 @@ def test_a_file_holds_all_of_it(tmp_path: Path, pictures: torch.Tensor) -> None:
         np.testing.assert_allclose(read(view).numpy(), network(view).detach().numpy(), atol=5e-3)
 
 
+def test_a_file_that_lacks_weights_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "e.safetensors"
+    whole = [FaceEmbedding(look, 4) for look in LOOKS]
+    write_embeddings(whole[:1], path)
+    with pytest.raises(TrainingError, match="cannot be read as face embeddings"):
+        read_embeddings(path)
+    del whole[0].head[2]
+    write_embeddings(whole, path)
+    with pytest.raises(TrainingError, match="cannot be read as face embeddings"):
+        read_embeddings(path)
+
+
 @pytest.mark.parametrize("content", [None, b"no tensors"])
 def test_a_bad_file_is_named(tmp_path: Path, content: bytes | None) -> None:
     path = tmp_path / "e.safetensors"

@@ -7,6 +7,7 @@ et al., CosFace, 2018), from views that differ in pose, light, sharpness, noise 
 
 from __future__ import annotations
 
+import logging
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -27,6 +28,8 @@ from likeness.errors import TrainingError
 from likeness.imaging.files import write_bytes_atomically
 from likeness.imaging.portraits import Portraits
 from likeness.metrics import IdentityModel
+from likeness.training.config import TrainConfig
+from likeness.training.data import to_planes
 
 __all__ = [
     "LOOKS",
@@ -37,9 +40,13 @@ __all__ = [
     "learn_embedding",
     "person_labels",
     "read_embeddings",
+    "run_embeddings",
     "write_embeddings",
 ]
 
+_log = logging.getLogger(__name__)
+
+_PORTRAIT_SIDE = 512
 _LUMA = (0.299, 0.587, 0.114)
 _SAME_PERSON = 0.45
 """dlib's distance under which two portraits count as one person; stricter than its usual 0.6, where brothers meet."""
@@ -156,6 +163,28 @@ def _grey(pictures: Tensor) -> Tensor:
     return (pictures.float().clamp(-1, 1) * luma).sum(dim=1, keepdim=True) + 0.5
 
 
+def run_embeddings(config: TrainConfig, report: Callable[[Lesson], None] | None) -> tuple[FaceEmbedding, ...]:
+    """The face embeddings in ``config.embeddings``, learnt and written first if they are not there yet.
+
+    Raises:
+        MissingExtraError: if they have to be learnt, and dlib is not installed.
+        TrainingError: if the file is none of theirs.
+    """
+    path = Path(config.embeddings)
+    if not path.is_file():
+        # All portraits, the small ones too: a view is small, and more persons make a better judge.
+        portraits = Portraits.read(Path(config.portraits), _PORTRAIT_SIDE)
+        labels = person_labels(portraits)
+        _log.info("learning to tell %d persons apart, for %s", labels.max() + 1, path)
+        learnt = [
+            learn_embedding(portraits, labels, look, views=config.embedding_views, seed=config.seed, report=report)
+            for look in LOOKS
+        ]
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_embeddings(learnt, path)
+    return read_embeddings(path)
+
+
 def person_labels(portraits: Portraits) -> NDArray[np.int64]:
     """A number from 0 for each portrait, the same for those that dlib takes for one person.
 
@@ -233,7 +262,7 @@ def _chips(portraits: Portraits, look: Look) -> Tensor:
     """N x 1 x C x C uint8: what ``look`` shows and a tenth more, to turn and shift it in, finer than it needs."""
     chips = []
     for index in range(len(portraits.names)):
-        x = torch.from_numpy(portraits.pixels(index)).movedim(2, 0)[None] * 2 - 1
+        x = to_planes(portraits.pixels(index))[None]
         unit = x.shape[-1] / 512
         border = round(48 * unit)
         wide = F.pad(x, (border,) * 4, mode="reflect")
@@ -306,10 +335,9 @@ def _hidden(flat: Tensor, rng: np.random.Generator) -> Tensor:
 def write_embeddings(networks: Sequence[FaceEmbedding], path: Path) -> None:
     """Write one for each of `LOOKS` as safetensors in float16; the file appears whole or not at all."""
     state = {
-        f"{number}.{key}": value.half().contiguous()
+        f"{number}.{key}": (value.half() if value.is_floating_point() else value).contiguous()
         for number, network in enumerate(networks)
         for key, value in network.state_dict().items()
-        if value.is_floating_point()
     }
     write_bytes_atomically(save(state), path)
 
@@ -328,7 +356,7 @@ def read_embeddings(path: Path) -> tuple[FaceEmbedding, ...]:
                 key.removeprefix(f"{number}."): x.float() for key, x in state.items() if key.startswith(f"{number}.")
             }
             network = FaceEmbedding(look, len(own["stem.0.0.weight"]))
-            network.load_state_dict(own, strict=False)
+            network.load_state_dict(own)
             networks.append(network.eval().requires_grad_(False))
     except (OSError, SafetensorError, KeyError, RuntimeError) as error:
         raise TrainingError(

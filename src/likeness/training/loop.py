@@ -8,7 +8,6 @@ decided by the seed and the number of pictures seen, so a run that is stopped an
 from __future__ import annotations
 
 import json
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,25 +25,14 @@ from likeness.imaging.image import Size
 from likeness.imaging.portraits import Portraits
 from likeness.training.config import TrainConfig
 from likeness.training.data import PairStream, to_planes
-from likeness.training.identity import (
-    LOOKS,
-    FaceEmbedding,
-    Lesson,
-    learn_embedding,
-    person_labels,
-    read_embeddings,
-    write_embeddings,
-)
+from likeness.training.identity import Lesson, run_embeddings
 from likeness.training.odds import read_odds
 from likeness.training.start import keep_memory, start_network
 from likeness.training.trainer import Trainer
 
 __all__ = ["Progress", "train"]
 
-_log = logging.getLogger(__name__)
-
 _VALIDATION_PICTURES = 16
-_EMBEDDING_SIDE = 512
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -85,7 +73,7 @@ def train(
     side = max(config.size, min(512, 2 * config.size))
     portraits = Portraits.read(Path(config.portraits), side, min_native_side=config.min_native_side)
     factors = read_odds(Path(config.odds), portraits.names) if config.odds else ()
-    embeddings = _embeddings(config, report_lesson) if config.identity else ()
+    embeddings = run_embeddings(config, report_lesson) if config.identity else ()
     trainer = Trainer(config, start_network(config, portraits), embeddings)
     if (run / "state.pt").is_file():
         trainer.load(run / "state.pt")
@@ -126,23 +114,6 @@ def train(
         if _crossed(trainer.seen, config.batch, config.sheet_every):
             _write_sheet(run / f"sheet-{trainer.seen:07d}.jpg", *(validation or (target, shown)), trainer)
     return trainer.export(run / "weights.safetensors")
-
-
-def _embeddings(config: TrainConfig, report: Callable[[Lesson], None] | None) -> tuple[FaceEmbedding, ...]:
-    """The face embeddings in ``config.embeddings``, learnt and written first if they are not there yet."""
-    path = Path(config.embeddings)
-    if not path.is_file():
-        # All portraits, the small ones too: a view is small, and more persons make a better judge.
-        portraits = Portraits.read(Path(config.portraits), _EMBEDDING_SIDE)
-        labels = person_labels(portraits)
-        _log.info("learning to tell %d persons apart, for %s", labels.max() + 1, path)
-        learnt = [
-            learn_embedding(portraits, labels, look, views=config.embedding_views, seed=config.seed, report=report)
-            for look in LOOKS
-        ]
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_embeddings(learnt, path)
-    return read_embeddings(path)
 
 
 def _to_device(batch: Tensor, config: TrainConfig) -> Tensor:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
+from numpy.typing import NDArray
 from torch import Tensor
 
 from likeness.checkpoints.formats import ModelInfo, write_checkpoint
@@ -47,7 +48,7 @@ class Trainer:
         self.seen = 0
         self.generator = network
         self.average = deepcopy(self.generator).eval().requires_grad_(False)
-        self.start = {key: value.float().cpu().numpy().copy() for key, value in network.state_dict().items()}
+        self.start = deepcopy(network.state_dict()) if config.start_share else {}
         self.discriminator = PatchDiscriminator(config.discriminator_channels)
         device = torch.device(config.device)
         for module in (self.generator, self.average, self.discriminator, *self.embeddings):
@@ -167,12 +168,13 @@ class Trainer:
 
     def export(self, path: Path) -> Path:
         """Write the moving average, with the start's share in it, as safetensors in float16."""
-        state = {key: value.float().cpu().numpy() for key, value in self.average.state_dict().items()}
+        state = _arrays(self.average.state_dict())
         if "texture.strength" in state:
             state["texture.strength"] = state["texture.strength"] * self.config.noise_gain
         kept = self.config.start_share
         if kept:
-            state = {key: (1 - kept) * value + kept * self.start[key] for key, value in state.items()}
+            start = _arrays(self.start)
+            state = {key: (1 - kept) * value + kept * start[key] for key, value in state.items()}
         info = ModelInfo(
             name=Path(self.config.run).name,
             source=f"likeness train, {self.seen} pictures seen from {self.config.start}",
@@ -209,6 +211,10 @@ class Trainer:
         for key in ("generator", "average", "discriminator", "m_optimiser", "g_optimiser", "d_optimiser"):
             getattr(self, key).load_state_dict(state[key])
         _log.info("going on after %d pictures", self.seen)
+
+
+def _arrays(state: Mapping[str, Tensor]) -> dict[str, NDArray[np.float32]]:
+    return {key: value.float().cpu().numpy() for key, value in state.items()}
 
 
 def _split(network: Gpen) -> tuple[list[torch.nn.Parameter], list[torch.nn.Parameter]]:
