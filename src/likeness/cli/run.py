@@ -23,7 +23,6 @@ from likeness.cli.told import LARGE, on_its_own, told_in_order
 from likeness.errors import ConfigError, ImageReadError, ImageWriteError, NoFaceError
 from likeness.evidence.inspection import Inspector
 from likeness.evidence.records import face_records
-from likeness.imaging.decode import HEAD_BYTES, sniff_format
 from likeness.imaging.encode import encode_image, find_format
 from likeness.imaging.files import (
     DEFAULT_MAX_PIXELS,
@@ -35,6 +34,7 @@ from likeness.imaging.files import (
     write_image,
 )
 from likeness.imaging.image import Image
+from likeness.imaging.sniff import HEAD_BYTES, sniff_format
 from likeness.restore.clock import Clock
 from likeness.restore.compare import compare
 from likeness.restore.outcome import FaceOutcome, Restoration

@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias
 
 from likeness.errors import ConfigError, ImageReadError, ImageWriteError
-from likeness.imaging.decode import HEAD_BYTES, decode_image, sniff_format
+from likeness.imaging.decode import decode_image
 from likeness.imaging.encode import FORMATS, encode_image, find_format
 from likeness.imaging.image import Image
+from likeness.imaging.sniff import HEAD_BYTES, sniff_format
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",

@@ -25,9 +25,9 @@ import numpy as np
 from likeness.batch.journal import Item, Journal, State, Task, Thumbnails
 from likeness.checkpoints.download import sha256_of
 from likeness.errors import ImageWriteError, LikenessError, NoFaceError
-from likeness.imaging.decode import HEAD_BYTES
 from likeness.imaging.encode import find_format
 from likeness.imaging.files import write_bytes_atomically
+from likeness.imaging.sniff import HEAD_BYTES
 from likeness.imaging.thumbnail import thumbnail
 from likeness.server.names import safe_names
 from likeness.server.problems import ProblemError, log_unforeseen, problem_of

@@ -7,10 +7,10 @@ from typing import Any
 
 from likeness.errors import NoFaceError
 from likeness.evidence.records import face_records
-from likeness.imaging.decode import HEAD_BYTES
 from likeness.imaging.encode import encode_image, find_format
 from likeness.imaging.files import read_image
 from likeness.imaging.image import Image
+from likeness.imaging.sniff import HEAD_BYTES
 from likeness.restore.clock import Clock
 from likeness.restore.repair import damage_of
 from likeness.restore.report import PictureRecord

@@ -1,0 +1,35 @@
+"""HEIC and HEIF files, by way of libheif."""
+
+from __future__ import annotations
+
+from typing import Any, BinaryIO
+
+import numpy as np
+
+from likeness.imaging.decoded import Decoded, check_size, damaged, reading, split_channels
+
+__all__ = ["decode_heif"]
+
+
+def decode_heif(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
+    import pi_heif
+
+    stream.seek(0)
+    with reading(name, damaged("HEIC")):
+        container: Any = pi_heif.open_heif(stream, convert_hdr_to_8bit=False, hdr_to_16bit=False)
+        check_size(name, container.size, max_pixels)
+        # The container lists what else the file holds (bursts, depth maps); only the primary picture is decoded.
+        picture = container[container.primary_index]
+        # A copy: the samples lie in the decoder's memory, which goes when the container does.
+        raw = np.array(picture)
+    if raw.dtype == np.uint16:
+        # 10 or 12 bits: spread over all of 16, so that white stays white.
+        top = (1 << int(picture.info["bit_depth"])) - 1
+        raw = ((raw.astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16)
+    if raw.ndim == 3:
+        raw = raw[:, : picture.size[0]]
+    samples, alpha = split_channels(raw, premultiplied=bool(picture.premultiplied_alpha))
+    # libheif has turned the picture already; its EXIF block may say so a second time.
+    return Decoded(
+        samples=samples, alpha=alpha, icc_profile=picture.info.get("icc_profile"), exif=picture.info.get("exif")
+    )

@@ -1,0 +1,118 @@
+"""What every decoder hands on, how its errors are told, and samples in the order and layout used here."""
+
+from __future__ import annotations
+
+import struct
+import zlib
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import BinaryIO, Literal, cast
+
+import cv2
+import numpy as np
+from PIL import Image as PillowImage
+
+from likeness.errors import ImageReadError, ImageTooLargeError
+from likeness.imaging.samples import Samples
+
+__all__ = ["Decoded", "check_size", "damaged", "opencv_samples", "reading", "split_channels", "unopened"]
+
+# What decoders raise on damaged files; a programming error of ours (AttributeError, NameError) is none of these.
+_DECODER_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    LookupError,
+    TypeError,
+    ArithmeticError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+    cv2.error,
+)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Decoded:
+    """What a file holds, before it is turned upright and converted to sRGB.
+
+    Attributes:
+        samples: height x width (grey) or height x width x 3, uint8 or uint16.
+        alpha: height x width, of the samples' depth, or None.
+        icc_profile: the profile the samples are in; None once they are in sRGB.
+        exif: the EXIF block as found.
+        orientation: EXIF orientation still to be applied, 1 to 8.
+        converted_from: the colour model that the samples were converted from, if they were.
+        profile_fault: why colours may be off after that conversion, or "".
+    """
+
+    samples: Samples
+    alpha: Samples | None = None
+    icc_profile: bytes | None = None
+    exif: bytes | None = None
+    orientation: int = 1
+    converted_from: Literal["CMYK", "Lab"] | None = None
+    profile_fault: str = ""
+
+
+@contextmanager
+def reading(name: str, what: str) -> Generator[None]:
+    """Turn what a decoder raises into the one sentence; a bomb limit of Pillow's own keeps its meaning."""
+    try:
+        yield
+    except (ImageReadError, ImageTooLargeError):
+        raise
+    except PillowImage.DecompressionBombError as error:
+        raise ImageTooLargeError(
+            f"{name} is larger than the decoder allows ({error}); make it smaller first"
+        ) from error
+    except MemoryError as error:
+        raise ImageReadError(f"{name} does not fit into memory; make it smaller first") from error
+    except _DECODER_ERRORS as error:
+        detail = " ".join(str(error).split()) or type(error).__name__
+        raise ImageReadError(f"{name} {what} ({detail.rstrip('.')[:200]})") from error
+
+
+def unopened(kind: str) -> str:
+    return f"begins as {kind} but cannot be opened; copy it again, or save it as 8- or 16-bit PNG"
+
+
+def damaged(kind: str) -> str:
+    return f"is {kind} but cut short or damaged; copy or download it again"
+
+
+def check_size(name: str, size: tuple[int, int], max_pixels: int) -> None:
+    width, height = size
+    if width * height > max_pixels:
+        raise ImageTooLargeError(
+            f"{name} has {width}x{height} = {width * height:,} pixels, more than the limit of {max_pixels:,}; if you "
+            f"trust the file, raise the limit with --max-pixels {width * height} (max_pixels= in Python)"
+        )
+
+
+def opencv_samples(stream: BinaryIO) -> Samples:
+    """Decode 16-bit samples with OpenCV, channels in the order RGB(A)."""
+    stream.seek(0)
+    raw = cast("Samples | None", cv2.imdecode(np.frombuffer(stream.read(), np.uint8), cv2.IMREAD_UNCHANGED))
+    if raw is None:
+        raise ValueError("the decoder gave up")
+    if raw.dtype != np.uint16:
+        raise ValueError("the decoder did not keep 16 bits")
+    return raw if raw.ndim == 2 else raw[..., [2, 1, 0, 3][: raw.shape[2]]]
+
+
+def split_channels(raw: Samples, *, premultiplied: bool = False) -> tuple[Samples, Samples | None]:
+    """Height x width (x 1 to 4) to colour or grey samples and alpha."""
+    if raw.ndim == 2:
+        return raw, None
+    channels = raw.shape[2]
+    samples = raw[..., 0] if channels < 3 else raw[..., :3]
+    alpha = raw[..., -1] if channels in (2, 4) else None
+    if alpha is not None and premultiplied:
+        top = np.iinfo(raw.dtype).max
+        divisor = np.maximum(alpha, 1).astype(np.float64)
+        divisor = divisor if samples.ndim == 2 else divisor[..., None]
+        samples = np.minimum(samples * (top / divisor) + 0.5, top).astype(raw.dtype)
+    return samples, alpha
