@@ -5,6 +5,7 @@
     LikenessError                   anything below; catch this one to catch all
     ├── ImageError                  a picture file
     │   ├── ImageReadError          missing, unreadable, truncated, or no picture at all
+    │   │   └── RawImageError       a camera's raw file
     │   ├── ImageTooLargeError      more pixels than the limit (decompression bomb)
     │   ├── ImageWriteError         cannot be written: folder, permission, format
     │   └── ResolutionError         too few pixels for the print that is wanted
@@ -48,6 +49,7 @@ __all__ = [
     "MissingExtraError",
     "NoFaceError",
     "PairError",
+    "RawImageError",
     "RecordError",
     "ResolutionError",
     "ServerBusyError",
@@ -66,6 +68,10 @@ class ImageError(LikenessError):
 
 class ImageReadError(ImageError):
     """A file is missing, unreadable, truncated, or not a picture."""
+
+
+class RawImageError(ImageReadError):
+    """A file is a camera's raw file, which has to be developed first."""
 
 
 class ImageTooLargeError(ImageError):

@@ -8,18 +8,30 @@ from typing import Any, BinaryIO, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness.imaging.colour_signal import cicp_signal, hdr_to_srgb, signal_profile
 from likeness.imaging.decode_heif import decode_heif
+from likeness.imaging.decode_jpeg import decode_jpeg
 from likeness.imaging.decode_pillow import decode_pillow
+from likeness.imaging.decode_png import decode_png
 from likeness.imaging.decode_tiff import decode_tiff
-from likeness.imaging.decoded import Decoded
+from likeness.imaging.decoded import Decoded, raw_file
 from likeness.imaging.exif import clean_exif
-from likeness.imaging.icc import can_convert_back, is_srgb_profile, profile_space, to_srgb
+from likeness.imaging.icc import can_convert_back, is_srgb_profile, profile_cicp, profile_space, to_srgb
 from likeness.imaging.image import Image
+from likeness.imaging.origin import Note
 from likeness.imaging.samples import Samples, to_unit
 
 __all__ = ["decode_image"]
 
 _log = logging.getLogger(__name__)
+
+_WORDS = {
+    "several-pages": "it holds further pictures, which are left out",
+    "animated": "it holds an animation or a film, of which only this one picture is taken",
+    "gain-map": "it holds a gain map for HDR screens, which is left out",
+    "hdr": "it holds HDR, of which what is brighter than white or outside sRGB is cut",
+}
+"""What the log says to a note; damage is logged where it is found."""
 
 
 def decode_image(stream: BinaryIO, *, kind: str, name: str, max_pixels: int) -> Image:
@@ -33,12 +45,19 @@ def decode_image(stream: BinaryIO, *, kind: str, name: str, max_pixels: int) -> 
 
     Raises:
         ImageTooLargeError: if the picture has more pixels than ``max_pixels``.
+        RawImageError: if it is a camera's raw file.
         ImageReadError: if the picture is damaged, cut short, or of a kind that cannot be read.
     """
+    if kind == "raw":
+        raise raw_file(name)
     if kind == "HEIF":
         decoded = decode_heif(stream, name, max_pixels)
     elif kind == "TIFF":
         decoded = decode_tiff(stream, name, max_pixels)
+    elif kind == "JPEG":
+        decoded = decode_jpeg(stream, name, max_pixels)
+    elif kind == "PNG":
+        decoded = decode_png(stream, name, max_pixels)
     else:
         decoded = decode_pillow(stream, kind, name, max_pixels)
     return _to_image(decoded, name)
@@ -48,8 +67,21 @@ def _to_image(decoded: Decoded, name: str) -> Image:
     samples = _upright(decoded.samples, decoded.orientation)
     alpha = None if decoded.alpha is None else to_unit(_upright(decoded.alpha, decoded.orientation))
     profile, fault = _usable_profile(decoded.icc_profile, samples.ndim == 2, name)
-    native = None
-    if profile is None or is_srgb_profile(profile):
+    signal = decoded.signal
+    if signal is None and profile is not None and (named := profile_cicp(profile)):
+        signal = cicp_signal(*named)
+    notes, native = decoded.notes, None
+    if signal is not None and signal.is_hdr:
+        notes, profile = (*notes, Note(code="hdr", value=str(signal.transfer).upper())), None
+    elif decoded.signal is not None:
+        made = signal_profile(decoded.signal, grey=samples.ndim == 2)
+        profile = None if is_srgb_profile(made) else made
+    for note in notes:
+        if (words := _WORDS.get(note.code)) is not None:
+            _log.warning("%s: %s", name, words)
+    if signal is not None and signal.is_hdr:
+        values = hdr_to_srgb(samples, signal)
+    elif profile is None or is_srgb_profile(profile):
         values = to_unit(samples)
     else:
         samples = np.ascontiguousarray(samples)
@@ -69,6 +101,8 @@ def _to_image(decoded: Decoded, name: str) -> Image:
         native=native,
         converted_from=decoded.converted_from,
         profile_fault=decoded.profile_fault or fault,
+        notes=notes,
+        compression=decoded.compression,
     )
 
 

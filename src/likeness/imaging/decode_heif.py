@@ -2,16 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any, BinaryIO
 
 import numpy as np
 
-from likeness.imaging.decoded import Decoded, check_size, damaged, reading, split_channels
+from likeness.imaging.decoded import Decoded, check_size, damaged, reading, split_channels, with_signal
+from likeness.imaging.heif_file import read_heif
+from likeness.imaging.origin import Note
 
 __all__ = ["decode_heif"]
 
 
 def decode_heif(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
+    """Decode a HEIC file, of several pictures the primary one.
+
+    Raises:
+        ImageTooLargeError, ImageReadError: as `likeness.imaging.decode.decode_image`.
+    """
     import pi_heif
 
     stream.seek(0)
@@ -30,6 +38,9 @@ def decode_heif(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
         raw = raw[:, : picture.size[0]]
     samples, alpha = split_channels(raw, premultiplied=bool(picture.premultiplied_alpha))
     # libheif has turned the picture already; its EXIF block may say so a second time.
-    return Decoded(
+    decoded = Decoded(
         samples=samples, alpha=alpha, icc_profile=picture.info.get("icc_profile"), exif=picture.info.get("exif")
     )
+    boxes = read_heif(stream)
+    moving = (Note(code="animated"),) if boxes.moving else ()
+    return with_signal(replace(decoded, notes=(*moving, *boxes.notes)), lambda: boxes.signal, name)

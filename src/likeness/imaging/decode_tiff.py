@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import logging
+import struct
 from dataclasses import replace
 from typing import Any, BinaryIO, cast
 
@@ -12,20 +14,55 @@ from PIL import Image as PillowImage
 from PIL import TiffImagePlugin
 
 from likeness.errors import ImageReadError
-from likeness.imaging.decoded import Decoded, check_size, damaged, opencv_samples, reading, split_channels, unopened
+from likeness.imaging.decoded import (
+    Decoded,
+    check_size,
+    damaged,
+    opencv_samples,
+    raw_file,
+    reading,
+    split_channels,
+    unopened,
+)
 from likeness.imaging.exif import exif_from_tiff
 from likeness.imaging.from_pillow import from_pillow
+from likeness.imaging.origin import Note
 from likeness.imaging.samples import Samples
+from likeness.imaging.tiff_pages import read_tiff_pages, with_first_page
 
 __all__ = ["decode_tiff"]
 
+_log = logging.getLogger(__name__)
+
 _ICC_TAG, _ORIENTATION_TAG = 34675, 274
+_STRIP_COUNTS, _TILE_COUNTS = 279, 325
+_PLAIN = 1
+_PROVED_BY_DECODER = (5, 8, 32946)  # LZW and Deflate: short data are an error to libtiff and zlib
 _TIFFFILE_CODECS = (1, 8, 32946)  # none and Deflate; its other codecs need a package of their own
 
 
 def decode_tiff(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
+    """Decode a TIFF file, of several pages the first that is no thumbnail.
+
+    Raises:
+        RawImageError: if it is a camera's raw file.
+        ImageTooLargeError, ImageReadError: as `likeness.imaging.decode.decode_image`.
+    """
+    pages, whole = read_tiff_pages(stream), stream
+    if pages.is_raw:
+        raise raw_file(name)
+    if pages.first is not None:
+        stream = with_first_page(stream, pages.first)
+    decoded = _decode_first(stream, name, max_pixels)
+    notes = (Note(code="several-pages", value=pages.count),) if pages.count > 1 else ()
+    # Cameras write what they know into the first page, which is the thumbnail then.
+    return replace(decoded, exif=decoded.exif or exif_from_tiff(whole), notes=(*decoded.notes, *notes))
+
+
+def _decode_first(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
     import tifffile
 
+    notes: tuple[Note, ...] = ()
     with reading(name, damaged("TIFF")):
         end = stream.seek(0, io.SEEK_END)
         stream.seek(0)
@@ -34,8 +71,11 @@ def decode_tiff(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
         profile = page.tags.valueof(_ICC_TAG)
         turn = page.tags.valueof(_ORIENTATION_TAG)
         check_size(name, (page.imagewidth, page.imagelength), max_pixels)
-        if any(offset + count > end for offset, count in zip(page.dataoffsets, page.databytecounts, strict=True)):
-            raise ValueError("the file ends before its last strip")
+        counts = _mended_counts(page, end)
+        if counts is not None:
+            stream = _with_counts(stream, page, counts)
+            page = cast(Any, tifffile.TiffFile(stream).pages[0])
+            notes = (Note(code="file-damaged", value="it names wrong lengths of its strips"),)
     if bits not in (1, 2, 4, 8, 16) or page.sampleformat not in (1, 4):
         kind = "floating-point" if page.sampleformat == 3 else "signed" if page.sampleformat == 2 else "such"
         raise ImageReadError(f"{name} holds {bits}-bit {kind} samples; save it again with 8 or 16 bits per channel")
@@ -44,7 +84,8 @@ def decode_tiff(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
         with reading(name, damaged("TIFF")):
             samples, alpha = _tiff16_samples(stream, page)
         turn = turn if turn in range(1, 9) else 1
-        return Decoded(samples=samples, alpha=alpha, icc_profile=profile, exif=exif, orientation=turn)
+        decoded = Decoded(samples=samples, alpha=alpha, icc_profile=profile, orientation=turn)
+        return _told(replace(decoded, exif=exif, notes=notes), name)
     stream.seek(0)
     with reading(name, unopened("TIFF")):
         picture = TiffImagePlugin.TiffImageFile(stream)
@@ -54,7 +95,53 @@ def decode_tiff(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
                 # Pillow checks its own limit where it makes room for the samples; ours was checked above.
                 picture.im = PillowImage.new(picture.mode, (page.imagewidth, page.imagelength)).im
             picture.load()  # turns the picture upright, too
-        return replace(from_pillow(picture, name), exif=exif)
+        return _told(replace(from_pillow(picture, name), exif=exif, notes=notes), name)
+
+
+def _told(decoded: Decoded, name: str) -> Decoded:
+    """With damage told in the log once the picture has proved to be whole."""
+    for note in decoded.notes:
+        _log.warning("%s is damaged (%s), but no pixel is missing; it was read all the same", name, note.value)
+    return decoded
+
+
+def _mended_counts(page: Any, end: int) -> list[int] | None:
+    """Lengths of strips or tiles, where the file's are wrong and the right ones can be known; None if they are right.
+
+    Raises:
+        ValueError: if the file ends before its last strip.
+    """
+    offsets, counts = list(page.dataoffsets), list(page.databytecounts)
+    if len(offsets) != len(counts):
+        raise ValueError("its strips have no lengths")
+    mended = counts.copy()
+    if page.compression == _PLAIN and not page.is_tiled:
+        # Samples as they are: what a strip must hold follows from its rows.
+        planar = page.samplesperpixel > 1 and page.planarconfig == 2
+        row = -(-page.imagewidth * int(page.bitspersample) * (1 if planar else page.samplesperpixel) // 8)
+        strips = -(-page.imagelength // page.rowsperstrip)
+        for place, offset in enumerate(offsets):
+            rows = min(page.rowsperstrip, page.imagelength - place % strips * page.rowsperstrip)
+            if counts[place] < rows * row or offset + counts[place] > end:
+                mended[place] = rows * row
+    elif page.compression in _PROVED_BY_DECODER:
+        # The decoder tells if a strip that ends with the file is not whole.
+        mended = [
+            min(count, end - offset) if offset < end else count for offset, count in zip(offsets, counts, strict=True)
+        ]
+    if any(offset + count > end for offset, count in zip(offsets, mended, strict=True)):
+        raise ValueError("the file ends before its last strip")
+    return None if mended == counts else mended
+
+
+def _with_counts(stream: BinaryIO, page: Any, counts: list[int]) -> BinaryIO:
+    """The file in memory, with other lengths of its strips or tiles."""
+    tag = page.tags[_TILE_COUNTS if page.is_tiled else _STRIP_COUNTS]
+    stream.seek(0)
+    data = bytearray(stream.read())
+    code = {3: "H", 4: "I", 16: "Q"}[int(tag.dtype)]
+    struct.pack_into(f"{page.parent.byteorder}{len(counts)}{code}", data, tag.valueoffset, *counts)
+    return io.BytesIO(bytes(data))
 
 
 def _tiff16_samples(stream: BinaryIO, page: Any) -> tuple[Samples, Samples | None]:

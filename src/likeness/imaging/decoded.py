@@ -2,21 +2,36 @@
 
 from __future__ import annotations
 
+import logging
 import struct
 import zlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import BinaryIO, Literal, cast
 
 import cv2
 import numpy as np
 from PIL import Image as PillowImage
 
-from likeness.errors import ImageReadError, ImageTooLargeError
+from likeness.errors import ImageReadError, ImageTooLargeError, RawImageError
+from likeness.imaging.colour_signal import ColourSignal
+from likeness.imaging.origin import Compression, Note
 from likeness.imaging.samples import Samples
 
-__all__ = ["Decoded", "check_size", "damaged", "opencv_samples", "reading", "split_channels", "unopened"]
+__all__ = [
+    "Decoded",
+    "check_size",
+    "damaged",
+    "opencv_samples",
+    "raw_file",
+    "reading",
+    "split_channels",
+    "unopened",
+    "with_signal",
+]
+
+_log = logging.getLogger(__name__)
 
 # What decoders raise on damaged files; a programming error of ours (AttributeError, NameError) is none of these.
 _DECODER_ERRORS = (
@@ -46,6 +61,8 @@ class Decoded:
         orientation: EXIF orientation still to be applied, 1 to 8.
         converted_from: the colour model that the samples were converted from, if they were.
         profile_fault: why colours may be off after that conversion, or "".
+        signal: the colour space by other means than a profile, where there is no profile.
+        notes, compression: as `likeness.imaging.image.Image` has them.
     """
 
     samples: Samples
@@ -55,6 +72,20 @@ class Decoded:
     orientation: int = 1
     converted_from: Literal["CMYK", "Lab"] | None = None
     profile_fault: str = ""
+    signal: ColourSignal | None = None
+    notes: tuple[Note, ...] = ()
+    compression: Compression | None = None
+
+
+def with_signal(decoded: Decoded, read: Callable[[], ColourSignal | None], name: str) -> Decoded:
+    """A decoded picture with the colour space that its file names without a profile, if it has no profile."""
+    if decoded.icc_profile:
+        return decoded
+    try:
+        return replace(decoded, signal=read())
+    except ValueError as error:
+        _log.warning("%s: %s; its colours are taken as sRGB", name, error)
+        return replace(decoded, profile_fault=str(error))
 
 
 @contextmanager
@@ -62,7 +93,7 @@ def reading(name: str, what: str) -> Generator[None]:
     """Turn what a decoder raises into the one sentence; a bomb limit of Pillow's own keeps its meaning."""
     try:
         yield
-    except (ImageReadError, ImageTooLargeError):
+    except (ImageReadError, ImageTooLargeError, RawImageError):
         raise
     except PillowImage.DecompressionBombError as error:
         raise ImageTooLargeError(
@@ -81,6 +112,11 @@ def unopened(kind: str) -> str:
 
 def damaged(kind: str) -> str:
     return f"is {kind} but cut short or damaged; copy or download it again"
+
+
+def raw_file(name: str) -> RawImageError:
+    """The error for a camera's raw file."""
+    return RawImageError(f"{name} is a camera's raw file, which has to be developed first; export it as TIFF or JPEG")
 
 
 def check_size(name: str, size: tuple[int, int], max_pixels: int) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import logging
 from typing import Literal, cast
 
@@ -82,11 +81,7 @@ def _array(picture: PillowImage.Image) -> Samples:
 def pillow_exif(picture: ImageFile.ImageFile) -> bytes | None:
     """The EXIF block as Pillow found it; where there is none, one that holds the header's resolution."""
     block = cast("bytes | None", picture.info.get("exif"))
-    if block is None and isinstance(text := picture.info.get("Raw profile type exif"), str):
-        # ImageMagick before 7 wrote EXIF into PNG as hexadecimal text behind a name and a length.
-        with contextlib.suppress(ValueError):
-            block = bytes.fromhex("".join(text.split("\n")[3:]))
     dpi = picture.info.get("dpi")
-    if block is None and dpi is not None and picture.format in ("JPEG", "PNG") and min(dpi) > 0:
+    if block is None and dpi is not None and picture.format == "JPEG" and min(dpi) > 0:
         block = exif_from_resolution(*dpi)
     return block

@@ -30,6 +30,7 @@ __all__ = [
     "gamut_volume",
     "is_srgb_profile",
     "pillow_to_srgb",
+    "profile_cicp",
     "profile_space",
     "srgb_profile",
     "to_srgb",
@@ -54,6 +55,17 @@ def profile_space(profile: bytes) -> str:
     if len(profile) < 132 or profile[36:40] != b"acsp":
         raise ValueError("no ICC profile: the signature is missing")
     return profile[16:20].decode("latin-1").strip()
+
+
+def profile_cicp(profile: bytes) -> tuple[int, int] | None:
+    """The code points of primaries and transfer that a profile names beside its curves (ICC.1:2022, 9.2.17), or None.
+
+    Raises:
+        ValueError: if these bytes are no ICC profile.
+    """
+    profile_space(profile)
+    tag = _tags(profile).get("cicp", b"")
+    return (tag[8], tag[9]) if tag[:4] == b"cicp" and len(tag) >= 12 else None
 
 
 def is_srgb_profile(profile: bytes) -> bool:

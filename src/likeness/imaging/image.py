@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness.imaging.origin import Compression, Note
 from likeness.imaging.samples import row_strips
 
 __all__ = ["Box", "Image", "Pixels", "Point", "Size"]
@@ -124,6 +125,8 @@ class Image:
         converted_from: "CMYK" or "Lab" where the file held that; its samples became sRGB for good.
         profile_fault: why the file's ICC profile was left out, or that one is missing which its samples need; "" if
             nothing is the matter.
+        notes: what the file held that is not here (pages, frames, a gain map, HDR), and damage that did not matter.
+        compression: how the file was compressed, where it was JPEG, WebP or AVIF; `write_image` does the same again.
     """
 
     pixels: Pixels
@@ -135,6 +138,8 @@ class Image:
     native: NDArray[np.uint8] | NDArray[np.uint16] | None = None
     converted_from: Literal["CMYK", "Lab"] | None = None
     profile_fault: str = ""
+    notes: tuple[Note, ...] = ()
+    compression: Compression | None = None
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 3 or self.pixels.shape[2] != 3 or self.pixels.dtype != np.float32:

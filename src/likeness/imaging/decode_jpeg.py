@@ -1,0 +1,88 @@
+"""JPEG files, by way of Pillow."""
+
+from __future__ import annotations
+
+import io
+import logging
+from dataclasses import replace
+from typing import BinaryIO
+
+import numpy as np
+from PIL import JpegImagePlugin
+
+from likeness.errors import ImageReadError
+from likeness.imaging.containers import count_jpeg_scans
+from likeness.imaging.decoded import Decoded, check_size, damaged, reading, unopened
+from likeness.imaging.exif import orientation
+from likeness.imaging.from_pillow import from_pillow, pillow_exif
+from likeness.imaging.jpeg_file import jpeg_compression, jpeg_notes, passes_are_complete
+from likeness.imaging.origin import Note
+
+__all__ = ["decode_jpeg"]
+
+_log = logging.getLogger(__name__)
+
+_MOST_SCANS = 100
+"""Progressive files have 10 or so. Each scan goes over the whole picture, and may be no longer than 60 bytes: a megabyte of
+them would keep a decoder busy for minutes. libtiff draws the line for JPEG in TIFF at the same number."""
+
+_END = b"\xff\xd9"
+_FILLER = b"\x5a\xa5\x33" * 4096
+"""Stands where a picture's data would go on. A whole picture does not change by it; one that is cut does."""
+
+
+def decode_jpeg(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
+    """Decode a JPEG file, of several pictures in one the first.
+
+    Raises:
+        ImageTooLargeError, ImageReadError: as `likeness.imaging.decode.decode_image`.
+    """
+    stream.seek(0)
+    with reading(name, unopened("JPEG")):
+        picture = JpegImagePlugin.JpegImageFile(stream)
+    with picture:
+        check_size(name, picture.size, max_pixels)
+        stream.seek(0)
+        data = stream.read()
+        if count_jpeg_scans(data, _MOST_SCANS) > _MOST_SCANS:
+            raise ImageReadError(
+                f"{name} is JPEG of more than {_MOST_SCANS} passes, which no camera writes; save it again as PNG"
+            )
+        notes = jpeg_notes(data)
+        with reading(name, damaged("JPEG")):
+            try:
+                picture.load()
+            except OSError:
+                picture = _without_end(data)
+                notes = (Note(code="file-damaged", value="its end mark is missing"), *notes)
+                _log.warning("%s is damaged (its end mark is missing), but no pixel is missing; it was read", name)
+        exif = pillow_exif(picture)
+        return replace(
+            from_pillow(picture, name),
+            exif=exif,
+            orientation=orientation(exif),
+            notes=notes,
+            compression=jpeg_compression(picture),
+        )
+
+
+def _without_end(data: bytes) -> JpegImagePlugin.JpegImageFile:
+    """The loaded picture of a file that ends without its end mark.
+
+    The decoder fills what is missing without a word. So the picture is decoded twice, as it is and with other data behind
+    it: only where nothing is missing do both come out the same.
+
+    Raises:
+        OSError: if part of the picture is missing.
+    """
+    data = data.rstrip(b"\xff")
+    found, other = (_loaded(data + filler + _END) for filler in (b"", _FILLER))
+    if not passes_are_complete(data) or not np.array_equal(np.asarray(found), np.asarray(other)):
+        raise OSError("the file ends before its picture does")
+    return found
+
+
+def _loaded(data: bytes) -> JpegImagePlugin.JpegImageFile:
+    picture = JpegImagePlugin.JpegImageFile(io.BytesIO(data))
+    picture.load()
+    return picture
