@@ -43,7 +43,7 @@ class WorkOptions:
     repairs: Repairs = field(default_factory=Repairs)
     selection: Selection = field(default_factory=Selection)
     aligned: bool = False
-    quality: int = 95
+    quality: int | None = None
     bit_depth: Literal[8, 16] | None = None
     max_pixels: int = DEFAULT_MAX_PIXELS
     damage_mask: str | None = None
@@ -53,7 +53,7 @@ class WorkOptions:
     guard: GuardLimits | None = field(default_factory=GuardLimits)
 
     def __post_init__(self) -> None:
-        if not 1 <= self.quality <= 100:
+        if self.quality is not None and not 1 <= self.quality <= 100:
             raise ConfigError(f"quality must be 1 to 100, not {self.quality}")
         if self.bit_depth not in (None, 8, 16):
             raise ConfigError(f"bit_depth must be 8 or 16, not {self.bit_depth}")
@@ -81,7 +81,7 @@ class WorkOptions:
             repairs=settings.repairs(),
             selection=settings.selection(),
             aligned=bool(settings.aligned),
-            quality=95 if settings.quality is None else settings.quality,
+            quality=settings.quality,
             bit_depth=cast("Literal[8, 16] | None", settings.bit_depth),
             max_pixels=settings.max_pixels or DEFAULT_MAX_PIXELS,
             damage_mask=str(settings.damage_mask) if settings.damage_mask is not None else None,

@@ -94,7 +94,7 @@ def read_source(item: Item) -> Handed:
 
 def unread(error: ImageError) -> Result:
     """The result for a picture that cannot be read."""
-    return Result(state="failed", reason=str(error), outcome=_outcome(findings=[unreadable(str(error))]))
+    return Result(state="failed", reason=str(error), outcome=_outcome(findings=[unreadable(error)]))
 
 
 def deliver(output: Place, item: Item, state: Literal["final", "review"], data: bytes) -> None:

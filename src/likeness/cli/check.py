@@ -155,7 +155,7 @@ def _look(
         faces = reading_order(detector.detect(image))
         return _Checked(name=name, findings=preflight(image, faces, limits), faces=faces, size=image.size)
     except (LikenessError, OSError) as error:
-        return _Checked(name=name, findings=(unreadable(str(error)),))
+        return _Checked(name=name, findings=(unreadable(error),))
     except MemoryError:
         sentence = "not enough memory for this picture; close other programs or make it smaller"
         return _Checked(name=name, findings=(unreadable(sentence),))
@@ -167,8 +167,8 @@ def _look(
 
 @contextmanager
 def _decoding_quietly(console: Console) -> Generator[None]:
-    """What the decoder remarks on profiles is a finding here, and need not be said twice."""
-    logger = logging.getLogger("likeness.imaging.decode")
+    """What the decoders remark on a file is a finding here, and need not be said twice."""
+    logger = logging.getLogger("likeness.imaging")
     level = logger.level
     logger.setLevel(level if console.verbose else logging.ERROR)
     try:

@@ -191,7 +191,9 @@ def add_technical(parser: Parser) -> None:
     group.add_argument("--device", choices=("auto", "cpu", "cuda"), help="auto takes a CUDA device if there is one")
     group.add_argument("--precision", choices=("auto", "f32", "bf16"), help="arithmetic of the network")
     group.add_argument("--threads", type=int, metavar="N", help="processor threads of the network (all)")
-    group.add_argument("--quality", type=int, metavar="N", help="1 to 100, for JPEG, WebP and AVIF (95)")
+    group.add_argument(
+        "--quality", type=int, metavar="N", help="1 to 100, for JPEG, WebP and AVIF (as the picture's file)"
+    )
     group.add_argument("--bit-depth", type=int, choices=(8, 16), help="of PNG and TIFF results (the picture's own)")
     group.add_argument(
         "--max-pixels", type=pixel_count, metavar="N", help="refuse larger pictures; 200M is 200 megapixels (100M)"

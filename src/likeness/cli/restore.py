@@ -83,7 +83,7 @@ class RestoreOptions:
     device: Literal["auto", "cpu", "cuda"]
     precision: Literal["auto", "f32", "bf16"]
     threads: int | None
-    quality: int
+    quality: int | None
     max_pixels: int | None
 
 
@@ -158,7 +158,7 @@ def _options(flags: argparse.Namespace, parser: Parser, default_input: Path | No
         device=cast('Literal["auto", "cpu", "cuda"]', settings.device or "auto"),
         precision=cast('Literal["auto", "f32", "bf16"]', settings.precision or "auto"),
         threads=settings.threads,
-        quality=95 if settings.quality is None else settings.quality,
+        quality=settings.quality,
         max_pixels=settings.max_pixels,
     )
 

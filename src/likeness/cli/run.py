@@ -177,6 +177,7 @@ class _Worker:
             size=image.size,
             faces=faces,
             repairs=restoration.repaired.to_dict() if restoration.repaired else None,
+            notes=image.notes,
             milliseconds=clock.laps,
         )
         self._console.say(
@@ -216,6 +217,7 @@ class _Worker:
             copied=output is not None,
             size=image.size,
             faces=tuple(face_record(face, image.size) for face in restoration.faces) if restoration else (),
+            notes=image.notes,
             milliseconds=clock.laps,
         )
 

@@ -44,6 +44,7 @@ from likeness.errors import (
     LikenessError,
     NoFaceError,
     PairError,
+    RawImageError,
     ServerBusyError,
     ServerError,
 )
@@ -58,6 +59,7 @@ _Files: TypeAlias = "Sequence[tuple[str, _Sent]]"
 
 _ERRORS: dict[str, type[LikenessError]] = {
     "picture-too-large": ImageTooLargeError,
+    "picture-raw": RawImageError,
     "picture-unreadable": ImageReadError,
     "picture-unwritable": ImageWriteError,
     "no-face": NoFaceError,

@@ -16,6 +16,7 @@ Level: TypeAlias = Literal["refuse", "warn", "note"]
 
 CODES: dict[str, Level] = {
     "unreadable": "refuse",
+    "raw": "refuse",
     "size-small": "refuse",
     "no-face": "refuse",
     "several-faces": "note",
@@ -33,6 +34,11 @@ CODES: dict[str, Level] = {
     "glare-spectacles": "warn",
     "drawing": "warn",
     "background-busy": "note",
+    "file-damaged": "warn",
+    "several-pages": "warn",
+    "animated": "note",
+    "gain-map": "note",
+    "hdr": "warn",
     "cmyk": "warn",
     "profile-damaged": "warn",
     "profile-missing": "warn",
@@ -103,7 +109,7 @@ class Limits:
         max_drawing: `likeness.faces.drawing.drawing_score`. 0.62.
         max_gamut: volume of the profile's colours over sRGB's. 1.15: camera and scanner profiles close to sRGB pass.
         refuse: codes that are refused over and above those of `CODES`.
-        ignore: codes that are not told; "unreadable" always is.
+        ignore: codes that are not told; "unreadable" and "raw" always are.
 
     Raises:
         ConfigError: for a value that is not finite or negative, and for an unknown code.

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
+from likeness.errors import RawImageError
 from likeness.faces.drawing import drawing_score
 from likeness.faces.face import Face
 from likeness.faces.findings import CODES, Finding, Limits
@@ -19,8 +20,19 @@ from likeness.imaging.colour import is_colourless
 from likeness.imaging.exif import is_adobe_rgb
 from likeness.imaging.icc import gamut_volume, profile_space
 from likeness.imaging.image import Image, Size
+from likeness.imaging.origin import NoteCode
 
 __all__ = ["preflight", "unreadable"]
+
+_NOTES: dict[NoteCode, str] = {
+    "file-damaged": "the file is damaged ({value}), but no pixel is missing: look at the picture, or copy it again",
+    "several-pages": "the file holds {value} pictures, of which one is taken: save the others as files of their own",
+    "animated": "the file holds an animation or a film, of which one picture is taken; the result does not move",
+    "gain-map": "the file holds a gain map for HDR screens, which is left out; the result looks the same on all screens",
+    "hdr": "the file is HDR ({value}); the result is sRGB, and what is brighter than white is cut: export it as SDR if "
+    "there is detail in it",
+}
+"""What each of `Image.notes` says to a person."""
 
 _ORDER = {code: place for place, code in enumerate(CODES)}
 
@@ -37,16 +49,17 @@ def preflight(image: Image, faces: Sequence[Face], limits: Limits | None = None)
         the findings, gravest kind first (the order of `CODES`), then by face; none if nothing is the matter.
     """
     limits = limits or Limits()
-    found = [*_of_picture(image, len(faces), limits), *_of_colours(image, limits)]
+    found = [*_of_picture(image, len(faces), limits), *_of_file(image, limits), *_of_colours(image, limits)]
     for index, face in enumerate(faces):
         found += _of_face(image, face, index, limits)
     kept = [finding for finding in found if finding.code not in limits.ignore]
     return tuple(sorted(kept, key=lambda finding: (_ORDER[finding.code], finding.face or 0)))
 
 
-def unreadable(message: str) -> Finding:
-    """The finding for a picture that could not be read, from the error's sentence."""
-    return Finding(code="unreadable", level="refuse", message=message)
+def unreadable(error: Exception | str) -> Finding:
+    """The finding for a picture that could not be read, from the error or its sentence."""
+    code = "raw" if isinstance(error, RawImageError) else "unreadable"
+    return Finding(code=code, level="refuse", message=str(error))
 
 
 def _finding(
@@ -89,6 +102,13 @@ def _of_picture(image: Image, count: int, limits: Limits) -> Iterator[Finding]:
         )
 
 
+def _of_file(image: Image, limits: Limits) -> Iterator[Finding]:
+    for note in image.notes:
+        message = _NOTES[note.code].format(value=note.value or "several")
+        measured = (note.value, 1, "count") if isinstance(note.value, int) else None
+        yield _finding(note.code, message, limits, measured=measured)
+
+
 def _of_colours(image: Image, limits: Limits) -> Iterator[Finding]:
     if image.converted_from == "CMYK":
         yield _finding(
@@ -119,8 +139,8 @@ def _of_colours(image: Image, limits: Limits) -> Iterator[Finding]:
         if volume is not None and volume > limits.max_gamut:
             yield _finding(
                 "wide-gamut",
-                "the profile holds more colours than sRGB; they are kept outside faces, and cut to sRGB where a face is "
-                "restored",
+                "the picture's colour space is wider than sRGB; its colours are kept outside faces, and cut to sRGB where a "
+                "face is restored",
                 limits,
                 measured=(volume, limits.max_gamut, "ratio"),
             )

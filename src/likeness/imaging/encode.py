@@ -16,11 +16,17 @@ from likeness.imaging.containers import encode_png16, encode_tiff
 from likeness.imaging.exif import dots_per_inch, exif_with_size
 from likeness.imaging.icc import from_srgb, is_srgb_profile, profile_space
 from likeness.imaging.image import Image
+from likeness.imaging.jpeg_file import standard_tables
+from likeness.imaging.origin import Compression
 from likeness.imaging.samples import Samples, change_depth, refuse_nan, row_strips, to_samples
 
 __all__ = ["FORMATS", "FileFormat", "encode_image", "find_format"]
 
 _log = logging.getLogger(__name__)
+
+_USUAL_QUALITY = 95
+_LEAST_QUALITY = 85
+"""A result's JPEG tables are no coarser: what the network draws would be spoiled again by those of a messenger's file."""
 
 _JPEG_EXIF_LIMIT = 65533 - 6  # one APP1 segment, less the "Exif\0\0" header
 
@@ -75,7 +81,7 @@ def find_format(name: str) -> FileFormat:
 
 
 def encode_image(
-    image: Image, file_format: str, *, bit_depth: Literal[8, 16] | None = None, quality: int = 95
+    image: Image, file_format: str, *, bit_depth: Literal[8, 16] | None = None, quality: int | None = None
 ) -> bytes:
     """The bytes of a picture file.
 
@@ -89,14 +95,16 @@ def encode_image(
         file_format: "JPEG", "PNG", "TIFF", "WebP", "AVIF" or "BMP", or a suffix of theirs, in any case.
         bit_depth: bits per sample; None takes the picture's own, or 8 where the format has no other.
         quality: 1 to 100, for JPEG, WebP and AVIF. From 90 on JPEG and AVIF keep colour at full resolution (4:4:4). 100
-            makes WebP lossless; below, WebP is lossy.
+            makes WebP lossless; below, WebP is lossy. None compresses a picture that came from this format as its file was:
+            lossless WebP stays lossless, JPEG keeps its quantisation tables and the resolution of its colour, though no
+            table is coarser than that of quality 85. Anything else gets 95.
 
     Raises:
         ConfigError: if ``quality`` or ``bit_depth`` is out of range.
         ImageWriteError: if the format is unknown or cannot hold the picture.
     """
     target = find_format(file_format)
-    if not 1 <= quality <= 100:
+    if quality is not None and not 1 <= quality <= 100:
         raise ConfigError(f"quality must be 1 to 100, not {quality}")
     if bit_depth not in (None, 8, 16):
         raise ConfigError(f"bit depth must be 8 or 16, not {bit_depth}")
@@ -116,7 +124,13 @@ def encode_image(
         if depth == 16:
             wide = cast("NDArray[np.uint16]", _with_channels(samples))
             return encode_png16(wide, icc_profile=profile, exif=exif)
-        return _encode_pillow(samples, target, quality, profile, exif)
+        compression = image.compression if image.compression and image.compression.format == target.name else None
+        options = (
+            _as_before(compression)
+            if quality is None and compression
+            else _of_quality(target, quality or _USUAL_QUALITY)
+        )
+        return _encode_pillow(samples, target, options, profile, exif)
     except (OSError, ValueError, RuntimeError, MemoryError) as error:
         detail = str(error) or type(error).__name__
         raise ImageWriteError(
@@ -162,11 +176,40 @@ def _with_channels(samples: Samples) -> Samples:
     return samples[..., None] if samples.ndim == 2 else samples
 
 
+def _of_quality(target: FileFormat, quality: int) -> dict[str, Any]:
+    if target.name == "WEBP" and quality == 100:
+        return {"lossless": True}
+    if target.name in ("JPEG", "AVIF"):
+        return {"quality": quality, "subsampling": "4:4:4" if quality >= 90 else "4:2:0"}
+    return {"quality": quality}
+
+
+def _as_before(compression: Compression) -> dict[str, Any]:
+    """What compresses a picture as its file was."""
+    if compression.lossless:
+        return {"lossless": True}
+    if compression.tables:
+        limits = standard_tables(_LEAST_QUALITY)
+        tables = [
+            [_finer(step, limit) for step, limit in zip(table, limits[min(place, 1)], strict=True)]
+            for place, table in enumerate(compression.tables)
+        ]
+        return {"qtables": tables, "subsampling": compression.subsampling, "progressive": compression.progressive}
+    return {"quality": _USUAL_QUALITY, "subsampling": compression.subsampling}
+
+
+def _finer(step: int, limit: int) -> int:
+    """A quantisation step of at most ``limit``: the one that fits best into ``step``, so that its multiples stay what they are."""
+    if step <= limit:
+        return step
+    return min(range(limit, limit // 2, -1), key=lambda finer: min(step % finer, finer - step % finer))
+
+
 def _encode_pillow(
-    samples: Samples, target: FileFormat, quality: int, profile: bytes | None, exif: bytes | None
+    samples: Samples, target: FileFormat, options: dict[str, Any], profile: bytes | None, exif: bytes | None
 ) -> bytes:
     picture = PillowImage.fromarray(change_depth(samples, 8))
-    options: dict[str, Any] = {}
+    options = dict(options)
     if profile is not None:
         options["icc_profile"] = profile
     if exif is not None:
@@ -180,10 +223,7 @@ def _encode_pillow(
         options["compress_level"] = 4  # a third of the default's time for 1% more bytes
     elif target.name == "WEBP":
         options["exact"] = True  # keeps the colour under transparent pixels
-        options.update({"lossless": True} if quality == 100 else {"quality": quality})
-    elif target.name in ("JPEG", "AVIF"):
-        options.update(quality=quality, subsampling="4:4:4" if quality >= 90 else "4:2:0")
-    if target.name == "AVIF":
+    elif target.name == "AVIF":
         options["speed"] = 8  # a third of the default's time, same size, 0.05 levels more mean error
     stream = io.BytesIO()
     picture.save(stream, target.name, **options)

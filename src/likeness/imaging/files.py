@@ -182,7 +182,7 @@ def write_image(
     target: Path | str,
     *,
     bit_depth: Literal[8, 16] | None = None,
-    quality: int = 95,
+    quality: int | None = None,
     file_format: str | None = None,
 ) -> None:
     """Write a picture; the file appears complete or not at all.
@@ -193,7 +193,7 @@ def write_image(
         image: the picture.
         target: the file; one that exists is replaced.
         bit_depth: 8 or 16; None takes the picture's own, or 8 where the format has no other.
-        quality: 1 to 100, for JPEG, WebP (100: lossless) and AVIF.
+        quality: 1 to 100, for JPEG, WebP (100: lossless) and AVIF; None compresses as the file it came from, see there.
         file_format: a format's name or suffix; None goes by the suffix of ``target``.
 
     Raises:

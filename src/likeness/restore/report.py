@@ -15,6 +15,7 @@ import numpy as np
 from likeness.faces.align import FFHQ_TEMPLATE, align
 from likeness.imaging.files import write_text_atomically
 from likeness.imaging.image import Size
+from likeness.imaging.origin import Note
 from likeness.restore.controls import Controls
 from likeness.restore.outcome import FaceOutcome
 from likeness.restore.selection import Selection
@@ -42,6 +43,7 @@ class PictureRecord:
         size: the picture's size, None where it could not be read.
         faces: the outcome of each face, as `face_record` makes it.
         repairs: what was found and repaired, as `RepairResult.to_dict` makes it; None if nothing was asked for.
+        notes: what the file held that the result does not, and damage that did not matter.
         milliseconds: time of each step.
     """
 
@@ -55,6 +57,7 @@ class PictureRecord:
     size: Size | None = None
     faces: tuple[dict[str, Any], ...] = ()
     repairs: dict[str, object] | None = None
+    notes: tuple[Note, ...] = ()
     milliseconds: dict[str, float] = field(default_factory=dict[str, float])
 
     def count(self, status: str) -> int:
@@ -75,6 +78,7 @@ class PictureRecord:
             "height": size.height if size else None,
             "faces": list(self.faces),
             "repairs": self.repairs,
+            "notes": [asdict(note) for note in self.notes],
             "milliseconds": _rounded(self.milliseconds),
         }
 

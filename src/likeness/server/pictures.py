@@ -211,7 +211,7 @@ def _check(state: ServerState, data: bytes) -> CheckAnswer:
     try:
         image = read_image(data, max_pixels=state.settings.max_pixels, name=THE_PICTURE)
     except LikenessError as error:
-        return _checked((unreadable(str(error)),))
+        return _checked((unreadable(error),))
     faces = state.restorer.find_faces(image)
     return _checked(preflight(image, faces), faces, image.size)
 

@@ -23,6 +23,7 @@ from likeness.errors import (
     LikenessError,
     NoFaceError,
     PairError,
+    RawImageError,
     ResolutionError,
     ServerBusyError,
 )
@@ -71,6 +72,7 @@ CODES: dict[str, int] = {
     "no-face": 422,
     "option-unusable": 422,
     "pair-unequal": 422,
+    "picture-raw": 422,
     "picture-unreadable": 422,
     "picture-unwritable": 422,
     "request-invalid": 422,
@@ -89,6 +91,7 @@ language."""
 
 _KNOWN: tuple[tuple[type[LikenessError], str], ...] = (
     (ImageTooLargeError, "picture-too-large"),
+    (RawImageError, "picture-raw"),
     (ImageReadError, "picture-unreadable"),
     (ResolutionError, "resolution-low"),
     (ImageWriteError, "picture-unwritable"),

@@ -65,7 +65,12 @@ FIELDS: dict[str, _Schema] = {
     "min_face": _number(0, 100000, "Leave faces alone that are narrower, px."),
     "max_face": _number(0, 100000, "Leave faces alone that are wider, px; not under min_face."),
     "aligned": {"type": "boolean", "description": "The picture is an FFHQ-aligned crop of one face."},
-    "quality": {"type": "integer", "minimum": 1, "maximum": 100, "description": "For JPEG, WebP and AVIF (95)."},
+    "quality": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 100,
+        "description": "For JPEG, WebP and AVIF (as the picture).",
+    },
     "bit_depth": {"type": "integer", "enum": [8, 16], "description": "Of PNG and TIFF results (the picture's own)."},
     "format": {
         "type": "string",
@@ -105,7 +110,7 @@ class RestoreRequest:
     repairs: Repairs
     selection: Selection
     aligned: bool
-    quality: int
+    quality: int | None
     bit_depth: Literal[8, 16] | None
     file_format: FileFormat | None
     evidence: bool
@@ -135,7 +140,7 @@ class RestoreRequest:
             repairs=settings.repairs(),
             selection=settings.selection(),
             aligned=bool(settings.aligned),
-            quality=95 if settings.quality is None else settings.quality,
+            quality=settings.quality,
             bit_depth=cast("Literal[8, 16] | None", settings.bit_depth),
             file_format=_format(values.get("format")),
             evidence=evidence,

@@ -118,6 +118,7 @@ def _restore(
         size=image.size,
         faces=faces,
         repairs=restoration.repaired.to_dict() if restoration.repaired else None,
+        notes=image.notes,
         milliseconds={**clock.laps, "total": clock.seconds * 1e3},
     ).to_dict()
     # Files are a command line's matter.

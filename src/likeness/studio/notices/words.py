@@ -53,6 +53,11 @@ REASONS: dict[str, tuple[str, str, str]] = {
         "文件无法打开：可能已损坏、不完整，或者不是图片。",
         "again",
     ),
+    "raw": (
+        "The file is a camera's raw file, which has to be developed first.",
+        "文件是相机的 RAW 文件，需要先冲洗。",
+        "again",
+    ),
     "size-small": (
         "The picture is too small{size}: we need at least {limit} pixels on its shorter side.",
         "照片太小{size}：短边至少需要 {limit} 像素。",
@@ -137,6 +142,31 @@ REASONS: dict[str, tuple[str, str, str]] = {
         "The background is so busy that the hair cannot be told from it.",
         "背景太杂乱，无法与头发分开。",
         "other",
+    ),
+    "file-damaged": (
+        "The file is damaged, though its picture could be read.",
+        "文件有损坏，但图片仍可读取。",
+        "again",
+    ),
+    "several-pages": (
+        "The file holds several pictures, and we restore one of them.",
+        "文件含有多张图片，我们只修复其中一张。",
+        "ask",
+    ),
+    "animated": (
+        "The file holds an animation or a film, and we restore one picture of it.",
+        "文件含有动画或视频，我们只修复其中一张画面。",
+        "ask",
+    ),
+    "gain-map": (
+        "The file holds data for HDR screens, which would be lost.",
+        "文件含有 HDR 屏幕用的数据，修复后会丢失。",
+        "ask",
+    ),
+    "hdr": (
+        "The picture is HDR, and its brightest parts would be lost.",
+        "照片为 HDR，最亮的部分会丢失。",
+        "ask",
     ),
     "cmyk": (
         "The file was prepared for print, and its colours would change.",
