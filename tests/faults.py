@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageCms
+from signals import TO_2020, codes, moved, png_chunk, pq, saved, tiff, tiff_page, with_chunks
 
 from likeness.faces.detect import MediaPipeDetector
 from likeness.faces.face import Face
 from likeness.faces.regions import EYE_OUTLINES
 from likeness.imaging.colour import linear_to_srgb, luma, srgb_to_linear
+from likeness.imaging.encode import encode_image
 from likeness.imaging.exif import Field, pack_directory
 from likeness.imaging.files import read_image
 from likeness.imaging.filters import gaussian_blur
@@ -72,6 +74,20 @@ def write_faults(folder: Path, detector: MediaPipeDetector) -> dict[str, Path]:
         files[code] = folder / f"{code}.jpg"
         shown = picture.convert("CMYK") if code == "cmyk" else picture.convert("L") if code == "grey" else picture
         shown.save(files[code], quality=95, **options)
+    plain = files["clean"].read_bytes()
+    wide = codes(pq(moved(np.asarray(picture), TO_2020)), 65535)
+    hdr = encode_image(Image(pixels=wide.astype(np.float32) / np.float32(65535), bit_depth=16), "PNG")
+    page = tiff_page(np.asarray(picture))
+    for name, data in (
+        ("file-damaged.png", with_chunks(plain, png_chunk(b"tEXt", b"Comment\0what", wrong=True))),
+        ("several-pages.tif", tiff(page, page)),
+        ("animated.png", with_chunks(plain, png_chunk(b"acTL", struct.pack(">II", 2, 0)))),
+        ("gain-map.jpg", saved(np.asarray(picture), "JPEG", quality=95, xmp=b'<x hdrgm:Version="1.0"/>')),
+        ("hdr.png", with_chunks(hdr, png_chunk(b"cICP", bytes([9, 16, 0, 1])))),
+        ("raw.tif", tiff(tiff_page(np.asarray(picture), t50706=(1, [1, 4, 0, 0])))),
+    ):
+        files[name.partition(".")[0]] = folder / name
+        (folder / name).write_bytes(data)
     files["unreadable"] = folder / "unreadable.jpg"
     files["unreadable"].write_bytes(files["wide-gamut"].read_bytes()[:4000])
     return files

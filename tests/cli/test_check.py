@@ -39,11 +39,11 @@ def test_a_folder_with_each_fault(folder: Path, tmp_path: Path, capsys: pytest.C
         assert codes == [] if code == "clean" else code in codes
         levels = {finding["level"] for finding in item["findings"]}
         assert item["status"] == ("refuse" if "refuse" in levels else "warn" if "warn" in levels else "fine")
-    assert record["summary"]["refuse"] == sum(item["status"] == "refuse" for item in pictures.values()) == 3
+    assert record["summary"]["refuse"] == sum(item["status"] == "refuse" for item in pictures.values()) == 4
     assert set(record["summary"]["findings"]) == MADE
     assert record["limits"]["min_side"] == 150
     assert not record["interrupted"]
-    assert "23 pictures:" in out
+    assert "29 pictures:" in out
     assert all(any(line.startswith(f"{code} ") for line in out.splitlines()) for code in MADE)
 
 

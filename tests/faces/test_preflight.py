@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from faults import portrait, write_faults
 
-from likeness.errors import ConfigError, ImageReadError
+from likeness.errors import ConfigError, ImageReadError, RawImageError
 from likeness.faces.detect import MediaPipeDetector
 from likeness.faces.face import Face, Landmarks
 from likeness.faces.findings import CODES, Finding, Limits
@@ -32,9 +32,11 @@ def found(detector: MediaPipeDetector, tmp_path_factory: pytest.TempPathFactory)
     files = write_faults(tmp_path_factory.mktemp("faults"), detector)
     with pytest.raises(ImageReadError) as damaged:
         read_image(files.pop("unreadable"))
+    with pytest.raises(RawImageError) as undeveloped:
+        read_image(files.pop("raw"))
     images = {code: read_image(path) for code, path in files.items()}
     result = {code: preflight(image, detector.detect(image)) for code, image in images.items()}
-    return {**result, "unreadable": (unreadable(str(damaged.value)),)}
+    return {**result, "unreadable": (unreadable(damaged.value),), "raw": (unreadable(undeveloped.value),)}
 
 
 # What a fault brings along: an avatar's face is small, too, and so on.

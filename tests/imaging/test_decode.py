@@ -178,13 +178,6 @@ def test_16_bit_png_with_one_transparent_colour(channels: int) -> None:
     assert np.array_equal(_codes(image.pixels, 65535), np.broadcast_to(raw, (20, 30, 3)))
 
 
-def test_16_bit_png_ignores_gamma() -> None:
-    """Scanners write gAMA chunks that no viewer's pixels follow."""
-    raw = _noise16(20, 30, 3)
-    image = read_image(_png(2, raw, (b"gAMA", struct.pack(">I", 100000))))
-    assert np.array_equal(_codes(image.pixels, 65535), raw)
-
-
 @pytest.mark.parametrize(
     ("shape", "options"),
     [

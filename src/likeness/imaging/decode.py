@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import logging
 from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.imaging.colour_signal import cicp_signal, hdr_to_srgb, signal_profile
+from likeness.imaging.colour_signal import ColourSignal, cicp_signal, hdr_to_srgb, signal_profile
 from likeness.imaging.decode_heif import decode_heif
 from likeness.imaging.decode_jpeg import decode_jpeg
 from likeness.imaging.decode_pillow import decode_pillow
@@ -18,20 +19,21 @@ from likeness.imaging.decoded import Decoded, raw_file
 from likeness.imaging.exif import clean_exif
 from likeness.imaging.icc import can_convert_back, is_srgb_profile, profile_cicp, profile_space, to_srgb
 from likeness.imaging.image import Image
-from likeness.imaging.origin import Note
+from likeness.imaging.origin import Note, NoteCode
 from likeness.imaging.samples import Samples, to_unit
 
 __all__ = ["decode_image"]
 
 _log = logging.getLogger(__name__)
 
-_WORDS = {
+_WORDS: dict[NoteCode, str] = {
+    "file-damaged": "it is damaged ({}), but no pixel is missing; it was read all the same",
     "several-pages": "it holds further pictures, which are left out",
     "animated": "it holds an animation or a film, of which only this one picture is taken",
     "gain-map": "it holds a gain map for HDR screens, which is left out",
     "hdr": "it holds HDR, of which what is brighter than white or outside sRGB is cut",
 }
-"""What the log says to a note; damage is logged where it is found."""
+"""What the log says to a note."""
 
 
 def decode_image(stream: BinaryIO, *, kind: str, name: str, max_pixels: int) -> Image:
@@ -67,20 +69,17 @@ def _to_image(decoded: Decoded, name: str) -> Image:
     samples = _upright(decoded.samples, decoded.orientation)
     alpha = None if decoded.alpha is None else to_unit(_upright(decoded.alpha, decoded.orientation))
     profile, fault = _usable_profile(decoded.icc_profile, samples.ndim == 2, name)
-    signal = decoded.signal
-    if signal is None and profile is not None and (named := profile_cicp(profile)):
-        signal = cicp_signal(*named)
-    notes, native = decoded.notes, None
-    if signal is not None and signal.is_hdr:
-        notes, profile = (*notes, Note(code="hdr", value=str(signal.transfer).upper())), None
-    elif decoded.signal is not None:
+    hdr = _hdr_signal(decoded.signal, profile)
+    if decoded.signal is not None and hdr is None:
         made = signal_profile(decoded.signal, grey=samples.ndim == 2)
         profile = None if is_srgb_profile(made) else made
+    notes, native = decoded.notes, None
+    if hdr is not None:
+        notes, profile = (*notes, Note(code="hdr", value=str(hdr.transfer).upper())), None
     for note in notes:
-        if (words := _WORDS.get(note.code)) is not None:
-            _log.warning("%s: %s", name, words)
-    if signal is not None and signal.is_hdr:
-        values = hdr_to_srgb(samples, signal)
+        _log.warning("%s: %s", name, _WORDS[note.code].format(note.value))
+    if hdr is not None:
+        values = hdr_to_srgb(samples, hdr)
     elif profile is None or is_srgb_profile(profile):
         values = to_unit(samples)
     else:
@@ -104,6 +103,14 @@ def _to_image(decoded: Decoded, name: str) -> Image:
         notes=notes,
         compression=decoded.compression,
     )
+
+
+def _hdr_signal(signal: ColourSignal | None, profile: bytes | None) -> ColourSignal | None:
+    """PQ or HLG by what the file names, or its profile beside its curves, which only come near it."""
+    if signal is None and profile is not None and (named := profile_cicp(profile)):
+        with contextlib.suppress(ValueError):
+            signal = cicp_signal(*named)
+    return signal if signal is not None and signal.is_hdr else None
 
 
 def _usable_profile(profile: bytes | None, grey: bool, name: str) -> tuple[bytes | None, str]:

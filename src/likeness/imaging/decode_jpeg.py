@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 from dataclasses import replace
 from typing import BinaryIO
 
@@ -19,8 +18,6 @@ from likeness.imaging.jpeg_file import jpeg_compression, jpeg_notes, passes_are_
 from likeness.imaging.origin import Note
 
 __all__ = ["decode_jpeg"]
-
-_log = logging.getLogger(__name__)
 
 _MOST_SCANS = 100
 """Progressive files have 10 or so. Each scan goes over the whole picture, and may be no longer than 60 bytes: a megabyte of
@@ -55,7 +52,6 @@ def decode_jpeg(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
             except OSError:
                 picture = _without_end(data)
                 notes = (Note(code="file-damaged", value="its end mark is missing"), *notes)
-                _log.warning("%s is damaged (its end mark is missing), but no pixel is missing; it was read", name)
         exif = pillow_exif(picture)
         return replace(
             from_pillow(picture, name),

@@ -33,6 +33,7 @@ def decode_pillow(stream: BinaryIO, kind: str, name: str, max_pixels: int) -> De
     Raises:
         ImageTooLargeError, ImageReadError: as `likeness.imaging.decode.decode_image`.
     """
+    stream, damage = _whole_webp(stream) if kind == "WebP" else (stream, ())
     stream.seek(0)
     with reading(name, unopened(kind)):
         picture = _PILLOW[kind](stream)
@@ -49,7 +50,8 @@ def decode_pillow(stream: BinaryIO, kind: str, name: str, max_pixels: int) -> De
         decoded = replace(decoded, compression=Compression(format="AVIF", subsampling=boxes.subsampling))
         return with_signal(decoded, lambda: boxes.signal, name)
     if kind == "WebP":
-        return replace(decoded, compression=Compression(format="WEBP", lossless=_is_lossless(stream)))
+        compression = Compression(format="WEBP", lossless=_is_lossless(stream))
+        return replace(decoded, notes=(*damage, *notes), compression=compression)
     return decoded
 
 
@@ -58,6 +60,18 @@ def _frames(picture: Any) -> tuple[Note, ...]:
         return ()
     # Counting a GIF file's frames means going through all of it.
     return (Note(code="animated", value="" if picture.format == "GIF" else int(picture.n_frames)),)
+
+
+def _whole_webp(stream: BinaryIO) -> tuple[BinaryIO, tuple[Note, ...]]:
+    """The file, in memory where the length in its header goes past its end and has to be mended for the decoder."""
+    end = stream.seek(0, io.SEEK_END)
+    stream.seek(0)
+    head = stream.read(8)
+    if struct.unpack("<I", head[4:])[0] + 8 <= end:
+        return stream, ()
+    # A file that is really cut is found out by the chunk that its picture lies in.
+    mended = head[:4] + struct.pack("<I", end - 8) + stream.read()
+    return io.BytesIO(mended), (Note(code="file-damaged", value="its header names a wrong length"),)
 
 
 def _is_lossless(stream: BinaryIO) -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import logging
 import struct
 from dataclasses import replace
 from typing import BinaryIO
@@ -30,8 +29,6 @@ from likeness.imaging.samples import Samples
 
 __all__ = ["decode_png"]
 
-_log = logging.getLogger(__name__)
-
 _SIZE = 16  # position of width and height, right behind the first chunk's name
 _MOST_EXIF_TEXT = 1 << 20
 _EXIF_NAMES = (b"Raw profile type exif", b"Raw profile type APP1")
@@ -49,8 +46,6 @@ def decode_png(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
         check_size(name, struct.unpack(">II", stream.read(8)), max_pixels)
         png = read_png(stream)
     notes = [Note(code="file-damaged", value=fault) for fault in png.faults[:1]]
-    for fault in png.faults:
-        _log.warning("%s is damaged (%s), but no pixel is missing; it was read all the same", name, fault)
     frames = png.chunk(b"acTL")
     if frames is not None and len(frames) >= 4 and (count := struct.unpack(">I", frames[:4])[0]) > 1:
         notes.append(Note(code="animated", value=count))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import struct
 from dataclasses import replace
 from typing import Any, BinaryIO, cast
@@ -31,8 +30,6 @@ from likeness.imaging.samples import Samples
 from likeness.imaging.tiff_pages import read_tiff_pages, with_first_page
 
 __all__ = ["decode_tiff"]
-
-_log = logging.getLogger(__name__)
 
 _ICC_TAG, _ORIENTATION_TAG = 34675, 274
 _STRIP_COUNTS, _TILE_COUNTS = 279, 325
@@ -85,7 +82,7 @@ def _decode_first(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
             samples, alpha = _tiff16_samples(stream, page)
         turn = turn if turn in range(1, 9) else 1
         decoded = Decoded(samples=samples, alpha=alpha, icc_profile=profile, orientation=turn)
-        return _told(replace(decoded, exif=exif, notes=notes), name)
+        return replace(decoded, exif=exif, notes=notes)
     stream.seek(0)
     with reading(name, unopened("TIFF")):
         picture = TiffImagePlugin.TiffImageFile(stream)
@@ -95,14 +92,7 @@ def _decode_first(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
                 # Pillow checks its own limit where it makes room for the samples; ours was checked above.
                 picture.im = PillowImage.new(picture.mode, (page.imagewidth, page.imagelength)).im
             picture.load()  # turns the picture upright, too
-        return _told(replace(from_pillow(picture, name), exif=exif, notes=notes), name)
-
-
-def _told(decoded: Decoded, name: str) -> Decoded:
-    """With damage told in the log once the picture has proved to be whole."""
-    for note in decoded.notes:
-        _log.warning("%s is damaged (%s), but no pixel is missing; it was read all the same", name, note.value)
-    return decoded
+        return replace(from_pillow(picture, name), exif=exif, notes=notes)
 
 
 def _mended_counts(page: Any, end: int) -> list[int] | None:

@@ -93,7 +93,7 @@ def reading(name: str, what: str) -> Generator[None]:
     """Turn what a decoder raises into the one sentence; a bomb limit of Pillow's own keeps its meaning."""
     try:
         yield
-    except (ImageReadError, ImageTooLargeError, RawImageError):
+    except (ImageReadError, ImageTooLargeError):
         raise
     except PillowImage.DecompressionBombError as error:
         raise ImageTooLargeError(

@@ -124,13 +124,10 @@ def encode_image(
         if depth == 16:
             wide = cast("NDArray[np.uint16]", _with_channels(samples))
             return encode_png16(wide, icc_profile=profile, exif=exif)
-        compression = image.compression if image.compression and image.compression.format == target.name else None
-        options = (
-            _as_before(compression)
-            if quality is None and compression
-            else _of_quality(target, quality or _USUAL_QUALITY)
-        )
-        return _encode_pillow(samples, target, options, profile, exif)
+        before = image.compression if quality is None else None
+        if before is not None and before.format == target.name:
+            return _encode_pillow(samples, target, _as_before(before), profile, exif)
+        return _encode_pillow(samples, target, _of_quality(target, quality or _USUAL_QUALITY), profile, exif)
     except (OSError, ValueError, RuntimeError, MemoryError) as error:
         detail = str(error) or type(error).__name__
         raise ImageWriteError(
@@ -199,7 +196,7 @@ def _as_before(compression: Compression) -> dict[str, Any]:
 
 
 def _finer(step: int, limit: int) -> int:
-    """A quantisation step of at most ``limit``: the one that fits best into ``step``, so that its multiples stay what they are."""
+    """A quantisation step of at most ``limit``, which fits into ``step`` as best it can, so that its multiples stay."""
     if step <= limit:
         return step
     return min(range(limit, limit // 2, -1), key=lambda finer: min(step % finer, finer - step % finer))

@@ -9,8 +9,10 @@ from __future__ import annotations
 import contextlib
 import errno
 import io
+import logging
 import os
 import secrets
+from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias
 
@@ -18,6 +20,7 @@ from likeness.errors import ConfigError, ImageReadError, ImageWriteError
 from likeness.imaging.decode import decode_image
 from likeness.imaging.encode import FORMATS, encode_image, find_format
 from likeness.imaging.image import Image
+from likeness.imaging.origin import Note
 from likeness.imaging.sniff import HEAD_BYTES, sniff_format
 
 __all__ = [
@@ -36,6 +39,8 @@ __all__ = [
     "write_image",
     "write_text_atomically",
 ]
+
+_log = logging.getLogger(__name__)
 
 DEFAULT_MAX_PIXELS = 100_000_000
 """Largest width x height that is read unless told otherwise."""
@@ -133,6 +138,8 @@ def _read(stream: BinaryIO, name: str, max_pixels: int, whole: bool = False) -> 
     if not head:
         raise ImageReadError(f"{name} is empty (0 bytes); copy or download it again")
     kind = sniff_format(head)
+    if kind is None and (before := _line_breaks(head)):
+        return _behind(stream, head, before, name, max_pixels)
     if kind is None:
         what = "a text file" if _is_text(head) else "of a kind that is not known here"
         raise ImageReadError(
@@ -146,6 +153,19 @@ def _read(stream: BinaryIO, name: str, max_pixels: int, whole: bool = False) -> 
                 f"{name} broke off while it was read ({error.strerror or error}); send it again"
             ) from error
     return decode_image(stream, kind=kind, name=name, max_pixels=max_pixels)
+
+
+def _line_breaks(head: bytes) -> int:
+    """How many bytes of line breaks, spaces and byte order marks a server's script has put before a picture, if it has."""
+    before = len(head) - len(head.lstrip(b"\xef\xbb\xbf\r\n\t "))
+    return before if sniff_format(head[before:]) in ("JPEG", "PNG") else 0
+
+
+def _behind(stream: BinaryIO, head: bytes, before: int, name: str, max_pixels: int) -> Image:
+    fault = f"{before} bytes stand before it"
+    _log.warning("%s: it is damaged (%s), but no pixel is missing; it was read all the same", name, fault)
+    image = _read(io.BytesIO(head[before:] + stream.read()), name, max_pixels)
+    return replace(image, notes=(Note(code="file-damaged", value=fault), *image.notes))
 
 
 def _read_head(stream: BinaryIO) -> bytes:

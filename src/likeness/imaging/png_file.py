@@ -169,11 +169,12 @@ def read_png(stream: BinaryIO) -> PngFile:
 
 
 def inflate(data: bytes, most: int) -> bytes:
-    """What zlib-compressed bytes hold, up to ``most`` bytes; of damaged ones, what comes out before the damage."""
-    unpacker, result = zlib.decompressobj(), bytearray()
+    """What zlib-compressed bytes hold, up to ``most`` bytes; of damaged ones what comes out before the damage."""
+    unpacker, result = zlib.decompressobj(-zlib.MAX_WBITS), bytearray()
     with contextlib.suppress(zlib.error):
-        # In small pieces, so that what comes before the damage, or before a wrong checksum, is not lost with it.
-        for place in range(0, len(data), 1024):
+        # Without the two bytes before and the checksum behind (RFC 1950), which may be wrong; in pieces, so that damage
+        # loses only its own.
+        for place in range(2, len(data), 1024):
             result += unpacker.decompress(data[place : place + 1024], most - len(result))
             if unpacker.eof or len(result) >= most:
                 break
