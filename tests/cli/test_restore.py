@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
+from signals import saved, tiff, tiff_page
 
 from likeness.cli import main, restore_script
 from likeness.faces.detect import MediaPipeDetector
@@ -131,6 +132,42 @@ class TestOnePicture:
         write_image(crop, here / "crop.png")
         assert main(["restore", "crop.png", "--aligned", *model]) == 0
         assert np.abs(read_image(here / "output_crop.png").pixels - crop.pixels).max() > 0
+
+
+class TestFiles:
+    def test_what_a_file_holds_besides_is_told_and_reported(
+        self, here: Path, model: list[str], astronaut: Image, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        page = tiff_page(astronaut.to_uint8())
+        (here / "two.tif").write_bytes(tiff(page, page))
+        assert main(["restore", "two.tif", "--report", "r.json", *model]) == 0
+        assert "two.tif: it holds further pictures, which are left out" in capsys.readouterr().err
+        record = json.loads((here / "r.json").read_text())["pictures"][0]
+        assert record["notes"] == [{"code": "several-pages", "value": 2}]
+
+    def test_a_raw_file_is_one_sentence(
+        self, here: Path, model: list[str], astronaut: Image, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (here / "a.tif").write_bytes(tiff(tiff_page(astronaut.to_uint8(), t50706=(1, [1, 4, 0, 0]))))
+        assert main(["restore", "a.tif", *model]) == 1
+        err = capsys.readouterr().err.strip()
+        assert "a camera's raw file" in err
+        assert "\n" not in err
+
+    def test_compressed_as_before_unless_told(self, here: Path, model: list[str], astronaut: Image) -> None:
+        samples = astronaut.to_uint8()
+        (here / "in").mkdir()
+        (here / "in" / "a.jpg").write_bytes(saved(samples, "JPEG", quality=88, subsampling="4:2:2"))
+        (here / "in" / "b.webp").write_bytes(saved(samples, "WebP", lossless=True))
+        assert main(["restore", "in", "-o", "out/", *model]) == 0
+        before, after = read_image(here / "in" / "a.jpg"), read_image(next((here / "out").glob("*a.jpg")))
+        assert after.compression == before.compression
+        webp = read_image(next((here / "out").glob("*b.webp")))
+        assert np.array_equal(webp.to_uint8()[:16, :16], samples[:16, :16])
+        assert main(["restore", "in/a.jpg", "-o", "low.jpg", "--quality", "60", *model]) == 0
+        compression = read_image(here / "low.jpg").compression
+        assert compression is not None
+        assert compression.quality == 60
 
 
 class TestRepairs:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 from running import Running
+from signals import tiff, tiff_page
 
 from likeness.errors import LikenessError
 from likeness.faces.preflight import preflight
@@ -82,6 +83,18 @@ def test_json_holds_the_picture_and_a_report(server: Running, portrait: bytes) -
 )
 def test_what_is_answered_goes_by_what_is_accepted(accept: str, json: bool) -> None:
     assert wants_json(accept) == json
+
+
+def test_a_raw_file_and_further_pictures_are_told(server: Running, portrait: bytes) -> None:
+    samples = np.asarray(PillowImage.open(io.BytesIO(portrait)).convert("RGB"))
+    raw = tiff(tiff_page(samples, t50706=(1, [1, 4, 0, 0])))
+    refused = sent(server, "/v1/restore", {"file": raw})
+    assert (refused.status_code, refused.json()["code"]) == (422, "picture-raw")
+    checked = sent(server, "/v1/check", {"file": raw}).json()
+    assert [finding["code"] for finding in checked["findings"]] == ["raw"]
+    pages = tiff(tiff_page(samples), tiff_page(samples))
+    report = sent(server, "/v1/restore", {"file": pages}, "application/json").json()["report"]
+    assert report["notes"] == [{"code": "several-pages", "value": 2}]
 
 
 def test_a_damage_mask_is_filled_and_never_restored(server: Running, portrait: bytes) -> None:

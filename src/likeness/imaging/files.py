@@ -93,8 +93,12 @@ def read_image(source: PictureSource, *, max_pixels: int = DEFAULT_MAX_PIXELS, n
     shows the picture before its restoration. A file without EXIF but with a resolution gets a block with just that.
     Samples in a colour profile other than sRGB are converted to sRGB (relative colorimetric, clipped to [0, 1]) and
     kept in ``Image.native``, from where `write_image` takes them back; a profile that says sRGB is kept and converts
-    nothing. CMYK and Lab become 8-bit sRGB for good, through their profile where they have one. A profile that is
-    damaged or does not fit the samples is left out with a warning in the log.
+    nothing. Colours that the file names without a profile (nclx, cICP, gAMA and cHRM) get one, and are treated alike; PQ
+    and HLG become sRGB for good, with 203 cd/m2 as white. CMYK and Lab become 8-bit sRGB for good, through their profile
+    where they have one. A profile that is damaged or does not fit the samples is left out with a warning in the log.
+
+    Of a file with several pictures one is read: docs/files.md says which. What is left out, and damage that costs no pixel,
+    is in ``Image.notes``, with a warning in the log.
 
     Args:
         source: a path, the bytes of a file, or a binary stream, read from where it stands to its end.
@@ -106,6 +110,7 @@ def read_image(source: PictureSource, *, max_pixels: int = DEFAULT_MAX_PIXELS, n
 
     Raises:
         ImageTooLargeError: if the picture has more pixels than ``max_pixels``.
+        RawImageError: if it is a camera's raw file.
         ImageReadError: if the file is missing, unreadable, empty, cut short, damaged, or no picture that is read here.
         ConfigError: if ``max_pixels`` is below 1.
     """
