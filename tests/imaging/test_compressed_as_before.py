@@ -11,6 +11,7 @@ import pytest
 from PIL import Image as PillowImage
 from signals import saved
 
+from likeness.imaging.av1 import base_quantiser
 from likeness.imaging.encode import encode_image
 from likeness.imaging.files import read_image, write_image
 from likeness.imaging.image import Image
@@ -142,3 +143,36 @@ def test_the_standard_tables_are_the_encoder_s() -> None:
 def test_the_cases(shared: Path, name: str) -> None:
     image = read_image(shared / "cases" / name)
     assert np.array_equal(read_image(encode_image(image, "webp")).pixels, image.pixels)
+
+
+@pytest.mark.parametrize("subsampling", ["4:4:4", "4:2:2", "4:2:0"])
+@pytest.mark.parametrize("quality", [100, 99, 95, 90, 60])
+@pytest.mark.parametrize("size", [(512, 512), (61, 45)])
+def test_avif_keeps_its_quality(quality: int, subsampling: str, size: tuple[int, int]) -> None:
+    picture = PillowImage.fromarray(PHOTO).resize(size)
+    data = saved(np.asarray(picture), "AVIF", quality=quality, subsampling=subsampling, speed=8)
+    image = read_image(data)
+    assert image.compression is not None
+    assert image.compression.subsampling == subsampling
+    assert image.compression.quality == pytest.approx(quality, abs=1)
+    again = read_image(encode_image(image, "avif"))
+    assert again.compression is not None
+    assert again.compression.quality == pytest.approx(max(quality, 85), abs=1)
+    assert again.compression.subsampling == subsampling
+    if (quality, subsampling) == (100, "4:4:4"):
+        assert np.abs(again.pixels - image.pixels).max() * 255 < 2.5
+
+
+def test_av1_headers_that_are_damaged_say_nothing() -> None:
+    data = saved(PHOTO[:64, :64], "AVIF")
+    start = data.index(b"mdat") + 4
+    assert base_quantiser(data[start:]) is not None
+    assert base_quantiser(b"") is None
+    assert base_quantiser(data[start : start + 12]) is None
+    random = np.random.default_rng(6)
+    for _ in range(300):
+        broken = bytearray(data[start : start + 60])
+        for place in random.integers(0, 60, 4):
+            broken[place] = random.integers(0, 256)
+        found = base_quantiser(bytes(broken))
+        assert found is None or 0 <= found <= 255

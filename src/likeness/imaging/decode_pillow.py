@@ -9,13 +9,16 @@ from typing import Any, BinaryIO
 
 from PIL import AvifImagePlugin, BmpImagePlugin, GifImagePlugin, ImageFile, WebPImagePlugin
 
+from likeness.imaging.av1 import av1_quality, base_quantiser
 from likeness.imaging.decoded import Decoded, check_size, damaged, reading, unopened, with_signal
 from likeness.imaging.exif import orientation
 from likeness.imaging.from_pillow import from_pillow, pillow_exif
-from likeness.imaging.heif_file import read_heif
+from likeness.imaging.heif_file import HeifFile, read_heif
 from likeness.imaging.origin import Compression, Note
 
 __all__ = ["decode_pillow"]
+
+_AV1_HEADERS = 4096  # bytes that the headers of a picture lie in
 
 # Opened by class, not through Pillow's `open`: that one judges sizes by a process-wide limit of its own, and its list
 # of formats is longer than what is tested here.
@@ -47,7 +50,7 @@ def decode_pillow(stream: BinaryIO, kind: str, name: str, max_pixels: int) -> De
     if kind == "AVIF":
         boxes = read_heif(stream)
         decoded = replace(decoded, notes=(*notes, *boxes.notes))
-        decoded = replace(decoded, compression=Compression(format="AVIF", subsampling=boxes.subsampling))
+        decoded = replace(decoded, compression=_avif_compression(stream, boxes))
         return with_signal(decoded, lambda: boxes.signal, name)
     if kind == "WebP":
         compression = Compression(format="WEBP", lossless=_is_lossless(stream))
@@ -72,6 +75,14 @@ def _whole_webp(stream: BinaryIO) -> tuple[BinaryIO, tuple[Note, ...]]:
     # A file that is really cut is found out by the chunk that its picture lies in.
     mended = head[:4] + struct.pack("<I", end - 8) + stream.read()
     return io.BytesIO(mended), (Note(code="file-damaged", value="its header names a wrong length"),)
+
+
+def _avif_compression(stream: BinaryIO, boxes: HeifFile) -> Compression:
+    place, length = boxes.places.get(boxes.coded, (0, 0))
+    stream.seek(place)
+    quantiser = base_quantiser(stream.read(min(length, _AV1_HEADERS))) if length else None
+    quality = None if quantiser is None else av1_quality(quantiser)
+    return Compression(format="AVIF", quality=quality, subsampling=boxes.subsampling)
 
 
 def _is_lossless(stream: BinaryIO) -> bool:

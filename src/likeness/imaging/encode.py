@@ -26,7 +26,7 @@ _log = logging.getLogger(__name__)
 
 _USUAL_QUALITY = 95
 _LEAST_QUALITY = 85
-"""A result's JPEG tables are no coarser: what the network draws would be spoiled again by those of a messenger's file."""
+"""Nothing is compressed more strongly unless asked for: what the network draws would be spoiled by a messenger's tables."""
 
 _JPEG_EXIF_LIMIT = 65533 - 6  # one APP1 segment, less the "Exif\0\0" header
 
@@ -97,7 +97,7 @@ def encode_image(
         quality: 1 to 100, for JPEG, WebP and AVIF. From 90 on JPEG and AVIF keep colour at full resolution (4:4:4). 100
             makes WebP lossless; below, WebP is lossy. None compresses a picture that came from this format as its file was:
             lossless WebP stays lossless, JPEG keeps its quantisation tables and the resolution of its colour, though no
-            table is coarser than that of quality 85. Anything else gets 95.
+            table is coarser than that of quality 85; AVIF keeps its quality, from 85 on. Anything else gets 95.
 
     Raises:
         ConfigError: if ``quality`` or ``bit_depth`` is out of range.
@@ -192,7 +192,8 @@ def _as_before(compression: Compression) -> dict[str, Any]:
             for place, table in enumerate(compression.tables)
         ]
         return {"qtables": tables, "subsampling": compression.subsampling, "progressive": compression.progressive}
-    return {"quality": _USUAL_QUALITY, "subsampling": compression.subsampling}
+    quality = _USUAL_QUALITY if compression.quality is None else max(compression.quality, _LEAST_QUALITY)
+    return {"quality": quality, "subsampling": compression.subsampling}
 
 
 def _finer(step: int, limit: int) -> int:

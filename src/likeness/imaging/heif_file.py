@@ -35,6 +35,7 @@ class HeifFile:
         references: kind, from which item, to which items.
         boxes: the property boxes, kind and content, in their order.
         properties: by item, places in ``boxes``.
+        places: by item, where its data begin in the file, and how many bytes are there at most.
         moving: whether there is a film or an animation besides the picture.
     """
 
@@ -46,6 +47,7 @@ class HeifFile:
     )
     boxes: list[tuple[bytes, bytes]] = field(default_factory=list[tuple[bytes, bytes]])
     properties: dict[int, list[int]] = field(default_factory=dict[int, list[int]])
+    places: dict[int, tuple[int, int]] = field(default_factory=dict[int, tuple[int, int]])
     moving: bool = False
 
     @property
@@ -84,6 +86,12 @@ class HeifFile:
         if gain_map:
             notes.append(Note(code="gain-map"))
         return tuple(notes)
+
+    @property
+    def coded(self) -> int:
+        """The item that holds the picture's data, or those of its first tile."""
+        tiles = [to[0] for name, source, to in self.references if name == b"dimg" and source == self.primary and to]
+        return self.primary if self.primary in self.places or not tiles else tiles[0]
 
     def _of_primary(self, kind: bytes) -> Iterator[bytes]:
         """The contents of the picture's boxes of a kind; where it is put together from tiles, also the first tile's."""
@@ -138,6 +146,8 @@ def _read_meta(data: bytes, result: HeifFile) -> None:
     for kind, content in _children(data):
         if kind == b"pitm":
             (result.primary,) = struct.unpack_from(">I" if content[0] else ">H", content, 4)
+        elif kind == b"iloc":
+            _read_places(content, result)
         elif kind == b"iinf":
             for name, entry in _children(content[8 if content[0] else 6 :]):
                 if name == b"infe" and entry[0] >= 2:
@@ -171,3 +181,29 @@ def _read_associations(data: bytes, result: HeifFile) -> None:
         found = struct.unpack_from(f">{number}{'H' if large else 'B'}", data, place + 1)
         result.properties[item] = [value & (0x7FFF if large else 0x7F) for value in found]
         place += 1 + number * (2 if large else 1)
+
+
+def _read_places(data: bytes, result: HeifFile) -> None:
+    """The first extent of each item that lies in the file itself (ISO/IEC 14496-12, 8.11.3)."""
+    version, sizes = data[0], struct.unpack_from(">H", data, 4)[0]
+    offset_size, length_size, base_size = sizes >> 12, sizes >> 8 & 15, sizes >> 4 & 15
+    index_size = sizes & 15 if version else 0
+    place = 6
+    count = int.from_bytes(data[place : place + (4 if version == 2 else 2)], "big")
+    place += 4 if version == 2 else 2
+    for _ in range(min(count, _MOST_BOXES)):
+        wide = 4 if version == 2 else 2
+        item = int.from_bytes(data[place : place + wide], "big")
+        place += wide
+        within = int.from_bytes(data[place : place + 2], "big") & 15 if version else 0
+        place += (2 if version else 0) + 2
+        base = int.from_bytes(data[place : place + base_size], "big")
+        place += base_size
+        (extents,) = struct.unpack_from(">H", data, place)
+        place += 2
+        if extents and not within:
+            at = place + index_size
+            offset = int.from_bytes(data[at : at + offset_size], "big")
+            length = int.from_bytes(data[at + offset_size : at + offset_size + length_size], "big")
+            result.places[item] = (base + offset, length)
+        place += extents * (index_size + offset_size + length_size)
