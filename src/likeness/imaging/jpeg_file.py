@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import struct
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,7 @@ _CHROMA = (
 )
 
 
+@lru_cache(maxsize=100)
 def standard_tables(quality: int) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """The quantisation tables, luma and chroma, that a quality of 1 to 100 means to most encoders (libjpeg)."""
     scale = 5000 // quality if quality < 50 else 200 - 2 * quality
@@ -64,10 +66,10 @@ def jpeg_compression(picture: JpegImagePlugin.JpegImageFile) -> Compression | No
     while len(tables) > 1 and tables[-1] == tables[-2]:
         tables.pop()
     sampling = tuple((layer[1], layer[2]) for layer in layers)
-    mean = float(np.mean(tables[0]))
+    total = sum(tables[0])
     return Compression(
         format="JPEG",
-        quality=min(range(1, 101), key=lambda quality: abs(float(np.mean(standard_tables(quality)[0])) - mean)),
+        quality=min(range(1, 101), key=lambda quality: abs(sum(standard_tables(quality)[0]) - total)),
         tables=tuple(tables),
         subsampling=_SAMPLINGS.get(sampling, "4:4:4"),
         progressive=bool(picture.info.get("progressive")),
