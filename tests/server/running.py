@@ -12,6 +12,7 @@ import httpx
 from likeness.restore.pipeline import Restorer
 from likeness.server.app import create_app
 from likeness.server.listen import Listener
+from likeness.server.live_sessions import Sessions
 from likeness.server.settings import ServerSettings
 from likeness.server.state import ServerState
 
@@ -22,6 +23,7 @@ class Running:
 
     url: str
     state: ServerState
+    sessions: Sessions
 
     @property
     def port(self) -> int:
@@ -40,7 +42,7 @@ def served(settings: ServerSettings, restorer: Restorer) -> Generator[Running]:
     thread.start()
     assert ready.wait(20)
     try:
-        yield Running(url=listener.url, state=app.state.likeness)
+        yield Running(url=listener.url, state=app.state.likeness, sessions=app.state.live)
     finally:
         listener.stop()
         thread.join(30)

@@ -133,7 +133,7 @@ def _parser() -> Parser:
     for flag, destination, metavar, text in (
         ("--allow-host", "allowed_hosts", "NAME", "host name to answer to; repeatable (on 127.0.0.1: localhost only)"),
         ("--cors", "cors", "ORIGIN", "origin whose pages may call the API, such as https://studio.example; repeatable"),
-        ("--proxy", "proxies", "ADDRESS", "address of a reverse proxy that names the client; repeatable"),
+        ("--proxy", "proxies", "ADDRESS", "address or network of a reverse proxy that names the client; repeatable"),
     ):
         group.add_argument(flag, dest=destination, metavar=metavar, action="append", help=text)
     group = parser.add_argument_group("jobs")
@@ -149,10 +149,12 @@ def _parser() -> Parser:
     group.add_argument("--max-request", type=float, metavar="MB", help="one request with many files (2048)")
     group.add_argument("--max-held", type=float, metavar="MB", help="uploads in memory, all requests together (512)")
     group.add_argument("--max-pixels", type=pixel_count, metavar="N", help="width x height of one picture; 80M (50M)")
+    group.add_argument("--max-faces", type=int, metavar="N", help="faces of one picture restored together (100)")
     group.add_argument("--workers", type=int, metavar="N", help="pictures at a time (one a processor, 4 at most)")
     group.add_argument("--queue", type=int, metavar="N", help="requests that may wait; more get 429 (32)")
     group.add_argument("--queue-per-client", type=int, metavar="N", help="of one address (16)")
     group.add_argument("--connections", type=int, metavar="N", help="open connections (256)")
+    group.add_argument("--connections-per-client", type=int, metavar="N", help="of one address (64)")
     group.add_argument("--timeout", dest="request_seconds", type=float, metavar="S", help="for one answer (120)")
     group.add_argument("--stall", dest="stall_seconds", type=float, metavar="S", help="for a pause in a request (20)")
     group = parser.add_argument_group("model")

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness.compute.cancellation import checkpoint
+
 if TYPE_CHECKING:
     import openvino
 
@@ -29,7 +31,12 @@ class Network:
         self._idle: list[openvino.InferRequest] = []
 
     def run(self, inputs: Mapping[str, NDArray[np.float32]], outputs: Sequence[str]) -> list[NDArray[np.float32]]:
-        """The named outputs for the named inputs, as arrays of their own."""
+        """The named outputs for the named inputs, as arrays of their own.
+
+        Raises:
+            WorkCancelled: if they are not wanted any more (`likeness.compute.cancellation`).
+        """
+        checkpoint()
         with self._request() as request:
             request.infer({name: np.ascontiguousarray(array) for name, array in inputs.items()})
             # The tensors belong to the request, which another thread takes next: hence copies.

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from likeness.compute.cancellation import checkpoint
 from likeness.errors import LikenessError
 from likeness.evidence.inspection import Inspector
 from likeness.imaging.image import Image
@@ -25,6 +26,7 @@ def face_records(before: Image, restoration: Restoration, inspector: Inspector |
     """
     records: list[dict[str, Any]] = []
     for outcome in restoration.faces:
+        checkpoint()
         evidence: dict[str, Any] | None = None
         if inspector is not None and outcome.status == "restored":
             try:

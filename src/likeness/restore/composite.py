@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness.compute.cancellation import checkpoint
 from likeness.faces.align import unwarp
 from likeness.faces.face import Alignment
 from likeness.imaging.image import Box, Pixels
@@ -60,6 +61,7 @@ def paste(pixels: Pixels, patches: Sequence[Patch]) -> Pixels:
     result = pixels.copy()
     near = overlaps(patches)
     for index, patch in enumerate(patches):
+        checkpoint()
         change, box = unwarp(patch.change, patch.alignment)
         rows, columns = box.to_slices()
         if near[index]:

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness.compute.cancellation import checkpoint
 from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Pixels, Size
@@ -44,6 +45,7 @@ def fill_thin(pixels: Pixels, missing: NDArray[np.bool_], radius: float) -> Pixe
     samples = missing.astype(np.uint8)
     margin = int(np.ceil(radius)) + 2
     for rows, columns in _windows(samples, margin):
+        checkpoint()
         area = missing[rows, columns]
         shown = np.round(np.clip(pixels[rows, columns], 0, 1) * 255).astype(np.uint8)
         # In 8 bits: OpenCV's float version extrapolates gradients without bound. Only what is missing is taken from it.

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from likeness.checkpoints.catalog import DEFAULT_MODEL
 from likeness.checkpoints.store import Store
+from likeness.compute.cancellation import checkpoint
 from likeness.degradations import pre_degrade
 from likeness.errors import NoFaceError
 from likeness.faces.align import TEMPLATE_SIZE, align, rewarp, unwarp, valid_mask, warp
@@ -118,7 +119,7 @@ class Restorer:
             the picture, changed on the restored faces (and by repairs) only, and the outcome of every face found.
 
         Raises:
-            ControlError: if the damage mask does not fit the picture.
+            ControlError: if the damage mask does not fit the picture, or more faces are selected than may be.
             NoFaceError: if there is no face, or the selection leaves none.
         """
         controls = controls or Controls.standard()
@@ -324,6 +325,7 @@ class Restorer:
         for item in projections:
             if not item.serves(controls):
                 raise ValueError("these controls need a new projection: call project again")
+            checkpoint()
             clock = Clock()
             whole = gain_map(item.masks, controls, ITERATIONS, item.held.grain)
             # The last window takes the iterations that the others left of T.
@@ -340,6 +342,7 @@ class Restorer:
         pixels = paste(image.pixels, patches)
         outcomes: list[FaceOutcome] = []
         for index, (item, patch, whole) in enumerate(zip(projections, patches, reached, strict=True)):
+            checkpoint()
             clock = Clock()
             share = whole * np.float32(controls.strength)
             after = item.crop + patch.change

@@ -12,6 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness.compute.cancellation import checkpoint
 from likeness.errors import ControlError
 from likeness.faces.align import align, unwarp, warp
 from likeness.faces.face import Alignment, Face
@@ -109,14 +110,17 @@ def repair(
     filled = None if damage is None else _checked(damage, image)
     if filled is not None:
         pixels = _fill(pixels, filled, grey=image.grey)
+    checkpoint()
     marks = balance = fringes = None
     if repairs.scratches > 0:
         keep, skin = face_guards(faces, image)
         marks = find_marks(pixels, keep, skin)
         pixels = _mend(pixels, marks, repairs.scratches, grey=image.grey)
+    checkpoint()
     if repairs.fringes > 0:
         fringes = find_fringes(pixels)
         pixels = pixels if image.grey else fade_fringes(pixels, fringes, repairs.fringes)
+    checkpoint()
     if repairs.balance > 0:
         balance = measure_balance(pixels)
         pixels = apply_balance(pixels, balance, repairs.balance)

@@ -17,6 +17,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness.compute.cancellation import checkpoint
 from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Pixels, Size
@@ -109,6 +110,7 @@ def _lines(grey: _Map, guarded: _Flags, unit: float, caution: float) -> tuple[_F
     found = np.zeros(grey.shape, np.bool_)
     count = 0
     for index in range(_DIRECTIONS):
+        checkpoint()
         turn = np.abs(direction - index)
         near = np.minimum(turn, _DIRECTIONS - turn) <= 1
         if (strong & near).sum() < 0.3 * length:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from likeness.errors import ConfigError
+from likeness.errors import ConfigError, ControlError
 from likeness.faces.face import Face
 from likeness.imaging.image import Size
 
@@ -22,11 +22,13 @@ class Selection:
         which: "all", "largest", "centre" (the one nearest the picture's centre), or a tuple of numbers.
         min_size: faces whose box is narrower are left alone, px.
         max_size: faces whose box is wider are left alone, px; None for no limit.
+        most: how many faces may be selected; None for no limit. What the network returned for each takes 30 MB.
     """
 
     which: Literal["all", "largest", "centre"] | tuple[int, ...] = "all"
     min_size: float = 0.0
     max_size: float | None = None
+    most: int | None = None
 
     def __post_init__(self) -> None:
         if isinstance(self.which, tuple) and (not self.which or min(self.which) < 0):
@@ -57,7 +59,21 @@ class Selection:
         return Selection(which=numbers, min_size=min_size, max_size=max_size)
 
     def refusals(self, faces: Sequence[Face], size: Size) -> list[str | None]:
-        """Per face None if it is selected, else why not, in a few words."""
+        """Per face None if it is selected, else why not, in a few words.
+
+        Raises:
+            ControlError: if more are selected than may be.
+        """
+        reasons = self._reasons(faces, size)
+        selected = reasons.count(None)
+        if self.most is not None and selected > self.most:
+            raise ControlError(
+                f"the picture has {selected} faces to restore, and {self.most} at a time are taken; choose some with faces, "
+                "min_face or max_face, or cut the picture"
+            )
+        return reasons
+
+    def _reasons(self, faces: Sequence[Face], size: Size) -> list[str | None]:
         reasons: list[str | None] = []
         for face in faces:
             if face.box.width < self.min_size:

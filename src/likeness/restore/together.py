@@ -9,6 +9,7 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
+from likeness.compute.cancellation import checkpoint
 from likeness.errors import LikenessError
 from likeness.runtimes.base import Batch
 
@@ -76,6 +77,7 @@ def _next(steps: Steps[_Result], answer: Answer | None) -> Batch | _Done[_Result
 def _answers(asked: Mapping[int, Batch], project: Callable[[Batch], Batch]) -> Mapping[int, Answer | Exception]:
     if not asked:
         return {}
+    checkpoint()
     began = time.perf_counter()
     batches = list(asked.values())
     try:

@@ -24,11 +24,12 @@ _WHY = {
     422: "What was sent cannot be used; `detail` says why.",
     429: "Too much to do at the moment; ask again after `Retry-After` seconds.",
     500: "A fault of the server.",
-    503: "It took too long, or there is too little memory.",
+    503: "It took too long, or there are too many connections, or too little memory.",
     507: "The server keeps as many pictures as it may.",
 }
 
-_ALWAYS = (401, 403, 421, 500)
+_ALWAYS = (400, 401, 403, 408, 413, 421, 500, 503)
+"""What every request may be answered with, whatever its route: its head is looked at first."""
 
 
 def errors(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -21,7 +21,17 @@ from likeness.server.metrics import Metrics
 from likeness.server.problems import ProblemError, log_unforeseen, problem_response
 from likeness.server.settings import ServerSettings
 
-__all__ = ["FORM_TEXT", "SECURITY_HEADERS", "Guard", "file_too_large", "too_large"]
+__all__ = [
+    "FORM_TEXT",
+    "HEAD_BYTES",
+    "RESERVED",
+    "SECURITY_HEADERS",
+    "SLOWEST",
+    "Guard",
+    "file_too_large",
+    "no_room",
+    "too_large",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -40,6 +50,12 @@ SECURITY_HEADERS = {
     "X-Frame-Options": "DENY",
 }
 """Headers of every answer."""
+
+RESERVED = "likeness.reserved"
+"""Key of the scope of requests on a connection that is over the limit: only paths without a key are answered there."""
+
+HEAD_BYTES = 16 << 10
+"""Bytes of a request's line and headers."""
 
 _OPEN = frozenset({"/healthz"})
 """Paths that need no key: whoever watches the server gets no more than a word."""
@@ -60,8 +76,11 @@ FORM_TEXT = 4 << 20
 _SETTINGS = 256 << 10
 """Bytes of a body without files; the largest that has a meaning is a form of some 70 KB."""
 
-_SLOWEST = 16 << 10
-"""Bytes a second that a body has to come at on the whole; a modem's pace."""
+SLOWEST = 16 << 10
+"""Bytes a second that a body has to come at on the whole, and an answer be taken at; a modem's pace."""
+
+_PIECE = 256 << 10
+"""Bytes of an answer handed on at once. More would lie in memory a second time until they are taken."""
 
 
 class Guard:
@@ -94,6 +113,12 @@ class Guard:
 
     def refusal(self, scope: Scope) -> ProblemError | None:
         """Why a request is not let in, by its head alone; None if it is."""
+        if scope.get(RESERVED) and scope["path"] not in _OPEN:
+            return no_room()
+        if _head_bytes(scope) > HEAD_BYTES:
+            return ProblemError(
+                "request-damaged", f"the address and headers of the request have more than {HEAD_BYTES >> 10} KB"
+            )
         headers = Headers(scope=scope)
         host = headers.get("host", "")
         if not self._settings.answers_to(_without_port(host)):
@@ -192,7 +217,7 @@ class _Exchange:
         self._body_done = not message.get("more_body", False)
         if self._received > self._limit:
             raise too_large(self._limit)
-        allowed = self._settings.stall_seconds + self._received / _SLOWEST
+        allowed = self._settings.stall_seconds + self._received / SLOWEST
         if not self._body_done and time.perf_counter() - self._began > allowed:
             raise _too_slow()
         return message
@@ -205,7 +230,20 @@ class _Exchange:
                 headers.setdefault(name, value)
             # What was made of a client's picture is nobody else's.
             headers.setdefault("Cache-Control", "no-store")
+            if self._scope.get(RESERVED):
+                headers["Connection"] = "close"
+        elif message["type"] == "http.response.body":
+            await self._give_body(message)
+            return
         await self._send(message)
+
+    async def _give_body(self, message: Message) -> None:
+        """Hand on a body as fast as it is taken."""
+        body = memoryview(message.get("body", b""))
+        while len(body) > _PIECE:
+            await self._send({**message, "body": bytes(body[:_PIECE]), "more_body": True})
+            body = body[_PIECE:]
+        await self._send({**message, "body": bytes(body)})
 
     @property
     def _route(self) -> str:
@@ -228,6 +266,14 @@ def too_large(limit: int) -> ProblemError:
     )
 
 
+def no_room() -> ProblemError:
+    """The answer on a connection over the limit."""
+    sentence = (
+        "the server, or this address, has as many connections open as it may have; close some, or try again later"
+    )
+    return ProblemError("too-many-connections", sentence, headers={"Retry-After": "5"})
+
+
 def file_too_large(limit: int) -> ProblemError:
     """The answer to one picture file of more bytes than allowed."""
     return ProblemError(
@@ -241,6 +287,11 @@ def _longest(path: str, settings: ServerSettings) -> int:
     if path in _MANY:
         return settings.max_request
     return min(settings.max_request, _FILES * settings.max_upload + FORM_TEXT if path in _FEW else _SETTINGS)
+
+
+def _head_bytes(scope: Scope) -> int:
+    names = sum(len(name) + len(value) for name, value in scope["headers"])
+    return len(scope.get("raw_path") or b"") + len(scope.get("query_string", b"")) + names
 
 
 def _megabytes(count: int) -> str:

@@ -113,11 +113,30 @@ _OVERRIDES: dict[str, Any] = {
 }
 
 
+_PICTURE = {"job": "$response.body#/id", "number": 0}
+
+_LINKS: dict[str, Any] = {
+    name: {"operationId": name, "description": text, "parameters": parameters}
+    for name, text, parameters in (
+        ("getJob", "How far it is.", {"job": "$response.body#/id"}),
+        ("getJobEvents", "The same, as it happens.", {"job": "$response.body#/id"}),
+        ("getJobZip", "Its results as one file.", {"job": "$response.body#/id"}),
+        ("getJobPicture", "Its first picture.", _PICTURE),
+        ("restoreJobPictureAgain", "Its first picture once more.", _PICTURE),
+        ("getJobPictureResult", "Its first result.", _PICTURE),
+        ("getJobPictureThumbnail", "Its first picture, small.", {**_PICTURE, "side": "after"}),
+        ("deleteJob", "End and delete it.", {"job": "$response.body#/id"}),
+    )
+}
+"""Where the answer to a new job leads."""
+
+
 @jobs_router.post(
     "",
     summary="Restore many pictures in the background",
+    operation_id="createJob",
     status_code=202,
-    responses=errors(400, 408, 413, 415, 422, 429, 503, 507),
+    responses={202: {"links": _LINKS}, **errors(415, 422, 429, 507)},
     openapi_extra=form_schema(
         {"files": "The pictures."},
         many=("files",),
@@ -144,13 +163,15 @@ async def create(request: Request, response: Response, state: State, jobs: JobsO
     return await to_thread.run_sync(_answer, jobs, job, settings.keep_hours)
 
 
-@jobs_router.get("/{job}", summary="How far a job is", responses=errors(404, 422))
+@jobs_router.get("/{job}", summary="How far a job is", operation_id="getJob", responses=errors(404, 422))
 def look(job: JobId, state: State, jobs: JobsOf) -> JobAnswer:
     """The job and each of its pictures."""
     return _answer(jobs, job, state.settings.keep_hours)
 
 
-@jobs_router.delete("/{job}", summary="Delete a job", status_code=204, responses=errors(404, 422))
+@jobs_router.delete(
+    "/{job}", summary="Delete a job", operation_id="deleteJob", status_code=204, responses=errors(404, 422)
+)
 def delete(job: JobId, jobs: JobsOf) -> None:
     """Its pictures and results are gone at once; what is being worked on ends without a trace."""
     jobs.delete(job)
@@ -159,6 +180,7 @@ def delete(job: JobId, jobs: JobsOf) -> None:
 @jobs_router.get(
     "/{job}/events",
     summary="Progress, as it happens",
+    operation_id="getJobEvents",
     response_class=StreamingResponse,
     responses={200: {"content": {"text/event-stream": {}}}, **errors(404, 422)},
 )
@@ -198,6 +220,7 @@ async def events(job: JobId, state: State, jobs: JobsOf) -> StreamingResponse:
 @jobs_router.get(
     "/{job}/zip",
     summary="All results as one file",
+    operation_id="getJobZip",
     response_class=StreamingResponse,
     responses={
         200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}},
@@ -218,7 +241,9 @@ def download(job: JobId, jobs: JobsOf) -> StreamingResponse:
     )
 
 
-@jobs_router.get("/{job}/pictures/{number}", summary="One picture of a job", responses=errors(404, 422))
+@jobs_router.get(
+    "/{job}/pictures/{number}", summary="One picture of a job", operation_id="getJobPicture", responses=errors(404, 422)
+)
 def picture(job: JobId, number: Number, jobs: JobsOf) -> PictureDetails:
     """With its options and, once it is restored, its report."""
     item = jobs.item(job, number)
@@ -228,8 +253,9 @@ def picture(job: JobId, number: Number, jobs: JobsOf) -> PictureDetails:
 @jobs_router.post(
     "/{job}/pictures/{number}",
     summary="Restore one picture again, in another way",
+    operation_id="restoreJobPictureAgain",
     status_code=202,
-    responses=errors(400, 404, 408, 413, 415, 422, 429, 503),
+    responses=errors(404, 415, 422, 429),
     openapi_extra=form_schema({}, example={"preset": "natural", "strength": 0.6}),
 )
 async def again(job: JobId, number: Number, request: Request, state: State, jobs: JobsOf) -> PictureDetails:
@@ -248,6 +274,7 @@ async def again(job: JobId, number: Number, request: Request, state: State, jobs
 @jobs_router.get(
     "/{job}/pictures/{number}/result",
     summary="One result",
+    operation_id="getJobPictureResult",
     response_class=FileResponse,
     responses={200: picture_answers("The picture."), **errors(404, 409, 422)},
 )
@@ -261,6 +288,7 @@ def result(job: JobId, number: Number, jobs: JobsOf) -> FileResponse:
 @jobs_router.get(
     "/{job}/pictures/{number}/thumbnails/{side}",
     summary="A small picture",
+    operation_id="getJobPictureThumbnail",
     response_class=Response,
     responses={
         200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}},
@@ -314,6 +342,8 @@ def _overrides(text: str, count: int) -> dict[int, dict[str, Any]]:
             raise ConfigError(what)
         if int(number) >= count:
             raise ConfigError(f"overrides names picture {int(number)}, and there are {count}, numbered from 0")
+        if int(number) in found:
+            raise ConfigError(f"overrides names picture {int(number)} twice; name each once")
         found[int(number)] = cast("dict[str, Any]", values)
     return found
 

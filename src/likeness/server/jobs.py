@@ -24,6 +24,7 @@ import numpy as np
 
 from likeness.batch.journal import Item, Journal, State, Task, Thumbnails
 from likeness.checkpoints.download import sha256_of
+from likeness.compute.cancellation import WorkCancelled, cancellable, checkpoint
 from likeness.errors import ImageWriteError, LikenessError, NoFaceError
 from likeness.imaging.encode import find_format
 from likeness.imaging.files import write_bytes_atomically
@@ -85,6 +86,7 @@ class Jobs:
         self._root = state.settings.data
         self._lock = threading.Lock()
         self._chains: dict[str, int] = {}
+        self._running: dict[tuple[str, str], threading.Event] = {}
         try:
             self._root.mkdir(parents=True, exist_ok=True)
             # Pictures of clients: for this user only, also where the folder was there before.
@@ -156,6 +158,7 @@ class Jobs:
             ProblemError: if there is no such picture.
         """
         item = self.item(job, number)
+        was = item.key
         self._journal.put(
             [
                 Task(
@@ -169,7 +172,10 @@ class Jobs:
             ]
         )
         self._start(job)
-        return self.item(job, number)
+        item = self.item(job, number)
+        if item.key != was:
+            self._cancel(job, item.source)
+        return item
 
     # Looking
 
@@ -236,13 +242,14 @@ class Jobs:
     # Ending
 
     def delete(self, job: str) -> None:
-        """Forget a job and its pictures at once; what is being worked on ends without a trace.
+        """Forget a job and its pictures at once; work on them ends at its next step, without a trace.
 
         Raises:
             ProblemError: if there is no such job.
         """
         if not self._journal.remove(job):
             self.items(job)
+        self._cancel(job)
         shutil.rmtree(self._folder(job), ignore_errors=True)
 
     def sweep(self) -> None:
@@ -303,13 +310,40 @@ class Jobs:
             else:
                 self._chains.pop(job, None)
 
+    def _cancel(self, job: str, source: str | None = None) -> None:
+        """Have work on a job's pictures, or on one of them, end at its next step."""
+        with self._lock:
+            for (of, name), cancelled in self._running.items():
+                if of == job and source in (None, name):
+                    cancelled.set()
+
     def _restore(self, item: Item) -> None:
+        cancelled = threading.Event()
+        place = (item.group, item.source)
+        with self._lock:
+            self._running[place] = cancelled
+        try:
+            current = self._journal.get(item.target, group=item.group)
+            if current is not None and current.key == item.key:
+                with cancellable(cancelled):
+                    self._restore_now(item)
+            else:  # deleted, or asked for in another way, before it was in the table
+                self._journal.release(item)
+        except WorkCancelled:
+            # Nobody wants it so any more; where it is wanted in another way, it is in the queue again.
+            self._journal.release(item)
+        finally:
+            with self._lock:
+                del self._running[place]
+
+    def _restore_now(self, item: Item) -> None:
         number = number_of(item)
         began = time.perf_counter()
         try:
             data = self._input(item.group, number).read_bytes()
             restored = restore_bytes(self._state, data, RestoreRequest.of(item.options))
             output = self._output(item.group, number)
+            checkpoint()
             output.parent.mkdir(exist_ok=True)
             write_bytes_atomically(restored.data, output)
         except NoFaceError as error:

@@ -1,4 +1,4 @@
-"""Listening: uvicorn on one socket, with time limits where it has none, and a stop that lets work end."""
+"""Listening: uvicorn on one socket, with limits of time and number where it has none, and a stop that lets work end."""
 
 from __future__ import annotations
 
@@ -13,10 +13,12 @@ from typing import Any
 import h11
 import uvicorn
 from fastapi import FastAPI
+from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from likeness.errors import ConfigError
-from likeness.server.guard import SECURITY_HEADERS
+from likeness.server.connections import Connections
+from likeness.server.guard import HEAD_BYTES, RESERVED, SECURITY_HEADERS, SLOWEST, no_room
 from likeness.server.problems import PROBLEM_TYPE, ProblemError, problem_of
 from likeness.server.ready import ReadyServer
 from likeness.server.settings import ServerSettings
@@ -24,11 +26,14 @@ from likeness.server.state import ServerState
 
 __all__ = ["Listener"]
 
-_HEAD_BYTES = 16 << 10
-"""Bytes of a request's line and headers."""
-
 _STOP_SECONDS = 15
 """How long answers that are being made may take when the server is stopped."""
+
+_RESERVE_SECONDS = 2.0
+"""How long a connection over the limit is waited for."""
+
+_KEPT_SECONDS = 1.0
+"""A connection whose request was answered may bring the next at once: for so long it makes no room for another."""
 
 _LINGER_BYTES = 32 << 20
 _LINGER_SECONDS = 5.0
@@ -50,7 +55,12 @@ class Listener:
         state: ServerState = app.state.likeness
         settings = state.settings
         self._socket = _bind(settings)
-        protocol = type("_BoundProtocol", (_Protocol,), {"settings": settings})
+        connections = Connections(
+            most=settings.connections,
+            most_per_client=settings.connections_per_client,
+            proxies=settings.proxy_networks,
+        )
+        protocol = type("_BoundProtocol", (_Protocol,), {"settings": settings, "places": connections})
         config = uvicorn.Config(
             app,
             http=protocol,
@@ -61,7 +71,7 @@ class Listener:
             server_header=False,
             proxy_headers=bool(settings.proxies),
             forwarded_allow_ips=list(settings.proxies),
-            h11_max_incomplete_event_size=_HEAD_BYTES,
+            h11_max_incomplete_event_size=HEAD_BYTES,
             timeout_graceful_shutdown=_STOP_SECONDS,
         )
         self._server = _Server(config, state)
@@ -109,21 +119,48 @@ class _Protocol(H11Protocol):
     """A connection. uvicorn would wait for ever for a head, and for its answer to be read, and refuse in plain text."""
 
     settings: ServerSettings
+    places: Connections
+    _has_place = True
+    _idle_since = 0.0
     _head_timer: asyncio.TimerHandle | None = None
     _linger_timer: asyncio.TimerHandle | None = None
     _lingered = 0
     _unread_timer: asyncio.TimerHandle | None = None
-    _unread = 0
+    _unread = _unread_first = 0
+    _unread_since = 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         # Its lines would hold addresses and paths; the guard's do not.
         self.access_log = False
-        if len(self.connections) > self.settings.connections:
-            sentence = f"the server has {self.settings.connections} connections open and takes no more; try again later"
-            self._refuse(ProblemError("too-many-connections", sentence, headers={"Retry-After": "5"}))
-            return
+        self._idle_since = self.loop.time()
+        self._has_place = self.places.enter(self)
+        if not self._has_place:
+            self.app = _reserved(self.app)
         self._await_head()
+
+    @property
+    def address(self) -> str:
+        """Where it comes from; as it is seen here, whatever its requests say."""
+        return self.client[0] if self.client else "local"
+
+    @property
+    def idle_since(self) -> float | None:
+        """Since when no request has been in hand, and no answer on its way; None while one is, or was just now."""
+        if self.cycle is not None:
+            kept = self.loop.time() - self._idle_since < _KEPT_SECONDS
+            if kept or not self.cycle.response_complete or self.transport.get_write_buffer_size():
+                return None
+        return self._idle_since
+
+    def make_room(self) -> None:
+        """Close it, with a word unless it was kept for a further request: that could take the word for its answer."""
+        if self.transport.is_closing():
+            return
+        if self.cycle is None or self.conn.trailing_data[0]:
+            self._refuse(no_room())
+        else:
+            self.transport.close()
 
     def data_received(self, data: bytes) -> None:
         super().data_received(data)
@@ -139,6 +176,7 @@ class _Protocol(H11Protocol):
                 self.transport.close()
 
     def on_response_complete(self) -> None:
+        self._idle_since = self.loop.time()
         if self.conn.their_state is h11.SEND_BODY and self._linger_timer is None and not self.transport.is_closing():
             self._linger_timer = self.loop.call_later(_LINGER_SECONDS, self.transport.close)
         super().on_response_complete()
@@ -152,6 +190,7 @@ class _Protocol(H11Protocol):
         super().resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
+        self.places.leave(self)
         self._stop_waiting()
         self._stop_awaiting_reader()
         self._stop_lingering()
@@ -162,7 +201,10 @@ class _Protocol(H11Protocol):
 
     def _await_head(self) -> None:
         if self._head_timer is None:
-            self._head_timer = self.loop.call_later(self.settings.stall_seconds, self._head_late)
+            seconds = (
+                self.settings.stall_seconds if self._has_place else min(_RESERVE_SECONDS, self.settings.stall_seconds)
+            )
+            self._head_timer = self.loop.call_later(seconds, self._head_late)
 
     def _stop_waiting(self) -> None:
         if self._head_timer is not None:
@@ -170,9 +212,13 @@ class _Protocol(H11Protocol):
             self._head_timer = None
 
     def _await_reader(self) -> None:
-        """Give up, at once, an answer of which nothing is taken: it would lie in memory, and its connection stay."""
-        unread = self.transport.get_write_buffer_size()
-        if self._unread_timer is not None and unread >= self._unread:
+        """Give up, at once, an answer that is not taken, or too slowly: it would lie in memory, and its connection stay."""
+        unread, now = self.transport.get_write_buffer_size(), self.loop.time()
+        if self._unread_timer is None:
+            self._unread_first, self._unread_since = unread, now
+        taken = self._unread_first - unread
+        late = now - self._unread_since > self.settings.stall_seconds + taken / SLOWEST
+        if self._unread_timer is not None and (unread >= self._unread or late):
             # Without this the system would go on offering what it has for minutes.
             opened: socket.socket = self.transport.get_extra_info("socket")
             opened.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -195,7 +241,8 @@ class _Protocol(H11Protocol):
     def _head_late(self) -> None:
         self._head_timer = None
         if not self.transport.is_closing():
-            self._refuse(ProblemError("upload-too-slow", "the request stopped coming; send it again"))
+            late = ProblemError("upload-too-slow", "the request stopped coming; send it again")
+            self._refuse(late if self._has_place else no_room())
 
     def _refuse(self, error: ProblemError) -> None:
         """Answer without asking the application, and close."""
@@ -211,6 +258,15 @@ class _Protocol(H11Protocol):
         head = "".join(f"{name}: {value}\r\n" for name, value in lines.items())
         self.transport.write(f"HTTP/1.1 {problem.status} {problem.title}\r\n{head}\r\n".encode() + body)
         self.transport.close()
+
+
+def _reserved(app: ASGIApp) -> ASGIApp:
+    """An application that is told that the connection is over the limit."""
+
+    async def marked(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, RESERVED: True}, receive, send)
+
+    return marked
 
 
 def _bind(settings: ServerSettings) -> socket.socket:

@@ -15,7 +15,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
-from likeness.errors import ControlError
+from likeness.errors import ControlError, ImageTooLargeError
 from likeness.imaging.files import read_image
 from likeness.imaging.image import Box
 from likeness.restore.controls import PRESETS
@@ -27,7 +27,7 @@ from likeness.server.restoring import THE_PICTURE
 from likeness.server.state import ServerState, State, client_of
 from likeness.server.turns import run_in_turn
 from likeness.server.uploads import FormLimits, receive_form
-from likeness.studio.deliver import PrintOptions, WebOptions
+from likeness.studio.deliver import PrintOptions, WebOptions, print_scale
 
 __all__ = [
     "about",
@@ -50,7 +50,11 @@ _Result = TypeVar("_Result")
 
 def live_sessions(state: ServerState, limits: LiveLimits | None = None) -> Sessions:
     """The open pictures of an application; it closes them when it ends."""
-    return Sessions(state.restorer, limits or LiveLimits(pixels=state.settings.max_pixels))
+    pixels = state.settings.max_pixels
+    return Sessions(
+        state.restorer,
+        limits or LiveLimits(pixels=pixels, faces=state.settings.max_faces, print_pixels=2 * pixels),
+    )
 
 
 def _sessions(request: Request) -> Sessions:
@@ -165,6 +169,12 @@ async def download(
         raise ControlError(f"unknown preset; the presets are {', '.join(PRESETS)}")
     web = WebOptions(side=look.side, quality=92)
     paper = PrintOptions(scale=look.scale, millimetres=look.millimetres)
+    pixels = session.image.size.pixels * print_scale(session.image.size, paper) ** 2
+    if kind == "print" and pixels > sessions.limits.print_pixels:
+        raise ImageTooLargeError(
+            f"the print would have {pixels / 1e6:.0f} million pixels, and this server makes "
+            f"{sessions.limits.print_pixels / 1e6:.0f} million at most; choose a smaller one"
+        )
     record: dict[str, Any] = {
         "preset": look.preset,
         "controls": asdict(look.controls()),

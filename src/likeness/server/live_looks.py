@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal, TypeAlias
+from typing import Annotated, Literal, TypeAlias, TypeVar
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from likeness.restore.controls import Controls, RegionWeights
 from likeness.studio.captions import Language
@@ -13,6 +13,18 @@ from likeness.studio.finishing import Finishing
 __all__ = ["FAR", "LiveArea", "LiveFace", "LiveFileLook", "LiveLook", "LiveViews", "Touch"]
 
 _MOST_AREAS = 8
+_MOST_FACES = 256
+_LAST_FACE = 99_999
+
+_Named = TypeVar("_Named", int, str)
+
+
+def _once(names: list[_Named]) -> list[_Named]:
+    """A list in which nothing comes twice: each name is work and bytes of the answer."""
+    if len(set(names)) < len(names):
+        raise ValueError("something is named twice; name each once")
+    return names
+
 
 Touch: TypeAlias = Literal["warmth", "exposure", "clarity"]
 
@@ -38,7 +50,9 @@ class LiveArea(_Body):
 class LiveLook(_Body):
     """Which faces, and how."""
 
-    faces: list[int] = Field(default_factory=list, max_length=256)
+    faces: Annotated[list[Annotated[int, Field(ge=0, le=_LAST_FACE)]], AfterValidator(_once)] = Field(
+        default_factory=list, max_length=_MOST_FACES
+    )
     degradation_scale: float = 1.0
     latent_step_decay: float = 0.1
     face_mask_weights: dict[str, float] = Field(default_factory=dict)
@@ -71,13 +85,13 @@ class LiveViews(LiveLook):
     """A look, the parts of the picture to show of it, and the finishing touches that are to be previewed."""
 
     areas: list[LiveArea] = Field(min_length=1, max_length=_MOST_AREAS)
-    layers: list[Touch] = Field(default_factory=list["Touch"], max_length=len(FAR))
+    layers: Annotated[list[Touch], AfterValidator(_once)] = Field(default_factory=list["Touch"], max_length=len(FAR))
 
 
 class LiveFace(LiveLook):
     """A look, and the face to measure."""
 
-    face: int = 0
+    face: int = Field(default=0, ge=0, le=_LAST_FACE)
 
 
 class LiveFileLook(LiveLook):

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from likeness.compute.cancellation import checkpoint
 from likeness.errors import ControlError
 from likeness.faces.findings import Finding
 from likeness.faces.preflight import preflight
@@ -43,18 +44,23 @@ class LiveLimits:
         sessions: pictures open at a time.
         bytes: memory of all of them.
         pixels: of one picture; checked before it is decoded.
+        faces: of one picture, in one request; the network's answers of no more are kept, either.
         idle_seconds: a picture not touched for so long is closed.
         view_pixels: of all views asked for at once.
+        print_pixels: of a file for paper; making one takes 60 bytes a pixel.
     """
 
     sessions: int = 16
     bytes: int = 3 << 30
     pixels: int = 60_000_000
+    faces: int = 100
     idle_seconds: float = 900.0
     view_pixels: int = 16_000_000
+    print_pixels: int = 120_000_000
 
     def __post_init__(self) -> None:
-        if min(self.sessions, self.bytes, self.pixels, self.view_pixels) < 1 or self.idle_seconds <= 0:
+        counts = (self.sessions, self.bytes, self.pixels, self.faces, self.view_pixels, self.print_pixels)
+        if min(counts) < 1 or self.idle_seconds <= 0:
             raise ValueError("limits of open pictures must be positive")
 
 
@@ -65,12 +71,14 @@ class Session:
         image: the picture.
         name: its file's name, for downloads.
         restorer: finds and restores faces.
+        most_faces: how many faces may be restored together.
     """
 
-    def __init__(self, image: Image, name: str, restorer: Restorer) -> None:
+    def __init__(self, image: Image, name: str, restorer: Restorer, *, most_faces: int = LiveLimits.faces) -> None:
         self.image = image
         self.name = name
         self._restorer = restorer
+        self._most_faces = most_faces
         self._lock = threading.RLock()
         found = restorer.find_faces(image)
         self.findings: tuple[Finding, ...] = preflight(image, found)
@@ -84,11 +92,18 @@ class Session:
         """What the network made of these faces; it runs only for those that have nothing that serves.
 
         Raises:
-            ControlError: for a face that is not there or cannot be aligned.
+            ControlError: for a face that is not there or cannot be aligned, and for more faces than may be restored together.
         """
+        wanted = tuple(dict.fromkeys(indices))
+        if len(wanted) > self._most_faces:
+            raise ControlError(
+                f"{len(wanted)} faces are chosen, and {self._most_faces} at a time are restored; choose fewer"
+            )
         with self._lock:
+            # Whoever waited here may have given up meanwhile.
+            checkpoint()
             missing: list[int] = []
-            for index in dict.fromkeys(indices):
+            for index in wanted:
                 if not 0 <= index < len(self.faces) or self.faces[index].area is None:
                     raise ControlError(f"there is no face {index} that can be restored in this picture")
                 kept = self._projections.get(index)
@@ -102,6 +117,10 @@ class Session:
                     if kept is not None:
                         made.take_grain(kept)
                     self._projections[made.index] = made
+                # A picture of a thousand faces, looked at by turns, must not stay in memory as a whole.
+                others = [index for index in self._projections if index not in wanted]
+                for index in others[: max(0, len(self._projections) - self._most_faces)]:
+                    del self._projections[index]
             return tuple(self._projections[index] for index in indices)
 
     def restore(self, indices: Sequence[int], controls: Controls) -> Restoration:
@@ -112,6 +131,7 @@ class Session:
         """
         key = (tuple(indices), controls)
         with self._lock:
+            checkpoint()
             if self._result is not None and self._result[0] == key:
                 return self._result[1]
             composed = self._restorer.compose(self.image, self.projections(indices, controls), controls)
@@ -180,7 +200,7 @@ class Sessions:
 
     def open(self, image: Image, name: str, *, client: str = "") -> tuple[str, Session]:
         """Keep a picture of a client; returns its name and the session. Finds its faces first."""
-        session = Session(image, name, self.restorer)
+        session = Session(image, name, self.restorer, most_faces=self.limits.faces)
         key = secrets.token_urlsafe(24)
         with self._changed:
             now = time.monotonic()

@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness.compute.cancellation import checkpoint
 from likeness.errors import ControlError
 from likeness.faces.regions import REGIONS
 from likeness.imaging.encode import encode_image
@@ -147,6 +148,7 @@ def field_of(item: FaceProjection) -> tuple[dict[str, Any], bytes]:
     """
     if item.controls.refine != 1:
         raise ControlError("with refine above 1 the change of a face is no longer a product")
+    checkpoint()
     side = item.alignment.crop_size
     # A small face needs no more than its own pixels.
     wanted = side
@@ -192,6 +194,7 @@ def draw(session: Session, look: LiveViews, areas: Sequence[Area]) -> tuple[dict
     heads: list[dict[str, Any]] = []
     parts: list[bytes] = []
     for asked, area in zip(look.areas, areas, strict=True):
+        checkpoint()
         block = whole_pixels(boxes, area) if restoration else None
         names: list[str] = []
         if asked.before:

@@ -118,7 +118,7 @@ _ACCEPT = Header(description="application/json for the picture as base64 with a 
             **picture_answers("The picture, or with `Accept: application/json` the picture and a report."),
             "headers": _RESTORED_HEADERS,
         },
-        **errors(400, 408, 413, 415, 422, 429, 503),
+        **errors(415, 422, 429),
     },
     openapi_extra=form_schema(
         {"file": "The picture: JPEG, PNG, TIFF, WebP, BMP, GIF, HEIC or AVIF."},
@@ -145,7 +145,7 @@ async def restore(request: Request, state: State, accept: Annotated[str, _ACCEPT
 @pictures_router.post(
     "/check",
     summary="Say what is the matter with a picture",
-    responses=errors(400, 408, 413, 415, 422, 429, 503),
+    responses=errors(415, 422, 429),
     openapi_extra=form_schema({"file": "The picture."}, fields={}),
 )
 async def check(request: Request, state: State) -> CheckAnswer:
@@ -163,7 +163,7 @@ async def check(request: Request, state: State) -> CheckAnswer:
 @pictures_router.post(
     "/inspect",
     summary="Measure what a restoration did",
-    responses=errors(400, 408, 413, 415, 422, 429, 503),
+    responses=errors(415, 422, 429),
     openapi_extra=form_schema(
         {"before": "The picture as it was.", "after": "The restored one, by any tool: as large, or scaled as a whole."},
         fields={},

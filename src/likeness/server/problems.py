@@ -104,6 +104,9 @@ _KNOWN: tuple[tuple[type[LikenessError], str], ...] = (
 )
 """The library's errors and their codes, narrower ones first. What is not among the narrower ones is the server's fault."""
 
+_LONGEST = 1000
+"""Characters of a sentence; it may repeat what a client sent."""
+
 _HTTP = {
     400: ("request-damaged", "this is no request that can be read; send it again"),
     404: ("not-found", "there is nothing at this address; docs/api.md lists the routes"),
@@ -209,4 +212,6 @@ def sentences(errors: Any) -> str:
 
 def _problem(code: str, detail: str) -> Problem:
     status = CODES[code]
+    # A sentence may repeat a client's text: no control characters, and no halves of characters, which UTF-8 cannot carry.
+    detail = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in detail[:_LONGEST])
     return Problem(title=HTTPStatus(status).phrase, status=status, code=code, detail=detail)

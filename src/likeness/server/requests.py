@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -11,7 +12,7 @@ from typing import Any, Literal, cast
 from likeness.errors import ConfigError
 from likeness.imaging.encode import FORMATS, FileFormat, find_format
 from likeness.imaging.files import result_suffix
-from likeness.restore.config import settings_from
+from likeness.restore.config import Settings, settings_from
 from likeness.restore.controls import PRESETS, Controls, RegionWeights
 from likeness.restore.repairs import Repairs
 from likeness.restore.selection import Selection
@@ -57,7 +58,7 @@ FIELDS: dict[str, _Schema] = {
     "defringe": _number(0, 1, "Fade purple fringes at edges."),
     "faces": {
         "type": "string",
-        "pattern": "^(all|largest|centre|[0-9]{1,3}(,[0-9]{1,3}){0,30})$",
+        "pattern": "^(all|largest|centre|center|[0-9]{1,5}(,[0-9]{1,5}){0,99})$",
         "default": "all",
         "description": "all, largest, centre, or numbers in reading order such as 0,2.",
         "examples": ["largest", "0,2"],
@@ -82,6 +83,14 @@ FIELDS: dict[str, _Schema] = {
 """Fields of a form that restores, by name: their JSON schema."""
 
 _TEXTS = frozenset(name for name, schema in FIELDS.items() if schema.get("type") == "string")
+_KINDS: dict[str, Callable[[Any], bool]] = {
+    "string": lambda value: isinstance(value, str),
+    "number": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
+    # 0.0 is a whole number in JSON.
+    "integer": lambda value: not isinstance(value, bool) and isinstance(value, (int, float)) and value == value // 1,
+    "boolean": lambda value: isinstance(value, bool),
+    "object": lambda value: isinstance(value, dict),
+}
 _OURS = frozenset({"format", "evidence"})
 """Fields that configuration files do not have."""
 
@@ -130,6 +139,15 @@ class RestoreRequest:
         known = {name: value for name, value in values.items() if name not in _OURS}
         settings = settings_from(known, name="the form", folder=Path())
         settings.check_ranges()
+        request = RestoreRequest._read(values, settings)
+        # Configuration files take more (a list of faces, true for an amount): a form is what the document says.
+        for name, value in values.items():
+            if not _fits(FIELDS[name], value):
+                raise ConfigError(f"the form: {name} cannot be used as it is given: {FIELDS[name]['description']}")
+        return request
+
+    @staticmethod
+    def _read(values: Mapping[str, Any], settings: Settings) -> RestoreRequest:
         evidence = values.get("evidence", False)
         if not isinstance(evidence, bool):
             raise ConfigError("the form: evidence must be true or false")
@@ -165,6 +183,24 @@ def field_values(fields: Mapping[str, str]) -> dict[str, Any]:
     return values
 
 
+def _fits(schema: _Schema, value: Any) -> bool:
+    """Whether a value is what a schema of `FIELDS` says."""
+    if "anyOf" in schema:
+        return any(_fits(each, value) for each in schema["anyOf"])
+    kind = schema["type"]
+    if not _KINDS[kind](value):
+        return False
+    if kind == "object":
+        return all(
+            name in schema["properties"] and _fits(schema["properties"][name], each) for name, each in value.items()
+        )
+    if kind == "string" and not re.fullmatch(schema.get("pattern", r"(?s:.*)"), value):
+        return False
+    if kind in ("number", "integer") and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
+        return False
+    return value in schema.get("enum", (value,)) and value == schema.get("const", value)
+
+
 def _format(name: Any) -> FileFormat | None:
     if name is None:
         return None
@@ -177,7 +213,8 @@ def read_json(text: str) -> Any:
     """A JSON value out of a form; NaN and infinity are none, and a number of many digits is infinity.
 
     Raises:
-        ValueError: if the text is no JSON, or nested too deeply.
+        ValueError: if the text is no JSON, nested too deeply, has a name twice in one object, or half a character (a lone
+            surrogate, which no file and no answer can hold).
     """
 
     def refuse(_: str) -> Any:
@@ -187,8 +224,15 @@ def read_json(text: str) -> Any:
         # No setting is anywhere near this; as infinity it is out of every range.
         return int(digits) if len(digits) < _DIGITS else float(digits)
 
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(found := dict(pairs)) < len(pairs):
+            raise ValueError("a name is given twice")
+        return found
+
     try:
-        return json.loads(text, parse_constant=refuse, parse_int=number)
+        value = json.loads(text, parse_constant=refuse, parse_int=number, object_pairs_hook=once)
+        json.dumps(value, ensure_ascii=False).encode()
+        return value
     except RecursionError:
         raise ValueError("the JSON is nested too deeply") from None
 

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
+from likeness.compute.cancellation import WorkCancelled, checkpoint
 from likeness.errors import NoFaceError
 from likeness.evidence.records import face_records
 from likeness.imaging.encode import encode_image, find_format
@@ -69,6 +70,7 @@ def restore_bytes(
     Raises:
         ImageReadError, ImageTooLargeError: if a file cannot be read.
         NoFaceError: if there is no face to restore.
+        ControlError: if there are more than the server restores at a time, or the damage mask does not fit.
         ProblemError: if each of them failed.
         ImageWriteError, ConfigError: if the result cannot be written in the format asked for.
     """
@@ -77,6 +79,9 @@ def restore_bytes(
         restored = _restore(state, data, request, damage, name, clock)
     except NoFaceError:
         state.metrics.pictures.labels("no face").inc()
+        raise
+    except WorkCancelled:
+        state.metrics.pictures.labels("cancelled").inc()
         raise
     except BaseException:
         state.metrics.pictures.labels("failed").inc()
@@ -93,10 +98,11 @@ def _restore(
     limit = state.settings.max_pixels
     image = read_image(data, max_pixels=limit, name=name)
     clock.lap("read")
+    checkpoint()
     restoration = state.restorer.restore(
         image,
         request.controls,
-        selection=request.selection,
+        selection=replace(request.selection, most=state.settings.max_faces),
         aligned=request.aligned,
         repairs=request.repairs,
         damage=None if damage is None else damage_of(read_image(damage, max_pixels=limit, name="the damage mask")),
@@ -106,6 +112,7 @@ def _restore(
     if not restoration.restored:
         raise ProblemError("faces-failed", restoration.failure)
     file_format = request.result_format(data[:HEAD_BYTES])
+    checkpoint()
     encoded = encode_image(restoration.image, file_format.name, bit_depth=request.bit_depth, quality=request.quality)
     clock.lap("write")
     faces = face_records(image, restoration, state.inspector if request.evidence else None)

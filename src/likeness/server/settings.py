@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from likeness.errors import ConfigError
+from likeness.server.addresses import Network, network_of
 
 __all__ = ["ServerSettings", "default_data_folder"]
 
@@ -21,6 +22,7 @@ _COUNTS = (
     "max_request",
     "max_held",
     "max_pixels",
+    "max_faces",
     "max_files",
     "max_jobs",
     "max_stored",
@@ -28,6 +30,7 @@ _COUNTS = (
     "queue",
     "queue_per_client",
     "connections",
+    "connections_per_client",
 )
 
 
@@ -48,13 +51,15 @@ class ServerSettings:
         cors: origins such as "https://studio.example" whose pages may call the server from a browser.
         allowed_hosts: names by which the server may be called, over and above its own address. Bound to loopback it answers
             to no other, so that no page of the web can reach it under a name of its own (DNS rebinding).
-        proxies: addresses of reverse proxies whose X-Forwarded-For names the client.
+        proxies: addresses or networks ("10.0.0.0/8") of reverse proxies, whose X-Forwarded-For names the client; anybody
+            else's is not looked at.
         data: the private folder for jobs; it is made with access for this user only.
         keep_hours: how long a job and its pictures are kept after its end.
         max_upload: bytes of one picture file.
         max_request: bytes of one request with many files.
         max_held: bytes of uploads held in memory at one time, by all requests together.
         max_pixels: width x height of one picture, checked before it is decoded.
+        max_faces: faces of one picture restored together; what the network returned for each takes 30 MB meanwhile.
         max_files: files in one job.
         max_jobs: jobs that are not finished, at one time.
         max_stored: bytes of all jobs' pictures and results on the disk.
@@ -62,6 +67,8 @@ class ServerSettings:
         queue: requests that may wait or be received, over and above those worked on.
         queue_per_client: how many of them, those worked on included, may be of one address.
         connections: open connections.
+        connections_per_client: how many of them may be of one address, proxies aside; an IPv6 address counts as its network
+            of 64 bits.
         request_seconds: longest time for one request from its last byte to the answer.
         stall_seconds: how long a request's head, or its body, may pause while it is sent.
 
@@ -81,6 +88,7 @@ class ServerSettings:
     max_request: int = 2 << 30
     max_held: int = 512 << 20
     max_pixels: int = 50_000_000
+    max_faces: int = 100
     max_files: int = 500
     max_jobs: int = 50
     max_stored: int = 20 << 30
@@ -88,6 +96,7 @@ class ServerSettings:
     queue: int = 32
     queue_per_client: int = 16
     connections: int = 256
+    connections_per_client: int = 64
     request_seconds: float = 120.0
     stall_seconds: float = 20.0
 
@@ -102,6 +111,13 @@ class ServerSettings:
         for host in self.allowed_hosts:
             if not _HOST.fullmatch(host):
                 raise ConfigError(f'"{host}" is no host name; write it as studio.example, without scheme and port')
+        for proxy in self.proxies:
+            try:
+                network_of(proxy)
+            except ValueError:
+                raise ConfigError(
+                    f'"{proxy}" is no address of a proxy; write it as 10.0.0.1, or a network as 10.0.0.0/8'
+                ) from None
         for name in ("keep_hours", "request_seconds", "stall_seconds"):
             value = float(getattr(self, name))
             if not math.isfinite(value) or value <= 0:
@@ -117,6 +133,11 @@ class ServerSettings:
     def threads(self) -> int:
         """How many pictures are worked on at one time."""
         return self.workers if self.workers is not None else max(1, min(4, os.cpu_count() or 1))
+
+    @property
+    def proxy_networks(self) -> tuple[Network, ...]:
+        """Where the proxies are."""
+        return tuple(map(network_of, self.proxies))
 
     @property
     def loopback(self) -> bool:

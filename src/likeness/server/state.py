@@ -14,6 +14,7 @@ from starlette.requests import HTTPConnection
 from likeness.errors import ServerBusyError
 from likeness.evidence.inspection import Inspector
 from likeness.restore.pipeline import Restorer
+from likeness.server.addresses import client_key
 from likeness.server.metrics import Metrics
 from likeness.server.pool import WorkPool
 from likeness.server.settings import ServerSettings
@@ -81,7 +82,13 @@ class Account:
         self._held.take(count)
         self._bytes += count
 
+    def free(self, count: int) -> None:
+        """Count bytes out before the end."""
+        self._held.free(count)
+        self._bytes -= count
+
     def close(self) -> None:
+        """Count out all that is left."""
         self._held.free(self._bytes)
         self._bytes = 0
 
@@ -122,4 +129,4 @@ State = Annotated[ServerState, Depends(server_state)]
 
 def client_of(connection: HTTPConnection) -> str:
     """Whom turns are taken over: the client's address, never told in a log."""
-    return connection.client.host if connection.client else "local"
+    return client_key(connection.client.host) if connection.client else "local"

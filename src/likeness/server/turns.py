@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from typing import TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 
+from likeness.compute.cancellation import cancellable, checkpoint
 from likeness.server.pool import Ticket
 from likeness.server.problems import ProblemError
 from likeness.server.state import ServerState
@@ -23,8 +25,8 @@ async def run_in_turn(
 ) -> _Result:
     """Do work in the pool, and wait for it.
 
-    If the client goes away, or the time is over, work that has not begun is never begun. Work that has cannot be stopped: it
-    ends, and nobody gets its result; its place in the line stays taken until then.
+    If the client goes away, or the time is over, work that has not begun is never begun, and work that has ends at its next
+    step (`likeness.compute.cancellation`); its place in the line stays taken until then.
 
     Args:
         request: whose body was read.
@@ -39,10 +41,16 @@ async def run_in_turn(
         Exception: whatever ``work`` raised.
     """
 
+    cancelled = threading.Event()
+
     def timed() -> _Result:
         began = time.perf_counter()
         try:
-            return work()
+            with cancellable(cancelled):
+                result = work()
+                # What nobody waits for must not stay in memory with the future.
+                checkpoint()
+                return result
         finally:
             state.metrics.work_seconds.labels(kind).observe(time.perf_counter() - began)
 
@@ -63,6 +71,7 @@ async def run_in_turn(
     finally:
         gone.cancel()
         done.cancel()
+        cancelled.set()
 
 
 async def _disconnect(request: Request) -> None:

@@ -12,9 +12,11 @@ import html
 import re
 from typing import Any, TypeVar
 
+from anyio import to_thread
 from fastapi import APIRouter, Request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from likeness.compute.cancellation import checkpoint
 from likeness.errors import ConfigError, ImageReadError, NoFaceError
 from likeness.imaging.encode import encode_image
 from likeness.imaging.files import read_image
@@ -52,6 +54,12 @@ _DATA_URL = re.compile(r"data:[\w.+-]*/?[\w.+-]*(;[\w=.+-]+)*;base64,", re.ASCII
 _DOT = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAAAAAA6fptVAAAACklEQVR42mNoAAAAggCB2kUIOwAAAABJRU5ErkJggg=="
 """One pixel, as an example."""
 
+_MOST_PICTURES = 64
+_MOST_VALUES = 100_000
+"""Values in a body; those of 64 pictures with all fields are some hundreds. Each takes many times its text in memory."""
+
+_SPACE = b" \t\n\r\v\f"
+
 _WEIGHT_STEPS = (0.1, 0.02)
 """``latent_step_decay`` at CodeFormer's weight 0 and 1: the ends of its useful range."""
 
@@ -68,8 +76,10 @@ class Extras(BaseModel):
     codeformer_weight: float = Field(
         default=0, ge=0, le=1, description="0 is as sharp, 1 as faithful as can be; with codeformer_visibility only."
     )
-    upscaler_1: str = Field(default="None", max_length=200, description='"None": the picture keeps its size.')
-    upscaler_2: str = Field(default="None", max_length=200, description='"None".')
+    upscaler_1: str = Field(
+        default="None", description='"None": the picture keeps its size.', json_schema_extra={"enum": ["None", ""]}
+    )
+    upscaler_2: str = Field(default="None", description='"None".', json_schema_extra={"enum": ["None", ""]})
     resize_mode: int = Field(
         default=0, ge=0, le=1, description="Without an upscaler it means nothing, as in the web UI."
     )
@@ -97,7 +107,9 @@ class SingleExtras(Extras):
     )
 
     image: str = Field(
-        description="The picture file, base64, with or without data: before it.", json_schema_extra={"format": "byte"}
+        min_length=1,
+        description="The picture file, base64, with or without data: before it.",
+        json_schema_extra={"format": "byte"},
     )
 
 
@@ -106,7 +118,7 @@ class NamedPicture(BaseModel):
 
     model_config = ConfigDict(strict=True)
 
-    data: str = Field(description="As `image` of a single picture.", json_schema_extra={"format": "byte"})
+    data: str = Field(min_length=1, description="As `image` of a single picture.", json_schema_extra={"format": "byte"})
     name: str = Field(default="", max_length=1000, description="Not used.")
 
 
@@ -117,7 +129,7 @@ class BatchExtras(Extras):
         json_schema_extra={"examples": [{"imageList": [{"data": _DOT, "name": "dot.png"}], "gfpgan_visibility": 1}]}
     )
 
-    imageList: list[NamedPicture] = Field(min_length=1, max_length=64)  # noqa: N815 - the web UI's name
+    imageList: list[NamedPicture] = Field(min_length=1, max_length=_MOST_PICTURES)  # noqa: N815 - the web UI's name
 
 
 class ExtrasAnswer(BaseModel):
@@ -151,7 +163,7 @@ class Upscaler(BaseModel):
     scale: float
 
 
-_ERRORS = errors(400, 408, 413, 415, 422, 429, 503)
+_ERRORS = errors(415, 422, 429)
 
 
 def _body(model: type[BaseModel]) -> dict[str, Any]:
@@ -168,9 +180,7 @@ def _body(model: type[BaseModel]) -> dict[str, Any]:
 async def single(request: Request, state: State) -> ExtrasAnswer:
     """A picture without a face comes back as it is, and `html_info` says so, as there."""
     with state.pool.admit(client_of(request)) as ticket, state.held.account() as account:
-        asked = _read(SingleExtras, await receive_body(request, _longest(state, 1), account))
-        wanted = _request(asked)
-        picture = _decode(asked.image, state, account)
+        wanted, (picture,) = await _receive(SingleExtras, 1, request, state, account)
         image, info = await run_in_turn(
             request, state, ticket, lambda: _restore(state, picture, wanted, account), kind="webui"
         )
@@ -183,9 +193,7 @@ async def single(request: Request, state: State) -> ExtrasAnswer:
 async def batch(request: Request, state: State) -> BatchExtrasAnswer:
     """One after the other, in one request; for many pictures there is POST /v1/jobs."""
     with state.pool.admit(client_of(request)) as ticket, state.held.account() as account:
-        asked = _read(BatchExtras, await receive_body(request, _longest(state, 64), account))
-        wanted = _request(asked)
-        pictures = [_decode(item.data, state, account) for item in asked.imageList]
+        wanted, pictures = await _receive(BatchExtras, _MOST_PICTURES, request, state, account)
         done = await run_in_turn(
             request,
             state,
@@ -216,7 +224,32 @@ def _longest(state: ServerState, count: int) -> int:
     return min(state.settings.max_upload * 4 // 3 * count + (1 << 20), state.settings.max_request)
 
 
+async def _receive(
+    model: type[SingleExtras | BatchExtras], count: int, request: Request, state: ServerState, account: Account
+) -> tuple[RestoreRequest | None, list[bytes]]:
+    """What is to be done, and the picture files to do it to.
+
+    Raises:
+        ProblemError, ConfigError, ControlError, ImageReadError: for a body that cannot be used.
+        ServerBusyError: if the server has no memory for it at the moment.
+    """
+    body = await receive_body(request, _longest(state, count), account)
+
+    def read() -> tuple[RestoreRequest | None, list[bytes]]:
+        asked = _read(model, body)
+        texts = [asked.image] if isinstance(asked, SingleExtras) else [item.data for item in asked.imageList]
+        return _request(asked), [_decode(text, state, account) for text in texts]
+
+    # The body, and its texts, are there until the pictures are. A long one takes a second: not in the event loop.
+    account.take(len(body))
+    found = await to_thread.run_sync(read)
+    account.free(2 * len(body))
+    return found
+
+
 def _read(model: type[_Body], body: bytes) -> _Body:
+    if sum(body.count(mark) for mark in (b",", b"[", b"{")) > _MOST_VALUES:
+        raise ProblemError("request-invalid", f"the request has more than {_MOST_VALUES} values; send fewer")
     try:
         return model.model_validate_json(body)
     except ValidationError as error:
@@ -244,7 +277,7 @@ def _decode(text: str, state: ServerState, account: Account) -> bytes:
         raise ConfigError("pictures are not fetched from addresses; send the picture itself, in base64")
     prefix = _DATA_URL.match(text[:200])
     try:
-        data = base64.b64decode("".join(text[prefix.end() if prefix else 0 :].split()), validate=True)
+        data = base64.b64decode(text[prefix.end() if prefix else 0 :].encode().translate(None, _SPACE), validate=True)
     except (binascii.Error, ValueError):
         raise ImageReadError(
             "the picture is no base64; send the file's bytes in base64, with or without data:"
@@ -257,6 +290,7 @@ def _decode(text: str, state: ServerState, account: Account) -> bytes:
 
 def _restore(state: ServerState, data: bytes, wanted: RestoreRequest | None, account: Account) -> tuple[str, str]:
     """A picture as PNG in base64, and what to tell of it."""
+    checkpoint()
     if wanted is None:
         why = "nothing was asked for: gfpgan_visibility and codeformer_visibility are 0"
         result, info = _unchanged(state, data), f"{why}; the picture is as it came"

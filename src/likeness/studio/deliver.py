@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, replace
 from typing import Literal
 
+from likeness.compute.cancellation import checkpoint
 from likeness.errors import ConfigError, ImageTooLargeError, ResolutionError
 from likeness.imaging.exif import credits_exif
 from likeness.imaging.icc import can_convert_back, profile_space, srgb_profile
@@ -160,6 +161,7 @@ def for_print(image: Image, options: PrintOptions) -> PrintVersion:
             f"up to {_by(_sides(image.size, GOOD_PPI))} mm would be sharp"
         )
     pixels = resample(image.pixels, size)
+    checkpoint()
     sharpening = Sharpening(amount=0.0)
     if options.sharpen:
         pixels, sharpening = sharpen(pixels, scale)

@@ -19,6 +19,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness.compute.cancellation import checkpoint
 from likeness.errors import ControlError
 from likeness.faces.align import align, unwarp, warp
 from likeness.faces.face import Alignment, Face
@@ -155,6 +156,7 @@ def finish(image: Image, areas: Sequence[FinishingArea], finishing: Finishing) -
         return image
     result = image.pixels.copy()
     for area in areas:
+        checkpoint()
         rows, columns = area.box.to_slices()
         part = result[rows, columns]
         if part.shape[:2] != area.tone.shape:
@@ -285,6 +287,7 @@ def _in_crop(face: Face, alignment: Alignment) -> _Map:
 
 def _area(guide: Pixels, points: _Map, masks: RegionMasks, mask: _Map, alignment: Alignment) -> FinishingArea:
     """Shares within the face mask, drawn to the picture's own edges (jaw, hair line), on the picture's grid."""
+    checkpoint()
     side = alignment.crop_size
     skin = np.add.reduce([masks[region] for region in _SKIN])
     tone = np.clip(_guided(luma(guide), skin, max(1, round(0.03 * side)), 0.05**2), 0.0, 1.0) * mask
