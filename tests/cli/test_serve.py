@@ -18,7 +18,7 @@ def test_flags_are_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     argv = (
         "--host ::1 --port 9 --allow-host a.example --allow-host b.example --cors https://c.example --proxy 10.0.0.1 "
         f"--data {tmp_path} --keep 1.5 --max-files 3 --max-jobs 4 --max-stored 100 --max-upload 0.5 --max-request 2 "
-        "--max-held 8 --max-pixels 12M --workers 2 --queue 5 --queue-per-client 6 --connections 7 --timeout 8 --stall 9"
+        "--max-held 8 --max-pixels 12M --workers 2 --queue 5 --queue-per-client 6 --connections 7 --connections-per-client 5 --max-faces 6 --timeout 8 --stall 9"
     )
     assert _settings(_parser().parse_args(argv.split())) == ServerSettings(
         host="::1",
@@ -39,6 +39,8 @@ def test_flags_are_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         queue=5,
         queue_per_client=6,
         connections=7,
+        connections_per_client=5,
+        max_faces=6,
         request_seconds=8,
         stall_seconds=9,
     )
@@ -68,6 +70,11 @@ def test_the_key_comes_from_the_environment_or_a_file(tmp_path: Path, monkeypatc
         (["--host", "192.0.2.1"], "192.0.2.1:8470 cannot be listened on"),
         (["--host", "no such host"], "is no address of this machine"),
         (["--model", "unheard-of"], "unheard-of"),
+        (["--data", "empty"], "the folder for jobs, empty, cannot be used (File exists); name another with --data"),
+        (["--data", "empty/below"], "empty/below, cannot be used (Not a directory)"),
+        (["--data", "/proc/nobody/can"], "/proc/nobody/can, cannot be used"),
+        (["--data", "damaged"], "journal.sqlite"),
+        (["--proxy", "nginx"], '"nginx" is no address of a proxy'),
     ],
 )
 def test_what_cannot_begin_is_one_sentence(
@@ -80,6 +87,8 @@ def test_what_cannot_begin_is_one_sentence(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     (tmp_path / "empty").touch()
+    (tmp_path / "damaged").mkdir()
+    (tmp_path / "damaged" / "journal.sqlite").write_bytes(b"SQLite format 3\0" + b"damaged" * 1000)
     model = [] if "--model" in argv else ["--model", str(tiny_model)]
     assert main(["serve", *argv, *model]) in (1, 2)
     said = capsys.readouterr()

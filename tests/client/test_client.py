@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import threading
+import time
 import zipfile
 from collections.abc import Generator
 from pathlib import Path
@@ -10,7 +12,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
-from running import Running
+from running import Running, served
 
 from likeness import LikenessClient, RequestOptions
 from likeness.errors import (
@@ -29,8 +31,10 @@ from likeness.faces.preflight import preflight
 from likeness.imaging.files import read_image
 from likeness.imaging.image import Image
 from likeness.restore.controls import PRESETS, Controls
+from likeness.restore.pipeline import Restorer
 from likeness.restore.repairs import Repairs
 from likeness.restore.selection import Selection
+from likeness.server.settings import ServerSettings
 
 KEY = "correct-horse-battery"
 
@@ -191,3 +195,30 @@ def test_a_busy_server_is_asked_again_after_the_pause_it_names(
     with LikenessClient(keyed.url, KEY, patience=30, transport=Watched()) as patient:
         assert patient.check(astronaut_file).status == "fine"
     assert asked.is_set()
+
+
+def test_what_no_form_can_hold_is_said_before_it_is_sent(client: LikenessClient, astronaut_file: Path) -> None:
+    with pytest.raises(ConfigError, match="preset holds half a character"):
+        client.restore(astronaut_file, options=RequestOptions(preset="\ud800"))
+    # A name on a disk may be no UTF-8; the picture is sent all the same.
+    found = client.job(client.submit([("aunt-\udcff.jpg", astronaut_file.read_bytes())]))
+    assert client.wait(found).pictures[0].name.startswith("aunt-")
+    client.delete(found)
+
+
+def test_a_server_with_too_many_connections_is_asked_again(
+    tiny_model: Path, tmp_path: Path, astronaut_file: Path
+) -> None:
+    found = ServerSettings(port=0, data=tmp_path, connections=1, workers=1)
+    head = b"POST /v1/check HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n"
+    with served(found, Restorer(tiny_model, precision="f32")) as running:
+        with socket.create_connection(("127.0.0.1", running.port)) as taken:
+            taken.sendall(head + b"Content-Length: 9\r\n\r\n")
+            while not running.state.pool.admitted:
+                time.sleep(0.01)
+            with LikenessClient(running.url, patience=0) as hasty, pytest.raises(ServerBusyError) as busy:
+                hasty.check(astronaut_file)
+            assert busy.value.retry_after == 5
+            threading.Timer(1.0, taken.shutdown, (socket.SHUT_RDWR,)).start()
+            with LikenessClient(running.url) as patient:
+                assert patient.check(astronaut_file).faces

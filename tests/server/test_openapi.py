@@ -8,6 +8,7 @@ from __future__ import annotations
 import base64
 import os
 import re
+from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ import schemathesis
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from hypothesis.errors import Unsatisfiable
+from hypothesis.stateful import run_state_machine_as_test
 from running import Running
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
@@ -96,13 +98,57 @@ def held_to_its_document(
     return statuses
 
 
+def test_links_lead_from_a_new_job_to_all_that_can_be_done_with_it(server: Running) -> None:
+    """Stateful: what a job's answer links to is called with the job's own name, in any order, and after its end."""
+    api = schemathesis.openapi.from_url(f"{server.url}/v1/openapi.json").include(path_regex="^/v1/jobs")
+    seen: defaultdict[str, set[int]] = defaultdict(set)
+
+    class Machine(api.as_state_machine()):  # type: ignore[misc]
+        def validate_response(self, response: Any, case: Any, additional_checks: Any = None, **more: Any) -> None:
+            if response.status_code == 422 and response.json()["code"] in LEGITIMATE:
+                case.validate_response(response, excluded_checks=[positive_data_acceptance])
+            else:
+                super().validate_response(response, case, additional_checks, **more)
+
+        def after_call(self, response: Any, case: Any) -> None:
+            super().after_call(response, case)
+            seen[case.operation.label].add(response.status_code)
+
+    run_state_machine_as_test(
+        Machine,
+        settings=settings(
+            max_examples=max(12, EXAMPLES),
+            stateful_step_count=8,
+            deadline=None,
+            database=None,
+            suppress_health_check=list(HealthCheck),
+            derandomize=True,
+        ),
+    )
+    with server.http() as client:
+        document = client.get("/v1/openapi.json").json()
+    linked = document["paths"]["/v1/jobs"]["post"]["responses"]["202"]["links"]
+    operations = {
+        route["operationId"]: f"{method.upper()} {path}"
+        for path, methods in document["paths"].items()
+        for method, route in methods.items()
+    }
+    assert {operations[link["operationId"]] for link in linked.values()} == set(seen) - {"POST /v1/jobs"}
+    assert {path for path in document["paths"] if path.startswith("/v1/jobs/")} == {
+        operations[link["operationId"]].split()[1] for link in linked.values()
+    }
+    # Each was reached with a job that there was: nothing of this is 404 there.
+    for label, statuses in seen.items():
+        assert statuses & {200, 202, 204, 409}, f"{label}: {statuses}"
+
+
 def test_every_route_has_a_summary_its_errors_and_an_example_of_what_it_takes(document: dict[str, Any]) -> None:
     routes = [(method, path, route) for path, methods in document["paths"].items() for method, route in methods.items()]
     assert len(routes) >= 20
     for method, path, route in routes:
         where = f"{method} {path}"
         assert route["summary"], where
-        assert {"401", "403", "421", "500"} <= set(route["responses"]), where
+        assert {"400", "401", "403", "408", "413", "421", "500", "503"} <= set(route["responses"]), where
         for status, answer in route["responses"].items():
             if int(status) >= 400:
                 problem = answer["content"]["application/problem+json"]

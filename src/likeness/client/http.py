@@ -77,7 +77,7 @@ class LikenessClient:
         base_url: such as "http://127.0.0.1:8470".
         api_key: what the server wants, if it wants one.
         timeout: seconds to wait for an answer.
-        patience: seconds for which a busy server (429) is asked again, after the pauses that it names; 0 for not at all.
+        patience: seconds for which a busy server (429, or too many connections) is asked again, after the pauses that it names; 0 for not at all.
         transport: how requests travel; httpx's own if None.
     """
 
@@ -335,7 +335,7 @@ class LikenessClient:
         parts: list[tuple[str, tuple[str | None, bytes | BinaryIO]]] = []
         try:
             for name, text in fields.items():
-                parts.append((name, (None, text.encode())))
+                parts.append((name, (None, _encoded(name, text))))
             for name, picture in files:
                 parts.append((name, _part(picture, opened)))
             with self._translated():
@@ -367,7 +367,8 @@ _PAUSE = 0.3
 def _part(picture: _Sent, opened: list[BinaryIO]) -> tuple[str, bytes | BinaryIO]:
     """A file's name and content for a form; files that are opened for it are added to ``opened``."""
     if isinstance(picture, tuple):
-        return picture
+        name, data = picture
+        return _sendable(name), data
     if isinstance(picture, bytes):
         return "picture", picture
     if isinstance(picture, Image):
@@ -377,7 +378,21 @@ def _part(picture: _Sent, opened: list[BinaryIO]) -> tuple[str, bytes | BinaryIO
     except OSError as error:
         raise ImageReadError(f"{picture} cannot be read ({error.strerror}); check the name and the folder") from error
     opened.append(stream)
-    return picture.name, stream
+    return _sendable(picture.name), stream
+
+
+def _sendable(name: str) -> str:
+    """A file's name, which may be no UTF-8 on a disk, as a form can hold it."""
+    return name.encode(errors="replace").decode()
+
+
+def _encoded(name: str, text: str) -> bytes:
+    try:
+        return text.encode()
+    except UnicodeEncodeError:
+        raise ConfigError(
+            f"{name} holds half a character (a lone surrogate), which cannot be sent; correct it"
+        ) from None
 
 
 def _raise(answer: httpx.Response) -> NoReturn:
@@ -387,7 +402,7 @@ def _raise(answer: httpx.Response) -> NoReturn:
         code, detail = str(problem["code"]), str(problem["detail"])
     except (ValueError, KeyError, TypeError):
         code, detail = "", f"the server answers {answer.status_code}; is it a Likeness server?"
-    if answer.status_code == 429:
+    if answer.status_code == 429 or code == "too-many-connections":
         pause = answer.headers.get("retry-after", "")
         raise ServerBusyError(detail, retry_after=int(pause) if pause.isdecimal() else 1)
     raise _ERRORS.get(code, ServerError)(detail)

@@ -47,12 +47,16 @@ Every error has one shape, `application/problem+json`, with a `code` for program
 
 
 def create_app(settings: ServerSettings, restorer: Restorer, *, model: str = DEFAULT_MODEL) -> FastAPI:
-    """Make the application. Its work pool runs until the application's shutdown.
+    """Make the application. Its work pool and its journal of jobs are open until the application's shutdown.
 
     Args:
         settings: limits, key, names and folders.
         restorer: the one network that all requests share.
         model: what the network is called, for people.
+
+    Raises:
+        ConfigError: if the data folder cannot be used.
+        BatchError: if the journal of jobs in it cannot.
     """
     state = ServerState(
         settings=settings,
@@ -63,11 +67,14 @@ def create_app(settings: ServerSettings, restorer: Restorer, *, model: str = DEF
         held=Held(settings.max_held),
     )
     _watch(state)
+    try:
+        jobs = Jobs(state)
+    except LikenessError:
+        state.pool.close()
+        raise
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
-        jobs = await to_thread.run_sync(Jobs, state)
-        app.state.jobs = jobs
         sweeping = asyncio.create_task(_sweep(jobs))
         try:
             yield
@@ -91,6 +98,7 @@ def create_app(settings: ServerSettings, restorer: Restorer, *, model: str = DEF
         redirect_slashes=False,
     )
     app.state.likeness = state
+    app.state.jobs = jobs
     app.state.live = live_sessions(state)
     add_error_handlers(app)
     for router in (

@@ -25,7 +25,7 @@ import numpy as np
 from likeness.batch.journal import Item, Journal, State, Task, Thumbnails
 from likeness.checkpoints.download import sha256_of
 from likeness.compute.cancellation import WorkCancelled, cancellable, checkpoint
-from likeness.errors import ImageWriteError, LikenessError, NoFaceError
+from likeness.errors import ConfigError, ImageWriteError, LikenessError, NoFaceError
 from likeness.imaging.encode import find_format
 from likeness.imaging.files import write_bytes_atomically
 from likeness.imaging.sniff import HEAD_BYTES
@@ -78,7 +78,7 @@ class Jobs:
 
     Raises:
         BatchError: if the journal cannot be opened.
-        ImageWriteError: if the data folder cannot be made.
+        ConfigError: if the data folder cannot be made, or is not this user's.
     """
 
     def __init__(self, state: ServerState) -> None:
@@ -93,7 +93,9 @@ class Jobs:
             self._root.chmod(0o700)
             (self._root / "jobs").mkdir(exist_ok=True)
         except OSError as error:
-            raise ImageWriteError(f"the folder {self._root} cannot be made ({error.strerror}); name another") from error
+            raise ConfigError(
+                f"the folder for jobs, {self._root}, cannot be used ({error.strerror}); name another with --data"
+            ) from error
         self._journal = Journal(self._root / "journal.sqlite")
 
     def close(self) -> None:

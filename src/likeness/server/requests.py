@@ -136,7 +136,7 @@ class RestoreRequest:
             if name not in FIELDS:
                 # A name is a client's text: it is not repeated.
                 raise ConfigError(f"the form has an unknown field; known are {', '.join(FIELDS)}")
-        known = {name: value for name, value in values.items() if name not in _OURS}
+        known = {name: _whole(value) for name, value in values.items() if name not in _OURS}
         settings = settings_from(known, name="the form", folder=Path())
         settings.check_ranges()
         request = RestoreRequest._read(values, settings)
@@ -199,6 +199,11 @@ def _fits(schema: _Schema, value: Any) -> bool:
     if kind in ("number", "integer") and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
         return False
     return value in schema.get("enum", (value,)) and value == schema.get("const", value)
+
+
+def _whole(value: Any) -> Any:
+    """8.0 as 8: it is a whole number in JSON, and no setting is another one for it."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
 def _format(name: Any) -> FileFormat | None:

@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 from anyio import to_thread
 from fastapi import APIRouter, Request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from likeness.compute.cancellation import checkpoint
 from likeness.errors import ConfigError, ImageReadError, NoFaceError
@@ -88,6 +88,12 @@ class Extras(BaseModel):
         description="One of Likeness's presets; the web UI has no such field.",
         json_schema_extra={"enum": [*PRESETS, None]},
     )
+
+    @field_validator("resize_mode", mode="before")
+    @classmethod
+    def _whole(cls, value: Any) -> Any:
+        """1.0 is a whole number in JSON."""
+        return int(value) if isinstance(value, float) and value.is_integer() else value
 
     @property
     def strength(self) -> float:
