@@ -18,7 +18,8 @@ def test_flags_are_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     argv = (
         "--host ::1 --port 9 --allow-host a.example --allow-host b.example --cors https://c.example --proxy 10.0.0.1 "
         f"--data {tmp_path} --keep 1.5 --max-files 3 --max-jobs 4 --max-stored 100 --max-upload 0.5 --max-request 2 "
-        "--max-held 8 --max-pixels 12M --workers 2 --queue 5 --queue-per-client 6 --connections 7 --connections-per-client 5 --max-faces 6 --timeout 8 --stall 9"
+        "--max-held 8 --max-pixels 12M --workers 2 --queue 5 --queue-per-client 6 --connections 7 "
+        "--connections-per-client 5 --max-faces 6 --timeout 8 --stall 9"
     )
     assert _settings(_parser().parse_args(argv.split())) == ServerSettings(
         host="::1",

@@ -211,14 +211,16 @@ def test_a_server_with_too_many_connections_is_asked_again(
 ) -> None:
     found = ServerSettings(port=0, data=tmp_path, connections=1, workers=1)
     head = b"POST /v1/check HTTP/1.1\r\nHost: localhost\r\nContent-Type: multipart/form-data; boundary=x\r\n"
-    with served(found, Restorer(tiny_model, precision="f32")) as running:
-        with socket.create_connection(("127.0.0.1", running.port)) as taken:
-            taken.sendall(head + b"Content-Length: 9\r\n\r\n")
-            while not running.state.pool.admitted:
-                time.sleep(0.01)
-            with LikenessClient(running.url, patience=0) as hasty, pytest.raises(ServerBusyError) as busy:
-                hasty.check(astronaut_file)
-            assert busy.value.retry_after == 5
-            threading.Timer(1.0, taken.shutdown, (socket.SHUT_RDWR,)).start()
-            with LikenessClient(running.url) as patient:
-                assert patient.check(astronaut_file).faces
+    with (
+        served(found, Restorer(tiny_model, precision="f32")) as running,
+        socket.create_connection(("127.0.0.1", running.port)) as taken,
+    ):
+        taken.sendall(head + b"Content-Length: 9\r\n\r\n")
+        while not running.state.pool.admitted:
+            time.sleep(0.01)
+        with LikenessClient(running.url, patience=0) as hasty, pytest.raises(ServerBusyError) as busy:
+            hasty.check(astronaut_file)
+        assert busy.value.retry_after == 5
+        threading.Timer(1.0, taken.shutdown, (socket.SHUT_RDWR,)).start()
+        with LikenessClient(running.url) as patient:
+            assert patient.check(astronaut_file).faces

@@ -1,5 +1,6 @@
-"""JSON that is none, or more than it seems: half characters, names twice, depth, numbers without end. Every route answers with
-the one shape of an error in the 400s, in one sentence that can be sent and shown."""
+"""JSON that is none, or more than it seems: half characters, names twice, depth, numbers without end.
+
+Every route answers with the one shape of an error in the 400s, in one sentence that can be sent and shown."""
 
 from __future__ import annotations
 

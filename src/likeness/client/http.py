@@ -77,7 +77,8 @@ class LikenessClient:
         base_url: such as "http://127.0.0.1:8470".
         api_key: what the server wants, if it wants one.
         timeout: seconds to wait for an answer.
-        patience: seconds for which a busy server (429, or too many connections) is asked again, after the pauses that it names; 0 for not at all.
+        patience: seconds for which a busy server (429, or too many connections) is asked again, after the pauses that it
+            names; 0 for not at all.
         transport: how requests travel; httpx's own if None.
     """
 

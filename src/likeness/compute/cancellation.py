@@ -1,7 +1,7 @@
 """Ending work that nobody waits for any more.
 
-A thread cannot be stopped from outside. So whoever begins work may hand it a flag, and the work looks at the flag between its
-steps: before each face, each level of the detector, each run of a network.
+A thread cannot be stopped from outside. So whoever begins work may hand it a flag, and the work looks at the flag between
+its steps: before each face, each level of the detector, each run of a network.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Who is connected: so many in all, so many of one address, and a few places over that for a look at the server's health.
 
-A connection on which no request is being worked on (its head has not come whole, or it is kept for the next) makes room for a
-newer one: first one of the address that has as many as it may, and when all places are taken one of the address that has
+A connection on which no request is being worked on (its head has not come whole, or it is kept for the next) makes room for
+a newer one: first one of the address that has as many as it may, and when all places are taken one of the address that has
 most. So half-sent heads, however many, keep nobody out, not even others of the same address.
 """
 

@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 
 from likeness.batch.journal import Item
 from likeness.batch.journal import State as ItemState
-from likeness.errors import ConfigError, ControlError
+from likeness.errors import ConfigError, ControlError, ServerBusyError
 from likeness.server.forms import errors, form_schema, picture_answers
 from likeness.server.job_zip import zipped
 from likeness.server.jobs import Jobs, Progress, number_of
@@ -49,6 +49,9 @@ __all__ = [
 jobs_router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
 
 _POLL_SECONDS = 0.5
+_STREAMS = 16
+"""Streams of events of one address: for each the journal is read twice a second."""
+
 _SILENCE_SECONDS = 15.0
 """Proxies close streams on which nothing happens."""
 
@@ -182,13 +185,29 @@ def delete(job: JobId, jobs: JobsOf) -> None:
     summary="Progress, as it happens",
     operation_id="getJobEvents",
     response_class=StreamingResponse,
-    responses={200: {"content": {"text/event-stream": {}}}, **errors(404, 422)},
+    responses={200: {"content": {"text/event-stream": {}}}, **errors(404, 422, 429)},
 )
-async def events(job: JobId, state: State, jobs: JobsOf) -> StreamingResponse:
+async def events(job: JobId, request: Request, state: State, jobs: JobsOf) -> StreamingResponse:
     """Server-sent events: `picture` for each change of one, `progress` for the job, and `end` when all are done."""
     await to_thread.run_sync(jobs.items, job)
+    client = client_of(request)
+    if state.streams[client] >= _STREAMS:
+        raise ServerBusyError(
+            f"this address watches {_STREAMS} jobs as they go on; stop one of them, or ask how far this one is",
+            retry_after=5,
+        )
 
     async def stream() -> AsyncGenerator[str]:
+        state.streams[client] += 1
+        try:
+            async for event in updates():
+                yield event
+        finally:
+            state.streams[client] -= 1
+            if not state.streams[client]:
+                del state.streams[client]
+
+    async def updates() -> AsyncGenerator[str]:
         told: dict[int, PictureAnswer] = {}
         last = time.monotonic()
         yield "retry: 2000\n\n"

@@ -92,7 +92,7 @@ class Session:
         """What the network made of these faces; it runs only for those that have nothing that serves.
 
         Raises:
-            ControlError: for a face that is not there or cannot be aligned, and for more faces than may be restored together.
+            ControlError: for a face that is not there or cannot be aligned, or more faces than may be restored together.
         """
         wanted = tuple(dict.fromkeys(indices))
         if len(wanted) > self._most_faces:

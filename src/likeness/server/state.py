@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -105,6 +106,7 @@ class ServerState:
         pool: where all work on pictures is done, in turn over clients.
         held: uploads in memory.
         metrics: figures for Prometheus.
+        streams: how many streams of events each client has open; for the event loop's thread only.
         closing: set when the server is about to stop; streams end then.
     """
 
@@ -115,6 +117,7 @@ class ServerState:
     pool: WorkPool
     held: Held
     metrics: Metrics = field(default_factory=Metrics)
+    streams: Counter[str] = field(default_factory=Counter[str])
     closing: threading.Event = field(default_factory=threading.Event)
 
 
