@@ -89,7 +89,7 @@ def held_to_its_document(
     def hold(case: schemathesis.Case) -> None:
         if len(str(case.path_parameters.get("job", ""))) == 32 and case.method != "DELETE":
             case.path_parameters["job"] = job
-        response = case.call(base_url=server.url)
+        response = case.call(base_url=server.url, timeout=120)
         refused = response.status_code == 422 and response.json()["code"] in LEGITIMATE
         case.validate_response(response, excluded_checks=[positive_data_acceptance] if refused else [])
         statuses.append(response.status_code)

@@ -72,7 +72,11 @@ FIELDS: dict[str, _Schema] = {
         "maximum": 100,
         "description": "For JPEG, WebP and AVIF (as the picture).",
     },
-    "bit_depth": {"type": "integer", "enum": [8, 16], "description": "Of PNG and TIFF results (the picture's own)."},
+    "bit_depth": {
+        "type": "integer",
+        "enum": [8, 16],
+        "description": "Of the result (the picture's own); 16 in PNG and TIFF only.",
+    },
     "format": {
         "type": "string",
         "enum": _FORMATS,

@@ -6,7 +6,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from likeness.compute.cancellation import WorkCancelled, checkpoint
-from likeness.errors import NoFaceError
+from likeness.errors import ConfigError, NoFaceError
 from likeness.evidence.records import face_records
 from likeness.imaging.encode import encode_image, find_format
 from likeness.imaging.files import read_image
@@ -99,6 +99,12 @@ def _restore(
     image = read_image(data, max_pixels=limit, name=name)
     clock.lap("read")
     checkpoint()
+    file_format = request.result_format(data[:HEAD_BYTES])
+    if request.bit_depth not in (None, *file_format.depths):
+        # Known before the work, and so said before it.
+        raise ConfigError(
+            f"{file_format.name} holds 8 bits per sample only; choose the format png or tiff to keep {request.bit_depth}"
+        )
     restoration = state.restorer.restore(
         image,
         request.controls,
@@ -111,7 +117,6 @@ def _restore(
     clock.skip()
     if not restoration.restored:
         raise ProblemError("faces-failed", restoration.failure)
-    file_format = request.result_format(data[:HEAD_BYTES])
     checkpoint()
     encoded = encode_image(restoration.image, file_format.name, bit_depth=request.bit_depth, quality=request.quality)
     clock.lap("write")
