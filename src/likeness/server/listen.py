@@ -147,7 +147,7 @@ class _Protocol(H11Protocol):
     @property
     def idle_since(self) -> float | None:
         """Since when no request has been in hand, and no answer on its way; None while one is, or was just now."""
-        if self.cycle is not None:
+        if self.cycle is not None:  # pyright: ignore[reportUnnecessaryComparison] - it is before the first request
             kept = self.loop.time() - self._idle_since < _KEPT_SECONDS
             if kept or not self.cycle.response_complete or self.transport.get_write_buffer_size():
                 return None
@@ -157,7 +157,7 @@ class _Protocol(H11Protocol):
         """Close it, with a word unless it was kept for a further request: that could take the word for its answer."""
         if self.transport.is_closing():
             return
-        if self.cycle is None or self.conn.trailing_data[0]:
+        if self.cycle is None or self.conn.trailing_data[0]:  # pyright: ignore[reportUnnecessaryComparison]
             self._refuse(no_room())
         else:
             self.transport.close()
