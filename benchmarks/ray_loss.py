@@ -28,7 +28,7 @@ from likeness.batch.journal import Item, Journal, Task
 from likeness.batch.options import WorkOptions
 from likeness.batch.ray_ import RayExecutor
 from likeness.batch.ray_cluster import Cluster
-from likeness.batch.ray_worker import Answer, Work
+from likeness.batch.ray_worker import Work
 from likeness.batch.work import Handed, Result
 from likeness.imaging.encode import encode_image
 from likeness.imaging.image import Image

@@ -18,9 +18,9 @@ import numpy as np
 import pytest
 
 from likeness.batch.journal import Item, Journal, Task
+from likeness.batch.network import Answer
 from likeness.batch.ray_ import RayExecutor
 from likeness.batch.ray_cluster import Cluster
-from likeness.batch.ray_worker import Answer
 from likeness.batch.work import Handed, Result
 from likeness.errors import BatchError, ConfigError
 from likeness.imaging.encode import encode_image

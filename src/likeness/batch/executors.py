@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal, Protocol, cast
+from contextlib import closing
+from typing import Protocol
 
+from likeness.batch.apart import Apart
 from likeness.batch.journal import Journal
-from likeness.batch.kept import DEFAULT_KEPT_BYTES, KeptProjections, KeptRuntime
+from likeness.batch.network import Answer, NetworkPlan, PictureWork
 from likeness.batch.places import Place
-from likeness.batch.runner import Done, run
-from likeness.batch.work import PictureWorker
-from likeness.checkpoints.catalog import DEFAULT_MODEL
-from likeness.checkpoints.store import Store
-from likeness.restore.config import Settings
-from likeness.runtimes.load import load_runtime
+from likeness.batch.runner import Done, run, run_apart
+from likeness.batch.work import Result
 
-__all__ = ["Executor", "LocalExecutor", "NetworkPlan"]
+__all__ = ["Executor", "LocalExecutor"]
 
 
 class Executor(Protocol):
@@ -45,86 +41,63 @@ class Executor(Protocol):
         ...
 
 
-@dataclass(frozen=True, kw_only=True)
-class NetworkPlan:
-    """Which network a worker uses, and how.
-
-    Attributes:
-        settings: of the run: model, device, precision, threads, and what they say of the network.
-        model: the network's name with a digest of its weights.
-        kept: folder for its answers; None keeps none.
-        limit: bytes in it at most.
-    """
-
-    settings: Settings
-    model: str
-    kept: Path | None = None
-    limit: int = DEFAULT_KEPT_BYTES
-
-    @property
-    def file(self) -> Path:
-        """The network's file on this machine.
-
-        Raises:
-            CheckpointError: if it is not here.
-        """
-        return Store().path(self.settings.model or DEFAULT_MODEL)
-
-    def load(self, file: Path | None = None) -> KeptRuntime:
-        """Make it ready.
-
-        Args:
-            file: where it is, if it is not where `file` says.
-
-        Raises:
-            CheckpointError: if it is not here, or cannot be read.
-            ConfigError: if it is not what the settings say, or cannot be run as they want.
-        """
-        settings = self.settings
-        model = settings.model or DEFAULT_MODEL
-        loaded = load_runtime(
-            Store(),
-            model if file is None else file,
-            device=cast('Literal["auto", "cpu", "cuda"]', settings.device or "auto"),
-            precision=cast('Literal["auto", "f32", "bf16"]', settings.precision or "auto"),
-            threads=settings.threads,
-        )
-        config = loaded.config
-        settings.check_network(size=config.size, channel_multiplier=config.channel_multiplier, model=model)
-        kept = KeptProjections(self.kept or Path(), limit=0 if self.kept is None else self.limit)
-        return KeptRuntime(loaded, model=self.model, kept=kept)
-
-
 class LocalExecutor:
     """An `Executor` of threads that share one network.
 
+    What was in work when an earlier run's process died is done first, one by one in a process apart: if it dies again, this
+    one goes on.
+
     Args:
-        network: loaded at once.
+        network: loaded when the first picture needs it.
         output: where results go.
         workers: pictures at a time.
         thumbnails: whether they are made.
-
-    Raises:
-        CheckpointError, ConfigError: see `NetworkPlan.load`.
     """
 
     def __init__(self, network: NetworkPlan, output: Place, *, workers: int, thumbnails: bool = True) -> None:
-        self._runtime = network.load()
-        self._worker = PictureWorker(self._runtime, output, thumbnails=thumbnails)
+        self._network = network
+        self._output = output
         self._workers = workers
+        self._thumbnails = thumbnails
+        self._work: PictureWork | None = None
+        self._asked = self._found = 0
+        self._notes: set[str] = set()
 
     @property
     def counts(self) -> tuple[int, int]:
-        return self._runtime.counts
+        asked, found = (0, 0) if self._work is None else self._work.counts
+        return self._asked + asked, self._found + found
 
     @property
     def notes(self) -> tuple[str, ...]:
-        return self._worker.notes
+        return tuple(sorted(self._notes | set(() if self._work is None else self._work.notes)))
 
     def run(
         self, journal: Journal, *, group: str | None = None, stop: threading.Event | None = None
     ) -> Generator[Done]:
-        yield from run(journal, self._worker.work, workers=self._workers, group=group, stop=stop)
+        """See `Executor.run`.
+
+        Raises:
+            CheckpointError, ConfigError: see `NetworkPlan.load`.
+        """
+        if Apart.possible():
+            with closing(Apart(self._load)) as apart:
+                yield from run_apart(journal, lambda item: self._told(apart.work(item)), group=group, stop=stop)
+        counts = journal.counts(group=group)
+        if counts["queued"] + counts["running"] and not (stop is not None and stop.is_set()):
+            self._work = self._work or self._load()
+            yield from run(journal, self._work.work, workers=self._workers, group=group, stop=stop)
 
     def close(self) -> None:
         pass
+
+    def _load(self) -> PictureWork:
+        return PictureWork(self._network, None, self._output, thumbnails=self._thumbnails)
+
+    def _told(self, answer: Answer | None) -> Result | None:
+        if answer is None:
+            return None
+        self._asked += answer.asked
+        self._found += answer.found
+        self._notes.update(answer.notes)
+        return answer.result

@@ -18,20 +18,24 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import math
+import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PureWindowsPath
 from types import TracebackType
 from typing import Any, Literal, TypeAlias, cast
 
-from likeness.batch.journal_file import JournalFile
+from likeness.batch.journal_file import JournalFile, damaged, from_column, to_column
 from likeness.batch.owners import Owner, dead_owners, living_owners
 from likeness.errors import BatchError
 
 __all__ = ["JOURNAL", "STATES", "Finished", "Item", "Journal", "PutCount", "State", "Task", "Thumbnails"]
+
+_log = logging.getLogger(__name__)
 
 JOURNAL = "journal.sqlite"
 """What ``likeness batch`` calls it in the folder of its results."""
@@ -48,9 +52,7 @@ _LEASE = 900.0
 """Seconds after which an item that its worker has neither given back nor renewed may be claimed by another."""
 
 _MAX_ATTEMPTS = 3
-"""How often an item is begun: a picture that ends its process every time must not do so for ever."""
-
-_FREE = "(owner IS NULL OR deadline < :now)"
+"""How often an item is begun that ends its process every time: once beside others, and then alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +81,7 @@ class Task:
     @property
     def key(self) -> str:
         """SHA-256 of content, options and model: the same for the same work, whatever the file is called."""
-        return hashlib.sha256(_json([self.content, self.options, self.model]).encode()).hexdigest()
+        return _key(self.content, _json(self.options), self.model)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +95,7 @@ class Item:
         reason: why it is in review, was skipped or failed; one sentence, or "".
         outcome: what the worker recorded, ready for JSON; docs/batch.md lists the keys that ``likeness batch`` writes.
         attempts: how often it was begun.
+        suspect: whether a process died while this item was in work, so that it is worked on alone.
         created, changed: seconds since 1970.
     """
 
@@ -112,6 +115,7 @@ class Item:
     attempts: int
     created: float
     changed: float
+    suspect: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -141,7 +145,8 @@ class Journal:
         path: the file; made if need be, its folder too.
         lease: seconds that a claimed item stays claimed without `renew`. Items of a process of this machine that died are
             free at once; the lease is for workers that hang, and for other machines' that act through this one.
-        max_attempts: an item that was begun so often and never given back has failed.
+        max_attempts: an item has failed whose process died so often, counting the first time beside other items and after
+            that only deaths while it was alone. 1 counts as 2: nothing is condemned for what died beside it.
     """
 
     def __init__(self, path: Path, *, lease: float = _LEASE, max_attempts: int = _MAX_ATTEMPTS) -> None:
@@ -172,11 +177,16 @@ class Journal:
         with self._file.lock:
             if self._owner.closed:
                 return
-            with self._file.transaction() as database:
-                # Given back in good order, so the attempt does not count.
-                _release(database, [self._owner.name], counted=False)
-            self._file.close()
-            self._owner.close()
+            try:
+                with self._file.transaction() as database:
+                    # Given back in good order, so the attempt does not count.
+                    _give_back(database, self._owner.name)
+            except BatchError as error:
+                # Its disk is full, or worse. Who opens it next takes what stayed claimed for cut off, as after a kill.
+                _log.info("%s", error)
+            finally:
+                self._file.close()
+                self._owner.close()
 
     # What is to be done
 
@@ -193,21 +203,23 @@ class Journal:
         now = time.time()
         with self._file.transaction() as database:
             for task in tasks:
-                row = database.execute(
-                    "SELECT id, key, state, again FROM item WHERE grp = ? AND target = ?", (task.group, task.target)
-                ).fetchone()
+                if (why := _outside(task.target)) is not None:
+                    raise ValueError(f"{task.target!r} is no name of a result: {why}")
                 values = {
-                    "grp": task.group,
-                    "target": task.target,
-                    "source": task.source,
+                    "grp": to_column(task.group),
+                    "target": to_column(task.target),
+                    "source": to_column(task.source),
                     "content": task.content,
-                    "model": task.model,
-                    "options": _json(task.options),
+                    "model": to_column(task.model),
+                    "options": to_column(_json(task.options)),
                     "key": task.key,
-                    "client": task.client,
-                    "email": task.email,
+                    "client": to_column(task.client),
+                    "email": to_column(task.email),
                     "now": now,
                 }
+                row = database.execute(
+                    "SELECT id, key, state, again FROM item WHERE grp = :grp AND target = :target", values
+                ).fetchone()
                 if row is None:
                     database.execute(
                         "INSERT INTO item (grp, target, source, content, model, options, key, client, email, state, "
@@ -228,17 +240,19 @@ class Journal:
                 # Owner and deadline stay: while a worker is still at it, nobody else may begin.
                 database.execute(
                     "UPDATE item SET content = :content, model = :model, options = :options, key = :key, "
-                    "state = 'queued', reason = '', again = 0, attempts = 0, changed = :now WHERE id = :id",
+                    "state = 'queued', reason = '', again = 0, attempts = 0, deaths = 0, "
+                    "suspect = CASE WHEN owner IS NULL THEN 0 ELSE suspect END, changed = :now WHERE id = :id",
                     {**values, "id": row["id"]},
                 )
                 changed += 1
         return PutCount(added=added, changed=changed, kept=kept)
 
     def requeue(self, item: Item) -> bool:
-        """Queue an item that has ended once more, such as one whose result was deleted; False if it has not ended."""
+        """Queue an item that has ended once more, such as one whose result was deleted; False if it has not ended. One that
+        failed as its process died is worked on alone."""
         with self._file.transaction() as database:
             done = database.execute(
-                "UPDATE item SET state = 'queued', reason = '', again = 0, attempts = 0, changed = ? "
+                "UPDATE item SET state = 'queued', reason = '', again = 0, attempts = 0, deaths = 0, changed = ? "
                 "WHERE id = ? AND key = ? AND state NOT IN ('queued', 'running')",
                 (time.time(), item.id, item.key),
             )
@@ -247,23 +261,37 @@ class Journal:
     def remove(self, group: str) -> int:
         """Forget a group with its thumbnails; how many items that were. What runs is forgotten as well."""
         with self._file.transaction() as database:
-            return database.execute("DELETE FROM item WHERE grp = ?", (group,)).rowcount
+            return database.execute("DELETE FROM item WHERE grp = ?", (to_column(group),)).rowcount
 
     # Working
 
-    def claim(self, *, group: str | None = None) -> Item | None:
-        """Take the next item that waits, the oldest first; None if none does.
+    def claim(self, *, group: str | None = None, watched: bool = False) -> Item | None:
+        """Take the next item that waits, the oldest first; None if none does, or none may be taken now.
 
-        Items whose lease ran out or whose process died are taken as well. One that was begun ``max_attempts`` times and
-        never came back has failed, and is told so.
+        What was in work when a process died is suspect: it comes first, and alone. While this object holds anything, no
+        suspect item is given out, and while one waits or is held, no other; so once everything that is held has been given
+        back, ask again before you believe that the queue is empty. An item whose process died ``max_attempts`` times has
+        failed, and is told so.
+
+        Items whose lease ran out or whose process died are taken as well.
 
         Args:
             group: only of this group; of any if None.
+            watched: a suspect item will be worked on in another process, whose death is told by `release`: that of this
+                one says nothing about it.
         """
-        item = self._claim(group)
+        item = self._claim(group, watched)
         if item is None and self.release_dead():
-            item = self._claim(group)
+            item = self._claim(group, watched)
         return item
+
+    def suspects(self, *, group: str | None = None) -> int:
+        """How many items wait to be worked on alone."""
+        chosen, values = ("", ()) if group is None else ("AND grp = ?", (to_column(group),))
+        rows = self._file.rows(
+            f"SELECT count(*) AS n FROM item WHERE suspect > 0 AND state = 'queued' AND owner IS NULL {chosen}", values
+        )
+        return int(rows[0]["n"])
 
     def renew(self, item: Item) -> bool:
         """Hold an item for another lease; False if it is no longer held, and the work on it is in vain."""
@@ -300,26 +328,31 @@ class Journal:
 
         Args:
             item: what was claimed.
-            counted: whether it was an attempt, as its worker died; else it is as if it had never been claimed.
+            counted: whether its worker died of it, or of what was beside it: it is worked on alone next, and if it was
+                alone, the death counts. Else it is as if it had never been claimed.
         """
-        attempts = "attempts" if counted else "max(attempts - 1, 0)"
         with self._file.transaction() as database:
+            if counted:
+                changes = "deaths = deaths + (suspect > 0), suspect = 1"
+            else:
+                changes = "attempts = max(attempts - 1, 0), suspect = min(suspect, 1)"
             done = database.execute(
-                f"UPDATE item SET state = 'queued', owner = NULL, deadline = NULL, attempts = {attempts} "
-                "WHERE id = ? AND owner = ?",
+                f"UPDATE item SET state = 'queued', owner = NULL, deadline = NULL, {changes} WHERE id = ? AND owner = ?",
                 (item.id, self._owner.name),
             )
+            self._condemn(database)
             return done.rowcount == 1
 
     def release_dead(self) -> int:
-        """Queue again what processes of this machine had claimed that are no more; how many items that were."""
+        """Queue again what processes of this machine had claimed that are no more; how many items that were. They are
+        suspect from now on."""
         with self._file.lock:
             claimed = self._file.rows("SELECT DISTINCT owner FROM item WHERE owner IS NOT NULL")
-            dead = dead_owners(self._owners, [row["owner"] for row in claimed])
+            dead = dead_owners(self._owners, [str(row["owner"]) for row in claimed])
             if not dead:
                 return 0
             with self._file.transaction() as database:
-                return _release(database, dead, counted=True)
+                return sum(_cut_off(database, "owner = :owner", {"owner": owner}) for owner in dead)
 
     # Looking
 
@@ -330,26 +363,27 @@ class Journal:
         last = 0
         marks = ",".join("?" for _ in states or ())
         where = f" AND state IN ({marks})" if states is not None else ""
-        values: list[str] = list(states or ())
+        values: list[str | bytes] = list(states or ())
         for column, value in (("grp", group), ("source", source)):
             if value is not None:
                 where += f" AND {column} = ?"
-                values.append(value)
+                values.append(to_column(value))
         while True:
             found = self._file.rows(f"SELECT * FROM item WHERE id > ?{where} ORDER BY id LIMIT 500", (last, *values))
-            yield from map(_item, found)
+            yield from map(self._item, found)
             if len(found) < 500:
                 return
             last = found[-1]["id"]
 
     def get(self, target: str, *, group: str = "") -> Item | None:
         """The item of this target, or None."""
-        rows = self._file.rows("SELECT * FROM item WHERE grp = ? AND target = ?", (group, target))
-        return _item(rows[0]) if rows else None
+        names = (to_column(group), to_column(target))
+        rows = self._file.rows("SELECT * FROM item WHERE grp = ? AND target = ?", names)
+        return self._item(rows[0]) if rows else None
 
     def counts(self, *, group: str | None = None) -> dict[State, int]:
         """How many items are in each state; every state is a key."""
-        chosen, values = ("", ()) if group is None else ("WHERE grp = ?", (group,))
+        chosen, values = ("", ()) if group is None else ("WHERE grp = ?", (to_column(group),))
         rows = self._file.rows(f"SELECT state, count(*) AS n FROM item {chosen} GROUP BY state", values)
         found = {row["state"]: int(row["n"]) for row in rows}
         return {state: found.get(state, 0) for state in STATES}
@@ -357,17 +391,23 @@ class Journal:
     def groups(self) -> tuple[str, ...]:
         """The groups' names, in the order in which they began."""
         rows = self._file.rows("SELECT grp, min(id) AS first FROM item GROUP BY grp ORDER BY first")
-        return tuple(row["grp"] for row in rows)
+        return tuple(self._text(row["grp"]) for row in rows)
 
     def last_change(self, group: str) -> float:
         """When an item of this group last changed, seconds since 1970; infinity if the group has none."""
-        found = self._file.rows("SELECT max(changed) AS last FROM item WHERE grp = ?", (group,))[0]["last"]
-        return math.inf if found is None else float(found)
+        found = self._file.rows("SELECT max(changed) AS last FROM item WHERE grp = ?", (to_column(group),))
+        last = found[0]["last"]
+        return math.inf if last is None else self._number(last)
 
     def thumbnails(self, item: Item) -> Thumbnails | None:
         """What `finish` was given."""
         rows = self._file.rows("SELECT before, after FROM thumbnail WHERE item = ?", (item.id,))
-        return Thumbnails(before=rows[0]["before"], after=rows[0]["after"]) if rows else None
+        if not rows:
+            return None
+        before, after = rows[0]["before"], rows[0]["after"]
+        if not isinstance(before, bytes) or not isinstance(after, bytes | None):
+            raise damaged(self.path, f"item {item.id}: its thumbnails are no pictures")
+        return Thumbnails(before=before, after=after)
 
     @property
     def lease(self) -> float:
@@ -383,47 +423,65 @@ class Journal:
 
     def known_content(self, source: str, stamp: str) -> str | None:
         """The digest of a file's content, if it was remembered and its stamp (size, time, ETag) is still the same."""
-        rows = self._file.rows("SELECT digest FROM content WHERE source = ? AND stamp = ?", (source, stamp))
+        names = (to_column(source), to_column(stamp))
+        rows = self._file.rows("SELECT digest FROM content WHERE source = ? AND stamp = ?", names)
         return str(rows[0]["digest"]) if rows else None
 
     def remember_content(self, found: Iterable[tuple[str, str, str]]) -> None:
         """Keep (source, stamp, digest) of files, so that the next run need not read them to know them."""
         with self._file.transaction() as database:
-            database.executemany("INSERT OR REPLACE INTO content (source, stamp, digest) VALUES (?, ?, ?)", found)
+            database.executemany(
+                "INSERT OR REPLACE INTO content (source, stamp, digest) VALUES (?, ?, ?)",
+                (tuple(map(to_column, row)) for row in found),
+            )
 
     # Inside
 
-    def _claim(self, group: str | None) -> Item | None:
+    def _claim(self, group: str | None, watched: bool) -> Item | None:
         # Without a group, by the index of what is open: by the state's, a long queue would be sorted for each item.
-        index, chosen = ("item_open", "") if group is None else ("item_state", "AND grp = :grp")
-        while True:
-            now = time.time()
-            values = {"now": now, "grp": group, "owner": self._owner.name, "deadline": now + self._lease}
-            with self._file.transaction() as database:
-                row = database.execute(
-                    f"SELECT * FROM item INDEXED BY {index} WHERE state IN ('queued', 'running') AND {_FREE} {chosen} "
-                    "ORDER BY id LIMIT 1",
-                    values,
-                ).fetchone()
-                if row is None:
-                    return None
-                if row["attempts"] < self._max_attempts:
-                    database.execute(
-                        "UPDATE item SET state = 'running', owner = :owner, deadline = :deadline, "
-                        "attempts = attempts + 1, changed = :now WHERE id = :id",
-                        {**values, "id": row["id"]},
-                    )
-                    return _item(database.execute("SELECT * FROM item WHERE id = ?", (row["id"],)).fetchone())
-                database.execute(
-                    "UPDATE item SET state = 'failed', again = 0, owner = NULL, deadline = NULL, changed = ?, reason = ? "
-                    "WHERE id = ?",
-                    (
-                        now,
-                        f"the work on it ended {row['attempts']} times without a result: the process was killed, or died "
-                        "of this picture",
-                        row["id"],
-                    ),
-                )
+        open_ = "item INDEXED BY item_open WHERE state IN ('queued', 'running')"
+        source, chosen = (open_, "") if group is None else ("item WHERE state = 'queued'", "AND grp = :grp")
+        now = time.time()
+        values = {
+            "now": now,
+            "grp": None if group is None else to_column(group),
+            "owner": self._owner.name,
+            "deadline": now + self._lease,
+        }
+        with self._file.transaction() as database:
+            _cut_off(database, "owner IS NOT NULL AND deadline < :now", values)
+            self._condemn(database)
+            held = database.execute("SELECT max(suspect) AS suspect FROM item WHERE owner = :owner", values).fetchone()
+            waits = database.execute(
+                f"SELECT id FROM item INDEXED BY item_suspect WHERE suspect > 0 AND state = 'queued' AND owner IS NULL "
+                f"{chosen} ORDER BY id LIMIT 1",
+                values,
+            ).fetchone()
+            if held["suspect"] is not None and (held["suspect"] or waits is not None):
+                return None
+            row = waits or database.execute(
+                f"SELECT id FROM {source} AND suspect = 0 AND owner IS NULL {chosen} ORDER BY id LIMIT 1",
+                values,
+            ).fetchone()
+            if row is None:
+                return None
+            # Above 1: that this process dies counts.
+            database.execute(
+                "UPDATE item SET state = 'running', owner = :owner, deadline = :deadline, attempts = attempts + 1, "
+                "suspect = suspect * :weight, changed = :now WHERE id = :id",
+                {**values, "id": row["id"], "weight": 1 if watched else 2},
+            )
+            return self._item(database.execute("SELECT * FROM item WHERE id = ?", (row["id"],)).fetchone())
+
+    def _condemn(self, database: sqlite3.Connection) -> None:
+        """Items whose process died too often while they were alone have failed."""
+        database.execute(
+            "UPDATE item INDEXED BY item_suspect SET state = 'failed', again = 0, changed = ?, "
+            "reason = 'the work on it ended ' || attempts || ' times without a result, at last while nothing else was in "
+            "work: the process was killed, or died of this picture' "
+            "WHERE suspect > 0 AND state = 'queued' AND owner IS NULL AND deaths >= ?",
+            (time.time(), max(self._max_attempts - 1, 1)),
+        )
 
     def _end(
         self,
@@ -438,13 +496,23 @@ class Journal:
         with self._file.transaction() as database:
             done = database.execute(
                 "UPDATE item SET state = ?, reason = ?, outcome = ?, again = ?, owner = NULL, deadline = NULL, "
-                "changed = ? WHERE id = ? AND owner = ? AND key = ? AND state = 'running'",
-                (state, reason, _json(outcome or {}), again, time.time(), item.id, self._owner.name, item.key),
+                "suspect = 0, deaths = 0, changed = ? WHERE id = ? AND owner = ? AND key = ? AND state = 'running'",
+                (
+                    state,
+                    to_column(reason),
+                    to_column(_json(outcome or {})),
+                    again,
+                    time.time(),
+                    item.id,
+                    self._owner.name,
+                    item.key,
+                ),
             )
             if done.rowcount != 1:
                 # Wanted otherwise meanwhile: now it may begin.
                 database.execute(
-                    "UPDATE item SET owner = NULL, deadline = NULL WHERE id = ? AND owner = ? AND state = 'queued'",
+                    "UPDATE item SET owner = NULL, deadline = NULL, suspect = 0 WHERE id = ? AND owner = ? "
+                    "AND state = 'queued'",
                     (item.id, self._owner.name),
                 )
                 return False
@@ -457,40 +525,111 @@ class Journal:
             return True
 
 
-def _release(database: sqlite3.Connection, owners: Sequence[str], *, counted: bool) -> int:
-    """Queue again what these owners had claimed; with ``counted`` the attempt stays counted."""
-    attempts = "attempts" if counted else "max(attempts - 1, 0)"
-    return sum(
-        database.execute(
-            f"UPDATE item SET state = 'queued', owner = NULL, deadline = NULL, attempts = {attempts} "
-            "WHERE owner = ? AND state IN ('queued', 'running')",
-            (owner,),
-        ).rowcount
-        for owner in owners
+    def _item(self, row: sqlite3.Row) -> Item:
+        """A row, checked: what stands in the file decides where results are written.
+
+        Raises:
+            BatchError: if it is not what this class writes.
+        """
+        try:
+            text = {name: from_column(row[name]) for name in _TEXTS}
+            options, outcome = json.loads(text["options"]), json.loads(text["outcome"])
+            if not isinstance(options, dict) or not isinstance(outcome, dict):
+                raise ValueError("a list where names and values belong")
+            if text["state"] not in STATES:
+                raise ValueError(f"the state {text['state']!r}")
+            if (why := _outside(text["target"])) is not None:
+                raise ValueError(f"its result's name {text['target']!r} {why}")
+            if text["key"] != _key(text["content"], text["options"], text["model"]):
+                raise ValueError("options, content or network are not those that it was put in with")
+            return Item(
+                id=int(row["id"]),
+                group=text["grp"],
+                target=text["target"],
+                source=text["source"],
+                content=text["content"],
+                model=text["model"],
+                options=cast("dict[str, Any]", options),
+                key=text["key"],
+                client=text["client"],
+                email=text["email"],
+                state=cast("State", text["state"]),
+                reason=text["reason"],
+                outcome=cast("dict[str, Any]", outcome),
+                attempts=int(self._number(row["attempts"])),
+                suspect=bool(row["suspect"]),
+                created=self._number(row["created"]),
+                changed=self._number(row["changed"]),
+            )
+        except (ValueError, RecursionError) as error:
+            raise damaged(self.path, f"item {row['id']}: {error}") from error
+
+    def _text(self, value: object) -> str:
+        try:
+            return from_column(value)
+        except ValueError as error:
+            raise damaged(self.path, str(error)) from error
+
+    def _number(self, value: object) -> float:
+        if not isinstance(value, int | float) or not math.isfinite(value):
+            raise damaged(self.path, f"{value!r} where a number belongs")
+        return value
+
+
+_TEXTS = (
+    "grp",
+    "target",
+    "source",
+    "content",
+    "model",
+    "options",
+    "key",
+    "client",
+    "email",
+    "state",
+    "reason",
+    "outcome",
+)
+"""Columns that hold text."""
+
+
+def _outside(target: str) -> str | None:
+    """Why a result of this name would not lie inside the output; None if it does."""
+    parts = target.split("/")
+    if "\0" in target:
+        return "holds a null character"
+    if not set(parts).isdisjoint({"", ".", ".."}) or PureWindowsPath(target).drive:
+        return "leads out of the output"
+    if os.sep != "/" and os.sep in target:
+        return f"holds {os.sep}"
+    return None
+
+
+def _give_back(database: sqlite3.Connection, owner: str) -> None:
+    """Queue again what an owner had claimed, as if it had never been."""
+    database.execute(
+        "UPDATE item SET state = 'queued', owner = NULL, deadline = NULL, attempts = max(attempts - 1, 0), "
+        "suspect = min(suspect, 1) WHERE owner = ? AND state IN ('queued', 'running')",
+        (owner,),
     )
+
+
+def _cut_off(database: sqlite3.Connection, which: str, values: Mapping[str, object]) -> int:
+    """Queue again what was in work when its worker died or hung; how many items that were. They are suspect; a death counts
+    only against what was alone."""
+    return database.execute(
+        "UPDATE item INDEXED BY item_owner SET state = 'queued', owner = NULL, deadline = NULL, "
+        f"deaths = deaths + (suspect > 1), suspect = 1 WHERE {which}",
+        values,
+    ).rowcount
+
+
+def _key(content: str, options: str, model: str) -> str:
+    """See `Task.key`; the options as they stand in the file."""
+    text = f"[{_json(content)},{options},{_json(model)}]"
+    return hashlib.sha256(text.encode("utf-8", errors="surrogatepass")).hexdigest()
 
 
 def _json(value: object) -> str:
     """Canonical: the same text for the same values."""
     return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
-
-
-def _item(row: sqlite3.Row) -> Item:
-    return Item(
-        id=row["id"],
-        group=row["grp"],
-        target=row["target"],
-        source=row["source"],
-        content=row["content"],
-        model=row["model"],
-        options=cast("dict[str, Any]", json.loads(row["options"])),
-        key=row["key"],
-        client=row["client"],
-        email=row["email"],
-        state=row["state"],
-        reason=row["reason"],
-        outcome=cast("dict[str, Any]", json.loads(row["outcome"])),
-        attempts=row["attempts"],
-        created=row["created"],
-        changed=row["changed"],
-    )

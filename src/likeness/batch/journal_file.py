@@ -5,12 +5,12 @@ from __future__ import annotations
 import sqlite3
 import threading
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from likeness.errors import BatchError
 
-__all__ = ["SCHEMA", "JournalFile"]
+__all__ = ["SCHEMA", "JournalFile", "damaged", "from_column", "to_column"]
 
 SCHEMA = 1
 """Number of the tables' structure, kept in the file; a file with another one is refused."""
@@ -32,6 +32,8 @@ CREATE TABLE item (
     outcome TEXT NOT NULL DEFAULT '{}',
     again INTEGER NOT NULL DEFAULT 0,
     attempts INTEGER NOT NULL DEFAULT 0,
+    suspect INTEGER NOT NULL DEFAULT 0,
+    deaths INTEGER NOT NULL DEFAULT 0,
     owner TEXT,
     deadline REAL,
     created REAL NOT NULL,
@@ -48,9 +50,58 @@ CREATE TABLE thumbnail (
 CREATE TABLE content (source TEXT PRIMARY KEY, stamp TEXT NOT NULL, digest TEXT NOT NULL);
 """
 
-_OPEN = "CREATE INDEX IF NOT EXISTS item_open ON item (id) WHERE state IN ('queued', 'running')"
-"""What has not ended, oldest first. Made in files of earlier versions as well, which can still use them: as it changes no
-table, the structure's number stays."""
+_LATER = ("suspect", "deaths")
+"""Columns that files of earlier versions lack. They are added there: as those versions read by name and leave them alone, the
+structure's number stays."""
+
+_INDEXES = (
+    # What has not ended, oldest first.
+    "CREATE INDEX IF NOT EXISTS item_open ON item (id) WHERE state IN ('queued', 'running')",
+    "CREATE INDEX IF NOT EXISTS item_suspect ON item (id) WHERE suspect > 0",
+)
+"""Made in files of earlier versions as well, which can still use them."""
+
+_FAULTS = (
+    ("database or disk is full", "the disk is full; make room"),
+    ("is locked", "another program has it locked; end that program"),
+    ("readonly database", "it may not be written by this user; change its permissions or those of its folder"),
+    ("unable to open database", "it cannot be opened; check its folder and the permissions"),
+    ("disk i/o error", "the disk failed, or gives no more room to a file; check the disk"),
+)
+"""Words in SQLite's messages, and what they mean. By words, as Python 3.10 knows no error codes."""
+
+_AGAIN = "and run the same command again: what was finished is kept"
+
+
+def to_column(text: str) -> str | bytes:
+    """Text as a column holds it. A file name that is no UTF-8 comes to Python with lone surrogates, which SQLite's text
+    cannot hold: such text is kept as bytes. Equal texts are equal columns."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-8", errors="surrogatepass")
+    return text
+
+
+def from_column(value: object) -> str:
+    """The text that `to_column` was given.
+
+    Raises:
+        ValueError: if the column holds something else.
+    """
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="surrogatepass")
+    if not isinstance(value, str):
+        raise ValueError(f"{type(value).__name__} where text belongs")
+    return value
+
+
+def damaged(path: Path, why: str) -> BatchError:
+    """That a journal's content is not what was written into it."""
+    return BatchError(
+        f"the journal {path} is damaged ({why}): put a copy of it from before in its place; only if there is none, move it "
+        "away, and the pictures are done once more"
+    )
 
 
 class JournalFile:
@@ -78,7 +129,7 @@ class JournalFile:
             self._prepare()
         except sqlite3.DatabaseError as error:
             self._database.close()
-            raise BatchError(f"{path} is no journal, or damaged ({error}); move it away and run again") from error
+            raise self._spoken(error) from error
         except BatchError:
             self._database.close()
             raise
@@ -103,21 +154,57 @@ class JournalFile:
                 raise BatchError(
                     f"{self._path} is no journal of this version of Likeness; name another one, or move it away"
                 )
-            database.execute(_OPEN)
+            there = {row["name"] for row in database.execute("PRAGMA table_info(item)")}
+            for column in _LATER:
+                if column not in there:
+                    database.execute(f"ALTER TABLE item ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0")
+            for index in _INDEXES:
+                database.execute(index)
+
+    def _spoken(self, error: sqlite3.DatabaseError) -> BatchError:
+        """What went wrong, in a sentence: a fault that may pass is told apart from damage."""
+        text = str(error).lower()
+        for word, meaning in _FAULTS:
+            if word in text:
+                return BatchError(f"the journal {self._path} cannot be used: {meaning}, {_AGAIN}")
+        if "not a database" in text:
+            return BatchError(
+                f"{self._path} is no journal, or its beginning is damaged; check the name, or put a copy from before in "
+                "its place"
+            )
+        return damaged(self._path, str(error))
 
     @contextmanager
     def transaction(self) -> Generator[sqlite3.Connection]:
-        """All or nothing; the write lock is taken at once, so that no other process changes what was just read."""
+        """All or nothing; the write lock is taken at once, so that no other process changes what was just read.
+
+        Raises:
+            BatchError: if the file or its disk fails; nothing was changed then.
+        """
         with self.lock:
-            self._database.execute("BEGIN IMMEDIATE")
             try:
+                self._database.execute("BEGIN IMMEDIATE")
                 yield self._database
-            except BaseException:
-                self._database.execute("ROLLBACK")
+                self._database.execute("COMMIT")
+            except BaseException as error:
+                # SQLite ends the transaction by itself after some faults; after a COMMIT that failed it does not.
+                with suppress(sqlite3.Error):
+                    if self._database.in_transaction:
+                        self._database.execute("ROLLBACK")
+                if isinstance(error, sqlite3.DatabaseError) and not isinstance(error, sqlite3.ProgrammingError):
+                    raise self._spoken(error) from error
                 raise
-            self._database.execute("COMMIT")
 
     def rows(self, query: str, values: Sequence[object] = ()) -> list[sqlite3.Row]:
-        """What a query finds."""
+        """What a query finds.
+
+        Raises:
+            BatchError: if the file or its disk fails.
+        """
         with self.lock:
-            return self._database.execute(query, tuple(values)).fetchall()
+            try:
+                return self._database.execute(query, tuple(values)).fetchall()
+            except sqlite3.ProgrammingError:  # used after it was closed: not the file's fault
+                raise
+            except sqlite3.DatabaseError as error:
+                raise self._spoken(error) from error

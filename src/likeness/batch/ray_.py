@@ -2,7 +2,7 @@
 
 The journal stays with the driver, which alone reads and writes it: a worker is sent an item and sends back its result, so
 that a worker that dies, or whose machine does, takes nothing with it but the attempt. What it was at goes back into the
-queue, and another worker is started as soon as the cluster has room.
+queue, to be worked on while nothing else is, and another worker is started as soon as the cluster has room.
 
 Who opens files: URLs are opened by the workers. Paths are opened by the driver and their bytes travel, unless they are the
 same on every node.
@@ -19,11 +19,11 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from likeness.batch.executors import NetworkPlan
 from likeness.batch.journal import Item, Journal
+from likeness.batch.network import Answer, NetworkPlan
 from likeness.batch.places import Place, is_url
 from likeness.batch.ray_cluster import Cluster
-from likeness.batch.ray_worker import Answer, Begin, Worker, Workplace
+from likeness.batch.ray_worker import Begin, Worker, Workplace
 from likeness.batch.runner import Done, settle
 from likeness.batch.work import Handed, Result, deliver, read_source, unread
 from likeness.checkpoints.download import sha256_of
@@ -169,7 +169,8 @@ class RayExecutor:
         for room in range(1, _AHEAD + 1):
             for slot in self._slots:
                 while slot.starting is None and len(slot.sent) < room:
-                    item = journal.claim(group=group)
+                    # Watched: this process sees a worker die, and its own death says nothing about the picture.
+                    item = journal.claim(group=group, watched=True)
                     if item is None:
                         return False
                     handed: Handed | None = None
@@ -270,14 +271,15 @@ class RayExecutor:
 
     def _lose(self, journal: Journal, slot: _Slot) -> None:
         """Give up a worker; the next one is started by `run`."""
-        _log.warning(
-            "a worker%s was lost%s; the rest goes on",
-            f" on {slot.node}" if slot.node else "",
-            f", {slot.sent[0][1].source} is queued again" if slot.sent else " before it was ready",
-        )
+        told = " before it was ready"
         if slot.sent:
             # This one may be what it died of; the others it had not begun.
-            journal.release(slot.sent.popleft()[1], counted=True)
+            item = slot.sent.popleft()[1]
+            journal.release(item, counted=True)
+            after = journal.get(item.target, group=item.group)
+            failed = after is not None and after.state == "failed"
+            told = f": {item.source} {'has failed' if failed else 'is queued again, alone'}"
+        _log.warning("a worker%s was lost%s; the rest goes on", f" on {slot.node}" if slot.node else "", told)
         self._drop(journal, [slot])
 
     def _drop(self, journal: Journal, slots: Sequence[_Slot]) -> None:

@@ -3,43 +3,23 @@
 from __future__ import annotations
 
 import os
-import pickle
 import socket
-import traceback
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import cv2
 
-from likeness.batch.executors import NetworkPlan
 from likeness.batch.journal import Item
+from likeness.batch.network import Answer, NetworkPlan, PictureWork
 from likeness.batch.places import Place
-from likeness.batch.work import Handed, PictureWorker, Result
+from likeness.batch.work import Handed
 from likeness.checkpoints.download import sha256_of
 from likeness.compute.home import home_folder
 from likeness.errors import BatchError, CheckpointError
 from likeness.imaging.files import write_bytes_atomically
 
-__all__ = ["Answer", "Begin", "PictureWork", "Work", "Worker", "Workplace"]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Answer:
-    """What a worker sends back.
-
-    Attributes:
-        result: of the item.
-        asked, found: faces that the network was asked about, and that it need not be.
-        notes: what the guard could not measure.
-        traceback: of the result's bug, as text: the error itself loses it on the way.
-    """
-
-    result: Result
-    asked: int = 0
-    found: int = 0
-    notes: tuple[str, ...] = ()
-    traceback: str = ""
+__all__ = ["Begin", "Work", "Worker", "Workplace"]
 
 
 class Work(Protocol):
@@ -101,7 +81,12 @@ class Workplace:
                 ) from error
         # As many threads as Ray was asked for, so that the workers of a node do not crowd each other.
         cv2.setNumThreads(self.network.settings.threads or 1)
-        return PictureWork(self.network, self._file(weights), self.output, thumbnails=self.thumbnails)
+        return PictureWork(
+            self.network,
+            self._file(weights),
+            None if self.output is None else Place(self.output),
+            thumbnails=self.thumbnails,
+        )
 
     def _file(self, weights: bytes | None) -> Path:
         """The network's file: this machine's own if it is the same, else what was handed over, which is kept."""
@@ -120,30 +105,3 @@ class Workplace:
             file.parent.mkdir(parents=True, exist_ok=True)
             write_bytes_atomically(weights, file)
         return file
-
-
-class PictureWork:
-    """A `Work` on pictures: `PictureWorker` with a network of its own."""
-
-    def __init__(self, network: NetworkPlan, file: Path, output: str | None, *, thumbnails: bool) -> None:
-        self._runtime = network.load(file)
-        self._worker = PictureWorker(self._runtime, None if output is None else Place(output), thumbnails=thumbnails)
-
-    def __call__(self, item: Item, handed: Handed | None) -> Answer:
-        before = self._runtime.counts
-        result = self._worker.work(item, handed)
-        asked, found = (now - then for now, then in zip(self._runtime.counts, before, strict=True))
-        text = ""
-        if result.bug is not None:
-            text = "".join(traceback.format_exception(result.bug))
-            result = replace(result, bug=_portable(result.bug))
-        return Answer(result=result, asked=asked, found=found, notes=self._worker.notes, traceback=text)
-
-
-def _portable(error: Exception) -> Exception:
-    """The error, or one of the same words if it cannot travel."""
-    try:
-        pickle.loads(pickle.dumps(error))
-    except Exception:
-        return RuntimeError(f"{type(error).__name__}: {error}")
-    return error

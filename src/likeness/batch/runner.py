@@ -21,7 +21,7 @@ from likeness.imaging.files import TEMPORARY, output_suffix
 from likeness.restore.config import Settings
 from likeness.restore.parallel import map_in_order
 
-__all__ = ["Done", "Plan", "make_tasks", "redo", "run", "settle", "sweep"]
+__all__ = ["Done", "Plan", "make_tasks", "redo", "run", "run_apart", "settle", "sweep"]
 
 _log = logging.getLogger(__name__)
 
@@ -158,7 +158,7 @@ def run(
     """Work through the queue, several pictures at a time, until it is empty; results come in the order of the queue.
 
     Each result stands in the journal before it is yielded. Closing the generator, or setting ``stop``, begins no more
-    pictures and finishes those that were begun.
+    pictures and finishes those that were begun. What is suspect (`Journal.claim`) is worked on while nothing else is.
 
     Args:
         journal: the queue.
@@ -166,13 +166,19 @@ def run(
         workers: pictures at a time.
         group: only of this group; of any if None.
         stop: ends the run when it is set.
+
+    Raises:
+        BatchError: if the journal fails; what is done by then and could not be written down is done again.
     """
+    empty = False
 
     def claimed() -> Iterator[Item]:
+        nonlocal empty
         while stop is None or not stop.is_set():
             item = journal.claim(group=group)
             if item is None:
                 return
+            empty = False
             yield item
 
     def one(item: Item) -> Done:
@@ -180,7 +186,41 @@ def run(
         result = work(item)
         return Done(item=item, result=result, counted=settle(journal, item, result))
 
-    yield from map_in_order(one, claimed(), workers=workers)
+    # None may also mean that something has to be alone: only when nothing is in work does it mean that nothing waits.
+    while not empty:
+        empty = True
+        yield from map_in_order(one, claimed(), workers=workers)
+
+
+def run_apart(
+    journal: Journal,
+    work: Callable[[Item], Result | None],
+    *,
+    group: str | None = None,
+    stop: threading.Event | None = None,
+) -> Generator[Done]:
+    """Work on what is suspect, one after the other, in a process apart.
+
+    Args:
+        journal: the queue.
+        work: does an item in another process; None if that process died of it.
+        group, stop: see `run`.
+    """
+    while journal.suspects(group=group) and not (stop is not None and stop.is_set()):
+        item = journal.claim(group=group, watched=True)
+        if item is None or not item.suspect:  # another process was quicker
+            if item is not None:
+                journal.release(item)
+            return
+        result = work(item)
+        if result is not None:
+            yield Done(item=item, result=result, counted=settle(journal, item, result))
+            continue
+        _log.info("%s: its process died, or took too long", item.source)
+        journal.release(item, counted=True)
+        after = journal.get(item.target, group=item.group)
+        if after is not None and after.state == "failed":
+            yield Done(item=after, result=Result(state="failed", reason=f"{item.source}: {after.reason}"), counted=True)
 
 
 def settle(journal: Journal, item: Item, result: Result) -> bool:

@@ -6,8 +6,9 @@ import shlex
 import threading
 import time
 
-from likeness.batch.executors import Executor, LocalExecutor, NetworkPlan
+from likeness.batch.executors import Executor, LocalExecutor
 from likeness.batch.journal import Journal, State
+from likeness.batch.network import NetworkPlan
 from likeness.batch.places import Place, is_url
 from likeness.batch.runner import Done, make_tasks, redo, sweep
 from likeness.batch.sources import find_sources

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     import openvino
 
-__all__ = ["load_openvino", "shared_core"]
+__all__ = ["core_is_loaded", "load_openvino", "shared_core"]
 
 _TELEMETRY = "openvino_telemetry"
 _import_lock = threading.Lock()
@@ -41,3 +41,8 @@ def load_openvino() -> ModuleType:
 def shared_core() -> openvino.Core:
     """OpenVINO's core; each one of its own would load the device's plugin again."""
     return load_openvino().Core()
+
+
+def core_is_loaded() -> bool:
+    """Whether the process has its core, and with it threads, which a fork of the process would lack and wait for."""
+    return shared_core.cache_info().currsize > 0

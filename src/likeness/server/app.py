@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import sqlite3
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
@@ -128,8 +127,9 @@ async def _sweep(jobs: Jobs) -> None:
     while True:
         try:
             await to_thread.run_sync(jobs.sweep)
-        except (LikenessError, OSError, sqlite3.Error) as error:
-            _log.error("jobs could not be looked through (%s)", type(error).__name__)
+        except (LikenessError, OSError) as error:
+            reason = str(error) if isinstance(error, LikenessError) else type(error).__name__
+            _log.error("jobs could not be looked through (%s)", reason)
         await asyncio.sleep(_SWEEP_SECONDS)
 
 

@@ -10,9 +10,9 @@
 from __future__ import annotations
 
 import logging
+import re
 import secrets
 import shutil
-import sqlite3
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -23,9 +23,10 @@ from pathlib import Path
 import numpy as np
 
 from likeness.batch.journal import Item, Journal, State, Task, Thumbnails
+from likeness.batch.journal_file import damaged
 from likeness.checkpoints.download import sha256_of
 from likeness.compute.cancellation import WorkCancelled, cancellable, checkpoint
-from likeness.errors import ConfigError, ImageWriteError, LikenessError, NoFaceError
+from likeness.errors import BatchError, ConfigError, ImageWriteError, LikenessError, NoFaceError
 from likeness.imaging.encode import find_format
 from likeness.imaging.files import write_bytes_atomically
 from likeness.imaging.sniff import HEAD_BYTES
@@ -40,6 +41,9 @@ from likeness.server.uploads import Upload
 __all__ = ["Jobs", "Progress", "number_of"]
 
 _log = logging.getLogger(__name__)
+
+_JOB = re.compile(r"[0-9a-f]{32}", re.ASCII)
+_NUMBER = re.compile(r"[0-9]{4,9}", re.ASCII)
 
 _ORPHAN_SECONDS = 3600.0
 """A job's folder that the journal does not know is one whose upload broke off; after so long nobody is sending it."""
@@ -210,7 +214,7 @@ class Jobs:
         for item in items:
             counts[item.state] += 1
         left = counts["queued"] + counts["running"]
-        seconds = [item.outcome["seconds"] for item in items if "seconds" in item.outcome]
+        seconds = [taken for item in items if isinstance(taken := item.outcome.get("seconds"), float)]
         return Progress(
             counts=counts,
             created=min(item.created for item in items),
@@ -228,7 +232,7 @@ class Jobs:
         if item.state not in ("final", "review") or not path.is_file():
             why = item.reason or f"it is {item.state}"
             raise ProblemError("no-result", f"picture {number_of(item)} has no result: {why}")
-        return path, find_format(item.outcome["format"]).media_type
+        return path, find_format(str(item.outcome.get("format"))).media_type
 
     def thumbnails(self, item: Item) -> Thumbnails:
         """Small JPEGs of a picture before and after.
@@ -289,20 +293,22 @@ class Jobs:
 
     def _work(self, job: str) -> None:
         try:
-            item = self._journal.claim(group=job)
-        except (LikenessError, sqlite3.Error) as error:
-            _log.error("the journal of jobs cannot be used (%s); jobs go on when it can", error)
+            # What was in work when the server died comes first and alone, of whatever job it is.
+            item = self._journal.claim(group=None if self._journal.suspects() else job)
+            if item is not None:
+                self._restore(item)
+            if item is not None and item.suspect:
+                # The others had nothing that they were allowed to begin.
+                for other in self._journal.groups():
+                    if self._unfinished(other):
+                        self._start(other)
+        except BatchError as error:
+            _log.error("%s; jobs go on when that is mended", error)
             item = None
-        if item is None:
+        if item is not None:
+            self._queue(job)
+        else:
             self._end_chain(job)
-            return
-        try:
-            self._restore(item)
-        except sqlite3.Error as error:
-            _log.error("the journal of jobs cannot be written (%s); a picture is done again later", error)
-            self._end_chain(job)
-            return
-        self._queue(job)
 
     def _end_chain(self, job: str) -> None:
         with self._lock:
@@ -381,6 +387,9 @@ class Jobs:
         return counts["queued"] + counts["running"] > 0
 
     def _folder(self, job: str) -> Path:
+        # Also of what stands in the journal: folders are removed by this name.
+        if not _JOB.fullmatch(job):
+            raise damaged(self._journal.path, f"{job!r} is no name of a job")
         return self._root / "jobs" / job
 
     def _input(self, job: str, number: int) -> Path:
@@ -396,7 +405,13 @@ def _name(number: int) -> str:
 
 
 def number_of(item: Item) -> int:
-    """A picture's number in its job."""
+    """A picture's number in its job.
+
+    Raises:
+        BatchError: if the journal holds something else.
+    """
+    if not _NUMBER.fullmatch(item.source):
+        raise BatchError(f"the journal is damaged (item {item.id}: {item.source!r} is no picture of a job)")
     return int(item.source)
 
 

@@ -15,6 +15,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from likeness.errors import (
+    BatchError,
     ConfigError,
     ControlError,
     ImageReadError,
@@ -145,6 +146,10 @@ def problem_of(error: Exception) -> tuple[Problem, dict[str, str]]:
     """What to tell of an error, and the headers that go with it. Its message stays inside if nobody foresaw it."""
     if isinstance(error, ProblemError):
         return _problem(error.code, str(error)), error.headers
+    if isinstance(error, BatchError):
+        # Its message says where on this machine the journal is.
+        _log.error("%s", error)
+        return _problem("failed", "the server's journal of jobs cannot be used; its log says why"), {}
     for kind, code in _KNOWN:
         if isinstance(error, kind):
             headers = {"Retry-After": str(error.retry_after)} if isinstance(error, ServerBusyError) else {}

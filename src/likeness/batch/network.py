@@ -1,0 +1,140 @@
+"""The network of a batch, and the work on pictures with it as it comes back from another process."""
+
+from __future__ import annotations
+
+import pickle
+import traceback
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal, cast
+
+from likeness.batch.journal import Item
+from likeness.batch.kept import DEFAULT_KEPT_BYTES, KeptProjections, KeptRuntime
+from likeness.batch.places import Place
+from likeness.batch.work import Handed, PictureWorker, Result
+from likeness.checkpoints.catalog import DEFAULT_MODEL
+from likeness.checkpoints.store import Store
+from likeness.restore.config import Settings
+from likeness.runtimes.load import load_runtime
+
+__all__ = ["Answer", "NetworkPlan", "PictureWork"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkPlan:
+    """Which network a worker uses, and how.
+
+    Attributes:
+        settings: of the run: model, device, precision, threads, and what they say of the network.
+        model: the network's name with a digest of its weights.
+        kept: folder for its answers; None keeps none.
+        limit: bytes in it at most.
+    """
+
+    settings: Settings
+    model: str
+    kept: Path | None = None
+    limit: int = DEFAULT_KEPT_BYTES
+
+    @property
+    def file(self) -> Path:
+        """The network's file on this machine.
+
+        Raises:
+            CheckpointError: if it is not here.
+        """
+        return Store().path(self.settings.model or DEFAULT_MODEL)
+
+    def load(self, file: Path | None = None) -> KeptRuntime:
+        """Make it ready.
+
+        Args:
+            file: where it is, if it is not where `file` says.
+
+        Raises:
+            CheckpointError: if it is not here, or cannot be read.
+            ConfigError: if it is not what the settings say, or cannot be run as they want.
+        """
+        settings = self.settings
+        model = settings.model or DEFAULT_MODEL
+        loaded = load_runtime(
+            Store(),
+            model if file is None else file,
+            device=cast('Literal["auto", "cpu", "cuda"]', settings.device or "auto"),
+            precision=cast('Literal["auto", "f32", "bf16"]', settings.precision or "auto"),
+            threads=settings.threads,
+        )
+        config = loaded.config
+        settings.check_network(size=config.size, channel_multiplier=config.channel_multiplier, model=model)
+        kept = KeptProjections(self.kept or Path(), limit=0 if self.kept is None else self.limit)
+        return KeptRuntime(loaded, model=self.model, kept=kept)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What a worker sends back.
+
+    Attributes:
+        result: of the item.
+        asked, found: faces that the network was asked about, and that it need not be.
+        notes: what the guard could not measure.
+        traceback: of the result's bug, as text: the error itself loses it on the way.
+    """
+
+    result: Result
+    asked: int = 0
+    found: int = 0
+    notes: tuple[str, ...] = ()
+    traceback: str = ""
+
+
+class PictureWork:
+    """`PictureWorker` with a network of its own, whose results can travel to another process.
+
+    Args:
+        network: loaded at once.
+        file: the network's file, if it is not where the plan says.
+        output: see `PictureWorker`.
+        thumbnails: whether they are made.
+
+    Raises:
+        CheckpointError, ConfigError: see `NetworkPlan.load`.
+    """
+
+    def __init__(self, network: NetworkPlan, file: Path | None, output: Place | None, *, thumbnails: bool) -> None:
+        self._runtime = network.load(file)
+        self._worker = PictureWorker(self._runtime, output, thumbnails=thumbnails)
+
+    @property
+    def counts(self) -> tuple[int, int]:
+        """How many faces the network was asked about, and how many it need not be."""
+        return self._runtime.counts
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """See `PictureWorker.notes`."""
+        return self._worker.notes
+
+    def work(self, item: Item) -> Result:
+        """Do an item here; safe to call from several threads."""
+        return self._worker.work(item)
+
+    def __call__(self, item: Item, handed: Handed | None = None) -> Answer:
+        """Do an item for another process; for one thread."""
+        before = self._runtime.counts
+        result = self._worker.work(item, handed)
+        asked, found = (now - then for now, then in zip(self._runtime.counts, before, strict=True))
+        text = ""
+        if result.bug is not None:
+            text = "".join(traceback.format_exception(result.bug))
+            result = replace(result, bug=_portable(result.bug))
+        return Answer(result=result, asked=asked, found=found, notes=self._worker.notes, traceback=text)
+
+
+def _portable(error: Exception) -> Exception:
+    """The error, or one of the same words if it cannot travel."""
+    try:
+        pickle.loads(pickle.dumps(error))
+    except Exception:
+        return RuntimeError(f"{type(error).__name__}: {error}")
+    return error
