@@ -21,6 +21,7 @@
     ├── MailError                   the mail server cannot be used: address, certificate, login
     ├── RecordError                 a file of votes, sent mail or answers cannot be read or written
     ├── BatchError                  a batch's journal, input or output cannot be used
+    │   └── JournalError            the journal: its disk is full or fails, or it is damaged
     ├── MissingExtraError           a feature whose optional dependency is not installed
     ├── ServerError                 a server of Likeness that cannot be reached, or will not do what was asked
     │   └── ServerBusyError         it has too much to do at the moment; ask again later
@@ -43,6 +44,7 @@ __all__ = [
     "ImageReadError",
     "ImageTooLargeError",
     "ImageWriteError",
+    "JournalError",
     "LicenceError",
     "LikenessError",
     "MailError",
@@ -132,6 +134,10 @@ class RecordError(LikenessError):
 
 class BatchError(LikenessError):
     """A batch's journal, its input or its output cannot be used."""
+
+
+class JournalError(BatchError):
+    """A batch's journal cannot be used: its disk is full or fails, or it is damaged."""
 
 
 class MissingExtraError(LikenessError):

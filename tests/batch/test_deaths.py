@@ -184,6 +184,11 @@ def test_killed_again_and_again_every_picture_comes_out_once(
 
 
 @pytest.mark.long
-def test_forty_kills_condemn_nobody(tmp_path: Path, astronaut: Image, tiny_model: Path) -> None:
+def test_forty_kills_condemn_nobody(
+    tmp_path: Path, astronaut: Image, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     inbox = _inbox(tmp_path / "in", astronaut, 60)
-    print(_killed(inbox, tmp_path / "out", tiny_model, tmp_path / "log", kills=40, pictures=60, seed=2))
+    with capsys.disabled():
+        sys.stdout.write(
+            _killed(inbox, tmp_path / "out", tiny_model, tmp_path / "log", kills=40, pictures=60, seed=2) + "\n"
+        )

@@ -1,14 +1,19 @@
 from __future__ import annotations
 
 import logging
+import os
+import sys
 from pathlib import Path
 
 import pytest
 
+from likeness.batch.journal import Journal
 from likeness.batch.lists import read_list
 from likeness.batch.places import Place, read_file
+from likeness.batch.runner import Plan, make_tasks
 from likeness.batch.sources import find_sources
 from likeness.errors import ConfigError
+from likeness.imaging.folders import same_on_disk
 from likeness.restore.config import Settings
 
 
@@ -52,6 +57,55 @@ def test_two_pictures_of_one_name_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="same name"):
         find_sources([str(tmp_path / "a"), str(tmp_path / "b")])
     assert len(find_sources([str(tmp_path / "a"), str(tmp_path / "a" / "x.jpg")])) == 1, "named twice, taken once"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="where disks take them for one, there is one")
+def test_names_that_some_disks_take_for_one_are_all_taken(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    names = ("a.jpg", "A.jpg", "sub/caf\u00e9.png", "sub/cafe\u0301.png", "@eaDir/a.jpg")
+    inbox = written(tmp_path / "in", *names)
+    os.mkfifo(inbox / "pipe.jpg")
+    sources = find_sources([str(inbox)])
+    assert len(sources) == 4
+    assert "1 picture was left alone in bins" in caplog.text
+    assert "pipe.jpg is a named pipe" in caplog.text
+    told: dict[str, str] = {}
+    find_sources([str(inbox)], tell=told.__setitem__)
+    assert list(told) == [f"{inbox} special", f"{inbox} hidden"]
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        for _ in range(2):
+            make_tasks(sources, journal, Plan(model="m"))
+            targets = {item.source: item.target for item in journal.items()}
+            assert len({same_on_disk(target) for target in targets.values()}) == 4
+            assert targets[str(inbox / "A.jpg")] == "A.jpg"
+            assert targets[str(inbox / "a.jpg")] == "a-2.jpg"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="where disks take them for one, there is one")
+def test_a_file_that_comes_back_in_the_other_spelling_is_the_same(tmp_path: Path) -> None:
+    inbox = written(tmp_path, "in/caf\u00e9.png") / "in"
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        make_tasks(find_sources([str(inbox)]), journal, Plan(model="m"))
+        content = (inbox / "caf\u00e9.png").read_bytes()
+        (inbox / "caf\u00e9.png").unlink()
+        (inbox / "cafe\u0301.png").write_bytes(content)
+        put = make_tasks(find_sources([str(inbox)]), journal, Plan(model="m"))
+        assert (put.added, put.kept) == (0, 1)
+        (item,) = journal.items()
+        assert (item.target, item.source) == ("caf\u00e9.png", str(inbox / "cafe\u0301.png"))
+    (tmp_path / "list.csv").write_text("file,client\nin/caf\u00e9.png,Ann\n", encoding="utf-8")
+    (source,) = find_sources([str(tmp_path / "list.csv")])
+    assert source.url == str(inbox / "cafe\u0301.png"), "as the disk spells it"
+    assert source.stamp
+
+
+def test_a_list_cannot_lead_out_of_the_output(tmp_path: Path) -> None:
+    inbox = written(tmp_path, "in/a.jpg", "b.jpg") / "in"
+    (inbox / "list.csv").write_text("file\n../b.jpg\n./a.jpg\n..\\..\\c.jpg\n/etc/passwd\n")
+    assert [source.name for source in find_sources([str(inbox / "list.csv")])] == ["b.jpg", "a.jpg", "c.jpg", "passwd"]
+    for row in ("..", "sub/..", ".", "/"):
+        (inbox / "list.csv").write_text(f"file\n{row}\n")
+        with pytest.raises(ConfigError, match=r"line 2: .* is a folder"):
+            find_sources([str(inbox / "list.csv")])
 
 
 def test_a_list_with_clients_and_settings(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import ClassVar
 
 import pytest
 
@@ -138,6 +139,36 @@ class TestOutput:
 
 
 @pytest.mark.usefixtures("here")
+class TestNamesThatMeet:
+    @pytest.fixture(autouse=True)
+    def files(self, here: Path) -> None:
+        for name in ("IMG_1.HEIC", "IMG_1.JPG", "wave.gif", "wave.png", "img_1.JPG"):
+            (here / "card").mkdir(exist_ok=True)
+            (here / "card" / name).touch()
+
+    NAMES: ClassVar = {
+        "card/IMG_1.HEIC": "IMG_1.HEIC.jpg",
+        "card/IMG_1.JPG": "IMG_1.JPG",
+        "card/img_1.JPG": "img_1-2.JPG",
+        "card/wave.gif": "wave.gif.png",
+        "card/wave.png": "wave.png",
+    }
+
+    def test_in_a_folder(self) -> None:
+        assert pairs(plan(["card"], Targets(output="out"))) == {k: f"out/{v}" for k, v in self.NAMES.items()}
+        assert pairs(plan(["card"], Targets())) == {k: f"output_card/{v}" for k, v in self.NAMES.items()}
+
+    def test_in_a_pattern_and_one_by_one(self) -> None:
+        for inputs in (["card/*"], ["card/**"], list(self.NAMES)):
+            assert pairs(plan(inputs, Targets(output="out"))) == {k: f"out/{v}" for k, v in self.NAMES.items()}
+            assert pairs(plan(inputs, Targets())) == {k: f"output_{v}" for k, v in self.NAMES.items()}
+
+    def test_comparisons_and_faces_do_not_meet_either(self) -> None:
+        jobs = plan(["card"], Targets(output="out", compare=True, save_faces=Path("crops")))
+        assert len({str(job.compare).casefold() for job in jobs}) == len({str(job.faces) for job in jobs}) == len(jobs)
+
+
+@pytest.mark.usefixtures("here")
 class TestRefusals:
     @pytest.mark.parametrize(
         ("inputs", "targets", "sentence"),
@@ -173,10 +204,10 @@ class TestRefusals:
             plan(inputs, targets)
         assert sorted(here.rglob("*")) == before
 
-    def test_two_inputs_with_one_result_after_the_change_of_format(self, here: Path) -> None:
-        (here / "phone.jpg").touch()
-        with pytest.raises(ConfigError, match=r"phone.HEIC and phone.jpg would both write out/phone.jpg"):
-            plan(["phone.HEIC", "phone.jpg"], Targets(output="out"))
+    def test_two_folders_with_one_result_after_the_change_of_format(self, here: Path) -> None:
+        (here / "family" / "phone.jpg").touch()
+        with pytest.raises(ConfigError, match=r"phone.HEIC and family/phone.jpg would both write out/phone.jpg"):
+            plan(["phone.HEIC", "family/phone.jpg"], Targets(output="out"))
 
     def test_an_input_behind_a_link_is_safe(self, here: Path) -> None:
         (here / "out").mkdir()

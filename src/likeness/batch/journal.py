@@ -31,7 +31,7 @@ from typing import Any, Literal, TypeAlias, cast
 
 from likeness.batch.journal_file import JournalFile, damaged, from_column, to_column
 from likeness.batch.owners import Owner, dead_owners, living_owners
-from likeness.errors import BatchError
+from likeness.errors import BatchError, JournalError
 
 __all__ = ["JOURNAL", "STATES", "Finished", "Item", "Journal", "PutCount", "State", "Task", "Thumbnails"]
 
@@ -161,7 +161,7 @@ class Journal:
             self._owner = Owner(self._owners)
         except OSError as error:
             self._file.close()
-            raise BatchError(
+            raise JournalError(
                 f"the folder of {path} cannot be written ({error.strerror}); choose another one"
             ) from error
         self.release_dead()
@@ -181,7 +181,7 @@ class Journal:
                 with self._file.transaction() as database:
                     # Given back in good order, so the attempt does not count.
                     _give_back(database, self._owner.name)
-            except BatchError as error:
+            except JournalError as error:
                 # Its disk is full, or worse. Who opens it next takes what stayed claimed for cut off, as after a kill.
                 _log.info("%s", error)
             finally:
@@ -204,7 +204,9 @@ class Journal:
         with self._file.transaction() as database:
             for task in tasks:
                 if (why := _outside(task.target)) is not None:
-                    raise ValueError(f"{task.target!r} is no name of a result: {why}")
+                    raise BatchError(
+                        f"{task.source}: its result cannot be called {task.target!r}, which {why}; rename it"
+                    )
                 values = {
                     "grp": to_column(task.group),
                     "target": to_column(task.target),
@@ -459,10 +461,13 @@ class Journal:
             ).fetchone()
             if held["suspect"] is not None and (held["suspect"] or waits is not None):
                 return None
-            row = waits or database.execute(
-                f"SELECT id FROM {source} AND suspect = 0 AND owner IS NULL {chosen} ORDER BY id LIMIT 1",
-                values,
-            ).fetchone()
+            row = (
+                waits
+                or database.execute(
+                    f"SELECT id FROM {source} AND suspect = 0 AND owner IS NULL {chosen} ORDER BY id LIMIT 1",
+                    values,
+                ).fetchone()
+            )
             if row is None:
                 return None
             # Above 1: that this process dies counts.
@@ -524,12 +529,11 @@ class Journal:
                 )
             return True
 
-
     def _item(self, row: sqlite3.Row) -> Item:
         """A row, checked: what stands in the file decides where results are written.
 
         Raises:
-            BatchError: if it is not what this class writes.
+            JournalError: if it is not what this class writes.
         """
         try:
             text = {name: from_column(row[name]) for name in _TEXTS}
@@ -598,10 +602,10 @@ def _outside(target: str) -> str | None:
     parts = target.split("/")
     if "\0" in target:
         return "holds a null character"
-    if not set(parts).isdisjoint({"", ".", ".."}) or PureWindowsPath(target).drive:
+    if not set(parts).isdisjoint({"", ".", ".."}):
         return "leads out of the output"
-    if os.sep != "/" and os.sep in target:
-        return f"holds {os.sep}"
+    if os.name == "nt" and (PureWindowsPath(target).drive or "\\" in target):
+        return "leads out of the output"
     return None
 
 

@@ -8,7 +8,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from likeness.errors import BatchError
+from likeness.errors import JournalError
 
 __all__ = ["SCHEMA", "JournalFile", "damaged", "from_column", "to_column"]
 
@@ -51,8 +51,8 @@ CREATE TABLE content (source TEXT PRIMARY KEY, stamp TEXT NOT NULL, digest TEXT 
 """
 
 _LATER = ("suspect", "deaths")
-"""Columns that files of earlier versions lack. They are added there: as those versions read by name and leave them alone, the
-structure's number stays."""
+"""Columns that files of earlier versions lack. They are added there; as those versions read by name and leave them alone,
+the structure's number stays."""
 
 _INDEXES = (
     # What has not ended, oldest first.
@@ -96,9 +96,9 @@ def from_column(value: object) -> str:
     return value
 
 
-def damaged(path: Path, why: str) -> BatchError:
+def damaged(path: Path, why: str) -> JournalError:
     """That a journal's content is not what was written into it."""
-    return BatchError(
+    return JournalError(
         f"the journal {path} is damaged ({why}): put a copy of it from before in its place; only if there is none, move it "
         "away, and the pictures are done once more"
     )
@@ -111,7 +111,7 @@ class JournalFile:
         path: the file; made if need be, its folder too.
 
     Raises:
-        BatchError: if it cannot be opened, or is no journal.
+        JournalError: if it cannot be opened, or is no journal.
     """
 
     def __init__(self, path: Path) -> None:
@@ -122,7 +122,7 @@ class JournalFile:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(path, timeout=60.0, isolation_level=None, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
-            raise BatchError(
+            raise JournalError(
                 f"the journal {path} cannot be opened ({error}); choose a folder that can be written"
             ) from error
         try:
@@ -130,7 +130,7 @@ class JournalFile:
         except sqlite3.DatabaseError as error:
             self._database.close()
             raise self._spoken(error) from error
-        except BatchError:
+        except JournalError:
             self._database.close()
             raise
 
@@ -151,7 +151,7 @@ class JournalFile:
                     database.execute(statement)
                 database.execute(f"PRAGMA user_version = {SCHEMA}")
             elif found != SCHEMA:
-                raise BatchError(
+                raise JournalError(
                     f"{self._path} is no journal of this version of Likeness; name another one, or move it away"
                 )
             there = {row["name"] for row in database.execute("PRAGMA table_info(item)")}
@@ -161,14 +161,14 @@ class JournalFile:
             for index in _INDEXES:
                 database.execute(index)
 
-    def _spoken(self, error: sqlite3.DatabaseError) -> BatchError:
+    def _spoken(self, error: sqlite3.DatabaseError) -> JournalError:
         """What went wrong, in a sentence: a fault that may pass is told apart from damage."""
         text = str(error).lower()
         for word, meaning in _FAULTS:
             if word in text:
-                return BatchError(f"the journal {self._path} cannot be used: {meaning}, {_AGAIN}")
+                return JournalError(f"the journal {self._path} cannot be used: {meaning}, {_AGAIN}")
         if "not a database" in text:
-            return BatchError(
+            return JournalError(
                 f"{self._path} is no journal, or its beginning is damaged; check the name, or put a copy from before in "
                 "its place"
             )
@@ -179,7 +179,7 @@ class JournalFile:
         """All or nothing; the write lock is taken at once, so that no other process changes what was just read.
 
         Raises:
-            BatchError: if the file or its disk fails; nothing was changed then.
+            JournalError: if the file or its disk fails; nothing was changed then.
         """
         with self.lock:
             try:
@@ -199,7 +199,7 @@ class JournalFile:
         """What a query finds.
 
         Raises:
-            BatchError: if the file or its disk fails.
+            JournalError: if the file or its disk fails.
         """
         with self.lock:
             try:

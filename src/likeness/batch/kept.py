@@ -34,6 +34,9 @@ DEFAULT_KEPT_BYTES = 4 * 1024**3
 
 _SUFFIX = ".f32"
 
+_SUM = 16
+"""Bytes of the checksum at a file's end: a disk that gives back other bytes must not change a face."""
+
 
 class KeptProjections:
     """Answers of the network on the disk, the longest unused removed first; for several threads and processes.
@@ -43,7 +46,7 @@ class KeptProjections:
 
     Args:
         folder: where; made at the first answer.
-        limit: bytes at most. 0 keeps nothing.
+        limit: bytes of answers at most. 0 keeps nothing.
 
     Raises:
         ConfigError: for a negative limit.
@@ -58,13 +61,14 @@ class KeptProjections:
         self._size: int | None = None
 
     def get(self, digest: str, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
-        """The answer, or None. A file of another size, as a full disk leaves it, is no answer."""
+        """The answer, or None. A file of another size, as a full disk leaves it, or with other bytes is no answer."""
         path = self._path(digest)
         try:
             data = path.read_bytes()
         except OSError:
             return None
-        if len(data) != int(np.prod(shape)) * 4:
+        data, checksum = data[:-_SUM], data[-_SUM:]
+        if len(data) != int(np.prod(shape)) * 4 or checksum != _checksum(data):
             return None
         with suppress(OSError):
             os.utime(path)  # used just now
@@ -79,8 +83,8 @@ class KeptProjections:
         part = path.with_name(f".{secrets.token_hex(6)}.part")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            # No fsync: what a power cut leaves of the wrong size is ignored, and made again.
-            part.write_bytes(data)
+            # No fsync: what a power cut leaves is ignored, and made again.
+            part.write_bytes(data + _checksum(data))
             part.replace(path)
         except OSError as error:
             _log.info("a projection could not be kept (%s)", error)
@@ -93,7 +97,7 @@ class KeptProjections:
 
     @property
     def size(self) -> int:
-        """Bytes on the disk."""
+        """Bytes of the answers on the disk, their checksums aside."""
         return sum(size for _, size, _ in self._files())
 
     def _path(self, digest: str) -> Path:
@@ -105,7 +109,7 @@ class KeptProjections:
         for path in self._folder.glob(f"*/*{_SUFFIX}"):
             with suppress(OSError):  # removed by another process
                 status = path.stat()
-                found.append((status.st_mtime, status.st_size, path))
+                found.append((status.st_mtime, max(status.st_size - _SUM, 0), path))
         return found
 
     def _measure(self) -> int:
@@ -127,6 +131,10 @@ class KeptProjections:
                 path.unlink()
             total -= size
         return total
+
+
+def _checksum(data: bytes) -> bytes:
+    return hashlib.blake2b(data, digest_size=_SUM).digest()
 
 
 def _now(folder: Path) -> float:

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import logging
 import secrets
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Any, cast
+from typing import Any, TypeAlias, cast
 
 from likeness.errors import BatchError, ConfigError, ImageReadError, ImageWriteError, LikenessError, MissingExtraError
 from likeness.imaging.files import TEMPORARY, write_bytes_atomically
+from likeness.imaging.folders import is_left_alone, list_folder, match_files
+from likeness.imaging.opening import open_file
 
-__all__ = ["Listed", "Place", "digest", "is_url", "read_file"]
+__all__ = ["Listed", "Place", "Tell", "digest", "is_url", "read_file"]
+
+_log = logging.getLogger(__name__)
+
+Tell: TypeAlias = Callable[[str, str], object]
+"""Is told what a listing left out: a name for the place and the kind, and a sentence."""
 
 _WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "memory"}
 """Stores in which an object appears complete or not at all; everywhere else a temporary file is moved to its name."""
@@ -114,7 +121,8 @@ class Place:
         """
         with self._speaking(ImageReadError, self.locate(name), "read"):
             if self._path is not None:
-                return (self._path / name).read_bytes()
+                with open_file(self._path / name) as stream:
+                    return stream.read()
             return bytes(self._files.cat_file(f"{self._root}/{name}"))
         raise AssertionError
 
@@ -125,6 +133,7 @@ class Place:
             ImageWriteError: if it cannot be written; nothing is left behind then.
         """
         shown = self.locate(name)
+        _refuse_outside(name, shown, "written")
         if self._path is not None:
             target = self._path / name
             try:
@@ -161,6 +170,7 @@ class Place:
 
     def remove(self, name: str) -> None:
         """Remove a file, if there is one."""
+        _refuse_outside(name, self.locate(name), "removed")
         with self._speaking(ImageWriteError, self.locate(name), "removed"):
             if self._path is not None:
                 (self._path / name).unlink(missing_ok=True)
@@ -180,17 +190,19 @@ class Place:
             return _remote_stamp(self._files.info(f"{self._root}/{name}"))
         raise AssertionError
 
-    def files(self, *, without: str = "") -> Iterator[Listed]:
-        """Its files with those of its subfolders, sorted, hidden ones excepted.
+    def files(self, *, without: str = "", tell: Tell | None = None) -> Iterator[Listed]:
+        """Its files with those of its subfolders, without what is hidden, in bins or thumbnail folders, and what is no file.
 
         Args:
             without: path or URL of a folder that is left out.
+            tell: is told what else is left out; None logs it.
 
         Raises:
             BatchError: if a folder cannot be read.
         """
         if self._path is not None:
-            yield from self._local_files(Path(without).expanduser() if without and not is_url(without) else None)
+            closed = Path(without).expanduser() if without and not is_url(without) else None
+            yield from self._local_files(self._path, closed, tell or _logged)
             return
         with self._speaking(BatchError, self.text, "read"):
             found = cast("dict[str, dict[str, Any]]", self._files.find(self._root, detail=True))
@@ -199,34 +211,34 @@ class Place:
             if left_out and PurePosixPath(path).is_relative_to(left_out):
                 continue
             name = str(PurePosixPath(path).relative_to(self._root))
-            if not any(part.startswith(".") for part in PurePosixPath(name).parts):
+            if not any(is_left_alone(part) for part in PurePosixPath(name).parts):
                 yield Listed(name=name, stamp=_remote_stamp(info))
 
-    def matching(self, pattern: str) -> list[str]:
-        """Names of the files that match a pattern with ``*``, ``**``, ``?`` or ``[``, sorted."""
+    def matching(self, pattern: str, *, tell: Tell | None = None) -> list[str]:
+        """Names of the files that match a pattern with ``*``, ``**``, ``?`` or ``[``, sorted; ``tell`` as in `files`."""
         with self._speaking(BatchError, f"{self.text}/{pattern}", "read"):
             if self._path is not None:
-                import glob
-
-                found = glob.glob(pattern, root_dir=self._path, recursive=True)  # noqa: PTH207 - keeps names relative
-                return sorted(Path(name).as_posix() for name in found if (self._path / name).is_file())
+                listing = match_files(self._path, pattern)
+                for kind, sentence in listing.remarks.items():
+                    (tell or _logged)(f"{self._path} {kind}", sentence)
+                return list(listing.files)
             paths = cast("list[str]", self._files.glob(f"{self._root}/{pattern}"))
             return sorted(str(PurePosixPath(path).relative_to(self._root)) for path in paths)
         raise AssertionError
 
-    def _local_files(self, without: Path | None) -> Iterator[Listed]:
-        root = cast("Path", self._path)
-        closed = without.resolve() if without is not None else None
-        for place, folders, files in os.walk(root, onerror=_unreadable_folder):
-            folders[:] = sorted(
-                name for name in folders if not name.startswith(".") and Path(place, name).resolve() != closed
-            )
-            for name in sorted(files):
-                path = Path(place, name)
-                # A file may be gone again by now, and then it is not there.
-                with suppress(FileNotFoundError):
-                    if not name.startswith("."):
-                        yield Listed(name=path.relative_to(root).as_posix(), stamp=_local_stamp(path))
+    @staticmethod
+    def _local_files(folder: Path, without: Path | None, tell: Tell) -> Iterator[Listed]:
+        try:
+            listing = list_folder(folder, without=without)
+        except OSError as error:
+            reason = error.strerror or error
+            raise BatchError(f"the folder {folder} cannot be read ({reason}); check its permissions") from error
+        for kind, sentence in listing.remarks.items():
+            tell(f"{folder} {kind}", sentence)
+        for name in listing.files:
+            # A file may be gone again by now, and then it is not there.
+            with suppress(FileNotFoundError):
+                yield Listed(name=name, stamp=_local_stamp(folder / name))
 
     @contextmanager
     def _speaking(self, kind: type[LikenessError], shown: str, what: str) -> Generator[None]:
@@ -253,7 +265,10 @@ def read_file(file: str) -> bytes:
 
 
 def _local_stamp(path: Path) -> str:
-    status = path.stat()
+    try:
+        status = path.stat()
+    except PermissionError:
+        return ""  # told when it is read
     return f"{status.st_size}:{status.st_mtime_ns}"
 
 
@@ -265,5 +280,11 @@ def _remote_stamp(info: dict[str, Any]) -> str:
     return str(tag) if tag else f"{info.get('size')}:{when}"
 
 
-def _unreadable_folder(error: OSError) -> None:
-    raise BatchError(f"the folder {error.filename} cannot be read ({error.strerror}); check its permissions")
+def _logged(_: str, sentence: str) -> None:
+    _log.warning("%s", sentence)
+
+
+def _refuse_outside(name: str, shown: str, what: str) -> None:
+    """See that a file is one of the place: its name may come from a journal that somebody changed."""
+    if not set(name.split("/")).isdisjoint({"", ".", ".."}) or "\0" in name:
+        raise ImageWriteError(f"{shown} is not {what}: it lies outside the folder of the results")

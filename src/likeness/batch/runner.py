@@ -6,8 +6,8 @@ import logging
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import PurePosixPath
 from typing import Any
+from unicodedata import normalize
 
 from likeness.batch.guard import GuardLimits
 from likeness.batch.journal import Item, Journal, PutCount, Task
@@ -17,7 +17,8 @@ from likeness.batch.sources import Source
 from likeness.batch.work import FINAL, REVIEW, Result
 from likeness.errors import ConfigError, ControlError, ImageReadError
 from likeness.faces.findings import Limits
-from likeness.imaging.files import TEMPORARY, output_suffix
+from likeness.imaging.files import TEMPORARY
+from likeness.imaging.folders import result_names
 from likeness.restore.config import Settings
 from likeness.restore.parallel import map_in_order
 
@@ -168,7 +169,7 @@ def run(
         stop: ends the run when it is set.
 
     Raises:
-        BatchError: if the journal fails; what is done by then and could not be written down is done again.
+        JournalError: if the journal fails; what is done by then and could not be written down is done again.
     """
     empty = False
 
@@ -269,21 +270,14 @@ def _listed(output: Place, folder: str) -> Iterator[str]:
 def _targets(sources: Sequence[Source], journal: Journal, group: str) -> list[str]:
     """The name of each picture's result: what it was before; else its own name, with its old suffix if it must."""
     known = {item.source: item.target for item in journal.items(group=group)}
-    # Disks that ignore the case of letters would take them for one.
-    taken = {target.casefold() for target in known.values()}
-    found = {source.url: known[source.url] for source in sources if source.url in known}
-
-    def kept(source: Source) -> bool:
-        return PurePosixPath(source.name).suffix == output_suffix(source.name)
-
-    # Those that keep their name come first: IMG_1.png is not renamed because of IMG_1.gif.
-    for source in sorted((source for source in sources if source.url not in found), key=kept, reverse=True):
-        suffix = output_suffix(source.name)
-        target = str(PurePosixPath(source.name).with_suffix(suffix))
-        number = 1
-        while target.casefold() in taken:
-            target = f"{source.name}{suffix}" if number == 1 else f"{source.name}-{number}{suffix}"
-            number += 1
-        taken.add(target.casefold())
-        found[source.url] = target
+    here = {source.url for source in sources}
+    # A file that was copied by a Mac may come back with its accents spelt otherwise.
+    moved = {normalize("NFC", url): target for url, target in known.items() if url not in here}
+    found: dict[str, str] = {}
+    for url in here:
+        if (target := known.get(url) or moved.pop(normalize("NFC", url), None)) is not None:
+            found[url] = target
+    fresh = [source for source in sources if source.url not in found]
+    names = result_names([source.name for source in fresh], taken=known.values())
+    found |= {source.url: name for source, name in zip(fresh, names, strict=True)}
     return [found[source.url] for source in sources]

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import glob
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from likeness.batch.lists import check_per_picture, read_list
-from likeness.batch.places import Place, is_url
+from likeness.batch.places import Place, Tell, is_url
 from likeness.errors import ConfigError
 from likeness.imaging.files import is_picture
+from likeness.imaging.folders import as_spelt, same_on_disk, split_pattern
 from likeness.restore.config import Settings, parse_settings
 
 __all__ = ["Source", "find_sources"]
@@ -40,10 +40,12 @@ class Source:
     email: str = ""
 
 
-def find_sources(inputs: Sequence[str], *, without: str = "", allow_none: bool = False) -> tuple[Source, ...]:
+def find_sources(
+    inputs: Sequence[str], *, without: str = "", allow_none: bool = False, tell: Tell | None = None
+) -> tuple[Source, ...]:
     """The pictures behind the inputs, each once, in order.
 
-    An input is a picture; a folder, whose pictures are taken with those of its subfolders, hidden ones excepted; a quoted
+    An input is a picture; a folder, whose pictures are taken with those of its subfolders (`Place.files`); a quoted
     pattern with ``*``, ``**``, ``?`` or ``[``; a CSV list (`read_list`), whose files are relative to its own folder; and
     each of them may be an fsspec URL.
 
@@ -51,25 +53,26 @@ def find_sources(inputs: Sequence[str], *, without: str = "", allow_none: bool =
         inputs: as typed.
         without: path or URL of a folder that is left out, as results lie there.
         allow_none: an empty folder or a pattern that matches nothing (yet) is no error.
+        tell: is told what is left out of folders; None logs it.
 
     Raises:
-        ConfigError: if an input holds no picture, a list or a sidecar cannot be used, or two pictures would get results of
-            the same name.
+        ConfigError: if an input holds no picture, a list or a sidecar cannot be used, or pictures of two folders would get
+            results of the same name.
         BatchError: if a folder cannot be read.
         MissingExtraError: for a URL whose library is not installed.
     """
     found: list[Source] = []
     for text in inputs:
-        taken = _find(text, without, allow_none)
+        taken = _find(text, without, allow_none, tell)
         if not taken and not allow_none:
             raise ConfigError(f"{text} holds no picture; check its name")
         found += taken
     unique = {source.url: source for source in found}
     names: dict[str, Source] = {}
     for source in unique.values():
-        # Disks that ignore the case of letters would take them for one.
-        other = names.setdefault(source.name.casefold(), source)
-        if other is not source:
+        # Disks that ignore the case of letters would take them for one; two of one folder get names that differ.
+        other = names.setdefault(same_on_disk(source.name), source)
+        if other is not source and _home(other) != _home(source):
             raise ConfigError(
                 f"{other.url} and {source.url} would get results of the same name ({source.name}); name the folder above "
                 "them, or run them apart"
@@ -77,15 +80,22 @@ def find_sources(inputs: Sequence[str], *, without: str = "", allow_none: bool =
     return tuple(unique.values())
 
 
-def _find(text: str, without: str, allow_none: bool) -> list[Source]:
+def _home(source: Source) -> str:
+    """The folder that the picture's name counts from."""
+    return source.url.removesuffix(source.name)
+
+
+def _find(text: str, without: str, allow_none: bool, tell: Tell | None) -> list[Source]:
     text = text.removeprefix("file://")
+    if not is_url(text) and not Path(text).expanduser().exists():
+        text = str(as_spelt(Path(text).expanduser()))
     if text.lower().endswith(".csv"):
         return _of_list(text)
     if _has_magic(text):
-        return _matching(text)
+        return _matching(text, tell)
     place = Place(text)
     if place.is_folder() or (allow_none and not is_picture(text)):
-        return _in_folder(place, without) if place.is_folder() else []
+        return _in_folder(place, without, tell) if place.is_folder() else []
     parent, name = Place.of(text)
     if not parent.exists(name):
         raise ConfigError(f"{text} does not exist; check the name and the folder")
@@ -96,8 +106,8 @@ def _has_magic(text: str) -> bool:
     return glob.has_magic(text) and not (not is_url(text) and Path(text).expanduser().exists())
 
 
-def _in_folder(place: Place, without: str) -> list[Source]:
-    listed = {item.name: item.stamp for item in place.files(without=without)}
+def _in_folder(place: Place, without: str, tell: Tell | None) -> list[Source]:
+    listed = {item.name: item.stamp for item in place.files(without=without, tell=tell)}
     return [
         _source(place, name, name, stamp, sidecars=[name + end for end in _SIDECARS if name + end in listed])
         for name, stamp in listed.items()
@@ -105,14 +115,13 @@ def _in_folder(place: Place, without: str) -> list[Source]:
     ]
 
 
-def _matching(text: str) -> list[Source]:
-    # The folder in front of the first pattern: results keep the folders below it.
-    parts = text.split("/")
-    first = next(index for index, part in enumerate(parts) if re.search(r"[*?\[]", part))
-    place = Place("/".join(parts[:first]) or ("/" if text.startswith("/") else "."))
+def _matching(text: str, tell: Tell | None) -> list[Source]:
+    # Results keep the folders below the first pattern.
+    folder, pattern = split_pattern(text)
+    place = Place(folder)
     return [
         _source(place, name, name, place.stamp(name))
-        for name in place.matching("/".join(parts[first:]))
+        for name in place.matching(pattern, tell=tell)
         if is_picture(name) and not any(part.startswith(".") for part in name.split("/"))
     ]
 
@@ -127,7 +136,9 @@ def _of_list(text: str) -> list[Source]:
             url = file if is_url(file) else home.locate(str(Path(file).expanduser()) if not inside else file)
         else:
             raise ConfigError(f"{text}, line {row.line}: {file} does not lie in the list's own folder; give its URL")
-        place, last = Place.of(url)
+        place, last = Place.of(url if is_url(url) else str(as_spelt(Path(url))))
+        if PurePosixPath(file).name in ("", ".."):
+            raise ConfigError(f"{text}, line {row.line}: {file} is a folder, not a picture")
         stamp = place.stamp(last) if place.exists(last) else ""
         source = _source(place, last, file if inside else last, stamp)
         own = source.settings.over(row.settings)
@@ -143,7 +154,9 @@ def _source(place: Place, inside: str, name: str, stamp: str, *, sidecars: Seque
     if len(sidecars) > 1:
         raise ConfigError(f"{url} has two sidecars, {' and '.join(sidecars)}; keep one")
     settings = _sidecar(place, sidecars[0]) if sidecars else Settings()
-    return Source(url=url, name=str(PurePosixPath(name)), stamp=stamp, settings=settings)
+    # A store's names may hold what would lead out of the folder of the results.
+    parts = [part for part in name.split("/") if part not in ("", ".", "..")]
+    return Source(url=url, name="/".join(parts), stamp=stamp, settings=settings)
 
 
 def _sidecar(place: Place, name: str) -> Settings:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
@@ -158,7 +159,8 @@ def _card(journal: Journal, item: Item) -> str:
     word, kind = _WORDS[item.state]
     output = outcome.get("output")
     name = escape(item.target if output else item.source)
-    title = f"<a href='{quote(output)}'>{name}</a>" if output else name
+    # The bytes of the file's name, also where they are no UTF-8.
+    title = f"<a href='{quote(os.fsencode(output))}'>{name}</a>" if output else name
     client = f"<p class='client'>{escape(', '.join(filter(None, (item.client, item.email))))}</p>"
     reason = f"<p class='reason'>{escape(item.reason)}</p>" if item.reason else ""
     findings = "".join(

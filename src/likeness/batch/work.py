@@ -167,9 +167,11 @@ class PictureWorker:
                 image = self._read(item, handed.picture, options, alone)
             except ImageError as error:
                 return unread(error)
-            if image is None:
-                reason = f"{item.source} was changed since it was listed; run again"
-                return Result(state="failed", reason=reason, retry=True)
+            listed = options.damage_digest
+            changed = listed and handed.damage is not None and digest(handed.damage) != listed
+            if image is None or changed:
+                name = item.source if image is None else options.damage_mask
+                return Result(state="failed", reason=f"{name} was changed since it was listed; run again", retry=True)
             clock.lap("read")
             return self._look(item, image, handed.damage, options, clock)
 

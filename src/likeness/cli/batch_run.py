@@ -17,7 +17,7 @@ from likeness.batch.watch import Settling
 from likeness.cli.batch import BatchOptions
 from likeness.cli.console import Console
 from likeness.cli.stopping import stopping
-from likeness.errors import ImageWriteError
+from likeness.errors import ImageWriteError, JournalError
 
 __all__ = ["run"]
 
@@ -52,28 +52,32 @@ class _Run:
         self._executor: Executor | None = None
         self._done = 0
         self._seconds = 0.0
+        self._told: set[str] = set()
 
     def run(self) -> int:
         options = self._options
         with Journal(options.journal) as journal, stopping(self._stop, self._console):
-            begun, written = False, True
+            self._list(journal)
+            written = True
             try:
-                self._list(journal)
-                begun = True
-                sweep(journal, self._output)
-                self._queue_again(journal)
-                self._work(journal)
-                while options.watch is not None and not self._stop.wait(options.watch):
-                    if self._list(journal):
-                        self._work(journal)
-            finally:
-                if self._executor is not None:
-                    self._executor.close()
-                # Also of a run that was broken off; not of one that could not begin.
-                if begun:
+                try:
+                    sweep(journal, self._output)
+                    self._queue_again(journal)
+                    self._work(journal)
+                    while options.watch is not None and not self._stop.wait(options.watch):
+                        if self._list(journal):
+                            self._work(journal)
+                finally:
+                    if self._executor is not None:
+                        self._executor.close()
+                    # Also of a run that was broken off.
                     written = self._summary(journal)
-            self._next(journal)
-            return self._status(journal, written)
+                self._next(journal)
+                return self._status(journal, written)
+            except JournalError as error:
+                # The journal's disk, in the middle of the work: that is another matter than a run that cannot begin.
+                self._console.error(str(error))
+                return 1
 
     def _status(self, journal: Journal, written: bool) -> int:
         counts = journal.counts(group="")
@@ -89,7 +93,7 @@ class _Run:
         """Look at the inputs and queue what is new or wanted otherwise; how many pictures that were."""
         options = self._options
         watching = options.watch is not None
-        sources = find_sources(options.inputs, without=options.output, allow_none=watching)
+        sources = find_sources(options.inputs, without=options.output, allow_none=watching, tell=self._left_out)
         if watching:
             sources = self._settling.ready(sources)
         put = make_tasks(sources, journal, options.plan, stop=self._stop)
@@ -105,6 +109,12 @@ class _Run:
                 parts.append(f"{left} left from before")
             self._console.say(", ".join(parts))
         return put.added + put.changed
+
+    def _left_out(self, place: str, sentence: str) -> None:
+        """What folders hold that is not taken; said once, as a hot folder is looked at every two seconds."""
+        if place not in self._told:
+            self._told.add(place)
+            self._console.warn(sentence)
 
     def _queue_again(self, journal: Journal) -> None:
         options = self._options
@@ -194,7 +204,7 @@ class _Run:
         )
         try:
             *_, page = write_summary(journal, self._output, run)
-        except ImageWriteError as error:
+        except (ImageWriteError, JournalError) as error:
             self._console.error(str(error))
             return False
         counts = journal.counts(group="")

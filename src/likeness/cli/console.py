@@ -92,6 +92,7 @@ class Console:
 
     def show(self, text: str) -> None:
         """What was asked for, on stdout."""
+        text = _writable(text)
         if self._bar_shown:
             from tqdm import tqdm
 
@@ -156,6 +157,7 @@ class Console:
             bar.close()
 
     def _write(self, line: str) -> None:
+        line = _writable(line)
         if self._thread.held is not None:
             self._thread.held.append(line)
         elif self._bar_shown:
@@ -164,6 +166,11 @@ class Console:
             tqdm.write(line, file=sys.stderr)
         else:
             print(line, file=sys.stderr, flush=True)
+
+
+def _writable(text: str) -> str:
+    """File names that are no UTF-8 reach a program with lone surrogates, which no stream takes."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 class _ThreadState(threading.local):

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import glob
+import logging
 import os
 import sys
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 from likeness.errors import ConfigError, ImageWriteError
 from likeness.imaging.encode import find_format
-from likeness.imaging.files import is_picture, output_suffix
+from likeness.imaging.files import is_picture
+from likeness.imaging.folders import Listing, as_spelt, list_folder, match_files, result_names, split_pattern
 from likeness.studio.pairs import short_names
 
 __all__ = ["Job", "Targets", "find_inputs", "plan", "refuse_collisions", "refuse_keyboard"]
+
+_log = logging.getLogger(__name__)
 
 _STANDARD = "-"
 
@@ -72,27 +76,31 @@ class _Found:
         inside: name of its result under a folder given with ``-o``.
         default: its result if there is no ``-o``, None for standard output.
         by_pattern: whether a pattern of ours found it.
+        alone: whether it was named or found by itself, not with the folders that it is in.
     """
 
     source: Path | None
     inside: Path
     default: Path | None
     by_pattern: bool = False
+    alone: bool = False
 
 
 def plan(inputs: Sequence[str], targets: Targets) -> tuple[Job, ...]:
     """What to do with the inputs, in order. Nothing is read or written yet.
 
-    An input is a file; a folder, whose pictures are taken with those of its subfolders, hidden ones excepted; a pattern
-    with ``*``, ``?`` or ``[``, also ``**``, if there is no file of that name; or "-".
+    An input is a file; a folder, whose pictures are taken with those of its subfolders (`list_folder`); a pattern with
+    ``*``, ``?`` or ``[``, also ``**``, if there is no file of that name; or "-". What is left out of folders is told in the
+    log.
 
     Results: one picture goes to the file given with ``-o``; into a folder (one that exists, or a name without a suffix or
     with a slash at its end) go all under their own names; without ``-o`` a file ``photo.jpg`` becomes
-    ``output_photo.jpg`` and a folder ``family`` the folder ``output_family``, both in the current directory.
+    ``output_photo.jpg`` and a folder ``family`` the folder ``output_family``, both in the current directory. Pictures of
+    one folder whose results would have the same name get names that differ (`result_names`).
 
     Raises:
-        ConfigError: if an input holds no picture, ``-o`` does not fit, two inputs would write the same file, or a file
-            that is an input would be written.
+        ConfigError: if an input holds no picture, ``-o`` does not fit, inputs of two folders would write the same file, or
+            a file that is an input would be written.
     """
     found = _find(inputs, targets)
     single = len(found) == 1 and not Path(inputs[0]).expanduser().is_dir()
@@ -158,18 +166,13 @@ def _find(inputs: Sequence[str], targets: Targets) -> list[_Found]:
         raise ConfigError("- (standard input) cannot be mixed with other inputs; give it alone")
     found: list[_Found] = []
     for text in inputs:
-        path = Path(text).expanduser()
+        path = as_spelt(Path(text).expanduser())
         if text == _STANDARD:
             found.append(_Found(source=None, inside=Path("stdin"), default=None))
         elif path.is_dir():
             found += _in_folder(path, targets)
         elif not path.exists() and glob.has_magic(text):
-            # Not Path.glob, which takes no absolute patterns.
-            matches = sorted(glob.glob(str(path), recursive=True))  # noqa: PTH207
-            pictures = [Path(match) for match in matches if is_picture(match) and not Path(match).is_dir()]
-            if not pictures:
-                raise ConfigError(f'no picture matches "{text}"; check the pattern and the folder')
-            found += [_single(picture, by_pattern=True) for picture in pictures]
+            found += _matching(text)
         else:
             found.append(_single(path))
     if any(item.by_pattern for item in found) and targets.output is None:
@@ -180,33 +183,65 @@ def _find(inputs: Sequence[str], targets: Targets) -> list[_Found]:
     unique: dict[tuple[str | None, Path], _Found] = {}
     for item in found:
         unique.setdefault((item.source and _key(item.source), item.inside), item)
-    return list(unique.values())
+    return _apart(list(unique.values()))
 
 
 def _single(path: Path, *, by_pattern: bool = False) -> _Found:
-    name = path.with_suffix(output_suffix(path)).name if path.name else "picture"
-    return _Found(source=path, inside=Path(name), default=Path(f"output_{name}"), by_pattern=by_pattern)
+    name = result_names([path.name])[0] if path.name else "picture"
+    return _Found(source=path, inside=Path(name), default=Path(f"output_{name}"), by_pattern=by_pattern, alone=True)
+
+
+def _matching(text: str) -> list[_Found]:
+    folder, pattern = split_pattern(str(Path(text).expanduser()))
+    try:
+        listing = match_files(Path(folder), pattern)
+    except OSError as error:
+        raise ConfigError(
+            f'the folders of "{text}" cannot be read ({error.strerror or error}); check their permissions'
+        ) from error
+    _tell(listing)
+    pictures = [Path(folder, name) for name in listing.files if is_picture(name)]
+    if not pictures:
+        raise ConfigError(f'no picture matches "{text}"; check the pattern and the folder')
+    return [_single(picture, by_pattern=True) for picture in pictures]
+
+
+def _apart(found: list[_Found]) -> list[_Found]:
+    """Pictures of one folder whose results would have one name, such as IMG_1.HEIC and IMG_1.JPG, get names that differ."""
+    beside: dict[Path, list[int]] = {}
+    for number, item in enumerate(found):
+        if item.alone and item.source is not None:
+            beside.setdefault(item.source.parent, []).append(number)
+    for numbers in beside.values():
+        names = result_names([cast("Path", found[number].source).name or "picture" for number in numbers])
+        for number, name in zip(numbers, names, strict=True):
+            found[number] = replace(found[number], inside=Path(name), default=Path(f"output_{name}"))
+    return found
 
 
 def _in_folder(folder: Path, targets: Targets) -> list[_Found]:
     home = Path(f"output_{folder.resolve().name or 'pictures'}")
-    ours = _key(home if targets.output is None else Path(targets.output))
-    pictures: list[Path] = []
-    for place, folders, files in os.walk(folder, onerror=_unreadable_folder):
-        # Not into our own results, which may lie inside the folder.
-        folders[:] = sorted(name for name in folders if not name.startswith(".") and _key(Path(place, name)) != ours)
-        pictures += [Path(place, name) for name in sorted(files) if is_picture(name) and not name.startswith(".")]
+    # Not into our own results, which may lie inside the folder.
+    ours = home if targets.output is None else Path(targets.output)
+    try:
+        listing = list_folder(folder, without=ours)
+    except OSError as error:
+        raise ConfigError(
+            f"the folder {folder} cannot be read ({error.strerror or error}); check its permissions"
+        ) from error
+    _tell(listing)
+    pictures = [name for name in listing.files if is_picture(name)]
     if not pictures:
         raise ConfigError(f"the folder {folder} holds no picture; check its name")
-    insides = [picture.relative_to(folder).with_suffix(output_suffix(picture)) for picture in pictures]
     return [
-        _Found(source=picture, inside=inside, default=home / inside)
-        for picture, inside in zip(pictures, insides, strict=True)
+        _Found(source=folder / picture, inside=Path(inside), default=home / inside)
+        for picture, inside in zip(pictures, result_names(pictures), strict=True)
     ]
 
 
-def _unreadable_folder(error: OSError) -> None:
-    raise ConfigError(f"the folder {error.filename} cannot be read ({error.strerror}); check its permissions")
+def _tell(listing: Listing) -> None:
+    for sentence in listing.remarks.values():
+        _log.warning("%s", sentence)
 
 
 def _target(item: _Found, single: bool, targets: Targets) -> Path | None:

@@ -20,6 +20,7 @@ from likeness.errors import ConfigError, ImageReadError, ImageWriteError
 from likeness.imaging.decode import decode_image
 from likeness.imaging.encode import FORMATS, encode_image, find_format
 from likeness.imaging.image import Image
+from likeness.imaging.opening import open_file
 from likeness.imaging.origin import Note
 from likeness.imaging.sniff import HEAD_BYTES, sniff_format
 
@@ -127,7 +128,7 @@ def read_image(source: PictureSource, *, max_pixels: int = DEFAULT_MAX_PIXELS, n
 
 def _open(path: Path, name: str) -> BinaryIO:
     try:
-        return path.open("rb")
+        return open_file(path)
     except OSError as error:
         raise ImageReadError(_why_unreadable(name, path, error)) from error
     except ValueError as error:  # a null character in the path

@@ -26,7 +26,7 @@ from likeness.batch.journal import Item, Journal, State, Task, Thumbnails
 from likeness.batch.journal_file import damaged
 from likeness.checkpoints.download import sha256_of
 from likeness.compute.cancellation import WorkCancelled, cancellable, checkpoint
-from likeness.errors import BatchError, ConfigError, ImageWriteError, LikenessError, NoFaceError
+from likeness.errors import ConfigError, ImageWriteError, JournalError, LikenessError, NoFaceError
 from likeness.imaging.encode import find_format
 from likeness.imaging.files import write_bytes_atomically
 from likeness.imaging.sniff import HEAD_BYTES
@@ -81,7 +81,7 @@ class Jobs:
         state: the application's.
 
     Raises:
-        BatchError: if the journal cannot be opened.
+        JournalError: if the journal cannot be opened.
         ConfigError: if the data folder cannot be made, or is not this user's.
     """
 
@@ -302,7 +302,7 @@ class Jobs:
                 for other in self._journal.groups():
                     if self._unfinished(other):
                         self._start(other)
-        except BatchError as error:
+        except JournalError as error:
             _log.error("%s; jobs go on when that is mended", error)
             item = None
         if item is not None:
@@ -408,10 +408,10 @@ def number_of(item: Item) -> int:
     """A picture's number in its job.
 
     Raises:
-        BatchError: if the journal holds something else.
+        JournalError: if the journal holds something else.
     """
     if not _NUMBER.fullmatch(item.source):
-        raise BatchError(f"the journal is damaged (item {item.id}: {item.source!r} is no picture of a job)")
+        raise JournalError(f"the journal is damaged (item {item.id}: {item.source!r} is no picture of a job)")
     return int(item.source)
 
 

@@ -15,12 +15,12 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
 from likeness.errors import (
-    BatchError,
     ConfigError,
     ControlError,
     ImageReadError,
     ImageTooLargeError,
     ImageWriteError,
+    JournalError,
     LikenessError,
     NoFaceError,
     PairError,
@@ -146,7 +146,7 @@ def problem_of(error: Exception) -> tuple[Problem, dict[str, str]]:
     """What to tell of an error, and the headers that go with it. Its message stays inside if nobody foresaw it."""
     if isinstance(error, ProblemError):
         return _problem(error.code, str(error)), error.headers
-    if isinstance(error, BatchError):
+    if isinstance(error, JournalError):
         # Its message says where on this machine the journal is.
         _log.error("%s", error)
         return _problem("failed", "the server's journal of jobs cannot be used; its log says why"), {}

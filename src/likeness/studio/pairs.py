@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from likeness.errors import ConfigError
-from likeness.imaging.files import is_picture, output_suffix
+from likeness.imaging.files import output_suffix
+from likeness.imaging.folders import pictures_in
 
 __all__ = ["Pair", "Pairs", "match_pairs", "results_folder", "short_names"]
 
@@ -110,19 +111,15 @@ def _pictures(place: Path) -> list[tuple[Path, Path]]:
     """Pictures and where they lie within ``place``."""
     if place.is_file():
         return [(place, Path(place.name))]
-    found = sorted(
-        path for path in place.rglob("*") if path.is_file() and is_picture(path) and not _hidden(path, place)
-    )
+    found = sorted(Path(name) for name in pictures_in(place))
     if not found:
         raise ConfigError(f"the folder {place} holds no picture; check its name")
-    return [(path, path.relative_to(place)) for path in found]
+    return [(place / inside, inside) for inside in found]
 
 
-def _hidden(path: Path, place: Path) -> bool:
-    return any(part.startswith(".") for part in path.relative_to(place).parts)
-
-
-def _names(inside: Path, *, exact: bool) -> tuple[Path, Path]:
+def _names(inside: Path, *, exact: bool) -> tuple[Path, ...]:
     """Names that a picture's result may have, the likelier first; without suffix unless ``exact``."""
     usual = inside.with_suffix(output_suffix(inside) if exact else "")
-    return usual, usual.with_name(f"{_PREFIX}{usual.name}")
+    # That of IMG_1.HEIC beside IMG_1.jpg, see `result_names`.
+    beside = inside.with_name(f"{inside.name}{output_suffix(inside) if exact else ''}")
+    return tuple(name.with_name(f"{prefix}{name.name}") for name in (beside, usual) for prefix in ("", _PREFIX))

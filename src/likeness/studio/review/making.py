@@ -13,8 +13,9 @@ from pathlib import Path
 import numpy as np
 
 from likeness.errors import ConfigError, PairError, RecordError
-from likeness.imaging.files import encode_image, is_picture, read_image, write_bytes_atomically
+from likeness.imaging.files import encode_image, read_image, write_bytes_atomically
 from likeness.imaging.filters import resize
+from likeness.imaging.folders import pictures_in
 from likeness.imaging.image import Image, Size
 from likeness.restore.parallel import map_in_order
 from likeness.studio.pairs import results_folder, short_names
@@ -136,7 +137,7 @@ def _pictures(label: str, folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
         raise ConfigError(f"{label}: {folder} is no folder; name the folder that holds its pictures")
     folder = results_folder(folder)
-    insides = [path.relative_to(folder) for path in sorted(folder.rglob("*")) if path.is_file() and is_picture(path)]
+    insides = sorted(Path(name) for name in pictures_in(folder))
     if not insides:
         raise ConfigError(f"{label}: {folder} holds no picture")
     return {name.as_posix(): folder / inside for name, inside in zip(short_names(insides), insides, strict=True)}
