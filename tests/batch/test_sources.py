@@ -13,7 +13,7 @@ from likeness.batch.places import Place, read_file
 from likeness.batch.runner import Plan, make_tasks
 from likeness.batch.sources import find_sources
 from likeness.errors import ConfigError
-from likeness.imaging.folders import same_on_disk
+from likeness.imaging.names import same_on_disk
 from likeness.restore.config import Settings
 
 

@@ -29,9 +29,10 @@ from pathlib import Path, PureWindowsPath
 from types import TracebackType
 from typing import Any, Literal, TypeAlias, cast
 
-from likeness.batch.journal_file import JournalFile, damaged, from_column, to_column
+from likeness.batch.journal_file import JournalFile, damaged
 from likeness.batch.owners import Owner, dead_owners, living_owners
 from likeness.errors import BatchError, JournalError
+from likeness.imaging.names import from_column, to_column
 
 __all__ = ["JOURNAL", "STATES", "Finished", "Item", "Journal", "PutCount", "State", "Task", "Thumbnails"]
 

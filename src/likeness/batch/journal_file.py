@@ -10,7 +10,7 @@ from pathlib import Path
 
 from likeness.errors import JournalError
 
-__all__ = ["SCHEMA", "JournalFile", "damaged", "from_column", "to_column"]
+__all__ = ["SCHEMA", "JournalFile", "damaged"]
 
 SCHEMA = 1
 """Number of the tables' structure, kept in the file; a file with another one is refused."""
@@ -71,29 +71,6 @@ _FAULTS = (
 """Words in SQLite's messages, and what they mean. By words, as Python 3.10 knows no error codes."""
 
 _AGAIN = "and run the same command again: what was finished is kept"
-
-
-def to_column(text: str) -> str | bytes:
-    """Text as a column holds it. A file name that is no UTF-8 comes to Python with lone surrogates, which SQLite's text
-    cannot hold: such text is kept as bytes. Equal texts are equal columns."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return text.encode("utf-8", errors="surrogatepass")
-    return text
-
-
-def from_column(value: object) -> str:
-    """The text that `to_column` was given.
-
-    Raises:
-        ValueError: if the column holds something else.
-    """
-    if isinstance(value, bytes):
-        return value.decode("utf-8", errors="surrogatepass")
-    if not isinstance(value, str):
-        raise ValueError(f"{type(value).__name__} where text belongs")
-    return value
 
 
 def damaged(path: Path, why: str) -> JournalError:

@@ -18,7 +18,7 @@ from likeness.batch.work import FINAL, REVIEW, Result
 from likeness.errors import ConfigError, ControlError, ImageReadError
 from likeness.faces.findings import Limits
 from likeness.imaging.files import TEMPORARY
-from likeness.imaging.folders import result_names
+from likeness.imaging.names import result_names
 from likeness.restore.config import Settings
 from likeness.restore.parallel import map_in_order
 

@@ -11,7 +11,8 @@ from likeness.batch.lists import check_per_picture, read_list
 from likeness.batch.places import Place, Tell, is_url
 from likeness.errors import ConfigError
 from likeness.imaging.files import is_picture
-from likeness.imaging.folders import as_spelt, same_on_disk, split_pattern
+from likeness.imaging.folders import split_pattern
+from likeness.imaging.names import as_spelt, same_on_disk
 from likeness.restore.config import Settings, parse_settings
 
 __all__ = ["Source", "find_sources"]

@@ -14,7 +14,8 @@ from typing import Literal, cast
 from likeness.errors import ConfigError, ImageWriteError
 from likeness.imaging.encode import find_format
 from likeness.imaging.files import is_picture
-from likeness.imaging.folders import Listing, as_spelt, list_folder, match_files, result_names, split_pattern
+from likeness.imaging.folders import Listing, list_folder, match_files, split_pattern
+from likeness.imaging.names import as_spelt, result_names
 from likeness.studio.pairs import short_names
 
 __all__ = ["Job", "Targets", "find_inputs", "plan", "refuse_collisions", "refuse_keyboard"]

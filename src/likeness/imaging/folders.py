@@ -1,5 +1,5 @@
 """Folders of pictures as people have them: with bins and thumbnails of desktops and network drives, pipes, links, and
-subfolders that may not be read; and names for results that no disk takes for one."""
+subfolders that may not be read."""
 
 from __future__ import annotations
 
@@ -8,25 +8,21 @@ import logging
 import os
 import re
 import stat
-import unicodedata
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from likeness.errors import ConfigError
-from likeness.imaging.files import SUFFIXES_READ, is_picture, output_suffix
+from likeness.imaging.files import SUFFIXES_READ, is_picture
 from likeness.imaging.opening import special_kind
 
 __all__ = [
     "Listing",
-    "as_spelt",
     "is_left_alone",
     "list_folder",
     "match_files",
     "pictures_in",
-    "result_names",
-    "same_on_disk",
     "split_pattern",
 ]
 
@@ -176,60 +172,6 @@ def match_files(folder: Path, pattern: str) -> Listing:
     )
 
 
-def as_spelt(path: Path) -> Path:
-    """A path as its disk spells it: macOS writes an accent as a letter of its own where other systems do not, so that a name
-    typed in one spelling may stand on the disk in the other. The path as it is if there is no file of either."""
-    if os.path.lexists(path):
-        return path
-    found = Path(path.anchor)
-    for part in path.relative_to(path.anchor).parts:
-        spellings = (part, unicodedata.normalize("NFC", part), unicodedata.normalize("NFD", part))
-        there = next((name for name in spellings if os.path.lexists(found / name)), None)
-        if there is None:
-            return path
-        found /= there
-    return found
-
-
-def same_on_disk(name: str) -> str:
-    """Equal for names that some disk takes for one: those of macOS and Windows ignore the case of letters, and macOS how
-    accents are spelt."""
-    return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
-
-
-def result_names(names: Sequence[str], *, taken: Iterable[str] = ()) -> list[str]:
-    """Names for results of pictures of these names, no two of which a disk takes for one.
-
-    Each keeps its name, and its suffix unless that cannot be written (`output_suffix`). Where two would get one name, that
-    which keeps its suffix goes first, and then that which comes first: ``IMG_1.HEIC`` beside ``IMG_1.jpg`` becomes
-    ``IMG_1.HEIC.jpg``, ``img.png`` after ``IMG.png`` becomes ``img-2.png``.
-
-    Args:
-        names: of the pictures, "/" between folders.
-        taken: results that there are already.
-    """
-    used = {same_on_disk(name) for name in taken}
-    # A file cannot have the name of a folder.
-    used |= {same_on_disk(str(parent)) for name in names for parent in PurePosixPath(name).parents}
-    found: dict[int, str] = {}
-    rest: list[int] = []
-
-    def keeps(number: int) -> bool:
-        return PurePosixPath(names[number]).suffix == output_suffix(names[number])
-
-    for number in sorted(range(len(names)), key=keeps, reverse=True):
-        name = str(PurePosixPath(names[number]).with_suffix(output_suffix(names[number])))
-        if same_on_disk(name) in used:
-            rest.append(number)
-        else:
-            used.add(same_on_disk(name))
-            found[number] = name
-    for number in rest:
-        found[number] = next(name for name in _others(names[number]) if same_on_disk(name) not in used)
-        used.add(same_on_disk(found[number]))
-    return [found[number] for number in range(len(names))]
-
-
 class _LeftOut:
     """What is left out of a listing."""
 
@@ -331,17 +273,3 @@ def _resolved(path: Path) -> Path:
         return path.resolve()
     except (OSError, RuntimeError):  # links in a circle
         return path.absolute()
-
-
-def _others(name: str) -> Iterator[str]:
-    """Names for a result whose first name is taken."""
-    path, suffix = PurePosixPath(name), output_suffix(name)
-    if path.suffix.lower() != suffix.lower():
-        yield f"{name}{suffix}"
-        stem = name
-    else:
-        stem = str(path.with_suffix(""))
-    number = 2
-    while True:
-        yield f"{stem}-{number}{suffix}"
-        number += 1

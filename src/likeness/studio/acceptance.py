@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 
 from likeness.errors import ConfigError, RecordError
+from likeness.imaging.names import from_column, to_column
 from likeness.restore.csv_table import CsvRow, read_csv
 from likeness.studio.intervals import Interval, wilson_interval
 from likeness.studio.records import RecordKind, open_records, timestamp, transaction
@@ -252,10 +253,10 @@ class AcceptanceBook:
                 entry.entry,
                 entry.recorded,
                 entry.day.isoformat(),
-                entry.picture,
-                entry.client,
+                to_column(entry.picture),
+                to_column(entry.client),
                 entry.answer,
-                entry.note,
+                to_column(entry.note),
                 entry.corrects or None,
             ),
         )
@@ -384,16 +385,19 @@ def _checked(entry: Entry) -> Entry:
 
 
 def _entry(row: sqlite3.Row) -> Entry:
-    return Entry(
-        entry=row["entry"],
-        recorded=row["recorded"],
-        day=date.fromisoformat(row["day"]),
-        picture=row["picture"],
-        client=row["client"],
-        answer=row["answer"],
-        note=row["note"],
-        corrects=row["corrects"] or "",
-    )
+    try:
+        return Entry(
+            entry=row["entry"],
+            recorded=row["recorded"],
+            day=date.fromisoformat(row["day"]),
+            picture=from_column(row["picture"]),
+            client=from_column(row["client"]),
+            answer=row["answer"],
+            note=from_column(row["note"]),
+            corrects=row["corrects"] or "",
+        )
+    except (TypeError, ValueError) as error:
+        raise RecordError(f"the book is damaged (entry {row['number']}: {error}); take a copy from before") from error
 
 
 def _today() -> date:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from html import escape
@@ -87,6 +88,6 @@ def _card(entry: IndexEntry, before: str, after: str) -> str:
         for moment, data in ((before, entry.before), (after, entry.after))
     )
     return (
-        f"<a class='card' href='{quote(entry.link)}'><span class='small'>{cells}</span>"
+        f"<a class='card' href='{quote(os.fsencode(entry.link))}'><span class='small'>{cells}</span>"
         f"<b>{escape(entry.name)}</b> <span class='what'>{escape(entry.done)}</span></a>\n"
     )

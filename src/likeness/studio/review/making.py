@@ -17,6 +17,7 @@ from likeness.imaging.files import encode_image, read_image, write_bytes_atomica
 from likeness.imaging.filters import resize
 from likeness.imaging.folders import pictures_in
 from likeness.imaging.image import Image, Size
+from likeness.imaging.names import to_column
 from likeness.restore.parallel import map_in_order
 from likeness.studio.pairs import results_folder, short_names
 from likeness.studio.records import open_records, transaction
@@ -156,7 +157,9 @@ def _fill(folder: Path, names: Sequence[str], rows: Sequence[_Row], options: Ses
         settings = {"title": options.title, "question": options.question, "seed": options.seed or secrets.token_hex(16)}
         connection.executemany("INSERT INTO settings VALUES (?, ?)", settings.items())
         connection.executemany("INSERT INTO sides VALUES (?, ?)", enumerate(names))
-        connection.executemany("INSERT INTO items VALUES (?, ?)", ((n, row.name) for n, row in enumerate(rows)))
+        connection.executemany(
+            "INSERT INTO items VALUES (?, ?)", ((n, to_column(row.name)) for n, row in enumerate(rows))
+        )
         for item, files in enumerate(copied):
             for place, file in enumerate(files):
                 side = place if place < len(names) else ORIGINAL

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
 import unicodedata
 from contextlib import AbstractContextManager
@@ -10,6 +11,7 @@ from pathlib import Path
 from secrets import token_urlsafe
 
 from likeness.errors import ConfigError, RecordError
+from likeness.imaging.names import from_column
 from likeness.studio.records import RecordKind, open_records, timestamp, transaction
 from likeness.studio.review.blinding import schedule
 
@@ -65,6 +67,8 @@ SESSION = RecordKind(
         )
     """,
 )
+
+_FILE = re.compile(r"[0-9a-f]{24}\.webp", re.ASCII)
 
 _LONGEST_NAME = 60
 _LONGEST_COMMENT = 2000
@@ -147,7 +151,9 @@ class ReviewSession:
         with self._open() as connection:
             settings: dict[str, str] = dict(connection.execute("SELECT name, value FROM settings").fetchall())
             self.sides = tuple(str(row["name"]) for row in connection.execute("SELECT name FROM sides ORDER BY side"))
-            self.items = tuple(str(row["name"]) for row in connection.execute("SELECT name FROM items ORDER BY item"))
+            self.items = tuple(
+                from_column(row["name"]) for row in connection.execute("SELECT name FROM items ORDER BY item")
+            )
             count = connection.execute("SELECT count(*) FROM files WHERE side = ?", (ORIGINAL,)).fetchone()[0]
         self.title, self.question, self._seed = settings["title"], settings["question"], settings["seed"]
         self.has_originals = count > 0
@@ -228,13 +234,19 @@ class ReviewSession:
                 "ELSE showings.position = :position AND files.side = showings.side END",
                 {"rater": rater.number, "place": place, "position": position},
             ).fetchone()
-        return self.folder / PICTURES / str(row["file"])
+        return self._file(row["file"])
 
     def file(self, item: int, side: int) -> Path:
         """The copy of a picture by the numbers of picture and side: for reports, never for raters."""
         with self._open() as connection:
             row = connection.execute("SELECT file FROM files WHERE item = ? AND side = ?", (item, side)).fetchone()
-        return self.folder / PICTURES / str(row["file"])
+        return self._file(row["file"])
+
+    def _file(self, name: object) -> Path:
+        # Made by us; a session that somebody changed must not show other files of the machine.
+        if not isinstance(name, str) or not _FILE.fullmatch(name):
+            raise RecordError(f"{self.folder / DATABASE} is damaged ({name!r} is no picture of a session); take a copy")
+        return self.folder / PICTURES / name
 
     def ballots(self) -> tuple[Ballot, ...]:
         """Everything that was shown, with the last vote on it: the unblinded key. By rater, place and position."""
@@ -248,7 +260,10 @@ class ReviewSession:
                 "AND later.place = votes.place AND later.position = votes.position) "
                 "ORDER BY showings.rater, place, position"
             ).fetchall()
-        return tuple(Ballot(**{name: row[name] for name in Ballot.__dataclass_fields__}) for row in rows)
+        return tuple(
+            Ballot(**{**{name: row[name] for name in Ballot.__dataclass_fields__}, "item": from_column(row["item"])})
+            for row in rows
+        )
 
     def _check(self, place: int, position: int) -> None:
         if not (0 <= place < len(self.items) and 0 <= position < len(self.sides)):
