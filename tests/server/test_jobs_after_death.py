@@ -7,6 +7,7 @@ import socket
 import sqlite3
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +81,14 @@ def test_what_was_in_work_is_restored_alone_and_then_the_others_go_on(
 
 
 @pytest.mark.parametrize(
-    ("column", "value"), [("grp", "../../precious"), ("grp", ""), ("source", "../../precious"), ("target", "../x.jpg")]
+    ("column", "value", "state"),
+    [
+        # In work it would be read and written there, over its time it would be removed.
+        ("grp", "../../precious", "queued"),
+        ("grp", "../../precious", "final"),
+        ("source", "../../precious", "queued"),
+        ("target", "../x.jpg", "queued"),
+    ],
 )
 def test_a_tampered_journal_removes_and_writes_nothing_outside(
     tiny_restorer: Restorer,
@@ -88,6 +96,7 @@ def test_a_tampered_journal_removes_and_writes_nothing_outside(
     tmp_path: Path,
     column: str,
     value: str,
+    state: str,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
     data, precious = tmp_path / "data", tmp_path / "precious"
@@ -95,7 +104,7 @@ def test_a_tampered_journal_removes_and_writes_nothing_outside(
     (precious / "0000").write_bytes(b"mine")
     with served(_settings(data), tiny_restorer) as running:
         job = _job(running, portrait, 1)
-    _change(data, f"UPDATE item SET {column} = ?, state = 'queued', changed = 1, created = 1", value)
+    _change(data, f"UPDATE item SET {column} = ?, state = ?, changed = 1, created = 1", value, state)
     before = sorted(path for path in tmp_path.rglob("*") if data not in path.parents)
     with caplog.at_level(logging.ERROR), served(_settings(data), tiny_restorer) as running, running.http() as client:
         time.sleep(0.3)
@@ -105,4 +114,6 @@ def test_a_tampered_journal_removes_and_writes_nothing_outside(
         assert "bug" not in answer.text
     assert sorted(path for path in tmp_path.rglob("*") if data not in path.parents) == before
     assert (precious / "0000").read_bytes() == b"mine"
-    assert "damaged" in caplog.text
+    with closing(sqlite3.connect(data / "journal.sqlite")) as connection:
+        reasons = connection.execute("SELECT reason FROM item").fetchall()
+    assert "damaged" in caplog.text + str(reasons)

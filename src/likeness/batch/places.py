@@ -163,7 +163,9 @@ class Place:
     def exists(self, name: str) -> bool:
         """Whether there is a file of this name."""
         if self._path is not None:
-            return (self._path / name).is_file()
+            with suppress(OSError):  # a name that no disk takes
+                return (self._path / name).is_file()
+            return False
         with self._speaking(ImageReadError, self.locate(name), "read"):
             return bool(self._files.exists(f"{self._root}/{name}"))
         raise AssertionError

@@ -88,8 +88,8 @@ def _home(source: Source) -> str:
 
 def _find(text: str, without: str, allow_none: bool, tell: Tell | None) -> list[Source]:
     text = text.removeprefix("file://")
-    if not is_url(text) and not Path(text).expanduser().exists():
-        text = str(as_spelt(Path(text).expanduser()))
+    if not is_url(text) and (spelt := as_spelt(Path(text).expanduser())) != Path(text).expanduser():
+        text = str(spelt)
     if text.lower().endswith(".csv"):
         return _of_list(text)
     if _has_magic(text):
