@@ -2,7 +2,9 @@ from __future__ import annotations
 
 import math
 import os
+import sqlite3
 from collections import Counter
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -247,3 +249,14 @@ def test_a_damaged_session(session: ReviewSession) -> None:
     os.truncate(session.folder / "session.sqlite", 5000)
     with pytest.raises(RecordError):
         ReviewSession(session.folder)
+
+
+@pytest.mark.parametrize("file", ["../../secret.webp", "/etc/passwd", "a" * 24 + ".webp\n", b"\xff"])
+def test_a_session_that_somebody_changed_shows_no_other_file(session: ReviewSession, file: object) -> None:
+    with closing(sqlite3.connect(session.folder / "session.sqlite")) as connection, connection:
+        connection.execute("UPDATE files SET file = ?", (file,))
+    rater = session.enter("Ann")
+    with pytest.raises(RecordError, match="damaged"):
+        session.picture(rater, place=0, position=0)
+    with pytest.raises(RecordError, match="damaged"):
+        session.file(0, 0)

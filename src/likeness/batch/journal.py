@@ -165,7 +165,11 @@ class Journal:
             raise JournalError(
                 f"the folder of {path} cannot be written ({error.strerror}); choose another one"
             ) from error
-        self.release_dead()
+        try:
+            self.release_dead()
+        except JournalError:
+            self.close()
+            raise
 
     def __enter__(self) -> Journal:
         return self
