@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable
 from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
 from typing import cast
 
 from likeness.batch.journal import Item
@@ -39,7 +40,7 @@ class Apart:
     def __init__(self, load: Callable[[], Callable[[Item], Answer]], *, patience: float = _PATIENCE) -> None:
         self._load = load
         self._patience = patience
-        self._process: multiprocessing.process.BaseProcess | None = None
+        self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
 
     @staticmethod
@@ -81,10 +82,10 @@ class Apart:
         context = multiprocessing.get_context("fork")
         ours, theirs = context.Pipe()
         # No daemon: those may have no processes of their own, in which pictures are decoded.
-        self._process = context.Process(target=_serve, args=(self._load, theirs), daemon=False)
-        self._process.start()
+        process = context.Process(target=_serve, args=(self._load, theirs), daemon=False)
+        process.start()
         theirs.close()
-        self._pipe = ours
+        self._process, self._pipe = process, ours
         return ours
 
 

@@ -562,7 +562,7 @@ class Journal:
                 key=text["key"],
                 client=text["client"],
                 email=text["email"],
-                state=cast("State", text["state"]),
+                state=text["state"],
                 reason=text["reason"],
                 outcome=cast("dict[str, Any]", outcome),
                 attempts=int(self._number(row["attempts"])),

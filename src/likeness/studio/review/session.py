@@ -6,7 +6,7 @@ import re
 import sqlite3
 import unicodedata
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from secrets import token_urlsafe
 
@@ -260,10 +260,8 @@ class ReviewSession:
                 "AND later.place = votes.place AND later.position = votes.position) "
                 "ORDER BY showings.rater, place, position"
             ).fetchall()
-        return tuple(
-            Ballot(**{**{name: row[name] for name in Ballot.__dataclass_fields__}, "item": from_column(row["item"])})
-            for row in rows
-        )
+        ballots = (Ballot(**{name: row[name] for name in Ballot.__dataclass_fields__}) for row in rows)
+        return tuple(replace(ballot, item=from_column(ballot.item)) for ballot in ballots)
 
     def _check(self, place: int, position: int) -> None:
         if not (0 <= place < len(self.items) and 0 <= position < len(self.sides)):
