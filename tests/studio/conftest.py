@@ -78,6 +78,7 @@ class Mailbox:
 
     port: int = 0
     taken: list[tuple[str, EmailMessage]] = field(default_factory=list)
+    raw: list[bytes] = field(default_factory=list)
     rcpt: dict[str, list[str | None]] = field(default_factory=dict)
     data: dict[str, list[str | None]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
@@ -102,6 +103,7 @@ class Mailbox:
         message = message_from_bytes(envelope.content, policy=policy.default)
         assert isinstance(message, EmailMessage)
         self.taken.append((address, message))
+        self.raw.append(envelope.content)
         self.peers_with_tls.append(session.ssl is not None)
         return "250 taken"
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import textwrap
-from email.headerregistry import Address
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime, localtime, make_msgid
 from html import escape
 
+from likeness.studio.notices.headers import mailbox, subject_line
 from likeness.studio.notices.letters import Letter, Trouble, on_one_line
 from likeness.studio.notices.settings import MailSettings
 from likeness.studio.notices.templates import LetterTemplate
@@ -26,7 +26,7 @@ def compose(letter: Letter, template: LetterTemplate, settings: MailSettings) ->
     """Make the mail.
 
     It has a Message-ID of the sender's domain, a Date, and "Auto-Submitted: auto-generated" (RFC 3834), so that absence
-    notes do not answer it. Nothing of a client's name or file name can begin a header or be read as HTML.
+    notes do not answer it. Nothing of a client's name or file name can begin a header, add an address or be read as HTML.
     """
     domain = settings.sender.rpartition("@")[2]
     shown = [_picture(number, trouble, letter, settings) for number, trouble in enumerate(letter.troubles, start=1)]
@@ -39,10 +39,10 @@ def compose(letter: Letter, template: LetterTemplate, settings: MailSettings) ->
         "reply_to": settings.answers_to,
     }
     message = EmailMessage(policy=SMTP)
-    message["From"] = _address(settings.studio, settings.sender)
-    message["To"] = _address(letter.client, letter.email)
-    message["Reply-To"] = _address(settings.studio, settings.answers_to)
-    message["Subject"] = on_one_line(template.fill(template.subject, values, ()))
+    message["From"] = mailbox("From", settings.studio, settings.sender)
+    message["To"] = mailbox("To", letter.client, letter.email)
+    message["Reply-To"] = mailbox("Reply-To", settings.studio, settings.answers_to)
+    message["Subject"] = subject_line(on_one_line(template.fill(template.subject, values, ())))
     message["Date"] = format_datetime(localtime())
     message["Message-ID"] = make_msgid(domain=domain)
     message["Auto-Submitted"] = "auto-generated"
@@ -69,10 +69,6 @@ def compose(letter: Letter, template: LetterTemplate, settings: MailSettings) ->
                 data, maintype="image", subtype="jpeg", cid=name, disposition="inline", filename=f"{number}.jpg"
             )
     return message
-
-
-def _address(name: str, address: str) -> Address:
-    return Address(display_name=name, addr_spec=address)
 
 
 def _picture(number: int, trouble: Trouble, letter: Letter, settings: MailSettings) -> dict[str, str]:

@@ -85,7 +85,16 @@ class Ledger:
             ).lastrowid
             self._connection.executemany(
                 "INSERT INTO told VALUES (?, ?, ?, ?)",
-                [(mail, letter.email.casefold(), trouble.key, trouble.picture) for trouble in letter.troubles],
+                # A file's name need not be Unicode; what the table holds must be.
+                [
+                    (
+                        mail,
+                        letter.email.casefold(),
+                        trouble.key,
+                        trouble.picture.encode(errors="backslashreplace").decode(),
+                    )
+                    for trouble in letter.troubles
+                ],
             )
         return message_id
 

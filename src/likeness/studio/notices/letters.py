@@ -58,15 +58,22 @@ class Letter:
 
     Attributes:
         email: a valid address, its domain in ASCII.
-        client: the name to write to, "" if none is known.
+        client: the name to write to, on one line; "" if none is known.
         language: of the letter.
         troubles: at least one, in the order in which they came.
+
+    Raises:
+        ConfigError: for what is no address.
     """
 
     email: str
     client: str
     language: Language
     troubles: tuple[Trouble, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "email", checked_address(self.email))
+        object.__setattr__(self, "client", on_one_line(self.client))
 
 
 def gather(troubles: Iterable[Trouble], *, language: Language) -> tuple[list[Letter], list[tuple[Trouble, str]]]:
@@ -127,10 +134,14 @@ def checked_address(text: str) -> str:
         raise ConfigError("no e-mail address is known for this client")
     # repr, cut: what stands in a table may be anything.
     shown = repr(address if len(address) <= 80 else f"{address[:77]}...")
+    # Before anything that takes time with the length squared, as IDNA does.
+    if len(address) > 320:
+        raise ConfigError(f"{shown} is too long for an e-mail address")
     if any(separator in address for separator in ",; \t\r\n"):
         raise ConfigError(f"{shown} is not one e-mail address; give each client one")
     local, at, domain = address.rpartition("@")
-    if not at or not local:
+    # "=?" begins an encoded word, which mail programs would take for something else than an address.
+    if not at or not local or "=?" in local:
         raise ConfigError(f"{shown} is no e-mail address")
     if not local.isascii():
         raise ConfigError(f"{shown}: letters outside ASCII before the @ are delivered by few servers; ask for another")
