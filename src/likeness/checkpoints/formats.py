@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
+import stat
+import struct
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -21,6 +24,12 @@ __all__ = ["Checkpoint", "ModelInfo", "read_checkpoint", "read_config", "write_c
 _FORMAT = "likeness-gpen"
 _FORMAT_VERSION = 1
 _FLOAT16_MAX = float(np.finfo(np.float16).max)
+
+_HEADER_LIMIT = 8 << 20
+"""Longest header of a safetensors file, bytes; a GPEN network takes under 40 kB, and a byte becomes ten in memory."""
+
+_FIELD_LIMIT = 4000
+"""Most characters of what a file says about itself, field by field."""
 
 _NESTED = ("g_ema", "params_ema", "params", "state_dict", "model", "generator", "g")
 """Where training programs put the generator's state dict; ``g_ema`` is GPEN's own."""
@@ -135,12 +144,21 @@ def write_checkpoint(
 
 def _read(path: Path, *, load: bool) -> Checkpoint:
     try:
+        # Opening a pipe would wait for ever for somebody to write into it.
+        if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
+            raise CheckpointError(f"{path} is no file; name the checkpoint file.")
         with path.open("rb") as file:
             start = file.read(9)
         if not start:
             raise CheckpointFormatError(f"{path} is empty; fetch it again.")
         # safetensors opens with the length of a JSON object, then its brace.
         if start[8:9] == b"{":
+            (length,) = struct.unpack("<Q", start[:8])
+            if length > _HEADER_LIMIT:
+                raise CheckpointFormatError(
+                    f"{path} is not a readable safetensors file (its header has {length:,} bytes): it is damaged or another "
+                    "kind of file; fetch it again."
+                )
             return _read_safetensors(path, load=load)
         return _read_torch(path, load=load)
     except FileNotFoundError as error:
@@ -197,9 +215,16 @@ def _parse_metadata(metadata: Mapping[str, str], path: Path) -> tuple[GpenConfig
             channel_multiplier=float(config["channel_multiplier"]),
             narrow=float(config["narrow"]),
             texture=bool(config.get("texture", False)),
-        ), ModelInfo(**{key: str(value) for key, value in model.items() if key in known})
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise CheckpointFormatError(f"{path} has damaged metadata ({error}); fetch it again.") from error
+        ), ModelInfo(**{key: _field(key, value) for key, value in model.items() if key in known})
+    # A number may be infinite, and nested brackets end in a RecursionError.
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+        raise CheckpointFormatError(f"{path} has damaged metadata ({str(error)[:200]}); fetch it again.") from error
+
+
+def _field(key: str, value: object) -> str:
+    if not isinstance(value, (str, int, float)) or len(str(value)) > _FIELD_LIMIT:
+        raise ValueError(f"{key} is no text of up to {_FIELD_LIMIT:,} characters")
+    return str(value)
 
 
 def _read_torch(path: Path, *, load: bool) -> Checkpoint:
@@ -208,6 +233,9 @@ def _read_torch(path: Path, *, load: bool) -> Checkpoint:
         shapes = {name: tensor.shape for name, tensor in tensors.items()}
         config = config_from_shapes(shapes, str(path))
         check_shapes(shapes, config, str(path))
+        # Tensors may share what the file holds: a small file must not become a large network. Bytes against elements.
+        if sum(map(math.prod, shapes.values())) > path.stat().st_size:
+            raise CheckpointFormatError(f"{path} is too small for the network that it describes; fetch it again.")
         state = {name: tensor.to_float32() for name, tensor in tensors.items()} if load else {}
     return Checkpoint(state=state, config=config, info=None, path=path, kind="torch")
 

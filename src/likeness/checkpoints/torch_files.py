@@ -1,19 +1,18 @@
 """PyTorch's .pth files without PyTorch, and without running what a pickle asks for.
 
-A .pth file is a pickle program; `pickle.load` would call whatever it names. The unpickler here knows the few names that
-a state dict needs and refuses every other one. Both of PyTorch's formats are read: the zip archive (the default since
-1.6, 2020) and the older sequence of pickles. Format: PyTorch's documentation, "Serialization semantics", and
-torch/serialization.py (BSD licence).
+A .pth file is a pickle program; `pickle.load` would call whatever it names. Here `run_pickle` runs it, within bounds, and
+the few names that a state dict needs stand for parts of ours; every other one is refused. Nothing is allotted that the file
+does not hold: storages lie in it uncompressed, together no larger than it, and a tensor is no larger than its storage.
+Both of PyTorch's formats are read: the zip archive (the default since 1.6, 2020) and the older sequence of pickles.
+Format: PyTorch's documentation, "Serialization semantics", and torch/serialization.py (BSD licence).
 """
 
 from __future__ import annotations
 
-import io
+import errno
 import math
 import os
-import pickle
 import zipfile
-from collections import OrderedDict
 from collections.abc import Callable
 from operator import index
 from pathlib import Path
@@ -23,6 +22,7 @@ from typing import Any, BinaryIO, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness.checkpoints.pickle_program import PROGRAM_LIMIT, PickleError, ordered_dict, run_pickle
 from likeness.errors import CheckpointFormatError
 
 __all__ = ["TorchFile", "TorchTensor"]
@@ -30,8 +30,14 @@ __all__ = ["TorchFile", "TorchTensor"]
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
 
-_PROGRAM_LIMIT = 64 << 20
-"""Bytes of pickle that are read from an archive; a GPEN state dict takes under 100 kB, tensors lie beside it."""
+_LARGEST = 1 << 48
+"""Elements; no file is as large."""
+
+_READINGS = 8
+"""How many times over the file's size may be read from it; storages that tensors share one after the other are read once."""
+
+_REPEATED = 1 << 16
+"""Elements up to which a tensor may show those of its storage again and again."""
 
 _STORAGE_TYPES: dict[str, str] = {
     "DoubleStorage": "f8",
@@ -45,10 +51,6 @@ _STORAGE_TYPES: dict[str, str] = {
     "ByteStorage": "u1",
     "BoolStorage": "u1",
 }
-
-
-# The three types below meet the pickle program, whose BUILD instruction may overwrite whatever has a __dict__ or a
-# __setstate__, frozen dataclasses included. A named tuple has neither: what was checked stays as it was checked.
 
 
 class _StorageType(NamedTuple):
@@ -95,19 +97,14 @@ class TorchTensor(NamedTuple):
         Raises:
             CheckpointFormatError: if the file does not hold the tensor's samples.
         """
-        flat = _to_float32(self.read(self.storage), self.code, self.byte_order())
-        size = flat.itemsize
+        code = f"{self.byte_order()}{'u2' if self.code == 'bf16' else self.code}"
+        flat = np.frombuffer(self.read(self.storage), code)
         view = np.lib.stride_tricks.as_strided(
-            flat[self.offset :], self.shape, tuple(stride * size for stride in self.strides), writeable=False
+            flat[self.offset :], self.shape, tuple(stride * flat.itemsize for stride in self.strides), writeable=False
         )
+        if self.code == "bf16":  # the upper half of a float32
+            return (view.astype(np.uint32, order="C") << 16).view(np.float32)
         return np.array(view, dtype=np.float32, order="C")
-
-
-def _to_float32(data: bytes, code: str, order: str) -> NDArray[np.float32]:
-    if code == "bf16":
-        # bfloat16 is the upper half of a float32.
-        return (np.frombuffer(data, f"{order}u2").astype(np.uint32) << 16).view(np.float32)
-    return np.frombuffer(data, f"{order}{code}").astype(np.float32)
 
 
 class TorchFile:
@@ -129,8 +126,12 @@ class TorchFile:
         self._file: BinaryIO = path.open("rb")
         self._archive: zipfile.ZipFile | None = None
         self._prefix = ""
-        self._positions: dict[str, tuple[int, int]] = {}
-        self._legacy_types: dict[str, _Storage] = {}
+        self._size = os.fstat(self._file.fileno()).st_size
+        self._storages: dict[str, _Storage] = {}
+        self._claimed = 0
+        self._read = 0
+        self._last: tuple[_Storage | None, bytes] = None, b""
+        self._positions: dict[str, int] = {}
         try:
             if self._file.read(2) == b"PK":
                 self._guarded(self._open_archive)
@@ -158,8 +159,12 @@ class TorchFile:
     def _guarded(self, action: Callable[[], None]) -> None:
         try:
             action()
-        except (CheckpointFormatError, OSError):
+        except CheckpointFormatError:
             raise
+        except OSError as error:
+            if error.errno != errno.EINVAL:  # a place before the file's beginning, asked for by a damaged archive
+                raise
+            raise self._damaged(error) from error
         # A damaged pickle may raise nearly anything (pickle's documentation says so): all of it means one thing.
         except Exception as error:
             raise self._damaged(error) from error
@@ -180,80 +185,137 @@ class TorchFile:
             raise CheckpointFormatError(f"{self._path} is a zip archive but no PyTorch checkpoint: it has no data.pkl.")
         self._prefix = names[0].removesuffix("data.pkl")
         if f"{self._prefix}byteorder" in self._archive.namelist():
-            self._byte_order = ">" if self._archive.read(f"{self._prefix}byteorder") == b"big" else "<"
-        if self._archive.getinfo(names[0]).file_size > _PROGRAM_LIMIT:
-            raise CheckpointFormatError(f"{self._path} holds far more than a state dict; it was not read.")
-        program = io.BytesIO(self._archive.read(names[0]))
-        self.root = _Unpickler(program, str(self._path), self._archive_storage, self._tensor).load()
+            self._byte_order = ">" if self._entry("byteorder", at_most=16) == b"big" else "<"
+        self.root, _ = self._run(self._entry("data.pkl", at_most=PROGRAM_LIMIT), self._archive_storage)
 
-    def _archive_storage(self, saved: tuple[Any, ...]) -> _Storage:
-        kind, storage_type, key, _location, count = saved
-        if kind != "storage" or not isinstance(storage_type, _StorageType):
-            raise pickle.UnpicklingError("unknown persistent object")
-        storage = _Storage(storage_type, str(key), index(count))
+    def _entry(self, name: str, *, at_most: int) -> bytes:
+        """An archive's entry; zipfile checks its CRC, so a flipped bit is found here."""
+        assert self._archive is not None
+        entry = self._archive.getinfo(f"{self._prefix}{name}")
+        if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
+            raise CheckpointFormatError(
+                f"{self._path} is a compressed archive, which PyTorch never writes; save it again with torch.save."
+            )
+        if entry.file_size > min(at_most, self._size):
+            raise CheckpointFormatError(f"{self._path} holds far more than a state dict ({name}); it was not read.")
+        return self._archive.read(entry)
+
+    def _archive_storage(self, saved: object) -> _Storage:
+        kind, storage_type, key, _location, count = cast("tuple[Any, ...]", saved)
+        storage = self._storage(kind, storage_type, key, count)
         assert self._archive is not None
         held = self._archive.getinfo(f"{self._prefix}data/{storage.key}").file_size
-        if held != storage.elements * storage_type.item_size:
-            raise pickle.UnpicklingError(f"storage {storage.key} has {held} bytes")
+        if held != storage.elements * storage.type.item_size:
+            raise PickleError(f"storage {storage.key} has {held} bytes")
         return storage
 
     # The legacy format: magic number, version, system, object, storage keys, then each storage
 
     def _open_legacy(self) -> None:
-        file, name = self._file, str(self._path)
-
-        def load() -> object:
-            return _Unpickler(file, name, self._legacy_storage, self._tensor).load()
-
-        if file.read(2) != b"\x80\x02":
+        start = self._file.read(min(PROGRAM_LIMIT, self._size))
+        if start[:2] != b"\x80\x02":
             raise CheckpointFormatError(
                 f"{self._path} is not a checkpoint: neither a PyTorch .pth file nor safetensors; choose another file."
             )
-        file.seek(0)
+        position = 0
+
+        def load() -> object:
+            nonlocal position
+            made, length = self._run(memoryview(start)[position:], self._legacy_storage)
+            position += length
+            return made
+
         if load() != _LEGACY_MAGIC:
             raise CheckpointFormatError(
                 f"{self._path} is a pickle but no PyTorch checkpoint; save the network's state dict with torch.save."
             )
         if load() != _LEGACY_PROTOCOL:
-            raise pickle.UnpicklingError("unknown version of the format")
+            raise PickleError("unknown version of the format")
         system = cast("dict[str, object]", load())
         self._byte_order = "<" if system["little_endian"] else ">"
         self.root = load()
-        size = os.fstat(file.fileno()).st_size
-        for key in cast("list[str]", load()):
-            count = int.from_bytes(file.read(8), "little" if self._byte_order == "<" else "big")
-            root = self._legacy_types[key]
+        keys = cast("list[str]", load())
+        for key in keys:
+            self._file.seek(position)
+            count = int.from_bytes(self._file.read(8), "little" if self._byte_order == "<" else "big")
+            root = self._storages[key]
             if count != root.elements:
-                raise pickle.UnpicklingError(f"storage {key} has {count} elements instead of {root.elements}")
-            length = count * root.type.item_size
-            self._positions[key] = (file.tell(), length)
-            if file.tell() + length > size:
-                raise EOFError(f"storage {key} is cut short")
-            file.seek(length, os.SEEK_CUR)
+                raise PickleError(f"storage {key} has {count} elements instead of {root.elements}")
+            position += 8
+            self._positions[key] = position
+            position += count * root.type.item_size
+            if position > self._size:
+                raise PickleError(f"storage {key} is cut short")
 
-    def _legacy_storage(self, saved: tuple[Any, ...]) -> _Storage:
-        kind, storage_type, key, _location, count, view = saved
-        if kind != "storage" or not isinstance(storage_type, _StorageType):
-            raise pickle.UnpicklingError("unknown persistent object")
-        root = _Storage(storage_type, str(key), index(count))
-        self._legacy_types[root.key] = root
+    def _legacy_storage(self, saved: object) -> _Storage:
+        kind, storage_type, key, _location, count, view = cast("tuple[Any, ...]", saved)
+        root = self._storage(kind, storage_type, key, count)
         if view is None:
             return root
         _view_key, start, length = view
         if start < 0 or length < 0 or start + length > root.elements:
-            raise pickle.UnpicklingError(f"a view leaves storage {key}")
-        return _Storage(storage_type, root.key, index(length), index(start))
+            raise PickleError(f"a view leaves storage {key}")
+        return _Storage(root.type, root.key, index(length), index(start))
+
+    # Both formats
+
+    def _run(self, program: bytes | memoryview, storage: Callable[[object], _Storage]) -> tuple[object, int]:
+        return run_pickle(program, named=self._named, persistent=storage)
+
+    def _named(self, module: str, name: str) -> object:
+        if (module, name) == ("collections", "OrderedDict"):
+            return ordered_dict
+        if (module, name) == ("torch", "Size"):
+            return tuple[object, ...]
+        if module == "torch" and name in _STORAGE_TYPES:
+            return _StorageType(_STORAGE_TYPES[name])
+        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
+            return self._tensor
+        if (module, name) == ("torch._utils", "_rebuild_parameter"):
+            return _parameter
+        raise CheckpointFormatError(
+            f"{self._path} asks for the Python object {module[:80]}.{name[:80]}, which is refused because loading it could "
+            "run foreign code; save only the network's state dict (torch.save(network.state_dict(), ...))."
+        )
+
+    def _storage(self, kind: object, storage_type: object, key: object, count: object) -> _Storage:
+        if kind != "storage" or not isinstance(storage_type, _StorageType) or not isinstance(key, str):
+            raise PickleError("unknown persistent object")
+        storage = _Storage(storage_type, key, index(cast("Any", count)))
+        if storage.elements < 0:
+            raise PickleError(f"storage {key} has less than nothing")
+        if key not in self._storages:
+            # Entries of an archive may lie over each other: a small file then holds large ones, many times.
+            self._claimed += storage.elements * storage_type.item_size
+            if self._claimed > self._size:
+                raise PickleError("its storages are larger than the file")
+        if self._storages.setdefault(key, storage) != storage:
+            raise PickleError(f"storage {key} is of two kinds")
+        return storage
 
     # Tensors
 
-    def _tensor(self, storage: _Storage, offset: int, shape: tuple[int, ...], strides: tuple[int, ...]) -> TorchTensor:
+    def _tensor(
+        self, storage: object, offset: Any, shape: tuple[Any, ...], strides: tuple[Any, ...], *_flags: object
+    ) -> TorchTensor:
+        if not isinstance(storage, _Storage):
+            raise PickleError("a tensor without storage")
         # Only whole numbers: a pickle can put anything here.
         offset, shape, strides = index(offset), tuple(map(index, shape)), tuple(map(index, strides))
-        if len(shape) != len(strides) or offset < 0 or min((*shape, *strides), default=0) < 0:
-            raise pickle.UnpicklingError("a tensor's geometry makes no sense")
+        if len(shape) != len(strides) or len(shape) > 32 or offset < 0 or min((*shape, *strides), default=0) < 0:
+            raise PickleError("a tensor's geometry makes no sense")
+        if math.prod(side for side in shape if side) > _LARGEST:
+            raise PickleError("a tensor is larger than any")
+        # Where there is only one element in a direction, no step is ever taken, and it may be any number.
+        strides = tuple(stride if side > 1 else 0 for side, stride in zip(shape, strides, strict=True))
         last = offset + sum((side - 1) * stride for side, stride in zip(shape, strides, strict=True))
-        if math.prod(shape) and last >= storage.elements:
-            raise pickle.UnpicklingError("a tensor reaches beyond its storage")
+        elements = math.prod(shape)
+        if elements and last >= storage.elements:
+            raise PickleError("a tensor reaches beyond its storage")
+        if elements > max(storage.elements, _REPEATED):
+            raise PickleError("a tensor is larger than its storage")
+        if not elements:
+            offset, strides = 0, (0,) * len(shape)
         return TorchTensor(
             shape=shape,
             code=storage.type.code,
@@ -265,69 +327,28 @@ class TorchFile:
         )
 
     def _read_storage(self, storage: _Storage) -> bytes:
-        size = storage.type.item_size
-        try:
+        if self._last[0] == storage:
+            return self._last[1]
+        size = storage.elements * storage.type.item_size
+        self._read += size
+        if self._read > _READINGS * self._size:
+            raise CheckpointFormatError(f"{self._path} is read over and over, as no state dict needs; save it again.")
+        data = b""
+
+        def read() -> None:
+            nonlocal data
             if self._archive is not None:
-                # zipfile checks the entry's CRC: a flipped bit is found here.
-                return self._archive.read(f"{self._prefix}data/{storage.key}")
-            position, length = self._positions[storage.key]
-            self._file.seek(position + storage.start * size)
-            data = self._file.read(min(storage.elements * size, length - storage.start * size))
-        except (zipfile.BadZipFile, EOFError, KeyError, NotImplementedError, RuntimeError) as error:
-            raise self._damaged(error) from error
-        if len(data) != storage.elements * size:
-            raise self._damaged(f"storage {storage.key} is cut short")
+                data = self._entry(f"data/{storage.key}", at_most=size)
+            else:
+                self._file.seek(self._positions[storage.key] + storage.start * storage.type.item_size)
+                data = self._file.read(size)
+            if len(data) != size:
+                raise PickleError(f"storage {storage.key} is cut short")
+
+        self._guarded(read)
+        self._last = storage, data
         return data
 
 
-class _Unpickler(pickle.Unpickler):
-    """Runs a pickle that may name only the parts of a state dict."""
-
-    def __init__(
-        self,
-        file: BinaryIO | io.BytesIO,
-        source: str,
-        storage: Callable[[tuple[Any, ...]], _Storage],
-        tensor: Callable[[_Storage, int, tuple[int, ...], tuple[int, ...]], TorchTensor],
-    ) -> None:
-        super().__init__(file, encoding="utf-8")
-        self._source = source
-        self._storage = storage
-        self._tensor = tensor
-
-    def find_class(self, module: str, name: str, /) -> Any:
-        if (module, name) == ("collections", "OrderedDict"):
-            return OrderedDict
-        if (module, name) == ("torch", "Size"):
-            return tuple
-        if module == "torch" and name in _STORAGE_TYPES:
-            return _StorageType(_STORAGE_TYPES[name])
-        # New functions for every file: whatever a pickle might attach to one is gone with it.
-        if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
-            return self._tensor_builder()
-        if (module, name) == ("torch._utils", "_rebuild_parameter"):
-            return self._parameter_builder()
-        raise CheckpointFormatError(
-            f"{self._source} asks for the Python object {module}.{name}, which is refused because loading it could run "
-            "foreign code; save only the network's state dict (torch.save(network.state_dict(), ...))."
-        )
-
-    def persistent_load(self, pid: Any, /) -> _Storage:
-        return self._storage(pid)
-
-    def _tensor_builder(self) -> Callable[..., TorchTensor]:
-        def build(
-            storage: object, offset: int, shape: tuple[int, ...], strides: tuple[int, ...], *_flags: object
-        ) -> TorchTensor:
-            if not isinstance(storage, _Storage):
-                raise pickle.UnpicklingError("a tensor without storage")
-            return self._tensor(storage, offset, shape, strides)
-
-        return build
-
-    @staticmethod
-    def _parameter_builder() -> Callable[..., object]:
-        def build(tensor: object, _requires_grad: object, _hooks: object) -> object:
-            return tensor
-
-        return build
+def _parameter(tensor: object, _requires_grad: object, _hooks: object) -> object:
+    return tensor

@@ -29,6 +29,9 @@ MAPPING_LR = 0.01
 EPSILON = 1e-8
 """Added to the powers that pixel norm and demodulation divide by."""
 
+_LARGEST_SIZE = 16384
+_LARGEST_FACTOR = 16
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GpenConfig:
@@ -47,10 +50,11 @@ class GpenConfig:
     texture: bool = False
 
     def __post_init__(self) -> None:
-        if self.size < 64 or self.size & (self.size - 1):
-            raise ValueError(f"size must be a power of two of at least 64, not {self.size}")
-        if self.channel_multiplier <= 0 or self.narrow <= 0:
-            raise ValueError("channel_multiplier and narrow must be positive")
+        # Also what a file says of itself comes in here: no number may be so large that shapes made of it exhaust anything.
+        if not 64 <= self.size <= _LARGEST_SIZE or self.size & (self.size - 1):
+            raise ValueError(f"size must be a power of two from 64 to {_LARGEST_SIZE}, not {str(self.size)[:20]}")
+        if not (0 < self.channel_multiplier <= _LARGEST_FACTOR and 0 < self.narrow <= _LARGEST_FACTOR):
+            raise ValueError(f"channel_multiplier and narrow must be positive, and {_LARGEST_FACTOR} at most")
         if self.channels(self.size) < 1:
             raise ValueError(f"narrow {self.narrow} leaves no channels at {self.size} x {self.size}")
 
@@ -80,7 +84,7 @@ class GpenConfig:
         """
         narrow = shapes["generator.input.input"][1] / 512
         octaves = 0
-        while f"ecd{octaves + 1}.0.1.weight" in shapes:
+        while f"ecd{octaves + 1}.0.1.weight" in shapes and 4 << octaves < _LARGEST_SIZE:
             octaves += 1
         size = 4 << octaves
         if size < 64:
