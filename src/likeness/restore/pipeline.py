@@ -35,6 +35,7 @@ from likeness.restore.clock import Clock
 from likeness.restore.composite import Patch, own_share, paste
 from likeness.restore.controls import Controls
 from likeness.restore.outcome import FaceOutcome, FaceProjection, Restoration, face_warnings, gain_map
+from likeness.restore.outline import without_background
 from likeness.restore.regrain import FaceGrain
 from likeness.restore.relaxation import ITERATIONS, advance
 from likeness.restore.repair import RepairResult, filled_in_crop, repair
@@ -295,6 +296,9 @@ class Restorer:
             clock.lap("network")
             projection = seen((yield shown))
         clock.lap("network")
+        if not aligned:
+            mask = without_background(mask, projection, points.astype(np.float32))
+            clock.lap("masks")
         return FaceProjection(
             index=index,
             face=face,
