@@ -12,6 +12,7 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias, cast
 
+from likeness.compute.home import expanded
 from likeness.errors import BatchError, ConfigError, ImageReadError, ImageWriteError, LikenessError, MissingExtraError
 from likeness.imaging.files import TEMPORARY, write_bytes_atomically
 from likeness.imaging.folders import is_left_alone, list_folder, match_files
@@ -72,7 +73,7 @@ class Place:
         self._root = ""
         self._whole = False
         if not is_url(text):
-            self._path = Path(text).expanduser()
+            self._path = expanded(text)
             return
         from fsspec.core import url_to_fs
 
@@ -93,7 +94,7 @@ class Place:
         if is_url(file):
             folder, _, name = file.rstrip("/").rpartition("/")
             return Place(folder), name
-        path = Path(file).expanduser()
+        path = expanded(file)
         return Place(str(path.parent)), path.name
 
     @property
@@ -203,7 +204,7 @@ class Place:
             BatchError: if a folder cannot be read.
         """
         if self._path is not None:
-            closed = Path(without).expanduser() if without and not is_url(without) else None
+            closed = expanded(without) if without and not is_url(without) else None
             yield from self._local_files(self._path, closed, tell or _logged)
             return
         with self._speaking(BatchError, self.text, "read"):

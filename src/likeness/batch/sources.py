@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 
 from likeness.batch.lists import check_per_picture, read_list
 from likeness.batch.places import Place, Tell, is_url
+from likeness.compute.home import expanded
 from likeness.errors import ConfigError
 from likeness.imaging.files import is_picture
 from likeness.imaging.folders import split_pattern
@@ -88,7 +89,7 @@ def _home(source: Source) -> str:
 
 def _find(text: str, without: str, allow_none: bool, tell: Tell | None) -> list[Source]:
     text = text.removeprefix("file://")
-    if not is_url(text) and (spelt := as_spelt(Path(text).expanduser())) != Path(text).expanduser():
+    if not is_url(text) and (spelt := as_spelt(expanded(text))) != expanded(text):
         text = str(spelt)
     if text.lower().endswith(".csv"):
         return _of_list(text)
@@ -104,7 +105,7 @@ def _find(text: str, without: str, allow_none: bool, tell: Tell | None) -> list[
 
 
 def _has_magic(text: str) -> bool:
-    return glob.has_magic(text) and not (not is_url(text) and Path(text).expanduser().exists())
+    return glob.has_magic(text) and not (not is_url(text) and expanded(text).exists())
 
 
 def _in_folder(place: Place, without: str, tell: Tell | None) -> list[Source]:
@@ -134,7 +135,7 @@ def _of_list(text: str) -> list[Source]:
         file = row.file.replace("\\", "/") if not is_url(row.file) else row.file
         inside = not is_url(file) and not PurePosixPath(file).is_absolute() and ".." not in PurePosixPath(file).parts
         if inside or not is_url(text):
-            url = file if is_url(file) else home.locate(str(Path(file).expanduser()) if not inside else file)
+            url = file if is_url(file) else home.locate(str(expanded(file)) if not inside else file)
         else:
             raise ConfigError(f"{text}, line {row.line}: {file} does not lie in the list's own folder; give its URL")
         place, last = Place.of(url if is_url(url) else str(as_spelt(Path(url))))

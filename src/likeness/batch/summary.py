@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections import Counter
 from dataclasses import dataclass, field
@@ -14,6 +12,7 @@ from typing import Any
 from likeness.batch.journal import STATES, Item, Journal
 from likeness.batch.places import Place
 from likeness.batch.summary_page import summary_page
+from likeness.restore.csv_table import write_csv
 
 __all__ = ["SCHEMA", "SUMMARY", "RunFigures", "write_summary"]
 
@@ -101,13 +100,8 @@ def write_summary(journal: Journal, output: Place, run: RunFigures) -> tuple[str
 
 
 def _csv(journal: Journal) -> str:
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream)
-    writer.writerow(_COLUMNS)
-    for item in journal.items(group=""):
-        row = _row(item)
-        writer.writerow([_cell(row[column]) for column in _COLUMNS])
-    return stream.getvalue()
+    rows = (_row(item) for item in journal.items(group=""))
+    return write_csv(_COLUMNS, ([row[column] for column in _COLUMNS] for row in rows))
 
 
 def _row(item: Item) -> dict[str, Any]:
@@ -139,13 +133,6 @@ def _row(item: Item) -> dict[str, Any]:
         "seconds": round(sum(outcome.get("milliseconds", {}).values()) / 1e3, 2),
         "begun": item.attempts,
     }
-
-
-def _cell(value: object) -> object:
-    """A file name that begins like a formula must not become one in a spreadsheet."""
-    if isinstance(value, str) and value.startswith(("=", "+", "@", "\t")):
-        return f"'{value}"
-    return "" if value is None else value
 
 
 def _json(journal: Journal, run: RunFigures) -> str:

@@ -29,7 +29,7 @@ from likeness.checkpoints.convert import convert_checkpoint
 from likeness.checkpoints.download import Progress, RetryPolicy, download, sha256_of
 from likeness.checkpoints.formats import Checkpoint, ModelInfo, read_checkpoint, read_config
 from likeness.checkpoints.locking import locked
-from likeness.compute.home import home_folder
+from likeness.compute.home import expanded, home_folder
 from likeness.errors import CheckpointError, CheckpointFormatError, ChecksumError, DownloadError, LicenceError
 from likeness.networks.config import GpenConfig
 
@@ -82,14 +82,19 @@ class Store:
         catalog: Mapping[str, CatalogEntry] = CATALOG,
         policy: RetryPolicy | None = None,
     ) -> None:
-        self._root = root if root is not None else home_folder()
+        self._given_root = root
         self._offline = offline if offline is not None else _default_offline()
         self._catalog = catalog
         self._policy = policy or RetryPolicy()
 
     @property
     def root(self) -> Path:
-        return self._root
+        """The folder.
+
+        Raises:
+            ConfigError: if none was given and this user has no home.
+        """
+        return self._given_root if self._given_root is not None else home_folder()
 
     @property
     def offline(self) -> bool:
@@ -130,7 +135,7 @@ class Store:
             stored = self._stored(name)
             if stored is not None:
                 return stored
-        path = Path(name_or_path).expanduser()
+        path = expanded(name_or_path)
         if path.exists():
             return path
         raise CheckpointError(
@@ -283,7 +288,7 @@ class Store:
 
     @property
     def _models(self) -> Path:
-        return self._root / "models"
+        return self.root / "models"
 
     def _entry(self, name: str) -> CatalogEntry | None:
         """The catalog's entry, whatever the case of the name."""
@@ -365,7 +370,7 @@ class Store:
     # Licences
 
     def _accepted(self, entry: CatalogEntry) -> bool:
-        return (self._root / "licences" / f"{entry.name}.json").is_file()
+        return (self.root / "licences" / f"{entry.name}.json").is_file()
 
     def _check_licence(self, entry: CatalogEntry, *, accept: bool) -> None:
         if not entry.licence.must_accept or self._accepted(entry):
@@ -377,7 +382,7 @@ class Store:
             )
         with self._writing():
             _write_json(
-                self._root / "licences" / f"{entry.name}.json",
+                self.root / "licences" / f"{entry.name}.json",
                 {"licence": entry.licence.name, "url": entry.licence.url, "accepted": _now()},
             )
 
@@ -385,11 +390,11 @@ class Store:
     def _writing(self) -> Generator[None]:
         try:
             self._models.mkdir(parents=True, exist_ok=True)
-            (self._root / "licences").mkdir(parents=True, exist_ok=True)
+            (self.root / "licences").mkdir(parents=True, exist_ok=True)
             yield
         except OSError as error:
             raise CheckpointError(
-                f"The store {self._root} cannot be written ({error.strerror or error}); set LIKENESS_HOME to a folder "
+                f"The store {self.root} cannot be written ({error.strerror or error}); set LIKENESS_HOME to a folder "
                 "that can."
             ) from error
 

@@ -6,13 +6,13 @@ Only this package prints, and only it decides about exit statuses. Each command 
 
 from __future__ import annotations
 
-import os
+import errno
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from likeness.cli.console import Console
+from likeness.cli.console import Console, silence, usable_streams
 
 __all__ = ["main", "restore_script"]
 
@@ -30,7 +30,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     name = arguments[0] if arguments else ""
     command = _COMMANDS.get(name)
     if command is None:
-        return _without_command(arguments)
+        return _guarded(_without_command, arguments)
     return _guarded(command.load(), arguments[1:])
 
 
@@ -51,6 +51,7 @@ def restore_script(sample: Path, *, prog: str, argv: Sequence[str] | None = None
 
 def _guarded(command: _Command, arguments: Sequence[str]) -> int:
     """Run a command; every error becomes a sentence and an exit status."""
+    usable_streams()
     from likeness.errors import ConfigError, ControlError, LikenessError, MissingExtraError
 
     with Console() as console:
@@ -61,7 +62,7 @@ def _guarded(command: _Command, arguments: Sequence[str]) -> int:
             return 130
         except BrokenPipeError:
             # As of `likeness models | head -1`. Python flushes once more at its end, and would complain.
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            silence(sys.stdout)
             return 141
         except SystemExit as end:  # argparse: --help, or a sentence about the arguments
             return end.code if isinstance(end.code, int) else 2
@@ -72,28 +73,40 @@ def _guarded(command: _Command, arguments: Sequence[str]) -> int:
             console.error(str(error))
             return 1
         except Exception as error:
+            if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
+                name = str(error.filename or "a name")
+                console.error(
+                    f"{name[:40]}{'...' if len(name) > 40 else ''} is too long for a file's name; choose a shorter one"
+                )
+                return 2
             console.unexpected(error)
             return 1
 
 
-def _without_command(arguments: Sequence[str]) -> int:
-    with Console() as console:
-        if arguments and arguments[0] == "--version":
-            from importlib.metadata import version
+def _without_command(arguments: Sequence[str], console: Console) -> int:
+    if arguments and arguments[0] == "--version":
+        from importlib.metadata import version
 
-            console.show(f"likeness {version('likeness')}")
-            return 0
-        if arguments and arguments[0] in ("-h", "--help", "help"):
-            console.show(_help())
-            return 0
-        if not arguments:
-            console.error(f"name a command\n\n{_help()}")
-        elif arguments[0].startswith("-"):
-            console.error(f"flags go after the command: likeness COMMAND {arguments[0]}; see likeness --help")
-        else:
-            hint = f"; did you mean: likeness restore {arguments[0]}" if Path(arguments[0]).exists() else ""
-            console.error(f'there is no command "{arguments[0]}"{hint}; see likeness --help')
-        return 2
+        console.show(f"likeness {version('likeness')}")
+        return 0
+    if arguments and arguments[0] in ("-h", "--help", "help"):
+        console.show(_help())
+        return 0
+    if not arguments:
+        console.error(f"name a command\n\n{_help()}")
+    elif arguments[0].startswith("-"):
+        console.error(f"flags go after the command: likeness COMMAND {arguments[0]}; see likeness --help")
+    else:
+        hint = f"; did you mean: likeness restore {arguments[0]}" if _exists(arguments[0]) else ""
+        console.error(f'there is no command "{arguments[0]}"{hint}; see likeness --help')
+    return 2
+
+
+def _exists(name: str) -> bool:
+    try:
+        return Path(name).exists()
+    except (OSError, ValueError):  # too long for a name, or none at all
+        return False
 
 
 def _help() -> str:

@@ -160,7 +160,7 @@ def _export(book: AcceptanceBook, flags: Namespace, console: Console) -> None:
 
     text = to_csv(book.history()).rstrip("\n")
     if flags.file is None:
-        console.show(text)
+        console.hand_over(text)
     else:
         write_text_atomically(text, flags.file)
 

@@ -24,6 +24,7 @@ from likeness.cli.flags import (
     verbosity,
     with_amounts,
 )
+from likeness.compute.home import expanded
 from likeness.errors import ConfigError, LikenessError
 from likeness.restore.config import Settings
 
@@ -144,7 +145,7 @@ def _options(flags: argparse.Namespace) -> BatchOptions:
     return BatchOptions(
         inputs=tuple(flags.inputs),
         output=output,
-        journal=flags.journal or Path(output).expanduser() / JOURNAL,
+        journal=flags.journal or expanded(output) / JOURNAL,
         plan=plan,
         settings=settings,
         workers=flags.workers,
@@ -160,7 +161,7 @@ def _options(flags: argparse.Namespace) -> BatchOptions:
 
 
 def _same(a: str, b: str) -> bool:
-    first, second = Path(a.removeprefix("file://")).expanduser(), Path(b).expanduser()
+    first, second = expanded(a.removeprefix("file://")), expanded(b)
     return first.exists() and second.exists() and first.samefile(second)
 
 

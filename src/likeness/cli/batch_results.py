@@ -8,6 +8,7 @@ from pathlib import Path
 from likeness.batch.journal import JOURNAL, Item, Journal
 from likeness.batch.places import is_url
 from likeness.batch.work import FINAL
+from likeness.compute.home import expanded
 from likeness.studio.pairs import Pair
 from likeness.studio.reports import Report, batch_record
 
@@ -58,7 +59,7 @@ def read_batch(journal: Path, before: Path, output: Path) -> BatchResults:
         # Also what a person moved there from the folder review.
         after = output / FINAL / item.target
         if after.is_file():
-            pairs.append(Pair(before=Path(item.source).expanduser(), after=after, inside=Path(item.target)))
+            pairs.append(Pair(before=expanded(item.source), after=after, inside=Path(item.target)))
         else:
             waiting.setdefault(item.state, []).append(item.source)
     return BatchResults(
@@ -73,7 +74,7 @@ def read_batch(journal: Path, before: Path, output: Path) -> BatchResults:
 def _is_asked(item: Item, before: Path) -> bool:
     if is_url(item.source):
         return False
-    source = Path(item.source).expanduser()
+    source = expanded(item.source)
     if not source.is_file():
         return False
     if before.suffix.lower() == ".csv":

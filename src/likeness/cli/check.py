@@ -18,7 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from likeness.cli.console import Console
+from likeness.cli.console import Console, cleaned
 from likeness.cli.flags import Parser, add_findings, add_verbosity, pixel_count, verbosity
 from likeness.cli.table import table
 from likeness.errors import ConfigError, ImageWriteError, LikenessError
@@ -120,7 +120,7 @@ def check(argv: Sequence[str], console: Console) -> int:
                 done.append(_look(source, detector, limits, max_pixels, console))
                 text = page.picture(done[-1])
                 if text:
-                    console.show(text)
+                    console.show(text, painted=True)
     finally:
         if flags.json is not None:
             written = _write(flags.json, done, limits, len(done) < len(sources), console)
@@ -190,9 +190,11 @@ class _Page:
         """The lines of a picture; empty with ``-q`` for one that is fine."""
         if item.status == "fine":
             notes = ", ".join(sorted({finding.code for finding in item.findings}))
-            return "" if self._quiet else f"{item.name}: {self._paint('fine', 'fine')}{notes and f' ({notes})'}"
+            return (
+                "" if self._quiet else f"{cleaned(item.name)}: {self._paint('fine', 'fine')}{notes and f' ({notes})'}"
+            )
         word = {"refuse": "refused", "warn": "look at it"}[item.status]
-        lines = [f"{item.name}: {self._paint(word, item.status)}"]
+        lines = [f"{cleaned(item.name)}: {self._paint(word, item.status)}"]
         told: dict[str, list[Finding]] = {}
         for finding in item.findings:
             if not (self._quiet and finding.level == "note"):
@@ -202,7 +204,7 @@ class _Page:
             where = "" if first.face is None else f"face {first.face}: "
             more = f" (also face{'s' if len(others) > 1 else ''} {', '.join(str(f.face) for f in others)})"
             message = f"{where}{first.message}{_figures(first)}{more if others else ''}"
-            lines.append(self._row(first.level, code, message))
+            lines.append(self._row(first.level, code, cleaned(message)))
         return "\n".join(lines)
 
     def _row(self, level: str, code: str, message: str) -> str:

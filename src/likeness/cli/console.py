@@ -1,22 +1,68 @@
 """What a person sees while a command works.
 
-Messages go to stderr; stdout holds only what was asked for (a picture, a table, a path).
+Messages go to stderr; stdout holds only what was asked for (a picture, a table, a path). All of it passes through `cleaned`
+here: names of files, texts in them and errors of libraries are foreign, and a terminal does what their bytes say.
 """
 
 from __future__ import annotations
 
 import logging
+import os
+import re
 import sys
 import threading
 import traceback
 from collections.abc import Generator, Iterable, Iterator, Sized
 from contextlib import contextmanager
 from types import TracebackType
-from typing import TypeVar
+from typing import TextIO, TypeVar
 
-__all__ = ["Console"]
+__all__ = ["Console", "cleaned", "silence", "usable_streams"]
 
 _Item = TypeVar("_Item")
+
+_COMMANDS = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
+)
+"""Controls of a terminal (C0 but for the tab and the end of a line, DEL, C1), marks that turn the order of reading round, odd
+ends of lines, and bytes of names that are no text."""
+
+
+def cleaned(text: str) -> str:
+    """Text as a terminal may have it: what would command it is shown as an escape, as JSON writes it."""
+    return _COMMANDS.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+
+
+def usable_streams() -> None:
+    """Put something in the place of standard streams that were closed before the program began.
+
+    Python has None for them, and the next file that is opened would get their number: what a library prints would end in a
+    picture. To a closed standard output nothing can be written, which is told as a full disk is; what is said on a closed
+    standard error is lost, as its owner wished.
+    """
+    for number, name, mode in ((0, "stdin", "r"), (1, "stdout", "w"), (2, "stderr", "w")):
+        if _closed(number):
+            # The lowest free number is taken, which is this one.
+            os.open(os.devnull, os.O_WRONLY if number == 2 else os.O_RDONLY)
+            setattr(sys, name, os.fdopen(number, mode, encoding="utf-8", errors="backslashreplace", closefd=False))
+
+
+def _closed(number: int) -> bool:
+    try:
+        os.fstat(number)
+    except OSError:
+        return True
+    return False
+
+
+def silence(stream: TextIO) -> None:
+    """Send a broken stream nowhere: Python writes what is left once more at its end, and would complain."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError):  # no file behind it
+        return
 
 
 class Console:
@@ -90,15 +136,40 @@ class Console:
     def verbose(self) -> bool:
         return self.verbosity > 0
 
-    def show(self, text: str) -> None:
-        """What was asked for, on stdout."""
-        text = _writable(text)
-        if self._bar_shown:
-            from tqdm import tqdm
+    def show(self, text: str, *, painted: bool = False) -> None:
+        """What was asked for, on stdout.
 
-            tqdm.write(text, file=sys.stdout)
-        else:
-            print(text, flush=True)
+        Args:
+            text: lines.
+            painted: it holds colours of ours, and what is foreign in it was `cleaned`.
+
+        Raises:
+            BrokenPipeError: if nobody reads it.
+            ImageWriteError: if it cannot be written.
+        """
+        self._to_stdout(text if painted else cleaned(text))
+
+    def hand_over(self, text: str) -> None:
+        """A path or a table for another program: to the last bit, unless stdout is a terminal. Raises as `show`."""
+        self._to_stdout(cleaned(text) if sys.stdout.isatty() else text)
+
+    def _to_stdout(self, text: str) -> None:
+        try:
+            if self._bar_shown:
+                from tqdm import tqdm
+
+                tqdm.write(text, file=sys.stdout)
+            else:
+                print(text, flush=True)
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            from likeness.errors import ImageWriteError
+
+            silence(sys.stdout)
+            raise ImageWriteError(
+                f"standard output cannot be written ({error.strerror or error}); check where it goes"
+            ) from error
 
     def say(self, line: str) -> None:
         """A result."""
@@ -111,7 +182,7 @@ class Console:
 
     def ask(self, question: str) -> str:
         """The user's answer, stripped; empty at the end of the input."""
-        print(question, end=" ", file=sys.stderr, flush=True)
+        self._on_stderr(f"{cleaned(question)} ", end="")
         return sys.stdin.readline().strip()
 
     def detail(self, line: str) -> None:
@@ -157,20 +228,22 @@ class Console:
             bar.close()
 
     def _write(self, line: str) -> None:
-        line = _writable(line)
         if self._thread.held is not None:
             self._thread.held.append(line)
-        elif self._bar_shown:
-            from tqdm import tqdm
-
-            tqdm.write(line, file=sys.stderr)
         else:
-            print(line, file=sys.stderr, flush=True)
+            self._on_stderr(cleaned(line))
 
+    def _on_stderr(self, text: str, *, end: str = "\n") -> None:
+        """What cannot be said is lost: that must neither end the work nor change its status."""
+        try:
+            if self._bar_shown:
+                from tqdm import tqdm
 
-def _writable(text: str) -> str:
-    """File names that are no UTF-8 reach a program with lone surrogates, which no stream takes."""
-    return text.encode(errors="backslashreplace").decode()
+                tqdm.write(text, file=sys.stderr, end=end)
+            else:
+                print(text, end=end, file=sys.stderr, flush=True)
+        except OSError:
+            silence(sys.stderr)
 
 
 class _ThreadState(threading.local):

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from likeness.cli.console import Console
 from likeness.cli.flags import Parser, add_verbosity, pixel_count, verbosity, with_amounts
+from likeness.compute.home import expanded
 from likeness.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -212,7 +213,7 @@ def _profile(name: str) -> bytes | None:
     if name.lower() == "srgb":
         return srgb_profile()
     try:
-        data = Path(name).expanduser().read_bytes()
+        data = expanded(name).read_bytes()
     except OSError as error:
         raise ConfigError(f"--profile {name} cannot be read ({error.strerror or error}); check its name") from error
     return checked_profile(data, name=f"--profile {name}")
@@ -223,12 +224,12 @@ def _plan(source: str, output: str, web: WebOptions | None, paper: PrintOptions 
     from likeness.cli.plan import Targets, plan
     from likeness.studio.pairs import results_folder, short_names
 
-    target = Path(output).expanduser()
+    target = expanded(output)
     if source == "-" or output == "-":
         raise ConfigError("deliver reads and writes files; name a picture or a folder, and a folder for the versions")
     if target.suffix and not target.is_dir() and not output.endswith("/"):
         return (_single(source, target, web, paper),)
-    folder = Path(source).expanduser()
+    folder = expanded(source)
     if folder.is_dir():
         if target.exists() and target.samefile(folder):
             raise ConfigError(f"{output} is the folder of the pictures; name another one, or its results become inputs")
@@ -257,7 +258,7 @@ def _single(source: str, target: Path, web: WebOptions | None, paper: PrintOptio
     wanted = web or paper
     if wanted is None or (web and paper):
         raise ConfigError(f"{target} is a file, and there are two versions; give --web or --print, or name a folder")
-    if Path(source).expanduser().is_dir() or not Path(source).expanduser().exists():
+    if expanded(source).is_dir() or not expanded(source).exists():
         raise ConfigError(f"{target} is a file, and {source} is no single picture; name a folder for the versions")
     known = {"jpg": (".jpg", ".jpeg"), "tif": (".tif", ".tiff"), "png": (".png",), "webp": (".webp",)}
     if target.suffix.lower() not in known[wanted.file_format]:
@@ -265,7 +266,7 @@ def _single(source: str, target: Path, web: WebOptions | None, paper: PrintOptio
         raise ConfigError(f"{target} is no {wanted.file_format} file; name one, or choose another {flag}")
     if not target.parent.is_dir():
         raise ConfigError(f"{target}: the folder {target.parent} does not exist; make it first")
-    job = _Job(source=Path(source).expanduser(), web=target if web else None, print=target if paper else None)
+    job = _Job(source=expanded(source), web=target if web else None, print=target if paper else None)
     _check([job])
     return job
 

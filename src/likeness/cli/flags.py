@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NoReturn, cast
 
+from likeness.cli.console import Console
 from likeness.errors import ConfigError
 from likeness.restore.config import Settings, read_settings
 from likeness.restore.controls import PRESETS, RegionWeights
@@ -48,7 +49,13 @@ class Parser(argparse.ArgumentParser):
     """An argument parser that refuses in one sentence instead of printing every flag first."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(2, f"error: {message}; see {self.prog} --help\n")
+        Console().error(f"{message}; see {self.prog} --help")
+        raise SystemExit(2)
+
+    def print_help(self, file: object = None) -> None:
+        """On stdout, as everything that is asked for."""
+        del file
+        Console().show(self.format_help().rstrip("\n"))
 
 
 def verbosity(flags: argparse.Namespace) -> int:

@@ -130,7 +130,7 @@ def _import(file: Path, name: str | None, accept_licence: bool, replace: bool, c
 def _path(name: str, console: Console) -> int:
     from likeness.checkpoints.store import Store
 
-    console.show(str(Store().path(name)))
+    console.hand_over(str(Store().path(name)))
     return 0
 
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast
 
+from likeness.compute.home import expanded
 from likeness.errors import ConfigError, ImageWriteError
 from likeness.imaging.encode import find_format
 from likeness.imaging.files import is_picture
@@ -104,7 +105,7 @@ def plan(inputs: Sequence[str], targets: Targets) -> tuple[Job, ...]:
             a file that is an input would be written.
     """
     found = _find(inputs, targets)
-    single = len(found) == 1 and not Path(inputs[0]).expanduser().is_dir()
+    single = len(found) == 1 and not expanded(inputs[0]).is_dir()
     jobs = [
         Job(
             source=item.source,
@@ -167,7 +168,7 @@ def _find(inputs: Sequence[str], targets: Targets) -> list[_Found]:
         raise ConfigError("- (standard input) cannot be mixed with other inputs; give it alone")
     found: list[_Found] = []
     for text in inputs:
-        path = as_spelt(Path(text).expanduser())
+        path = as_spelt(expanded(text))
         if text == _STANDARD:
             found.append(_Found(source=None, inside=Path("stdin"), default=None))
         elif path.is_dir():
@@ -193,7 +194,7 @@ def _single(path: Path, *, by_pattern: bool = False) -> _Found:
 
 
 def _matching(text: str) -> list[_Found]:
-    folder, pattern = split_pattern(str(Path(text).expanduser()))
+    folder, pattern = split_pattern(str(expanded(text)))
     try:
         listing = match_files(Path(folder), pattern)
     except OSError as error:
@@ -257,7 +258,7 @@ def _target(item: _Found, single: bool, targets: Targets) -> Path | None:
         return _single_file(output, "-o", single)
     if item.source is None:
         raise ConfigError(f"-o {output} is a folder, and a picture from standard input has no name; name a file")
-    return Path(output).expanduser() / item.inside
+    return expanded(output) / item.inside
 
 
 def _compare(item: _Found, single: bool, targets: Targets) -> Path | None:
@@ -267,7 +268,7 @@ def _compare(item: _Found, single: bool, targets: Targets) -> Path | None:
             return _single_file(targets.compare_to, "--compare-to", single)
         if item.source is None:
             raise ConfigError(f"--compare-to {targets.compare_to} is a folder; name a file for standard input")
-        return Path(targets.compare_to).expanduser() / name
+        return expanded(targets.compare_to) / name
     if not targets.compare:
         return None
     target = _target(item, single, targets)
@@ -277,7 +278,7 @@ def _compare(item: _Found, single: bool, targets: Targets) -> Path | None:
 
 
 def _is_folder(text: str) -> bool:
-    path = Path(text).expanduser()
+    path = expanded(text)
     if path.is_file():
         return False
     return path.is_dir() or text.endswith(("/", os.sep)) or not path.suffix
@@ -287,7 +288,7 @@ def _single_file(text: str, flag: str, single: bool) -> Path:
     """The path of the one picture's result, checked as far as that goes before any work."""
     if not single:
         raise ConfigError(f"{flag} {text} is a file, and there are several pictures: name a folder, or end it in /")
-    path = Path(text).expanduser()
+    path = expanded(text)
     try:
         find_format(path.suffix)
     except ImageWriteError as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 from likeness.batch.work import FINAL
 from likeness.cli.batch_results import journal_of, read_batch
 from likeness.cli.plan import refuse_collisions
+from likeness.compute.home import expanded
 from likeness.errors import ConfigError
 from likeness.studio.pairs import Pair, match_pairs, short_names
 from likeness.studio.proof_index import INDEX
@@ -96,7 +97,7 @@ def plan_proofs(
             *(f"{path} has no picture in {before}" for path in found.without_before),
         )
     typed = output or (str(after / _PROOFS) if journal is not None else ".")
-    target = Path(typed).expanduser()
+    target = expanded(typed)
     if target.suffix and not target.is_dir() and not typed.endswith("/"):
         jobs, index = [_single(pairs, target, bool(sheet), page)], None
     else:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 from likeness.cli.console import Console
 from likeness.cli.flags import Parser, add_verbosity, verbosity
 from likeness.cli.table import table
+from likeness.compute.home import expanded
 from likeness.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -204,7 +205,7 @@ def _side(text: str) -> tuple[str, Path]:
     name, equals, folder = text.partition("=")
     if not equals or not name.strip() or not folder:
         raise ArgumentTypeError(f'"{text}" is no side; write NAME=FOLDER, such as natural=out/natural')
-    return name.strip(), Path(folder).expanduser()
+    return name.strip(), expanded(folder)
 
 
 def _parser() -> Parser:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 import threading
 import time
@@ -16,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.checkpoints.catalog import DEFAULT_MODEL
-from likeness.cli.console import Console
+from likeness.cli.console import Console, silence
 from likeness.cli.plan import Job, plan, refuse_keyboard
 from likeness.cli.restore import RestoreOptions
 from likeness.cli.told import LARGE, on_its_own, told_in_order
@@ -311,7 +310,7 @@ def _to_standard_output(data: bytes) -> str:
         sys.stdout.buffer.flush()
     except OSError as error:
         # Python would try to flush the rest once more at its end, and complain.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        silence(sys.stdout)
         raise ImageWriteError(f"standard output cannot be written ({error.strerror}); check where it goes") from error
     return "standard output"
 

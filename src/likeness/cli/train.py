@@ -61,5 +61,5 @@ def train(argv: Sequence[str], console: Console) -> int:
         )
 
     console.say(f"training into {config.run}; Ctrl-C stops, the same command goes on from the last saved state")
-    console.show(str(loop.train(config, report=report, report_lesson=report_lesson)))
+    console.hand_over(str(loop.train(config, report=report, report_lesson=report_lesson)))
     return 0

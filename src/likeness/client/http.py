@@ -17,6 +17,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import secrets
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -245,7 +246,7 @@ class LikenessClient:
             ServerError: if there are none yet.
             ImageWriteError: if the file cannot be written.
         """
-        part = path.with_name(f".{path.name}.part")
+        part = path.with_name(f".{secrets.token_hex(6)}.part")
         try:
             with self._translated(), self._http.stream("GET", f"/v1/jobs/{_id(job)}/zip") as answer:
                 if answer.is_error:

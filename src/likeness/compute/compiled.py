@@ -22,10 +22,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.compute.home import home_folder
+from likeness.compute.home import expanded, home_folder
 from likeness.compute.library import load_openvino
 from likeness.compute.network import Network
-from likeness.errors import ImageWriteError
+from likeness.errors import ConfigError, ImageWriteError
 from likeness.imaging.files import write_bytes_atomically
 
 if TYPE_CHECKING:
@@ -135,7 +135,13 @@ def default_cache() -> CompiledCache | None:
     named = os.environ.get("LIKENESS_CACHE", "").strip()
     if named.casefold() in ("off", "0", "no", "false"):
         return None
-    return CompiledCache(folder=Path(named).expanduser() if named else home_folder() / "compiled")
+    try:
+        return CompiledCache(folder=expanded(named) if named else home_folder() / "compiled")
+    except ConfigError:
+        _log.info(
+            "this user has no home folder, so compiled networks are not kept; set LIKENESS_CACHE to a folder for them"
+        )
+        return None
 
 
 def _digest(core: openvino.Core, identity: str, device: str, properties: Mapping[str, Any]) -> str:

@@ -1,18 +1,53 @@
-"""Where Likeness keeps files of its own."""
+"""Where Likeness keeps files of its own, and what ``~`` stands for."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-__all__ = ["home_folder"]
+from likeness.errors import ConfigError
+
+__all__ = ["expanded", "home_folder", "state_folder"]
 
 
 def home_folder() -> Path:
-    """The environment variable LIKENESS_HOME, else the user's cache folder; it may not exist yet."""
+    """The environment variable LIKENESS_HOME, else the user's cache folder; it may not exist yet.
+
+    Raises:
+        ConfigError: if the user has no home, as on servers that run a program under a number without a name.
+    """
     home = os.environ.get("LIKENESS_HOME")
     if home:
-        return Path(home).expanduser()
+        return expanded(home)
     import platformdirs
 
-    return Path(platformdirs.user_cache_dir("likeness"))
+    return _absolute(platformdirs.user_cache_dir("likeness"), "LIKENESS_HOME and LIKENESS_CACHE")
+
+
+def state_folder() -> Path:
+    """The user's folder for what programs keep between runs; it may not exist yet.
+
+    Raises:
+        ConfigError: as `home_folder`.
+    """
+    import platformdirs
+
+    return _absolute(platformdirs.user_state_dir("likeness"), "HOME")
+
+
+def expanded(path: str | Path) -> Path:
+    """A path with ``~`` and ``~name`` replaced by homes; as it is where nobody of that name has one.
+
+    A file may begin with ``~`` itself, as those do that office programs leave behind; `Path.expanduser` raises for it.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError:
+        return Path(path)
+
+
+def _absolute(folder: str, variable: str) -> Path:
+    # Without a home, platformdirs gives "~/.cache/likeness" back, which would become a folder "~" in the current one.
+    if not Path(folder).is_absolute():
+        raise ConfigError(f"this user has no home folder; set {variable} to folders that may be written to")
+    return Path(folder)

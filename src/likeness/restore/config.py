@@ -9,6 +9,7 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+from likeness.compute.home import expanded
 from likeness.errors import ConfigError
 from likeness.restore.controls import Controls
 from likeness.restore.repairs import Repairs
@@ -210,7 +211,7 @@ def settings_from(values: Mapping[str, Any], *, name: str, folder: Path) -> Sett
         if key == "model_path":
             key, taken = "model", _model_file(name, folder, Path(taken))
         if key == "damage_mask":
-            taken = folder / Path(taken).expanduser()
+            taken = folder / expanded(taken)
         if key in settings:
             raise ConfigError(f"{name}: model and model_path name two models; keep one")
         settings[key] = taken
@@ -218,7 +219,7 @@ def settings_from(values: Mapping[str, Any], *, name: str, folder: Path) -> Sett
 
 
 def _model_file(name: str, folder: Path, named: Path) -> Path:
-    found = folder / named.expanduser()
+    found = folder / expanded(named)
     if not found.is_file():
         raise ConfigError(f'{name}: model_path names {found}, which is no file; use "model" for a model\'s name')
     return found

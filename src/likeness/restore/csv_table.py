@@ -1,17 +1,25 @@
-"""Reading CSV tables as people's programs write them."""
+"""CSV tables: read as people's programs write them, and written so that a spreadsheet computes nothing in them."""
 
 from __future__ import annotations
 
 import csv
 import io
 import logging
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from likeness.errors import ConfigError
 
-__all__ = ["CsvRow", "read_csv"]
+__all__ = ["CsvRow", "read_csv", "write_csv"]
 
 _log = logging.getLogger(__name__)
+
+_NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
+
+_FORMULA = re.compile(r"'*(\s*[=+\-@\uff1d\uff0b\uff0d\uff20]|[\t\r\n])")
+"""How a cell begins that a spreadsheet takes for a formula, also in the wide letters of Chinese and Japanese; and what was
+marked as text before."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,12 +59,36 @@ def read_csv(data: bytes, *, name: str) -> tuple[list[str], list[CsvRow]]:
                 raise ConfigError(
                     f"{name}, line {line}: more cells than columns; put text with {delimiter!r} in quotes"
                 )
-            found = {title: cell.strip() for title, cell in zip(titles, cells, strict=False) if title}
+            found = {title: _as_written(cell.strip()) for title, cell in zip(titles, cells, strict=False) if title}
             if any(found.values()):
                 rows.append(CsvRow(line=line, cells=found))
     except csv.Error as error:
         raise ConfigError(f"{name}, line {reader.line_num}: this is no CSV table ({error})") from error
     return titles, rows
+
+
+def write_csv(titles: Sequence[str], rows: Iterable[Sequence[object]], *, end: str = "\r\n") -> str:
+    """A table whose cells stay what they are: numbers numbers, and text text.
+
+    Where a spreadsheet would compute (=, +, -, @, a tab or the end of a line in front) an apostrophe stands before the text,
+    which `read_csv` takes away again. None is an empty cell.
+    """
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, lineterminator=end)
+    writer.writerow(titles)
+    writer.writerows([_cell(value) for value in row] for row in rows)
+    return stream.getvalue()
+
+
+def _cell(value: object) -> object:
+    if value is None or (isinstance(value, (int, float)) and not isinstance(value, bool)):
+        return value
+    text = str(value)
+    return f"'{text}" if _FORMULA.match(text) and not _NUMBER.fullmatch(text) else text
+
+
+def _as_written(cell: str) -> str:
+    return cell[1:] if cell.startswith("'") and _FORMULA.match(cell) else cell
 
 
 def _decoded(data: bytes, name: str) -> str:

@@ -9,6 +9,7 @@ import re
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from likeness.compute.home import state_folder
 from likeness.errors import ConfigError
 from likeness.server.addresses import Network, network_of
 
@@ -36,9 +37,7 @@ _COUNTS = (
 
 def default_data_folder() -> Path:
     """Where jobs lie unless another folder is named: in the user's folder for program state."""
-    from platformdirs import user_state_path
-
-    return user_state_path("likeness") / "server"
+    return state_folder() / "server"
 
 
 @dataclass(frozen=True, kw_only=True)

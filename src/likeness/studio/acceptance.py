@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 import secrets
 import sqlite3
 from collections import defaultdict
@@ -17,7 +15,7 @@ from typing import Literal, TypeAlias
 
 from likeness.errors import ConfigError, RecordError
 from likeness.imaging.names import from_column, to_column
-from likeness.restore.csv_table import CsvRow, read_csv
+from likeness.restore.csv_table import CsvRow, read_csv, write_csv
 from likeness.studio.intervals import Interval, wilson_interval
 from likeness.studio.records import RecordKind, open_records, timestamp, transaction
 
@@ -297,12 +295,7 @@ def rates(
 
 def to_csv(entries: Iterable[Entry]) -> str:
     """Entries as a table that `AcceptanceBook.import_csv` reads."""
-    text = io.StringIO(newline="")
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(COLUMNS)
-    for entry in entries:
-        writer.writerow([getattr(entry, column) for column in COLUMNS])
-    return text.getvalue()
+    return write_csv(COLUMNS, ([getattr(entry, column) for column in COLUMNS] for entry in entries), end="\n")
 
 
 def _period(start: date, states: Sequence[PictureState]) -> Period:

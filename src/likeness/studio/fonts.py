@@ -19,6 +19,7 @@ from typing import Any
 
 from PIL import ImageFont
 
+from likeness.compute.home import expanded
 from likeness.errors import ConfigError
 
 __all__ = ["Typeface", "find_typeface"]
@@ -163,7 +164,7 @@ def _system_fonts(preferred: Sequence[str]) -> list[Path]:
 
 
 def _folders() -> list[Path]:
-    home = Path.home()
+    home = expanded("~")  # no folder where the user has none, and then nothing is found in it
     if sys.platform == "win32":
         windows = Path(os.environ.get("WINDIR", "C:/Windows"))
         return [windows / "Fonts", home / "AppData/Local/Microsoft/Windows/Fonts"]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from likeness.compute.home import expanded
 from likeness.errors import ConfigError
 from likeness.restore.config import read_toml
 from likeness.studio.captions import Language
@@ -122,7 +123,7 @@ def read_mail_settings(path: Path) -> MailSettings:
         what, fits, name = _KEYS[key]
         if not fits(value):
             raise ConfigError(f"{path}: {key} must be {what}, not {value!r}")
-        known[name] = path.parent / Path(value).expanduser() if key in _FILES else value
+        known[name] = path.parent / expanded(value) if key in _FILES else value
     for key in ("studio", "from"):
         if _KEYS[key][2] not in known:
             raise ConfigError(f'{path}: lacks {key} = "..."; a letter must say who writes')
