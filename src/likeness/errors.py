@@ -22,6 +22,7 @@
     ├── RecordError                 a file of votes, sent mail or answers cannot be read or written
     ├── BatchError                  a batch's journal, input or output cannot be used
     │   └── JournalError            the journal: its disk is full or fails, or it is damaged
+    ├── ForkError                   a network in a process that was forked from one that had it loaded
     ├── MissingExtraError           a feature whose optional dependency is not installed
     ├── ServerError                 a server of Likeness that cannot be reached, or will not do what was asked
     │   └── ServerBusyError         it has too much to do at the moment; ask again later
@@ -40,6 +41,7 @@ __all__ = [
     "ConfigError",
     "ControlError",
     "DownloadError",
+    "ForkError",
     "ImageError",
     "ImageReadError",
     "ImageTooLargeError",
@@ -138,6 +140,10 @@ class BatchError(LikenessError):
 
 class JournalError(BatchError):
     """A batch's journal cannot be used: its disk is full or fails, or it is damaged."""
+
+
+class ForkError(LikenessError):
+    """A network was asked for work in a process that was forked from one that had loaded networks; use "spawn"."""
 
 
 class MissingExtraError(LikenessError):

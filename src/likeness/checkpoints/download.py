@@ -15,6 +15,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from likeness.compute.web import web_client
 from likeness.errors import CheckpointError, CheckpointFormatError, ChecksumError, DownloadError
 
 if TYPE_CHECKING:
@@ -106,8 +107,8 @@ def download(
     timeout = httpx.Timeout(policy.timeout)
     failures: list[str] = []
     wrong: list[CheckpointError] = []
-    with httpx.Client(follow_redirects=True, timeout=timeout, headers={"Accept-Encoding": "identity"}) as client:
-        for url in urls:
+    for url in urls:
+        with web_client(url, follow_redirects=True, timeout=timeout, headers={"Accept-Encoding": "identity"}) as client:
             fetch = _Fetch(client, url, part, sha256, size, progress)
             try:
                 digest = fetch.complete(policy, check)

@@ -74,10 +74,8 @@ def _guarded(command: _Command, arguments: Sequence[str]) -> int:
             return 1
         except Exception as error:
             if isinstance(error, OSError) and error.errno == errno.ENAMETOOLONG:
-                name = str(error.filename or "a name")
-                console.error(
-                    f"{name[:40]}{'...' if len(name) > 40 else ''} is too long for a file's name; choose a shorter one"
-                )
+                name = str(error.filename or "it")[:40]
+                console.error(f"{name}... is too long for the name of a file; choose a shorter one")
                 return 2
             console.unexpected(error)
             return 1

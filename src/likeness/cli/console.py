@@ -24,8 +24,8 @@ _Item = TypeVar("_Item")
 _COMMANDS = re.compile(
     "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ufeff\ud800-\udfff]"
 )
-"""Controls of a terminal (C0 but for the tab and the end of a line, DEL, C1), marks that turn the order of reading round, odd
-ends of lines, and bytes of names that are no text."""
+"""Controls of a terminal (C0 but for the tab and the end of a line, DEL, C1), marks that turn the order of reading round,
+odd ends of lines, and bytes of names that are no text."""
 
 
 def cleaned(text: str) -> str:

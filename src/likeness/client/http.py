@@ -36,6 +36,7 @@ from likeness.client.answers import (
     RequestOptions,
     RestoredPicture,
 )
+from likeness.compute.web import web_client
 from likeness.errors import (
     ConfigError,
     ControlError,
@@ -101,7 +102,7 @@ class LikenessClient:
             ) from None
         if url.scheme not in ("http", "https") or not url.host:
             raise ConfigError(f'"{base_url}" is no address of a server; write it as http://host:port')
-        self._http = httpx.Client(base_url=url, headers=headers, timeout=timeout, transport=transport)
+        self._http = web_client(base_url, base_url=url, headers=headers, timeout=timeout, transport=transport)
         self._patience = patience
 
     def __enter__(self) -> LikenessClient:

@@ -8,6 +8,8 @@ from functools import cache
 from types import ModuleType
 from typing import TYPE_CHECKING, cast
 
+from likeness.compute.forks import refuse_after_fork
+
 if TYPE_CHECKING:
     import openvino
 
@@ -40,6 +42,7 @@ def load_openvino() -> ModuleType:
 @cache
 def shared_core() -> openvino.Core:
     """OpenVINO's core; each one of its own would load the device's plugin again."""
+    refuse_after_fork()
     return load_openvino().Core()
 
 

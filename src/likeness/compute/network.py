@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.compute.cancellation import checkpoint
+from likeness.compute.forks import refuse_after_fork
 
 if TYPE_CHECKING:
     import openvino
@@ -35,8 +36,10 @@ class Network:
 
         Raises:
             WorkCancelled: if they are not wanted any more (`likeness.compute.cancellation`).
+            ForkError: in a process that was forked from one with networks.
         """
         checkpoint()
+        refuse_after_fork()
         with self._request() as request:
             request.infer({name: np.ascontiguousarray(array) for name, array in inputs.items()})
             # The tensors belong to the request, which another thread takes next: hence copies.

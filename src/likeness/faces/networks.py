@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from likeness.compute.compiled import default_cache
+from likeness.compute.forks import refuse_after_fork
 from likeness.compute.library import shared_core
 from likeness.compute.network import Network
 
@@ -37,6 +38,7 @@ _locks: dict[FaceNetwork, threading.Lock] = {
 
 def face_network(name: FaceNetwork, count: int = 1) -> Network:
     """One of the networks, ready to run in any thread; the far detector for ``count`` windows at once."""
+    refuse_after_fork()
     with _locks[name]:
         if (name, count) not in _loaded:
             _loaded[name, count] = _load(name, count)

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness.compute.forks import refuse_after_fork
 from likeness.networks.config import LATENT_CHANNELS, GpenConfig
 
 __all__ = ["Batch", "Encoding", "Runtime", "check_array", "check_encoding", "check_faces"]
@@ -54,11 +55,13 @@ class Runtime(Protocol):
 
 
 def check_faces(faces: Batch, config: GpenConfig) -> None:
-    """Whether these are faces for a network.
+    """Whether these are faces for a network, and whether it can work in this process.
 
     Raises:
         ValueError: if ``faces`` is not N x 3 x S x S float32.
+        ForkError: if the process was forked from one that had loaded networks.
     """
+    refuse_after_fork()
     check_array("faces", faces, (faces.shape[0] if faces.ndim else 0, 3, config.size, config.size))
 
 

@@ -18,6 +18,7 @@ from likeness.checkpoints.download import sha256_of
 from likeness.checkpoints.formats import Checkpoint, read_checkpoint, read_config
 from likeness.checkpoints.store import Store
 from likeness.compute.compiled import default_cache
+from likeness.compute.forks import refuse_after_fork
 from likeness.errors import ConfigError, MissingExtraError
 from likeness.runtimes.base import Runtime
 
@@ -45,6 +46,7 @@ def load_runtime(
         MissingExtraError: if ``device`` is "cuda" and PyTorch is not installed.
         ConfigError: if ``device`` is "cuda" and there is none, or it cannot run the network; with "auto" that is logged.
     """
+    refuse_after_fork()
     if device not in ("auto", "cpu", "cuda"):
         raise ConfigError(f'device must be auto, cpu or cuda, not "{device}"')
     if device != "cpu" and _cuda(required=device == "cuda"):
