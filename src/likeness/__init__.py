@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from likeness.client.answers import RequestOptions
     from likeness.client.http import LikenessClient
     from likeness.errors import (
+        ArgumentError,
         BatchError,
         CheckpointError,
         CheckpointFormatError,
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "PRESETS",
+    "ArgumentError",
     "BatchError",
     "Box",
     "CheckpointError",
@@ -124,6 +126,7 @@ _HOMES = {
     "likeness.client.answers": ("RequestOptions",),
     "likeness.client.http": ("LikenessClient",),
     "likeness.errors": (
+        "ArgumentError",
         "BatchError",
         "CheckpointError",
         "CheckpointFormatError",

@@ -11,6 +11,7 @@
     │   └── ResolutionError         too few pixels for the print that is wanted
     ├── NoFaceError                 no face where one is needed
     ├── PairError (ValueError)      two pictures that cannot be compared, before and after
+    ├── ArgumentError (ValueError)  something handed to the library that it cannot take: type, shape, range of samples
     ├── ControlError (ValueError)   a control outside its range; the message holds the range
     ├── ConfigError (ValueError)    a configuration file or an option that cannot be used
     ├── CheckpointError             network weights
@@ -34,6 +35,7 @@ Each message is one sentence for a person: what is wrong, with which file, and w
 from __future__ import annotations
 
 __all__ = [
+    "ArgumentError",
     "BatchError",
     "CheckpointError",
     "CheckpointFormatError",
@@ -140,6 +142,10 @@ class BatchError(LikenessError):
 
 class JournalError(BatchError):
     """A batch's journal cannot be used: its disk is full or fails, or it is damaged."""
+
+
+class ArgumentError(LikenessError, ValueError):
+    """Something was handed to the library that it cannot take: another type, shape, or samples outside 0 to 1."""
 
 
 class ForkError(LikenessError):

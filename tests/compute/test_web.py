@@ -16,7 +16,7 @@ PROXIES = {
     "ALL_PROXY": "socks5://user:secret@127.0.0.1:9",
     "HTTP_PROXY": "socks4a://secret@proxy:1",
     "HTTPS_PROXY": "gopher://secret@proxy:1",
-    "http_proxy": "http://[secret",
+    "http_proxy": "ftp://secret@proxy:1",
     "https_proxy": "http://secret:notaport/",
     "all_proxy": "://secret",
 }

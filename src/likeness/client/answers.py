@@ -12,6 +12,7 @@ from typing import Any, Literal, TypeAlias
 from likeness.errors import ConfigError
 from likeness.evidence.figures import Figure, Verdict
 from likeness.faces.findings import Finding
+from likeness.imaging.arguments import finite_number, of_type
 from likeness.imaging.files import read_image, write_bytes_atomically
 from likeness.imaging.image import Box, Image, Size
 from likeness.restore.controls import Controls
@@ -56,6 +57,16 @@ class RequestOptions:
     quality: int | None = None
     bit_depth: Literal[8, 16] | None = None
     evidence: bool = False
+
+    def __post_init__(self) -> None:
+        for name, kind in (("preset", str), ("selection", Selection), ("repairs", Repairs), ("file_format", str)):
+            if getattr(self, name) is not None:
+                of_type(name, getattr(self, name), kind)
+        for name in ("aligned", "evidence"):
+            of_type(name, getattr(self, name), bool)
+        for name in ("quality", "bit_depth"):
+            if getattr(self, name) is not None:
+                finite_number(name, getattr(self, name))
 
     def fields(self, controls: Controls | None) -> dict[str, str]:
         """The form's text fields.

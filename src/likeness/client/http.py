@@ -96,7 +96,7 @@ class LikenessClient:
         headers = {} if api_key is None else {"Authorization": f"Bearer {api_key}"}
         try:
             url = httpx.URL(base_url)
-        except httpx.InvalidURL as error:
+        except (httpx.InvalidURL, TypeError) as error:
             raise ConfigError(
                 f'"{base_url}" is no address of a server ({error}); write it as http://host:port'
             ) from None

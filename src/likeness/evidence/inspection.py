@@ -19,6 +19,7 @@ from likeness.evidence.seam import seam
 from likeness.evidence.texture import highlights, skin_texture
 from likeness.faces.detect import Detector, MediaPipeDetector
 from likeness.faces.face import Face
+from likeness.imaging.arguments import picture
 from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Box, Image
 from likeness.metrics import IdentityModel, overshoots
@@ -56,7 +57,7 @@ class Inspector:
             PairError: if the sizes do not fit.
             NoFaceError: if there is no face in ``before``, or none that can be aligned.
         """
-        scale = _checked_scale(before, after)
+        scale = _checked_scale(picture("before", before), picture("after", after))
         faces = reading_order(self._detector.detect(before))
         if not faces:
             raise NoFaceError("no face was found in the picture before")

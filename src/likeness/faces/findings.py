@@ -137,10 +137,14 @@ class Limits:
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if isinstance(value, frozenset):
+            if field.name in ("refuse", "ignore"):
+                if not isinstance(value, frozenset) or not all(isinstance(code, str) for code in value):
+                    raise ConfigError(f"{field.name} must be a frozenset of codes, not {type(value).__name__}")
                 for code in sorted(value - set(CODES)):
                     raise ConfigError(f'there is no finding "{code}"; there are {", ".join(CODES)}')
-            elif not math.isfinite(value) or value < 0:
+            elif (
+                isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0
+            ):
                 raise ConfigError(f"{field.name} must be 0 or more, not {value}")
 
     def level(self, code: str) -> Level:

@@ -16,6 +16,7 @@ from likeness.faces.findings import CODES, Finding, Limits
 from likeness.faces.pose import eye_openings, head_pose
 from likeness.faces.regions import OVAL_OUTLINE
 from likeness.faces.tones import FaceTones, face_tones, face_view
+from likeness.imaging.arguments import all_of_type, of_type, picture
 from likeness.imaging.colour import is_colourless
 from likeness.imaging.exif import is_adobe_rgb
 from likeness.imaging.icc import gamut_volume, profile_space
@@ -48,7 +49,8 @@ def preflight(image: Image, faces: Sequence[Face], limits: Limits | None = None)
     Returns:
         the findings, gravest kind first (the order of `CODES`), then by face; none if nothing is the matter.
     """
-    limits = limits or Limits()
+    image, faces = picture("image", image), all_of_type("faces", faces, Face)
+    limits = Limits() if limits is None else of_type("limits", limits, Limits)
     found = [*_of_picture(image, len(faces), limits), *_of_file(image, limits), *_of_colours(image, limits)]
     for index, face in enumerate(faces):
         found += _of_face(image, face, index, limits)

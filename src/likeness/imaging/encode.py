@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from likeness.errors import ConfigError, ImageWriteError
+from likeness.imaging.arguments import finite_number
 from likeness.imaging.containers import encode_png16, encode_tiff
 from likeness.imaging.exif import dots_per_inch, exif_with_size
 from likeness.imaging.icc import from_srgb, is_srgb_profile, profile_space
@@ -104,9 +105,9 @@ def encode_image(
         ImageWriteError: if the format is unknown or cannot hold the picture.
     """
     target = find_format(file_format)
-    if quality is not None and not 1 <= quality <= 100:
+    if quality is not None and not 1 <= finite_number("quality", quality) <= 100:
         raise ConfigError(f"quality must be 1 to 100, not {quality}")
-    if bit_depth not in (None, 8, 16):
+    if isinstance(bit_depth, bool) or bit_depth not in (None, 8, 16):
         raise ConfigError(f"bit depth must be 8 or 16, not {bit_depth}")
     if bit_depth is not None and bit_depth not in target.depths:
         raise ImageWriteError(f"{target.name} holds 8 bits per sample only; write PNG or TIFF to keep {bit_depth} bits")

@@ -16,7 +16,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias
 
-from likeness.errors import ConfigError, ImageReadError, ImageWriteError
+from likeness.errors import ArgumentError, ConfigError, ImageReadError, ImageWriteError
+from likeness.imaging.arguments import finite_number, picture
 from likeness.imaging.decode import decode_image
 from likeness.imaging.encode import FORMATS, encode_image, find_format
 from likeness.imaging.image import Image
@@ -115,8 +116,10 @@ def read_image(source: PictureSource, *, max_pixels: int = DEFAULT_MAX_PIXELS, n
         ImageReadError: if the file is missing, unreadable, empty, cut short, damaged, or no picture that is read here.
         ConfigError: if ``max_pixels`` is below 1.
     """
-    if max_pixels < 1:
+    if finite_number("max_pixels", max_pixels) < 1:
         raise ConfigError(f"max_pixels must be at least 1, not {max_pixels}")
+    if not isinstance(source, (str, Path, bytes)) and not hasattr(source, "read"):
+        raise ArgumentError(f"a picture is read from a path, bytes or a binary stream, not {type(source).__name__}")
     if isinstance(source, (str, Path)):
         shown = name or str(source)
         with _open(Path(source), shown) as stream:
@@ -228,6 +231,11 @@ def write_image(
             be written to, or the disk is full. Nothing is left behind then, and a file that was there before is
             untouched.
     """
+    image = picture("image", image)
+    if not isinstance(target, (str, Path)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ArgumentError(f"target must be a path, not {type(target).__name__}")
+    if not isinstance(file_format, (str, type(None))):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ArgumentError(f"file_format must be a name, not {type(file_format).__name__}")
     target = Path(target)
     try:
         data = encode_image(

@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness.errors import ArgumentError
 from likeness.imaging.origin import Compression, Note
 from likeness.imaging.samples import row_strips
 
@@ -142,10 +143,17 @@ class Image:
     compression: Compression | None = None
 
     def __post_init__(self) -> None:
-        if self.pixels.ndim != 3 or self.pixels.shape[2] != 3 or self.pixels.dtype != np.float32:
-            raise ValueError(f"pixels must be height x width x 3 float32, not {self.pixels.shape} {self.pixels.dtype}")
-        if self.alpha is not None and self.alpha.shape != self.pixels.shape[:2]:
-            raise ValueError(f"alpha is {self.alpha.shape}, the picture {self.pixels.shape[:2]}")
+        _check_samples("pixels", self.pixels)
+        if self.pixels.ndim != 3 or self.pixels.shape[2] != 3 or self.pixels.size == 0:
+            raise ArgumentError(
+                f"pixels must be height x width x 3 float32, not {self.pixels.shape} {self.pixels.dtype}"
+            )
+        if self.alpha is not None:
+            _check_samples("alpha", self.alpha)
+            if self.alpha.shape != self.pixels.shape[:2]:
+                raise ArgumentError(f"alpha is {self.alpha.shape}, the picture {self.pixels.shape[:2]}")
+        if isinstance(self.bit_depth, bool) or self.bit_depth not in (8, 16):
+            raise ArgumentError(f"bit_depth must be 8 or 16, not {self.bit_depth!r}")
         view = self.pixels.view()
         view.flags.writeable = False
         object.__setattr__(self, "pixels", view)
@@ -185,6 +193,15 @@ class Image:
     @staticmethod
     def from_uint8(samples: NDArray[np.uint8]) -> Image:
         """A picture from RGB or grey uint8 samples, height x width (x 3)."""
+        given: object = samples  # whatever a caller hands over
+        if not isinstance(given, np.ndarray) or samples.dtype != np.uint8:
+            raise ArgumentError(f"samples must be a uint8 array, not {getattr(given, 'dtype', type(given).__name__)}")
         grey = samples.ndim == 2
         rgb = np.repeat(samples[:, :, None], 3, axis=2) if grey else samples
         return Image(pixels=rgb.astype(np.float32) / np.float32(255.0), grey=grey)
+
+
+def _check_samples(name: str, samples: object) -> None:
+    if not isinstance(samples, np.ndarray) or samples.dtype != np.float32:
+        found = f"{samples.dtype}" if isinstance(samples, np.ndarray) else type(samples).__name__
+        raise ArgumentError(f"{name} must be a float32 array with samples in 0 to 1, not {found}; see Image.from_uint8")

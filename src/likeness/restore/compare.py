@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import cv2
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
+from likeness.imaging.arguments import finite_number, of_type, picture
 from likeness.imaging.image import Image, Pixels, Size
 from likeness.restore.outcome import FaceOutcome, Restoration
 
@@ -43,6 +44,8 @@ class SheetOptions:
     caption: int = 28
 
     def __post_init__(self) -> None:
+        for name, value in asdict(self).items():
+            finite_number(name, value)
         if self.max_faces < 0 or min(self.width, self.height, self.face_side, self.gap, self.caption) < 1:
             raise ValueError("a sheet needs max_faces from 0 on, and every size from 1 px on")
 
@@ -62,7 +65,8 @@ def compare(before: Image, restoration: Restoration, options: SheetOptions | Non
     Raises:
         ValueError: if ``before`` has another size than the restored picture.
     """
-    options = options or SheetOptions()
+    before, restoration = picture("before", before), of_type("restoration", restoration, Restoration)
+    options = SheetOptions() if options is None else of_type("options", options, SheetOptions)
     after = restoration.image
     if before.size != after.size:
         raise ValueError(f"before is {before.size} and after {after.size}: not the same picture")

@@ -11,6 +11,9 @@ __all__ = ["PRESETS", "Controls", "RegionWeights"]
 
 
 def _check(name: str, value: float, low: float, high: float, remark: str = "") -> None:
+    given: object = value
+    if isinstance(given, bool) or not isinstance(given, (int, float)):
+        raise ControlError(f"{name} must be a number from {low:g} to {high:g}, not {type(given).__name__}")
     # The negation refuses NaN as well.
     if not low <= value <= high:
         raise ControlError(
@@ -48,6 +51,9 @@ class RegionWeights:
         Raises:
             ControlError: for an unknown region or a value outside 0 to 2.
         """
+        given: object = weights
+        if not isinstance(given, Mapping):
+            raise ControlError(f"face weights must be a dictionary of regions and numbers, not {type(given).__name__}")
         known = [region.name for region in fields(RegionWeights)]
         for name in weights:
             if name not in known and name != "all":
@@ -87,7 +93,14 @@ class Controls:
     refine: int = 1
 
     def __post_init__(self) -> None:
-        if self.degradation_scale != 0:
+        weights: object = self.face_mask_weights
+        if not isinstance(weights, RegionWeights):
+            raise ControlError(
+                f"face_mask_weights must be RegionWeights, not {type(weights).__name__}; RegionWeights.of takes a dictionary"
+            )
+        if not isinstance(self.keep_grain, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ControlError(f"keep_grain must be True or False, not {type(self.keep_grain).__name__}")
+        if self.degradation_scale != 0 or isinstance(self.degradation_scale, bool):
             _check("degradation_scale", self.degradation_scale, 0.3, 1.2, "or 0 to turn it off")
         _check("latent_step_decay", self.latent_step_decay, 0.005, 0.1, "0.02 to 0.1 is the useful range")
         _check("grain_amount", self.grain_amount, 0.0, 2.0)
@@ -114,6 +127,7 @@ class Controls:
 
     def with_weights(self, weights: Mapping[str, float]) -> Controls:
         """These controls with some regions' weights changed; ``all`` sets every one first."""
+        RegionWeights.of(weights)  # refuses what is no dictionary of weights
         current = {} if "all" in weights else self.face_mask_weights.to_dict()
         return replace(self, face_mask_weights=RegionWeights.of({**current, **weights}))
 
@@ -135,7 +149,7 @@ class Controls:
         Raises:
             ControlError: if there is none; the message lists them.
         """
-        if name not in PRESETS:
+        if not isinstance(name, str) or name not in PRESETS:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ControlError(f'unknown preset "{name}"; the presets are {", ".join(PRESETS)}')
         return PRESETS[name]
 

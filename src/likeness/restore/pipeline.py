@@ -27,6 +27,7 @@ from likeness.faces.detect import Detector, MediaPipeDetector
 from likeness.faces.face import Alignment, Face, Landmarks
 from likeness.faces.mesh import average_face, five_points
 from likeness.faces.regions import face_mask, region_masks
+from likeness.imaging.arguments import all_of_type, of_type, picture
 from likeness.imaging.colour import is_colourless, luma
 from likeness.imaging.filters import to_channels
 from likeness.imaging.image import Box, Image, Pixels, Size
@@ -48,6 +49,9 @@ from likeness.runtimes.load import load_runtime
 __all__ = ["Restorer", "reading_order"]
 
 _log = logging.getLogger(__name__)
+
+_PRESETS = "Controls.preset takes the name of one"
+_PARSED = "Selection.parse takes a text"
 
 _TOGETHER = 8
 """Faces of a picture that the network gets at once: enough to fill a GPU together with a second picture's (docs/speed.md),
@@ -94,7 +98,7 @@ class Restorer:
 
     def find_faces(self, image: Image) -> tuple[Face, ...]:
         """The faces of a picture in reading order: rows from top to bottom, left to right within a row."""
-        return reading_order(self._detector.detect(image))
+        return reading_order(self._detector.detect(picture("image", image)))
 
     def restore(
         self,
@@ -123,15 +127,18 @@ class Restorer:
             ControlError: if the damage mask does not fit the picture, or more faces are selected than may be.
             NoFaceError: if there is no face, or the selection leaves none.
         """
-        controls = controls or Controls.standard()
-        selection = selection or Selection()
+        image = picture("image", image)
+        controls = Controls.standard() if controls is None else of_type("controls", controls, Controls, hint=_PRESETS)
+        selection = Selection() if selection is None else of_type("selection", selection, Selection, hint=_PARSED)
+        if repairs is not None:
+            of_type("repairs", repairs, Repairs)
         clock = Clock()
         repaired: RepairResult | None = None
         if damage is not None or (repairs is not None and repairs.any):
             repaired = self.repair(image, repairs or Repairs(), damage, aligned=aligned)
             image = repaired.image
             clock.lap("repair")
-        faces = (self._aligned_face(image),) if aligned else self.find_faces(image)
+        faces = (self._aligned_face(image),) if aligned else reading_order(self._detector.detect(image))
         clock.lap("detect")
         if not faces:
             raise NoFaceError("no face was found in the picture")
@@ -226,6 +233,8 @@ class Restorer:
         Raises:
             ValueError: if a face's points are degenerate, or the numbers are not as many as the faces.
         """
+        image, faces = picture("image", image), all_of_type("faces", faces, Face)
+        of_type("controls", controls, Controls, hint=_PRESETS)
         projections: list[FaceProjection] = []
         numbered = list(zip(range(len(faces)) if indices is None else indices, faces, strict=True))
         for _, done in self._project_each(image, numbered, controls, aligned=aligned, filled=filled):
@@ -322,6 +331,9 @@ class Restorer:
         Raises:
             ValueError: if a projection was made with another ``degradation_scale`` or ``refine`` (`FaceProjection.serves`).
         """
+        of_type("image", image, Image)
+        projections = all_of_type("projections", projections, FaceProjection)
+        of_type("controls", controls, Controls, hint=_PRESETS)
         overall = Clock()
         patches: list[Patch] = []
         reached: list[NDArray[np.float32]] = []

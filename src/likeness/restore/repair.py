@@ -17,6 +17,7 @@ from likeness.errors import ControlError
 from likeness.faces.align import align, unwarp, warp
 from likeness.faces.face import Alignment, Face
 from likeness.faces.regions import region_masks
+from likeness.imaging.arguments import all_of_type, of_type, picture
 from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Image, Pixels
@@ -106,7 +107,9 @@ def repair(
     Raises:
         ControlError: if the mask has another size than the picture, holds other values, or covers all of it.
     """
-    pixels = image.pixels
+    pixels = picture("image", image).pixels
+    of_type("repairs", repairs, Repairs)
+    faces = all_of_type("faces", faces, Face)
     filled = None if damage is None else _checked(damage, image)
     if filled is not None:
         pixels = _fill(pixels, filled, grey=image.grey)
@@ -175,6 +178,9 @@ def filled_in_crop(filled: _Map, alignment: Alignment) -> tuple[_Map, _Map]:
 
 
 def _checked(damage: NDArray[np.float32], image: Image) -> _Map:
+    given: object = damage
+    if not isinstance(given, np.ndarray) or damage.dtype.kind not in "fiu":
+        raise ControlError(f"the damage mask must be an array of numbers from 0 to 1, not {type(given).__name__}")
     height, width = image.pixels.shape[:2]
     if damage.shape != (height, width):
         raise ControlError(

@@ -29,7 +29,9 @@ class Repairs:
 
     def __post_init__(self) -> None:
         for field in fields(self):
-            value = float(getattr(self, field.name))
+            value = getattr(self, field.name)
+            if isinstance(value, bool) or not isinstance(value, (int, float)):
+                raise ControlError(f"repair {field.name} must be a number from 0 to 1, not {type(value).__name__}")
             if not math.isfinite(value) or not 0 <= value <= 1:
                 raise ControlError(f"repair {field.name} must be between 0 and 1, not {value:g}")
 

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast
 
 from likeness.errors import ConfigError, ControlError
 from likeness.faces.face import Face
+from likeness.imaging.arguments import finite_number
 from likeness.imaging.image import Size
 
 __all__ = ["Selection"]
@@ -31,8 +32,16 @@ class Selection:
     most: int | None = None
 
     def __post_init__(self) -> None:
-        if isinstance(self.which, tuple) and (not self.which or min(self.which) < 0):
-            raise ConfigError("a selection of faces needs numbers from 0 on")
+        which: object = self.which
+        if isinstance(which, tuple):
+            numbers = cast("tuple[object, ...]", which)
+            if not numbers or not all(type(number) is int and number >= 0 for number in numbers):
+                raise ConfigError("a selection of faces needs a tuple of whole numbers from 0 on")
+        elif which not in ("all", "largest", "centre"):
+            raise ConfigError(f"faces must be all, largest, centre or a tuple of numbers, not {str(which)[:40]!r}")
+        finite_number("min_size", self.min_size)
+        if self.max_size is not None:
+            finite_number("max_size", self.max_size)
         if self.min_size < 0 or (self.max_size is not None and self.max_size < self.min_size):
             raise ConfigError(f"face sizes from {self.min_size:g} to {self.max_size} select nothing")
 
@@ -43,6 +52,9 @@ class Selection:
         Raises:
             ConfigError: for anything else.
         """
+        given: object = text
+        if not isinstance(given, str):
+            raise ConfigError(f"faces must be a text such as largest or 0,2, not {type(given).__name__}")
         word = text.strip().lower()
         names: dict[str, Literal["all", "largest", "centre"]] = {
             "all": "all",

@@ -19,7 +19,8 @@ from likeness.checkpoints.formats import Checkpoint, read_checkpoint, read_confi
 from likeness.checkpoints.store import Store
 from likeness.compute.compiled import default_cache
 from likeness.compute.forks import refuse_after_fork
-from likeness.errors import ConfigError, MissingExtraError
+from likeness.errors import ArgumentError, ConfigError, MissingExtraError
+from likeness.imaging.arguments import one_of
 from likeness.runtimes.base import Runtime
 
 __all__ = ["load_runtime"]
@@ -47,7 +48,12 @@ def load_runtime(
         ConfigError: if ``device`` is "cuda" and there is none, or it cannot run the network; with "auto" that is logged.
     """
     refuse_after_fork()
-    if device not in ("auto", "cpu", "cuda"):
+    if not isinstance(model, (str, Path)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ArgumentError(f"model must be a name or a path, not {type(model).__name__}")
+    one_of("precision", precision, ("auto", "f32", "bf16"))
+    if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ArgumentError(f"threads must be a whole number, not {type(threads).__name__}")
+    if not isinstance(device, str) or device not in ("auto", "cpu", "cuda"):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigError(f'device must be auto, cpu or cuda, not "{device}"')
     if device != "cpu" and _cuda(required=device == "cuda"):
         try:
