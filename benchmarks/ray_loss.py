@@ -25,6 +25,7 @@ import numpy as np
 
 from likeness import read_image
 from likeness.batch.journal import Item, Journal, Task
+from likeness.batch.network import Answer
 from likeness.batch.options import WorkOptions
 from likeness.batch.ray_ import RayExecutor
 from likeness.batch.ray_cluster import Cluster
