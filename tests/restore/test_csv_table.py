@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from likeness.errors import ConfigError
-from likeness.restore.csv_table import read_csv
+from likeness.restore.csv_table import read_csv, write_csv
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])
@@ -36,3 +36,33 @@ def test_what_is_no_table(data: bytes, sentence: str) -> None:
 
 def test_an_empty_table() -> None:
     assert read_csv(b"", name="list.csv") == ([], [])
+
+
+def test_no_cell_is_a_formula_and_every_one_comes_back() -> None:
+    texts = [
+        "=1+1",
+        "+1 555",
+        "-cmd|' /C calc'!A0",
+        "@SUM(A1)",
+        "'=x",
+        "''=x",
+        "a=b",
+        "-5.25",
+        "+3",
+        "1e5",
+        "\uff1d1",
+        "'plain",
+        "-",
+    ]
+    text = write_csv(["cell", "number"], [[each, -2.5] for each in texts])
+    for line in text.splitlines()[1:]:
+        cell = line.strip('"')
+        assert not cell.startswith(("=", "@", "\uff1d"))
+        assert cell[:1] not in "+-" or cell.split(",")[0] in ("-5.25", "+3")
+        assert line.endswith(",-2.5")
+    _, rows = read_csv(text.encode(), name="a.csv")
+    assert [row.cells["cell"] for row in rows] == texts
+    for risky in ("\t=1", "\r=1", "\n=1", " =1", "\tx"):
+        cell = write_csv(["a"], [[risky]], end="\n").split("\n", 1)[1].lstrip('"')
+        assert cell.startswith("'")
+    assert write_csv(["a", "b"], [[None, True]], end="\n") == "a,b\n,True\n"

@@ -152,7 +152,7 @@ class Image:
             _check_samples("alpha", self.alpha)
             if self.alpha.shape != self.pixels.shape[:2]:
                 raise ArgumentError(f"alpha is {self.alpha.shape}, the picture {self.pixels.shape[:2]}")
-        if isinstance(self.bit_depth, bool) or self.bit_depth not in (8, 16):
+        if isinstance(self.bit_depth, bool) or self.bit_depth not in (8, 16):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ArgumentError(f"bit_depth must be 8 or 16, not {self.bit_depth!r}")
         view = self.pixels.view()
         view.flags.writeable = False
@@ -194,7 +194,7 @@ class Image:
     def from_uint8(samples: NDArray[np.uint8]) -> Image:
         """A picture from RGB or grey uint8 samples, height x width (x 3)."""
         given: object = samples  # whatever a caller hands over
-        if not isinstance(given, np.ndarray) or samples.dtype != np.uint8:
+        if not isinstance(given, np.ndarray) or samples.dtype != np.uint8:  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ArgumentError(f"samples must be a uint8 array, not {getattr(given, 'dtype', type(given).__name__)}")
         grey = samples.ndim == 2
         rgb = np.repeat(samples[:, :, None], 3, axis=2) if grey else samples

@@ -12,7 +12,7 @@ __all__ = ["PRESETS", "Controls", "RegionWeights"]
 
 def _check(name: str, value: float, low: float, high: float, remark: str = "") -> None:
     given: object = value
-    if isinstance(given, bool) or not isinstance(given, (int, float)):
+    if isinstance(given, bool) or not isinstance(given, (int, float)):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ControlError(f"{name} must be a number from {low:g} to {high:g}, not {type(given).__name__}")
     # The negation refuses NaN as well.
     if not low <= value <= high:
@@ -52,7 +52,7 @@ class RegionWeights:
             ControlError: for an unknown region or a value outside 0 to 2.
         """
         given: object = weights
-        if not isinstance(given, Mapping):
+        if not isinstance(given, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ControlError(f"face weights must be a dictionary of regions and numbers, not {type(given).__name__}")
         known = [region.name for region in fields(RegionWeights)]
         for name in weights:
@@ -94,7 +94,7 @@ class Controls:
 
     def __post_init__(self) -> None:
         weights: object = self.face_mask_weights
-        if not isinstance(weights, RegionWeights):
+        if not isinstance(weights, RegionWeights):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ControlError(
                 f"face_mask_weights must be RegionWeights, not {type(weights).__name__}; RegionWeights.of takes a dictionary"
             )

@@ -70,7 +70,7 @@ def without_background(mask: _Mask, projection: Pixels, points: NDArray[np.float
     reached = np.isin(parts, np.unique(parts[outside & (passable > 0)])) & (passable > 0)
     reached &= ~outside  # there the mask fades by itself, and stays as it is where hair reaches to the rim
     # Measured in a neighbourhood, structure seems wider than it is by about a pixel.
-    grown = cv2.dilate(reached.astype(np.uint8), np.ones((3, 3), np.uint8)) & (1 - oval)
+    grown = (cv2.dilate(reached.astype(np.uint8), np.ones((3, 3), np.uint8)) > 0) & (oval == 0)
     kept = np.float32(1) - gaussian_blur(grown.astype(np.float32), _FEATHER)
     # The feather must not reach into the face.
     kept = np.maximum(kept, oval.astype(np.float32))

@@ -53,7 +53,7 @@ class Selection:
             ConfigError: for anything else.
         """
         given: object = text
-        if not isinstance(given, str):
+        if not isinstance(given, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigError(f"faces must be a text such as largest or 0,2, not {type(given).__name__}")
         word = text.strip().lower()
         names: dict[str, Literal["all", "largest", "centre"]] = {
