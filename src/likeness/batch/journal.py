@@ -16,19 +16,17 @@ works takes an item with `Journal.claim`, which no other can take then, and give
 
 from __future__ import annotations
 
-import hashlib
-import json
 import logging
 import math
-import os
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path, PureWindowsPath
+from dataclasses import dataclass
+from pathlib import Path
 from types import TracebackType
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias
 
+from likeness.batch.items import STATES, Item, State, Task, canonical, read_item, to_number, why_outside
 from likeness.batch.journal_file import JournalFile, damaged
 from likeness.batch.owners import Owner, dead_owners, living_owners
 from likeness.errors import BatchError, JournalError
@@ -41,82 +39,13 @@ _log = logging.getLogger(__name__)
 JOURNAL = "journal.sqlite"
 """What ``likeness batch`` calls it in the folder of its results."""
 
-State: TypeAlias = Literal["queued", "running", "final", "review", "skipped", "failed"]
-"""queued, running; and the ends: final (delivered), review (restored, but doubtful), skipped (left alone on purpose:
-preflight, no face) and failed (an error)."""
-
 Finished: TypeAlias = Literal["final", "review", "skipped"]
-
-STATES: tuple[State, ...] = ("queued", "running", "final", "review", "skipped", "failed")
 
 _LEASE = 900.0
 """Seconds after which an item that its worker has neither given back nor renewed may be claimed by another."""
 
 _MAX_ATTEMPTS = 3
 """How often an item is begun that ends its process every time: once beside others, and then alone."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Task:
-    """What is to be done to one picture.
-
-    Attributes:
-        target: name of the result inside the output, with "/" between folders; one of each name per group.
-        source: where the picture is: a path or an fsspec URL.
-        content: digest of the file's bytes (`likeness.batch.places.digest`).
-        model: the network's name with a digest of its weights.
-        options: everything else that the result depends on, ready for JSON: controls, repairs, selection, quality, ...
-        group: what belongs together, such as one job of a server; "" on the command line.
-        client, email: whose picture it is, for notices.
-    """
-
-    target: str
-    source: str
-    content: str
-    model: str
-    options: Mapping[str, Any] = field(default_factory=dict[str, Any])
-    group: str = ""
-    client: str = ""
-    email: str = ""
-
-    @property
-    def key(self) -> str:
-        """SHA-256 of content, options and model: the same for the same work, whatever the file is called."""
-        return _key(self.content, _json(self.options), self.model)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Item:
-    """A row of the journal, as it was when it was read.
-
-    Attributes:
-        id: number of the row; later items have higher ones.
-        group, target, source, content, model, options, client, email, key: see `Task`.
-        state: see `State`.
-        reason: why it is in review, was skipped or failed; one sentence, or "".
-        outcome: what the worker recorded, ready for JSON; docs/batch.md lists the keys that ``likeness batch`` writes.
-        attempts: how often it was begun.
-        suspect: whether a process died while this item was in work, so that it is worked on alone.
-        created, changed: seconds since 1970.
-    """
-
-    id: int
-    group: str
-    target: str
-    source: str
-    content: str
-    model: str
-    options: dict[str, Any]
-    key: str
-    client: str
-    email: str
-    state: State
-    reason: str
-    outcome: dict[str, Any]
-    attempts: int
-    created: float
-    changed: float
-    suspect: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -208,7 +137,7 @@ class Journal:
         now = time.time()
         with self._file.transaction() as database:
             for task in tasks:
-                if (why := _outside(task.target)) is not None:
+                if (why := why_outside(task.target)) is not None:
                     raise BatchError(
                         f"{task.source}: its result cannot be called {task.target!r}, which {why}; rename it"
                     )
@@ -218,7 +147,7 @@ class Journal:
                     "source": to_column(task.source),
                     "content": task.content,
                     "model": to_column(task.model),
-                    "options": to_column(_json(task.options)),
+                    "options": to_column(canonical(task.options)),
                     "key": task.key,
                     "client": to_column(task.client),
                     "email": to_column(task.email),
@@ -398,13 +327,19 @@ class Journal:
     def groups(self) -> tuple[str, ...]:
         """The groups' names, in the order in which they began."""
         rows = self._file.rows("SELECT grp, min(id) AS first FROM item GROUP BY grp ORDER BY first")
-        return tuple(self._text(row["grp"]) for row in rows)
+        try:
+            return tuple(from_column(row["grp"]) for row in rows)
+        except ValueError as error:
+            raise damaged(self.path, str(error)) from error
 
     def last_change(self, group: str) -> float:
         """When an item of this group last changed, seconds since 1970; infinity if the group has none."""
         found = self._file.rows("SELECT max(changed) AS last FROM item WHERE grp = ?", (to_column(group),))
         last = found[0]["last"]
-        return math.inf if last is None else self._number(last)
+        try:
+            return math.inf if last is None else to_number(last)
+        except ValueError as error:
+            raise damaged(self.path, str(error)) from error
 
     def thumbnails(self, item: Item) -> Thumbnails | None:
         """What `finish` was given."""
@@ -510,7 +445,7 @@ class Journal:
                 (
                     state,
                     to_column(reason),
-                    to_column(_json(outcome or {})),
+                    to_column(canonical(outcome or {})),
                     again,
                     time.time(),
                     item.id,
@@ -535,83 +470,11 @@ class Journal:
             return True
 
     def _item(self, row: sqlite3.Row) -> Item:
-        """A row, checked: what stands in the file decides where results are written.
-
-        Raises:
-            JournalError: if it is not what this class writes.
-        """
+        """Checked: what stands in the file decides where results are written."""
         try:
-            text = {name: from_column(row[name]) for name in _TEXTS}
-            options, outcome = json.loads(text["options"]), json.loads(text["outcome"])
-            if not isinstance(options, dict) or not isinstance(outcome, dict):
-                raise ValueError("a list where names and values belong")
-            if text["state"] not in STATES:
-                raise ValueError(f"the state {text['state']!r}")
-            if (why := _outside(text["target"])) is not None:
-                raise ValueError(f"its result's name {text['target']!r} {why}")
-            if text["key"] != _key(text["content"], text["options"], text["model"]):
-                raise ValueError("options, content or network are not those that it was put in with")
-            return Item(
-                id=int(row["id"]),
-                group=text["grp"],
-                target=text["target"],
-                source=text["source"],
-                content=text["content"],
-                model=text["model"],
-                options=cast("dict[str, Any]", options),
-                key=text["key"],
-                client=text["client"],
-                email=text["email"],
-                state=text["state"],
-                reason=text["reason"],
-                outcome=cast("dict[str, Any]", outcome),
-                attempts=int(self._number(row["attempts"])),
-                suspect=bool(row["suspect"]),
-                created=self._number(row["created"]),
-                changed=self._number(row["changed"]),
-            )
-        except (ValueError, RecursionError) as error:
-            raise damaged(self.path, f"item {row['id']}: {error}") from error
-
-    def _text(self, value: object) -> str:
-        try:
-            return from_column(value)
+            return read_item(row)
         except ValueError as error:
-            raise damaged(self.path, str(error)) from error
-
-    def _number(self, value: object) -> float:
-        if not isinstance(value, int | float) or not math.isfinite(value):
-            raise damaged(self.path, f"{value!r} where a number belongs")
-        return value
-
-
-_TEXTS = (
-    "grp",
-    "target",
-    "source",
-    "content",
-    "model",
-    "options",
-    "key",
-    "client",
-    "email",
-    "state",
-    "reason",
-    "outcome",
-)
-"""Columns that hold text."""
-
-
-def _outside(target: str) -> str | None:
-    """Why a result of this name would not lie inside the output; None if it does."""
-    parts = target.split("/")
-    if "\0" in target:
-        return "holds a null character"
-    if not set(parts).isdisjoint({"", ".", ".."}):
-        return "leads out of the output"
-    if os.name == "nt" and (PureWindowsPath(target).drive or "\\" in target):
-        return "leads out of the output"
-    return None
+            raise damaged(self.path, f"item {row['id']}: {error}") from error
 
 
 def _give_back(database: sqlite3.Connection, owner: str) -> None:
@@ -631,14 +494,3 @@ def _cut_off(database: sqlite3.Connection, which: str, values: Mapping[str, obje
         f"deaths = deaths + (suspect > 1), suspect = 1 WHERE {which}",
         values,
     ).rowcount
-
-
-def _key(content: str, options: str, model: str) -> str:
-    """See `Task.key`; the options as they stand in the file."""
-    text = f"[{_json(content)},{options},{_json(model)}]"
-    return hashlib.sha256(text.encode("utf-8", errors="surrogatepass")).hexdigest()
-
-
-def _json(value: object) -> str:
-    """Canonical: the same text for the same values."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
