@@ -54,6 +54,7 @@ if TYPE_CHECKING:
     from likeness.faces.preflight import preflight
     from likeness.imaging.files import read_image, write_image
     from likeness.imaging.image import Box, Image, Point, Size
+    from likeness.imaging.metadata.fields import Metadata
     from likeness.restore.compare import compare
     from likeness.restore.controls import PRESETS, Controls, RegionWeights
     from likeness.restore.outcome import FaceOutcome, FaceProjection, Restoration
@@ -95,6 +96,7 @@ __all__ = [
     "LikenessError",
     "Limits",
     "MailError",
+    "Metadata",
     "MissingExtraError",
     "NoFaceError",
     "PairError",
@@ -159,6 +161,7 @@ _HOMES = {
     "likeness.faces.preflight": ("preflight",),
     "likeness.imaging.files": ("read_image", "write_image"),
     "likeness.imaging.image": ("Box", "Image", "Point", "Size"),
+    "likeness.imaging.metadata.fields": ("Metadata",),
     "likeness.restore.compare": ("compare",),
     "likeness.restore.controls": ("PRESETS", "Controls", "RegionWeights"),
     "likeness.restore.outcome": ("FaceOutcome", "FaceProjection", "Restoration"),

@@ -16,9 +16,9 @@ from likeness.imaging.decode_pillow import decode_pillow
 from likeness.imaging.decode_png import decode_png
 from likeness.imaging.decode_tiff import decode_tiff
 from likeness.imaging.decoded import Decoded, raw_file
-from likeness.imaging.exif import clean_exif
 from likeness.imaging.icc import can_convert_back, is_srgb_profile, profile_cicp, profile_space, to_srgb
 from likeness.imaging.image import Image
+from likeness.imaging.metadata.gate import admit
 from likeness.imaging.origin import Note, NoteCode
 from likeness.imaging.samples import Samples, to_unit
 
@@ -66,8 +66,10 @@ def decode_image(stream: BinaryIO, *, kind: str, name: str, max_pixels: int) -> 
 
 
 def _to_image(decoded: Decoded, name: str) -> Image:
-    samples = _upright(decoded.samples, decoded.orientation)
-    alpha = None if decoded.alpha is None else to_unit(_upright(decoded.alpha, decoded.orientation))
+    kept = admit(decoded.found, name)
+    turn = decoded.orientation if decoded.orientation != 1 else kept.orientation
+    samples = _upright(decoded.samples, turn)
+    alpha = None if decoded.alpha is None else to_unit(_upright(decoded.alpha, turn))
     profile, fault = _usable_profile(decoded.icc_profile, samples.ndim == 2, name)
     hdr = _hdr_signal(decoded.signal, profile)
     if decoded.signal is not None and hdr is None:
@@ -96,7 +98,8 @@ def _to_image(decoded: Decoded, name: str) -> Image:
         bit_depth=8 if samples.dtype == np.uint8 else 16,
         grey=samples.ndim == 2,
         icc_profile=profile,
-        exif=clean_exif(decoded.exif),
+        exif=kept.exif,
+        metadata=kept.metadata,
         native=native,
         converted_from=decoded.converted_from,
         profile_fault=decoded.profile_fault or fault,

@@ -9,6 +9,7 @@ import numpy as np
 
 from likeness.imaging.decoded import Decoded, check_size, damaged, reading, split_channels, with_signal
 from likeness.imaging.heif_file import read_heif
+from likeness.imaging.metadata.boxes import take_from_boxes
 from likeness.imaging.origin import Note
 
 __all__ = ["decode_heif"]
@@ -23,8 +24,9 @@ def decode_heif(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
     import pi_heif
 
     stream.seek(0)
+    found, plain = take_from_boxes(stream.read())
     with reading(name, damaged("HEIC")):
-        container: Any = pi_heif.open_heif(stream, convert_hdr_to_8bit=False, hdr_to_16bit=False)
+        container: Any = pi_heif.open_heif(plain, convert_hdr_to_8bit=False, hdr_to_16bit=False)
         check_size(name, container.size, max_pixels)
         # The container lists what else the file holds (bursts, depth maps); only the primary picture is decoded.
         picture = container[container.primary_index]
@@ -37,10 +39,8 @@ def decode_heif(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
     if raw.ndim == 3:
         raw = raw[:, : picture.size[0]]
     samples, alpha = split_channels(raw, premultiplied=bool(picture.premultiplied_alpha))
-    # libheif has turned the picture already; its EXIF block may say so a second time.
-    decoded = Decoded(
-        samples=samples, alpha=alpha, icc_profile=picture.info.get("icc_profile"), exif=picture.info.get("exif")
-    )
+    # libheif has turned the picture already.
+    decoded = Decoded(samples=samples, alpha=alpha, icc_profile=picture.info.get("icc_profile"), found=found)
     boxes = read_heif(stream)
     moving = (Note(code="animated"),) if boxes.moving else ()
     return with_signal(replace(decoded, notes=(*moving, *boxes.notes)), lambda: boxes.signal, name)

@@ -12,9 +12,9 @@ from PIL import JpegImagePlugin
 from likeness.errors import ImageReadError
 from likeness.imaging.containers import count_jpeg_scans
 from likeness.imaging.decoded import Decoded, check_size, damaged, reading, unopened
-from likeness.imaging.exif import orientation
-from likeness.imaging.from_pillow import from_pillow, pillow_exif
+from likeness.imaging.from_pillow import from_pillow
 from likeness.imaging.jpeg_file import jpeg_compression, jpeg_notes, passes_are_complete
+from likeness.imaging.metadata.jpeg import take_from_jpeg
 from likeness.imaging.origin import Note
 
 __all__ = ["decode_jpeg"]
@@ -35,28 +35,28 @@ def decode_jpeg(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
         ImageTooLargeError, ImageReadError: as `likeness.imaging.decode.decode_image`.
     """
     stream.seek(0)
+    whole = stream.read()
+    found, plain = take_from_jpeg(whole)
     with reading(name, unopened("JPEG")):
-        picture = JpegImagePlugin.JpegImageFile(stream)
+        picture = JpegImagePlugin.JpegImageFile(plain)
     with picture:
         check_size(name, picture.size, max_pixels)
-        stream.seek(0)
-        data = stream.read()
+        data = plain.getvalue()
         if count_jpeg_scans(data, _MOST_SCANS) > _MOST_SCANS:
             raise ImageReadError(
                 f"{name} is JPEG of more than {_MOST_SCANS} passes, which no camera writes; save it again as PNG"
             )
-        notes = jpeg_notes(data)
+        notes = jpeg_notes(whole)
         with reading(name, damaged("JPEG")):
             try:
                 picture.load()
             except OSError:
                 picture = _without_end(data)
                 notes = (Note(code="file-damaged", value="its end mark is missing"), *notes)
-        exif = pillow_exif(picture)
+        picture.info["icc_profile"] = found.icc_profile
         return replace(
             from_pillow(picture, name),
-            exif=exif,
-            orientation=orientation(exif),
+            found=found,
             notes=notes,
             compression=jpeg_compression(picture),
         )

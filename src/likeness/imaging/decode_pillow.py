@@ -12,8 +12,11 @@ from PIL import AvifImagePlugin, BmpImagePlugin, GifImagePlugin, ImageFile, WebP
 from likeness.imaging.av1 import av1_quality, base_quantiser
 from likeness.imaging.decoded import Decoded, check_size, damaged, reading, unopened, with_signal
 from likeness.imaging.exif import orientation
-from likeness.imaging.from_pillow import from_pillow, pillow_exif
+from likeness.imaging.from_pillow import from_pillow
 from likeness.imaging.heif_file import HeifFile, read_heif
+from likeness.imaging.metadata.boxes import take_from_boxes
+from likeness.imaging.metadata.fields import Found
+from likeness.imaging.metadata.webp import take_from_webp
 from likeness.imaging.origin import Compression, Note
 
 __all__ = ["decode_pillow"]
@@ -38,17 +41,26 @@ def decode_pillow(stream: BinaryIO, kind: str, name: str, max_pixels: int) -> De
     """
     stream, damage = _whole_webp(stream) if kind == "WebP" else (stream, ())
     stream.seek(0)
+    found, plain = Found(), stream
+    if kind == "AVIF":
+        found, plain = take_from_boxes(stream.read())
+    elif kind == "WebP":
+        found = take_from_webp(stream.read())
+        stream.seek(0)
     with reading(name, unopened(kind)):
-        picture = _PILLOW[kind](stream)
+        picture = _PILLOW[kind](plain)
     with picture:
         check_size(name, picture.size, max_pixels)
         with reading(name, damaged(kind)):
             notes = _frames(picture)
             picture.load()
-        exif = pillow_exif(picture)
-        decoded = replace(from_pillow(picture, name), exif=exif, orientation=orientation(exif), notes=notes)
+        if kind == "GIF":
+            found.comment = picture.info.get("comment")
+        decoded = replace(from_pillow(picture, name), found=found, notes=notes)
     if kind == "AVIF":
         boxes = read_heif(stream)
+        # What Pillow makes into EXIF here is how the boxes turn the picture.
+        decoded = replace(decoded, orientation=orientation(picture.info.get("exif")) or 1)
         decoded = replace(decoded, notes=(*notes, *boxes.notes))
         decoded = replace(decoded, compression=_avif_compression(stream, boxes))
         return with_signal(decoded, lambda: boxes.signal, name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import io
 import struct
 from dataclasses import replace
@@ -21,18 +20,15 @@ from likeness.imaging.decoded import (
     unopened,
     with_signal,
 )
-from likeness.imaging.exif import exif_from_resolution, orientation
 from likeness.imaging.from_pillow import from_pillow
+from likeness.imaging.metadata.png import take_from_png
 from likeness.imaging.origin import Note
-from likeness.imaging.png_file import PngFile, inflate, read_png
+from likeness.imaging.png_file import PngFile, read_png
 from likeness.imaging.samples import Samples
 
 __all__ = ["decode_png"]
 
 _SIZE = 16  # position of width and height, right behind the first chunk's name
-_MOST_EXIF_TEXT = 1 << 20
-_EXIF_NAMES = (b"Raw profile type exif", b"Raw profile type APP1")
-_HIGHEST_DPI = 100_000
 
 
 def decode_png(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
@@ -52,8 +48,7 @@ def decode_png(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
     decoded = _samples(png, name)
     if png.narrow_range:
         decoded = replace(decoded, samples=_full_range(decoded.samples))
-    exif = _exif(png)
-    decoded = replace(decoded, icc_profile=png.icc_profile, exif=exif, orientation=orientation(exif))
+    decoded = replace(decoded, icc_profile=png.icc_profile, found=take_from_png(png.chunks))
     return with_signal(replace(decoded, notes=tuple(notes)), lambda: png.signal, name)
 
 
@@ -79,24 +74,3 @@ def _full_range(samples: Samples) -> Samples:
     top = np.iinfo(samples.dtype).max
     spread = (samples.astype(np.float32) - 16 * unit) * np.float32(top / (219 * unit))
     return (np.clip(spread, 0, top) + np.float32(0.5)).astype(samples.dtype)
-
-
-def _exif(png: PngFile) -> bytes | None:
-    """The EXIF block; where there is none, one that holds the header's resolution."""
-    block = png.chunk(b"eXIf") or _exif_of_text(png)
-    if block is None and (physical := png.chunk(b"pHYs")) is not None and len(physical) >= 9 and physical[8] == 1:
-        x, y = (value * 0.0254 for value in struct.unpack(">II", physical[:8]))
-        if min(x, y) > 0 and max(x, y) <= _HIGHEST_DPI:
-            return exif_from_resolution(x, y)
-    return block
-
-
-def _exif_of_text(png: PngFile) -> bytes | None:
-    """ImageMagick before 7 wrote EXIF into PNG as hexadecimal text behind a name and a length."""
-    for kind, content in png.chunks:
-        name, _, text = content.partition(b"\0")
-        if name in _EXIF_NAMES and kind in (b"tEXt", b"zTXt"):
-            text = inflate(text[1:], _MOST_EXIF_TEXT) if kind == b"zTXt" else text[:_MOST_EXIF_TEXT]
-            with contextlib.suppress(ValueError):
-                return bytes.fromhex(b"".join(text.split(b"\n")[3:]).decode("ascii"))
-    return None

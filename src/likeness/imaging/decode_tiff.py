@@ -25,13 +25,13 @@ from likeness.imaging.decoded import (
 )
 from likeness.imaging.exif import exif_from_tiff
 from likeness.imaging.from_pillow import from_pillow
+from likeness.imaging.metadata.tiff import take_from_tiff
 from likeness.imaging.origin import Note
 from likeness.imaging.samples import Samples
 from likeness.imaging.tiff_pages import read_tiff_pages, with_first_page
 
 __all__ = ["decode_tiff"]
 
-_ICC_TAG, _ORIENTATION_TAG = 34675, 274
 _STRIP_COUNTS, _TILE_COUNTS = 279, 325
 _PLAIN = 1
 _PROVED_BY_DECODER = (5, 8, 32946)  # LZW and Deflate: short data are an error to libtiff and zlib
@@ -52,8 +52,10 @@ def decode_tiff(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
         stream = with_first_page(stream, pages.first)
     decoded = _decode_first(stream, name, max_pixels)
     notes = (Note(code="several-pages", value=pages.count),) if pages.count > 1 else ()
-    # Cameras write what they know into the first page, which is the thumbnail then.
-    return replace(decoded, exif=decoded.exif or exif_from_tiff(whole), notes=(*decoded.notes, *notes))
+    if decoded.found.exif is None and pages.first is not None:
+        # Cameras write what they know into the first page, which is the thumbnail then.
+        decoded.found.exif = exif_from_tiff(whole)
+    return replace(decoded, notes=(*decoded.notes, *notes))
 
 
 def _decode_first(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
@@ -61,12 +63,11 @@ def _decode_first(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
 
     notes: tuple[Note, ...] = ()
     with reading(name, damaged("TIFF")):
+        found, stream = take_from_tiff(stream)
         end = stream.seek(0, io.SEEK_END)
         stream.seek(0)
         page = cast(Any, tifffile.TiffFile(stream).pages[0])
         bits, channels = int(page.bitspersample), int(page.samplesperpixel)
-        profile = page.tags.valueof(_ICC_TAG)
-        turn = page.tags.valueof(_ORIENTATION_TAG)
         check_size(name, (page.imagewidth, page.imagelength), max_pixels)
         counts = _mended_counts(page, end)
         if counts is not None:
@@ -76,23 +77,22 @@ def _decode_first(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
     if bits not in (1, 2, 4, 8, 16) or page.sampleformat not in (1, 4):
         kind = "floating-point" if page.sampleformat == 3 else "signed" if page.sampleformat == 2 else "such"
         raise ImageReadError(f"{name} holds {bits}-bit {kind} samples; save it again with 8 or 16 bits per channel")
-    exif = exif_from_tiff(stream)
     if bits == 16 and page.photometric in (0, 1, 2) and channels <= 4:
         with reading(name, damaged("TIFF")):
             samples, alpha = _tiff16_samples(stream, page)
-        turn = turn if turn in range(1, 9) else 1
-        decoded = Decoded(samples=samples, alpha=alpha, icc_profile=profile, orientation=turn)
-        return replace(decoded, exif=exif, notes=notes)
+        decoded = Decoded(samples=samples, alpha=alpha, icc_profile=found.icc_profile)
+        return replace(decoded, found=found, notes=notes)
     stream.seek(0)
     with reading(name, unopened("TIFF")):
         picture = TiffImagePlugin.TiffImageFile(stream)
     with picture:
+        picture.info["icc_profile"] = found.icc_profile
         with reading(name, damaged("TIFF")):
             if page.imagewidth * page.imagelength > (PillowImage.MAX_IMAGE_PIXELS or max_pixels):
                 # Pillow checks its own limit where it makes room for the samples; ours was checked above.
                 picture.im = PillowImage.new(picture.mode, (page.imagewidth, page.imagelength)).im
-            picture.load()  # turns the picture upright, too
-        return replace(from_pillow(picture, name), exif=exif, notes=notes)
+            picture.load()
+        return replace(from_pillow(picture, name), found=found, notes=notes)
 
 
 def _mended_counts(page: Any, end: int) -> list[int] | None:
@@ -143,7 +143,7 @@ def _tiff16_samples(stream: BinaryIO, page: Any) -> tuple[Samples, Samples | Non
         if planar:
             raw = np.moveaxis(raw, 0, -1)
     elif planar or page.samplesperpixel == 2:
-        raise ValueError(f"16-bit samples in separate planes with {page.compression.name} compression are not read")
+        raise ValueError(f"16-bit samples in separate planes with compression {page.compression!s} are not read")
     else:
         raw = opencv_samples(stream)
     if page.photometric == 0:  # white is zero

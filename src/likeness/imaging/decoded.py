@@ -7,7 +7,7 @@ import struct
 import zlib
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import BinaryIO, Literal, cast
 
 import cv2
@@ -16,6 +16,7 @@ from PIL import Image as PillowImage
 
 from likeness.errors import ImageReadError, ImageTooLargeError, RawImageError
 from likeness.imaging.colour_signal import ColourSignal
+from likeness.imaging.metadata.fields import Found
 from likeness.imaging.origin import Compression, Note
 from likeness.imaging.samples import Samples
 
@@ -57,22 +58,22 @@ class Decoded:
         samples: height x width (grey) or height x width x 3, uint8 or uint16.
         alpha: height x width, of the samples' depth, or None.
         icc_profile: the profile the samples are in; None once they are in sRGB.
-        exif: the EXIF block as found.
-        orientation: EXIF orientation still to be applied, 1 to 8.
+        orientation: how the file says that the picture lies where it does not say so by EXIF (AVIF), 1 to 8.
         converted_from: the colour model that the samples were converted from, if they were.
         profile_fault: why colours may be off after that conversion, or "".
         signal: the colour space by other means than a profile, where there is no profile.
+        found: what the file said beside its pixels, unchecked.
         notes, compression: as `likeness.imaging.image.Image` has them.
     """
 
     samples: Samples
     alpha: Samples | None = None
     icc_profile: bytes | None = None
-    exif: bytes | None = None
     orientation: int = 1
     converted_from: Literal["CMYK", "Lab"] | None = None
     profile_fault: str = ""
     signal: ColourSignal | None = None
+    found: Found = field(default_factory=Found)
     notes: tuple[Note, ...] = ()
     compression: Compression | None = None
 

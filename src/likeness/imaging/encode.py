@@ -14,10 +14,13 @@ from PIL import Image as PillowImage
 from likeness.errors import ConfigError, ImageWriteError
 from likeness.imaging.arguments import finite_number
 from likeness.imaging.containers import encode_png16, encode_tiff
-from likeness.imaging.exif import dots_per_inch, exif_with_size
 from likeness.imaging.icc import from_srgb, is_srgb_profile, profile_space
 from likeness.imaging.image import Image
 from likeness.imaging.jpeg_file import standard_tables
+from likeness.imaging.metadata.fields import Metadata
+from likeness.imaging.metadata.gate import for_file
+from likeness.imaging.metadata.jpeg import jpeg_segments
+from likeness.imaging.metadata.png import HEADER_END, png_chunks_of
 from likeness.imaging.origin import Compression
 from likeness.imaging.samples import Samples, change_depth, refuse_nan, row_strips, to_samples
 
@@ -29,8 +32,6 @@ _USUAL_QUALITY = 95
 _LEAST_QUALITY = 85
 """Nothing is compressed more strongly unless asked for: what the network draws would be spoiled by a messenger's tables."""
 
-_JPEG_EXIF_LIMIT = 65533 - 6  # one APP1 segment, less the "Exif\0\0" header
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileFormat:
@@ -41,7 +42,8 @@ class FileFormat:
         media_type: as HTTP names it.
         suffixes: lower case, with the dot; the first is the usual one.
         depths: bits per sample.
-        alpha, grey, metadata: whether it keeps transparency, one-channel pictures, and EXIF with an ICC profile.
+        alpha, grey, profile: whether it keeps transparency, one-channel pictures, and an ICC profile. What it keeps of other
+            metadata stands in `likeness.imaging.metadata.gate`.
         largest_side: in pixels.
     """
 
@@ -51,7 +53,7 @@ class FileFormat:
     depths: tuple[int, ...] = (8,)
     alpha: bool = False
     grey: bool = True
-    metadata: bool = True
+    profile: bool = True
     largest_side: int = 2**31 - 1
 
 
@@ -61,7 +63,7 @@ FORMATS = (
     FileFormat(name="TIFF", media_type="image/tiff", suffixes=(".tif", ".tiff"), depths=(8, 16), alpha=True),
     FileFormat(name="WEBP", media_type="image/webp", suffixes=(".webp",), alpha=True, grey=False, largest_side=16383),
     FileFormat(name="AVIF", media_type="image/avif", suffixes=(".avif",), alpha=True, grey=False, largest_side=65536),
-    FileFormat(name="BMP", media_type="image/bmp", suffixes=(".bmp", ".dib"), metadata=False),
+    FileFormat(name="BMP", media_type="image/bmp", suffixes=(".bmp", ".dib"), profile=False),
 )
 """Every format that can be written."""
 
@@ -89,7 +91,8 @@ def encode_image(
     Samples are rounded. A picture with a colour profile is written in that profile: pixels that were not changed since
     it was read get the samples that the file held, to the last bit. A grey picture that is still grey is written with
     one channel where the format has that. Transparency is laid over white, with a warning in the log, where the format
-    has none (JPEG, BMP).
+    has none (JPEG, BMP). EXIF, XMP, IPTC, comment, PNG texts and resolution are written where the format has a place for
+    them, sizes in them set to the picture's; one warning in the log names what it has none for.
 
     Args:
         image: the picture.
@@ -117,18 +120,18 @@ def encode_image(
             "pixels; write PNG or TIFF"
         )
     depth: Literal[8, 16] = bit_depth or (image.bit_depth if image.bit_depth in target.depths else 8)
-    exif = exif_with_size(image.exif, image.size) if image.exif and target.metadata else None
+    exif, metadata = for_file(image, target.name)
     try:
         samples, profile = _samples(image, target, depth)
         if target.name == "TIFF":
-            return encode_tiff(_with_channels(samples), icc_profile=profile, exif=exif)
+            return encode_tiff(_with_channels(samples), icc_profile=profile, exif=exif, metadata=metadata)
         if depth == 16:
             wide = cast("NDArray[np.uint16]", _with_channels(samples))
-            return encode_png16(wide, icc_profile=profile, exif=exif)
+            return encode_png16(wide, metadata=png_chunks_of(metadata, icc_profile=profile, exif=exif))
         before = image.compression if quality is None else None
         if before is not None and before.format == target.name:
-            return _encode_pillow(samples, target, _as_before(before), profile, exif)
-        return _encode_pillow(samples, target, _of_quality(target, quality or _USUAL_QUALITY), profile, exif)
+            return _encode_pillow(samples, target, _as_before(before), profile, exif, metadata)
+        return _encode_pillow(samples, target, _of_quality(target, quality or _USUAL_QUALITY), profile, exif, metadata)
     except (OSError, ValueError, RuntimeError, MemoryError) as error:
         detail = str(error) or type(error).__name__
         raise ImageWriteError(
@@ -145,7 +148,7 @@ def _samples(image: Image, target: FileFormat, depth: Literal[8, 16]) -> tuple[S
             image = replace(image, pixels=image.over_white())
         alpha = None
     grey = image.grey and target.grey and _is_grey(image.pixels)
-    profile = image.icc_profile if target.metadata else None
+    profile = image.icc_profile if target.profile else None
     if profile is not None and not grey and profile_space(profile) == "GRAY":
         _log.info("the picture is no longer grey, or %s has no grey: its grey profile gives way to sRGB", target.name)
         profile = None
@@ -205,25 +208,28 @@ def _finer(step: int, limit: int) -> int:
 
 
 def _encode_pillow(
-    samples: Samples, target: FileFormat, options: dict[str, Any], profile: bytes | None, exif: bytes | None
+    samples: Samples,
+    target: FileFormat,
+    options: dict[str, Any],
+    profile: bytes | None,
+    exif: bytes | None,
+    metadata: Metadata,
 ) -> bytes:
     picture = PillowImage.fromarray(change_depth(samples, 8))
-    options = dict(options)
-    if profile is not None:
-        options["icc_profile"] = profile
-    if exif is not None:
-        if target.name == "JPEG" and len(exif) > _JPEG_EXIF_LIMIT:
-            _log.warning("the EXIF block of %d bytes is too long for JPEG and was left out", len(exif))
-        else:
-            options["exif"] = b"Exif\0\0" + exif if target.name == "JPEG" else exif
-        if target.name in ("JPEG", "PNG") and (resolution := dots_per_inch(exif)):
-            options["dpi"] = resolution
-    if target.name == "PNG":
-        options["compress_level"] = 4  # a third of the default's time for 1% more bytes
+    written: dict[str, Any] = {"icc_profile": profile, "exif": exif, "xmp": metadata.xmp}
+    if target.name == "JPEG":
+        exif = None if exif is None else b"Exif\0\0" + exif
+        written |= {"exif": exif, "xmp": None, "extra": jpeg_segments(metadata), "dpi": metadata.resolution}
+    elif target.name == "PNG":
+        written = {"compress_level": 4}  # a third of the default's time for 1% more bytes
     elif target.name == "WEBP":
-        options["exact"] = True  # keeps the colour under transparent pixels
+        written["exact"] = True  # keeps the colour under transparent pixels
     elif target.name == "AVIF":
-        options["speed"] = 8  # a third of the default's time, same size, 0.05 levels more mean error
+        written["speed"] = 8  # a third of the default's time, same size, 0.05 levels more mean error
+    options = options | {option: value for option, value in written.items() if value is not None}
     stream = io.BytesIO()
     picture.save(stream, target.name, **options)
+    if target.name == "PNG" and (chunks := png_chunks_of(metadata, icc_profile=profile, exif=exif)):
+        data = stream.getbuffer()
+        return b"".join((data[:HEADER_END], chunks, data[HEADER_END:]))
     return stream.getvalue()

@@ -92,7 +92,9 @@ def read_image(source: PictureSource, *, max_pixels: int = DEFAULT_MAX_PIXELS, n
     """Read a picture, upright and in sRGB.
 
     The EXIF orientation is applied and set to 1 in the block that is kept, and the thumbnail in it is blanked, since it
-    shows the picture before its restoration. A file without EXIF but with a resolution gets a block with just that.
+    shows the picture before its restoration. XMP, IPTC, a JPEG comment, PNG texts and the header's resolution are in
+    `Image.metadata`. Metadata never decides whether the picture is read: what is damaged of it is left out, with a warning
+    in the log.
     Samples in a colour profile other than sRGB are converted to sRGB (relative colorimetric, clipped to [0, 1]) and
     kept in ``Image.native``, from where `write_image` takes them back; a profile that says sRGB is kept and converts
     nothing. Colours that the file names without a profile (nclx, cICP, gAMA and cHRM) get one, and are treated alike; PQ

@@ -10,11 +10,10 @@ from PIL import Image as PillowImage
 from PIL import ImageFile
 
 from likeness.imaging.decoded import Decoded, reading, split_channels
-from likeness.imaging.exif import exif_from_resolution
 from likeness.imaging.icc import pillow_to_srgb
 from likeness.imaging.samples import Samples, row_strips
 
-__all__ = ["from_pillow", "pillow_exif"]
+__all__ = ["from_pillow"]
 
 _log = logging.getLogger(__name__)
 
@@ -76,12 +75,3 @@ def _array(picture: PillowImage.Image) -> Samples:
     for rows in row_strips(result):
         result[rows] = np.asarray(picture.crop((0, rows.start, picture.width, rows.stop)))
     return result
-
-
-def pillow_exif(picture: ImageFile.ImageFile) -> bytes | None:
-    """The EXIF block as Pillow found it; where there is none, one that holds the header's resolution."""
-    block = cast("bytes | None", picture.info.get("exif"))
-    dpi = picture.info.get("dpi")
-    if block is None and dpi is not None and picture.format == "JPEG" and min(dpi) > 0:
-        block = exif_from_resolution(*dpi)
-    return block

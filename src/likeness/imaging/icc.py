@@ -43,6 +43,7 @@ _SRGB_TO_PCS = np.array(
     [[0.436066, 0.385147, 0.143066], [0.222488, 0.716873, 0.060608], [0.013916, 0.097076, 0.714096]]
 )
 _CURVE_POINTS = 65536
+_LONGEST = 16_000_000  # bytes; JPEG has room for 255 segments of them
 _CUBE_NODES = 86  # every third 8-bit code, so that each node is an exact 8-bit sample: 255 = 3 * 85
 
 
@@ -64,8 +65,8 @@ def profile_cicp(profile: bytes) -> tuple[int, int] | None:
         ValueError: if these bytes are no ICC profile.
     """
     profile_space(profile)
-    tag = _tags(profile).get("cicp", b"")
-    return (tag[8], tag[9]) if tag[:4] == b"cicp" and len(tag) >= 12 else None
+    tag = _tags(profile).get("cicp", memoryview(b""))
+    return (tag[8], tag[9]) if bytes(tag[:4]) == b"cicp" and len(tag) >= 12 else None
 
 
 def is_srgb_profile(profile: bytes) -> bool:
@@ -299,7 +300,10 @@ _Profile: TypeAlias = "_MatrixProfile | _TableProfile"
 
 def _apply(transform: ImageCms.ImageCmsTransform, samples: NDArray[np.generic]) -> NDArray[np.uint8]:
     picture = PillowImage.fromarray(np.ascontiguousarray(samples).reshape(1, -1, 3))
-    return np.asarray(ImageCms.applyTransform(picture, transform)).reshape(samples.shape)
+    try:
+        return np.asarray(ImageCms.applyTransform(picture, transform)).reshape(samples.shape)
+    except ImageCms.PyCMSError as error:
+        raise ValueError(f"the ICC profile cannot be used ({error})") from error
 
 
 def _cube(transform: ImageCms.ImageCmsTransform) -> _Float:
@@ -358,8 +362,10 @@ def _backward(profile: _Profile, pixels: _Float, bit_depth: Literal[8, 16]) -> S
 @lru_cache(maxsize=16)
 def _load(profile: bytes) -> _Profile:
     space = profile_space(profile)
-    tags = _tags(profile)
+    if len(profile) > _LONGEST:
+        raise ValueError(f"the ICC profile is too long ({len(profile):,} bytes)")
     try:
+        tags = _tags(profile)
         if space == "GRAY":
             return _grey_profile(profile, tags)
         if space != "RGB":
@@ -371,7 +377,7 @@ def _load(profile: bytes) -> _Profile:
     except (KeyError, IndexError, struct.error) as error:
         raise ValueError(f"the ICC profile is damaged ({error})") from error
     matrix = np.linalg.inv(_SRGB_TO_PCS) @ to_pcs
-    if abs(np.linalg.det(matrix)) < 1e-6:
+    if not abs(np.linalg.det(matrix)) > 1e-6:
         raise ValueError("the ICC profile is damaged (its primaries lie on one line)")
     # White must stay white: what the profile's rounded numbers leave over would tint every neutral tone.
     white = matrix.sum(axis=1)
@@ -380,7 +386,7 @@ def _load(profile: bytes) -> _Profile:
     return _MatrixProfile(curves.astype(np.float32), matrix)
 
 
-def _grey_profile(profile: bytes, tags: dict[str, bytes]) -> _MatrixProfile:
+def _grey_profile(profile: bytes, tags: dict[str, memoryview]) -> _MatrixProfile:
     curve = _curve(tags["kTRC"])
     if profile[20:24] == b"Lab ":
         # The curve then gives L* / 100 (ICC.1:2022, F.2); CIE 15 turns it into luminance.
@@ -389,28 +395,30 @@ def _grey_profile(profile: bytes, tags: dict[str, bytes]) -> _MatrixProfile:
     return _MatrixProfile(curve.astype(np.float32)[None], None)
 
 
-def _tags(profile: bytes) -> dict[str, bytes]:
+def _tags(profile: bytes) -> dict[str, memoryview]:
+    # Views, not copies: a thousand tags may all be the whole profile.
+    whole = memoryview(profile)
     (count,) = struct.unpack_from(">I", profile, 128)
-    tags: dict[str, bytes] = {}
+    tags: dict[str, memoryview] = {}
     for index in range(min(count, 1000)):
         start = 132 + 12 * index
         if start + 12 > len(profile):
             raise ValueError("the ICC profile is cut short")
         signature, offset, size = struct.unpack_from(">4sII", profile, start)
-        tags[signature.decode("latin-1")] = profile[offset : offset + size]
+        tags[signature.decode("latin-1")] = whole[offset : offset + size]
     return tags
 
 
-def _xyz(tag: bytes) -> NDArray[np.float64]:
-    if tag[:4] != b"XYZ ":
+def _xyz(tag: memoryview) -> NDArray[np.float64]:
+    if bytes(tag[:4]) != b"XYZ ":
         raise ValueError("the ICC profile is damaged (a primary is no XYZ value)")
     return np.array(struct.unpack_from(">3i", tag, 8), dtype=np.float64) / 65536.0
 
 
-def _curve(tag: bytes) -> NDArray[np.float64]:
+def _curve(tag: memoryview) -> NDArray[np.float64]:
     """A tone curve at 65536 points in [0, 1], made never falling so that it can be read backwards."""
     x = np.linspace(0.0, 1.0, _CURVE_POINTS)
-    kind = tag[:4]
+    kind = bytes(tag[:4])
     if kind == b"curv":
         (count,) = struct.unpack_from(">I", tag, 8)
         if count == 0:
@@ -418,16 +426,21 @@ def _curve(tag: bytes) -> NDArray[np.float64]:
         elif count == 1:
             y = x ** (struct.unpack_from(">H", tag, 12)[0] / 256.0)
         else:
-            table = np.array(struct.unpack_from(f">{count}H", tag, 12), dtype=np.float64) / 65535.0
+            if len(tag) < 12 + 2 * count:
+                raise ValueError("the ICC profile is damaged (a tone curve is cut short)")
+            table = np.frombuffer(tag, ">u2", count, 12) / 65535.0
             y = np.interp(x, np.linspace(0.0, 1.0, count), table)
     elif kind == b"para":
-        y = _parametric(x, tag)
+        with np.errstate(all="ignore"):  # what a damaged one makes of its numbers is judged below
+            y = _parametric(x, tag)
     else:
         raise ValueError(f"the ICC profile holds a tone curve of unknown kind {kind!r}")
+    if np.isnan(y).any():
+        raise ValueError("the ICC profile is damaged (a tone curve is no curve)")
     return np.maximum.accumulate(np.clip(y, 0.0, 1.0))
 
 
-def _parametric(x: NDArray[np.float64], tag: bytes) -> NDArray[np.float64]:
+def _parametric(x: NDArray[np.float64], tag: memoryview) -> NDArray[np.float64]:
     """parametricCurveType, functions 0 to 4 (ICC.1:2022, 10.18)."""
     (function,) = struct.unpack_from(">H", tag, 8)
     lengths = (1, 3, 4, 5, 7)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.errors import ArgumentError
+from likeness.imaging.metadata.fields import NO_METADATA, Metadata
 from likeness.imaging.origin import Compression, Note
 from likeness.imaging.samples import row_strips
 
@@ -120,6 +121,7 @@ class Image:
         grey: whether the file held one channel; all three channels of ``pixels`` are equal then.
         icc_profile: the file's ICC profile, written back on save, or None (sRGB).
         exif: the file's EXIF block without its "Exif\\0\\0" header, orientation reset to 1, or None.
+        metadata: what else the file said: XMP, IPTC, comment, PNG texts, and the resolution in its header.
         native: height x width x 3 samples (uint8 or uint16) in the file's own colour space, where that is not sRGB. On
             save every pixel whose sRGB value was not changed gets its native samples back, so that what was not
             restored is kept to the last bit.
@@ -136,6 +138,7 @@ class Image:
     grey: bool = False
     icc_profile: bytes | None = None
     exif: bytes | None = None
+    metadata: Metadata = NO_METADATA
     native: NDArray[np.uint8] | NDArray[np.uint16] | None = None
     converted_from: Literal["CMYK", "Lab"] | None = None
     profile_fault: str = ""

@@ -11,6 +11,7 @@ from likeness.errors import ConfigError, ImageTooLargeError, ResolutionError
 from likeness.imaging.exif import credits_exif
 from likeness.imaging.icc import can_convert_back, profile_space, srgb_profile
 from likeness.imaging.image import Image, Pixels, Size
+from likeness.imaging.metadata.fields import NO_METADATA
 from likeness.imaging.resample import resample
 from likeness.studio.sharpening import Sharpening, sharpen
 
@@ -130,7 +131,9 @@ def for_web(image: Image, options: WebOptions) -> Image:
     """
     long = max(image.size.width, image.size.height)
     size = _scaled(image.size, min(1.0, options.side / long))
-    return replace(_at(image, size), icc_profile=srgb_profile(), exif=None, bit_depth=8, grey=False)
+    return replace(
+        _at(image, size), icc_profile=srgb_profile(), exif=None, metadata=NO_METADATA, bit_depth=8, grey=False
+    )
 
 
 def for_print(image: Image, options: PrintOptions) -> PrintVersion:
@@ -172,6 +175,7 @@ def for_print(image: Image, options: PrintOptions) -> PrintVersion:
         # One channel cannot carry a colour profile.
         grey=image.grey and profile_space(profile) == "GRAY",
         exif=credits_exif(image.exif, options.dpi),
+        metadata=NO_METADATA,
     )
     return PrintVersion(
         image=printed,

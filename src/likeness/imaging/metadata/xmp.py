@@ -1,0 +1,191 @@
+"""XMP packets: what would be untrue of the result is taken out, and nothing else changes.
+
+A packet is changed by its bytes, at the places where the parser found an element or an attribute, so that everything else
+stays as its program wrote it. Source: XMP specification, parts 1 to 3 (ISO 16684-1).
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from xml.parsers import expat
+
+from likeness.imaging.image import Size
+
+__all__ = ["clean_xmp", "xmp_orientation", "xmp_with_size"]
+
+_TIFF, _EXIF, _XMP = "http://ns.adobe.com/tiff/1.0/", "http://ns.adobe.com/exif/1.0/", "http://ns.adobe.com/xap/1.0/"
+_ORIENTATION = (_TIFF, "Orientation")
+_WIDTHS = ((_TIFF, "ImageWidth"), (_EXIF, "PixelXDimension"))
+_HEIGHTS = ((_TIFF, "ImageLength"), (_EXIF, "PixelYDimension"))
+# Small pictures of how it was, and what says that more lies in the file: extended XMP, gain maps, depth, films.
+_STALE = ((_XMP, "Thumbnails"), ("http://ns.adobe.com/xmp/note/", "HasExtendedXMP"))
+_STALE_SPACES = frozenset(
+    {
+        "http://ns.adobe.com/hdr-gain-map/1.0/",
+        "http://ns.apple.com/HDRGainMap/1.0/",
+        "http://ns.google.com/photos/1.0/camera/",
+        "http://ns.google.com/photos/1.0/container/",
+        "http://ns.google.com/photos/1.0/depthmap/",
+        "http://ns.google.com/photos/1.0/image/",
+        "http://ns.google.com/photos/dd/1.0/device/",
+    }
+)
+_MARK = re.compile(rb"[\"'>]")
+_ATTRIBUTE = re.compile(rb"""\s([^\s=/>"']+)\s*=\s*("[^"]*"|'[^']*')""")
+_DEEPEST, _MOST_ELEMENTS = 256, 100_000
+
+_Name = tuple[str, str]
+
+
+def clean_xmp(packet: bytes) -> bytes | None:
+    """The packet with orientation 1, without thumbnails and what says that more pictures lie in the file.
+
+    Returns:
+        None if it is no well-formed XML in UTF-8.
+    """
+    packet = packet.strip(b"\0")
+    edits = _edits(packet)
+    if edits is None:
+        return None
+    changes = list(edits.stale)
+    changes += [(begin, end, b"1") for name, begin, end in edits.values if name == _ORIENTATION]
+    return _changed(packet, changes)
+
+
+def xmp_orientation(packet: bytes | None) -> int | None:
+    """The orientation, 1 to 8, that a packet says, or None."""
+    edits = _edits(packet.strip(b"\0")) if packet else None
+    if packet is None or edits is None:
+        return None
+    for name, begin, end in edits.values:
+        value = packet.strip(b"\0")[begin:end].strip()
+        if name == _ORIENTATION and len(value) == 1 and value in b"12345678":
+            return int(value)
+    return None
+
+
+def xmp_with_size(packet: bytes, size: Size) -> bytes:
+    """A clean packet with the picture's width and height, where it has them, set to ``size``."""
+    edits = _edits(packet)
+    if edits is None:
+        return packet
+    return _changed(
+        packet,
+        [
+            (begin, end, str(size.width if name in _WIDTHS else size.height).encode())
+            for name, begin, end in edits.values
+            if name in _WIDTHS + _HEIGHTS
+        ],
+    )
+
+
+@dataclass(slots=True)
+class _Edits:
+    """Places in a packet: ``values`` of the names above, and ``stale`` what has to go, with what takes its place."""
+
+    values: list[tuple[_Name, int, int]] = field(default_factory=list)
+    stale: list[tuple[int, int, bytes]] = field(default_factory=list)
+
+
+class _DamagedError(Exception):
+    pass
+
+
+def _edits(packet: bytes) -> _Edits | None:
+    """What stands where in a packet, or None if it is no well-formed XML in UTF-8 without a document type."""
+    found = _Edits()
+    spaces: dict[str, list[str]] = {}
+    open_values: list[tuple[int, _Name, int]] = []  # depth, name, where the content begins
+    stale_from: list[tuple[int, int, int]] = []  # depth, begin and end of the first tag of the outermost stale element
+    depth = elements = 0
+    parser = expat.ParserCreate("utf-8", "\n")
+
+    def start_space(prefix: str | None, uri: str) -> None:
+        spaces.setdefault(prefix or "", []).append(uri)
+
+    def end_space(prefix: str | None) -> None:
+        spaces[prefix or ""].pop()
+
+    def start(name: str, _: dict[str, str]) -> None:
+        nonlocal depth, elements
+        depth, elements = depth + 1, elements + 1
+        if depth > _DEEPEST or elements > _MOST_ELEMENTS:
+            raise _DamagedError
+        if stale_from:
+            return
+        begin = parser.CurrentByteIndex
+        end = _tag_end(packet, begin)
+        full = _split(name)
+        if full in _STALE or full[0] in _STALE_SPACES:
+            stale_from.append((depth, begin, end))
+            return
+        if _is_value(full) and not _is_empty(packet, end):
+            open_values.append((depth, full, end))
+        for attribute in _ATTRIBUTE.finditer(packet, begin, end):
+            prefix, _colon, local = attribute[1].decode("utf-8").rpartition(":")
+            full = (spaces[prefix][-1] if prefix and spaces.get(prefix) else "", local)
+            if full in _STALE or full[0] in _STALE_SPACES:
+                found.stale.append((attribute.start(), attribute.end(), b""))
+            elif _is_value(full):
+                found.values.append((full, attribute.start(2) + 1, attribute.end(2) - 1))
+
+    def end(_: str) -> None:
+        nonlocal depth
+        at = parser.CurrentByteIndex
+        if stale_from and stale_from[-1][0] == depth:
+            _depth, begin, first_end = stale_from.pop()
+            found.stale.append((begin, first_end if _is_empty(packet, first_end) else _tag_end(packet, at), b""))
+        if open_values and open_values[-1][0] == depth:
+            _depth, name, begin = open_values.pop()
+            if begin <= at and b"<" not in packet[begin:at]:
+                found.values.append((name, begin, at))
+        depth -= 1
+
+    def refuse(*_: object) -> None:
+        raise _DamagedError
+
+    parser.StartNamespaceDeclHandler, parser.EndNamespaceDeclHandler = start_space, end_space
+    parser.StartElementHandler, parser.EndElementHandler = start, end
+    parser.StartDoctypeDeclHandler = refuse  # entities may stand for gigabytes
+    try:
+        packet.decode("utf-8")
+        parser.Parse(packet, True)
+    except (expat.ExpatError, UnicodeDecodeError, _DamagedError):
+        return None
+    return found
+
+
+def _tag_end(packet: bytes, begin: int) -> int:
+    """Behind the tag that begins there: a ">" within quotes does not end it."""
+    quote = b""
+    for match in _MARK.finditer(packet, begin):
+        if quote:
+            quote = b"" if match[0] == quote else quote
+        elif match[0] == b">":
+            return match.end()
+        else:
+            quote = match[0]
+    return len(packet)
+
+
+def _is_empty(packet: bytes, tag_end: int) -> bool:
+    """Whether the tag that ends there is the whole element."""
+    return packet[tag_end - 2 : tag_end] == b"/>"
+
+
+def _split(name: str) -> _Name:
+    space, _, local = name.rpartition("\n")
+    return space, local
+
+
+def _is_value(name: _Name) -> bool:
+    return name == _ORIENTATION or name in _WIDTHS or name in _HEIGHTS
+
+
+def _changed(packet: bytes, changes: list[tuple[int, int, bytes]]) -> bytes:
+    parts, place = [], 0
+    for begin, end, value in sorted(changes):
+        parts += [packet[place:begin], value]
+        place = end
+    return b"".join([*parts, packet[place:]])
