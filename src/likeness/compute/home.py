@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 from likeness.errors import ConfigError
@@ -21,7 +22,7 @@ def home_folder() -> Path:
         return expanded(home)
     import platformdirs
 
-    return _absolute(platformdirs.user_cache_dir("likeness"), "LIKENESS_HOME and LIKENESS_CACHE")
+    return _absolute(platformdirs.user_cache_dir, "LIKENESS_HOME and LIKENESS_CACHE")
 
 
 def state_folder() -> Path:
@@ -32,7 +33,7 @@ def state_folder() -> Path:
     """
     import platformdirs
 
-    return _absolute(platformdirs.user_state_dir("likeness"), "HOME")
+    return _absolute(platformdirs.user_state_dir, "HOME")
 
 
 def expanded(path: str | Path) -> Path:
@@ -46,8 +47,12 @@ def expanded(path: str | Path) -> Path:
         return Path(path)
 
 
-def _absolute(folder: str, variable: str) -> Path:
-    # Without a home, platformdirs gives "~/.cache/likeness" back, which would become a folder "~" in the current one.
-    if not Path(folder).is_absolute():
+def _absolute(folder: Callable[[str], str], variable: str) -> Path:
+    # Without a home some versions of platformdirs raise, and others give "~/.cache/likeness" back, a folder "~" in this one.
+    try:
+        found = Path(folder("likeness"))
+    except RuntimeError:
+        found = Path("~")
+    if not found.is_absolute():
         raise ConfigError(f"this user has no home folder; set {variable} to folders that may be written to")
-    return Path(folder)
+    return found
