@@ -9,6 +9,7 @@
     │   ├── ImageTooLargeError      more pixels than the limit (decompression bomb)
     │   ├── ImageWriteError         cannot be written: folder, permission, format
     │   └── ResolutionError         too few pixels for the print that is wanted
+    ├── DecoderError                the processes that decode pictures do not run; no picture is to blame
     ├── NoFaceError                 no face where one is needed
     ├── PairError (ValueError)      two pictures that cannot be compared, before and after
     ├── ArgumentError (ValueError)  something handed to the library that it cannot take: type, shape, range of samples
@@ -42,6 +43,7 @@ __all__ = [
     "ChecksumError",
     "ConfigError",
     "ControlError",
+    "DecoderError",
     "DownloadError",
     "ForkError",
     "ImageError",
@@ -81,7 +83,15 @@ class RawImageError(ImageReadError):
 
 
 class ImageTooLargeError(ImageError):
-    """A picture has more pixels than the limit allows."""
+    """A picture has more pixels than the limit allows.
+
+    Attributes:
+        pixels: how many; None where a library's own limit was met.
+    """
+
+    def __init__(self, message: str, *, pixels: int | None = None) -> None:
+        super().__init__(message)
+        self.pixels = pixels
 
 
 class ImageWriteError(ImageError):
@@ -90,6 +100,10 @@ class ImageWriteError(ImageError):
 
 class ResolutionError(ImageError):
     """A picture has too few pixels for the print that is wanted."""
+
+
+class DecoderError(LikenessError):
+    """The processes that decode pictures cannot be started, or end before they are asked anything."""
 
 
 class NoFaceError(LikenessError):

@@ -85,14 +85,15 @@ class LocalExecutor:
                 yield from run_apart(journal, lambda item: self._told(apart.work(item)), group=group, stop=stop)
         counts = journal.counts(group=group)
         if counts["queued"] + counts["running"] and not (stop is not None and stop.is_set()):
-            self._work = self._work or self._load()
+            self._work = self._work or self._load(self._workers)
             yield from run(journal, self._work.work, workers=self._workers, group=group, stop=stop)
 
     def close(self) -> None:
-        pass
+        if self._work is not None:
+            self._work.close()
 
-    def _load(self) -> PictureWork:
-        return PictureWork(self._network, None, self._output, thumbnails=self._thumbnails)
+    def _load(self, readers: int = 1) -> PictureWork:
+        return PictureWork(self._network, None, self._output, thumbnails=self._thumbnails, readers=readers)
 
     def _told(self, answer: Answer | None) -> Result | None:
         if answer is None:

@@ -14,6 +14,7 @@ from likeness.batch.places import Place
 from likeness.batch.work import Handed, PictureWorker, Result
 from likeness.checkpoints.catalog import DEFAULT_MODEL
 from likeness.checkpoints.store import Store
+from likeness.imaging.decoding.pool import DecoderPool
 from likeness.restore.config import Settings
 from likeness.runtimes.load import load_runtime
 
@@ -96,14 +97,20 @@ class PictureWork:
         file: the network's file, if it is not where the plan says.
         output: see `PictureWorker`.
         thumbnails: whether they are made.
+        readers: pictures that are decoded at a time.
 
     Raises:
         CheckpointError, ConfigError: see `NetworkPlan.load`.
+        DecoderError: if no process can be started to decode pictures.
     """
 
-    def __init__(self, network: NetworkPlan, file: Path | None, output: Place | None, *, thumbnails: bool) -> None:
+    def __init__(
+        self, network: NetworkPlan, file: Path | None, output: Place | None, *, thumbnails: bool, readers: int = 1
+    ) -> None:
+        self._decoder = DecoderPool(processes=readers)
+        self._decoder.start()  # while the network loads
         self._runtime = network.load(file)
-        self._worker = PictureWorker(self._runtime, output, thumbnails=thumbnails)
+        self._worker = PictureWorker(self._runtime, output, thumbnails=thumbnails, decoder=self._decoder)
 
     @property
     def counts(self) -> tuple[int, int]:
@@ -114,6 +121,10 @@ class PictureWork:
     def notes(self) -> tuple[str, ...]:
         """See `PictureWorker.notes`."""
         return self._worker.notes
+
+    def close(self) -> None:
+        """End the processes that decode pictures."""
+        self._decoder.close()
 
     def work(self, item: Item) -> Result:
         """Do an item here; safe to call from several threads."""

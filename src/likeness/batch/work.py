@@ -19,13 +19,13 @@ from likeness.batch.kept import KeptDetector
 from likeness.batch.options import WorkOptions
 from likeness.batch.places import Place, digest, read_file
 from likeness.batch.remedies import Treatment, treat
-from likeness.errors import ImageError, ImageTooLargeError, ImageWriteError, LikenessError, NoFaceError
+from likeness.errors import DecoderError, ImageError, ImageTooLargeError, ImageWriteError, LikenessError, NoFaceError
 from likeness.faces.detect import MediaPipeDetector
 from likeness.faces.face import Face
 from likeness.faces.findings import Finding
 from likeness.faces.preflight import preflight, unreadable
+from likeness.imaging.decoding.pool import DecoderPool
 from likeness.imaging.encode import encode_image, find_format
-from likeness.imaging.files import read_image
 from likeness.imaging.image import Image, Size
 from likeness.imaging.thumbnail import thumbnail
 from likeness.restore.clock import Clock
@@ -114,9 +114,18 @@ class PictureWorker:
         runtime: the network, such as `likeness.batch.kept.KeptRuntime`.
         output: where results go, into ``final`` or ``review``; None leaves them in `Result.data`.
         thumbnails: whether they are made.
+        decoder: reads the pictures, so that a file may crash what decodes it and nothing else; None makes one.
     """
 
-    def __init__(self, runtime: Runtime, output: Place | None, *, thumbnails: bool = True) -> None:
+    def __init__(
+        self,
+        runtime: Runtime,
+        output: Place | None,
+        *,
+        thumbnails: bool = True,
+        decoder: DecoderPool | None = None,
+    ) -> None:
+        self._decoder = decoder or DecoderPool()
         self._detector = KeptDetector(MediaPipeDetector())
         self._restorer = Restorer(runtime=runtime, detector=self._detector)
         self._output = output
@@ -140,6 +149,8 @@ class PictureWorker:
             return self._work(item, handed)
         except ImageWriteError as error:
             return Result(state="failed", reason=str(error), retry=True)
+        except DecoderError as error:
+            return Result(state="failed", reason=_named(item, str(error)), retry=True)
         except LikenessError as error:
             return Result(state="failed", reason=_named(item, str(error)))
         except OSError as error:
@@ -183,10 +194,10 @@ class PictureWorker:
         if options.max_pixels > _LARGE:
             try:
                 # The size is looked at before anything is decoded.
-                return read_image(data, max_pixels=_LARGE, name=item.source)
+                return self._decoder.read(data, max_pixels=_LARGE, name=item.source)
             except ImageTooLargeError:
                 alone.enter_context(self._large)
-        return read_image(data, max_pixels=options.max_pixels, name=item.source)
+        return self._decoder.read(data, max_pixels=options.max_pixels, name=item.source)
 
     def _look(self, item: Item, image: Image, damage: bytes | None, options: WorkOptions, clock: Clock) -> Result:
         faces: Sequence[Face] = () if options.aligned else self._restorer.find_faces(image)
@@ -231,7 +242,7 @@ class PictureWorker:
                 selection=selection,
                 aligned=options.aligned,
                 repairs=options.repairs,
-                damage=None if damage is None else damage_of(read_image(damage, name=options.damage_mask)),
+                damage=None if damage is None else damage_of(self._decoder.read(damage, name=options.damage_mask)),
             )
         except NoFaceError as error:
             return self._skipped(image, "; ".join([str(error), *treatment.done]), base)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from likeness.faces.detect import MediaPipeDetector
     from likeness.faces.face import Face
     from likeness.faces.findings import Finding, Limits
+    from likeness.imaging.decoding.pool import DecoderPool
     from likeness.imaging.image import Size
 
 __all__ = ["SCHEMA", "check"]
@@ -97,6 +98,7 @@ def check(argv: Sequence[str], console: Console) -> int:
     console.verbosity = verbosity(flags)
     from likeness.cli.plan import find_inputs, refuse_collisions, refuse_keyboard
     from likeness.faces.detect import MediaPipeDetector
+    from likeness.imaging.decoding.pool import DecoderPool
     from likeness.imaging.files import DEFAULT_MAX_PIXELS
 
     limits = _limits(flags)
@@ -109,15 +111,17 @@ def check(argv: Sequence[str], console: Console) -> int:
         raise ConfigError(f"--json {flags.json}: the folder {flags.json.parent} does not exist; make it first")
     if flags.json is not None:
         refuse_collisions((source for source in sources if source is not None), [(flags.json, "--json")])
+    decoder = DecoderPool()
+    decoder.start()
     detector = MediaPipeDetector()
     page = _Page(coloured=sys.stdout.isatty() and not os.environ.get("NO_COLOR"), quiet=console.verbosity < 0)
     done: list[_Checked] = []
     began = time.perf_counter()
     written = True
     try:
-        with _decoding_quietly(console), console.progress(sources, unit="picture") as pending:
+        with decoder, _decoding_quietly(console), console.progress(sources, unit="picture") as pending:
             for source in pending:
-                done.append(_look(source, detector, limits, max_pixels, console))
+                done.append(_look(source, decoder, detector, limits, max_pixels, console))
                 text = page.picture(done[-1])
                 if text:
                     console.show(text, painted=True)
@@ -138,16 +142,20 @@ def _limits(flags: argparse.Namespace) -> Limits:
 
 
 def _look(
-    source: Path | None, detector: MediaPipeDetector, limits: Limits, max_pixels: int, console: Console
+    source: Path | None,
+    decoder: DecoderPool,
+    detector: MediaPipeDetector,
+    limits: Limits,
+    max_pixels: int,
+    console: Console,
 ) -> _Checked:
     """Look at one picture; whatever goes wrong with it becomes a finding."""
     from likeness.faces.preflight import preflight, unreadable
-    from likeness.imaging.files import read_image
     from likeness.restore.pipeline import reading_order
 
     name = "-" if source is None else str(source)
     try:
-        image = read_image(
+        image = decoder.read(
             sys.stdin.buffer if source is None else source,
             max_pixels=max_pixels,
             name="standard input" if source is None else name,

@@ -18,6 +18,7 @@ from likeness.errors import ConfigError
 
 if TYPE_CHECKING:
     from likeness.faces.detect import Detector
+    from likeness.imaging.decoding.pool import DecoderPool
     from likeness.imaging.image import Image
     from likeness.studio.deliver import PrintOptions, PrintVersion, WebOptions
     from likeness.studio.finishing import Finishing
@@ -70,6 +71,7 @@ def deliver(argv: Sequence[str], console: Console) -> int:
     console.verbosity = verbosity(flags)
     from likeness.cli.told import told_in_order
     from likeness.faces.detect import MediaPipeDetector
+    from likeness.imaging.decoding.pool import DecoderPool
     from likeness.imaging.files import DEFAULT_MAX_PIXELS
     from likeness.studio.finishing import Finishing
 
@@ -86,6 +88,7 @@ def deliver(argv: Sequence[str], console: Console) -> int:
         finishing=finishing,
         detector=MediaPipeDetector() if finishing.any else None,
         max_pixels=DEFAULT_MAX_PIXELS if flags.max_pixels is None else flags.max_pixels,
+        decoder=DecoderPool(),
         console=console,
     )
     failed = 0
@@ -108,16 +111,16 @@ class _Deliveries:
     finishing: Finishing
     detector: Detector | None
     max_pixels: int
+    decoder: DecoderPool
     console: Console
     large: threading.Lock = field(default_factory=threading.Lock)
 
     def deliver(self, job: _Job) -> bool:
         """Whether every version of the picture was written; what went wrong is told."""
         from likeness.cli.told import LARGE, on_its_own
-        from likeness.imaging.files import read_image
 
         with on_its_own(self.console, str(job.source)):
-            image = read_image(job.source, max_pixels=self.max_pixels)
+            image = self.decoder.read(job.source, max_pixels=self.max_pixels)
             with self.large if self._pixels(image) > LARGE else nullcontext():
                 image = self._finished(image, job.source)
                 good = self._write_web(image, job)

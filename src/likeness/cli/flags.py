@@ -239,5 +239,13 @@ def pixel_count(text: str) -> int:
         raise argparse.ArgumentTypeError(f'"{text}" is no number of pixels; write it as 200000000 or 200M') from None
 
 
+def format_names(text: str) -> frozenset[str]:
+    """Picture formats, as typed: "jpeg,png,heic"."""
+    from likeness.imaging.sniff import FORMATS_READ
+
+    known = {name.lower(): name for name in FORMATS_READ} | {"heic": "HEIF", "jpg": "JPEG", "tif": "TIFF"}
+    return frozenset(known.get(name.lower(), name) for name in _codes(text))
+
+
 def _codes(text: str) -> list[str]:
     return [part.strip() for part in text.split(",") if part.strip()]

@@ -60,11 +60,15 @@ def inspect(argv: Sequence[str], console: Console) -> int:
         if path is not None and str(path) != "-"
     ]
     refuse_collisions((flags.before, flags.after), outputs)
-    from likeness.evidence.inspection import inspect as measure
-    from likeness.evidence.page import write_page
-    from likeness.imaging.files import read_image, write_text_atomically
+    from likeness.imaging.decoding.pool import DecoderPool
 
-    before, after = read_image(flags.before), read_image(flags.after)
+    with DecoderPool() as decoder:
+        decoder.start()
+        from likeness.evidence.inspection import inspect as measure
+        from likeness.evidence.page import write_page
+        from likeness.imaging.files import write_text_atomically
+
+        before, after = decoder.read(flags.before), decoder.read(flags.after)
     found = measure(before, after)
     for note in found.notes:
         console.warn(note)

@@ -122,8 +122,11 @@ class _Proofs:
     def __init__(self, *, flags: argparse.Namespace, options: ProofOptions, plan: ProofPlan, console: Console) -> None:
         from likeness.evidence.inspection import Inspector
         from likeness.faces.detect import MediaPipeDetector
+        from likeness.imaging.decoding.pool import DecoderPool
 
         self._flags, self._options, self._plan, self._console = flags, options, plan, console
+        self._decoder = DecoderPool()
+        self._decoder.start()
         self._detector = MediaPipeDetector()
         self._inspector = Inspector(detector=self._detector)
         self._large = threading.Lock()
@@ -138,12 +141,12 @@ class _Proofs:
 
     def _make(self, job: ProofJob) -> tuple[IndexEntry, ...]:
         from likeness.cli.told import LARGE
-        from likeness.imaging.files import DEFAULT_MAX_PIXELS, read_image
+        from likeness.imaging.files import DEFAULT_MAX_PIXELS
 
         limit = DEFAULT_MAX_PIXELS if self._flags.max_pixels is None else self._flags.max_pixels
-        before = read_image(job.pair.before, max_pixels=limit)
+        before = self._decoder.read(job.pair.before, max_pixels=limit)
         with self._large if before.size.pixels > LARGE else nullcontext():
-            return self._draw(job, before, read_image(job.pair.after, max_pixels=limit))
+            return self._draw(job, before, self._decoder.read(job.pair.after, max_pixels=limit))
 
     def _draw(self, job: ProofJob, before: Image, after: Image) -> tuple[IndexEntry, ...]:
         from likeness.imaging.files import make_folder, write_image, write_text_atomically

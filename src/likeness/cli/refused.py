@@ -13,7 +13,7 @@ from likeness.batch.journal import Item, Journal
 from likeness.batch.places import digest
 from likeness.errors import ConfigError, LikenessError
 from likeness.faces.findings import Finding
-from likeness.imaging.files import read_image
+from likeness.imaging.decoding.pool import DecoderPool
 from likeness.imaging.image import Size
 from likeness.imaging.thumbnail import thumbnail
 from likeness.restore.csv_table import read_csv
@@ -112,15 +112,18 @@ def refused_by_check(path: Path, *, thumbnails: bool) -> Refused:
         raise ConfigError(f"{path} cannot be read ({error.strerror}); check the name") from error
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(f"{path} is no file of likeness check --json ({error!r})") from error
-    troubles = [
-        _of_check(name, item, [finding for finding in findings if finding.level == "refuse"], thumbnails)
-        for name, item, findings in found
-        if any(finding.level == "refuse" for finding in findings)
-    ]
+    with DecoderPool() as decoder:
+        troubles = [
+            _of_check(name, item, [finding for finding in findings if finding.level == "refuse"], thumbnails, decoder)
+            for name, item, findings in found
+            if any(finding.level == "refuse" for finding in findings)
+        ]
     return Refused(troubles=tuple(troubles), others=(), pictures=len(found))
 
 
-def _of_check(name: str, item: Mapping[str, Any], findings: Sequence[Finding], thumbnails: bool) -> Trouble:
+def _of_check(
+    name: str, item: Mapping[str, Any], findings: Sequence[Finding], thumbnails: bool, decoder: DecoderPool
+) -> Trouble:
     file = Path(name)
     try:
         content = digest(file.read_bytes())
@@ -132,14 +135,14 @@ def _of_check(name: str, item: Mapping[str, Any], findings: Sequence[Finding], t
         content=content,
         findings=tuple(_once(findings)),
         size=size,
-        thumbnail=_thumbnail(file) if thumbnails and size is not None else None,
+        thumbnail=_thumbnail(file, decoder) if thumbnails and size is not None else None,
     )
 
 
-def _thumbnail(path: Path) -> bytes | None:
+def _thumbnail(path: Path, decoder: DecoderPool) -> bytes | None:
     """None if the picture cannot be read any more."""
     try:
-        return thumbnail(read_image(path), side=2 * THUMBNAIL)
+        return thumbnail(decoder.read(path), side=2 * THUMBNAIL)
     except LikenessError:
         return None
 

@@ -22,12 +22,12 @@ from likeness.cli.told import LARGE, on_its_own, told_in_order
 from likeness.errors import ConfigError, ImageReadError, ImageWriteError, NoFaceError
 from likeness.evidence.inspection import Inspector
 from likeness.evidence.records import face_records
+from likeness.imaging.decoding.pool import DecoderPool
 from likeness.imaging.encode import encode_image, find_format
 from likeness.imaging.files import (
     DEFAULT_MAX_PIXELS,
     make_folder,
     output_suffix,
-    read_image,
     result_suffix,
     write_bytes_atomically,
     write_image,
@@ -69,7 +69,14 @@ def run(options: RestoreOptions, console: Console) -> int:
         make_folder(report.parent)
     for warning in options.controls.warnings:
         console.warn(warning)
-    worker = _Worker(options, console)
+    with DecoderPool() as decoder:
+        # It starts while the network loads.
+        decoder.start()
+        return _restore_all(options, console, jobs, _Worker(options, console, decoder))
+
+
+def _restore_all(options: RestoreOptions, console: Console, jobs: Sequence[Job], worker: _Worker) -> int:
+    report = options.targets.report
     records: list[PictureRecord] = []
 
     def one(numbered: tuple[int, Job]) -> PictureRecord:
@@ -97,11 +104,12 @@ def run(options: RestoreOptions, console: Console) -> int:
 class _Worker:
     """Restores pictures with one network, in any number of threads."""
 
-    def __init__(self, options: RestoreOptions, console: Console) -> None:
+    def __init__(self, options: RestoreOptions, console: Console, decoder: DecoderPool) -> None:
         self._options = options
         self._console = console
         # Read before the network is loaded: a file that is missing shall cost no time.
-        self._damage = _damage(options)
+        self._decoder = decoder
+        self._damage = self._read_damage()
         self._inspector = Inspector() if options.targets.report is not None else None
         self._large = threading.Lock()
         model = options.settings.model or DEFAULT_MODEL
@@ -131,7 +139,7 @@ class _Worker:
     def _restore(self, job: Job, count: str) -> PictureRecord:
         options, clock = self._options, Clock()
         data = _standard_input() if job.source is None else None
-        image = read_image(
+        image = self._decoder.read(
             data if data is not None else cast("Path", job.source),
             max_pixels=options.max_pixels or DEFAULT_MAX_PIXELS,
             name=job.name,
@@ -219,6 +227,13 @@ class _Worker:
             notes=image.notes,
             milliseconds=clock.laps,
         )
+
+    def _read_damage(self) -> NDArray[np.float32] | None:
+        """The damage mask, H x W in [0, 1], if there is one."""
+        mask = self._options.damage_mask
+        if mask is None:
+            return None
+        return damage_of(self._decoder.read(mask, max_pixels=self._options.max_pixels or DEFAULT_MAX_PIXELS))
 
     def _tell_faces(self, job: Job, restoration: Restoration) -> None:
         """Remarks about single faces, and numbers that were asked for and are not there."""
@@ -348,14 +363,6 @@ def _repaired(restoration: Restoration) -> str:
     if result.balance is not None:
         parts.append("balanced" if result.balance.needed else "nothing to balance")
     return f"; {', '.join(parts)}"
-
-
-def _damage(options: RestoreOptions) -> NDArray[np.float32] | None:
-    """The damage mask, H x W in [0, 1], if there is one."""
-    if options.damage_mask is None:
-        return None
-    mask = read_image(options.damage_mask, max_pixels=options.max_pixels or DEFAULT_MAX_PIXELS)
-    return damage_of(mask)
 
 
 def _summary(records: Sequence[PictureRecord], seconds: float) -> str:

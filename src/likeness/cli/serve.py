@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from likeness.cli.console import Console
-from likeness.cli.flags import HelpLayout, Parser, add_verbosity, pixel_count, verbosity
+from likeness.cli.flags import HelpLayout, Parser, add_verbosity, format_names, pixel_count, verbosity
 from likeness.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -150,6 +150,9 @@ def _parser() -> Parser:
     group.add_argument("--max-held", type=float, metavar="MB", help="uploads in memory, all requests together (512)")
     group.add_argument("--max-pixels", type=pixel_count, metavar="N", help="width x height of one picture; 80M (50M)")
     group.add_argument("--max-faces", type=int, metavar="N", help="faces of one picture restored together (100)")
+    group.add_argument(
+        "--formats", type=format_names, metavar="LIST", help="picture formats to take, such as jpeg,png,heic (all)"
+    )
     group.add_argument("--workers", type=int, metavar="N", help="pictures at a time (one a processor, 4 at most)")
     group.add_argument("--queue", type=int, metavar="N", help="requests that may wait; more get 429 (32)")
     group.add_argument("--queue-per-client", type=int, metavar="N", help="of one address (16)")

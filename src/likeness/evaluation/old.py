@@ -14,7 +14,8 @@ from likeness.errors import ConfigError, LikenessError
 from likeness.faces.align import TEMPLATE_SIZE, align, warp
 from likeness.faces.detect import Detector, MediaPipeDetector
 from likeness.faces.face import Alignment, Face
-from likeness.imaging.files import is_picture, read_image
+from likeness.imaging.decoding.pool import DecoderPool
+from likeness.imaging.files import is_picture
 from likeness.imaging.image import Image, Pixels, Size
 from likeness.metrics import IdentityModel, piqe
 from likeness.restore.controls import Controls
@@ -129,9 +130,10 @@ def evaluate_old(
     faces: list[FaceChange] = []
     failures: list[Failure] = []
     kept: list[tuple[Pixels, Pixels]] = []
+    decoder = DecoderPool()
     for done, path in enumerate(paths, start=1):
         try:
-            crops = _crops(source, path, detector, failures)
+            crops = _crops(source, decoder, path, detector, failures)
         except ConfigError:
             raise
         except LikenessError as error:
@@ -157,10 +159,10 @@ def evaluate_old(
 
 
 def _crops(
-    source: PictureSource, path: Path, detector: Detector, failures: list[Failure]
+    source: PictureSource, decoder: DecoderPool, path: Path, detector: Detector, failures: list[Failure]
 ) -> list[tuple[int, float, Pixels, Pixels]]:
     """Index, size, and aligned crops before and after of every face; faces that cannot be aligned join the failures."""
-    image = read_image(path)
+    image = decoder.read(path)
     found = reading_order(detector.detect(image))
     if not found:
         failures.append(Failure(picture=path.name, reason="no face was found"))

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from likeness.errors import ConfigError
 from likeness.evaluation.pairs import Pair, Source, stems
-from likeness.imaging.files import is_picture, read_image
+from likeness.imaging.decoding.pool import DecoderPool
+from likeness.imaging.files import is_picture
 from likeness.imaging.filters import resize
 from likeness.imaging.image import Image, Pixels, Size
 
@@ -33,9 +34,11 @@ def outputs_in(folder: Path, names: Sequence[str], recipes: Sequence[str]) -> So
                     "--write-pairs"
                 )
 
+    decoder = DecoderPool()
+
     def source(pair: Pair) -> Pixels:
         path = found[pair.recipe][Path(pair.name).stem]
-        return at_size(read_image(path).pixels, Image(pixels=pair.degraded).size, path)
+        return at_size(decoder.read(path).pixels, Image(pixels=pair.degraded).size, path)
 
     return source
 
@@ -53,9 +56,11 @@ def whole_outputs_in(folder: Path, names: Sequence[str]) -> Callable[[str, Image
                 f"{folder} holds no result for {stem} (such as {stem}.png): run the tool on every picture"
             )
 
+    decoder = DecoderPool()
+
     def source(name: str, image: Image) -> Image:
         path = found[Path(name).stem]
-        return Image(pixels=at_size(read_image(path).pixels, image.size, path))
+        return Image(pixels=at_size(decoder.read(path).pixels, image.size, path))
 
     return source
 

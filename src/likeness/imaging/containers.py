@@ -9,6 +9,7 @@ import io
 import re
 import struct
 import zlib
+from typing import BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from likeness.imaging.metadata.fields import Metadata
 from likeness.imaging.png_file import write_chunk
 from likeness.imaging.samples import Samples, row_strips
 
-__all__ = ["count_jpeg_scans", "encode_png16", "encode_tiff"]
+__all__ = ["count_jpeg_scans", "encode_png16", "encode_tiff", "webp_size"]
 
 _PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _PNG_COLOUR_TYPES = {1: 0, 2: 4, 3: 2, 4: 6}  # by number of channels: grey, grey + alpha, RGB, RGB + alpha
@@ -53,6 +54,26 @@ def count_jpeg_scans(data: bytes, most: int) -> int:
                 break  # all there is, in one pass: decoders look no further
         place = at + max(2, int.from_bytes(data[at : at + 2], "big"))
     return scans
+
+
+def webp_size(stream: BinaryIO) -> tuple[int, int]:
+    """Width and height that the first chunk of a WebP file names (RFC 9649; RFC 6386, 9.1).
+
+    Raises:
+        ValueError: if there is no such chunk.
+    """
+    stream.seek(0)
+    head = stream.read(30).ljust(30, b"\0")
+    kind = head[12:16]
+    if kind == b"VP8X":
+        return 1 + int.from_bytes(head[24:27], "little"), 1 + int.from_bytes(head[27:30], "little")
+    if kind == b"VP8L":
+        packed = int.from_bytes(head[21:25], "little")
+        return 1 + (packed & 0x3FFF), 1 + (packed >> 14 & 0x3FFF)
+    if kind == b"VP8 ":
+        width, height = struct.unpack("<HH", head[26:30])
+        return width & 0x3FFF, height & 0x3FFF
+    raise ValueError("its first chunk is not a picture's")
 
 
 def encode_png16(samples: NDArray[np.uint16], *, metadata: bytes = b"") -> bytes:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from dataclasses import replace
 from typing import Any, BinaryIO, cast
 
 import numpy as np
@@ -16,13 +17,14 @@ from likeness.imaging.decode_pillow import decode_pillow
 from likeness.imaging.decode_png import decode_png
 from likeness.imaging.decode_tiff import decode_tiff
 from likeness.imaging.decoded import Decoded, raw_file
-from likeness.imaging.icc import can_convert_back, is_srgb_profile, profile_cicp, profile_space, to_srgb
+from likeness.imaging.icc import can_convert_back, from_srgb, is_srgb_profile, profile_cicp, profile_space, to_srgb
 from likeness.imaging.image import Image
+from likeness.imaging.metadata.fields import Found
 from likeness.imaging.metadata.gate import admit
 from likeness.imaging.origin import Note, NoteCode
 from likeness.imaging.samples import Samples, to_unit
 
-__all__ = ["decode_image"]
+__all__ = ["decode_image", "decode_samples", "to_image", "try_profile"]
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +52,15 @@ def decode_image(stream: BinaryIO, *, kind: str, name: str, max_pixels: int) -> 
         RawImageError: if it is a camera's raw file.
         ImageReadError: if the picture is damaged, cut short, or of a kind that cannot be read.
     """
+    return to_image(decode_samples(stream, kind=kind, name=name, max_pixels=max_pixels), name)
+
+
+def decode_samples(stream: BinaryIO, *, kind: str, name: str, max_pixels: int) -> Decoded:
+    """The part of `decode_image` that libraries do with the file's bytes, and all that parses its metadata.
+
+    Raises:
+        ImageTooLargeError, RawImageError, ImageReadError: as there.
+    """
     if kind == "raw":
         raise raw_file(name)
     if kind == "HEIF":
@@ -62,14 +73,15 @@ def decode_image(stream: BinaryIO, *, kind: str, name: str, max_pixels: int) -> 
         decoded = decode_png(stream, name, max_pixels)
     else:
         decoded = decode_pillow(stream, kind, name, max_pixels)
-    return _to_image(decoded, name)
-
-
-def _to_image(decoded: Decoded, name: str) -> Image:
     kept = admit(decoded.found, name)
     turn = decoded.orientation if decoded.orientation != 1 else kept.orientation
-    samples = _upright(decoded.samples, turn)
-    alpha = None if decoded.alpha is None else to_unit(_upright(decoded.alpha, turn))
+    return replace(decoded, found=Found(), exif=kept.exif, metadata=kept.metadata, orientation=turn)
+
+
+def to_image(decoded: Decoded, name: str) -> Image:
+    """The rest of it: the samples upright, in sRGB, from 0 to 1."""
+    samples = _upright(decoded.samples, decoded.orientation)
+    alpha = None if decoded.alpha is None else to_unit(_upright(decoded.alpha, decoded.orientation))
     profile, fault = _usable_profile(decoded.icc_profile, samples.ndim == 2, name)
     hdr = _hdr_signal(decoded.signal, profile)
     if decoded.signal is not None and hdr is None:
@@ -98,8 +110,8 @@ def _to_image(decoded: Decoded, name: str) -> Image:
         bit_depth=8 if samples.dtype == np.uint8 else 16,
         grey=samples.ndim == 2,
         icc_profile=profile,
-        exif=kept.exif,
-        metadata=kept.metadata,
+        exif=decoded.exif,
+        metadata=decoded.metadata,
         native=native,
         converted_from=decoded.converted_from,
         profile_fault=decoded.profile_fault or fault,
@@ -114,6 +126,16 @@ def _hdr_signal(signal: ColourSignal | None, profile: bytes | None) -> ColourSig
         with contextlib.suppress(ValueError):
             signal = cicp_signal(*named)
     return signal if signal is not None and signal.is_hdr else None
+
+
+def try_profile(decoded: Decoded) -> None:
+    """Do with a picture's profile, for one pixel, what `to_image` and the way back to a file do with it."""
+    profile, pixel = decoded.icc_profile, np.ascontiguousarray(decoded.samples[:1, :1])
+    with contextlib.suppress(ValueError):
+        if profile and not is_srgb_profile(profile):
+            values = to_srgb(pixel, profile)
+            if can_convert_back(profile):
+                from_srgb(values, profile, 8)
 
 
 def _usable_profile(profile: bytes | None, grey: bool, name: str) -> tuple[bytes | None, str]:

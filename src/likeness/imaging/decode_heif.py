@@ -9,8 +9,10 @@ import numpy as np
 
 from likeness.imaging.decoded import Decoded, check_size, damaged, reading, split_channels, with_signal
 from likeness.imaging.heif_file import read_heif
+from likeness.imaging.heif_items import check_heif_items
 from likeness.imaging.metadata.boxes import take_from_boxes
 from likeness.imaging.origin import Note
+from likeness.imaging.samples import row_strips
 
 __all__ = ["decode_heif"]
 
@@ -24,8 +26,10 @@ def decode_heif(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
     import pi_heif
 
     stream.seek(0)
-    found, plain = take_from_boxes(stream.read())
+    whole = stream.read()
+    found, plain = take_from_boxes(whole)
     with reading(name, damaged("HEIC")):
+        check_heif_items(whole)
         container: Any = pi_heif.open_heif(plain, convert_hdr_to_8bit=False, hdr_to_16bit=False)
         check_size(name, container.size, max_pixels)
         # The container lists what else the file holds (bursts, depth maps); only the primary picture is decoded.
@@ -35,7 +39,8 @@ def decode_heif(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
     if raw.dtype == np.uint16:
         # 10 or 12 bits: spread over all of 16, so that white stays white.
         top = (1 << int(picture.info["bit_depth"])) - 1
-        raw = ((raw.astype(np.uint32) * 65535 + top // 2) // top).astype(np.uint16)
+        for rows in row_strips(raw):
+            raw[rows] = (raw[rows].astype(np.uint32) * 65535 + top // 2) // top
     if raw.ndim == 3:
         raw = raw[:, : picture.size[0]]
     samples, alpha = split_channels(raw, premultiplied=bool(picture.premultiplied_alpha))

@@ -9,9 +9,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import JpegImagePlugin
 
-from likeness.errors import ImageReadError
-from likeness.imaging.containers import count_jpeg_scans
-from likeness.imaging.decoded import Decoded, check_size, damaged, reading, unopened
+from likeness.imaging.decoded import Decoded, check_passes, check_size, damaged, reading, unopened
 from likeness.imaging.from_pillow import from_pillow
 from likeness.imaging.jpeg_file import jpeg_compression, jpeg_notes, passes_are_complete
 from likeness.imaging.metadata.jpeg import take_from_jpeg
@@ -19,9 +17,6 @@ from likeness.imaging.origin import Note
 
 __all__ = ["decode_jpeg"]
 
-_MOST_SCANS = 100
-"""Progressive files have 10 or so. Each scan goes over the whole picture, and may be no longer than 60 bytes: a megabyte of
-them would keep a decoder busy for minutes. libtiff draws the line for JPEG in TIFF at the same number."""
 
 _END = b"\xff\xd9"
 _FILLER = b"\x5a\xa5\x33" * 4096
@@ -42,10 +37,7 @@ def decode_jpeg(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
     with picture:
         check_size(name, picture.size, max_pixels)
         data = plain.getvalue()
-        if count_jpeg_scans(data, _MOST_SCANS) > _MOST_SCANS:
-            raise ImageReadError(
-                f"{name} is JPEG of more than {_MOST_SCANS} passes, which no camera writes; save it again as PNG"
-            )
+        check_passes(name, "JPEG", data, picture.size, max_pixels)
         notes = jpeg_notes(whole)
         with reading(name, damaged("JPEG")):
             try:

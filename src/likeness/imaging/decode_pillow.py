@@ -10,6 +10,7 @@ from typing import Any, BinaryIO
 from PIL import AvifImagePlugin, BmpImagePlugin, GifImagePlugin, ImageFile, WebPImagePlugin
 
 from likeness.imaging.av1 import av1_quality, base_quantiser
+from likeness.imaging.containers import webp_size
 from likeness.imaging.decoded import Decoded, check_size, damaged, reading, unopened, with_signal
 from likeness.imaging.exif import orientation
 from likeness.imaging.from_pillow import from_pillow
@@ -39,6 +40,10 @@ def decode_pillow(stream: BinaryIO, kind: str, name: str, max_pixels: int) -> De
     Raises:
         ImageTooLargeError, ImageReadError: as `likeness.imaging.decode.decode_image`.
     """
+    if kind == "WebP":
+        # Its decoder makes room for the whole picture when it is opened.
+        with reading(name, unopened(kind)):
+            check_size(name, webp_size(stream), max_pixels)
     stream, damage = _whole_webp(stream) if kind == "WebP" else (stream, ())
     stream.seek(0)
     found, plain = Found(), stream

@@ -15,6 +15,7 @@ from PIL import TiffImagePlugin
 from likeness.errors import ImageReadError
 from likeness.imaging.decoded import (
     Decoded,
+    check_passes,
     check_size,
     damaged,
     opencv_samples,
@@ -34,6 +35,8 @@ __all__ = ["decode_tiff"]
 
 _STRIP_COUNTS, _TILE_COUNTS = 279, 325
 _PLAIN = 1
+_JPEG_CODECS = (6, 7)
+_TILE_PIXELS = 1 << 22
 _PROVED_BY_DECODER = (5, 8, 32946)  # LZW and Deflate: short data are an error to libtiff and zlib
 _TIFFFILE_CODECS = (1, 8, 32946)  # none and Deflate; its other codecs need a package of their own
 
@@ -69,6 +72,7 @@ def _decode_first(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
         page = cast(Any, tifffile.TiffFile(stream).pages[0])
         bits, channels = int(page.bitspersample), int(page.samplesperpixel)
         check_size(name, (page.imagewidth, page.imagelength), max_pixels)
+        _check_work(stream, page, name, max_pixels)
         counts = _mended_counts(page, end)
         if counts is not None:
             stream = _with_counts(stream, page, counts)
@@ -93,6 +97,22 @@ def _decode_first(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
                 picture.im = PillowImage.new(picture.mode, (page.imagewidth, page.imagelength)).im
             picture.load()
         return replace(from_pillow(picture, name), found=found, notes=notes)
+
+
+def _check_work(stream: BinaryIO, page: Any, name: str, max_pixels: int) -> None:
+    """Refuse what would cost far more than the picture's size explains.
+
+    Raises:
+        ImageReadError: for JPEG data with too many passes.
+        ValueError: for tiles much larger than the picture: libtiff makes room for a whole one.
+    """
+    size = (page.imagewidth, page.imagelength)
+    if page.is_tiled and page.tilewidth * page.tilelength > max(_TILE_PIXELS, 4 * size[0] * size[1]):
+        raise ValueError(f"its tiles have {page.tilewidth}x{page.tilelength} pixels")
+    if page.compression in _JPEG_CODECS:
+        for offset, count in zip(page.dataoffsets, page.databytecounts, strict=False):
+            stream.seek(offset)
+            check_passes(name, "TIFF with JPEG", stream.read(count), size, max_pixels)
 
 
 def _mended_counts(page: Any, end: int) -> list[int] | None:

@@ -16,12 +16,14 @@ from PIL import Image as PillowImage
 
 from likeness.errors import ImageReadError, ImageTooLargeError, RawImageError
 from likeness.imaging.colour_signal import ColourSignal
-from likeness.imaging.metadata.fields import Found
+from likeness.imaging.containers import count_jpeg_scans
+from likeness.imaging.metadata.fields import NO_METADATA, Found, Metadata
 from likeness.imaging.origin import Compression, Note
-from likeness.imaging.samples import Samples
+from likeness.imaging.samples import Samples, row_strips
 
 __all__ = [
     "Decoded",
+    "check_passes",
     "check_size",
     "damaged",
     "opencv_samples",
@@ -33,6 +35,13 @@ __all__ = [
 ]
 
 _log = logging.getLogger(__name__)
+
+_MOST_PASSES = 100
+"""Progressive JPEG has 10 or so. Each pass goes over the whole picture, and may be no longer than 60 bytes: a megabyte of
+them would keep a decoder busy for minutes. libtiff draws the line for JPEG in TIFF at the same number."""
+
+_MOST_PASSED, _USUAL_PIXELS = 20, 100_000_000
+"""How many passes over a picture of the most pixels that may be read (of 100 million, if fewer may) are done in all."""
 
 # What decoders raise on damaged files; a programming error of ours (AttributeError, NameError) is none of these.
 _DECODER_ERRORS = (
@@ -62,8 +71,8 @@ class Decoded:
         converted_from: the colour model that the samples were converted from, if they were.
         profile_fault: why colours may be off after that conversion, or "".
         signal: the colour space by other means than a profile, where there is no profile.
-        found: what the file said beside its pixels, unchecked.
-        notes, compression: as `likeness.imaging.image.Image` has them.
+        found: what the file said beside its pixels, unchecked; made sound it becomes ``exif`` and ``metadata``.
+        exif, metadata, notes, compression: as `likeness.imaging.image.Image` has them.
     """
 
     samples: Samples
@@ -74,6 +83,8 @@ class Decoded:
     profile_fault: str = ""
     signal: ColourSignal | None = None
     found: Found = field(default_factory=Found)
+    exif: bytes | None = None
+    metadata: Metadata = NO_METADATA
     notes: tuple[Note, ...] = ()
     compression: Compression | None = None
 
@@ -125,7 +136,23 @@ def check_size(name: str, size: tuple[int, int], max_pixels: int) -> None:
     if width * height > max_pixels:
         raise ImageTooLargeError(
             f"{name} has {width}x{height} = {width * height:,} pixels, more than the limit of {max_pixels:,}; if you "
-            f"trust the file, raise the limit with --max-pixels {width * height} (max_pixels= in Python)"
+            f"trust the file, raise the limit with --max-pixels {width * height} (max_pixels= in Python)",
+            pixels=width * height,
+        )
+
+
+def check_passes(name: str, kind: str, data: bytes, size: tuple[int, int], max_pixels: int) -> None:
+    """Refuse JPEG data that makes a decoder go over its picture too often for the picture's size.
+
+    Raises:
+        ImageReadError: if it does.
+    """
+    pixels = max(1, size[0] * size[1])
+    most = max(1, min(_MOST_PASSES, _MOST_PASSED * max(max_pixels, _USUAL_PIXELS) // pixels))
+    if count_jpeg_scans(data, most) > most:
+        raise ImageReadError(
+            f"{name} is {kind} of more than {most} passes over {pixels / 1e6:.1f} megapixels, which no camera writes; save "
+            "it again as PNG"
         )
 
 
@@ -149,7 +176,10 @@ def split_channels(raw: Samples, *, premultiplied: bool = False) -> tuple[Sample
     alpha = raw[..., -1] if channels in (2, 4) else None
     if alpha is not None and premultiplied:
         top = np.iinfo(raw.dtype).max
-        divisor = np.maximum(alpha, 1).astype(np.float64)
-        divisor = divisor if samples.ndim == 2 else divisor[..., None]
-        samples = np.minimum(samples * (top / divisor) + 0.5, top).astype(raw.dtype)
+        plain = np.empty(samples.shape, raw.dtype)
+        for rows in row_strips(samples):
+            divisor = np.maximum(alpha[rows], 1).astype(np.float64)
+            divisor = divisor if samples.ndim == 2 else divisor[..., None]
+            plain[rows] = np.minimum(samples[rows] * (top / divisor) + 0.5, top)
+        samples = plain
     return samples, alpha

@@ -12,7 +12,9 @@ import io
 import logging
 import os
 import secrets
-from dataclasses import replace
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias
 
@@ -30,10 +32,12 @@ __all__ = [
     "SUFFIXES_READ",
     "SUFFIXES_WRITE",
     "TEMPORARY",
+    "OpenPicture",
     "PictureSource",
     "encode_image",
     "is_picture",
     "make_folder",
+    "open_picture",
     "output_suffix",
     "read_image",
     "result_suffix",
@@ -104,6 +108,9 @@ def read_image(source: PictureSource, *, max_pixels: int = DEFAULT_MAX_PIXELS, n
     Of a file with several pictures one is read: docs/files.md says which. What is left out, and damage that costs no pixel,
     is in ``Image.notes``, with a warning in the log.
 
+    The file is decoded in this process, by libraries written in C. `likeness.imaging.decoding.pool.DecoderPool` reads files
+    of strangers in processes of their own, which may die.
+
     Args:
         source: a path, the bytes of a file, or a binary stream, read from where it stands to its end.
         max_pixels: largest width x height, checked on the header before anything is decoded.
@@ -120,15 +127,52 @@ def read_image(source: PictureSource, *, max_pixels: int = DEFAULT_MAX_PIXELS, n
     """
     if finite_number("max_pixels", max_pixels) < 1:
         raise ConfigError(f"max_pixels must be at least 1, not {max_pixels}")
+    with open_picture(source, name=name) as file:
+        return file.noted(decode_image(file.stream, kind=file.kind, name=file.name, max_pixels=max_pixels))
+
+
+@dataclass(frozen=True, kw_only=True)
+class OpenPicture:
+    """A picture's file.
+
+    Attributes:
+        stream: its bytes, seekable; in memory where they come from no path.
+        kind: its format, as `likeness.imaging.sniff.sniff_format` names it.
+        name: what messages call it.
+        fault: what is damaged before the picture; "" if nothing is.
+    """
+
+    stream: BinaryIO
+    kind: str
+    name: str
+    fault: str = ""
+
+    def noted(self, image: Image) -> Image:
+        """The picture that was decoded, with the fault among its notes and in the log."""
+        if not self.fault:
+            return image
+        _log.warning("%s: it is damaged (%s), but no pixel is missing; it was read all the same", self.name, self.fault)
+        return replace(image, notes=(Note(code="file-damaged", value=self.fault), *image.notes))
+
+
+@contextmanager
+def open_picture(source: PictureSource, *, name: str | None = None) -> Generator[OpenPicture]:
+    """Open a picture's file and look at its first bytes.
+
+    Raises:
+        ImageReadError: if the file is missing, unreadable, empty, or no picture that is read here.
+        ArgumentError: if it is neither a path, bytes nor a stream.
+    """
     if not isinstance(source, (str, Path, bytes)) and not hasattr(source, "read"):
         raise ArgumentError(f"a picture is read from a path, bytes or a binary stream, not {type(source).__name__}")
     if isinstance(source, (str, Path)):
         shown = name or str(source)
         with _open(Path(source), shown) as stream:
-            return _read(stream, shown, max_pixels)
-    if isinstance(source, bytes):
-        return _read(io.BytesIO(source), name or "the picture", max_pixels)
-    return _read(source, name or str(getattr(source, "name", "the picture")), max_pixels, whole=True)
+            yield _recognised(stream, shown)
+    elif isinstance(source, bytes):
+        yield _recognised(io.BytesIO(source), name or "the picture")
+    else:
+        yield _recognised(source, name or str(getattr(source, "name", "the picture")), whole=True)
 
 
 def _open(path: Path, name: str) -> BinaryIO:
@@ -140,8 +184,8 @@ def _open(path: Path, name: str) -> BinaryIO:
         raise ImageReadError(f"{name!r} is no file name ({error}); check the name") from error
 
 
-def _read(stream: BinaryIO, name: str, max_pixels: int, whole: bool = False) -> Image:
-    """Read from a stream; one that cannot be rewound, or with ``whole`` any, is taken into memory first."""
+def _recognised(stream: BinaryIO, name: str, whole: bool = False) -> OpenPicture:
+    """See `open_picture`; a stream that cannot be rewound, or with ``whole`` any, is taken into memory first."""
     try:
         head = _read_head(stream)
     except OSError as error:
@@ -149,8 +193,10 @@ def _read(stream: BinaryIO, name: str, max_pixels: int, whole: bool = False) -> 
     if not head:
         raise ImageReadError(f"{name} is empty (0 bytes); copy or download it again")
     kind = sniff_format(head)
+    fault = ""
     if kind is None and (before := _line_breaks(head)):
-        return _behind(stream, head, before, name, max_pixels)
+        fault, head, whole = f"{before} bytes stand before it", head[before:], True
+        kind = sniff_format(head)
     if kind is None:
         what = "a text file" if _is_text(head) else "of a kind that is not known here"
         raise ImageReadError(
@@ -163,20 +209,13 @@ def _read(stream: BinaryIO, name: str, max_pixels: int, whole: bool = False) -> 
             raise ImageReadError(
                 f"{name} broke off while it was read ({error.strerror or error}); send it again"
             ) from error
-    return decode_image(stream, kind=kind, name=name, max_pixels=max_pixels)
+    return OpenPicture(stream=stream, kind=kind, name=name, fault=fault)
 
 
 def _line_breaks(head: bytes) -> int:
     """How many bytes of line breaks, spaces and byte order marks a server's script has put before a picture, if it has."""
     before = len(head) - len(head.lstrip(b"\xef\xbb\xbf\r\n\t "))
     return before if sniff_format(head[before:]) in ("JPEG", "PNG") else 0
-
-
-def _behind(stream: BinaryIO, head: bytes, before: int, name: str, max_pixels: int) -> Image:
-    fault = f"{before} bytes stand before it"
-    _log.warning("%s: it is damaged (%s), but no pixel is missing; it was read all the same", name, fault)
-    image = _read(io.BytesIO(head[before:] + stream.read()), name, max_pixels)
-    return replace(image, notes=(Note(code="file-damaged", value=fault), *image.notes))
 
 
 def _read_head(stream: BinaryIO) -> bytes:

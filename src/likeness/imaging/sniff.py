@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-__all__ = ["HEAD_BYTES", "sniff_format"]
+__all__ = ["FORMATS_READ", "HEAD_BYTES", "sniff_format"]
 
 HEAD_BYTES = 64
 """How many bytes `sniff_format` wants to see."""
+
+FORMATS_READ = frozenset({"AVIF", "BMP", "GIF", "HEIF", "JPEG", "PNG", "TIFF", "WebP"})
+"""Every format that is read, by the name that `sniff_format` gives it."""
 
 # Fujifilm, Olympus (three), Panasonic and Leica, Sigma, Minolta, Phase One (two).
 _RAW = (b"FUJIFILMCCD-RAW", b"IIRO", b"IIRS", b"MMOR", b"IIU\0", b"FOVb", b"\0MRM", b"IIII", b"MMMM")

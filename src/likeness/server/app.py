@@ -18,6 +18,7 @@ from starlette.middleware.cors import CORSMiddleware
 from likeness.checkpoints.catalog import DEFAULT_MODEL
 from likeness.errors import LikenessError
 from likeness.evidence.inspection import Inspector
+from likeness.imaging.decoding.pool import DecoderLimits, DecoderPool
 from likeness.restore.pipeline import Restorer
 from likeness.server.catalogue import catalogue_router
 from likeness.server.forms import errors
@@ -64,6 +65,7 @@ def create_app(settings: ServerSettings, restorer: Restorer, *, model: str = DEF
         inspector=Inspector(),
         pool=WorkPool(workers=settings.threads, queue=settings.queue, queue_per_client=settings.queue_per_client),
         held=Held(settings.max_held),
+        decoder=DecoderPool(processes=settings.threads, limits=DecoderLimits(formats=settings.formats)),
     )
     _watch(state)
     try:
@@ -74,6 +76,7 @@ def create_app(settings: ServerSettings, restorer: Restorer, *, model: str = DEF
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncGenerator[None]:
+        await to_thread.run_sync(state.decoder.start)
         sweeping = asyncio.create_task(_sweep(jobs))
         try:
             yield
@@ -84,6 +87,7 @@ def create_app(settings: ServerSettings, restorer: Restorer, *, model: str = DEF
             # What is being worked on ends; the journal keeps what is not begun.
             await to_thread.run_sync(state.pool.close)
             await to_thread.run_sync(jobs.close)
+            await to_thread.run_sync(state.decoder.close)
 
     app = FastAPI(
         title="Likeness",

@@ -16,7 +16,6 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
 from likeness.errors import ControlError, ImageTooLargeError
-from likeness.imaging.files import read_image
 from likeness.imaging.image import Box
 from likeness.restore.controls import PRESETS
 from likeness.server.live_files import FileKind, make_file
@@ -91,7 +90,7 @@ async def open_picture(request: Request, state: State, sessions: _SessionsOf) ->
         upload = form.file("file")
 
         def work() -> dict[str, Any]:
-            image = read_image(upload.data, max_pixels=sessions.limits.pixels, name=THE_PICTURE)
+            image = state.decoder.read(upload.data, max_pixels=sessions.limits.pixels, name=THE_PICTURE)
             return _record(*sessions.open(image, upload.name or "picture", client=client))
 
         return JSONResponse(await run_in_turn(request, state, ticket, work, kind="live"), status_code=201)

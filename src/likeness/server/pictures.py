@@ -16,7 +16,6 @@ from likeness.evidence.figures import Inspection
 from likeness.faces.face import Face
 from likeness.faces.findings import Finding, picture_status
 from likeness.faces.preflight import preflight, unreadable
-from likeness.imaging.files import read_image
 from likeness.imaging.image import Size
 from likeness.server.forms import errors, form_schema, picture_answers
 from likeness.server.requests import RestoreRequest, field_values
@@ -209,7 +208,7 @@ def _answer(restored: Restored) -> dict[str, Any]:
 
 def _check(state: ServerState, data: bytes) -> CheckAnswer:
     try:
-        image = read_image(data, max_pixels=state.settings.max_pixels, name=THE_PICTURE)
+        image = state.decoder.read(data, max_pixels=state.settings.max_pixels, name=THE_PICTURE)
     except LikenessError as error:
         return _checked((unreadable(error),))
     faces = state.restorer.find_faces(image)
@@ -231,6 +230,6 @@ def _checked(findings: tuple[Finding, ...], faces: Sequence[Face] = (), size: Si
 def _inspect(state: ServerState, before: bytes, after: bytes) -> Inspection:
     limit = state.settings.max_pixels
     return state.inspector.inspect(
-        read_image(before, max_pixels=limit, name="the picture before"),
-        read_image(after, max_pixels=limit, name="the picture after"),
+        state.decoder.read(before, max_pixels=limit, name="the picture before"),
+        state.decoder.read(after, max_pixels=limit, name="the picture after"),
     )

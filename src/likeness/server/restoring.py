@@ -9,7 +9,6 @@ from likeness.compute.cancellation import WorkCancelled, checkpoint
 from likeness.errors import ConfigError, NoFaceError
 from likeness.evidence.records import face_records
 from likeness.imaging.encode import encode_image, find_format
-from likeness.imaging.files import read_image
 from likeness.imaging.image import Image
 from likeness.imaging.sniff import HEAD_BYTES
 from likeness.restore.clock import Clock
@@ -96,7 +95,7 @@ def _restore(
     state: ServerState, data: bytes, request: RestoreRequest, damage: bytes | None, name: str, clock: Clock
 ) -> Restored:
     limit = state.settings.max_pixels
-    image = read_image(data, max_pixels=limit, name=name)
+    image = state.decoder.read(data, max_pixels=limit, name=name)
     clock.lap("read")
     checkpoint()
     file_format = request.result_format(data[:HEAD_BYTES])
@@ -111,7 +110,9 @@ def _restore(
         selection=replace(request.selection, most=state.settings.max_faces),
         aligned=request.aligned,
         repairs=request.repairs,
-        damage=None if damage is None else damage_of(read_image(damage, max_pixels=limit, name="the damage mask")),
+        damage=None
+        if damage is None
+        else damage_of(state.decoder.read(damage, max_pixels=limit, name="the damage mask")),
     )
     clock.laps.update(restoration.milliseconds)
     clock.skip()

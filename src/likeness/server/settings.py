@@ -11,6 +11,8 @@ from pathlib import Path
 
 from likeness.compute.home import state_folder
 from likeness.errors import ConfigError
+from likeness.imaging.decoding.pool import DecoderLimits
+from likeness.imaging.sniff import FORMATS_READ
 from likeness.server.addresses import Network, network_of
 
 __all__ = ["ServerSettings", "default_data_folder"]
@@ -59,6 +61,7 @@ class ServerSettings:
         max_held: bytes of uploads held in memory at one time, by all requests together.
         max_pixels: width x height of one picture, checked before it is decoded.
         max_faces: faces of one picture restored together; what the network returned for each takes 30 MB meanwhile.
+        formats: the picture formats that are read, names of `likeness.imaging.sniff.FORMATS_READ`.
         max_files: files in one job.
         max_jobs: jobs that are not finished, at one time.
         max_stored: bytes of all jobs' pictures and results on the disk.
@@ -88,6 +91,7 @@ class ServerSettings:
     max_held: int = 512 << 20
     max_pixels: int = 50_000_000
     max_faces: int = 100
+    formats: frozenset[str] = FORMATS_READ
     max_files: int = 500
     max_jobs: int = 50
     max_stored: int = 20 << 30
@@ -119,6 +123,7 @@ class ServerSettings:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise ConfigError(f"{name} must be at least 1, not {value}")
+        DecoderLimits(formats=self.formats)  # refuses what is no format
         if self.max_held < self.max_upload:
             raise ConfigError("max_held must be at least max_upload: one picture has to find room")
 

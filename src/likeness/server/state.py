@@ -14,6 +14,7 @@ from starlette.requests import HTTPConnection
 
 from likeness.errors import ServerBusyError
 from likeness.evidence.inspection import Inspector
+from likeness.imaging.decoding.pool import DecoderPool
 from likeness.restore.pipeline import Restorer
 from likeness.server.addresses import client_key
 from likeness.server.metrics import Metrics
@@ -105,6 +106,7 @@ class ServerState:
         inspector: measures pairs of pictures.
         pool: where all work on pictures is done, in turn over clients.
         held: uploads in memory.
+        decoder: reads uploads in processes of their own, which may die.
         metrics: figures for Prometheus.
         streams: how many streams of events each client has open; for the event loop's thread only.
         closing: set when the server is about to stop; streams end then.
@@ -116,6 +118,7 @@ class ServerState:
     inspector: Inspector
     pool: WorkPool
     held: Held
+    decoder: DecoderPool
     metrics: Metrics = field(default_factory=Metrics)
     streams: Counter[str] = field(default_factory=Counter[str])
     closing: threading.Event = field(default_factory=threading.Event)

@@ -19,7 +19,6 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from likeness.compute.cancellation import checkpoint
 from likeness.errors import ConfigError, ImageReadError, NoFaceError
 from likeness.imaging.encode import encode_image
-from likeness.imaging.files import read_image
 from likeness.restore.controls import PRESETS
 from likeness.server.forms import errors
 from likeness.server.guard import file_too_large
@@ -315,7 +314,7 @@ def _restore(state: ServerState, data: bytes, wanted: RestoreRequest | None, acc
 
 
 def _unchanged(state: ServerState, data: bytes) -> bytes:
-    return encode_image(read_image(data, max_pixels=state.settings.max_pixels, name=THE_PICTURE), "PNG")
+    return encode_image(state.decoder.read(data, max_pixels=state.settings.max_pixels, name=THE_PICTURE), "PNG")
 
 
 def _paragraph(text: str) -> str:

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from likeness.errors import ConfigError, PairError, RecordError
-from likeness.imaging.files import encode_image, read_image, write_bytes_atomically
+from likeness.imaging.decoding.pool import DecoderPool
+from likeness.imaging.files import encode_image, write_bytes_atomically
 from likeness.imaging.filters import resize
 from likeness.imaging.folders import pictures_in
 from likeness.imaging.image import Image, Size
@@ -145,14 +146,17 @@ def _pictures(label: str, folder: Path) -> dict[str, Path]:
 
 
 def _fill(folder: Path, names: Sequence[str], rows: Sequence[_Row], options: SessionOptions) -> None:
+    decoder = DecoderPool()
+
     def copy(row: _Row) -> list[str]:
         files: list[str] = []
-        for picture in _same_size(row, options.max_side):
+        for picture in _same_size(row, options.max_side, decoder):
             files.append(f"{secrets.token_hex(12)}.webp")
             write_bytes_atomically(encode_image(picture, "WebP", quality=100), folder / PICTURES / files[-1])
         return files
 
-    copied = list(map_in_order(copy, rows, workers=min(4, os.cpu_count() or 1)))
+    with decoder:
+        copied = list(map_in_order(copy, rows, workers=min(4, os.cpu_count() or 1)))
     with open_records(folder / DATABASE, SESSION, create=True) as connection, transaction(connection):
         settings = {"title": options.title, "question": options.question, "seed": options.seed or secrets.token_hex(16)}
         connection.executemany("INSERT INTO settings VALUES (?, ?)", settings.items())
@@ -166,9 +170,9 @@ def _fill(folder: Path, names: Sequence[str], rows: Sequence[_Row], options: Ses
                 connection.execute("INSERT INTO files VALUES (?, ?, ?)", (item, side, file))
 
 
-def _same_size(row: _Row, max_side: int) -> list[Image]:
+def _same_size(row: _Row, max_side: int, decoder: DecoderPool) -> list[Image]:
     """All versions at the size of the largest, opaque and without metadata."""
-    pictures = [read_image(path) for path in row.files]
+    pictures = [decoder.read(path) for path in row.files]
     largest = max((picture.size for picture in pictures), key=lambda size: size.pixels)
     for path, picture in zip(row.files, pictures, strict=True):
         # Up to a pixel of rounding, in the smaller one's measure, is the same shape.

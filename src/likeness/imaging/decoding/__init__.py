@@ -1,0 +1,1 @@
+"""Decoding in processes that may die: files of strangers cannot take the program along."""

@@ -1,0 +1,232 @@
+"""One decoder process, as its owner sees it."""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from likeness.errors import DecoderError
+from likeness.imaging.decoding.wire import Channel, Segment, WireError, unpack
+
+__all__ = ["DecoderDeathError", "DecoderProcess", "OvertimeError"]
+
+_START_SECONDS = 60.0
+_KEPT_SEGMENT = 64 << 20
+"""Bytes of shared memory that a process keeps between two pictures: those of 21 megapixels."""
+
+_FROM_OUTSIDE = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.SIGTERM})
+
+_PROGRAM = """\
+import json, sys
+sys.path[:] = json.loads(sys.argv[1])
+from likeness.imaging.decoding.child import main
+main(int(sys.argv[2]), int(sys.argv[3]))
+"""
+
+# What a Python and its libraries may need to start. Everything else, keys and passwords above all, is no decoder's matter.
+_ENVIRONMENT = ("DYLD_FALLBACK_LIBRARY_PATH", "DYLD_LIBRARY_PATH", "LD_LIBRARY_PATH", "PATH", "TZ")
+# One thread for linear algebra, which decoders do not use: each takes memory for itself.
+_THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+
+class DecoderDeathError(Exception):
+    """The process ended while it worked on a file; the message is such as "signal 11".
+
+    Attributes:
+        by_itself: whether it did not end by a signal that people and the system send to stop a process.
+    """
+
+    def __init__(self, how: str, *, by_itself: bool) -> None:
+        super().__init__(how)
+        self.by_itself = by_itself
+
+
+class OvertimeError(Exception):
+    """The process was killed, as it took too long."""
+
+
+class DecoderProcess:
+    """A process that is being started, and can be asked at once; for one thread at a time.
+
+    Attributes:
+        fresh: whether it was asked nothing yet.
+        worn: whether it keeps so much memory that another should take its place.
+
+    Raises:
+        DecoderError: if it cannot be started.
+    """
+
+    def __init__(self) -> None:
+        self.fresh, self.worn = True, False
+        self._owner = os.getpid()
+        self._segment: Segment | None = None
+        self._ready = False
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        held, self._lifeline = os.pipe()
+        self._said, said = os.pipe()
+        # What libraries say goes nowhere once the pipe is full, and never makes them wait.
+        os.set_blocking(said, False)
+        # Above the standard streams: where those are closed, new files get their numbers, which are others in the child.
+        ends = [theirs.detach(), held, said]
+        given = [fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, 3) for file in ends]
+        try:
+            self._child = _spawn(*given)
+        except (OSError, ValueError) as error:
+            ours.close()
+            os.close(self._lifeline)
+            os.close(self._said)
+            raise DecoderError(
+                f"the process that decodes pictures cannot be started ({error}); check that "
+                f"{sys.executable or 'the Python interpreter'} is there and may be run"
+            ) from error
+        finally:
+            for file in (*ends, *given):
+                os.close(file)
+        self._channel: Channel | None = Channel(ours)
+
+    @property
+    def alive(self) -> bool:
+        return self._child.poll() is None
+
+    @property
+    def pid(self) -> int:
+        return self._child.pid
+
+    @contextmanager
+    def asked(
+        self, request: dict[str, Any], picture: bytes | int, *, seconds: float, most: int
+    ) -> Generator[dict[str, Any]]:
+        """Have a picture decoded.
+
+        Args:
+            request: what `likeness.imaging.decoding.child` is to do.
+            picture: the file's bytes, or the number of an open file.
+            seconds: the longest time, over and above what the process takes to start.
+            most: bytes of samples at most.
+
+        Yields:
+            The answer. The memory of its arrays is another picture's when the context ends.
+
+        Raises:
+            DecoderDeathError, OvertimeError: the process has ended.
+            DecoderError: if it did not start.
+            WireError: for an answer that it must not give.
+        """
+        self._await_ready()
+        self.fresh = False
+        try:
+            answer = self._ask(request, picture, time.monotonic() + seconds, most)
+        except TimeoutError:
+            self.end()
+            raise OvertimeError from None
+        except WireError:
+            self.end()
+            raise
+        except (EOFError, OSError) as error:
+            how = self.end(patience=5.0) or str(error)
+            raise DecoderDeathError(how, by_itself=-(self._child.returncode or 0) not in _FROM_OUTSIDE) from error
+        self.worn = answer["grown"]
+        yield answer
+
+    def _await_ready(self) -> None:
+        if self._ready:
+            return
+        assert self._channel is not None
+        try:
+            self._channel.receive(within=_START_SECONDS)
+        except (EOFError, OSError, WireError) as error:
+            raise DecoderError(
+                f"the process that decodes pictures did not start ({self.end(patience=5.0) or error}); try again, and if it "
+                "stays so, install Likeness anew"
+            ) from error
+        self._ready = True
+
+    def _ask(self, request: dict[str, Any], picture: bytes | int, until: float, most: int) -> dict[str, Any]:
+        channel = self._channel
+        assert channel is not None
+        if self._segment is not None and self._segment.size > _KEPT_SEGMENT:
+            self._drop_segment()
+        kept = self._segment is not None
+        if isinstance(picture, int):
+            channel.send({**request, "inside": None, "kept": kept}, picture)
+        else:
+            segment, new = self._segment_of(len(picture))
+            segment.write(picture)
+            channel.send({**request, "inside": len(picture), "kept": kept and not new}, segment.file if new else None)
+        while True:
+            message, _ = channel.receive(within=max(0.001, until - time.monotonic()))
+            answer: dict[str, Any] = unpack(message, self._segment)
+            if "wants" not in answer:
+                return answer
+            if answer["wants"] > most:
+                raise WireError(f"{answer['wants']} bytes of samples")
+            channel.send({}, self._segment_of(answer["wants"])[0].file)
+
+    def _segment_of(self, size: int) -> tuple[Segment, bool]:
+        """Shared memory of so many bytes, and whether it is new."""
+        if self._segment is not None and self._segment.size >= size:
+            return self._segment, False
+        self._drop_segment()
+        self._segment = Segment(size=max(1, size))
+        return self._segment, True
+
+    def _drop_segment(self) -> None:
+        if self._segment is not None:
+            self._segment.close()
+            self._segment = None
+
+    def end(self, *, patience: float = 0.0) -> str:
+        """End it, and give back what is held. May be called twice.
+
+        Args:
+            patience: seconds for it to end by itself, as when it has just hung up.
+
+        Returns:
+            How it ended: "signal 11", or the last line that it said; "" if neither is known.
+        """
+        if self._channel is None or self._owner != os.getpid():  # after a fork it is the parent's
+            return ""
+        self._channel.close()
+        self._channel = None
+        try:
+            code = self._child.wait(patience) if patience else None
+        except subprocess.TimeoutExpired:
+            code = None
+        if code is None:
+            self._child.kill()
+            self._child.wait()
+        os.close(self._lifeline)
+        os.set_blocking(self._said, False)
+        with os.fdopen(self._said, "rb") as stream:
+            said = (stream.read() or b"").decode(errors="replace").strip().rpartition("\n")[2]
+        self._drop_segment()
+        return f"signal {-code}" if code is not None and code < 0 else said
+
+
+def _spawn(end: int, lifeline: int, said: int) -> subprocess.Popen[bytes]:
+    if not sys.executable:
+        raise ValueError("the Python interpreter does not know its own place")
+    # Without the site module and what environment variables say of Python: the modules are looked for where this process
+    # finds them, and neither a home folder nor a user's name is needed.
+    paths = [str(Path(entry).absolute()) for entry in sys.path]
+    return subprocess.Popen(
+        [sys.executable, "-I", "-S", "-c", _PROGRAM, json.dumps(paths), str(end), str(lifeline)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=said,
+        pass_fds=(end, lifeline),
+        cwd="/",
+        env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ} | _THREADS,
+        # Ctrl-C is the owner's: what is begun may be finished.
+        start_new_session=True,
+    )
