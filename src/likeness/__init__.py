@@ -28,6 +28,7 @@ if TYPE_CHECKING:
         ChecksumError,
         ConfigError,
         ControlError,
+        DecoderError,
         DownloadError,
         ForkError,
         ImageError,
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
     from likeness.faces.face import Face
     from likeness.faces.findings import Finding, Limits
     from likeness.faces.preflight import preflight
+    from likeness.imaging.decoding.pool import DecoderLimits, DecoderPool
     from likeness.imaging.files import read_image, write_image
     from likeness.imaging.image import Box, Image, Point, Size
     from likeness.imaging.metadata.fields import Metadata
@@ -76,6 +78,9 @@ __all__ = [
     "ConfigError",
     "ControlError",
     "Controls",
+    "DecoderError",
+    "DecoderLimits",
+    "DecoderPool",
     "DownloadError",
     "Face",
     "FaceEvidence",
@@ -135,6 +140,7 @@ _HOMES = {
         "ChecksumError",
         "ConfigError",
         "ControlError",
+        "DecoderError",
         "DownloadError",
         "ForkError",
         "ImageError",
@@ -159,6 +165,7 @@ _HOMES = {
     "likeness.faces.face": ("Face",),
     "likeness.faces.findings": ("Finding", "Limits"),
     "likeness.faces.preflight": ("preflight",),
+    "likeness.imaging.decoding.pool": ("DecoderLimits", "DecoderPool"),
     "likeness.imaging.files": ("read_image", "write_image"),
     "likeness.imaging.image": ("Box", "Image", "Point", "Size"),
     "likeness.imaging.metadata.fields": ("Metadata",),

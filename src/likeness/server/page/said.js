@@ -195,7 +195,11 @@ const SENTENCES = [
   [/^(?:the picture does not fit into memory|not enough memory for this picture).*/, "内存不足以处理这张图片，请先缩小"],
   [/^the picture (?:is|begins as) \S+ but (?:cut short or damaged|cannot be opened).*/, "文件不完整或已损坏，请重新复制或下载"],
   [/^the picture (?:holds|has) .*samples.*/, "像素格式不受支持，请另存为 8 或 16 位 RGB"],
-  [/^the picture is JPEG of over.*/, "JPEG 的扫描次数异常，请另存为 PNG"],
+  [/^the picture is (?:JPEG|TIFF with JPEG) of more than.*/, "JPEG 的扫描次数异常，请另存为 PNG"],
+  [/^the picture crashes the \S+ decoder.*/, "文件已损坏或带有恶意，解码程序因它崩溃，请在原来的软件中另存为 PNG"],
+  [/^the picture took more than ([\d.]+) s to read.*/, "读取超过 $1 秒，文件已损坏或带有恶意，请另存为 PNG"],
+  [/^the picture needs more than (\d+) MB of memory.*/, "读取所需内存超过 $1 MB，远多于它的像素所需，请另存为 PNG"],
+  [/^the picture is (\S+), which is not accepted here; send it as one of (.*)$/, "这里不接收 $1，请使用 $2"],
   [/^the picture is gone from the server.*/, "图片已不在服务器上，请重新发送"],
   [/^the disk failed.*/, "磁盘出错，请检查服务器"],
 ];
