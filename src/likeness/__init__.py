@@ -56,7 +56,7 @@ if TYPE_CHECKING:
     from likeness.imaging.decoding.pool import DecoderLimits, DecoderPool
     from likeness.imaging.files import read_image, write_image
     from likeness.imaging.image import Box, Image, Point, Size
-    from likeness.imaging.metadata.fields import Metadata
+    from likeness.imaging.metadata_fields import Metadata
     from likeness.restore.compare import compare
     from likeness.restore.controls import PRESETS, Controls, RegionWeights
     from likeness.restore.outcome import FaceOutcome, FaceProjection, Restoration
@@ -168,7 +168,7 @@ _HOMES = {
     "likeness.imaging.decoding.pool": ("DecoderLimits", "DecoderPool"),
     "likeness.imaging.files": ("read_image", "write_image"),
     "likeness.imaging.image": ("Box", "Image", "Point", "Size"),
-    "likeness.imaging.metadata.fields": ("Metadata",),
+    "likeness.imaging.metadata_fields": ("Metadata",),
     "likeness.restore.compare": ("compare",),
     "likeness.restore.controls": ("PRESETS", "Controls", "RegionWeights"),
     "likeness.restore.outcome": ("FaceOutcome", "FaceProjection", "Restoration"),

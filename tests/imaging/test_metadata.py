@@ -21,9 +21,9 @@ from likeness.imaging.encode import encode_image
 from likeness.imaging.exif import dots_per_inch
 from likeness.imaging.files import read_image
 from likeness.imaging.image import Image, Size
-from likeness.imaging.metadata.fields import Metadata
 from likeness.imaging.metadata.iptc import iptc_from_resources, resources_from_iptc, sound_iptc
 from likeness.imaging.metadata.xmp import clean_xmp, xmp_orientation, xmp_with_size
+from likeness.imaging.metadata_fields import Metadata
 
 DATA = Path(__file__).parents[1] / "data"
 

@@ -4,9 +4,8 @@ import numpy as np
 import pytest
 
 from likeness.errors import ConfigError
-from likeness.faces.face import Face, Landmarks
+from likeness.faces.face import Face, Landmarks, reading_order
 from likeness.imaging.image import Box, Size
-from likeness.restore.pipeline import reading_order
 from likeness.restore.selection import Selection
 
 

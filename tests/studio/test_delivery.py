@@ -15,7 +15,7 @@ from likeness.imaging.encode import encode_image
 from likeness.imaging.files import read_image
 from likeness.imaging.icc import is_srgb_profile, srgb_profile
 from likeness.imaging.image import Image, Size
-from likeness.imaging.metadata.fields import Metadata
+from likeness.imaging.metadata_fields import Metadata
 from likeness.studio.deliver import PrintOptions, WebOptions, checked_profile, for_print, for_web
 
 ADOBE_PROFILE = matrix_profile(ADOBE, gamma_curve(563 / 256))

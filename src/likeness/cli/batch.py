@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,9 +29,9 @@ from likeness.errors import ConfigError, LikenessError
 from likeness.restore.config import Settings
 
 if TYPE_CHECKING:
-    from likeness.batch.runner import Plan
+    from likeness.cli.batch_run import BatchOptions
 
-__all__ = ["BatchOptions", "batch"]
+__all__ = ["batch"]
 
 _DESCRIPTION = """\
 Restore many pictures, unwatched. What was done stands in a journal: run the same command again after anything, and it goes
@@ -60,26 +60,6 @@ examples:
   likeness batch inbox/ out/ --watch
   likeness batch s3://studio/monday s3://studio/done --journal monday.sqlite
   likeness batch s3://studio/monday s3://studio/done --journal monday.sqlite --executor ray --address auto"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class BatchOptions:
-    """Everything that one run needs to know."""
-
-    inputs: tuple[str, ...]
-    output: str
-    journal: Path
-    plan: Plan
-    settings: Settings
-    workers: int | None
-    ray: bool
-    address: str | None
-    shared: bool
-    keep: int
-    watch: float | None
-    retry_failed: bool
-    redo_missing: bool
-    thumbnails: bool
 
 
 def batch(argv: Sequence[str], console: Console) -> int:
@@ -115,6 +95,7 @@ def _options(flags: argparse.Namespace) -> BatchOptions:
     from likeness.checkpoints.catalog import DEFAULT_MODEL
     from likeness.checkpoints.download import sha256_of
     from likeness.checkpoints.store import Store
+    from likeness.cli.batch_run import BatchOptions
     from likeness.faces.findings import Limits
 
     output = flags.output.removeprefix("file://")

@@ -5,27 +5,49 @@ from __future__ import annotations
 import shlex
 import threading
 import time
+from dataclasses import dataclass
+from pathlib import Path
 
 from likeness.batch.executors import Executor, LocalExecutor
 from likeness.batch.journal import Journal, State
 from likeness.batch.network import NetworkPlan
 from likeness.batch.places import Place, is_url
-from likeness.batch.runner import Done, make_tasks, redo, sweep
+from likeness.batch.runner import Done, Plan, make_tasks, redo, sweep
 from likeness.batch.sources import find_sources
 from likeness.batch.summary import RunFigures, write_summary
 from likeness.batch.watch import Settling
-from likeness.cli.batch import BatchOptions
 from likeness.cli.console import Console
 from likeness.cli.stopping import stopping
 from likeness.errors import ImageWriteError, JournalError
+from likeness.restore.config import Settings
 
-__all__ = ["run"]
+__all__ = ["BatchOptions", "run"]
 
 _PROJECTIONS = ".projections"
 """Name of the folder of kept projections, beside the journal."""
 
 _SAID_EVERY = 60.0
 """Seconds between lines on rate and time left, where no bar is shown."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class BatchOptions:
+    """Everything that one run needs to know."""
+
+    inputs: tuple[str, ...]
+    output: str
+    journal: Path
+    plan: Plan
+    settings: Settings
+    workers: int | None
+    ray: bool
+    address: str | None
+    shared: bool
+    keep: int
+    watch: float | None
+    retry_failed: bool
+    redo_missing: bool
+    thumbnails: bool
 
 
 def run(options: BatchOptions, console: Console) -> int:

@@ -150,8 +150,8 @@ def _look(
     console: Console,
 ) -> _Checked:
     """Look at one picture; whatever goes wrong with it becomes a finding."""
+    from likeness.faces.face import reading_order
     from likeness.faces.preflight import preflight, unreadable
-    from likeness.restore.pipeline import reading_order
 
     name = "-" if source is None else str(source)
     try:

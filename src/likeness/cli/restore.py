@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
@@ -26,14 +26,11 @@ from likeness.cli.flags import (
 )
 from likeness.errors import LikenessError
 from likeness.restore.config import Settings
-from likeness.restore.controls import Controls
-from likeness.restore.repairs import Repairs
 
 if TYPE_CHECKING:
-    from likeness.cli.plan import Targets
-    from likeness.restore.selection import Selection
+    from likeness.cli.run import RestoreOptions
 
-__all__ = ["RestoreOptions", "restore"]
+__all__ = ["restore"]
 
 _DESCRIPTION = """\
 Restore the faces in pictures and keep the people: everything outside a face stays as it is.
@@ -55,36 +52,6 @@ examples:
   likeness restore family/ -o restored/ --preset film-scan --report restored/report.json
   likeness restore group.jpg --faces 0,2 --face-weight eye=1.3 --face-weight lip=1.2 --compare
   likeness restore - < in.jpg > out.jpg"""
-
-
-@dataclass(frozen=True, kw_only=True)
-class RestoreOptions:
-    """Everything that one run of ``likeness restore`` needs to know.
-
-    Attributes:
-        inputs: as typed.
-        targets: where results go.
-        settings: file and flags together.
-        preset, controls, repairs, selection: what the settings come to.
-        damage_mask: the file that says where the picture holds nothing, or None.
-        max_pixels: None for the library's own limit.
-    """
-
-    inputs: tuple[str, ...]
-    targets: Targets
-    settings: Settings
-    preset: str
-    controls: Controls
-    repairs: Repairs
-    damage_mask: Path | None
-    selection: Selection
-    aligned: bool
-    copy_unrestored: bool
-    device: Literal["auto", "cpu", "cuda"]
-    precision: Literal["auto", "f32", "bf16"]
-    threads: int | None
-    quality: int | None
-    max_pixels: int | None
 
 
 def restore(
@@ -135,6 +102,7 @@ def _options(flags: argparse.Namespace, parser: Parser, default_input: Path | No
     settings.check_ranges()
     # Here and not at the top, as these load NumPy and the picture formats, which --help can do without.
     from likeness.cli.plan import Targets
+    from likeness.cli.run import RestoreOptions
 
     depth = cast("Literal[8, 16] | None", settings.bit_depth)
     return RestoreOptions(

@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Sequence
 from contextlib import closing, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast
 
@@ -16,8 +16,7 @@ from numpy.typing import NDArray
 
 from likeness.checkpoints.catalog import DEFAULT_MODEL
 from likeness.cli.console import Console, silence
-from likeness.cli.plan import Job, plan, refuse_keyboard
-from likeness.cli.restore import RestoreOptions
+from likeness.cli.plan import Job, Targets, plan, refuse_keyboard
 from likeness.cli.told import LARGE, on_its_own, told_in_order
 from likeness.errors import ConfigError, ImageReadError, ImageWriteError, NoFaceError
 from likeness.evidence.inspection import Inspector
@@ -36,15 +35,49 @@ from likeness.imaging.image import Image
 from likeness.imaging.sniff import HEAD_BYTES, sniff_format
 from likeness.restore.clock import Clock
 from likeness.restore.compare import compare
+from likeness.restore.config import Settings
+from likeness.restore.controls import Controls
 from likeness.restore.outcome import FaceOutcome, Restoration
 from likeness.restore.pipeline import Restorer
 from likeness.restore.repair import damage_of
+from likeness.restore.repairs import Repairs
 from likeness.restore.report import PictureRecord, RunRecord, face_record, write_report
+from likeness.restore.selection import Selection
 
-__all__ = ["run"]
+__all__ = ["RestoreOptions", "run"]
 
 _FACES_NAMED = 3
 """How many faces' remarks are shown per picture; a group photograph may have dozens."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoreOptions:
+    """Everything that one run of ``likeness restore`` needs to know.
+
+    Attributes:
+        inputs: as typed.
+        targets: where results go.
+        settings: file and flags together.
+        preset, controls, repairs, selection: what the settings come to.
+        damage_mask: the file that says where the picture holds nothing, or None.
+        max_pixels: None for the library's own limit.
+    """
+
+    inputs: tuple[str, ...]
+    targets: Targets
+    settings: Settings
+    preset: str
+    controls: Controls
+    repairs: Repairs
+    damage_mask: Path | None
+    selection: Selection
+    aligned: bool
+    copy_unrestored: bool
+    device: Literal["auto", "cpu", "cuda"]
+    precision: Literal["auto", "f32", "bf16"]
+    threads: int | None
+    quality: int | None
+    max_pixels: int | None
 
 
 def run(options: RestoreOptions, console: Console) -> int:

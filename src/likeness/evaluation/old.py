@@ -13,13 +13,13 @@ import numpy as np
 from likeness.errors import ConfigError, LikenessError
 from likeness.faces.align import TEMPLATE_SIZE, align, warp
 from likeness.faces.detect import Detector, MediaPipeDetector
-from likeness.faces.face import Alignment, Face
+from likeness.faces.face import Alignment, Face, reading_order
 from likeness.imaging.decoding.pool import DecoderPool
 from likeness.imaging.files import is_picture
 from likeness.imaging.image import Image, Pixels, Size
 from likeness.metrics import IdentityModel, piqe
 from likeness.restore.controls import Controls
-from likeness.restore.pipeline import Restorer, reading_order
+from likeness.restore.pipeline import Restorer
 
 __all__ = ["FaceChange", "Failure", "OldPictures", "PictureSource", "evaluate_old", "old_pictures", "pictures_by"]
 

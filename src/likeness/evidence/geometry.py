@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.evidence.scene import SIDE, Scene, box_around
-from likeness.faces.detect import Detection
+from likeness.faces.detection import Detection
 from likeness.faces.mesh import measure_mesh
 from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur, resize

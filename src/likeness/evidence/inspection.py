@@ -18,12 +18,11 @@ from likeness.evidence.scene import Scene, box_around, make_scene, scale_between
 from likeness.evidence.seam import seam
 from likeness.evidence.texture import highlights, skin_texture
 from likeness.faces.detect import Detector, MediaPipeDetector
-from likeness.faces.face import Face
+from likeness.faces.face import Face, reading_order
 from likeness.imaging.arguments import picture
 from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Box, Image
 from likeness.metrics import IdentityModel, overshoots
-from likeness.restore.pipeline import reading_order
 
 __all__ = ["Inspector", "inspect"]
 

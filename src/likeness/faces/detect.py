@@ -16,13 +16,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.faces.blaze import NEAR_SIDE, WINDOW, Boxes, far_boxes, near_boxes, near_view
+from likeness.faces.detection import Detection
 from likeness.faces.face import Face, Landmarks
 from likeness.faces.mesh import five_points, measure_mesh, upright
 from likeness.faces.networks import face_network, free_face_networks
 from likeness.imaging.image import Box, Image, Pixels, Size
 from likeness.imaging.samples import refuse_nan
 
-__all__ = ["Detection", "Detector", "MediaPipeDetector"]
+__all__ = ["Detector", "MediaPipeDetector"]
 
 _Samples = NDArray[np.uint8]
 
@@ -33,23 +34,6 @@ class Detector(Protocol):
     def detect(self, image: Image) -> tuple[Face, ...]:
         """The faces of a picture, most certain first."""
         ...
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Detection:
-    """What the box detector says of a face, in the picture's pixels.
-
-    Attributes:
-        box: brow to chin, ear to ear.
-        score: confidence in [0, 1].
-        key_points: 6 x 2: the eye to the left in an upright picture, the eye to the right, nose tip, mouth centre, ears.
-        others: what was made of the same face at other sizes of the picture, the most certain first.
-    """
-
-    box: Box
-    score: float
-    key_points: NDArray[np.float64]
-    others: tuple[Detection, ...] = ()
 
 
 class MediaPipeDetector:

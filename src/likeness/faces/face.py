@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from likeness.imaging.image import Box, Size
 
-__all__ = ["Alignment", "Face", "Landmarks"]
+__all__ = ["Alignment", "Face", "Landmarks", "reading_order"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -92,3 +93,14 @@ class Alignment:
         points = corners @ self.inverse[:, :2].T + self.inverse[:, 2]
         low, high = np.floor(points.min(axis=0)), np.ceil(points.max(axis=0)) + 1
         return Box(float(low[0]), float(low[1]), float(high[0]), float(high[1])).clipped(self.picture_size)
+
+
+def reading_order(faces: Sequence[Face]) -> tuple[Face, ...]:
+    """Rows top to bottom, left to right; a face belongs to the row whose first face it overlaps by half its height."""
+    rows: list[list[Face]] = []
+    for face in sorted(faces, key=lambda f: f.box.centre.y):
+        if rows and abs(face.box.centre.y - rows[-1][0].box.centre.y) < 0.5 * rows[-1][0].box.height:
+            rows[-1].append(face)
+        else:
+            rows.append([face])
+    return tuple(face for row in rows for face in sorted(row, key=lambda f: f.box.centre.x))

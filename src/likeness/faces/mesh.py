@@ -6,7 +6,6 @@ Where the mesh model finds nothing, the average face is laid on the detector's k
 from __future__ import annotations
 
 from importlib import resources
-from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
@@ -14,11 +13,9 @@ from numpy.typing import NDArray
 
 from likeness.faces.align import similarity
 from likeness.faces.attention import mesh_points
+from likeness.faces.detection import Detection
 from likeness.faces.face import Landmarks
 from likeness.imaging.image import Pixels
-
-if TYPE_CHECKING:
-    from likeness.faces.detect import Detection
 
 __all__ = ["average_face", "five_points", "measure_mesh", "upright"]
 

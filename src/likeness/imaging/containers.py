@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.imaging.exif import Directory, Field, pack_directory, photograph_fields, resolution_fields
-from likeness.imaging.metadata.fields import Metadata
+from likeness.imaging.metadata_fields import Metadata
 from likeness.imaging.png_file import write_chunk
 from likeness.imaging.samples import Samples, row_strips
 

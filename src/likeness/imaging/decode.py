@@ -19,8 +19,8 @@ from likeness.imaging.decode_tiff import decode_tiff
 from likeness.imaging.decoded import Decoded, raw_file
 from likeness.imaging.icc import can_convert_back, from_srgb, is_srgb_profile, profile_cicp, profile_space, to_srgb
 from likeness.imaging.image import Image
-from likeness.imaging.metadata.fields import Found
 from likeness.imaging.metadata.gate import admit
+from likeness.imaging.metadata_fields import Found
 from likeness.imaging.origin import Note, NoteCode
 from likeness.imaging.samples import Samples, to_unit
 

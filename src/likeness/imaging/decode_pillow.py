@@ -16,8 +16,8 @@ from likeness.imaging.exif import orientation
 from likeness.imaging.from_pillow import from_pillow
 from likeness.imaging.heif_file import HeifFile, read_heif
 from likeness.imaging.metadata.boxes import take_from_boxes
-from likeness.imaging.metadata.fields import Found
 from likeness.imaging.metadata.webp import take_from_webp
+from likeness.imaging.metadata_fields import Found
 from likeness.imaging.origin import Compression, Note
 
 __all__ = ["decode_pillow"]

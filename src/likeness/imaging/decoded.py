@@ -17,7 +17,7 @@ from PIL import Image as PillowImage
 from likeness.errors import ImageReadError, ImageTooLargeError, RawImageError
 from likeness.imaging.colour_signal import ColourSignal
 from likeness.imaging.containers import count_jpeg_scans
-from likeness.imaging.metadata.fields import NO_METADATA, Found, Metadata
+from likeness.imaging.metadata_fields import NO_METADATA, Found, Metadata
 from likeness.imaging.origin import Compression, Note
 from likeness.imaging.samples import Samples, row_strips
 

@@ -17,10 +17,10 @@ from likeness.imaging.containers import encode_png16, encode_tiff
 from likeness.imaging.icc import from_srgb, is_srgb_profile, profile_space
 from likeness.imaging.image import Image
 from likeness.imaging.jpeg_file import standard_tables
-from likeness.imaging.metadata.fields import Metadata
 from likeness.imaging.metadata.gate import for_file
 from likeness.imaging.metadata.jpeg import jpeg_segments
 from likeness.imaging.metadata.png import HEADER_END, png_chunks_of
+from likeness.imaging.metadata_fields import Metadata
 from likeness.imaging.origin import Compression
 from likeness.imaging.samples import Samples, change_depth, refuse_nan, row_strips, to_samples
 

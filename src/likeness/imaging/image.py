@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.errors import ArgumentError
-from likeness.imaging.metadata.fields import NO_METADATA, Metadata
+from likeness.imaging.metadata_fields import NO_METADATA, Metadata
 from likeness.imaging.origin import Compression, Note
 from likeness.imaging.samples import row_strips
 

@@ -24,7 +24,7 @@ from likeness.degradations import pre_degrade
 from likeness.errors import NoFaceError
 from likeness.faces.align import TEMPLATE_SIZE, align, rewarp, unwarp, valid_mask, warp
 from likeness.faces.detect import Detector, MediaPipeDetector
-from likeness.faces.face import Alignment, Face, Landmarks
+from likeness.faces.face import Alignment, Face, Landmarks, reading_order
 from likeness.faces.mesh import average_face, five_points
 from likeness.faces.regions import face_mask, region_masks
 from likeness.imaging.arguments import all_of_type, of_type, picture
@@ -46,7 +46,7 @@ from likeness.restore.together import Answer, Steps, run_together
 from likeness.runtimes.base import Batch, Runtime
 from likeness.runtimes.load import load_runtime
 
-__all__ = ["Restorer", "reading_order"]
+__all__ = ["Restorer"]
 
 _log = logging.getLogger(__name__)
 
@@ -458,14 +458,3 @@ def _prepared(detector: MediaPipeDetector) -> None:
         detector.prepare()
     except Exception as error:  # it comes again, in the caller's thread, when the detector is used
         _log.info("the detector is not ready yet: %s", error)
-
-
-def reading_order(faces: Sequence[Face]) -> tuple[Face, ...]:
-    """Rows top to bottom, left to right; a face belongs to the row whose first face it overlaps by half its height."""
-    rows: list[list[Face]] = []
-    for face in sorted(faces, key=lambda f: f.box.centre.y):
-        if rows and abs(face.box.centre.y - rows[-1][0].box.centre.y) < 0.5 * rows[-1][0].box.height:
-            rows[-1].append(face)
-        else:
-            rows.append([face])
-    return tuple(face for row in rows for face in sorted(row, key=lambda f: f.box.centre.x))

@@ -11,7 +11,7 @@ from likeness.errors import ConfigError, ImageTooLargeError, ResolutionError
 from likeness.imaging.exif import credits_exif
 from likeness.imaging.icc import can_convert_back, profile_space, srgb_profile
 from likeness.imaging.image import Image, Pixels, Size
-from likeness.imaging.metadata.fields import NO_METADATA
+from likeness.imaging.metadata_fields import NO_METADATA
 from likeness.imaging.resample import resample
 from likeness.studio.sharpening import Sharpening, sharpen
 

@@ -10,7 +10,7 @@ import io
 import struct
 from collections.abc import Iterator
 
-from likeness.imaging.metadata.fields import Found
+from likeness.imaging.metadata_fields import Found
 
 __all__ = ["take_from_boxes"]
 

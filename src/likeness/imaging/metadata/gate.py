@@ -15,10 +15,10 @@ from likeness.imaging.exif import (
     orientation,
 )
 from likeness.imaging.image import Image
-from likeness.imaging.metadata.fields import NO_METADATA, Found, Metadata
 from likeness.imaging.metadata.iptc import sound_iptc
 from likeness.imaging.metadata.jpeg import LONGEST_SEGMENT, LONGEST_XMP
 from likeness.imaging.metadata.xmp import clean_xmp, xmp_orientation, xmp_with_size
+from likeness.imaging.metadata_fields import NO_METADATA, Found, Metadata
 
 __all__ = ["Kept", "admit", "for_file"]
 

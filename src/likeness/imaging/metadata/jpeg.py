@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import struct
 
-from likeness.imaging.metadata.fields import Found, Metadata
 from likeness.imaging.metadata.iptc import iptc_from_resources, resources_from_iptc
+from likeness.imaging.metadata_fields import Found, Metadata
 
 __all__ = ["LONGEST_SEGMENT", "LONGEST_XMP", "jpeg_segments", "take_from_jpeg"]
 

@@ -8,8 +8,8 @@ import struct
 import zlib
 from collections.abc import Iterable
 
-from likeness.imaging.metadata.fields import MOST_INFLATED, Found, Metadata
 from likeness.imaging.metadata.iptc import iptc_from_resources, resources_from_iptc
+from likeness.imaging.metadata_fields import MOST_INFLATED, Found, Metadata
 from likeness.imaging.png_file import inflate, write_chunk
 
 __all__ = ["HEADER_END", "png_chunks_of", "take_from_png"]

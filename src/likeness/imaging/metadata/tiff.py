@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from typing import BinaryIO
 
 from likeness.imaging.exif import dots_per_inch, exif_from_tiff
-from likeness.imaging.metadata.fields import Found
 from likeness.imaging.metadata.iptc import iptc_from_resources
+from likeness.imaging.metadata_fields import Found
 
 __all__ = ["take_from_tiff"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 
-from likeness.imaging.metadata.fields import Found
+from likeness.imaging.metadata_fields import Found
 
 __all__ = ["take_from_webp"]
 
