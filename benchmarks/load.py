@@ -28,8 +28,8 @@ import numpy as np
 from processes import memory, served
 
 from likeness import LikenessClient, Restorer, read_image
+from likeness.core.parallel import map_in_order
 from likeness.imaging.encode import encode_image
-from likeness.restore.parallel import map_in_order
 
 __all__ = ["Client", "main"]
 

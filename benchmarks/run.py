@@ -28,9 +28,9 @@ from likeness import Controls, Restorer, read_image, write_image
 from likeness.checkpoints.catalog import CATALOG, DEFAULT_MODEL
 from likeness.checkpoints.store import Store
 from likeness.cli.timing import folder_laps, in_turns, machine_facts, network_face, start, timed
+from likeness.core.stopwatch import Stopwatch
 from likeness.networks.config import GpenConfig
 from likeness.networks.gpen import Gpen
-from likeness.restore.clock import Clock
 from likeness.runtimes.base import Batch
 from likeness.runtimes.openvino_ import OpenVinoRuntime
 from likeness.runtimes.torch_ import TorchRuntime
@@ -237,7 +237,7 @@ def steps_table(restorer: Restorer, path: Path, target: Path) -> list[Row]:
     """Every step of one picture, from file to file; the steps of a face add up to "project" and a part of "compose"."""
     laps: dict[str, list[float]] = {}
     for _ in range(6):
-        clock = Clock()
+        clock = Stopwatch()
         image = read_image(path)
         clock.lap("read: decode")
         restoration = restorer.restore(image)

@@ -28,13 +28,13 @@ from PIL import ImageDraw, ImageFont
 from likeness import PRESETS, Controls, Image, Restorer, read_image, write_image
 from likeness.checkpoints.catalog import DEFAULT_MODEL
 from likeness.checkpoints.store import Store
+from likeness.core.files import write_bytes_atomically
 from likeness.degradations import RECIPES
 from likeness.errors import NoFaceError
 from likeness.evaluation.judge import Judge
 from likeness.evaluation.situations import SITUATIONS, Case, Outcome, Situation, judge_case, make_case
 from likeness.faces.align import align, warp
 from likeness.faces.detect import MediaPipeDetector
-from likeness.imaging.files import write_bytes_atomically
 from likeness.imaging.image import Pixels
 from likeness.imaging.portraits import Portraits
 

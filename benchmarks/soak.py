@@ -30,10 +30,10 @@ from soak_pictures import Made, make
 
 from likeness import Image, LikenessError, read_image
 from likeness.batch.journal import JOURNAL, Item, Journal
-from likeness.batch.places import digest
+from likeness.core.hashing import sha256_of_bytes
+from likeness.core.parallel import map_in_order
 from likeness.imaging.filters import resize
 from likeness.imaging.image import Pixels, Size
-from likeness.restore.parallel import map_in_order
 
 TABLE, CURVE = (Path(__file__).with_name(name) for name in ("soak.md", "soak.svg"))
 STATES = ("final", "review", "skipped", "failed")
@@ -215,7 +215,7 @@ def account(made: list[Made], inbox: Path, out: Path, items: dict[str, Item]) ->
 
     def content(one: Made) -> str:
         item = items[one.name]
-        if item.content != digest((inbox / one.name).read_bytes()):
+        if item.content != sha256_of_bytes((inbox / one.name).read_bytes()):
             return f"{one.name}: the journal knows another content"
         if item.state not in ("final", "review"):
             return ""

@@ -3,11 +3,12 @@
 ::
 
     LikenessError                   anything below; catch this one to catch all
+    ├── FileWriteError              a file or a folder cannot be written: missing, permission, full disk
     ├── ImageError                  a picture file
     │   ├── ImageReadError          missing, unreadable, truncated, or no picture at all
     │   │   └── RawImageError       a camera's raw file
     │   ├── ImageTooLargeError      more pixels than the limit (decompression bomb)
-    │   ├── ImageWriteError         cannot be written: folder, permission, format
+    │   ├── ImageWriteError         cannot be written: folder, permission, format (a FileWriteError, too)
     │   └── ResolutionError         too few pixels for the print that is wanted
     ├── DecoderError                the processes that decode pictures do not run; no picture is to blame
     ├── NoFaceError                 no face where one is needed
@@ -45,6 +46,7 @@ __all__ = [
     "ControlError",
     "DecoderError",
     "DownloadError",
+    "FileWriteError",
     "ForkError",
     "ImageError",
     "ImageReadError",
@@ -68,6 +70,10 @@ __all__ = [
 
 class LikenessError(Exception):
     """Base of every error that Likeness raises on purpose."""
+
+
+class FileWriteError(LikenessError):
+    """A file could not be written, or a folder not made; nothing was left behind."""
 
 
 class ImageError(LikenessError):
@@ -94,7 +100,7 @@ class ImageTooLargeError(ImageError):
         self.pixels = pixels
 
 
-class ImageWriteError(ImageError):
+class ImageWriteError(ImageError, FileWriteError):
     """A picture could not be written; nothing was left behind."""
 
 

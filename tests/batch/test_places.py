@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 
 from likeness.batch import places
-from likeness.batch.places import Place, digest
+from likeness.batch.places import Place
+from likeness.core.hashing import sha256_of_bytes
 from likeness.errors import BatchError, ConfigError, ImageReadError, ImageWriteError, MissingExtraError
 
 
@@ -102,4 +103,4 @@ def test_parents_and_digests() -> None:
     for file in ("memory://bucket/a/b.jpg", "a/b.jpg"):
         place, name = Place.of(file)
         assert f"{place.text}/{name}" == file
-    assert digest(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+    assert sha256_of_bytes(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

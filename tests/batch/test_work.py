@@ -14,10 +14,11 @@ from likeness.batch.guard import GuardLimits
 from likeness.batch.journal import Item, Journal, PutCount
 from likeness.batch.kept import KeptProjections, KeptRuntime
 from likeness.batch.options import WorkOptions
-from likeness.batch.places import Place, digest
+from likeness.batch.places import Place
 from likeness.batch.runner import Plan, make_tasks, redo, run, sweep
 from likeness.batch.sources import Source, find_sources
 from likeness.batch.work import PictureWorker, Result
+from likeness.core.hashing import sha256_of_bytes
 from likeness.faces.findings import Limits
 from likeness.imaging.files import read_image
 from likeness.restore.config import Settings
@@ -47,7 +48,8 @@ class Studio:
     def work(self, source: Path, options: WorkOptions) -> Result:
         """One picture with options of its own."""
         item = Item(
-            id=1, group="", target=source.with_suffix(".png").name, source=str(source), content=digest(source.read_bytes()),
+            id=1, group="", target=source.with_suffix(".png").name, source=str(source),
+            content=sha256_of_bytes(source.read_bytes()),
             model="tiny", options=options.to_dict(), key="", client="", email="", state="running", reason="", outcome={},
             attempts=1, created=0, changed=0,
         )  # fmt: skip

@@ -30,7 +30,7 @@ class Task:
     Attributes:
         target: name of the result inside the output, with "/" between folders; one of each name per group.
         source: where the picture is: a path or an fsspec URL.
-        content: digest of the file's bytes (`likeness.batch.places.digest`).
+        content: digest of the file's bytes (`likeness.core.hashing.sha256_of_bytes`).
         model: the network's name with a digest of its weights.
         options: everything else that the result depends on, ready for JSON: controls, repairs, selection, quality, ...
         group: what belongs together, such as one job of a server; "" on the command line.

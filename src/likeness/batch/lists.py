@@ -10,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from likeness.core.tables import read_csv
 from likeness.errors import ConfigError
 from likeness.restore.config import KEYS, Settings, settings_from
 from likeness.restore.controls import RegionWeights
-from likeness.restore.csv_table import read_csv
 
 __all__ = ["PER_PICTURE", "Row", "check_per_picture", "read_list"]
 

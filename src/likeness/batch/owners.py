@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
-from likeness.checkpoints.locking import try_lock
+from likeness.core.locking import try_lock
 
 __all__ = ["Owner", "dead_owners", "living_owners"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import secrets
 from collections.abc import Callable, Generator, Iterator
@@ -13,12 +12,12 @@ from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias, cast
 
 from likeness.compute.home import expanded
-from likeness.errors import BatchError, ConfigError, ImageReadError, ImageWriteError, LikenessError, MissingExtraError
-from likeness.imaging.files import TEMPORARY, write_bytes_atomically
+from likeness.core.files import TEMPORARY, write_bytes_atomically
+from likeness.errors import BatchError, ConfigError, FileWriteError, ImageReadError, LikenessError, MissingExtraError
 from likeness.imaging.folders import is_left_alone, list_folder, match_files
 from likeness.imaging.opening import open_file
 
-__all__ = ["Listed", "Place", "Tell", "digest", "is_url", "read_file"]
+__all__ = ["Listed", "Place", "Tell", "is_url", "read_file"]
 
 _log = logging.getLogger(__name__)
 
@@ -34,11 +33,6 @@ _EXTRAS = {"s3": "s3", "s3a": "s3"}
 def is_url(text: str) -> bool:
     """Whether this is an fsspec URL such as ``s3://bucket/folder``, and not a path of this machine."""
     return "://" in text
-
-
-def digest(data: bytes) -> str:
-    """SHA-256 of a file's content, as the journal keeps it."""
-    return hashlib.sha256(data).hexdigest()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -131,7 +125,7 @@ class Place:
         """Write a file, its folders too; it appears complete or not at all, and replaces one of that name.
 
         Raises:
-            ImageWriteError: if it cannot be written; nothing is left behind then.
+            FileWriteError: if it cannot be written; nothing is left behind then.
         """
         shown = self.locate(name)
         _refuse_outside(name, shown, "written")
@@ -140,13 +134,13 @@ class Place:
             try:
                 target.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
-                raise ImageWriteError(
+                raise FileWriteError(
                     f"the folder {target.parent} cannot be made ({error.strerror}); choose another one"
                 ) from error
             write_bytes_atomically(data, target)
             return
         target = f"{self._root}/{name}"
-        with self._speaking(ImageWriteError, shown, "written"):
+        with self._speaking(FileWriteError, shown, "written"):
             if self._whole:
                 self._files.pipe_file(target, data)
                 return
@@ -174,7 +168,7 @@ class Place:
     def remove(self, name: str) -> None:
         """Remove a file, if there is one."""
         _refuse_outside(name, self.locate(name), "removed")
-        with self._speaking(ImageWriteError, self.locate(name), "removed"):
+        with self._speaking(FileWriteError, self.locate(name), "removed"):
             if self._path is not None:
                 (self._path / name).unlink(missing_ok=True)
             elif self._files.exists(f"{self._root}/{name}"):
@@ -290,4 +284,4 @@ def _logged(_: str, sentence: str) -> None:
 def _refuse_outside(name: str, shown: str, what: str) -> None:
     """See that a file is one of the place: its name may come from a journal that somebody changed."""
     if not set(name.split("/")).isdisjoint({"", ".", ".."}) or "\0" in name:
-        raise ImageWriteError(f"{shown} is not {what}: it lies outside the folder of the results")
+        raise FileWriteError(f"{shown} is not {what}: it lies outside the folder of the results")

@@ -26,8 +26,8 @@ from likeness.batch.ray_cluster import Cluster
 from likeness.batch.ray_worker import Begin, Worker, Workplace
 from likeness.batch.runner import Done, settle
 from likeness.batch.work import Handed, Result, deliver, read_source, unread
-from likeness.checkpoints.download import sha256_of
-from likeness.errors import BatchError, ImageError, ImageWriteError, LikenessError
+from likeness.core.hashing import sha256_of
+from likeness.errors import BatchError, FileWriteError, ImageError, LikenessError
 
 __all__ = ["RayExecutor", "picture_executor"]
 
@@ -265,7 +265,7 @@ class RayExecutor:
         assert self._output is not None
         try:
             deliver(self._output, item, result.state, result.data)
-        except ImageWriteError as error:
+        except FileWriteError as error:
             return Result(state="failed", reason=str(error), retry=True)
         return replace(result, data=None)
 

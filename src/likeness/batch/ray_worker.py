@@ -14,10 +14,10 @@ from likeness.batch.journal import Item
 from likeness.batch.network import Answer, NetworkPlan, PictureWork
 from likeness.batch.places import Place
 from likeness.batch.work import Handed
-from likeness.checkpoints.download import sha256_of
 from likeness.compute.home import home_folder
+from likeness.core.files import write_bytes_atomically
+from likeness.core.hashing import sha256_of
 from likeness.errors import BatchError, CheckpointError
-from likeness.imaging.files import write_bytes_atomically
 
 __all__ = ["Begin", "Work", "Worker", "Workplace"]
 

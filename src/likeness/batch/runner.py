@@ -12,15 +12,16 @@ from unicodedata import normalize
 from likeness.batch.guard import GuardLimits
 from likeness.batch.journal import Item, Journal, PutCount, Task
 from likeness.batch.options import OnFinding, WorkOptions
-from likeness.batch.places import Place, digest, read_file
+from likeness.batch.places import Place, read_file
 from likeness.batch.sources import Source
 from likeness.batch.work import FINAL, REVIEW, Result
+from likeness.core.files import TEMPORARY
+from likeness.core.hashing import sha256_of_bytes
+from likeness.core.parallel import map_in_order
 from likeness.errors import ConfigError, ControlError, ImageReadError
 from likeness.faces.findings import Limits
-from likeness.imaging.files import TEMPORARY
 from likeness.imaging.names import result_names
 from likeness.restore.config import Settings
-from likeness.restore.parallel import map_in_order
 
 __all__ = ["Done", "Plan", "make_tasks", "redo", "run", "run_apart", "settle", "sweep"]
 
@@ -35,7 +36,7 @@ class Plan:
     """What is the same for all pictures of a run.
 
     Attributes:
-        model: the network's name with a digest of its weights.
+        model: the network's name with a sha256_of_bytes of its weights.
         settings: of the command; a picture's own are laid over them.
         on_finding, limits, guard: see `WorkOptions`.
         group: of the tasks.
@@ -57,7 +58,7 @@ class Plan:
         settings = source.settings.over(self.settings)
         try:
             mask = settings.damage_mask
-            damage = "" if mask is None else digest(read_file(str(mask)))
+            damage = "" if mask is None else sha256_of_bytes(read_file(str(mask)))
             return WorkOptions.of(
                 settings,
                 on_finding=self.on_finding,
@@ -117,7 +118,7 @@ def make_tasks(
         if source.stamp and (known := journal.known_content(source.url, source.stamp)) is not None:
             return known
         try:
-            found = digest(read_file(source.url))
+            found = sha256_of_bytes(read_file(source.url))
         except ImageReadError as error:
             # It becomes an item all the same, and its failure is recorded when its turn comes.
             _log.info("%s", error)

@@ -12,7 +12,7 @@ from typing import Any
 from likeness.batch.journal import STATES, Item, Journal
 from likeness.batch.places import Place
 from likeness.batch.summary_page import summary_page
-from likeness.restore.csv_table import write_csv
+from likeness.core.tables import write_csv
 
 __all__ = ["SCHEMA", "SUMMARY", "RunFigures", "write_summary"]
 
@@ -83,7 +83,7 @@ def write_summary(journal: Journal, output: Place, run: RunFigures) -> tuple[str
         their paths or URLs.
 
     Raises:
-        ImageWriteError: if the output cannot be written.
+        FileWriteError: if the output cannot be written.
     """
     written: list[str] = []
     for suffix, text in (

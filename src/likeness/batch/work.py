@@ -17,9 +17,11 @@ from likeness.batch.guard import Guard, GuardLimits, Verdict
 from likeness.batch.journal import Item, Thumbnails
 from likeness.batch.kept import KeptDetector
 from likeness.batch.options import WorkOptions
-from likeness.batch.places import Place, digest, read_file
+from likeness.batch.places import Place, read_file
 from likeness.batch.remedies import Treatment, treat
-from likeness.errors import DecoderError, ImageError, ImageTooLargeError, ImageWriteError, LikenessError, NoFaceError
+from likeness.core.hashing import sha256_of_bytes
+from likeness.core.stopwatch import Stopwatch
+from likeness.errors import DecoderError, FileWriteError, ImageError, ImageTooLargeError, LikenessError, NoFaceError
 from likeness.faces.detect import MediaPipeDetector
 from likeness.faces.face import Face
 from likeness.faces.findings import Finding
@@ -28,7 +30,6 @@ from likeness.imaging.decoding.pool import DecoderPool
 from likeness.imaging.encode import encode_image, find_format
 from likeness.imaging.image import Image, Size
 from likeness.imaging.thumbnail import thumbnail
-from likeness.restore.clock import Clock
 from likeness.restore.controls import Controls
 from likeness.restore.outcome import Restoration
 from likeness.restore.pipeline import Restorer
@@ -101,7 +102,7 @@ def deliver(output: Place, item: Item, state: Literal["final", "review"], data: 
     """Write a result into its folder, and take it out of the other one, where an earlier run may have put it.
 
     Raises:
-        ImageWriteError: if it cannot be written.
+        FileWriteError: if it cannot be written.
     """
     output.write(data, f"{state}/{item.target}")
     output.remove(f"{FINAL if state == REVIEW else REVIEW}/{item.target}")
@@ -147,7 +148,7 @@ class PictureWorker:
         """
         try:
             return self._work(item, handed)
-        except ImageWriteError as error:
+        except FileWriteError as error:
             return Result(state="failed", reason=str(error), retry=True)
         except DecoderError as error:
             return Result(state="failed", reason=_named(item, str(error)), retry=True)
@@ -172,14 +173,14 @@ class PictureWorker:
     def _work(self, item: Item, handed: Handed | None) -> Result:
         options = WorkOptions.from_dict(item.options)
         with ExitStack() as alone:
-            clock = Clock()
+            clock = Stopwatch()
             try:
                 handed = handed or read_source(item)
                 image = self._read(item, handed.picture, options, alone)
             except ImageError as error:
                 return unread(error)
             listed = options.damage_digest
-            changed = listed and handed.damage is not None and digest(handed.damage) != listed
+            changed = listed and handed.damage is not None and sha256_of_bytes(handed.damage) != listed
             if image is None or changed:
                 name = item.source if image is None else options.damage_mask
                 return Result(state="failed", reason=f"{name} was changed since it was listed; run again", retry=True)
@@ -189,7 +190,7 @@ class PictureWorker:
     def _read(self, item: Item, data: bytes, options: WorkOptions, alone: ExitStack) -> Image | None:
         """The picture; None if the file is no longer the one that was listed. Of large pictures ``alone`` keeps the others
         away until it is left."""
-        if digest(data) != item.content:
+        if sha256_of_bytes(data) != item.content:
             return None
         if options.max_pixels > _LARGE:
             try:
@@ -199,7 +200,7 @@ class PictureWorker:
                 alone.enter_context(self._large)
         return self._decoder.read(data, max_pixels=options.max_pixels, name=item.source)
 
-    def _look(self, item: Item, image: Image, damage: bytes | None, options: WorkOptions, clock: Clock) -> Result:
+    def _look(self, item: Item, image: Image, damage: bytes | None, options: WorkOptions, clock: Stopwatch) -> Result:
         faces: Sequence[Face] = () if options.aligned else self._restorer.find_faces(image)
         findings = () if options.aligned else preflight(image, faces, options.limits)
         clock.lap("check")
@@ -227,7 +228,7 @@ class PictureWorker:
         damage: bytes | None,
         treatment: Treatment,
         base: dict[str, Any],
-        clock: Clock,
+        clock: Stopwatch,
     ) -> Result:
         options = treatment.options
         base["fixes"] = treatment.done

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import json
 import logging
 import os
@@ -16,19 +15,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from likeness.compute.web import web_client
+from likeness.core.hashing import sha256_of
 from likeness.errors import CheckpointError, CheckpointFormatError, ChecksumError, DownloadError
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["Progress", "RetryPolicy", "download", "sha256_of"]
+__all__ = ["Progress", "RetryPolicy", "download"]
 
 _log = logging.getLogger(__name__)
 
 Progress = Callable[[int, "int | None"], None]
 """Called with the bytes that are there and the bytes there will be (None where the server does not say)."""
 
-_CHUNK = 1 << 20
 _RETRYABLE = frozenset({408, 425, 429, 500, 502, 503, 504})
 
 
@@ -129,15 +128,6 @@ def download(
     if wrong:
         raise wrong[-1]
     raise DownloadError(f"{target.name} could not be fetched ({'; '.join(failures)}); try again, what arrived is kept.")
-
-
-def sha256_of(path: Path) -> str:
-    """SHA-256 of a file, lower-case hexadecimal."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
-    return digest.hexdigest()
 
 
 class _Fetch:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from likeness.checkpoints.layout import check_shapes, config_from_shapes
 from likeness.checkpoints.torch_files import TorchFile, TorchTensor
-from likeness.errors import CheckpointError, CheckpointFormatError, ImageWriteError
+from likeness.errors import CheckpointError, CheckpointFormatError, FileWriteError
 from likeness.networks.config import GpenConfig
 
 __all__ = ["Checkpoint", "ModelInfo", "read_checkpoint", "read_config", "write_checkpoint"]
@@ -121,7 +121,7 @@ def write_checkpoint(
     """
     from safetensors.numpy import save
 
-    from likeness.imaging.files import write_bytes_atomically
+    from likeness.core.files import write_bytes_atomically
 
     check_shapes({name: array.shape for name, array in state.items()}, config, "the state dict to be written")
     limit = _FLOAT16_MAX if dtype == "float16" else float(np.finfo(np.float32).max)
@@ -138,7 +138,7 @@ def write_checkpoint(
     }
     try:
         write_bytes_atomically(save(arrays, metadata=metadata), path)
-    except ImageWriteError as error:
+    except FileWriteError as error:
         raise CheckpointError(str(error)) from error
 
 

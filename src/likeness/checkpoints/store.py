@@ -26,10 +26,11 @@ from typing import Any, Literal, cast
 
 from likeness.checkpoints.catalog import CATALOG, DEFAULT_MODEL, CatalogEntry, embedded_path
 from likeness.checkpoints.convert import convert_checkpoint
-from likeness.checkpoints.download import Progress, RetryPolicy, download, sha256_of
+from likeness.checkpoints.download import Progress, RetryPolicy, download
 from likeness.checkpoints.formats import Checkpoint, ModelInfo, read_checkpoint, read_config
-from likeness.checkpoints.locking import locked
 from likeness.compute.home import expanded, home_folder
+from likeness.core.hashing import sha256_of
+from likeness.core.locking import locked
 from likeness.errors import CheckpointError, CheckpointFormatError, ChecksumError, DownloadError, LicenceError
 from likeness.networks.config import GpenConfig
 

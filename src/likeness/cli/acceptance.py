@@ -54,7 +54,7 @@ def acceptance(argv: Sequence[str], console: Console) -> int:
     Raises:
         ConfigError: for values that cannot be used; nothing was written then.
         RecordError: if the book cannot be used, or holds no such entry.
-        ImageWriteError: if an export cannot be written.
+        FileWriteError: if an export cannot be written.
         SystemExit: for ``--help``, and for arguments that cannot be parsed.
     """
     flags = _parser().parse_args(argv)
@@ -155,7 +155,7 @@ def _import(book: AcceptanceBook, flags: Namespace, console: Console) -> None:
 
 
 def _export(book: AcceptanceBook, flags: Namespace, console: Console) -> None:
-    from likeness.imaging.files import write_text_atomically
+    from likeness.core.files import write_text_atomically
     from likeness.studio.acceptance import to_csv
 
     text = to_csv(book.history()).rstrip("\n")

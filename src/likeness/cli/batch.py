@@ -93,9 +93,9 @@ def _options(flags: argparse.Namespace) -> BatchOptions:
     from likeness.batch.places import is_url
     from likeness.batch.runner import Plan
     from likeness.checkpoints.catalog import DEFAULT_MODEL
-    from likeness.checkpoints.download import sha256_of
     from likeness.checkpoints.store import Store
     from likeness.cli.batch_run import BatchOptions
+    from likeness.core.hashing import sha256_of
     from likeness.faces.findings import Limits
 
     output = flags.output.removeprefix("file://")

@@ -18,7 +18,7 @@ from likeness.batch.summary import RunFigures, write_summary
 from likeness.batch.watch import Settling
 from likeness.cli.console import Console
 from likeness.cli.stopping import stopping
-from likeness.errors import ImageWriteError, JournalError
+from likeness.errors import FileWriteError, JournalError
 from likeness.restore.config import Settings
 
 __all__ = ["BatchOptions", "run"]
@@ -226,7 +226,7 @@ class _Run:
         )
         try:
             *_, page = write_summary(journal, self._output, run)
-        except (ImageWriteError, JournalError) as error:
+        except (FileWriteError, JournalError) as error:
             self._console.error(str(error))
             return False
         counts = journal.counts(group="")

@@ -116,7 +116,7 @@ def bench(argv: Sequence[str], console: Console) -> int:
 
     Raises:
         CheckpointError: if the model cannot be had.
-        ImageWriteError: if the file cannot be written.
+        FileWriteError: if the file cannot be written.
         SystemExit: for ``--help``, and for arguments that cannot be parsed.
     """
     flags = _parser().parse_args(argv)
@@ -124,7 +124,8 @@ def bench(argv: Sequence[str], console: Console) -> int:
     effort = _QUICK if flags.quick else _FULL
     began = time.perf_counter()
     from likeness.cli.timing import machine_facts
-    from likeness.imaging.files import read_image, write_text_atomically
+    from likeness.core.files import write_text_atomically
+    from likeness.imaging.files import read_image
     from likeness.restore.pipeline import Restorer
 
     facts = machine_facts()

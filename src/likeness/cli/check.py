@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 from likeness.cli.console import Console, cleaned
 from likeness.cli.flags import Parser, add_findings, add_verbosity, pixel_count, verbosity
 from likeness.cli.table import table
-from likeness.errors import ConfigError, ImageWriteError, LikenessError
+from likeness.errors import ConfigError, FileWriteError, LikenessError
 
 if TYPE_CHECKING:
     from likeness.faces.detect import MediaPipeDetector
@@ -259,7 +259,7 @@ def _counts(done: Sequence[_Checked]) -> list[tuple[str, str, set[str], int]]:
 
 def _write(path: Path, done: Sequence[_Checked], limits: Limits, interrupted: bool, console: Console) -> bool:
     """Write the JSON file, also of a run that was broken off."""
-    from likeness.imaging.files import write_text_atomically
+    from likeness.core.files import write_text_atomically
 
     record = {
         "schema": SCHEMA,
@@ -279,7 +279,7 @@ def _write(path: Path, done: Sequence[_Checked], limits: Limits, interrupted: bo
     try:
         text = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False)
         write_text_atomically(text, path)
-    except ImageWriteError as error:
+    except FileWriteError as error:
         console.error(str(error))
         return False
     return True

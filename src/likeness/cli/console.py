@@ -145,7 +145,7 @@ class Console:
 
         Raises:
             BrokenPipeError: if nobody reads it.
-            ImageWriteError: if it cannot be written.
+            FileWriteError: if it cannot be written.
         """
         self._to_stdout(text if painted else cleaned(text))
 
@@ -164,10 +164,10 @@ class Console:
         except BrokenPipeError:
             raise
         except OSError as error:
-            from likeness.errors import ImageWriteError
+            from likeness.errors import FileWriteError
 
             silence(sys.stdout)
-            raise ImageWriteError(
+            raise FileWriteError(
                 f"standard output cannot be written ({error.strerror or error}); check where it goes"
             ) from error
 

@@ -147,7 +147,8 @@ class _Deliveries:
     def _write_web(self, image: Image, job: _Job) -> bool:
         if self.web is None or job.web is None:
             return True
-        from likeness.imaging.files import make_folder, write_image
+        from likeness.core.files import make_folder
+        from likeness.imaging.files import write_image
         from likeness.studio.deliver import for_web
 
         version = for_web(image, self.web)
@@ -159,7 +160,8 @@ class _Deliveries:
     def _write_print(self, image: Image, job: _Job) -> bool:
         if self.paper is None or job.print is None:
             return True
-        from likeness.imaging.files import make_folder, write_image
+        from likeness.core.files import make_folder
+        from likeness.imaging.files import write_image
         from likeness.studio.deliver import for_print
 
         version = for_print(image, self.paper)

@@ -268,7 +268,7 @@ def _number(value: float) -> str:
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:
-    from likeness.imaging.files import write_bytes_atomically
+    from likeness.core.files import write_bytes_atomically
 
     write_bytes_atomically((json.dumps(_finite(content), indent=2, allow_nan=False) + "\n").encode(), path)
 

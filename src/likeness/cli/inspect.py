@@ -44,7 +44,7 @@ def inspect(argv: Sequence[str], console: Console) -> int:
     Raises:
         ConfigError: for options that contradict each other.
         ImageReadError, ImageTooLargeError, NoFaceError, PairError: if the pictures cannot be compared.
-        ImageWriteError: if a file cannot be written.
+        FileWriteError: if a file cannot be written.
         SystemExit: for ``--help``, and for arguments that cannot be parsed.
     """
     flags = _parser().parse_args(argv)
@@ -64,9 +64,9 @@ def inspect(argv: Sequence[str], console: Console) -> int:
 
     with DecoderPool() as decoder:
         decoder.start()
+        from likeness.core.files import write_text_atomically
         from likeness.evidence.inspection import inspect as measure
         from likeness.evidence.page import write_page
-        from likeness.imaging.files import write_text_atomically
 
         before, after = decoder.read(flags.before), decoder.read(flags.after)
     found = measure(before, after)

@@ -156,7 +156,7 @@ def _show(
     console: Console,
 ) -> bool:
     """Show what would be sent; nothing is sent, and no ledger is begun."""
-    from likeness.imaging.files import write_bytes_atomically
+    from likeness.core.files import write_bytes_atomically
     from likeness.studio.notices.compose import compose
     from likeness.studio.notices.ledger import open_ledger
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from likeness.compute.home import expanded
-from likeness.errors import ConfigError, ImageWriteError
+from likeness.errors import ConfigError, FileWriteError
 from likeness.imaging.encode import find_format
 from likeness.imaging.files import is_picture
 from likeness.imaging.folders import Listing, list_folder, match_files, split_pattern
@@ -291,7 +291,7 @@ def _single_file(text: str, flag: str, single: bool) -> Path:
     path = expanded(text)
     try:
         find_format(path.suffix)
-    except ImageWriteError as error:
+    except FileWriteError as error:
         raise ConfigError(f"{flag} {text}: {error}") from error
     if not path.parent.is_dir():
         raise ConfigError(f"{flag} {text}: the folder {path.parent} does not exist; make it first")

@@ -149,7 +149,8 @@ class _Proofs:
             return self._draw(job, before, self._decoder.read(job.pair.after, max_pixels=limit))
 
     def _draw(self, job: ProofJob, before: Image, after: Image) -> tuple[IndexEntry, ...]:
-        from likeness.imaging.files import make_folder, write_image, write_text_atomically
+        from likeness.core.files import make_folder, write_text_atomically
+        from likeness.imaging.files import write_image
         from likeness.studio.fonts import find_typeface
         from likeness.studio.proof import make_proof
         from likeness.studio.proof_index import entry_of
@@ -180,7 +181,7 @@ class _Proofs:
 
     def write_index(self, entries: Sequence[IndexEntry]) -> bool:
         """Whether it was written; what went wrong is told."""
-        from likeness.imaging.files import write_text_atomically
+        from likeness.core.files import write_text_atomically
         from likeness.studio.proof_index import index_page, is_index
 
         path = self._plan.index

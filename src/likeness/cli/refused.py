@@ -10,13 +10,13 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from likeness.batch.journal import Item, Journal
-from likeness.batch.places import digest
+from likeness.core.hashing import sha256_of_bytes
+from likeness.core.tables import read_csv
 from likeness.errors import ConfigError, LikenessError
 from likeness.faces.findings import Finding
 from likeness.imaging.decoding.pool import DecoderPool
 from likeness.imaging.image import Size
 from likeness.imaging.thumbnail import thumbnail
-from likeness.restore.csv_table import read_csv
 from likeness.studio.captions import Language
 from likeness.studio.notices.compose import THUMBNAIL
 from likeness.studio.notices.letters import Trouble
@@ -126,7 +126,7 @@ def _of_check(
 ) -> Trouble:
     file = Path(name)
     try:
-        content = digest(file.read_bytes())
+        content = sha256_of_bytes(file.read_bytes())
     except OSError:  # it has gone, or is standard input: its name stands for it
         content = hashlib.sha256(name.encode(errors="surrogateescape")).hexdigest()
     size = Size(item["width"], item["height"]) if item.get("width") and item.get("height") else None

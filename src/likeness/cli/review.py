@@ -55,7 +55,7 @@ def review(argv: Sequence[str], console: Console) -> int:
         ConfigError: for options that cannot be used; nothing was made then.
         MissingExtraError: if the web server is not installed.
         RecordError, ImageReadError, PairError: if a session cannot be made or read.
-        ImageWriteError: if a report cannot be written.
+        FileWriteError: if a report cannot be written.
         SystemExit: for ``--help``, and for arguments that cannot be parsed.
     """
     flags = _parser().parse_args(argv)
@@ -150,7 +150,7 @@ def _serve(session: ReviewSession, flags: Namespace, console: Console) -> None:
 
 
 def _report(flags: Namespace, console: Console) -> int:
-    from likeness.imaging.files import write_text_atomically
+    from likeness.core.files import write_text_atomically
     from likeness.studio.review.report import page, to_dict
     from likeness.studio.review.results import count
     from likeness.studio.review.session import ReviewSession

@@ -18,22 +18,16 @@ from likeness.checkpoints.catalog import DEFAULT_MODEL
 from likeness.cli.console import Console, silence
 from likeness.cli.plan import Job, Targets, plan, refuse_keyboard
 from likeness.cli.told import LARGE, on_its_own, told_in_order
-from likeness.errors import ConfigError, ImageReadError, ImageWriteError, NoFaceError
+from likeness.core.files import make_folder, write_bytes_atomically
+from likeness.core.stopwatch import Stopwatch
+from likeness.errors import ConfigError, FileWriteError, ImageReadError, NoFaceError
 from likeness.evidence.inspection import Inspector
 from likeness.evidence.records import face_records
 from likeness.imaging.decoding.pool import DecoderPool
 from likeness.imaging.encode import encode_image, find_format
-from likeness.imaging.files import (
-    DEFAULT_MAX_PIXELS,
-    make_folder,
-    output_suffix,
-    result_suffix,
-    write_bytes_atomically,
-    write_image,
-)
+from likeness.imaging.files import DEFAULT_MAX_PIXELS, output_suffix, result_suffix, write_image
 from likeness.imaging.image import Image
 from likeness.imaging.sniff import HEAD_BYTES, sniff_format
-from likeness.restore.clock import Clock
 from likeness.restore.compare import compare
 from likeness.restore.config import Settings
 from likeness.restore.controls import Controls
@@ -170,7 +164,7 @@ class _Worker:
         return PictureRecord(input=_input(job), status="failed", message=wrong[0])
 
     def _restore(self, job: Job, count: str) -> PictureRecord:
-        options, clock = self._options, Clock()
+        options, clock = self._options, Stopwatch()
         data = _standard_input() if job.source is None else None
         image = self._decoder.read(
             data if data is not None else cast("Path", job.source),
@@ -234,7 +228,7 @@ class _Worker:
         status: Literal["no face", "failed"],
         message: str,
         restoration: Restoration | None,
-        clock: Clock,
+        clock: Stopwatch,
     ) -> PictureRecord:
         """Tell and record a picture without a restored face; copy it if that is wanted."""
         output: str | None = None
@@ -332,7 +326,7 @@ def _write_report(path: Path, run: RunRecord, pictures: Sequence[PictureRecord],
     """Whether the report could be written; the pictures are done by now, and must not be lost in an exception."""
     try:
         write_report(path, run, pictures)
-    except ImageWriteError as error:
+    except FileWriteError as error:
         console.error(str(error))
         return False
     return True
@@ -359,7 +353,7 @@ def _to_standard_output(data: bytes) -> str:
     except OSError as error:
         # Python would try to flush the rest once more at its end, and complain.
         silence(sys.stdout)
-        raise ImageWriteError(f"standard output cannot be written ({error.strerror}); check where it goes") from error
+        raise FileWriteError(f"standard output cannot be written ({error.strerror}); check where it goes") from error
     return "standard output"
 
 

@@ -19,11 +19,11 @@ from typing import TypeVar
 
 import numpy as np
 
+from likeness.core.parallel import map_in_order
 from likeness.errors import LikenessError, NoFaceError
 from likeness.faces.align import align, warp
 from likeness.imaging.files import read_image, write_image
 from likeness.imaging.image import Image
-from likeness.restore.parallel import map_in_order
 from likeness.restore.pipeline import Restorer
 from likeness.runtimes.base import Batch
 

@@ -8,8 +8,8 @@ from contextlib import closing, contextmanager
 from typing import TypeVar
 
 from likeness.cli.console import Console
+from likeness.core.parallel import map_in_order
 from likeness.errors import LikenessError
-from likeness.restore.parallel import map_in_order
 
 __all__ = ["LARGE", "on_its_own", "told_in_order"]
 

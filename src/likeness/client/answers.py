@@ -9,11 +9,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
+from likeness.core.files import write_bytes_atomically
 from likeness.errors import ConfigError
 from likeness.evidence.figures import Figure, Verdict
 from likeness.faces.findings import Finding
 from likeness.imaging.arguments import finite_number, of_type
-from likeness.imaging.files import read_image, write_bytes_atomically
+from likeness.imaging.files import read_image
 from likeness.imaging.image import Box, Image, Size
 from likeness.restore.controls import Controls
 from likeness.restore.repairs import Repairs
@@ -126,7 +127,7 @@ class RestoredPicture:
         """Write the file, as it came.
 
         Raises:
-            ImageWriteError: if it cannot be written; nothing is left behind.
+            FileWriteError: if it cannot be written; nothing is left behind.
         """
         write_bytes_atomically(self.data, path)
 

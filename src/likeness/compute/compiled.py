@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 from likeness.compute.home import expanded, home_folder
 from likeness.compute.library import load_openvino
 from likeness.compute.network import Network
-from likeness.errors import ConfigError, ImageWriteError
-from likeness.imaging.files import write_bytes_atomically
+from likeness.core.files import write_bytes_atomically
+from likeness.errors import ConfigError, FileWriteError
 
 if TYPE_CHECKING:
     import openvino
@@ -119,7 +119,7 @@ class CompiledCache:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_bytes_atomically(header.ljust(_HEADER_BYTES, b"\0") + content, path)
             self._keep_within_limit(path)
-        except (OSError, RuntimeError, ImageWriteError) as error:
+        except (OSError, RuntimeError, FileWriteError) as error:
             _log.info("the compiled network cannot be kept in %s (%s); the next start compiles again", path, error)
 
     def _keep_within_limit(self, newest: Path) -> None:

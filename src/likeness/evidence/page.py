@@ -9,9 +9,9 @@ from pathlib import Path
 
 import numpy as np
 
+from likeness.core.files import write_bytes_atomically
 from likeness.evidence.figures import FaceEvidence, Figure, Inspection, Verdict
 from likeness.imaging.encode import encode_image
-from likeness.imaging.files import write_bytes_atomically
 from likeness.imaging.filters import resize
 from likeness.imaging.image import Box, Image, Pixels, Size
 from likeness.imaging.thumbnail import data_uri
@@ -47,7 +47,7 @@ def write_page(path: Path, inspection: Inspection, *, before: str, after: str) -
         before, after: the pictures' names.
 
     Raises:
-        ImageWriteError: if the folder is missing or may not be written to, or the disk is full.
+        FileWriteError: if the folder is missing or may not be written to, or the disk is full.
     """
     text = page(inspection, before=before, after=after)
     write_bytes_atomically(text.encode("utf-8", errors="replace"), path)

@@ -7,18 +7,16 @@ Written: JPEG, PNG, TIFF, WebP, AVIF and BMP, by suffix.
 from __future__ import annotations
 
 import contextlib
-import errno
 import io
 import logging
-import os
-import secrets
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias
 
-from likeness.errors import ArgumentError, ConfigError, ImageReadError, ImageWriteError
+from likeness.core.files import write_bytes_atomically
+from likeness.errors import ArgumentError, ConfigError, FileWriteError, ImageReadError, ImageWriteError
 from likeness.imaging.arguments import finite_number, picture
 from likeness.imaging.decode import decode_image
 from likeness.imaging.encode import FORMATS, encode_image, find_format
@@ -31,19 +29,15 @@ __all__ = [
     "DEFAULT_MAX_PIXELS",
     "SUFFIXES_READ",
     "SUFFIXES_WRITE",
-    "TEMPORARY",
     "OpenPicture",
     "PictureSource",
     "encode_image",
     "is_picture",
-    "make_folder",
     "open_picture",
     "output_suffix",
     "read_image",
     "result_suffix",
-    "write_bytes_atomically",
     "write_image",
-    "write_text_atomically",
 ]
 
 _log = logging.getLogger(__name__)
@@ -59,9 +53,6 @@ SUFFIXES_WRITE = frozenset(suffix for file_format in FORMATS for suffix in file_
 
 SUFFIXES_READ = SUFFIXES_WRITE | frozenset(_REPLACED)
 """Suffixes that picture files have; `read_image` itself goes by content."""
-
-TEMPORARY = (".likeness-", ".part")
-"""How the names of temporary files begin and end: only a process that was killed leaves one behind."""
 
 PictureSource: TypeAlias = "Path | str | BinaryIO | bytes"
 
@@ -287,76 +278,7 @@ def write_image(
         )
     except ImageWriteError as error:
         raise ImageWriteError(f"{target}: {error}") from error
-    write_bytes_atomically(data, target)
-
-
-def make_folder(folder: Path) -> None:
-    """Make a folder for results, with those around it, unless it is there.
-
-    Raises:
-        ImageWriteError: if that cannot be done.
-    """
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise ImageWriteError(f"the folder {folder} cannot be made ({error.strerror}); choose another one") from error
-
-
-def write_text_atomically(text: str, path: Path) -> None:
-    """Write text in UTF-8 with a line's end after it; the file appears complete or not at all.
-
-    File names that are no UTF-8 reach a program with lone surrogates; they become backslash escapes, which JSON reads.
-
-    Raises:
-        ImageWriteError: as `write_bytes_atomically`.
-    """
-    write_bytes_atomically(f"{text}\n".encode(errors="backslashreplace"), path)
-
-
-def write_bytes_atomically(data: bytes, target: Path) -> None:
-    """Write a file by way of a temporary one beside it, so that it appears complete or not at all.
-
-    Raises:
-        ImageWriteError: if the folder is missing or may not be written to, or the disk is full.
-    """
-    # Not `tempfile`: its files are readable by their owner only, while this one gets what the umask says.
-    temporary = target.parent / f"{TEMPORARY[0]}{secrets.token_hex(6)}{TEMPORARY[1]}"
-    try:
-        if target.is_dir():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
-        with temporary.open("xb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
-        temporary.replace(target)
-    except OSError as error:
-        _remove(temporary)
-        raise ImageWriteError(_why_unwritable(target, error)) from error
-    except BaseException:
-        _remove(temporary)
-        raise
-
-
-def _remove(temporary: Path) -> None:
-    # What went wrong first is what the user has to hear; a file that cannot even be removed changes nothing about it.
-    try:
-        temporary.unlink(missing_ok=True)
-    except OSError:
-        return
-
-
-def _why_unwritable(target: Path, error: OSError) -> str:
-    folder = target.parent
-    if isinstance(error, IsADirectoryError):
-        return f"{target} cannot be written: there is a folder of that name; choose another name"
-    if isinstance(error, NotADirectoryError):
-        return f"{target} cannot be written: {folder} is no folder; check the path"
-    if isinstance(error, FileNotFoundError) and not folder.exists():
-        return f"{target} cannot be written: the folder {folder} does not exist; make it first"
-    if isinstance(error, PermissionError) or error.errno == errno.EROFS:
-        return f"{target} cannot be written: no permission to write in {folder}; choose another folder"
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"{target} cannot be written: the disk is full; make room and try again"
-    if error.errno == errno.ENAMETOOLONG:
-        return f"{target} cannot be written: its name is too long; choose a shorter one"
-    return f"{target} cannot be written ({error.strerror or error}); check the disk and the name"
+        write_bytes_atomically(data, target)
+    except FileWriteError as error:
+        raise ImageWriteError(str(error)) from error

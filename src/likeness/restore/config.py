@@ -3,26 +3,21 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from likeness.compute.home import expanded
+from likeness.core.tables import parse_toml
 from likeness.errors import ConfigError
 from likeness.restore.controls import Controls
 from likeness.restore.repairs import Repairs
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # the same library, for Python 3.10
-    import tomli as tomllib
-
 if TYPE_CHECKING:
     from likeness.restore.selection import Selection
 
-__all__ = ["KEYS", "Settings", "parse_settings", "read_settings", "read_toml", "settings_from"]
+__all__ = ["KEYS", "Settings", "parse_settings", "read_settings", "settings_from"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,7 +160,7 @@ def parse_settings(data: bytes, *, name: str, folder: Path) -> Settings:
         ConfigError: as `read_settings`.
     """
     suffix = Path(name).suffix.lower()
-    parsers: dict[str, Callable[[str], Any]] = {".toml": tomllib.loads, ".json": json.loads}
+    parsers: dict[str, Callable[[str], Any]] = {".toml": parse_toml, ".json": json.loads}
     parse = parsers.get(suffix)
     if parse is None:
         raise ConfigError(f"{name}: a configuration file ends in .toml or .json; rename it to what it is")
@@ -177,21 +172,6 @@ def parse_settings(data: bytes, *, name: str, folder: Path) -> Settings:
     if not isinstance(values, Mapping):
         raise ConfigError(f"{name} must hold a table of settings at its top level")
     return settings_from(cast("Mapping[str, Any]", values), name=name, folder=folder)
-
-
-def read_toml(path: Path, *, what: str) -> dict[str, Any]:
-    """The table that a TOML file holds; ``what`` is what messages call the file.
-
-    Raises:
-        ConfigError: if it is missing or damaged.
-    """
-    try:
-        # utf-8-sig: Windows editors put a byte order mark before the text.
-        return tomllib.loads(path.read_text(encoding="utf-8-sig"))
-    except OSError as error:
-        raise ConfigError(f"{path}: {what} cannot be read ({error.strerror})") from error
-    except ValueError as error:  # the parser's error and UnicodeDecodeError are ValueErrors
-        raise ConfigError(f"{path} is not TOML: {error}") from error
 
 
 def settings_from(values: Mapping[str, Any], *, name: str, folder: Path) -> Settings:

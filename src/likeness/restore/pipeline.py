@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from likeness.checkpoints.catalog import DEFAULT_MODEL
 from likeness.checkpoints.store import Store
 from likeness.compute.cancellation import checkpoint
+from likeness.core.stopwatch import Stopwatch
 from likeness.degradations import pre_degrade
 from likeness.errors import NoFaceError
 from likeness.faces.align import TEMPLATE_SIZE, align, rewarp, unwarp, valid_mask, warp
@@ -32,7 +33,6 @@ from likeness.imaging.colour import is_colourless, luma
 from likeness.imaging.filters import to_channels
 from likeness.imaging.image import Box, Image, Pixels, Size
 from likeness.restore.arbitration import arbitrate, held_detail
-from likeness.restore.clock import Clock
 from likeness.restore.composite import Patch, own_share, paste
 from likeness.restore.controls import Controls
 from likeness.restore.outcome import FaceOutcome, FaceProjection, Restoration, face_warnings, gain_map
@@ -132,7 +132,7 @@ class Restorer:
         selection = Selection() if selection is None else of_type("selection", selection, Selection, hint=_PARSED)
         if repairs is not None:
             of_type("repairs", repairs, Repairs)
-        clock = Clock()
+        clock = Stopwatch()
         repaired: RepairResult | None = None
         if damage is not None or (repairs is not None and repairs.any):
             repaired = self.repair(image, repairs or Repairs(), damage, aligned=aligned)
@@ -272,7 +272,7 @@ class Restorer:
         filled: NDArray[np.float32] | None,
     ) -> Steps[FaceProjection]:
         """The work on one face, to be run with others (`run_together`)."""
-        clock = Clock()
+        clock = Stopwatch()
 
         def seen(answer: Answer) -> Pixels:
             clock.skip()  # the time in which the other faces of a group had their turn
@@ -334,7 +334,7 @@ class Restorer:
         of_type("image", image, Image)
         projections = all_of_type("projections", projections, FaceProjection)
         of_type("controls", controls, Controls, hint=_PRESETS)
-        overall = Clock()
+        overall = Stopwatch()
         patches: list[Patch] = []
         reached: list[NDArray[np.float32]] = []
         laps: list[dict[str, float]] = []
@@ -342,7 +342,7 @@ class Restorer:
             if not item.serves(controls):
                 raise ValueError("these controls need a new projection: call project again")
             checkpoint()
-            clock = Clock()
+            clock = Stopwatch()
             whole = gain_map(item.masks, controls, ITERATIONS, item.held.grain)
             # The last window takes the iterations that the others left of T.
             left = ITERATIONS - (controls.refine - 1) * (ITERATIONS // controls.refine)
@@ -359,7 +359,7 @@ class Restorer:
         outcomes: list[FaceOutcome] = []
         for index, (item, patch, whole) in enumerate(zip(projections, patches, reached, strict=True)):
             checkpoint()
-            clock = Clock()
+            clock = Stopwatch()
             share = whole * np.float32(controls.strength)
             after = item.crop + patch.change
             if controls.keep_grain and controls.grain_amount > 0 and item.grain is not None:

@@ -12,8 +12,8 @@ from typing import Any, Literal
 
 import numpy as np
 
+from likeness.core.files import write_text_atomically
 from likeness.faces.align import FFHQ_TEMPLATE, align
-from likeness.imaging.files import write_text_atomically
 from likeness.imaging.image import Size
 from likeness.imaging.origin import Note
 from likeness.restore.controls import Controls
@@ -170,7 +170,7 @@ def write_report(path: Path, run: RunRecord, pictures: Sequence[PictureRecord]) 
     """Write the report as JSON in UTF-8; the file appears complete or not at all.
 
     Raises:
-        ImageWriteError: if the folder is missing or may not be written to, or the disk is full.
+        FileWriteError: if the folder is missing or may not be written to, or the disk is full.
     """
     text = json.dumps(run.to_dict(pictures), indent=2, ensure_ascii=False, allow_nan=False)
     write_text_atomically(text, path)

@@ -24,11 +24,11 @@ import numpy as np
 
 from likeness.batch.journal import Item, Journal, State, Task, Thumbnails
 from likeness.batch.journal_file import damaged
-from likeness.checkpoints.download import sha256_of
 from likeness.compute.cancellation import WorkCancelled, cancellable, checkpoint
-from likeness.errors import ConfigError, ImageWriteError, JournalError, LikenessError, NoFaceError
+from likeness.core.files import write_bytes_atomically
+from likeness.core.hashing import sha256_of
+from likeness.errors import ConfigError, FileWriteError, JournalError, LikenessError, NoFaceError
 from likeness.imaging.encode import find_format
-from likeness.imaging.files import write_bytes_atomically
 from likeness.imaging.sniff import HEAD_BYTES
 from likeness.imaging.thumbnail import thumbnail
 from likeness.server.names import safe_names
@@ -357,7 +357,7 @@ class Jobs:
         except NoFaceError as error:
             self._journal.finish(item, "skipped", reason=str(error))
         except (LikenessError, ProblemError) as error:
-            self._journal.fail(item, str(error), retry=isinstance(error, ImageWriteError))
+            self._journal.fail(item, str(error), retry=isinstance(error, FileWriteError))
         except FileNotFoundError:
             # Deleted while it waited for its turn or was worked on.
             self._journal.fail(item, "the picture is gone from the server; send it again")

@@ -6,12 +6,12 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 from likeness.compute.cancellation import WorkCancelled, checkpoint
+from likeness.core.stopwatch import Stopwatch
 from likeness.errors import ConfigError, NoFaceError
 from likeness.evidence.records import face_records
 from likeness.imaging.encode import encode_image, find_format
 from likeness.imaging.image import Image
 from likeness.imaging.sniff import HEAD_BYTES
-from likeness.restore.clock import Clock
 from likeness.restore.repair import damage_of
 from likeness.restore.report import PictureRecord
 from likeness.server.problems import ProblemError
@@ -73,7 +73,7 @@ def restore_bytes(
         ProblemError: if each of them failed.
         ImageWriteError, ConfigError: if the result cannot be written in the format asked for.
     """
-    clock = Clock()
+    clock = Stopwatch()
     try:
         restored = _restore(state, data, request, damage, name, clock)
     except NoFaceError:
@@ -92,7 +92,7 @@ def restore_bytes(
 
 
 def _restore(
-    state: ServerState, data: bytes, request: RestoreRequest, damage: bytes | None, name: str, clock: Clock
+    state: ServerState, data: bytes, request: RestoreRequest, damage: bytes | None, name: str, clock: Stopwatch
 ) -> Restored:
     limit = state.settings.max_pixels
     image = state.decoder.read(data, max_pixels=limit, name=name)

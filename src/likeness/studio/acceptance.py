@@ -13,9 +13,9 @@ from datetime import date, datetime, timedelta
 from pathlib import Path
 from typing import Literal, TypeAlias
 
+from likeness.core.tables import CsvRow, read_csv, write_csv
 from likeness.errors import ConfigError, RecordError
 from likeness.imaging.names import from_column, to_column
-from likeness.restore.csv_table import CsvRow, read_csv, write_csv
 from likeness.studio.intervals import Interval, wilson_interval
 from likeness.studio.records import RecordKind, open_records, timestamp, transaction
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from likeness.core.tables import read_toml
 from likeness.errors import ConfigError
-from likeness.restore.config import read_toml
 
 __all__ = ["TrainConfig"]
 

@@ -24,8 +24,8 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
+from likeness.core.files import write_bytes_atomically
 from likeness.errors import TrainingError
-from likeness.imaging.files import write_bytes_atomically
 from likeness.imaging.portraits import Portraits
 from likeness.metrics import IdentityModel
 from likeness.training.config import TrainConfig

@@ -10,7 +10,7 @@ from email.message import EmailMessage
 from pathlib import Path
 from typing import Literal, TypeAlias
 
-from likeness.checkpoints.locking import locked
+from likeness.core.locking import locked
 from likeness.errors import RecordError
 from likeness.studio.notices.letters import Letter, Trouble
 from likeness.studio.records import RecordKind, open_records, timestamp, transaction

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from likeness.compute.home import expanded
+from likeness.core.tables import read_toml
 from likeness.errors import ConfigError
-from likeness.restore.config import read_toml
 from likeness.studio.captions import Language
 from likeness.studio.notices.letters import checked_address, on_one_line
 from likeness.studio.notices.words import as_language

@@ -12,14 +12,15 @@ from pathlib import Path
 
 import numpy as np
 
+from likeness.core.files import write_bytes_atomically
+from likeness.core.parallel import map_in_order
 from likeness.errors import ConfigError, PairError, RecordError
 from likeness.imaging.decoding.pool import DecoderPool
-from likeness.imaging.files import encode_image, write_bytes_atomically
+from likeness.imaging.files import encode_image
 from likeness.imaging.filters import resize
 from likeness.imaging.folders import pictures_in
 from likeness.imaging.image import Image, Size
 from likeness.imaging.names import to_column
-from likeness.restore.parallel import map_in_order
 from likeness.studio.pairs import results_folder, short_names
 from likeness.studio.records import open_records, transaction
 from likeness.studio.review.session import DATABASE, LETTERS, ORIGINAL, PICTURES, SESSION, ReviewSession

@@ -6,12 +6,12 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from likeness.checkpoints.locking import locked
+from likeness.core.locking import locked
 
 HOLD = """
 import sys, time
 from pathlib import Path
-from likeness.checkpoints.locking import locked
+from likeness.core.locking import locked
 with locked(Path(sys.argv[1])):
     print("held", flush=True)
     time.sleep(60)

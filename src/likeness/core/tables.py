@@ -1,4 +1,4 @@
-"""CSV tables: read as people's programs write them, and written so that a spreadsheet computes nothing in them."""
+"""Tables: CSV as people's programs write it, and written so that a spreadsheet computes nothing in it; TOML."""
 
 from __future__ import annotations
 
@@ -6,12 +6,20 @@ import csv
 import io
 import logging
 import re
+import sys
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 from likeness.errors import ConfigError
 
-__all__ = ["CsvRow", "read_csv", "write_csv"]
+if sys.version_info >= (3, 11):
+    import tomllib
+else:  # the same library, for Python 3.10
+    import tomli as tomllib
+
+__all__ = ["CsvRow", "parse_toml", "read_csv", "read_toml", "write_csv"]
 
 _log = logging.getLogger(__name__)
 
@@ -102,3 +110,27 @@ def _decoded(data: bytes, name: str) -> str:
         raise ConfigError(f"{name} is neither UTF-8 nor GB 18030; save it as CSV UTF-8") from error
     _log.warning("%s is not UTF-8 and was read as GB 18030; save it as CSV UTF-8 if names look wrong", name)
     return text
+
+
+def parse_toml(text: str) -> dict[str, Any]:
+    """The table that a text in TOML 1.0 holds.
+
+    Raises:
+        ValueError: if it is no TOML.
+    """
+    return tomllib.loads(text)
+
+
+def read_toml(path: Path, *, what: str) -> dict[str, Any]:
+    """The table that a TOML file holds; ``what`` is what messages call the file.
+
+    Raises:
+        ConfigError: if it is missing or damaged.
+    """
+    try:
+        # utf-8-sig: Windows editors put a byte order mark before the text.
+        return parse_toml(path.read_text(encoding="utf-8-sig"))
+    except OSError as error:
+        raise ConfigError(f"{path}: {what} cannot be read ({error.strerror})") from error
+    except ValueError as error:  # the parser's error and UnicodeDecodeError are ValueErrors
+        raise ConfigError(f"{path} is not TOML: {error}") from error

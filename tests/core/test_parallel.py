@@ -5,7 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from likeness.restore.parallel import map_in_order
+from likeness.core.parallel import map_in_order
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])

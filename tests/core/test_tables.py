@@ -2,8 +2,8 @@ from __future__ import annotations
 
 import pytest
 
+from likeness.core.tables import read_csv, write_csv
 from likeness.errors import ConfigError
-from likeness.restore.csv_table import read_csv, write_csv
 
 
 @pytest.mark.parametrize("delimiter", [",", ";", "\t"])

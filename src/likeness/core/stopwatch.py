@@ -1,13 +1,13 @@
-"""A stop-watch for the steps that reports list."""
+"""A stopwatch for the steps that reports list."""
 
 from __future__ import annotations
 
 import time
 
-__all__ = ["Clock"]
+__all__ = ["Stopwatch"]
 
 
-class Clock:
+class Stopwatch:
     """Runs from when it is made; ``laps`` holds the milliseconds of each named step."""
 
     def __init__(self) -> None:

@@ -1,0 +1,1 @@
+"""What has nothing to do with images: files, digests, locks, tables, a stopwatch, and a cache on the disk."""

@@ -1,0 +1,87 @@
+"""Files that appear complete or not at all, and the folders they go to."""
+
+from __future__ import annotations
+
+import errno
+import os
+import secrets
+from pathlib import Path
+
+from likeness.errors import FileWriteError
+
+__all__ = ["TEMPORARY", "make_folder", "write_bytes_atomically", "write_text_atomically"]
+
+TEMPORARY = (".likeness-", ".part")
+"""How the names of temporary files begin and end: only a process that was killed leaves one behind."""
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder for results, with those around it, unless it is there.
+
+    Raises:
+        FileWriteError: if that cannot be done.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise FileWriteError(f"the folder {folder} cannot be made ({error.strerror}); choose another one") from error
+
+
+def write_text_atomically(text: str, path: Path) -> None:
+    """Write text in UTF-8 with a line's end after it; the file appears complete or not at all.
+
+    File names that are no UTF-8 reach a program with lone surrogates; they become backslash escapes, which JSON reads.
+
+    Raises:
+        FileWriteError: as `write_bytes_atomically`.
+    """
+    write_bytes_atomically(f"{text}\n".encode(errors="backslashreplace"), path)
+
+
+def write_bytes_atomically(data: bytes, target: Path) -> None:
+    """Write a file by way of a temporary one beside it, so that it appears complete or not at all.
+
+    Raises:
+        FileWriteError: if the folder is missing or may not be written to, or the disk is full.
+    """
+    # Not `tempfile`: its files are readable by their owner only, while this one gets what the umask says.
+    temporary = target.parent / f"{TEMPORARY[0]}{secrets.token_hex(6)}{TEMPORARY[1]}"
+    try:
+        if target.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+        with temporary.open("xb") as stream:
+            stream.write(data)
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(target)
+    except OSError as error:
+        _remove(temporary)
+        raise FileWriteError(_why_unwritable(target, error)) from error
+    except BaseException:
+        _remove(temporary)
+        raise
+
+
+def _remove(temporary: Path) -> None:
+    # What went wrong first is what the user has to hear; a file that cannot even be removed changes nothing about it.
+    try:
+        temporary.unlink(missing_ok=True)
+    except OSError:
+        return
+
+
+def _why_unwritable(target: Path, error: OSError) -> str:
+    folder = target.parent
+    if isinstance(error, IsADirectoryError):
+        return f"{target} cannot be written: there is a folder of that name; choose another name"
+    if isinstance(error, NotADirectoryError):
+        return f"{target} cannot be written: {folder} is no folder; check the path"
+    if isinstance(error, FileNotFoundError) and not folder.exists():
+        return f"{target} cannot be written: the folder {folder} does not exist; make it first"
+    if isinstance(error, PermissionError) or error.errno == errno.EROFS:
+        return f"{target} cannot be written: no permission to write in {folder}; choose another folder"
+    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return f"{target} cannot be written: the disk is full; make room and try again"
+    if error.errno == errno.ENAMETOOLONG:
+        return f"{target} cannot be written: its name is too long; choose a shorter one"
+    return f"{target} cannot be written ({error.strerror or error}); check the disk and the name"
