@@ -56,7 +56,7 @@ def test_of_several_faces_only_the_new_ones_are_asked(tiny_runtime: Runtime, tmp
 
 
 def test_the_longest_unused_go_first(tmp_path: Path) -> None:
-    size = answer(0).nbytes
+    size = 4096 + answer(0).nbytes
     kept = KeptProjections(tmp_path, limit=10 * size)
     for number in range(10):
         kept.put(f"{number:040d}", answer(number))

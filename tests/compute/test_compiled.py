@@ -95,14 +95,14 @@ def test_the_networks_used_longest_ago_go_first(tmp_path: Path) -> None:
         os.utime(plenty.files()[0], (1e9 - age, 1e9 - age))
     newest, _, oldest = plenty.files()
     size = newest.stat().st_size
-    compiled(CompiledCache(folder=tmp_path, limit=3 * size), Builder(3), identity="d")
+    compiled(CompiledCache(folder=tmp_path, limit=7 * size // 2), Builder(3), identity="d")
     assert newest in plenty.files()
     assert oldest not in plenty.files()
     assert len(plenty.files()) == 3
-    # One that is larger than the limit is kept all the same: it is in use.
-    compiled(CompiledCache(folder=tmp_path, limit=1), Builder(3), identity="e")
-    assert len(plenty.files()) == 1
-    assert plenty.clear() >= size
+    # One that is larger than the limit is not kept, and takes no other's place.
+    assert np.array_equal(run(compiled(CompiledCache(folder=tmp_path, limit=1), Builder(3), identity="e")), 3 * X)
+    assert len(plenty.files()) == 3
+    assert plenty.clear() >= 3 * size
     assert plenty.files() == ()
 
 

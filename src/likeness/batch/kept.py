@@ -8,16 +8,13 @@ the same, is answered from the disk, and comes out to the last bit as it would h
 from __future__ import annotations
 
 import hashlib
-import logging
-import os
-import secrets
 import threading
-from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness.core.disk_cache import DiskCache
 from likeness.errors import ConfigError
 from likeness.faces.detect import Detector
 from likeness.faces.face import Face
@@ -27,15 +24,10 @@ from likeness.runtimes.base import Batch, Encoding, Runtime
 
 __all__ = ["DEFAULT_KEPT_BYTES", "KeptDetector", "KeptProjections", "KeptRuntime"]
 
-_log = logging.getLogger(__name__)
-
 DEFAULT_KEPT_BYTES = 4 * 1024**3
 """At 512 px a face is 3 MiB, so that is about 1,300 faces."""
 
 _SUFFIX = ".f32"
-
-_SUM = 16
-"""Bytes of the checksum at a file's end: a disk that gives back other bytes must not change a face."""
 
 
 class KeptProjections:
@@ -55,92 +47,27 @@ class KeptProjections:
     def __init__(self, folder: Path, *, limit: int = DEFAULT_KEPT_BYTES) -> None:
         if limit < 0:
             raise ConfigError(f"the limit of kept projections must be 0 or more, not {limit}")
-        self._folder = folder
-        self._limit = limit
-        self._lock = threading.Lock()
-        self._size: int | None = None
+        self._files = DiskCache(folder, suffix=_SUFFIX, limit=limit)
 
     def get(self, digest: str, shape: tuple[int, ...]) -> NDArray[np.float32] | None:
-        """The answer, or None. A file of another size, as a full disk leaves it, or with other bytes is no answer."""
-        path = self._path(digest)
-        try:
-            data = path.read_bytes()
-        except OSError:
+        """The answer, or None."""
+        content = self._files.get(_name(digest))
+        if content is None or len(content) != int(np.prod(shape)) * 4:
             return None
-        data, checksum = data[:-_SUM], data[-_SUM:]
-        if len(data) != int(np.prod(shape)) * 4 or checksum != _checksum(data):
-            return None
-        with suppress(OSError):
-            os.utime(path)  # used just now
-        return np.frombuffer(data, dtype="<f4").reshape(shape).astype(np.float32)
+        return content.view("<f4").reshape(shape).astype(np.float32)
 
     def put(self, digest: str, answer: NDArray[np.float32]) -> None:
         """Keep an answer. A disk that is full or may not be written costs the next run its time, and nothing else."""
-        data = answer.astype("<f4", copy=False).tobytes()
-        if len(data) > self._limit:
-            return
-        path = self._path(digest)
-        part = path.with_name(f".{secrets.token_hex(6)}.part")
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            # No fsync: what a power cut leaves is ignored, and made again.
-            part.write_bytes(data + _checksum(data))
-            part.replace(path)
-        except OSError as error:
-            _log.info("a projection could not be kept (%s)", error)
-            with suppress(OSError):
-                part.unlink()
-            return
-        with self._lock:
-            size = self._measure() if self._size is None else self._size + len(data)
-            self._size = size if size <= self._limit else self._trim()
+        self._files.put(_name(digest), answer.astype("<f4", copy=False).tobytes())
 
     @property
     def size(self) -> int:
-        """Bytes of the answers on the disk, their checksums aside."""
-        return sum(size for _, size, _ in self._files())
-
-    def _path(self, digest: str) -> Path:
-        return self._folder / digest[:2] / f"{digest}{_SUFFIX}"
-
-    def _files(self) -> list[tuple[float, int, Path]]:
-        """Time of last use, size and path of each."""
-        found: list[tuple[float, int, Path]] = []
-        for path in self._folder.glob(f"*/*{_SUFFIX}"):
-            with suppress(OSError):  # removed by another process
-                status = path.stat()
-                found.append((status.st_mtime, max(status.st_size - _SUM, 0), path))
-        return found
-
-    def _measure(self) -> int:
-        for part in self._folder.glob("*/.*.part"):
-            # Left by a process that was killed; one that is being written now is a second old.
-            with suppress(OSError):
-                if part.stat().st_mtime < _now(self._folder) - 3600:
-                    part.unlink()
-        return self.size
-
-    def _trim(self) -> int:
-        """Remove the longest unused until a tenth is free, so that not every answer needs a look at all files."""
-        files = sorted(self._files())
-        total = sum(size for _, size, _ in files)
-        for _, size, path in files:
-            if total <= 0.9 * self._limit:
-                break
-            with suppress(OSError):
-                path.unlink()
-            total -= size
-        return total
+        """Bytes on the disk."""
+        return self._files.size
 
 
-def _checksum(data: bytes) -> bytes:
-    return hashlib.blake2b(data, digest_size=_SUM).digest()
-
-
-def _now(folder: Path) -> float:
-    """The time by the disk's own clock, which may be another machine's."""
-    os.utime(folder)
-    return folder.stat().st_mtime
+def _name(digest: str) -> str:
+    return f"{digest[:2]}/{digest}"
 
 
 class KeptRuntime:

@@ -38,8 +38,13 @@ def write_text_atomically(text: str, path: Path) -> None:
     write_bytes_atomically(f"{text}\n".encode(errors="backslashreplace"), path)
 
 
-def write_bytes_atomically(data: bytes, target: Path) -> None:
+def write_bytes_atomically(data: bytes, target: Path, *, durable: bool = True) -> None:
     """Write a file by way of a temporary one beside it, so that it appears complete or not at all.
+
+    Args:
+        data: its content.
+        target: the file; one that exists is replaced.
+        durable: whether to wait until the disk has it, so that it is whole after a power cut, too.
 
     Raises:
         FileWriteError: if the folder is missing or may not be written to, or the disk is full.
@@ -51,8 +56,9 @@ def write_bytes_atomically(data: bytes, target: Path) -> None:
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
         with temporary.open("xb") as stream:
             stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
+            if durable:
+                stream.flush()
+                os.fsync(stream.fileno())
         temporary.replace(target)
     except OSError as error:
         _remove(temporary)
