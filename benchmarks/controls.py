@@ -30,7 +30,7 @@ from likeness.metrics import IdentityModel, band_energy, psnr
 from likeness.restore.controls import Controls
 from likeness.restore.outcome import FaceProjection
 from likeness.restore.pipeline import Restorer
-from likeness.runtimes.base import Batch, Encoding, Runtime
+from likeness.runtimes.base import Batch, Runtime
 
 RESULTS = Path(__file__).with_name("controls.md")
 PICTURES = 50
@@ -53,15 +53,9 @@ class Counting:
         self.inner, self.calls = inner, 0
         self.config, self.description = inner.config, inner.description
 
-    def project(self, faces: Batch) -> Batch:
+    def run(self, faces: Batch) -> Batch:
         self.calls += 1
-        return self.inner.project(faces)
-
-    def encode(self, faces: Batch) -> Encoding:
-        return self.inner.encode(faces)
-
-    def decode(self, encoding: Encoding) -> Batch:
-        return self.inner.decode(encoding)
+        return self.inner.run(faces)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -246,7 +246,7 @@ def one_face(
     }
     for precision in ("f32", "bf16", "f16"):
         paths[f"TorchRuntime, {precision}"] = lambda precision=precision: (
-            TorchRuntime(state, config, device=device.type, precision=precision).project
+            TorchRuntime(state, config, device=device.type, precision=precision).run
         )
     if compiled:
         mode = "max-autotune" if device.type == "cuda" else "default"
@@ -304,14 +304,14 @@ def faces_per_second(
     for size in runtime.batch_sizes:
         # Many batches in a call, as their copies overlap.
         many = np.repeat(face, 4 * size, axis=0)
-        runtime.project(many)
-        laps = [seconds(lambda many=many: runtime.project(many), device) for _ in range(rounds)]
+        runtime.run(many)
+        laps = [seconds(lambda many=many: runtime.run(many), device) for _ in range(rounds)]
         rates.append(rate(f"batches of {size}", len(many), laps))
     with BatchingRuntime(runtime, max_batch=max(batches)) as shared, ThreadPoolExecutor(threads) as pool:
         count = 8 * threads
 
         def all_threads() -> None:
-            list(pool.map(lambda _: shared.project(face), range(count)))
+            list(pool.map(lambda _: shared.run(face), range(count)))
 
         all_threads()
         rates.append(

@@ -169,15 +169,15 @@ def network_table(state: State, config: GpenConfig, face: Batch, rounds: int) ->
     naive.load_state_dict({key: torch.from_numpy(np.array(value)) for key, value in state.items()})
     paths: dict[str, Callable[[Batch], Batch]] = {
         "PyTorch, naive, f32": lambda faces: naive(torch.from_numpy(faces)).numpy(),
-        "PyTorch, modulation off the weights, f32": TorchRuntime(state, config, precision="f32").project,
-        "OpenVINO, f32": OpenVinoRuntime(state, config, precision="f32").project,
+        "PyTorch, modulation off the weights, f32": TorchRuntime(state, config, precision="f32").run,
+        "OpenVINO, f32": OpenVinoRuntime(state, config, precision="f32").run,
     }
     if OpenVinoRuntime(state, config).precision == "bf16":
-        paths["OpenVINO, bf16"] = OpenVinoRuntime(state, config, precision="bf16").project
+        paths["OpenVINO, bf16"] = OpenVinoRuntime(state, config, precision="bf16").run
     if torch.cuda.is_available():
         for precision in ("f32", "bf16"):
             runtime = TorchRuntime(state, config, device="cuda", precision=precision)
-            paths[f"PyTorch, {torch.cuda.get_device_name()}, {precision}"] = runtime.project
+            paths[f"PyTorch, {torch.cuda.get_device_name()}, {precision}"] = runtime.run
     outputs = {name: run(face) for name, run in paths.items()}
     runs: dict[str, Callable[[], object]] = {name: lambda run=run: run(face) for name, run in paths.items()}
     laps = in_turns(runs, rounds=rounds)

@@ -121,7 +121,7 @@ def pictures_table(paths: dict[Any, Path], name: str, folder: Path) -> Rows:
 
 
 def batch(folder: Path) -> Rows:
-    """Milliseconds a face against the faces in one call of `Runtime.project`."""
+    """Milliseconds a face against the faces in one call of `Runtime.run`."""
     restorer = Restorer()
     face = network_face(restorer, read_image(of_megapixels(folder / "batch.jpg", 1.0)))
     rows: Rows = []
@@ -132,7 +132,7 @@ def batch(folder: Path) -> Rows:
         runtime = OpenVinoRuntime(checkpoint.state, checkpoint.config, precision=precision)
         batches = {count: np.repeat(face, count, axis=0) for count in BATCHES}
         runs: dict[int, Callable[[], object]] = {
-            count: lambda faces=faces, runtime=runtime: runtime.project(faces) for count, faces in batches.items()
+            count: lambda faces=faces, runtime=runtime: runtime.run(faces) for count, faces in batches.items()
         }
         laps |= {(precision, count): times.median for count, times in in_turns(runs, rounds=3).items()}
     for count in BATCHES:
@@ -150,7 +150,7 @@ def threads(folder: Path) -> Rows:
         runs: dict[int, Callable[[], object]] = {}
         for count in counts:
             runtime = OpenVinoRuntime(checkpoint.state, checkpoint.config, precision=precision, threads=count)
-            runs[count] = lambda runtime=runtime: runtime.project(face)
+            runs[count] = lambda runtime=runtime: runtime.run(face)
         for row, times in zip(rows, in_turns(runs, rounds=8, settle=True).values(), strict=True):
             row[precision] = times.median
     return rows

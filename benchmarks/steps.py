@@ -264,7 +264,7 @@ def main() -> None:
     lines = ["# Steps of the CPU graph", "", "Written by `benchmarks/steps.py`; the method is at its top.", ""]
     lines += [f"- {name}: {value}" for name, value in facts.items()]
     lines += [f"- network: {describe(config)}, random weights"]
-    count = operations(Graph(state, config).model("project")) / 1e9
+    count = operations(Graph(state, config).model()) / 1e9
     for precision in precisions:
         rate = convolution_rate(core, precision)
         lines += ["", f"## {precision}", ""]
@@ -313,7 +313,7 @@ def measure(
 
 def request(core: Any, graph: Graph, precision: Precision) -> Any:
     properties = {"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"}
-    return core.compile_model(graph.model("project"), "CPU", properties).create_infer_request()
+    return core.compile_model(graph.model(), "CPU", properties).create_infer_request()
 
 
 def operations(model: Any) -> float:

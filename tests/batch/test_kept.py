@@ -45,13 +45,13 @@ def test_of_several_faces_only_the_new_ones_are_asked(tiny_runtime: Runtime, tmp
     runtime = KeptRuntime(tiny_runtime, model="tiny", kept=KeptProjections(tmp_path))
     side = runtime.config.size
     faces = np.random.default_rng(0).uniform(-1, 1, (3, 3, side, side)).astype(np.float32)
-    runtime.project(faces[1:2])
-    together = runtime.project(faces)
+    runtime.run(faces[1:2])
+    together = runtime.run(faces)
     assert runtime.counts == (3, 1)
     for face, projected in zip(faces, together, strict=True):
         assert np.abs(tiny_runtime.project(face[None])[0] - projected).max() < 1e-4
     other = KeptRuntime(tiny_runtime, model="another", kept=KeptProjections(tmp_path))
-    other.project(faces[:1])
+    other.run(faces[:1])
     assert other.counts == (1, 0), "another model's answers are not its own"
 
 

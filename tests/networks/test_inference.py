@@ -111,11 +111,7 @@ def test_other_blur_kernels_are_read_from_the_weights(random_state: Callable[...
     from likeness.runtimes.export import build, load_openvino
 
     x = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(7)) * 2 - 1
-    model = (
-        load_openvino()
-        .Core()
-        .compile_model(build(state, PUBLISHED, "project"), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
-    )
+    model = load_openvino().Core().compile_model(build(state, PUBLISHED), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
     expected = torch.from_numpy(np.array(model({"faces": x.numpy()})["restored"]))
     for filters in ("pooled", "depthwise"):
         assert decibel(InferenceGpen(tensors(state), PUBLISHED, filters=filters)(x), expected) > 100

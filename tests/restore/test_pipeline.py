@@ -18,7 +18,7 @@ from likeness.restore.outcome import FaceProjection
 from likeness.restore.pipeline import Restorer
 from likeness.restore.relaxation import ITERATIONS, weight_map
 from likeness.restore.selection import Selection
-from likeness.runtimes.base import Batch, Encoding
+from likeness.runtimes.base import Batch
 
 
 class _Counting:
@@ -30,15 +30,9 @@ class _Counting:
         self.config = inner.config
         self.description = inner.description
 
-    def project(self, faces: Batch) -> Batch:
+    def run(self, faces: Batch) -> Batch:
         self.calls += 1
-        return self.inner.project(faces) * np.float32(1.2)
-
-    def encode(self, faces: Batch) -> Encoding:
-        return self.inner.encode(faces)
-
-    def decode(self, encoding: Encoding) -> Batch:
-        return self.inner.decode(encoding)
+        return self.inner.run(faces) * np.float32(1.2)
 
 
 @pytest.fixture(scope="module")

@@ -110,12 +110,10 @@ def test_eight_faces_at_most_go_at_once(restorer: Restorer, astronaut: Image, fa
     class Noting:
         config = restorer.runtime.config
         description = restorer.runtime.description
-        encode = restorer.runtime.encode
-        decode = restorer.runtime.decode
 
-        def project(self, batch: Batch) -> Batch:
+        def run(self, batch: Batch) -> Batch:
             sizes.append(len(batch))
-            return restorer.runtime.project(batch)
+            return restorer.runtime.run(batch)
 
     class Given:
         def detect(self, _: Image) -> tuple[Face, ...]:

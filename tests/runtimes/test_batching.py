@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from likeness.networks.config import GpenConfig
-from likeness.runtimes.base import Batch, Encoding, Runtime
+from likeness.runtimes.base import Batch, Runtime
 from likeness.runtimes.batching import BatchingRuntime
 from likeness.runtimes.openvino_ import OpenVinoRuntime
 
@@ -24,7 +24,7 @@ WAIT = 30
 @pytest.fixture(scope="module")
 def network(random_state: Callable[..., State]) -> OpenVinoRuntime:
     runtime = OpenVinoRuntime(random_state(SMALL, 1), SMALL, precision="f32")
-    runtime.project(pictures(1))
+    runtime.run(pictures(1))
     return runtime
 
 
@@ -45,7 +45,7 @@ class Gated:
         self.refused: Batch | None = None
         self.most = 1000
 
-    def project(self, faces: Batch) -> Batch:
+    def run(self, faces: Batch) -> Batch:
         self.sizes.append(len(faces))
         self.arrived.release()
         assert self.gate.wait(WAIT)
@@ -53,13 +53,7 @@ class Gated:
             raise MemoryError(f"{len(faces)} faces")
         if self.refused is not None and any(np.array_equal(face, self.refused) for face in faces):
             raise ArithmeticError("this face breaks the network")
-        return self._inner.project(faces)
-
-    def encode(self, faces: Batch) -> Encoding:
-        return self._inner.encode(faces)
-
-    def decode(self, encoding: Encoding) -> Batch:
-        return self._inner.decode(encoding)
+        return self._inner.run(faces)
 
 
 @pytest.fixture
@@ -82,7 +76,7 @@ def queued(runtime: BatchingRuntime, count: int) -> None:
 def submit_in_order(pool: ThreadPoolExecutor, runtime: BatchingRuntime, calls: list[Batch]) -> list[Future[Batch]]:
     futures: list[Future[Batch]] = []
     for number, faces in enumerate(calls, start=1):
-        futures.append(pool.submit(runtime.project, faces))
+        futures.append(pool.submit(runtime.run, faces))
         queued(runtime, number)
     return futures
 
@@ -91,7 +85,7 @@ def busy(pool: ThreadPoolExecutor, runtime: BatchingRuntime, gated: Gated, count
     """Fill the network with ``count`` batches that wait in the gate."""
     futures: list[Future[Batch]] = []
     for _ in range(count):
-        futures.append(pool.submit(runtime.project, pictures(1)))
+        futures.append(pool.submit(runtime.run, pictures(1)))
         assert gated.arrived.acquire(timeout=WAIT)
     return futures
 
@@ -99,8 +93,7 @@ def busy(pool: ThreadPoolExecutor, runtime: BatchingRuntime, gated: Gated, count
 def test_an_idle_network_is_not_waited_for(network: OpenVinoRuntime) -> None:
     with BatchingRuntime(network) as runtime:
         faces = pictures(3)
-        assert np.array_equal(runtime.project(faces), network.project(faces))
-        assert np.array_equal(runtime.decode(runtime.encode(faces)), network.decode(network.encode(faces)))
+        assert np.array_equal(runtime.run(faces), network.run(faces))
         assert (runtime.config, runtime.description, runtime.runtime) == (SMALL, network.description, network)
 
 
@@ -114,7 +107,7 @@ def test_calls_that_wait_share_a_batch(network: OpenVinoRuntime, gated: Gated, p
     gated.gate.set()
     for future, call in zip([*first, *waiting], [pictures(1), pictures(1), *calls], strict=True):
         result = future.result(WAIT)
-        assert np.abs(result - network.project(call)).max() < 1e-5
+        assert np.abs(result - network.run(call)).max() < 1e-5
         assert result.base is None or result.base.shape == result.shape  # keeps no other caller's faces alive
     # In order, and never more than fit: 1 + 2 + 4 + 1 are 8.
     assert sorted(gated.sizes[2:]) == [4, 8]
@@ -131,7 +124,7 @@ def test_a_call_of_more_faces_than_fit_goes_alone_and_in_its_turn(
     waiting = submit_in_order(pool, runtime, calls)
     gated.gate.set()
     for future, call in zip([*first, *waiting], [pictures(1), *calls], strict=True):
-        assert np.abs(future.result(WAIT) - network.project(call)).max() < 1e-5
+        assert np.abs(future.result(WAIT) - network.run(call)).max() < 1e-5
     assert gated.sizes == [1, 1, 9, 2]  # small calls that came later do not overtake it
 
 
@@ -145,13 +138,13 @@ def test_an_error_reaches_the_caller_whose_faces_it_is_about(
     waiting = submit_in_order(pool, runtime, [faces[1:2], faces[2:4], faces[3:4]])
     gated.gate.set()
     assert first[0].result(WAIT).shape == (1, 3, 64, 64)
-    assert np.array_equal(waiting[0].result(WAIT), network.project(faces[1:2]))
-    assert np.array_equal(waiting[2].result(WAIT), network.project(faces[3:4]))
+    assert np.array_equal(waiting[0].result(WAIT), network.run(faces[1:2]))
+    assert np.array_equal(waiting[2].result(WAIT), network.run(faces[3:4]))
     with pytest.raises(ArithmeticError, match="this face breaks the network"):
         waiting[1].result(WAIT)
     assert gated.sizes == [1, 4, 1, 2, 1]
     # And the runtime goes on.
-    assert np.array_equal(runtime.project(faces[:1]), network.project(faces[:1]))
+    assert np.array_equal(runtime.run(faces[:1]), network.run(faces[:1]))
 
 
 def test_too_many_at_once_run_one_by_one(network: OpenVinoRuntime, gated: Gated, pool: ThreadPoolExecutor) -> None:
@@ -161,15 +154,15 @@ def test_too_many_at_once_run_one_by_one(network: OpenVinoRuntime, gated: Gated,
     faces = pictures(3)
     waiting = submit_in_order(pool, runtime, [faces[:1], faces[1:3]])
     gated.gate.set()
-    assert np.array_equal(waiting[0].result(WAIT), network.project(faces[:1]))
-    assert np.array_equal(waiting[1].result(WAIT), network.project(faces[1:3]))
+    assert np.array_equal(waiting[0].result(WAIT), network.run(faces[:1]))
+    assert np.array_equal(waiting[1].result(WAIT), network.run(faces[1:3]))
 
 
 def test_wrong_faces_cost_nobody_a_batch(gated: Gated) -> None:
     runtime = BatchingRuntime(gated)
     for faces in (np.zeros((1, 3, 32, 32), np.float32), np.zeros((1, 3, 64, 64), np.float64)):
         with pytest.raises(ValueError, match="faces must be N x 3 x 64 x 64 float32"):
-            runtime.project(faces)
+            runtime.run(faces)
     assert gated.sizes == []
 
 
@@ -187,19 +180,19 @@ def test_an_interrupted_caller_leaves_the_queue(
     runtime = Interrupted(gated, in_flight=1)
     first = busy(pool, runtime, gated, 1)
     with pytest.raises(KeyboardInterrupt):
-        runtime.project(pictures(2))
+        runtime.run(pictures(2))
     queued(runtime, 0)
-    later = pool.submit(runtime.project, pictures(3))
+    later = pool.submit(runtime.run, pictures(3))
     gated.gate.set()
-    assert np.array_equal(first[0].result(WAIT), network.project(pictures(1)))
-    assert np.array_equal(later.result(WAIT), network.project(pictures(3)))
+    assert np.array_equal(first[0].result(WAIT), network.run(pictures(1)))
+    assert np.array_equal(later.result(WAIT), network.run(pictures(3)))
     assert gated.sizes == [1, 3]
 
 
 def test_an_interrupt_in_the_network_leaves_nobody_waiting(gated: Gated, pool: ThreadPoolExecutor) -> None:
     class Interrupted(Gated):
-        def project(self, faces: Batch) -> Batch:
-            result = super().project(faces)
+        def run(self, faces: Batch) -> Batch:
+            result = super().run(faces)
             if len(faces) > 1:
                 raise KeyboardInterrupt
             return result
@@ -213,7 +206,7 @@ def test_an_interrupt_in_the_network_leaves_nobody_waiting(gated: Gated, pool: T
         waiting[0].result(WAIT)
     with pytest.raises(RuntimeError, match="interrupted"):
         waiting[1].result(WAIT)
-    assert runtime.project(pictures(1)).shape == (1, 3, 64, 64)
+    assert runtime.run(pictures(1)).shape == (1, 3, 64, 64)
 
 
 def test_closing_waits_for_the_calls_that_were_made(gated: Gated, pool: ThreadPoolExecutor) -> None:
@@ -225,7 +218,7 @@ def test_closing_waits_for_the_calls_that_were_made(gated: Gated, pool: ThreadPo
         with runtime._changed:  # pyright: ignore[reportPrivateUsage]
             asked = runtime._closed  # pyright: ignore[reportPrivateUsage]
     with pytest.raises(RuntimeError, match="closed"):
-        runtime.project(pictures(1))
+        runtime.run(pictures(1))
     assert not closing.done()
     gated.gate.set()
     closing.result(WAIT)
@@ -236,10 +229,10 @@ def test_closing_waits_for_the_calls_that_were_made(gated: Gated, pool: ThreadPo
 def test_many_threads_all_get_their_own_faces(network: OpenVinoRuntime, pool: ThreadPoolExecutor) -> None:
     runtime = BatchingRuntime(network, max_batch=5)
     faces = pictures(20)
-    expected = network.project(faces)
+    expected = network.run(faces)
     order = np.random.default_rng(3).integers(0, 20, (60, 2))
     calls = [(min(pair), max(pair) + 1) for pair in order.tolist()]
-    results = pool.map(lambda call: runtime.project(faces[call[0] : call[1]]), calls, timeout=WAIT)
+    results = pool.map(lambda call: runtime.run(faces[call[0] : call[1]]), calls, timeout=WAIT)
     for (begin, end), result in zip(calls, results, strict=True):
         assert np.abs(result - expected[begin:end]).max() < 1e-5
 

@@ -25,7 +25,7 @@ def test_the_graph_is_the_published_function(
     golden: tuple[Checkpoint, NDArray[np.float32], NDArray[np.float32]],
 ) -> None:
     checkpoint, x, y = golden
-    restored = run(build(checkpoint.state, checkpoint.config, "project"), {"faces": x}, "restored")
+    restored = run(build(checkpoint.state, checkpoint.config), {"faces": x}, "restored")
     assert np.abs(restored - y).max() < 1e-4
 
 
@@ -49,7 +49,7 @@ def test_the_graph_equals_the_torch_network(config: GpenConfig, random_state: Ca
     with torch.inference_mode():
         y = network(torch.from_numpy(x)).numpy()
     assert y.std() > 0.1  # a picture, not a constant
-    restored = run(build(state, config, "project"), {"faces": x}, "restored")
+    restored = run(build(state, config), {"faces": x}, "restored")
     assert np.abs(restored - y).max() < 1e-4 * np.abs(y).max()
 
 
@@ -67,11 +67,11 @@ def test_every_form_is_the_same_function(
 ) -> None:
     """The forms that large networks take at 128 and above, at every resolution of a small one."""
     checkpoint, x, y = golden
-    usual = len(build(checkpoint.state, checkpoint.config, "project").get_ops())
+    usual = len(build(checkpoint.state, checkpoint.config).get_ops())
     monkeypatch.setattr(Graph, "style_in_weights_from", style_in_weights_from)
     monkeypatch.setattr(Graph, "upsampling_style_in_weights_from", upsampling_style_in_weights_from)
     monkeypatch.setattr(Graph, "even_up_to", even_up_to)
-    model = build(checkpoint.state, checkpoint.config, "project")
+    model = build(checkpoint.state, checkpoint.config)
     assert (len(model.get_ops()) != usual) == (style_in_weights_from < 128 or upsampling_style_in_weights_from < 128)
     assert np.abs(run(model, {"faces": x}, "restored") - y).max() < 1e-4
 
@@ -90,27 +90,19 @@ def test_blur_kernels_are_read_from_the_weights(random_state: Callable[..., Stat
     x = np.random.default_rng(7).uniform(-1, 1, (1, 3, 64, 64)).astype(np.float32)
     with torch.inference_mode():
         y = network(torch.from_numpy(x)).numpy()
-    restored = run(build(state, SMALL, "project"), {"faces": x}, "restored")
+    restored = run(build(state, SMALL), {"faces": x}, "restored")
     assert np.abs(restored - y).max() < 1e-4 * np.abs(y).max()
 
 
 def test_inputs_and_outputs_carry_their_names_and_shapes(random_state: Callable[..., State]) -> None:
-    state = random_state(SMALL, 0)
-    encoder, decoder = build(state, SMALL, "encode"), build(state, SMALL, "decode")
-    names = ["latent", "feature_64", "feature_32", "feature_16", "feature_8", "feature_4"]
-    assert [port.any_name for port in encoder.inputs] == ["faces"]
-    assert [port.any_name for port in encoder.outputs] == names
-    assert [port.any_name for port in decoder.inputs] == names
-    assert [port.any_name for port in decoder.outputs] == ["restored"]
-    assert [tuple(port.shape) for port in encoder.outputs] == [tuple(port.shape) for port in decoder.inputs]
-    assert tuple(encoder.output("latent").shape) == (1, 512)
-    assert tuple(encoder.output("feature_64").shape) == (1, 32, 64, 64)
-    assert tuple(decoder.output("restored").shape) == (1, 3, 64, 64)
+    model = build(random_state(SMALL, 0), SMALL)
+    assert [port.any_name for port in model.inputs] == ["faces"]
+    assert [port.any_name for port in model.outputs] == ["restored"]
+    assert tuple(model.input("faces").shape) == tuple(model.output("restored").shape) == (1, 3, 64, 64)
 
 
 def test_a_missing_weight_is_named(random_state: Callable[..., State]) -> None:
     state = random_state(SMALL, 0)
     del state["generator.convs.3.noise.weight"]
     with pytest.raises(KeyError, match=r"generator\.convs\.3\.noise\.weight"):
-        build(state, SMALL, "project")
-    build(state, SMALL, "encode")  # which does not need it
+        build(state, SMALL)

@@ -18,7 +18,7 @@ from likeness.compute.compiled import CompiledCache
 from likeness.compute.library import load_openvino
 from likeness.errors import ConfigError
 from likeness.networks.config import GpenConfig
-from likeness.runtimes.base import Encoding, Runtime
+from likeness.runtimes.base import Runtime
 from likeness.runtimes.openvino_ import OpenVinoRuntime
 
 State = dict[str, NDArray[np.float32]]
@@ -39,8 +39,7 @@ def pictures(count: int) -> NDArray[np.float32]:
 def test_golden_in_float32(golden: Golden) -> None:
     checkpoint, x, y = golden
     runtime: Runtime = OpenVinoRuntime(checkpoint.state, checkpoint.config, precision="f32")
-    assert np.abs(runtime.project(x) - y).max() < 1e-4
-    assert np.abs(runtime.decode(runtime.encode(x)) - y).max() < 1e-4
+    assert np.abs(runtime.run(x) - y).max() < 1e-4
     assert runtime.config == GpenConfig(size=64, channel_multiplier=2, narrow=0.125)
 
 
@@ -48,7 +47,7 @@ def test_golden_in_float32(golden: Golden) -> None:
 def test_golden_in_bf16_is_close_and_not_the_same(golden: Golden) -> None:
     checkpoint, x, y = golden
     runtime = OpenVinoRuntime(checkpoint.state, checkpoint.config, precision="bf16")
-    error = runtime.project(x) - y
+    error = runtime.run(x) - y
     assert error.any()
     assert 10 * np.log10(np.ptp(y) ** 2 / np.mean(error**2)) > 45  # dB; 55.9 where it was written
 
@@ -67,7 +66,7 @@ def test_a_network_of_real_size_is_held_to_the_reference(random_state: Callable[
         y = network(torch.from_numpy(x)).numpy()
 
     def decibel(precision: Literal["f32", "bf16"]) -> float:
-        error = OpenVinoRuntime(state, config, precision=precision).project(x) - y
+        error = OpenVinoRuntime(state, config, precision=precision).run(x) - y
         return float(10 * np.log10(np.ptp(y) ** 2 / np.mean(error**2)))
 
     assert decibel("f32") > 60  # 125 where it was written
@@ -92,7 +91,7 @@ def test_a_processor_without_bf16_runs_the_same_graph_in_float32(shared: Path) -
             Graph.style_in_weights_from = Graph.upsampling_style_in_weights_from = size
             runtime = OpenVinoRuntime(checkpoint.state, checkpoint.config)
             assert runtime.precision == "f32", runtime.description
-            assert np.abs(runtime.project(arrays["x"]) - arrays["y"]).max() < 1e-4
+            assert np.abs(runtime.run(arrays["x"]) - arrays["y"]).max() < 1e-4
         try:
             OpenVinoRuntime(checkpoint.state, checkpoint.config, precision="bf16")
         except ConfigError as error:
@@ -119,27 +118,17 @@ def test_auto_takes_bf16_where_the_processor_has_it(random_state: Callable[..., 
 
 def test_each_face_of_a_batch_is_its_own(small: OpenVinoRuntime) -> None:
     faces = pictures(3)
-    together = small.project(faces)
+    together = small.run(faces)
     assert together.shape == faces.shape
     assert together.dtype == np.float32
     for index in range(3):
-        np.testing.assert_array_equal(together[index : index + 1], small.project(faces[index : index + 1]))
+        np.testing.assert_array_equal(together[index : index + 1], small.run(faces[index : index + 1]))
     assert np.abs(together[0] - together[1]).max() > 0.1
-    np.testing.assert_allclose(small.decode(small.encode(faces)), together, atol=1e-4)
-
-
-def test_the_encoding_has_the_promised_shapes(small: OpenVinoRuntime) -> None:
-    encoding = small.encode(pictures(2))
-    assert encoding.latent.shape == (2, 512)
-    assert [feature.shape for feature in encoding.features] == [
-        (2, SMALL.channels(size), size, size) for size in (64, 32, 16, 8, 4)
-    ]
 
 
 def test_no_faces_give_no_faces(small: OpenVinoRuntime) -> None:
     none = pictures(0)
-    assert small.project(none).shape == (0, 3, 64, 64)
-    assert small.decode(small.encode(none)).shape == (0, 3, 64, 64)
+    assert small.run(none).shape == (0, 3, 64, 64)
 
 
 def test_a_strided_batch_is_read_right(small: OpenVinoRuntime) -> None:
@@ -147,19 +136,19 @@ def test_a_strided_batch_is_read_right(small: OpenVinoRuntime) -> None:
     faces = pictures(2)
     turned = np.ascontiguousarray(faces.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
     assert not turned.flags.c_contiguous
-    np.testing.assert_array_equal(small.project(turned), small.project(faces))
+    np.testing.assert_array_equal(small.run(turned), small.run(faces))
 
 
 def test_threads_do_not_disturb_each_other(random_state: Callable[..., State]) -> None:
     runtime = OpenVinoRuntime(random_state(SMALL, 1), SMALL, precision="f32", threads=1)
     faces = pictures(12)
     with ThreadPoolExecutor(4) as pool:  # the first calls also race to compile
-        results = list(pool.map(lambda index: runtime.project(faces[index : index + 1]), range(12)))
+        results = list(pool.map(lambda index: runtime.run(faces[index : index + 1]), range(12)))
         kept = [result.copy() for result in results]
-        list(pool.map(lambda index: runtime.project(faces[index : index + 1]), range(12)))
+        list(pool.map(lambda index: runtime.run(faces[index : index + 1]), range(12)))
     for index, (result, copy) in enumerate(zip(results, kept, strict=True)):
         np.testing.assert_array_equal(result, copy)  # a later run writes into no earlier result
-        np.testing.assert_allclose(result, runtime.project(faces[index : index + 1]), atol=1e-5)
+        np.testing.assert_allclose(result, runtime.run(faces[index : index + 1]), atol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -174,35 +163,25 @@ def test_threads_do_not_disturb_each_other(random_state: Callable[..., State]) -
 )
 def test_wrong_faces_are_refused(small: OpenVinoRuntime, faces: NDArray[np.float32]) -> None:
     with pytest.raises(ValueError, match="faces must be N x 3 x 64 x 64 float32, not"):
-        small.project(faces)
-    with pytest.raises(ValueError, match="faces must be N x 3 x 64 x 64 float32, not"):
-        small.encode(faces)
-
-
-def test_an_encoding_of_another_network_is_refused(small: OpenVinoRuntime) -> None:
-    encoding = small.encode(pictures(1))
-    with pytest.raises(ValueError, match="an encoding needs 5 feature maps, not 4"):
-        small.decode(Encoding(latent=encoding.latent, features=encoding.features[:-1]))
-    with pytest.raises(ValueError, match="feature_64 must be N x 32 x 64 x 64 float32"):
-        small.decode(Encoding(latent=encoding.latent, features=tuple(reversed(encoding.features))))
+        small.run(faces)
 
 
 def test_compiled_networks_are_kept_and_told_apart(tmp_path: Path, random_state: Callable[..., State]) -> None:
     state = random_state(SMALL, 1)
     folder = tmp_path / "new" / "compiled"
     face = pictures(1)
-    first = OpenVinoRuntime(state, SMALL, precision="f32", cache=CompiledCache(folder=folder)).project(face)
+    first = OpenVinoRuntime(state, SMALL, precision="f32", cache=CompiledCache(folder=folder)).run(face)
     kept = {file.name for file in folder.iterdir()}
     assert len(kept) == 1
     np.testing.assert_allclose(
-        OpenVinoRuntime(state, SMALL, precision="f32", cache=CompiledCache(folder=folder)).project(face),
+        OpenVinoRuntime(state, SMALL, precision="f32", cache=CompiledCache(folder=folder)).run(face),
         first,
         atol=1e-5,
     )
     assert {file.name for file in folder.iterdir()} == kept
     # One weight changed: the other network must not be taken from the cache.
     state["generator.to_rgbs.3.bias"] = state["generator.to_rgbs.3.bias"] + 1
-    changed = OpenVinoRuntime(state, SMALL, precision="f32", cache=CompiledCache(folder=folder)).project(face)
+    changed = OpenVinoRuntime(state, SMALL, precision="f32", cache=CompiledCache(folder=folder)).run(face)
     np.testing.assert_allclose(changed, first + 1, atol=1e-4)
     assert len(list(folder.iterdir())) == 2
 
@@ -231,8 +210,7 @@ def test_nothing_is_sent_and_nothing_left_in_the_home(tmp_path: Path) -> None:
         config = GpenConfig(size=64, narrow=0.0625)
         state = {name: np.ones(shape, np.float32) for name, shape in expected_shapes(config).items()}
         runtime = OpenVinoRuntime(state, config)
-        runtime.project(np.zeros((1, 3, 64, 64), np.float32))
-        runtime.decode(runtime.encode(np.zeros((1, 3, 64, 64), np.float32)))
+        runtime.run(np.zeros((1, 3, 64, 64), np.float32))
         assert not events, events
         import socket
         try:

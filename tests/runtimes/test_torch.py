@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from likeness.checkpoints.formats import Checkpoint
 from likeness.errors import ConfigError
 from likeness.networks.config import GpenConfig
-from likeness.runtimes.base import Batch, Encoding, Runtime
+from likeness.runtimes.base import Batch, Runtime
 
 torch = pytest.importorskip("torch")
 
@@ -50,8 +50,7 @@ def decibel(y: Batch, expected: Batch) -> float:
 def test_golden(golden: tuple[Checkpoint, Batch, Batch]) -> None:
     checkpoint, x, y = golden
     runtime: Runtime = TorchRuntime(checkpoint.state, checkpoint.config)
-    assert np.abs(runtime.project(x) - y).max() < 1e-4
-    assert np.abs(runtime.decode(runtime.encode(x)) - y).max() < 1e-4
+    assert np.abs(runtime.run(x) - y).max() < 1e-4
     assert runtime.config == GpenConfig(size=64, channel_multiplier=2, narrow=0.125)
 
 
@@ -60,9 +59,9 @@ def test_precisions_are_as_close_as_is_said(state: State, precision: str, least:
     runtime = TorchRuntime(state, SMALL, precision=precision)  # type: ignore[arg-type]
     faces = pictures(3)
     expected = reference(state, faces)
-    for y in (runtime.project(faces), runtime.decode(runtime.encode(faces))):
-        assert decibel(y, expected) > least
-        assert precision == "f32" or decibel(y, expected) < 100
+    y = runtime.run(faces)
+    assert decibel(y, expected) > least
+    assert precision == "f32" or decibel(y, expected) < 100
     assert runtime.precision == precision
     assert runtime.description == f"PyTorch {torch.__version__}, cpu, {precision}"
     assert TorchRuntime(state, SMALL).precision == "f32"
@@ -76,10 +75,10 @@ def test_padded_and_split_batches_are_the_same_faces(
     assert fixed.batch_sizes == sizes
     fixed.prepare()
     faces = pictures(13)
-    expected = runtime.project(faces)
+    expected = runtime.run(faces)
     assert np.abs(expected[0] - expected[1]).max() > 0.1
     for count in (13, 1, 2, 3, 5, 7):  # a smaller batch after a larger one finds old faces in the buffers
-        y = fixed.project(faces[:count])
+        y = fixed.run(faces[:count])
         assert y.shape == (count, 3, 64, 64)
         assert decibel(y, expected[:count]) > 100
 
@@ -105,16 +104,14 @@ def test_batches_fill_the_sizes() -> None:
 
 def test_no_faces_give_no_faces(runtime: TorchRuntime) -> None:
     none = pictures(0)
-    assert runtime.project(none).shape == (0, 3, 64, 64)
-    assert runtime.decode(runtime.encode(none)).shape == (0, 3, 64, 64)
+    assert runtime.run(none).shape == (0, 3, 64, 64)
 
 
 def test_strided_and_locked_arrays_are_read_right(runtime: TorchRuntime) -> None:
     faces = pictures(2)
     turned = np.ascontiguousarray(faces.transpose(0, 2, 3, 1)).transpose(0, 3, 1, 2)
     turned.flags.writeable = False
-    assert np.array_equal(runtime.project(turned), runtime.project(faces))
-    assert np.array_equal(runtime.encode(turned).latent, runtime.encode(faces).latent)
+    assert np.array_equal(runtime.run(turned), runtime.run(faces))
 
 
 def test_threads_do_not_disturb_each_other(state: State) -> None:
@@ -123,7 +120,7 @@ def test_threads_do_not_disturb_each_other(state: State) -> None:
     spans = [(0, 1), (1, 4), (4, 6), (6, 11), (11, 12)] * 4
     expected = reference(state, faces)
     with ThreadPoolExecutor(5) as pool:
-        results = list(pool.map(lambda span: runtime.project(faces[span[0] : span[1]]), spans))
+        results = list(pool.map(lambda span: runtime.run(faces[span[0] : span[1]]), spans))
     for (begin, end), result in zip(spans, results, strict=True):
         assert decibel(result, expected[begin:end]) > 100  # nor does a later run write into an earlier result
 
@@ -138,7 +135,7 @@ def test_what_float16_cannot_hold_is_computed_in_float32(state: State, caplog: p
     expected = reference(huge, faces)
     assert np.isfinite(expected).all()
     half = TorchRuntime(huge, SMALL, precision="f16")
-    y = half.project(faces)
+    y = half.run(faces)
     for index in (0, 2):
         assert decibel(y[index], expected[index]) > 100
     assert np.isfinite(y[1]).all()
@@ -162,8 +159,7 @@ def test_no_setting_of_pytorch_is_left_changed(state: State) -> None:
 
     before = settings()
     runtime = TorchRuntime(state, SMALL, precision="f32")
-    runtime.decode(runtime.encode(pictures(1)))
-    runtime.project(pictures(1))
+    runtime.run(pictures(1))
     assert settings() == before
     found = backends.cuda.matmul.fp32_precision
     backends.cuda.matmul.fp32_precision = "tf32"
@@ -189,17 +185,8 @@ def test_no_setting_of_pytorch_is_left_changed(state: State) -> None:
     ids=["size", "one-face", "float64"],
 )
 def test_wrong_faces_are_refused(runtime: TorchRuntime, faces: Batch) -> None:
-    for call in (runtime.project, runtime.encode):
-        with pytest.raises(ValueError, match="faces must be N x 3 x 64 x 64 float32, not"):
-            call(faces)
-
-
-def test_an_encoding_of_another_network_is_refused(runtime: TorchRuntime) -> None:
-    encoding = runtime.encode(pictures(1))
-    with pytest.raises(ValueError, match="an encoding needs 5 feature maps, not 4"):
-        runtime.decode(Encoding(latent=encoding.latent, features=encoding.features[:-1]))
-    with pytest.raises(ValueError, match="feature_64 must be N x 32 x 64 x 64 float32"):
-        runtime.decode(Encoding(latent=encoding.latent, features=encoding.features[::-1]))
+    with pytest.raises(ValueError, match="faces must be N x 3 x 64 x 64 float32, not"):
+        runtime.run(faces)
 
 
 def test_bad_options_are_one_sentence_each(state: State) -> None:
@@ -222,8 +209,7 @@ class TestOnCuda:
         faces = pictures(21)
         expected = reference(state, faces)
         for count in (1, 3, 4, 5, 21):
-            assert decibel(runtime.project(faces[:count]), expected[:count]) > least
-        assert decibel(runtime.decode(runtime.encode(faces[:2])), expected[:2]) > least
+            assert decibel(runtime.run(faces[:count]), expected[:count]) > least
 
     def test_threads_share_a_device(self, state: State) -> None:
         runtime = TorchRuntime(state, SMALL, device="cuda")
@@ -231,6 +217,6 @@ class TestOnCuda:
         expected = reference(state, faces)
         spans = [(0, 1), (1, 4), (4, 6), (6, 11), (11, 12)] * 8
         with ThreadPoolExecutor(5) as pool:
-            results = list(pool.map(lambda span: runtime.project(faces[span[0] : span[1]]), spans))
+            results = list(pool.map(lambda span: runtime.run(faces[span[0] : span[1]]), spans))
         for (begin, end), result in zip(spans, results, strict=True):
             assert decibel(result, expected[begin:end]) > 68

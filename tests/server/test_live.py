@@ -153,13 +153,13 @@ def test_only_degradation_runs_the_network_again(
 ) -> None:
     session = Session(astronaut, "aunt.jpg", tiny_restorer)
     runs: list[float] = []
-    project = tiny_restorer.runtime.project
+    project = tiny_restorer.runtime.run
 
     def counted(batch: Any) -> Any:
         runs.append(1)
         return project(batch)
 
-    monkeypatch.setattr(tiny_restorer.runtime, "project", counted)
+    monkeypatch.setattr(tiny_restorer.runtime, "run", counted)
     first = session.restore([0], Controls.standard())
     assert session.restore([0], Controls.standard()) is first
     session.restore([0], Controls(latent_step_decay=0.03, strength=0.4, keep_grain=True))
@@ -174,13 +174,13 @@ def test_faces_of_a_group_reach_the_network_together_and_once(
     couple = Image(pixels=np.concatenate([astronaut.pixels, astronaut.pixels], axis=1))
     session = Session(couple, "couple.jpg", tiny_restorer)
     seen: list[int] = []
-    project = tiny_restorer.runtime.project
+    project = tiny_restorer.runtime.run
 
     def counted(batch: Any) -> Any:
         seen.append(len(batch))
         return project(batch)
 
-    monkeypatch.setattr(tiny_restorer.runtime, "project", counted)
+    monkeypatch.setattr(tiny_restorer.runtime, "run", counted)
     assert [kept.index for kept in session.projections([1], Controls())] == [1]
     # The one that is kept already stays, in whatever order they are asked for.
     assert [kept.index for kept in session.projections([1, 0, 1], Controls())] == [1, 0, 1]

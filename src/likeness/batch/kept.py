@@ -20,7 +20,7 @@ from likeness.faces.detect import Detector
 from likeness.faces.face import Face
 from likeness.imaging.image import Image
 from likeness.networks.config import GpenConfig
-from likeness.runtimes.base import Batch, Encoding, Runtime
+from likeness.runtimes.base import Batch, Runtime
 
 __all__ = ["DEFAULT_KEPT_BYTES", "KeptDetector", "KeptProjections", "KeptRuntime"]
 
@@ -101,18 +101,12 @@ class KeptRuntime:
         with self._lock:
             return self._asked, self._found
 
-    def encode(self, faces: Batch) -> Encoding:
-        return self._runtime.encode(faces)
-
-    def decode(self, encoding: Encoding) -> Batch:
-        return self._runtime.decode(encoding)
-
-    def project(self, faces: Batch) -> Batch:
+    def run(self, faces: Batch) -> Batch:
         digests = [self._digest(face) for face in faces]
         answers = [self._kept.get(digest, faces.shape[1:]) for digest in digests]
         missing = [index for index, answer in enumerate(answers) if answer is None]
         if missing:
-            fresh = self._runtime.project(faces[missing] if len(missing) < len(faces) else faces)
+            fresh = self._runtime.run(faces[missing] if len(missing) < len(faces) else faces)
             for index, answer in zip(missing, fresh, strict=True):
                 answers[index] = answer
                 self._kept.put(digests[index], answer)

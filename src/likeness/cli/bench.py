@@ -214,7 +214,7 @@ def _networks(model: str, restorer: Restorer, image: Image, effort: _Effort, con
             number: OpenVinoRuntime(checkpoint.state, checkpoint.config, precision=precision, threads=number)
             for number in threads
         }
-        runs = {number: _projecting(runtime.project, face) for number, runtime in runtimes.items()}
+        runs = {number: _projecting(runtime.run, face) for number, runtime in runtimes.items()}
         laps = in_turns(runs, rounds=effort.rounds, settle=True, seconds=effort.seconds)
         found += [
             _Network(device="cpu", precision=precision, threads=number, faces=1, laps=laps[number])
@@ -227,7 +227,7 @@ def _networks(model: str, restorer: Restorer, image: Image, effort: _Effort, con
         return found
     import numpy as np
 
-    runs = {number: _projecting(cuda.project, np.repeat(face, number, axis=0)) for number in (1, 8)}
+    runs = {number: _projecting(cuda.run, np.repeat(face, number, axis=0)) for number in (1, 8)}
     laps = in_turns(runs, rounds=effort.rounds, settle=True, seconds=effort.seconds)
     precision = cuda.description.rsplit(", ", 1)[-1]
     found += [

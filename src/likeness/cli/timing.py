@@ -202,7 +202,7 @@ def folder_laps(
         return lambda: sum(1 for _ in map_in_order(one, pictures, workers=count))
 
     runs = {count: all_with(count) for count in workers}
-    runs[0] = lambda: [restorer.runtime.project(face) for _ in pictures]
+    runs[0] = lambda: [restorer.runtime.run(face) for _ in pictures]
     laps = in_turns(runs, rounds=rounds)
     alone = laps.pop(0)
     return laps, alone

@@ -259,7 +259,7 @@ class Restorer:
                 self._projecting(image, face, controls, index=index, aligned=aligned, filled=filled)
                 for index, face in group
             ]
-            yield from zip(group, run_together(steps, self._runtime.project), strict=True)
+            yield from zip(group, run_together(steps, self._runtime.run), strict=True)
 
     def _projecting(
         self,

@@ -38,7 +38,7 @@ def run_together(steps: Sequence[Steps[_Result]], project: Callable[[Batch], Bat
 
     Args:
         steps: the work on each; they may take different numbers of rounds.
-        project: the network, N x 3 x S x S to the same (`Runtime.project`).
+        project: the network, N x 3 x S x S to the same (`Runtime.run`).
 
     Returns:
         the results in order; for a face whose work, or whose turn in the network, raised a `LikenessError`, a ``ValueError``

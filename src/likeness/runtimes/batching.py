@@ -10,7 +10,7 @@ from types import TracebackType
 import numpy as np
 
 from likeness.networks.config import GpenConfig
-from likeness.runtimes.base import Batch, Encoding, Runtime, check_faces
+from likeness.runtimes.base import Batch, Runtime, check_faces
 
 __all__ = ["BatchingRuntime"]
 
@@ -29,14 +29,14 @@ class _Call:
 
 
 class BatchingRuntime:
-    """A runtime whose `project` calls from several threads share batches; implements `Runtime`.
+    """A runtime whose `run` calls from several threads share batches; implements `Runtime`.
 
     While the network is idle a call runs at once, alone: nobody waits for company that may not come. While it is busy, calls
     queue up, and the next batch takes as many as fit. So batches grow with the load and no timer is needed: the longest wait
     is that for a turn, which a call without batches would have as well.
 
     Calls are served in their order, and a call's faces stay together. There is no thread behind it: whoever's call is first
-    in the queue runs the batch, in its own thread, for all of them. ``encode`` and ``decode`` are passed on.
+    in the queue runs the batch, in its own thread, for all of them.
 
     Args:
         runtime: the network; it must be thread-safe.
@@ -72,13 +72,7 @@ class BatchingRuntime:
         """The network that runs the batches."""
         return self._runtime
 
-    def encode(self, faces: Batch) -> Encoding:
-        return self._runtime.encode(faces)
-
-    def decode(self, encoding: Encoding) -> Batch:
-        return self._runtime.decode(encoding)
-
-    def project(self, faces: Batch) -> Batch:
+    def run(self, faces: Batch) -> Batch:
         """G(E(faces)): N x 3 x S x S float32 in [-1, 1] to the same; faces of other threads may share the batch.
 
         An error of the network reaches only the callers whose faces it fails with: a batch that failed is run again, call
@@ -93,7 +87,7 @@ class BatchingRuntime:
         batch = self._wait_for_turn(call)
         if batch:
             try:
-                self._run(batch)
+                self._answer(batch)
             finally:
                 with self._changed:
                     for member in batch:
@@ -146,10 +140,10 @@ class BatchingRuntime:
     def _may_run(self, call: _Call) -> bool:
         return self._running < self._in_flight and bool(self._queue) and self._queue[0] is call
 
-    def _run(self, batch: list[_Call]) -> None:
+    def _answer(self, batch: list[_Call]) -> None:
         if len(batch) > 1:
             try:
-                projected = self._runtime.project(np.concatenate([call.faces for call in batch]))
+                projected = self._runtime.run(np.concatenate([call.faces for call in batch]))
             except Exception:
                 # Whose faces were to blame, or that there were too many of them, shows when each call has its own turn.
                 pass
@@ -162,10 +156,10 @@ class BatchingRuntime:
                     begin = end
                 return
         for call in batch:
-            self._run_alone(call)
+            self._answer_alone(call)
 
-    def _run_alone(self, call: _Call) -> None:
+    def _answer_alone(self, call: _Call) -> None:
         try:
-            call.result = self._runtime.project(call.faces)
+            call.result = self._runtime.run(call.faces)
         except Exception as error:
             call.error = error

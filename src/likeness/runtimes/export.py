@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +28,6 @@ from likeness.compute.library import load_openvino
 from likeness.networks.config import (
     ACTIVATION_GAIN,
     EPSILON,
-    LATENT_CHANNELS,
     LEAKY_SLOPE,
     MAPPING_LAYERS,
     MAPPING_LR,
@@ -38,10 +37,7 @@ from likeness.networks.config import (
 if TYPE_CHECKING:
     import openvino
 
-__all__ = ["Graph", "Part", "State", "build", "feature_name"]
-
-Part = Literal["encode", "decode", "project"]
-"""Encoder half, generator half, or both as one graph."""
+__all__ = ["Graph", "State", "build"]
 
 State = Mapping[str, NDArray[np.float32]]
 
@@ -49,25 +45,17 @@ _Maps = tuple[Any, ...]
 """Nodes of equal channels that stand for their concatenation: a convolution's own map and the injected one."""
 
 
-def feature_name(resolution: int) -> str:
-    """Name of the encoder map of a resolution among a model's inputs and outputs."""
-    return f"feature_{resolution}"
-
-
-def build(state: State, config: GpenConfig, part: Part) -> openvino.Model:
-    """Build one part of the network as an OpenVINO model with float32 inputs and outputs.
+def build(state: State, config: GpenConfig) -> openvino.Model:
+    """The network as an OpenVINO model: input ``faces`` (1 x 3 x S x S, float32, RGB in [-1, 1]), output ``restored`` alike.
 
     Args:
         state: the network's weights under their published names, float32, as `likeness.checkpoints` reads them.
         config: the network's configuration; it must agree with the shapes in ``state``.
-        part: ``"encode"``: input ``faces`` (1 x 3 x S x S, RGB in [-1, 1]), outputs ``latent`` (1 x 512) and
-            ``feature_S`` ... ``feature_4``. ``"decode"``: those as inputs, output ``restored`` (1 x 3 x S x S).
-            ``"project"``: both in one, ``faces`` in, ``restored`` out.
 
     Raises:
         KeyError: if a weight is missing from ``state``.
     """
-    return Graph(state, config).model(part)
+    return Graph(state, config).model()
 
 
 class Graph:
@@ -89,28 +77,11 @@ class Graph:
         self._config = config
         self._op: Any = load_openvino().opset13
 
-    def model(self, part: Part) -> openvino.Model:
-        """One part of the network, as `build` describes it."""
-        openvino = load_openvino()
-        config = self._config
-        if part == "decode":
-            latent = self.parameter("latent", [1, LATENT_CHANNELS])
-            features = {
-                size: self.parameter(feature_name(size), [1, config.channels(size), size, size])
-                for size in reversed(config.resolutions)
-            }
-            inputs = [latent, *features.values()]
-            outputs = [self.result("restored", self.generator(latent, features))]
-        else:
-            faces = self.parameter("faces", [1, 3, config.size, config.size])
-            inputs = [faces]
-            latent, features = self.encoder(faces)
-            if part == "project":
-                outputs = [self.result("restored", self.generator(latent, features))]
-            else:
-                outputs = [self.result("latent", latent)]
-                outputs += [self.result(feature_name(size), features[size]) for size in reversed(config.resolutions)]
-        return openvino.Model(outputs, inputs, f"gpen_{part}_{config.size}")
+    def model(self) -> openvino.Model:
+        """The whole network, as `build` describes it."""
+        faces = self.parameter("faces", [1, 3, self._config.size, self._config.size])
+        restored = self.result("restored", self.generator(*self.encoder(faces)))
+        return load_openvino().Model([restored], [faces], f"gpen_{self._config.size}")
 
     # Building blocks
 

@@ -20,9 +20,9 @@ from likeness.compute.compiled import CompiledCache
 from likeness.compute.library import load_openvino, shared_core
 from likeness.compute.network import Network
 from likeness.errors import ConfigError
-from likeness.networks.config import LATENT_CHANNELS, GpenConfig
-from likeness.runtimes.base import Batch, Encoding, check_encoding, check_faces
-from likeness.runtimes.export import Part, build, feature_name
+from likeness.networks.config import GpenConfig
+from likeness.runtimes.base import Batch, check_faces
+from likeness.runtimes.export import build
 
 if TYPE_CHECKING:
     import openvino
@@ -38,12 +38,12 @@ _log = logging.getLogger(__name__)
 class OpenVinoRuntime:
     """A GPEN network on OpenVINO; implements `likeness.runtimes.base.Runtime`. Thread-safe.
 
-    Each part of the network (encode, decode, project) is compiled when it is first used. Faces run one after the other:
+    The network is compiled when it is first used. Faces run one after the other:
     one face fills the processor, and a batch of them was measured to be no faster.
 
     Args:
-        state: the network's weights under their published names, float32; kept until every part is compiled, and not
-            looked at where a part comes compiled from ``cache``.
+        state: the network's weights under their published names, float32; kept for that, and not looked at
+            where the network comes compiled from ``cache``.
         config: the network's configuration.
         precision: arithmetic; inputs and outputs are float32 in any case.
         threads: processor threads, or None for what OpenVINO finds best.
@@ -83,7 +83,7 @@ class OpenVinoRuntime:
         name = str(self._core.get_property(device, "FULL_DEVICE_NAME")).strip()
         version = openvino.get_version().split("-")[0]
         self._description = f"OpenVINO {version}, {device} ({name}), {self._precision}"
-        self._compiled: dict[Part, Network] = {}
+        self._network: Network | None = None
         self._compile_lock = threading.Lock()
 
     @property
@@ -100,87 +100,43 @@ class OpenVinoRuntime:
         """The arithmetic in use."""
         return self._precision
 
-    def prepare(self, part: Part = "project") -> None:
-        """Compile a part now rather than at its first use."""
-        self._compile(part)
+    def prepare(self) -> None:
+        """Compile the network now rather than at its first use."""
+        self._ready()
 
-    def encode(self, faces: Batch) -> Encoding:
-        """E: faces (N x 3 x S x S, float32, [-1, 1]) to their encoding.
-
-        Raises:
-            ValueError: if ``faces`` has another shape or type.
-        """
-        check_faces(faces, self._config)
-        names = ["latent", *(feature_name(size) for size in reversed(self._config.resolutions))]
-        rows = [self._infer("encode", {"faces": face[None]}, names) for face in faces]
-        if not rows:
-            return self._empty_encoding()
-        latent, *features = (np.concatenate(column) for column in zip(*rows, strict=True))
-        return Encoding(latent=latent, features=tuple(features))
-
-    def decode(self, encoding: Encoding) -> Batch:
-        """G: an encoding to faces (N x 3 x S x S, float32, about [-1, 1], not clipped).
-
-        Raises:
-            ValueError: if the encoding is not one of this configuration.
-        """
-        check_encoding(encoding, self._config)
-        count = encoding.latent.shape[0]
-        sizes = tuple(reversed(self._config.resolutions))
-        faces = np.empty((count, 3, self._config.size, self._config.size), dtype=np.float32)
-        for index in range(count):
-            inputs = {"latent": encoding.latent[index : index + 1]}
-            for size, feature in zip(sizes, encoding.features, strict=True):
-                inputs[feature_name(size)] = feature[index : index + 1]
-            (faces[index : index + 1],) = self._infer("decode", inputs, ["restored"])
-        return faces
-
-    def project(self, faces: Batch) -> Batch:
-        """G(E(faces)) as one graph: N x 3 x S x S float32 in [-1, 1] to the same, not clipped.
+    def run(self, faces: Batch) -> Batch:
+        """G(E(faces)): N x 3 x S x S float32 in [-1, 1] to the same, not clipped.
 
         Raises:
             ValueError: if ``faces`` has another shape or type.
         """
         check_faces(faces, self._config)
+        network = self._ready()
         restored = np.empty_like(faces, order="C")
         for index, face in enumerate(faces):
-            (restored[index : index + 1],) = self._infer("project", {"faces": face[None]}, ["restored"])
+            (restored[index : index + 1],) = network.run({"faces": face[None]}, ["restored"])
         return restored
 
-    def _infer(
-        self, part: Part, inputs: dict[str, NDArray[np.float32]], outputs: list[str]
-    ) -> list[NDArray[np.float32]]:
-        return self._compile(part).run(inputs, outputs)
-
-    def _compile(self, part: Part) -> Network:
+    def _ready(self) -> Network:
         with self._compile_lock:
-            if part not in self._compiled:
-                _log.debug("compiling the %s graph at %d for %s", part, self._config.size, self._description)
-                self._compiled[part] = self._compile_now(part)
-            return self._compiled[part]
+            if self._network is None:
+                _log.debug("compiling the network at %d for %s", self._config.size, self._description)
+                self._network = self._compile()
+            return self._network
 
-    def _compile_now(self, part: Part) -> Network:
+    def _compile(self) -> Network:
         def make() -> openvino.Model:
-            return build(self._state, self._config, part)
+            return build(self._state, self._config)
 
         if self._cache is None:
             return Network(self._core.compile_model(make(), self._device, self._properties))
         return self._cache.compile(
             self._core,
-            f"gpen-{self._config.size}-{part}-{self._precision}",
-            identity=f"{self._identity or _digest(self._state)} {self._config} {part} {_graph_digest()}",
+            f"gpen-{self._config.size}-{self._precision}",
+            identity=f"{self._identity or _digest(self._state)} {self._config} {_graph_digest()}",
             build=make,
             device=self._device,
             properties=self._properties,
-        )
-
-    def _empty_encoding(self) -> Encoding:
-        config = self._config
-        return Encoding(
-            latent=np.empty((0, LATENT_CHANNELS), np.float32),
-            features=tuple(
-                np.empty((0, config.channels(size), size, size), np.float32) for size in reversed(config.resolutions)
-            ),
         )
 
 

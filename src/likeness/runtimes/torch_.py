@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from likeness.errors import ConfigError, MissingExtraError
 from likeness.networks.config import GpenConfig
-from likeness.runtimes.base import Batch, Encoding, check_encoding, check_faces
+from likeness.runtimes.base import Batch, check_faces
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 class TorchRuntime:
     """A GPEN network in PyTorch; implements `Runtime`. Thread-safe.
 
-    The network runs in the form of `likeness.networks.inference`. On a CUDA device `project` replays a captured CUDA graph,
+    The network runs in the form of `likeness.networks.inference`. On a CUDA device `run` replays a captured CUDA graph,
     one for each of a few batch sizes (`likeness.runtimes.programs`). A size is captured when it is first used, at the cost
     of a few passes; `prepare` does it beforehand. ``torch.compile`` would fuse more, but its compiler would stand between
     the user and the first picture, so it is left to a measurement: `benchmarks/gpu.py` has a row for it.
@@ -132,29 +132,7 @@ class TorchRuntime:
         """
         self._programs.prepare(batch_sizes)
 
-    def encode(self, faces: Batch) -> Encoding:
-        """E: faces (N x 3 x S x S, float32, [-1, 1]) to their encoding.
-
-        Raises:
-            ValueError: if ``faces`` has another shape or type.
-        """
-        check_faces(faces, self._config)
-        with self._running():
-            latent, features = self._network.encode(self._to_device(faces))
-            return Encoding(latent=_to_numpy(latent), features=tuple(_to_numpy(feature) for feature in features))
-
-    def decode(self, encoding: Encoding) -> Batch:
-        """G: an encoding to faces (N x 3 x S x S, float32, about [-1, 1], not clipped).
-
-        Raises:
-            ValueError: if the encoding is not one of this configuration.
-        """
-        check_encoding(encoding, self._config)
-        with self._running():
-            features = tuple(self._to_device(feature).to(self._network.dtype) for feature in encoding.features)
-            return _to_numpy(self._network.decode(self._to_device(encoding.latent), features))
-
-    def project(self, faces: Batch) -> Batch:
+    def run(self, faces: Batch) -> Batch:
         """G(E(faces)): N x 3 x S x S float32 in [-1, 1] to the same, not clipped.
 
         Raises:
