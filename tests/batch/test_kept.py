@@ -49,7 +49,7 @@ def test_of_several_faces_only_the_new_ones_are_asked(tiny_runtime: Runtime, tmp
     together = runtime.run(faces)
     assert runtime.counts == (3, 1)
     for face, projected in zip(faces, together, strict=True):
-        assert np.abs(tiny_runtime.project(face[None])[0] - projected).max() < 1e-4
+        assert np.abs(tiny_runtime.run(face[None])[0] - projected).max() < 1e-4
     other = KeptRuntime(tiny_runtime, model="another", kept=KeptProjections(tmp_path))
     other.run(faces[:1])
     assert other.counts == (1, 0), "another model's answers are not its own"
