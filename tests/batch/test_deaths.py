@@ -41,10 +41,10 @@ class Poisoned:
         self._runtime = runtime
     def __getattr__(self, name):
         return getattr(self._runtime, name)
-    def project(self, faces):
+    def run(self, faces):
         if float(faces.mean()) < -0.75:
             os.kill(os.getpid(), signal.SIGKILL)
-        return self._runtime.project(faces)
+        return self._runtime.run(faces)
 network.load_runtime = lambda *given, **named: Poisoned(load(*given, **named))
 sys.exit(main(sys.argv[1:]))
 """

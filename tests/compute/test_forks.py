@@ -24,7 +24,7 @@ faces = np.zeros((1, 3, restorer.runtime.config.size, restorer.runtime.config.si
 work = {
     "restore": lambda: restorer.restore(image),
     "find": lambda: restorer.find_faces(image),
-    "project": lambda: restorer.runtime.project(faces),
+    "project": lambda: restorer.runtime.run(faces),
     "detect": lambda: MediaPipeDetector().detect(image),
     "new": lambda: Restorer(Path(sys.argv[2])),
 }
