@@ -35,13 +35,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from weights import State, random_state
 
 from likeness import read_image
-from likeness.checkpoints.catalog import CATALOG, DEFAULT_MODEL
-from likeness.checkpoints.store import Store
 from likeness.faces.align import align, warp
 from likeness.faces.detect import MediaPipeDetector
-from likeness.networks.config import GpenConfig
-from likeness.networks.gpen import Gpen
-from likeness.networks.inference import InferenceGpen
+from likeness.models.catalog import CATALOG, DEFAULT_MODEL
+from likeness.models.gpen.config import GpenConfig
+from likeness.models.gpen.inference import InferenceGpen
+from likeness.models.gpen.network import Gpen
+from likeness.models.store import Store
 from likeness.runtimes.base import Batch
 from likeness.runtimes.batching import BatchingRuntime
 from likeness.runtimes.programs import float32_arithmetic

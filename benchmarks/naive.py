@@ -6,8 +6,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor
 
-from likeness.networks.gpen import Gpen
-from likeness.networks.ops import ModulatedConv
+from likeness.models.gpen.network import Gpen
+from likeness.models.gpen.ops import ModulatedConv
 
 __all__ = ["make_naive"]
 

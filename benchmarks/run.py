@@ -25,12 +25,12 @@ from pictures import four_thousand, portrait, twenty_faces
 from weights import State, random_state
 
 from likeness import Controls, Restorer, read_image, write_image
-from likeness.checkpoints.catalog import CATALOG, DEFAULT_MODEL
-from likeness.checkpoints.store import Store
 from likeness.cli.timing import folder_laps, in_turns, machine_facts, network_face, start, timed
 from likeness.core.stopwatch import Stopwatch
-from likeness.networks.config import GpenConfig
-from likeness.networks.gpen import Gpen
+from likeness.models.catalog import CATALOG, DEFAULT_MODEL
+from likeness.models.gpen.config import GpenConfig
+from likeness.models.gpen.network import Gpen
+from likeness.models.store import Store
 from likeness.runtimes.base import Batch
 from likeness.runtimes.openvino_ import OpenVinoRuntime
 from likeness.runtimes.torch_ import TorchRuntime

@@ -31,10 +31,10 @@ from pictures import many_faces, of_megapixels, small_portraits
 from plots import draw
 
 from likeness import Restorer, read_image, write_image
-from likeness.checkpoints.catalog import DEFAULT_MODEL
-from likeness.checkpoints.formats import Checkpoint
-from likeness.checkpoints.store import Store
 from likeness.cli.timing import folder_laps, in_turns, machine_facts, network_face, processors, start
+from likeness.models.catalog import DEFAULT_MODEL
+from likeness.models.formats import Checkpoint
+from likeness.models.store import Store
 from likeness.runtimes.openvino_ import OpenVinoRuntime
 
 __all__ = ["main"]

@@ -26,8 +26,6 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
 from likeness import PRESETS, Controls, Image, Restorer, read_image, write_image
-from likeness.checkpoints.catalog import DEFAULT_MODEL
-from likeness.checkpoints.store import Store
 from likeness.core.files import write_bytes_atomically
 from likeness.degradations import RECIPES
 from likeness.errors import NoFaceError
@@ -37,6 +35,8 @@ from likeness.faces.align import align, warp
 from likeness.faces.detect import MediaPipeDetector
 from likeness.imaging.image import Pixels
 from likeness.imaging.portraits import Portraits
+from likeness.models.catalog import DEFAULT_MODEL
+from likeness.models.store import Store
 
 __all__ = ["DATA", "PAGE", "figures_of", "main", "page_of"]
 

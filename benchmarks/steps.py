@@ -1,7 +1,7 @@
 """What each step of the network's CPU graph brings: `python benchmarks/steps.py` writes benchmarks/steps.md.
 
 Every row is a graph of its own, and all compute the same function: first the form that the papers write down, then one step
-after the other up to the form in `likeness.runtimes.export`, then what was tried on top of that and left out. Weights are
+after the other up to the form in `likeness.models.gpen.graph`, then what was tried on top of that and left out. Weights are
 random, biases and scalars too, so that nothing folds away that trained weights would keep. Method: all rows take turns on
 one face; a turn is one run to warm the caches and two that count, and a figure is the median over all turns. dB is PSNR
 against the kept graph in float32, the peak being that output's range.
@@ -27,12 +27,12 @@ from numpy.typing import NDArray
 from run import decibel, describe
 from weights import State, random_state
 
-from likeness.checkpoints.catalog import CATALOG
 from likeness.cli.timing import in_turns, machine_facts, timed
 from likeness.compute.library import load_openvino
-from likeness.networks.config import GpenConfig
+from likeness.models.catalog import CATALOG
+from likeness.models.gpen.config import GpenConfig
+from likeness.models.gpen.graph import Graph
 from likeness.runtimes.base import Batch
-from likeness.runtimes.export import Graph
 
 HERE = Path(__file__).resolve().parent
 Precision = Literal["f32", "bf16"]

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from likeness.networks.config import GpenConfig
-from likeness.networks.gpen import Gpen
+from likeness.models.gpen.config import GpenConfig
+from likeness.models.gpen.network import Gpen
 
 __all__ = ["State", "random_state"]
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from likeness.checkpoints.formats import Checkpoint, read_checkpoint
-from likeness.checkpoints.layout import expected_shapes
 from likeness.imaging.files import read_image
 from likeness.imaging.image import Image
-from likeness.networks.config import GpenConfig
+from likeness.models.formats import Checkpoint, read_checkpoint
+from likeness.models.gpen.config import GpenConfig
+from likeness.models.gpen.layout import expected_shapes
 
 State = dict[str, NDArray[np.float32]]
 
@@ -53,9 +53,9 @@ def astronaut(astronaut_file: Path) -> Image:
 def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small, real network in the project's own format: it returns its input, softened by the pre-degradation."""
     torch = pytest.importorskip("torch")
-    from likeness.checkpoints.formats import ModelInfo, write_checkpoint
-    from likeness.networks.config import GpenConfig
-    from likeness.networks.gpen import Gpen
+    from likeness.models.formats import ModelInfo, write_checkpoint
+    from likeness.models.gpen.config import GpenConfig
+    from likeness.models.gpen.network import Gpen
 
     torch.manual_seed(0)
     network = Gpen(GpenConfig(size=128, channel_multiplier=1, narrow=0.125))

@@ -42,7 +42,7 @@ def bucket() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def tiny_runtime(tiny_model: Path) -> Runtime:
-    from likeness.checkpoints.store import Store
+    from likeness.models.store import Store
     from likeness.runtimes.load import load_runtime
 
     return load_runtime(Store(), tiny_model, device="cpu", threads=1)

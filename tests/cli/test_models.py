@@ -11,10 +11,10 @@ from typing import Any
 
 import pytest
 
-from likeness.checkpoints.catalog import CATALOG, CatalogEntry, Licence
-from likeness.checkpoints.formats import read_checkpoint, read_config
-from likeness.checkpoints.store import Store
 from likeness.cli import main
+from likeness.models.catalog import CATALOG, CatalogEntry, Licence
+from likeness.models.formats import read_checkpoint, read_config
+from likeness.models.store import Store
 
 
 @pytest.fixture(autouse=True)
@@ -131,8 +131,8 @@ def published(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         url=f"http://127.0.0.1:{server.server_port}/weights.pth",
     )
     catalog = {entry.name: entry}
-    monkeypatch.setattr("likeness.checkpoints.catalog.CATALOG", catalog)
-    monkeypatch.setattr("likeness.checkpoints.store.Store", functools.partial(Store, catalog=catalog))
+    monkeypatch.setattr("likeness.models.catalog.CATALOG", catalog)
+    monkeypatch.setattr("likeness.models.store.Store", functools.partial(Store, catalog=catalog))
     yield entry.name
     server.shutdown()
     thread.join()

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from PIL import Image as PillowImage
 
-from likeness.checkpoints.formats import read_config
 from likeness.cli import main
+from likeness.models.formats import read_config
 
 
 def config(tmp_path: Path, extra: str = "") -> Path:

@@ -7,10 +7,10 @@ from threading import Thread
 
 import pytest
 
-from likeness.checkpoints.download import download
 from likeness.client.http import LikenessClient
 from likeness.compute.web import web_client
 from likeness.errors import ConfigError
+from likeness.models.download import download
 
 PROXIES = {
     "ALL_PROXY": "socks5://user:secret@127.0.0.1:9",

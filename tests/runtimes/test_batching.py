@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from likeness.networks.config import GpenConfig
+from likeness.models.gpen.config import GpenConfig
 from likeness.runtimes.base import Batch, Runtime
 from likeness.runtimes.batching import BatchingRuntime
 from likeness.runtimes.openvino_ import OpenVinoRuntime

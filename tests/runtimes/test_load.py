@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from likeness.checkpoints.store import Store
 from likeness.errors import ConfigError
+from likeness.models.store import Store
 from likeness.runtimes import load
 from likeness.runtimes.batching import BatchingRuntime
 from likeness.runtimes.load import load_runtime
@@ -17,7 +17,7 @@ from likeness.runtimes.torch_ import TorchRuntime
 
 def test_the_processor_needs_no_torch(tiny_model: Path) -> None:
     script = (
-        "import sys; from likeness.runtimes.load import load_runtime; from likeness.checkpoints.store import Store; "
+        "import sys; from likeness.runtimes.load import load_runtime; from likeness.models.store import Store; "
         f"print(load_runtime(Store(), {str(tiny_model)!r}).description); print('torch' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)

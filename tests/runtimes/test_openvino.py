@@ -13,11 +13,11 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from likeness.checkpoints.formats import Checkpoint
 from likeness.compute.compiled import CompiledCache
 from likeness.compute.library import load_openvino
 from likeness.errors import ConfigError
-from likeness.networks.config import GpenConfig
+from likeness.models.formats import Checkpoint
+from likeness.models.gpen.config import GpenConfig
 from likeness.runtimes.base import Runtime
 from likeness.runtimes.openvino_ import OpenVinoRuntime
 
@@ -55,7 +55,7 @@ def test_golden_in_bf16_is_close_and_not_the_same(golden: Golden) -> None:
 def test_a_network_of_real_size_is_held_to_the_reference(random_state: Callable[..., State]) -> None:
     """At 512 every form of a modulated convolution is in use: style on the maps and in the weights, odd and even sizes."""
     torch = pytest.importorskip("torch")
-    from likeness.networks.gpen import Gpen
+    from likeness.models.gpen.network import Gpen
 
     config = GpenConfig(size=512, channel_multiplier=1, narrow=0.5)
     state = random_state(config, 8)
@@ -80,9 +80,9 @@ def test_a_processor_without_bf16_runs_the_same_graph_in_float32(shared: Path) -
         import sys
         from pathlib import Path
         import numpy as np
-        from likeness.checkpoints.formats import read_checkpoint
+        from likeness.models.formats import read_checkpoint
         from likeness.errors import ConfigError
-        from likeness.runtimes.export import Graph
+        from likeness.models.gpen.graph import Graph
         from likeness.runtimes.openvino_ import OpenVinoRuntime
         folder = Path(sys.argv[1])
         checkpoint = read_checkpoint(folder / "gpen_size64_cm2_narrow0125.pth")
@@ -204,8 +204,8 @@ def test_nothing_is_sent_and_nothing_left_in_the_home(tmp_path: Path) -> None:
         sys.addaudithook(lambda name, args: events.append(name) if name in NETWORK else None)
         NETWORK = {"socket.connect", "socket.getaddrinfo", "socket.sendto", "subprocess.Popen", "os.posix_spawn"}
         import numpy as np
-        from likeness.checkpoints.layout import expected_shapes
-        from likeness.networks.config import GpenConfig
+        from likeness.models.gpen.layout import expected_shapes
+        from likeness.models.gpen.config import GpenConfig
         from likeness.runtimes.openvino_ import OpenVinoRuntime
         config = GpenConfig(size=64, narrow=0.0625)
         state = {name: np.ones(shape, np.float32) for name, shape in expected_shapes(config).items()}

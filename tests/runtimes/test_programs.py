@@ -7,11 +7,11 @@ import pytest
 from numpy.typing import NDArray
 
 from likeness.errors import ConfigError
-from likeness.networks.config import GpenConfig
+from likeness.models.gpen.config import GpenConfig
 
 torch = pytest.importorskip("torch")
 
-from likeness.networks.inference import InferenceGpen  # noqa: E402
+from likeness.models.gpen.inference import InferenceGpen  # noqa: E402
 from likeness.runtimes.programs import Programs  # noqa: E402
 
 State = dict[str, NDArray[np.float32]]

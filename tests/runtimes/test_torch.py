@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from likeness.checkpoints.formats import Checkpoint
 from likeness.errors import ConfigError
-from likeness.networks.config import GpenConfig
+from likeness.models.formats import Checkpoint
+from likeness.models.gpen.config import GpenConfig
 from likeness.runtimes.base import Batch, Runtime
 
 torch = pytest.importorskip("torch")
 
-from likeness.networks.gpen import Gpen  # noqa: E402
+from likeness.models.gpen.network import Gpen  # noqa: E402
 from likeness.runtimes.programs import float32_arithmetic, next_batch  # noqa: E402
 from likeness.runtimes.torch_ import BATCH_SIZES, TorchRuntime  # noqa: E402
 

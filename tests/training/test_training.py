@@ -15,7 +15,7 @@ from likeness.training.config import TrainConfig
 
 torch = pytest.importorskip("torch", reason="training needs the extra train")
 
-from likeness.checkpoints.formats import read_checkpoint  # noqa: E402
+from likeness.models.formats import read_checkpoint  # noqa: E402
 from likeness.training.data import PairStream, make_pair, to_planes  # noqa: E402
 from likeness.training.loop import Progress, train  # noqa: E402
 from likeness.training.losses import face_weights, gradient_l1, texture_l1, weighted_l1  # noqa: E402

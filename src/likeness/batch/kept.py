@@ -19,7 +19,7 @@ from likeness.errors import ConfigError
 from likeness.faces.detect import Detector
 from likeness.faces.face import Face
 from likeness.imaging.image import Image
-from likeness.networks.config import GpenConfig
+from likeness.models.gpen.config import GpenConfig
 from likeness.runtimes.base import Batch, Runtime
 
 __all__ = ["DEFAULT_KEPT_BYTES", "KeptDetector", "KeptProjections", "KeptRuntime"]

@@ -12,9 +12,9 @@ from likeness.batch.journal import Item
 from likeness.batch.kept import DEFAULT_KEPT_BYTES, KeptProjections, KeptRuntime
 from likeness.batch.places import Place
 from likeness.batch.work import Handed, PictureWorker, Result
-from likeness.checkpoints.catalog import DEFAULT_MODEL
-from likeness.checkpoints.store import Store
 from likeness.imaging.decoding.pool import DecoderPool
+from likeness.models.catalog import DEFAULT_MODEL
+from likeness.models.store import Store
 from likeness.restore.config import Settings
 from likeness.runtimes.load import load_runtime
 

@@ -92,11 +92,11 @@ def _options(flags: argparse.Namespace) -> BatchOptions:
     from likeness.batch.journal import JOURNAL
     from likeness.batch.places import is_url
     from likeness.batch.runner import Plan
-    from likeness.checkpoints.catalog import DEFAULT_MODEL
-    from likeness.checkpoints.store import Store
     from likeness.cli.batch_run import BatchOptions
     from likeness.core.hashing import sha256_of
     from likeness.faces.findings import Limits
+    from likeness.models.catalog import DEFAULT_MODEL
+    from likeness.models.store import Store
 
     output = flags.output.removeprefix("file://")
     if flags.journal is None and is_url(output):

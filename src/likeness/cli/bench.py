@@ -14,10 +14,10 @@ from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from likeness.checkpoints.catalog import DEFAULT_MODEL
 from likeness.cli.console import Console
 from likeness.cli.flags import Parser, add_verbosity, verbosity
 from likeness.cli.table import table
+from likeness.models.catalog import DEFAULT_MODEL
 
 if TYPE_CHECKING:
     from likeness.cli.timing import Laps, Start
@@ -195,9 +195,9 @@ def _json_file(text: str) -> Path:
 
 def _networks(model: str, restorer: Restorer, image: Image, effort: _Effort, console: Console) -> list[_Network]:
     """One face in every precision of the processor, with 1, 2, 4 ... threads, and on the CUDA device if there is one."""
-    from likeness.checkpoints.store import Store
     from likeness.cli.timing import in_turns, network_face, processors
     from likeness.errors import ConfigError, MissingExtraError
+    from likeness.models.store import Store
     from likeness.runtimes.load import load_runtime
     from likeness.runtimes.openvino_ import OpenVinoRuntime, Precision
 

@@ -68,7 +68,7 @@ def _check(flags: Namespace) -> None:
 
 
 def _restorer(flags: Namespace) -> tuple[Restorer, Controls]:
-    from likeness.checkpoints.catalog import DEFAULT_MODEL
+    from likeness.models.catalog import DEFAULT_MODEL
     from likeness.restore.controls import Controls
     from likeness.restore.pipeline import Restorer
 

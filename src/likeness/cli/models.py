@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _list(console: Console) -> int:
-    from likeness.checkpoints.store import Store
+    from likeness.models.store import Store
 
     store = Store()
     head = ["name", "size", "state", "licence"]
@@ -102,7 +102,7 @@ def _list(console: Console) -> int:
 
 
 def _fetch(name: str, accept_licence: bool, console: Console) -> int:
-    from likeness.checkpoints.store import Store
+    from likeness.models.store import Store
 
     store = Store()
     if not _licence_settled(name, accept_licence, console, f"likeness models fetch {name} --accept-licence"):
@@ -114,7 +114,7 @@ def _fetch(name: str, accept_licence: bool, console: Console) -> int:
 
 
 def _import(file: Path, name: str | None, accept_licence: bool, replace: bool, console: Console) -> int:
-    from likeness.checkpoints.store import Store
+    from likeness.models.store import Store
 
     store = Store()
     name = name or file.stem
@@ -128,7 +128,7 @@ def _import(file: Path, name: str | None, accept_licence: bool, replace: bool, c
 
 
 def _path(name: str, console: Console) -> int:
-    from likeness.checkpoints.store import Store
+    from likeness.models.store import Store
 
     console.hand_over(str(Store().path(name)))
     return 0
@@ -151,8 +151,8 @@ def _licence_settled(name: str, accepted: bool, console: Console, command: str) 
     Raises:
         LicenceError: if it was not accepted and nobody can be asked.
     """
-    from likeness.checkpoints.catalog import CATALOG
-    from likeness.checkpoints.store import Store
+    from likeness.models.catalog import CATALOG
+    from likeness.models.store import Store
 
     entry = next((entry for key, entry in CATALOG.items() if key.casefold() == name.casefold()), None)
     store = Store()

@@ -14,7 +14,6 @@ from typing import Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.checkpoints.catalog import DEFAULT_MODEL
 from likeness.cli.console import Console, silence
 from likeness.cli.plan import Job, Targets, plan, refuse_keyboard
 from likeness.cli.told import LARGE, on_its_own, told_in_order
@@ -28,6 +27,7 @@ from likeness.imaging.encode import encode_image, find_format
 from likeness.imaging.files import DEFAULT_MAX_PIXELS, output_suffix, result_suffix, write_image
 from likeness.imaging.image import Image
 from likeness.imaging.sniff import HEAD_BYTES, sniff_format
+from likeness.models.catalog import DEFAULT_MODEL
 from likeness.restore.compare import compare
 from likeness.restore.config import Settings
 from likeness.restore.controls import Controls

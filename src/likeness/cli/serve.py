@@ -64,7 +64,7 @@ def serve(argv: Sequence[str], console: Console) -> int:
         raise MissingExtraError(
             f'likeness serve needs {error.name}, which is not installed: pip install "likeness[serve]"'
         ) from error
-    from likeness.checkpoints.catalog import DEFAULT_MODEL
+    from likeness.models.catalog import DEFAULT_MODEL
     from likeness.restore.pipeline import Restorer
 
     settings = _settings(flags)

@@ -17,8 +17,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.checkpoints.catalog import DEFAULT_MODEL
-from likeness.checkpoints.store import Store
 from likeness.compute.cancellation import checkpoint
 from likeness.core.stopwatch import Stopwatch
 from likeness.degradations import pre_degrade
@@ -32,6 +30,8 @@ from likeness.imaging.arguments import all_of_type, of_type, picture
 from likeness.imaging.colour import is_colourless, luma
 from likeness.imaging.filters import to_channels
 from likeness.imaging.image import Box, Image, Pixels, Size
+from likeness.models.catalog import DEFAULT_MODEL
+from likeness.models.store import Store
 from likeness.restore.arbitration import arbitrate, held_detail
 from likeness.restore.composite import Patch, own_share, paste
 from likeness.restore.controls import Controls

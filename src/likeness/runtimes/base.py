@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.compute.forks import refuse_after_fork
-from likeness.networks.config import GpenConfig
+from likeness.models.gpen.config import GpenConfig
 
 __all__ = ["Batch", "Runtime", "check_faces"]
 

@@ -9,7 +9,7 @@ from types import TracebackType
 
 import numpy as np
 
-from likeness.networks.config import GpenConfig
+from likeness.models.gpen.config import GpenConfig
 from likeness.runtimes.base import Batch, Runtime, check_faces
 
 __all__ = ["BatchingRuntime"]

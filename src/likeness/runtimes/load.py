@@ -14,13 +14,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.checkpoints.formats import Checkpoint, read_checkpoint, read_config
-from likeness.checkpoints.store import Store
 from likeness.compute.compiled import default_cache
 from likeness.compute.forks import refuse_after_fork
 from likeness.core.hashing import sha256_of
 from likeness.errors import ArgumentError, ConfigError, MissingExtraError
 from likeness.imaging.arguments import one_of
+from likeness.models.formats import Checkpoint, read_checkpoint, read_config
+from likeness.models.store import Store
 from likeness.runtimes.base import Runtime
 
 __all__ = ["load_runtime"]

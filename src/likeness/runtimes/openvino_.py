@@ -20,9 +20,9 @@ from likeness.compute.compiled import CompiledCache
 from likeness.compute.library import load_openvino, shared_core
 from likeness.compute.network import Network
 from likeness.errors import ConfigError
-from likeness.networks.config import GpenConfig
+from likeness.models.gpen.config import GpenConfig
+from likeness.models.gpen.graph import build
 from likeness.runtimes.base import Batch, check_faces
-from likeness.runtimes.export import build
 
 if TYPE_CHECKING:
     import openvino
@@ -150,8 +150,8 @@ def _digest(state: Mapping[str, NDArray[np.float32]]) -> str:
 
 def _graph_digest() -> str:
     """Of the code that builds the graph: a new version of it may build another one from the same weights."""
-    here = Path(__file__).parent
-    modules = here / "export.py", here.with_name("networks") / "config.py"
+    here = Path(__file__).parents[1] / "models" / "gpen"
+    modules = here / "graph.py", here / "config.py"
     return hashlib.sha256(b"".join(module.read_bytes() for module in modules)).hexdigest()
 
 

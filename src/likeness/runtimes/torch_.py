@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.errors import ConfigError, MissingExtraError
-from likeness.networks.config import GpenConfig
+from likeness.models.gpen.config import GpenConfig
 from likeness.runtimes.base import Batch, check_faces
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from likeness.networks.inference import Filters, InferenceGpen
+    from likeness.models.gpen.inference import Filters, InferenceGpen
 
 __all__ = ["BATCH_SIZES", "TorchPrecision", "TorchRuntime"]
 
@@ -37,7 +37,7 @@ _log = logging.getLogger(__name__)
 class TorchRuntime:
     """A GPEN network in PyTorch; implements `Runtime`. Thread-safe.
 
-    The network runs in the form of `likeness.networks.inference`. On a CUDA device `run` replays a captured CUDA graph,
+    The network runs in the form of `likeness.models.gpen.inference`. On a CUDA device `run` replays a captured CUDA graph,
     one for each of a few batch sizes (`likeness.runtimes.programs`). A size is captured when it is first used, at the cost
     of a few passes; `prepare` does it beforehand. ``torch.compile`` would fuse more, but its compiler would stand between
     the user and the first picture, so it is left to a measurement: `benchmarks/gpu.py` has a row for it.
@@ -159,7 +159,7 @@ class TorchRuntime:
 
     def _make(self, precision: Literal["f32", "bf16", "f16"]) -> InferenceGpen:
         torch = self._torch
-        from likeness.networks.inference import InferenceGpen
+        from likeness.models.gpen.inference import InferenceGpen
 
         state = {key: torch.from_numpy(np.array(value, np.float32)) for key, value in self._state.items()}
         dtype = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}[precision]

@@ -15,10 +15,10 @@ from fastapi.responses import Response
 from pydantic import BaseModel, Field
 from starlette.middleware.cors import CORSMiddleware
 
-from likeness.checkpoints.catalog import DEFAULT_MODEL
 from likeness.errors import LikenessError
 from likeness.evidence.inspection import Inspector
 from likeness.imaging.decoding.pool import DecoderLimits, DecoderPool
+from likeness.models.catalog import DEFAULT_MODEL
 from likeness.restore.pipeline import Restorer
 from likeness.server.catalogue import catalogue_router
 from likeness.server.forms import errors

@@ -8,7 +8,7 @@ from typing import Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, Field
 
-from likeness.checkpoints.store import Store
+from likeness.models.store import Store
 from likeness.restore.controls import PRESETS
 from likeness.server.forms import errors
 from likeness.server.state import State

@@ -8,13 +8,13 @@ from pathlib import Path
 
 import torch
 
-from likeness.checkpoints.formats import read_checkpoint
 from likeness.errors import TrainingError
 from likeness.imaging.filters import resize
 from likeness.imaging.image import Size
 from likeness.imaging.portraits import Portraits
-from likeness.networks.config import GpenConfig
-from likeness.networks.gpen import Gpen
+from likeness.models.formats import read_checkpoint
+from likeness.models.gpen.config import GpenConfig
+from likeness.models.gpen.network import Gpen
 from likeness.training.config import TrainConfig
 from likeness.training.data import to_planes
 

@@ -13,11 +13,11 @@ import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from torch import Tensor
 
-from likeness.checkpoints.formats import ModelInfo, write_checkpoint
 from likeness.errors import TrainingError
-from likeness.networks.discriminator import PatchDiscriminator
-from likeness.networks.gpen import Gpen
+from likeness.models.formats import ModelInfo, write_checkpoint
+from likeness.models.gpen.network import Gpen
 from likeness.training.config import TrainConfig
+from likeness.training.discriminator import PatchDiscriminator
 from likeness.training.identity import FaceEmbedding
 from likeness.training.losses import (
     face_weights,

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from safetensors import safe_open
 from safetensors.numpy import save_file
 
-from likeness.checkpoints.convert import convert_checkpoint
-from likeness.checkpoints.formats import ModelInfo, read_checkpoint, read_config, write_checkpoint
 from likeness.errors import CheckpointError, CheckpointFormatError
-from likeness.networks.config import GpenConfig
+from likeness.models.convert import convert_checkpoint
+from likeness.models.formats import ModelInfo, read_checkpoint, read_config, write_checkpoint
+from likeness.models.gpen.config import GpenConfig
 
 State = dict[str, NDArray[np.float32]]
 INFO = ModelInfo(name="small", version="1.2", licence="MIT", description="für Prüfungen", source="random numbers")

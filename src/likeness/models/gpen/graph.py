@@ -25,7 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.compute.library import load_openvino
-from likeness.networks.config import (
+from likeness.models.gpen.config import (
     ACTIVATION_GAIN,
     EPSILON,
     LEAKY_SLOPE,
@@ -49,7 +49,7 @@ def build(state: State, config: GpenConfig) -> openvino.Model:
     """The network as an OpenVINO model: input ``faces`` (1 x 3 x S x S, float32, RGB in [-1, 1]), output ``restored`` alike.
 
     Args:
-        state: the network's weights under their published names, float32, as `likeness.checkpoints` reads them.
+        state: the network's weights under their published names, float32, as `likeness.models` reads them.
         config: the network's configuration; it must agree with the shapes in ``state``.
 
     Raises:

@@ -11,7 +11,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from likeness.networks.config import (
+from likeness.models.gpen.config import (
     ACTIVATION_GAIN,
     LATENT_CHANNELS,
     LEAKY_SLOPE,
@@ -19,7 +19,7 @@ from likeness.networks.config import (
     MAPPING_LR,
     GpenConfig,
 )
-from likeness.networks.ops import Bias, Blur, EncoderConv, EqualLinear, ModulatedConv, PixelNorm, SkipInjection
+from likeness.models.gpen.ops import Bias, Blur, EncoderConv, EqualLinear, ModulatedConv, PixelNorm, SkipInjection
 
 __all__ = ["Generator", "Gpen"]
 

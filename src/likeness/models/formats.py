@@ -14,10 +14,10 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.checkpoints.layout import check_shapes, config_from_shapes
-from likeness.checkpoints.torch_files import TorchFile, TorchTensor
 from likeness.errors import CheckpointError, CheckpointFormatError, FileWriteError
-from likeness.networks.config import GpenConfig
+from likeness.models.gpen.config import GpenConfig
+from likeness.models.gpen.layout import check_shapes, config_from_shapes
+from likeness.models.torch_files import TorchFile, TorchTensor
 
 __all__ = ["Checkpoint", "ModelInfo", "read_checkpoint", "read_config", "write_checkpoint"]
 

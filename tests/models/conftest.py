@@ -10,8 +10,8 @@ import pytest
 from numpy.typing import NDArray
 from webserver import Site
 
-from likeness.checkpoints.layout import expected_shapes
-from likeness.networks.config import GpenConfig
+from likeness.models.gpen.config import GpenConfig
+from likeness.models.gpen.layout import expected_shapes
 
 State = dict[str, NDArray[np.float32]]
 

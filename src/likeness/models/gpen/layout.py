@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from likeness.errors import CheckpointFormatError
-from likeness.networks.config import LATENT_CHANNELS, MAPPING_LAYERS, GpenConfig
+from likeness.models.gpen.config import LATENT_CHANNELS, MAPPING_LAYERS, GpenConfig
 
 __all__ = ["Shapes", "check_shapes", "config_from_shapes", "expected_shapes"]
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from numpy.typing import NDArray
 
-from likeness.checkpoints.formats import Checkpoint
-from likeness.networks.config import GpenConfig
-from likeness.networks.gpen import Gpen
-from likeness.networks.inference import Filters, InferenceGpen
+from likeness.models.formats import Checkpoint
+from likeness.models.gpen.config import GpenConfig
+from likeness.models.gpen.inference import Filters, InferenceGpen
+from likeness.models.gpen.network import Gpen
 
 State = dict[str, torch.Tensor]
 Arrays = dict[str, NDArray[np.float32]]
@@ -108,7 +108,7 @@ def test_other_blur_kernels_are_read_from_the_weights(random_state: Callable[...
     state["ecd2.0.0.kernel"] = other
     state["generator.convs.4.conv.blur.kernel"] = other * 3
     state["generator.to_rgbs.2.upsample.kernel"] = other * 5
-    from likeness.runtimes.export import build, load_openvino
+    from likeness.models.gpen.graph import build, load_openvino
 
     x = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(7)) * 2 - 1
     model = load_openvino().Core().compile_model(build(state, PUBLISHED), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})

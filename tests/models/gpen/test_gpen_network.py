@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from likeness.networks.config import GpenConfig
-from likeness.networks.gpen import Gpen
-from likeness.networks.ops import Blur, ModulatedConv, blur_kernel
+from likeness.models.gpen.config import GpenConfig
+from likeness.models.gpen.network import Gpen
+from likeness.models.gpen.ops import Blur, ModulatedConv, blur_kernel
 
 SMALL = GpenConfig(size=64, channel_multiplier=1, narrow=0.125)
 

@@ -16,7 +16,7 @@ from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
 
-from likeness.networks.config import GpenConfig
+from likeness.models.gpen.config import GpenConfig
 
 __all__ = ["CATALOG", "DEFAULT_MODEL", "CatalogEntry", "Licence", "embedded_path"]
 

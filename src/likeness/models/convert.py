@@ -6,7 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-from likeness.checkpoints.formats import Checkpoint, ModelInfo, read_checkpoint, write_checkpoint
+from likeness.models.formats import Checkpoint, ModelInfo, read_checkpoint, write_checkpoint
 
 __all__ = ["convert_checkpoint"]
 

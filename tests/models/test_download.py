@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 from webserver import Served, Site
 
-from likeness.checkpoints.download import RetryPolicy, download
 from likeness.errors import CheckpointFormatError, ChecksumError, DownloadError
+from likeness.models.download import RetryPolicy, download
 
 QUICK = RetryPolicy(attempts=3, first_delay=0.01, timeout=5)
 BODY = os.urandom(1_000_000)
@@ -204,7 +204,7 @@ def test_a_file_that_fails_its_check_is_thrown_away(site: Site, tmp_path: Path) 
 FILL = """
 import resource, sys
 from pathlib import Path
-from likeness.checkpoints.download import download
+from likeness.models.download import download
 from likeness.errors import DownloadError
 resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, 300_000))
 try:

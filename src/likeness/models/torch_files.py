@@ -22,8 +22,8 @@ from typing import Any, BinaryIO, NamedTuple, cast
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.checkpoints.pickle_program import PROGRAM_LIMIT, PickleError, ordered_dict, run_pickle
 from likeness.errors import CheckpointFormatError
+from likeness.models.pickle_program import PROGRAM_LIMIT, PickleError, ordered_dict, run_pickle
 
 __all__ = ["TorchFile", "TorchTensor"]
 

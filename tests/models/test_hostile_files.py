@@ -21,19 +21,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from likeness.checkpoints.formats import ModelInfo, read_checkpoint, write_checkpoint
-from likeness.checkpoints.layout import expected_shapes
-from likeness.checkpoints.torch_files import TorchFile, TorchTensor
 from likeness.errors import CheckpointError, CheckpointFormatError
-from likeness.networks.config import GpenConfig
+from likeness.models.formats import ModelInfo, read_checkpoint, write_checkpoint
+from likeness.models.gpen.config import GpenConfig
+from likeness.models.gpen.layout import expected_shapes
+from likeness.models.torch_files import TorchFile, TorchTensor
 
 TINY = GpenConfig(size=64, channel_multiplier=0.0625, narrow=0.0625)
 
 _CHILD = """
 import json, resource, sys, time
 from pathlib import Path
-from likeness.checkpoints.formats import read_checkpoint
-from likeness.checkpoints.torch_files import TorchFile, TorchTensor
+from likeness.models.formats import read_checkpoint
+from likeness.models.torch_files import TorchFile, TorchTensor
 from likeness.errors import LikenessError
 import numpy, safetensors, safetensors.numpy
 

@@ -14,12 +14,12 @@ import pytest
 from numpy.typing import NDArray
 from webserver import Served, Site
 
-from likeness.checkpoints.catalog import CATALOG, CatalogEntry, Licence
-from likeness.checkpoints.download import RetryPolicy
-from likeness.checkpoints.formats import ModelInfo, read_checkpoint, write_checkpoint
-from likeness.checkpoints.store import Store
 from likeness.errors import CheckpointError, CheckpointFormatError, ChecksumError, DownloadError, LicenceError
-from likeness.networks.config import GpenConfig
+from likeness.models.catalog import CATALOG, CatalogEntry, Licence
+from likeness.models.download import RetryPolicy
+from likeness.models.formats import ModelInfo, read_checkpoint, write_checkpoint
+from likeness.models.gpen.config import GpenConfig
+from likeness.models.store import Store
 
 State = dict[str, NDArray[np.float32]]
 QUICK = RetryPolicy(attempts=2, first_delay=0.01, timeout=5)
@@ -83,9 +83,9 @@ def test_the_licence_comes_first(site: Site, tmp_path: Path, pth: Path, config: 
 FETCH = """
 import sys
 from pathlib import Path
-from likeness.checkpoints.catalog import CatalogEntry, Licence
-from likeness.checkpoints.store import Store
-from likeness.networks.config import GpenConfig
+from likeness.models.catalog import CatalogEntry, Licence
+from likeness.models.store import Store
+from likeness.models.gpen.config import GpenConfig
 entry = CatalogEntry(
     name="GPEN-test", description="", page="", url=sys.argv[2], config=GpenConfig(size=64, narrow=0.0625),
     licence=Licence(name="", url="", summary="", must_accept=False),

@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from likeness.checkpoints.torch_files import TorchFile, TorchTensor
 from likeness.errors import CheckpointFormatError
+from likeness.models.torch_files import TorchFile, TorchTensor
 
 torch = pytest.importorskip("torch")
 BOTH = pytest.mark.parametrize("zipped", [True, False], ids=["zip", "legacy"])

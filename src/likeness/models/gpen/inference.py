@@ -1,7 +1,8 @@
 """The network in the form that runs fastest on a GPU: `Gpen` for inference only, everything constant worked out beforehand.
 
-It computes the same function as `likeness.networks.gpen.Gpen` from the same state dict, with the same factored modulation
-(`likeness.networks.ops`), and is arranged for what a GPU is short of, which at this size is memory traffic and launches:
+It computes the same function as `likeness.models.gpen.network.Gpen` from the same state dict, with the same factored
+modulation (`likeness.models.gpen.ops`), and is arranged for what a GPU is short of, which at this size is memory traffic
+and launches:
 
 - Equalised learning rates, the activation's gain and, where a style does not depend on the latent, modulation and
   demodulation are multiplied into the weights; weights lie in half precision and channels-last, ready for tensor cores.
@@ -23,7 +24,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor, nn
 
-from likeness.networks.config import (
+from likeness.models.gpen.config import (
     ACTIVATION_GAIN,
     EPSILON,
     LEAKY_SLOPE,
@@ -31,7 +32,7 @@ from likeness.networks.config import (
     MAPPING_LR,
     GpenConfig,
 )
-from likeness.networks.ops import blur_kernel
+from likeness.models.gpen.ops import blur_kernel
 
 __all__ = ["Filters", "InferenceGpen"]
 

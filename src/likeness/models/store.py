@@ -24,15 +24,15 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from likeness.checkpoints.catalog import CATALOG, DEFAULT_MODEL, CatalogEntry, embedded_path
-from likeness.checkpoints.convert import convert_checkpoint
-from likeness.checkpoints.download import Progress, RetryPolicy, download
-from likeness.checkpoints.formats import Checkpoint, ModelInfo, read_checkpoint, read_config
 from likeness.compute.home import expanded, home_folder
 from likeness.core.hashing import sha256_of
 from likeness.core.locking import locked
 from likeness.errors import CheckpointError, CheckpointFormatError, ChecksumError, DownloadError, LicenceError
-from likeness.networks.config import GpenConfig
+from likeness.models.catalog import CATALOG, DEFAULT_MODEL, CatalogEntry, embedded_path
+from likeness.models.convert import convert_checkpoint
+from likeness.models.download import Progress, RetryPolicy, download
+from likeness.models.formats import Checkpoint, ModelInfo, read_checkpoint, read_config
+from likeness.models.gpen.config import GpenConfig
 
 __all__ = ["Store", "StoredModel"]
 

@@ -8,8 +8,8 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from likeness.checkpoints.catalog import CATALOG, DEFAULT_MODEL, CatalogEntry, embedded_path
-from likeness.checkpoints.formats import read_checkpoint
+from likeness.models.catalog import CATALOG, DEFAULT_MODEL, CatalogEntry, embedded_path
+from likeness.models.formats import read_checkpoint
 
 PUBLISHED = [entry for entry in CATALOG.values() if entry.name != DEFAULT_MODEL]
 
@@ -59,6 +59,6 @@ def test_the_table_cannot_be_changed() -> None:
 
 def test_importing_the_checkpoints_is_cheap() -> None:
     heavy = "{'torch', 'httpx', 'openvino', 'safetensors', 'platformdirs', 'cv2'}"
-    program = f"import sys, likeness.checkpoints.store; print(sorted({heavy} & sys.modules.keys()))"
+    program = f"import sys, likeness.models.store; print(sorted({heavy} & sys.modules.keys()))"
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

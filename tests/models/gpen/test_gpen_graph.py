@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from likeness.checkpoints.formats import Checkpoint
 from likeness.compute.library import load_openvino
-from likeness.networks.config import GpenConfig
-from likeness.runtimes.export import Graph, build
+from likeness.models.formats import Checkpoint
+from likeness.models.gpen.config import GpenConfig
+from likeness.models.gpen.graph import Graph, build
 
 State = dict[str, NDArray[np.float32]]
 SMALL = GpenConfig(size=64, channel_multiplier=2, narrow=0.0625)
@@ -40,7 +40,7 @@ def test_the_graph_is_the_published_function(
 )
 def test_the_graph_equals_the_torch_network(config: GpenConfig, random_state: Callable[..., State]) -> None:
     torch = pytest.importorskip("torch")
-    from likeness.networks.gpen import Gpen
+    from likeness.models.gpen.network import Gpen
 
     state = random_state(config, 3)
     network = Gpen(config).eval()
@@ -78,7 +78,7 @@ def test_every_form_is_the_same_function(
 
 def test_blur_kernels_are_read_from_the_weights(random_state: Callable[..., State]) -> None:
     torch = pytest.importorskip("torch")
-    from likeness.networks.gpen import Gpen
+    from likeness.models.gpen.network import Gpen
 
     state = random_state(SMALL, 5)
     other = np.outer([0.1, 0.4, 0.4, 0.1], [0.2, 0.3, 0.3, 0.2]).astype(np.float32)

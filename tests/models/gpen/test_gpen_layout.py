@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from likeness.checkpoints.layout import check_shapes, config_from_shapes, expected_shapes
 from likeness.errors import CheckpointFormatError
-from likeness.networks.config import GpenConfig
+from likeness.models.gpen.config import GpenConfig
+from likeness.models.gpen.layout import check_shapes, config_from_shapes, expected_shapes
 
 PUBLISHED = {
     "GPEN-BFR-256": GpenConfig(size=256, channel_multiplier=1, narrow=0.5),

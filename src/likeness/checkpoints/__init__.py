@@ -1,1 +1,0 @@
-"""Network weights: reading and writing checkpoint files, the catalog of known ones, and the local store."""

@@ -1,0 +1,1 @@
+"""GPEN: its description, the PyTorch modules and the OpenVINO graph."""

@@ -1,1 +1,0 @@
-"""The GPEN network and the discriminators that train it."""
