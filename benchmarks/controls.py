@@ -51,7 +51,7 @@ class Counting:
 
     def __init__(self, inner: Runtime) -> None:
         self.inner, self.calls = inner, 0
-        self.config, self.description = inner.config, inner.description
+        self.spec, self.description = inner.spec, inner.description
 
     def run(self, faces: Batch) -> Batch:
         self.calls += 1
@@ -468,7 +468,7 @@ def main() -> None:
     restorer = Restorer()
     runtime = Counting(restorer.runtime)
     restorer = Restorer(runtime=runtime)
-    size = runtime.config.size
+    size = runtime.spec.side
     portraits = Portraits.read(Path(sys.argv[1]), size, split="val")
     names = portraits.names
     chosen = np.linspace(0, len(names) - 1, min(PICTURES, len(names))).astype(int).tolist()

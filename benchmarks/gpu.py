@@ -141,7 +141,7 @@ def networks(size: int | None) -> list[tuple[str, State, GpenConfig, Batch]]:
         ]
     own = Store().load(DEFAULT_MODEL)
     published = CATALOG["GPEN-BFR-512"].config
-    assert published is not None
+    assert isinstance(published, GpenConfig)
     return [
         (
             f"The structure of GPEN-BFR-512 ({describe(published)}), random weights",
@@ -149,7 +149,12 @@ def networks(size: int | None) -> list[tuple[str, State, GpenConfig, Batch]]:
             published,
             face(picture, published.size),
         ),
-        (f"{DEFAULT_MODEL} ({describe(own.config)})", own.state, own.config, face(picture, own.config.size)),
+        (
+            f"{DEFAULT_MODEL} ({describe(own.spec.config)})",
+            own.state,
+            own.spec.config,
+            face(picture, own.spec.config.size),
+        ),
     ]
 
 
@@ -246,7 +251,7 @@ def one_face(
     }
     for precision in ("f32", "bf16", "f16"):
         paths[f"TorchRuntime, {precision}"] = lambda precision=precision: (
-            TorchRuntime(state, config, device=device.type, precision=precision).run
+            TorchRuntime(state, config.spec, device=device.type, precision=precision).run
         )
     if compiled:
         mode = "max-autotune" if device.type == "cuda" else "default"
@@ -293,7 +298,7 @@ def faces_per_second(
 ) -> list[Rate]:
     """Batches from one thread, then single faces from several threads that share batches."""
     precision = "f16" if device.type == "cuda" else "f32"
-    runtime = TorchRuntime(state, config, device=device.type, precision=precision, batch_sizes=batches)
+    runtime = TorchRuntime(state, config.spec, device=device.type, precision=precision, batch_sizes=batches)
     runtime.prepare()
     rates: list[Rate] = []
 

@@ -139,8 +139,8 @@ def network_tables(model: str, pictures: Pictures, _: Path, rounds: int) -> Tabl
     own, config = Store().load(model), published()
     image = read_image(pictures.portrait)
     return {
-        f"Network, one face: {model} ({describe(own.config)})": network_table(
-            own.state, own.config, network_face(Restorer(model), image), rounds
+        f"Network, one face: {model} ({describe(own.spec.config)})": network_table(
+            own.state, own.spec.config, network_face(Restorer(model), image), rounds
         ),
         f"Network, one face: the structure of {PUBLISHED} ({describe(config)}), random weights": network_table(
             random_state(config), config, network_face(published_restorer(), image), rounds
@@ -150,13 +150,13 @@ def network_tables(model: str, pictures: Pictures, _: Path, rounds: int) -> Tabl
 
 def published() -> GpenConfig:
     config = CATALOG[PUBLISHED].config
-    assert config is not None
+    assert isinstance(config, GpenConfig)
     return config
 
 
 def published_restorer() -> Restorer:
     """With random weights: what it draws is noise, what it costs is not."""
-    return Restorer(runtime=OpenVinoRuntime(random_state(published()), published()))
+    return Restorer(runtime=OpenVinoRuntime(random_state(published()), published().spec))
 
 
 def describe(config: GpenConfig) -> str:
@@ -169,14 +169,14 @@ def network_table(state: State, config: GpenConfig, face: Batch, rounds: int) ->
     naive.load_state_dict({key: torch.from_numpy(np.array(value)) for key, value in state.items()})
     paths: dict[str, Callable[[Batch], Batch]] = {
         "PyTorch, naive, f32": lambda faces: naive(torch.from_numpy(faces)).numpy(),
-        "PyTorch, modulation off the weights, f32": TorchRuntime(state, config, precision="f32").run,
-        "OpenVINO, f32": OpenVinoRuntime(state, config, precision="f32").run,
+        "PyTorch, modulation off the weights, f32": TorchRuntime(state, config.spec, precision="f32").run,
+        "OpenVINO, f32": OpenVinoRuntime(state, config.spec, precision="f32").run,
     }
-    if OpenVinoRuntime(state, config).precision == "bf16":
-        paths["OpenVINO, bf16"] = OpenVinoRuntime(state, config, precision="bf16").run
+    if OpenVinoRuntime(state, config.spec).precision == "bf16":
+        paths["OpenVINO, bf16"] = OpenVinoRuntime(state, config.spec, precision="bf16").run
     if torch.cuda.is_available():
         for precision in ("f32", "bf16"):
-            runtime = TorchRuntime(state, config, device="cuda", precision=precision)
+            runtime = TorchRuntime(state, config.spec, device="cuda", precision=precision)
             paths[f"PyTorch, {torch.cuda.get_device_name()}, {precision}"] = runtime.run
     outputs = {name: run(face) for name, run in paths.items()}
     runs: dict[str, Callable[[], object]] = {name: lambda run=run: run(face) for name, run in paths.items()}

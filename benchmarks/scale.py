@@ -129,7 +129,7 @@ def batch(folder: Path) -> Rows:
     precisions = precisions_of(checkpoint)
     laps: dict[tuple[str, int], float] = {}
     for precision in precisions:
-        runtime = OpenVinoRuntime(checkpoint.state, checkpoint.config, precision=precision)
+        runtime = OpenVinoRuntime(checkpoint.state, checkpoint.spec, precision=precision)
         batches = {count: np.repeat(face, count, axis=0) for count in BATCHES}
         runs: dict[int, Callable[[], object]] = {
             count: lambda faces=faces, runtime=runtime: runtime.run(faces) for count, faces in batches.items()
@@ -149,7 +149,7 @@ def threads(folder: Path) -> Rows:
     for precision in precisions_of(checkpoint):
         runs: dict[int, Callable[[], object]] = {}
         for count in counts:
-            runtime = OpenVinoRuntime(checkpoint.state, checkpoint.config, precision=precision, threads=count)
+            runtime = OpenVinoRuntime(checkpoint.state, checkpoint.spec, precision=precision, threads=count)
             runs[count] = lambda runtime=runtime: runtime.run(face)
         for row, times in zip(rows, in_turns(runs, rounds=8, settle=True).values(), strict=True):
             row[precision] = times.median
@@ -158,7 +158,7 @@ def threads(folder: Path) -> Rows:
 
 def precisions_of(checkpoint: Checkpoint) -> tuple[Literal["bf16", "f32"], ...]:
     """What this processor can do, the fastest first."""
-    fastest = OpenVinoRuntime(checkpoint.state, checkpoint.config).precision
+    fastest = OpenVinoRuntime(checkpoint.state, checkpoint.spec).precision
     return ("bf16", "f32") if fastest == "bf16" else ("f32",)
 
 

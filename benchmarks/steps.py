@@ -251,7 +251,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, default=HERE, help="folder for steps.md")
     options = parser.parse_args()
     published = CATALOG["GPEN-BFR-512"].config
-    assert published is not None
+    assert isinstance(published, GpenConfig)
     config = replace(published, size=options.size)
     state = random_state(config)
     face = np.random.default_rng(0).uniform(-1, 1, (1, 3, config.size, config.size)).astype(np.float32)

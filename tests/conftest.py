@@ -63,7 +63,7 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     network.start_as_identity()
     state = {name: value.float().numpy() for name, value in network.state_dict().items()}
     path = tmp_path_factory.mktemp("model") / "tiny.safetensors"
-    write_checkpoint(path, state, network.config, ModelInfo(name="tiny", licence="MIT"))
+    write_checkpoint(path, state, network.config.spec, ModelInfo(name="tiny", licence="MIT"))
     return path
 
 

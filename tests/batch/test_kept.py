@@ -43,7 +43,7 @@ def test_other_controls_need_no_network_and_the_result_is_that_of_a_fresh_run(
 
 def test_of_several_faces_only_the_new_ones_are_asked(tiny_runtime: Runtime, tmp_path: Path) -> None:
     runtime = KeptRuntime(tiny_runtime, model="tiny", kept=KeptProjections(tmp_path))
-    side = runtime.config.size
+    side = runtime.spec.side
     faces = np.random.default_rng(0).uniform(-1, 1, (3, 3, side, side)).astype(np.float32)
     runtime.run(faces[1:2])
     together = runtime.run(faces)

@@ -13,7 +13,7 @@ import pytest
 
 from likeness.cli import main
 from likeness.models.catalog import CATALOG, CatalogEntry, Licence
-from likeness.models.formats import read_checkpoint, read_config
+from likeness.models.formats import read_checkpoint, read_spec
 from likeness.models.store import Store
 
 
@@ -52,7 +52,7 @@ def test_import_takes_a_checkpoint_into_the_store_and_path_finds_it(
     assert main(["models", "path", "studio"]) == 0
     path = Path(capsys.readouterr().out.strip())
     assert path.is_relative_to(home)
-    assert read_config(path) == read_config(tiny_model)
+    assert read_spec(path).config == read_spec(tiny_model).config
 
     assert main(["models", "list", "-v"]) == 0
     captured = capsys.readouterr()
@@ -127,7 +127,7 @@ def published(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         description="a test's network",
         licence=licence,
         page="the model's page",
-        config=read_config(tiny_model),
+        config=read_spec(tiny_model).config,
         url=f"http://127.0.0.1:{server.server_port}/weights.pth",
     )
     catalog = {entry.name: entry}
@@ -154,7 +154,7 @@ def test_fetch_brings_the_model_once_the_licence_is_accepted(
     # Accepted for good: nobody is asked again.
     fetched.unlink()
     assert main(["models", "fetch", published]) == 0
-    assert read_checkpoint(fetched).config.size == 128
+    assert read_checkpoint(fetched).spec.config.size == 128
 
 
 def test_clean_deletes_the_compiled_networks(

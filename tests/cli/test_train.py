@@ -8,7 +8,7 @@ import pytest
 from PIL import Image as PillowImage
 
 from likeness.cli import main
-from likeness.models.formats import read_config
+from likeness.models.formats import read_spec
 
 
 def config(tmp_path: Path, extra: str = "") -> Path:
@@ -46,7 +46,7 @@ def test_a_run_says_how_it_goes_and_prints_where_the_weights_are(
     captured = capsys.readouterr()
     weights = Path(captured.out.strip())
     assert weights.is_relative_to(tmp_path / "run")
-    assert read_config(weights).size == 64
+    assert read_spec(weights).size == 64
     assert "2 of 4 pictures" in captured.err
     assert "4 of 4 pictures" in captured.err
     assert "l1 " in captured.err

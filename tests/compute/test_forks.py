@@ -20,7 +20,7 @@ restorer = Restorer(Path(sys.argv[2]))
 assert restorer.find_faces(image)
 restorer.restore(image)
 import numpy as np
-faces = np.zeros((1, 3, restorer.runtime.config.size, restorer.runtime.config.size), np.float32)
+faces = np.zeros((1, 3, restorer.runtime.spec.side, restorer.runtime.spec.side), np.float32)
 work = {
     "restore": lambda: restorer.restore(image),
     "find": lambda: restorer.find_faces(image),

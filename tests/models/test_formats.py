@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 
 from likeness.errors import CheckpointError, CheckpointFormatError
 from likeness.models.convert import convert_checkpoint
-from likeness.models.formats import ModelInfo, read_checkpoint, read_config, write_checkpoint
+from likeness.models.formats import ModelInfo, read_checkpoint, read_spec, write_checkpoint
 from likeness.models.gpen.config import GpenConfig
 
 State = dict[str, NDArray[np.float32]]
@@ -29,14 +29,14 @@ def assert_same(read: object, state: State) -> None:
 @pytest.mark.parametrize("dtype", ["float16", "float32"])
 def test_the_own_format_comes_back_whole(tmp_path: Path, state: State, config: GpenConfig, dtype: str) -> None:
     path = tmp_path / "größe 像.safetensors"
-    write_checkpoint(path, state, config, INFO, dtype=dtype)  # type: ignore[arg-type]
+    write_checkpoint(path, state, config.spec, INFO, dtype=dtype)  # type: ignore[arg-type]
     checkpoint = read_checkpoint(path)
-    assert checkpoint.config == config
+    assert checkpoint.spec.config == config
     assert checkpoint.info == INFO
     assert checkpoint.kind == "likeness"
     assert checkpoint.path == path
     assert_same(checkpoint.state, state)
-    assert read_config(path) == config
+    assert read_spec(path).config == config
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
     elements = sum(array.size for array in state.values())
     assert path.stat().st_size == pytest.approx(elements * (2 if dtype == "float16" else 4), rel=0.02)
@@ -47,8 +47,8 @@ def test_the_own_format_comes_back_whole(tmp_path: Path, state: State, config: G
 def test_a_configuration_that_shapes_cannot_tell_is_kept(tmp_path: Path, state: State, config: GpenConfig) -> None:
     """narrow 0.0626 gives the same channels as 0.0625; what was written is what is read."""
     other = GpenConfig(size=64, channel_multiplier=2, narrow=0.0626)
-    write_checkpoint(tmp_path / "a.safetensors", state, other, INFO)
-    assert read_config(tmp_path / "a.safetensors") == other != config
+    write_checkpoint(tmp_path / "a.safetensors", state, other.spec, INFO)
+    assert read_spec(tmp_path / "a.safetensors").config == other != config
 
 
 def test_safetensors_of_others_are_read_by_their_shapes(tmp_path: Path, state: State, config: GpenConfig) -> None:
@@ -56,13 +56,13 @@ def test_safetensors_of_others_are_read_by_their_shapes(tmp_path: Path, state: S
     checkpoint = read_checkpoint(tmp_path / "a.safetensors")
     assert checkpoint.kind == "safetensors"
     assert checkpoint.info is None
-    assert checkpoint.config == config
+    assert checkpoint.spec.config == config
     assert_same(checkpoint.state, state)
 
 
 def test_the_golden_file_is_read(shared: Path) -> None:
     checkpoint = read_checkpoint(shared / "golden" / "gpen_size64_cm2_narrow0125.pth")
-    assert checkpoint.config == GpenConfig(size=64, channel_multiplier=2, narrow=0.125)
+    assert checkpoint.spec.config == GpenConfig(size=64, channel_multiplier=2, narrow=0.125)
     assert checkpoint.kind == "torch"
     torch = pytest.importorskip("torch")
     reference = torch.load(checkpoint.path, weights_only=True)
@@ -85,7 +85,7 @@ def test_every_wrapping_of_a_pth(tmp_path: Path, state: State, config: GpenConfi
     path = tmp_path / "a.pth"
     torch.save(content, path, _use_new_zipfile_serialization=zipped)
     checkpoint = read_checkpoint(path)
-    assert checkpoint.config == config
+    assert checkpoint.spec.config == config
     assert_same(checkpoint.state, state)
 
 
@@ -138,7 +138,7 @@ def test_a_file_without_permission(tmp_path: Path) -> None:
 
 def test_cut_and_newer_safetensors(tmp_path: Path, state: State, config: GpenConfig) -> None:
     path = tmp_path / "a.safetensors"
-    write_checkpoint(path, state, config, INFO)
+    write_checkpoint(path, state, config.spec, INFO)
     whole = path.read_bytes()
     for length in (9, 100, 5000, len(whole) - 1):
         path.write_bytes(whole[:length])
@@ -158,24 +158,24 @@ def test_what_cannot_be_written_leaves_nothing(tmp_path: Path, state: State, con
     large = dict(state)
     large["final_linear.0.bias"] = np.full(512, 70000, np.float32)
     with pytest.raises(CheckpointFormatError, match=r"final_linear\.0\.bias holds a number that float16 cannot"):
-        write_checkpoint(path, large, config, INFO)
-    write_checkpoint(path, large, config, INFO, dtype="float32")
+        write_checkpoint(path, large, config.spec, INFO)
+    write_checkpoint(path, large, config.spec, INFO, dtype="float32")
     path.unlink()
     with pytest.raises(CheckpointFormatError, match="is missing"):
-        write_checkpoint(path, {k: v for k, v in state.items() if k != "ecd0.0.1.bias"}, config, INFO)
+        write_checkpoint(path, {k: v for k, v in state.items() if k != "ecd0.0.1.bias"}, config.spec, INFO)
     with pytest.raises(CheckpointError, match=r"cannot be written: the folder .* does not exist"):
-        write_checkpoint(tmp_path / "no" / "folder.safetensors", state, config, INFO)
+        write_checkpoint(tmp_path / "no" / "folder.safetensors", state, config.spec, INFO)
     assert list(tmp_path.iterdir()) == []
 
 
 def test_an_old_file_survives_a_failed_write(tmp_path: Path, state: State, config: GpenConfig) -> None:
     path = tmp_path / "a.safetensors"
-    write_checkpoint(path, state, config, INFO)
+    write_checkpoint(path, state, config.spec, INFO)
     before = path.read_bytes()
     broken = dict(state)
     broken["ecd0.0.1.bias"] = np.full_like(state["ecd0.0.1.bias"], np.inf)
     with pytest.raises(CheckpointFormatError):
-        write_checkpoint(path, broken, config, INFO)
+        write_checkpoint(path, broken, config.spec, INFO)
     assert path.read_bytes() == before
 
 
@@ -185,7 +185,7 @@ def test_conversion_keeps_every_bit(tmp_path: Path, pth: Path, state: State, con
     assert written.kind == "likeness"
     read = read_checkpoint(target)
     assert read.info == written.info == ModelInfo(name="small", source="small.pth")
-    assert read.config == config
+    assert read.spec.config == config
     assert_same(read.state, state)
     halved = convert_checkpoint(target, tmp_path / "half.safetensors", dtype="float16")
     assert halved.info == read.info

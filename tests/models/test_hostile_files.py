@@ -326,7 +326,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
         name: random_numbers.normal(size=shape).astype(np.float16).astype(np.float32)
         for name, shape in expected_shapes(TINY).items()
     }
-    write_checkpoint(folder / "a.safetensors", arrays, TINY, ModelInfo(name="tiny", licence="MIT"))
+    write_checkpoint(folder / "a.safetensors", arrays, TINY.spec, ModelInfo(name="tiny", licence="MIT"))
     program = state({name: tensor(storage(name, array.size), array.shape) for name, array in arrays.items()})
     entries = {f"data__{name}": array.tobytes() for name, array in arrays.items()}
     archive(folder / "a.pth", program, byteorder=b"little", **entries)

@@ -214,7 +214,7 @@ def test_import_load_and_list(tmp_path: Path, pth: Path, state: State, config: G
     assert path.name == "studio-2024.v2.safetensors"
     checkpoint = store.load("studio-2024.v2")
     assert checkpoint.kind == "likeness"
-    assert checkpoint.config == config
+    assert checkpoint.spec.config == config
     for name, array in state.items():
         np.testing.assert_array_equal(checkpoint.state[name], array)
     (model,) = store.list()
@@ -229,7 +229,7 @@ def test_import_load_and_list(tmp_path: Path, pth: Path, state: State, config: G
 
 def test_an_import_keeps_what_a_file_says_about_itself(tmp_path: Path, state: State, config: GpenConfig) -> None:
     info = ModelInfo(name="ours", version="3", licence="CC-BY-4.0", description="trained here")
-    write_checkpoint(tmp_path / "a.safetensors", state, config, info)
+    write_checkpoint(tmp_path / "a.safetensors", state, config.spec, info)
     store = store_with(tmp_path)
     assert read_checkpoint(store.import_(tmp_path / "a.safetensors", "b")).info == info
     (model,) = store.list()
@@ -274,9 +274,9 @@ def test_names_files_and_what_is_neither(
 ) -> None:
     store = store_with(tmp_path, entry_for(site, pth, config))
     assert store.path(pth) == pth
-    assert store.load(str(pth)).config == config
+    assert store.load(str(pth)).spec.config == config
     monkeypatch.chdir(pth.parent)
-    assert store.load("small.pth").config == config
+    assert store.load("small.pth").spec.config == config
     with pytest.raises(
         CheckpointError, match=r"GPEN-test is not on this machine yet; fetch it with `likeness models f"
     ):

@@ -27,7 +27,7 @@ class _Counting:
     def __init__(self, inner) -> None:
         self.inner = inner
         self.calls = 0
-        self.config = inner.config
+        self.spec = inner.spec
         self.description = inner.description
 
     def run(self, faces: Batch) -> Batch:
@@ -77,7 +77,7 @@ def test_the_face_changes_and_the_rest_does_not(restorer: Restorer, portrait: Im
     assert result.image.size == portrait.size
     assert set(outcome.gains) == set(RegionWeights().to_dict())
     assert outcome.before is not None
-    assert outcome.before.size.width == restorer.runtime.config.size
+    assert outcome.before.size.width == restorer.runtime.spec.side
 
 
 def test_sliders_never_run_the_network(

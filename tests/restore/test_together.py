@@ -108,7 +108,7 @@ def test_eight_faces_at_most_go_at_once(restorer: Restorer, astronaut: Image, fa
     sizes: list[int] = []
 
     class Noting:
-        config = restorer.runtime.config
+        spec = restorer.runtime.spec
         description = restorer.runtime.description
 
         def run(self, batch: Batch) -> Batch:

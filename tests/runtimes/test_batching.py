@@ -23,7 +23,7 @@ WAIT = 30
 
 @pytest.fixture(scope="module")
 def network(random_state: Callable[..., State]) -> OpenVinoRuntime:
-    runtime = OpenVinoRuntime(random_state(SMALL, 1), SMALL, precision="f32")
+    runtime = OpenVinoRuntime(random_state(SMALL, 1), SMALL.spec, precision="f32")
     runtime.run(pictures(1))
     return runtime
 
@@ -36,7 +36,7 @@ class Gated:
     """The network behind a gate: batches wait in it until it is opened, and are noted as they come."""
 
     def __init__(self, inner: Runtime) -> None:
-        self.config = inner.config
+        self.spec = inner.spec
         self.description = inner.description
         self._inner = inner
         self.gate = threading.Event()
@@ -94,7 +94,7 @@ def test_an_idle_network_is_not_waited_for(network: OpenVinoRuntime) -> None:
     with BatchingRuntime(network) as runtime:
         faces = pictures(3)
         assert np.array_equal(runtime.run(faces), network.run(faces))
-        assert (runtime.config, runtime.description, runtime.runtime) == (SMALL, network.description, network)
+        assert (runtime.spec, runtime.description, runtime.runtime) == (SMALL.spec, network.description, network)
 
 
 def test_calls_that_wait_share_a_batch(network: OpenVinoRuntime, gated: Gated, pool: ThreadPoolExecutor) -> None:

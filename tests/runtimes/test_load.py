@@ -80,7 +80,7 @@ def test_both_runtimes_compute_the_same(shared: Path) -> None:
     path = shared / "golden" / "gpen_size64_cm2_narrow0125.pth"
     golden = np.load(shared / "golden" / "gpen_size64_cm2_narrow0125.npz")
     checkpoint = store.load(path)
-    torch_runtime = TorchRuntime(checkpoint.state, checkpoint.config)
+    torch_runtime = TorchRuntime(checkpoint.state, checkpoint.spec)
     openvino_runtime = load_runtime(store, path, device="cpu", precision="f32")
     for runtime in (torch_runtime, openvino_runtime):
         assert np.abs(runtime.run(golden["x"]) - golden["y"]).max() < 1e-4
@@ -90,7 +90,7 @@ def test_several_faces_at_once(tiny_model: Path) -> None:
     pytest.importorskip("torch")
     checkpoint = Store().load(tiny_model)
     faces = np.random.default_rng(0).uniform(-1, 1, (3, 3, 128, 128)).astype(np.float32)
-    runtime = TorchRuntime(checkpoint.state, checkpoint.config)
+    runtime = TorchRuntime(checkpoint.state, checkpoint.spec)
     together = runtime.run(faces)
     apart = np.concatenate([runtime.run(face[None]) for face in faces])
     assert np.abs(together - apart).max() < 1e-5

@@ -29,7 +29,7 @@ HAS_BF16 = "BF16" in load_openvino().Core().get_property("CPU", "OPTIMIZATION_CA
 
 @pytest.fixture(scope="module")
 def small(random_state: Callable[..., State]) -> OpenVinoRuntime:
-    return OpenVinoRuntime(random_state(SMALL, 1), SMALL, precision="f32")
+    return OpenVinoRuntime(random_state(SMALL, 1), SMALL.spec, precision="f32")
 
 
 def pictures(count: int) -> NDArray[np.float32]:
@@ -38,15 +38,15 @@ def pictures(count: int) -> NDArray[np.float32]:
 
 def test_golden_in_float32(golden: Golden) -> None:
     checkpoint, x, y = golden
-    runtime: Runtime = OpenVinoRuntime(checkpoint.state, checkpoint.config, precision="f32")
+    runtime: Runtime = OpenVinoRuntime(checkpoint.state, checkpoint.spec, precision="f32")
     assert np.abs(runtime.run(x) - y).max() < 1e-4
-    assert runtime.config == GpenConfig(size=64, channel_multiplier=2, narrow=0.125)
+    assert runtime.spec.config == GpenConfig(size=64, channel_multiplier=2, narrow=0.125)
 
 
 @pytest.mark.skipif(not HAS_BF16, reason="this processor has no bf16 arithmetic")
 def test_golden_in_bf16_is_close_and_not_the_same(golden: Golden) -> None:
     checkpoint, x, y = golden
-    runtime = OpenVinoRuntime(checkpoint.state, checkpoint.config, precision="bf16")
+    runtime = OpenVinoRuntime(checkpoint.state, checkpoint.spec, precision="bf16")
     error = runtime.run(x) - y
     assert error.any()
     assert 10 * np.log10(np.ptp(y) ** 2 / np.mean(error**2)) > 45  # dB; 55.9 where it was written
@@ -66,7 +66,7 @@ def test_a_network_of_real_size_is_held_to_the_reference(random_state: Callable[
         y = network(torch.from_numpy(x)).numpy()
 
     def decibel(precision: Literal["f32", "bf16"]) -> float:
-        error = OpenVinoRuntime(state, config, precision=precision).run(x) - y
+        error = OpenVinoRuntime(state, config.spec, precision=precision).run(x) - y
         return float(10 * np.log10(np.ptp(y) ** 2 / np.mean(error**2)))
 
     assert decibel("f32") > 60  # 125 where it was written
@@ -89,11 +89,11 @@ def test_a_processor_without_bf16_runs_the_same_graph_in_float32(shared: Path) -
         arrays = np.load(folder / "gpen_size64_cm2_narrow0125.npz")
         for size in (128, 8):
             Graph.style_in_weights_from = Graph.upsampling_style_in_weights_from = size
-            runtime = OpenVinoRuntime(checkpoint.state, checkpoint.config)
+            runtime = OpenVinoRuntime(checkpoint.state, checkpoint.spec)
             assert runtime.precision == "f32", runtime.description
             assert np.abs(runtime.run(arrays["x"]) - arrays["y"]).max() < 1e-4
         try:
-            OpenVinoRuntime(checkpoint.state, checkpoint.config, precision="bf16")
+            OpenVinoRuntime(checkpoint.state, checkpoint.spec, precision="bf16")
         except ConfigError as error:
             print(error)
     """
@@ -110,7 +110,7 @@ def test_a_processor_without_bf16_runs_the_same_graph_in_float32(shared: Path) -
 
 
 def test_auto_takes_bf16_where_the_processor_has_it(random_state: Callable[..., State]) -> None:
-    runtime = OpenVinoRuntime(random_state(SMALL, 1), SMALL)
+    runtime = OpenVinoRuntime(random_state(SMALL, 1), SMALL.spec)
     assert runtime.precision == ("bf16" if HAS_BF16 else "f32")
     assert runtime.description.startswith("OpenVINO 20")
     assert runtime.description.endswith(runtime.precision)
@@ -140,7 +140,7 @@ def test_a_strided_batch_is_read_right(small: OpenVinoRuntime) -> None:
 
 
 def test_threads_do_not_disturb_each_other(random_state: Callable[..., State]) -> None:
-    runtime = OpenVinoRuntime(random_state(SMALL, 1), SMALL, precision="f32", threads=1)
+    runtime = OpenVinoRuntime(random_state(SMALL, 1), SMALL.spec, precision="f32", threads=1)
     faces = pictures(12)
     with ThreadPoolExecutor(4) as pool:  # the first calls also race to compile
         results = list(pool.map(lambda index: runtime.run(faces[index : index + 1]), range(12)))
@@ -170,18 +170,18 @@ def test_compiled_networks_are_kept_and_told_apart(tmp_path: Path, random_state:
     state = random_state(SMALL, 1)
     folder = tmp_path / "new" / "compiled"
     face = pictures(1)
-    first = OpenVinoRuntime(state, SMALL, precision="f32", cache=CompiledCache(folder=folder)).run(face)
+    first = OpenVinoRuntime(state, SMALL.spec, precision="f32", cache=CompiledCache(folder=folder)).run(face)
     kept = {file.name for file in folder.iterdir()}
     assert len(kept) == 1
     np.testing.assert_allclose(
-        OpenVinoRuntime(state, SMALL, precision="f32", cache=CompiledCache(folder=folder)).run(face),
+        OpenVinoRuntime(state, SMALL.spec, precision="f32", cache=CompiledCache(folder=folder)).run(face),
         first,
         atol=1e-5,
     )
     assert {file.name for file in folder.iterdir()} == kept
     # One weight changed: the other network must not be taken from the cache.
     state["generator.to_rgbs.3.bias"] = state["generator.to_rgbs.3.bias"] + 1
-    changed = OpenVinoRuntime(state, SMALL, precision="f32", cache=CompiledCache(folder=folder)).run(face)
+    changed = OpenVinoRuntime(state, SMALL.spec, precision="f32", cache=CompiledCache(folder=folder)).run(face)
     np.testing.assert_allclose(changed, first + 1, atol=1e-4)
     assert len(list(folder.iterdir())) == 2
 
@@ -189,11 +189,11 @@ def test_compiled_networks_are_kept_and_told_apart(tmp_path: Path, random_state:
 def test_bad_options_are_one_sentence_each(random_state: Callable[..., State]) -> None:
     state = random_state(SMALL, 1)
     with pytest.raises(ConfigError, match=r"no device NPU on this machine; choose one of .*CPU"):
-        OpenVinoRuntime(state, SMALL, device="NPU")
+        OpenVinoRuntime(state, SMALL.spec, device="NPU")
     with pytest.raises(ConfigError, match="threads must be at least 1, not 0"):
-        OpenVinoRuntime(state, SMALL, threads=0)
+        OpenVinoRuntime(state, SMALL.spec, threads=0)
     with pytest.raises(ConfigError, match="precision must be auto, f32 or bf16, not fp8"):
-        OpenVinoRuntime(state, SMALL, precision="fp8")  # type: ignore[arg-type]
+        OpenVinoRuntime(state, SMALL.spec, precision="fp8")  # type: ignore[arg-type]
 
 
 def test_nothing_is_sent_and_nothing_left_in_the_home(tmp_path: Path) -> None:
@@ -209,7 +209,7 @@ def test_nothing_is_sent_and_nothing_left_in_the_home(tmp_path: Path) -> None:
         from likeness.runtimes.openvino_ import OpenVinoRuntime
         config = GpenConfig(size=64, narrow=0.0625)
         state = {name: np.ones(shape, np.float32) for name, shape in expected_shapes(config).items()}
-        runtime = OpenVinoRuntime(state, config)
+        runtime = OpenVinoRuntime(state, config.spec)
         runtime.run(np.zeros((1, 3, 64, 64), np.float32))
         assert not events, events
         import socket

@@ -29,7 +29,7 @@ def state(random_state: Callable[..., State]) -> State:
 
 @pytest.fixture(scope="module")
 def runtime(state: State) -> TorchRuntime:
-    return TorchRuntime(state, SMALL)
+    return TorchRuntime(state, SMALL.spec)
 
 
 def pictures(count: int) -> Batch:
@@ -49,14 +49,14 @@ def decibel(y: Batch, expected: Batch) -> float:
 
 def test_golden(golden: tuple[Checkpoint, Batch, Batch]) -> None:
     checkpoint, x, y = golden
-    runtime: Runtime = TorchRuntime(checkpoint.state, checkpoint.config)
+    runtime: Runtime = TorchRuntime(checkpoint.state, checkpoint.spec)
     assert np.abs(runtime.run(x) - y).max() < 1e-4
-    assert runtime.config == GpenConfig(size=64, channel_multiplier=2, narrow=0.125)
+    assert runtime.spec.config == GpenConfig(size=64, channel_multiplier=2, narrow=0.125)
 
 
 @pytest.mark.parametrize(("precision", "least"), [("f32", 100), ("bf16", 50), ("f16", 68)])
 def test_precisions_are_as_close_as_is_said(state: State, precision: str, least: float) -> None:
-    runtime = TorchRuntime(state, SMALL, precision=precision)  # type: ignore[arg-type]
+    runtime = TorchRuntime(state, SMALL.spec, precision=precision)  # type: ignore[arg-type]
     faces = pictures(3)
     expected = reference(state, faces)
     y = runtime.run(faces)
@@ -64,14 +64,14 @@ def test_precisions_are_as_close_as_is_said(state: State, precision: str, least:
     assert precision == "f32" or decibel(y, expected) < 100
     assert runtime.precision == precision
     assert runtime.description == f"PyTorch {torch.__version__}, cpu, {precision}"
-    assert TorchRuntime(state, SMALL).precision == "f32"
+    assert TorchRuntime(state, SMALL.spec).precision == "f32"
 
 
 @pytest.mark.parametrize("sizes", [(1,), (2,), (1, 2, 4), BATCH_SIZES], ids=str)
 def test_padded_and_split_batches_are_the_same_faces(
     state: State, runtime: TorchRuntime, sizes: tuple[int, ...]
 ) -> None:
-    fixed = TorchRuntime(state, SMALL, batch_sizes=sizes, filters="pooled")
+    fixed = TorchRuntime(state, SMALL.spec, batch_sizes=sizes)
     assert fixed.batch_sizes == sizes
     fixed.prepare()
     faces = pictures(13)
@@ -115,7 +115,7 @@ def test_strided_and_locked_arrays_are_read_right(runtime: TorchRuntime) -> None
 
 
 def test_threads_do_not_disturb_each_other(state: State) -> None:
-    runtime = TorchRuntime(state, SMALL, batch_sizes=(1, 2, 4))
+    runtime = TorchRuntime(state, SMALL.spec, batch_sizes=(1, 2, 4))
     faces = pictures(12)
     spans = [(0, 1), (1, 4), (4, 6), (6, 11), (11, 12)] * 4
     expected = reference(state, faces)
@@ -134,7 +134,7 @@ def test_what_float16_cannot_hold_is_computed_in_float32(state: State, caplog: p
     faces[1] *= np.float32(1e-4)  # this one fits
     expected = reference(huge, faces)
     assert np.isfinite(expected).all()
-    half = TorchRuntime(huge, SMALL, precision="f16")
+    half = TorchRuntime(huge, SMALL.spec, precision="f16")
     y = half.run(faces)
     for index in (0, 2):
         assert decibel(y[index], expected[index]) > 100
@@ -158,7 +158,7 @@ def test_no_setting_of_pytorch_is_left_changed(state: State) -> None:
         )
 
     before = settings()
-    runtime = TorchRuntime(state, SMALL, precision="f32")
+    runtime = TorchRuntime(state, SMALL.spec, precision="f32")
     runtime.run(pictures(1))
     assert settings() == before
     found = backends.cuda.matmul.fp32_precision
@@ -191,20 +191,20 @@ def test_wrong_faces_are_refused(runtime: TorchRuntime, faces: Batch) -> None:
 
 def test_bad_options_are_one_sentence_each(state: State) -> None:
     with pytest.raises(ConfigError, match="precision must be auto, f32, bf16 or f16, not fp8"):
-        TorchRuntime(state, SMALL, precision="fp8")  # type: ignore[arg-type]
+        TorchRuntime(state, SMALL.spec, precision="fp8")  # type: ignore[arg-type]
     for sizes in ((), (0, 1)):
         with pytest.raises(ConfigError, match="batch sizes must be at least 1"):
-            TorchRuntime(state, SMALL, batch_sizes=sizes)
+            TorchRuntime(state, SMALL.spec, batch_sizes=sizes)
     if not torch.cuda.is_available():
         with pytest.raises(ConfigError, match="no CUDA device was found: use --device cpu"):
-            TorchRuntime(state, SMALL, device="cuda")
+            TorchRuntime(state, SMALL.spec, device="cuda")
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="this machine has no CUDA device")
 class TestOnCuda:
     @pytest.mark.parametrize(("precision", "least"), [("f32", 90), ("bf16", 50), ("f16", 68)])
     def test_graphs_compute_the_reference(self, state: State, precision: str, least: float) -> None:
-        runtime = TorchRuntime(state, SMALL, device="cuda", precision=precision)  # type: ignore[arg-type]
+        runtime = TorchRuntime(state, SMALL.spec, device="cuda", precision=precision)  # type: ignore[arg-type]
         runtime.prepare((1, 4))
         faces = pictures(21)
         expected = reference(state, faces)
@@ -212,7 +212,7 @@ class TestOnCuda:
             assert decibel(runtime.run(faces[:count]), expected[:count]) > least
 
     def test_threads_share_a_device(self, state: State) -> None:
-        runtime = TorchRuntime(state, SMALL, device="cuda")
+        runtime = TorchRuntime(state, SMALL.spec, device="cuda")
         faces = pictures(12)
         expected = reference(state, faces)
         spans = [(0, 1), (1, 4), (4, 6), (6, 11), (11, 12)] * 8

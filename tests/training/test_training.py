@@ -45,7 +45,7 @@ def _config(portraits: Path, run: Path) -> TrainConfig:
 def test_a_run_writes_weights_statistics_and_a_sheet(portraits: Path, tmp_path: Path) -> None:
     path = train(_config(portraits, tmp_path))
     checkpoint = read_checkpoint(path)
-    assert checkpoint.config.size == 64
+    assert checkpoint.spec.config.size == 64
     lines = [json.loads(line) for line in (tmp_path / "stats.jsonl").read_text().splitlines()]
     assert [line["pictures"] for line in lines] == [4, 8, 12, 16]
     assert "d" not in lines[1]
@@ -137,7 +137,7 @@ def test_a_run_grows_from_a_smaller_one(portraits: Path, tmp_path: Path) -> None
     config = replace(
         _config(portraits, tmp_path / "large"), size=128, start=str(small), pictures=4, workers=0, save_every=4
     )
-    assert read_checkpoint(train(config)).config.size == 128
+    assert read_checkpoint(train(config)).spec.config.size == 128
     with pytest.raises(TrainingError, match="is of size 128, the run of 64"):
         train(replace(config, run=str(tmp_path / "back"), start=str(tmp_path / "large/weights.safetensors"), size=64))
 

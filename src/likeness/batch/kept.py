@@ -19,7 +19,7 @@ from likeness.errors import ConfigError
 from likeness.faces.detect import Detector
 from likeness.faces.face import Face
 from likeness.imaging.image import Image
-from likeness.models.gpen.config import GpenConfig
+from likeness.models.spec import Spec
 from likeness.runtimes.base import Batch, Runtime
 
 __all__ = ["DEFAULT_KEPT_BYTES", "KeptDetector", "KeptProjections", "KeptRuntime"]
@@ -88,8 +88,8 @@ class KeptRuntime:
         self._asked = self._found = 0
 
     @property
-    def config(self) -> GpenConfig:
-        return self._runtime.config
+    def spec(self) -> Spec:
+        return self._runtime.spec
 
     @property
     def description(self) -> str:

@@ -65,8 +65,7 @@ class NetworkPlan:
             precision=cast('Literal["auto", "f32", "bf16"]', settings.precision or "auto"),
             threads=settings.threads,
         )
-        config = loaded.config
-        settings.check_network(size=config.size, channel_multiplier=config.channel_multiplier, model=model)
+        settings.check_network(loaded.spec.numbers, model)
         kept = KeptProjections(self.kept or Path(), limit=0 if self.kept is None else self.limit)
         return KeptRuntime(loaded, model=self.model, kept=kept)
 

@@ -145,7 +145,7 @@ def bench(argv: Sequence[str], console: Console) -> int:
         rates, bound = _folder(restorer, picture, folder, effort)
     content: dict[str, Any] = {
         "machine": facts,
-        "model": {"name": flags.model, "size": restorer.runtime.config.size, "runtime": restorer.runtime.description},
+        "model": {"name": flags.model, "size": restorer.runtime.spec.side, "runtime": restorer.runtime.description},
         "picture": {"width": image.size.width, "height": image.size.height, "faces": 1},
         "quick": flags.quick,
         "network": [one.to_dict() for one in networks],
@@ -203,7 +203,7 @@ def _networks(model: str, restorer: Restorer, image: Image, effort: _Effort, con
 
     checkpoint = Store().load(model)
     face = network_face(restorer, image)
-    fastest = OpenVinoRuntime(checkpoint.state, checkpoint.config).precision
+    fastest = OpenVinoRuntime(checkpoint.state, checkpoint.spec).precision
     precisions: tuple[Precision, ...] = ("bf16", "f32") if fastest == "bf16" else ("f32",)
     count = processors()
     threads = [number for number in (1 << bit for bit in range(count.bit_length())) if number < count] + [count]
@@ -211,7 +211,7 @@ def _networks(model: str, restorer: Restorer, image: Image, effort: _Effort, con
     for precision in precisions:  # one after the other: each compiled network holds the weights again
         console.detail(f"the network on the processor, {precision}, {', '.join(map(str, threads))} threads")
         runtimes = {
-            number: OpenVinoRuntime(checkpoint.state, checkpoint.config, precision=precision, threads=number)
+            number: OpenVinoRuntime(checkpoint.state, checkpoint.spec, precision=precision, threads=number)
             for number in threads
         }
         runs = {number: _projecting(runtime.run, face) for number, runtime in runtimes.items()}

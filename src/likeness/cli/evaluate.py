@@ -95,7 +95,7 @@ def _portraits(flags: Namespace, console: Console) -> int:
     recipes = tuple(flags.recipes.split(",")) if flags.recipes else EVALUATION_RECIPES
     groups = read_groups(flags.groups) if flags.groups else None
     ours = None if flags.outputs or flags.write_pairs else _restorer(flags)
-    size = flags.size or (ours[0].runtime.config.size if ours else _SIZE)
+    size = flags.size or (ours[0].runtime.spec.side if ours else _SIZE)
     found = Portraits.read(flags.portraits, size, split=flags.split)
     portraits = [(found.names[i], found.pixels(i)) for i in range(0, len(found.names), flags.every)]
 

@@ -16,7 +16,7 @@ from likeness.errors import LicenceError
 __all__ = ["models"]
 
 _DESCRIPTION = """\
-The networks that likeness restore --model takes by name.
+The networks by name; those with the purpose "restore" are for likeness restore --model.
 
   likeness models list               what there is
   likeness models fetch NAME         fetch published weights, after showing their licence
@@ -64,11 +64,13 @@ def _parser() -> argparse.ArgumentParser:
     actions = parser.add_subparsers(
         dest="action", prog="likeness models", required=True, metavar="ACTION", help=argparse.SUPPRESS
     )
-    listing = actions.add_parser("list", description="Show every model: name, size, licence, whether it is here.")
+    listing = actions.add_parser(
+        "list", description="Show every model: name, purpose, size, licence, whether it is here."
+    )
     fetch = actions.add_parser("fetch", description="Fetch a model. An interrupted fetch goes on where it stopped.")
     fetch.add_argument("name", metavar="NAME", help="as likeness models list shows it")
     taking = actions.add_parser("import", description="Take a checkpoint into the store, as safetensors.")
-    taking.add_argument("file", metavar="FILE", type=Path, help="a GPEN checkpoint, .pth or .safetensors")
+    taking.add_argument("file", metavar="FILE", type=Path, help="a checkpoint, .pth or .safetensors")
     taking.add_argument("--name", metavar="NAME", help="the name it gets (that of the file)")
     taking.add_argument("--replace", action="store_true", help="replace a model of that name")
     path = actions.add_parser("path", description="Print where a model's file lies.")
@@ -87,9 +89,15 @@ def _list(console: Console) -> int:
     from likeness.models.store import Store
 
     store = Store()
-    head = ["name", "size", "state", "licence"]
+    head = ["name", "purpose", "size", "state", "licence"]
     rows = [
-        [model.name, _megabytes(model.size), _STATES.get(model.state, model.state), model.licence or "not named"]
+        [
+            model.name,
+            model.purpose,
+            _megabytes(model.size),
+            _STATES.get(model.state, model.state),
+            model.licence or "not named",
+        ]
         for model in store.list()
     ]
     if console.verbose:

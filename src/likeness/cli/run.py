@@ -142,10 +142,10 @@ class _Worker:
         model = options.settings.model or DEFAULT_MODEL
         began = time.perf_counter()
         self._restorer = Restorer(model, device=options.device, precision=options.precision, threads=options.threads)
-        config = self._restorer.runtime.config
-        options.settings.check_network(size=config.size, channel_multiplier=config.channel_multiplier, model=model)
+        spec = self._restorer.runtime.spec
+        options.settings.check_network(spec.numbers, model)
         console.detail(
-            f"model {model}, {config.size} px, {self._restorer.runtime.description}, ready in "
+            f"model {model}, {spec.size} px, {self._restorer.runtime.description}, ready in "
             f"{time.perf_counter() - began:.1f} s"
         )
         self.record = RunRecord(

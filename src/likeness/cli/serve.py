@@ -70,7 +70,7 @@ def serve(argv: Sequence[str], console: Console) -> int:
     settings = _settings(flags)
     model = flags.model or DEFAULT_MODEL
     restorer = Restorer(model, device=flags.device, precision=flags.precision, threads=flags.threads)
-    console.detail(f"model {model}, {restorer.runtime.config.size} px, {restorer.runtime.description}")
+    console.detail(f"model {model}, {restorer.runtime.spec.side} px, {restorer.runtime.description}")
     name = Path(model).stem if flags.model and Path(model).is_file() else str(model)
     listener = Listener(create_app(settings, restorer, model=name))
     if not settings.loopback and settings.api_key is None:

@@ -170,7 +170,7 @@ def network_face(restorer: Restorer, image: Image) -> Batch:
     if not faces:
         raise NoFaceError("no face was found in the picture")
     face = max(faces, key=lambda face: face.box.width)
-    crop = warp(image.pixels, align(face.five_points, image.size, restorer.runtime.config.size))
+    crop = warp(image.pixels, align(face.five_points, image.size, restorer.runtime.spec.side))
     return np.ascontiguousarray(crop.transpose(2, 0, 1)[None]) * np.float32(2) - np.float32(1)
 
 

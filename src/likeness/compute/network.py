@@ -28,6 +28,8 @@ class Network:
 
     def __init__(self, compiled: openvino.CompiledModel, memory: object = None) -> None:
         self._compiled = compiled
+        self.inputs: tuple[str, ...] = tuple(port.any_name for port in compiled.inputs)
+        self.outputs: tuple[str, ...] = tuple(port.any_name for port in compiled.outputs)
         self._memory = memory
         self._idle: list[openvino.InferRequest] = []
 

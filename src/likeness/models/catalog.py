@@ -4,8 +4,8 @@ The published GPEN weights are for academic and non-commercial use; the weights 
 Addresses are those that the authors publish (https://github.com/yangxy/GPEN, its README and weights/README.md, and the
 ModelScope page it links for 1024 and 2048), mirrors are well-known copies. The authors publish no checksums. The
 SHA-256 of GPEN-BFR-512 is the one under which independent copies agree; where it is None, the store records what the
-first fetch brought and refuses anything else later (trust on first use), and every fetched file must be a GPEN network
-of the configuration given here.
+first fetch brought and refuses anything else later (trust on first use), and every fetched file must be a network of
+the configuration given here.
 """
 
 from __future__ import annotations
@@ -16,7 +16,9 @@ from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
 
+from likeness.models.architecture import Config
 from likeness.models.gpen.config import GpenConfig
+from likeness.models.spec import Purpose
 
 __all__ = ["CATALOG", "DEFAULT_MODEL", "CatalogEntry", "Licence", "embedded_path"]
 
@@ -50,7 +52,7 @@ class CatalogEntry:
         description: one line for `likeness models list`.
         licence: terms of the weights.
         page: where people read about it and can fetch it by hand.
-        config: the network's configuration; None where the file inside the package decides.
+        config: the network's numbers; None where the file inside the package decides.
         url: where it is fetched, or None if only by hand or if it is inside the package.
         mirrors: other addresses of the same bytes, tried in this order.
         sha256: lower-case hexadecimal, where really known.
@@ -62,12 +64,17 @@ class CatalogEntry:
     description: str
     licence: Licence
     page: str
-    config: GpenConfig | None = None
+    config: Config | None = None
     url: str | None = None
     mirrors: tuple[str, ...] = ()
     sha256: str | None = None
     size: int | None = None
     resource: str | None = None
+
+    @property
+    def purpose(self) -> Purpose:
+        """What the network does; the one inside the package restores."""
+        return "restore" if self.config is None else self.config.spec.purpose
 
     @property
     def urls(self) -> tuple[str, ...]:

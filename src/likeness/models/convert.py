@@ -18,10 +18,10 @@ def convert_checkpoint(
     info: ModelInfo | None = None,
     dtype: Literal["float16", "float32"] = "float32",
 ) -> Checkpoint:
-    """Write ``source`` as safetensors with its configuration inside, and return what was written.
+    """Write ``source`` as safetensors with its description inside, and return what was written.
 
     Args:
-        source: a GPEN checkpoint in any format that `read_checkpoint` reads.
+        source: a checkpoint in any format that `read_checkpoint` reads.
         target: the file to write, replaced if it exists.
         info: what the new file says about itself; None keeps what ``source`` says, or names it after its file.
         dtype: float32 keeps every bit; float16 halves the file.
@@ -31,7 +31,7 @@ def convert_checkpoint(
     """
     checkpoint = read_checkpoint(source)
     described = info or checkpoint.info or ModelInfo(name=source.stem, source=source.name)
-    write_checkpoint(target, checkpoint.state, checkpoint.config, described, dtype=dtype)
+    write_checkpoint(target, checkpoint.state, checkpoint.spec, described, dtype=dtype)
     # What lies in the file now: in float16 the weights were rounded.
     if dtype == "float16":
         return read_checkpoint(target)

@@ -7,21 +7,23 @@ import math
 import stat
 import struct
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_type_hints
 
 import numpy as np
 from numpy.typing import NDArray
 
 from likeness.errors import CheckpointError, CheckpointFormatError, FileWriteError
-from likeness.models.gpen.config import GpenConfig
-from likeness.models.gpen.layout import check_shapes, config_from_shapes
+from likeness.models.architecture import Shapes, State
+from likeness.models.registry import architecture_of, check_shapes, named, recognise
+from likeness.models.spec import Spec
 from likeness.models.torch_files import TorchFile, TorchTensor
 
-__all__ = ["Checkpoint", "ModelInfo", "read_checkpoint", "read_config", "write_checkpoint"]
+__all__ = ["Checkpoint", "ModelInfo", "read_checkpoint", "read_spec", "write_checkpoint"]
 
-_FORMAT = "likeness-gpen"
+_FORMAT = "likeness-"
+"""What a file of ours calls its format, before the architecture's name."""
 _FORMAT_VERSION = 1
 _FLOAT16_MAX = float(np.finfo(np.float16).max)
 
@@ -32,7 +34,7 @@ _FIELD_LIMIT = 4000
 """Most characters of what a file says about itself, field by field."""
 
 _NESTED = ("g_ema", "params_ema", "params", "state_dict", "model", "generator", "g")
-"""Where training programs put the generator's state dict; ``g_ema`` is GPEN's own."""
+"""Where training programs put the network's state dict: ``g_ema`` is GPEN's, ``params_ema`` and ``params`` are ESRGAN's."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,30 +60,30 @@ class ModelInfo:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Checkpoint:
-    """A network's weights with its configuration.
+    """A network's weights with its description.
 
     Attributes:
-        state: float32 arrays under the published names, exactly those that ``config`` calls for.
-        config: the network's configuration.
+        state: float32 arrays under today's names (`Architecture.rename`), exactly those that ``spec`` calls for.
+        spec: the network.
         info: what the file says about itself; a .pth file says nothing.
         path: the file it was read from.
         kind: the file's format: "likeness" (safetensors with our metadata), "safetensors" (without), "torch" (.pth).
     """
 
-    state: Mapping[str, NDArray[np.float32]]
-    config: GpenConfig
+    state: State
+    spec: Spec
     info: ModelInfo | None
     path: Path
     kind: Literal["likeness", "safetensors", "torch"]
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
-    """Read a GPEN checkpoint, safetensors or .pth (bare state dict or under ``g_ema``), without torch.
+    """Read a checkpoint of any architecture, safetensors or .pth (bare or nested state dict), without torch.
 
     Nothing in the file is executed.
 
     Raises:
-        CheckpointFormatError: if it is no GPEN checkpoint, or damaged.
+        CheckpointFormatError: if it is of no architecture of `likeness.models.registry`, or damaged.
         CheckpointError: if it is missing or may not be read.
     """
     checkpoint = _read(path, load=True)
@@ -93,19 +95,19 @@ def read_checkpoint(path: Path) -> Checkpoint:
     return checkpoint
 
 
-def read_config(path: Path) -> GpenConfig:
-    """The configuration of a checkpoint, after its names and shapes were checked; reads no weights, so it is quick.
+def read_spec(path: Path) -> Spec:
+    """The description of a checkpoint's network, after its names and shapes were checked; reads no weights, so it is quick.
 
     Raises:
         CheckpointFormatError, CheckpointError: as `read_checkpoint`.
     """
-    return _read(path, load=False).config
+    return _read(path, load=False).spec
 
 
 def write_checkpoint(
     path: Path,
-    state: Mapping[str, NDArray[np.float32]],
-    config: GpenConfig,
+    state: State,
+    spec: Spec,
     info: ModelInfo,
     *,
     dtype: Literal["float16", "float32"] = "float16",
@@ -116,14 +118,14 @@ def write_checkpoint(
     of 2^-11.
 
     Raises:
-        CheckpointFormatError: if ``state`` is not what ``config`` calls for, or holds a number that ``dtype`` cannot.
+        CheckpointFormatError: if ``state`` is not what ``spec`` calls for, or holds a number that ``dtype`` cannot.
         CheckpointError: if the file cannot be written.
     """
     from safetensors.numpy import save
 
     from likeness.core.files import write_bytes_atomically
 
-    check_shapes({name: array.shape for name, array in state.items()}, config, "the state dict to be written")
+    check_shapes({name: array.shape for name, array in state.items()}, spec, "the state dict to be written")
     limit = _FLOAT16_MAX if dtype == "float16" else float(np.finfo(np.float32).max)
     arrays: dict[str, NDArray[Any]] = {}
     for name, array in state.items():
@@ -131,9 +133,9 @@ def write_checkpoint(
             raise CheckpointFormatError(f"{name} holds a number that {dtype} cannot; nothing was written to {path}.")
         arrays[name] = np.ascontiguousarray(array, dtype=dtype)
     metadata = {
-        "format": _FORMAT,
+        "format": f"{_FORMAT}{spec.architecture}",
         "format_version": str(_FORMAT_VERSION),
-        "config": json.dumps(asdict(config), sort_keys=True),
+        "config": json.dumps(asdict(spec.config), sort_keys=True),
         "model": json.dumps(asdict(info), sort_keys=True),
     }
     try:
@@ -179,28 +181,54 @@ def _read_safetensors(path: Path, *, load: bool) -> Checkpoint:
             metadata = cast("dict[str, str]", file.metadata() or {})
             slices = {str(name): file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
             shapes = {name: tuple(int(side) for side in entry.get_shape()) for name, entry in slices.items()}
-            config, info = _parse_metadata(metadata, path)
-            if config is None:
-                config = config_from_shapes(shapes, str(path))
-            check_shapes(shapes, config, str(path))
+            stated, info = _parse_metadata(metadata, path)
+            spec, names = _identified(shapes, path, stated)
             for name, entry in slices.items():
                 if entry.get_dtype() not in ("F16", "F32", "F64"):
                     raise CheckpointFormatError(
                         f"{path} stores {name} as {entry.get_dtype()}; save it as float16 or float32."
                     )
                 if load:
-                    state[name] = np.ascontiguousarray(file.get_tensor(name), dtype=np.float32)
+                    state[names[name]] = np.ascontiguousarray(file.get_tensor(name), dtype=np.float32)
     except safetensors.SafetensorError as error:
         raise CheckpointFormatError(
             f"{path} is not a readable safetensors file ({error}): it is damaged or cut short; fetch it again."
         ) from error
-    kind = "likeness" if metadata.get("format") == _FORMAT else "safetensors"
-    return Checkpoint(state=state, config=config, info=info, path=path, kind=kind)
+    if info is None:
+        return Checkpoint(state=state, spec=spec, info=None, path=path, kind="safetensors")
+    return Checkpoint(state=state, spec=replace(spec, licence=info.licence), info=info, path=path, kind="likeness")
 
 
-def _parse_metadata(metadata: Mapping[str, str], path: Path) -> tuple[GpenConfig | None, ModelInfo | None]:
-    if metadata.get("format") != _FORMAT:
+def _identified(shapes: Shapes, path: Path, spec: Spec | None = None) -> tuple[Spec, dict[str, str]]:
+    """The network that tensors belong to, and today's name of every tensor.
+
+    Raises:
+        CheckpointFormatError: if there is none, or they are not all of its tensors and no others.
+    """
+    spec = spec or recognise(shapes, str(path))
+    rename = architecture_of(spec).rename
+    names = {name: rename(name) for name in shapes}
+    if len(set(names.values())) < len(names):
+        raise CheckpointFormatError(
+            f"{path} holds a tensor twice, under an older name and today's; export the file again."
+        )
+    check_shapes({names[name]: shape for name, shape in shapes.items()}, spec, str(path))
+    return spec, names
+
+
+def _parse_metadata(metadata: Mapping[str, str], path: Path) -> tuple[Spec | None, ModelInfo | None]:
+    """What a file of ours says of its network and of itself; nothing for another's.
+
+    Raises:
+        CheckpointFormatError: if a newer version wrote it, or it is damaged.
+    """
+    if not metadata.get("format", "").startswith(_FORMAT):
         return None, None
+    architecture = named(metadata["format"].removeprefix(_FORMAT))
+    if architecture is None:
+        raise CheckpointFormatError(
+            f"{path} holds a network that this version of Likeness does not know; upgrade with `pip install -U likeness`."
+        )
     try:
         version = int(metadata["format_version"])
         if version > _FORMAT_VERSION:
@@ -210,12 +238,15 @@ def _parse_metadata(metadata: Mapping[str, str], path: Path) -> tuple[GpenConfig
         config = json.loads(metadata["config"])
         model = json.loads(metadata["model"])
         known = ModelInfo.__dataclass_fields__
-        return GpenConfig(
-            size=int(config["size"]),
-            channel_multiplier=float(config["channel_multiplier"]),
-            narrow=float(config["narrow"]),
-            texture=bool(config.get("texture", False)),
-        ), ModelInfo(**{key: _field(key, value) for key, value in model.items() if key in known})
+        kinds = get_type_hints(architecture.config)
+        numbers = {
+            field.name: kinds[field.name](config[field.name])
+            for field in fields(architecture.config)
+            if field.name in config
+        }
+        return architecture.config(**numbers).spec, ModelInfo(
+            **{key: _field(key, value) for key, value in model.items() if key in known}
+        )
     # A number may be infinite, and nested brackets end in a RecursionError.
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
         raise CheckpointFormatError(f"{path} has damaged metadata ({str(error)[:200]}); fetch it again.") from error
@@ -231,17 +262,16 @@ def _read_torch(path: Path, *, load: bool) -> Checkpoint:
     with TorchFile(path) as file:
         tensors = _state_dict(file.root, path)
         shapes = {name: tensor.shape for name, tensor in tensors.items()}
-        config = config_from_shapes(shapes, str(path))
-        check_shapes(shapes, config, str(path))
+        spec, names = _identified(shapes, path)
         # Tensors may share what the file holds: a small file must not become a large network. Bytes against elements.
         if sum(map(math.prod, shapes.values())) > path.stat().st_size:
             raise CheckpointFormatError(f"{path} is too small for the network that it describes; fetch it again.")
-        state = {name: tensor.to_float32() for name, tensor in tensors.items()} if load else {}
-    return Checkpoint(state=state, config=config, info=None, path=path, kind="torch")
+        state = {names[name]: tensor.to_float32() for name, tensor in tensors.items()} if load else {}
+    return Checkpoint(state=state, spec=spec, info=None, path=path, kind="torch")
 
 
 def _state_dict(root: object, path: Path) -> dict[str, TorchTensor]:
-    """The generator's state dict in what a .pth file holds, without DataParallel's ``module.``."""
+    """The network's state dict in what a .pth file holds, without DataParallel's ``module.``."""
     levels: list[object] = [root]
     if isinstance(root, dict):
         outer = cast("dict[object, object]", root)

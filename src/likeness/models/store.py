@@ -19,7 +19,7 @@ import os
 import re
 from collections.abc import Generator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal, cast
@@ -31,8 +31,8 @@ from likeness.errors import CheckpointError, CheckpointFormatError, ChecksumErro
 from likeness.models.catalog import CATALOG, DEFAULT_MODEL, CatalogEntry, embedded_path
 from likeness.models.convert import convert_checkpoint
 from likeness.models.download import Progress, RetryPolicy, download
-from likeness.models.formats import Checkpoint, ModelInfo, read_checkpoint, read_config
-from likeness.models.gpen.config import GpenConfig
+from likeness.models.formats import Checkpoint, ModelInfo, read_checkpoint, read_spec
+from likeness.models.spec import Purpose, Spec
 
 __all__ = ["Store", "StoredModel"]
 
@@ -48,6 +48,7 @@ class StoredModel:
 
     Attributes:
         name: what `Store.load` takes.
+        purpose: what it does.
         state: "embedded" (in the package), "fetched", "imported", or "available" (known, not here yet).
         description: one line.
         licence: short name of the licence, or empty where an imported file names none.
@@ -57,6 +58,7 @@ class StoredModel:
     """
 
     name: str
+    purpose: Purpose
     state: Literal["embedded", "fetched", "imported", "available"]
     description: str
     licence: str
@@ -153,6 +155,7 @@ class Store:
                     models.append(
                         StoredModel(
                             name=path.stem,
+                            purpose=record.get("purpose", "restore"),  # before there were others, none was recorded
                             state="imported",
                             description=str(record.get("description", "")),
                             licence=str(record.get("licence", "")),
@@ -219,7 +222,7 @@ class Store:
             replace: whether a model of that name in the store may be replaced.
 
         Raises:
-            CheckpointFormatError: if the file is no GPEN checkpoint, or not the network of that name.
+            CheckpointFormatError: if the file is no known checkpoint, or not the network of that name.
             LicenceError: as in `fetch`.
             CheckpointError: if the name cannot be used, is taken, or the file cannot be read or written.
         """
@@ -232,9 +235,9 @@ class Store:
         name = name if entry is None else entry.name
         if self._stored(name) is not None and not replace:
             raise CheckpointError(f"The store already has a model {name}; choose another name, or replace it.")
-        config = read_config(file)
+        spec = read_spec(file)
         if entry is not None:
-            _check_config(entry, config, file)
+            _check_config(entry, spec, file)
             if entry.sha256 is not None and sha256_of(file) != entry.sha256:
                 raise ChecksumError(f"{file} is not the published {entry.name}; import it under another name.")
             self._check_licence(entry, accept=accept_licence)
@@ -247,6 +250,7 @@ class Store:
             described = checkpoint.info
             self._write_record(
                 name,
+                purpose=spec.purpose,
                 source=str(file.name),
                 sha256=sha256_of(target),
                 size=target.stat().st_size,
@@ -315,7 +319,7 @@ class Store:
                 target,
                 sha256=expected,
                 size=entry.size,
-                check=lambda part: _check_config(entry, read_config(part), part),
+                check=lambda part: _check_config(entry, read_spec(part), part),
                 progress=progress,
                 policy=self._policy,
             )
@@ -328,6 +332,7 @@ class Store:
             raise
         self._write_record(
             entry.name,
+            purpose=entry.purpose,
             source=entry.urls[0],
             sha256=digest,
             size=target.stat().st_size,
@@ -342,6 +347,7 @@ class Store:
         state: Literal["embedded", "fetched", "available"] = "available" if path is None else "fetched"
         return StoredModel(
             name=entry.name,
+            purpose=entry.purpose,
             state="embedded" if embedded is not None else state,
             description=entry.description,
             licence=entry.licence.name,
@@ -357,8 +363,11 @@ class Store:
             return {}
         return cast("dict[str, Any]", record) if isinstance(record, dict) else {}
 
-    def _write_record(self, name: str, *, source: str, sha256: str, size: int, licence: str, description: str) -> None:
+    def _write_record(
+        self, name: str, *, purpose: Purpose, source: str, sha256: str, size: int, licence: str, description: str
+    ) -> None:
         record = {
+            "purpose": purpose,
             "source": source,
             "sha256": sha256,
             "size": size,
@@ -400,11 +409,11 @@ class Store:
             ) from error
 
 
-def _check_config(entry: CatalogEntry, config: GpenConfig, path: Path) -> None:
-    if entry.config is not None and config != entry.config:
+def _check_config(entry: CatalogEntry, spec: Spec, path: Path) -> None:
+    if entry.config is not None and replace(spec, licence="") != entry.config.spec:
+        numbers = ", ".join(f"{name} {value:g}" for name, value in spec.numbers.items())
         raise CheckpointFormatError(
-            f"{path} is a GPEN network of size {config.size}, channel multiplier {config.channel_multiplier:g} and "
-            f"narrow {config.narrow:g}, not {entry.name}; fetch it from {entry.page}."
+            f"{path} is {spec.title} ({numbers}), not {entry.name}; fetch it from {entry.page}."
         )
 
 

@@ -88,20 +88,19 @@ class Settings:
         controls = replace(controls, **{name: value for name, value in own.items() if value is not None})
         return controls if self.face_mask_weights is None else controls.with_weights(self.face_mask_weights)
 
-    def check_network(self, *, size: int, channel_multiplier: float, model: str | Path) -> None:
-        """Hold the network that was loaded against ``size`` and ``channel_multiplier``.
+    def check_network(self, numbers: Mapping[str, float], model: str | Path) -> None:
+        """Hold the numbers of the network that was loaded (`Spec.numbers`) against ``size`` and ``channel_multiplier``.
 
         Raises:
             ConfigError: if it is another one.
         """
-        for name, wanted, found in (
-            ("size", self.size, size),
-            ("channel_multiplier", self.channel_multiplier, channel_multiplier),
-        ):
+        for name, wanted in (("size", self.size), ("channel_multiplier", self.channel_multiplier)):
+            found = numbers.get(name)
             if wanted is not None and wanted != found:
+                has = "none" if found is None else f"{found:g}"
                 raise ConfigError(
-                    f"the configuration says {name} = {wanted:g}, but the model {model} has {found:g}; correct it or "
-                    "leave it out"
+                    f"the configuration says {name} = {wanted:g}, but the model {model} has {has}; correct it or leave it "
+                    "out"
                 )
 
     def repairs(self) -> Repairs:

@@ -279,7 +279,7 @@ class Restorer:
             clock.add("network", answer.milliseconds)
             return _seen(answer.face, grey)
 
-        side = self._runtime.config.size
+        side = self._runtime.spec.side
         alignment = _whole(image.size, side) if aligned else align(face.five_points, image.size, side)
         crop = warp(image.pixels, alignment)
         clock.lap("align")

@@ -107,7 +107,6 @@ class RunRecord:
 
     def to_dict(self, pictures: Sequence[PictureRecord]) -> dict[str, Any]:
         """The whole report, ready for JSON; positions in pixels, (0, 0) being the centre of the top left one."""
-        config = self.runtime.config
         return {
             "schema": SCHEMA,
             "likeness": version("likeness"),
@@ -115,9 +114,7 @@ class RunRecord:
             "interrupted": self.interrupted,
             "model": {
                 "name": self.model,
-                "size": config.size,
-                "channel_multiplier": config.channel_multiplier,
-                "narrow": config.narrow,
+                **self.runtime.spec.numbers,
                 "runtime": self.runtime.description,
             },
             "preset": self.preset,

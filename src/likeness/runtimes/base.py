@@ -8,19 +8,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.compute.forks import refuse_after_fork
-from likeness.models.gpen.config import GpenConfig
+from likeness.models.spec import Spec
 
-__all__ = ["Batch", "Runtime", "check_faces"]
+__all__ = ["Batch", "Runtime", "check_batch"]
 
 Batch = NDArray[np.float32]
-"""Faces for the network: N x 3 x S x S, RGB, float32 in [-1, 1]."""
+"""Images for the network: N x 3 x H x W, RGB, float32 in its range (`Spec.value_range`); faces are N x 3 x S x S."""
 
 
 class Runtime(Protocol):
-    """A GPEN network ready to run somewhere. Thread-safe."""
+    """A network ready to run somewhere. Thread-safe."""
 
     @property
-    def config(self) -> GpenConfig: ...
+    def spec(self) -> Spec: ...
 
     @property
     def description(self) -> str:
@@ -28,8 +28,8 @@ class Runtime(Protocol):
         ...
 
     def run(self, faces: Batch) -> Batch:
-        """The network's answer, N x 3 x S x S, about [-1, 1] and not clipped: for GPEN G(E(faces)), the projection onto the
-        manifold of sharp faces.
+        """The network's answer, sides times `Spec.scale`, about in its range and not clipped: for GPEN G(E(faces)), the
+        projection onto the manifold of sharp faces.
 
         Raises:
             ValueError: if ``faces`` has another shape or type.
@@ -37,14 +37,17 @@ class Runtime(Protocol):
         ...
 
 
-def check_faces(faces: Batch, config: GpenConfig) -> None:
-    """Whether these are faces for a network, and whether it can work in this process.
+def check_batch(images: Batch, spec: Spec) -> None:
+    """Whether these are images for a network, and whether it can work in this process.
 
     Raises:
-        ValueError: if ``faces`` is not N x 3 x S x S float32.
+        ValueError: if ``images`` is not float32 of the shape that the network takes.
         ForkError: if the process was forked from one that had loaded networks.
     """
     refuse_after_fork()
-    side = config.size
-    if faces.shape[1:] != (3, side, side) or faces.dtype != np.float32:
-        raise ValueError(f"faces must be N x 3 x {side} x {side} float32, not {faces.shape} {faces.dtype}")
+    sides = images.shape[2:] if spec.size is None else (spec.size, spec.size)
+    if images.ndim != 4 or images.shape[1:] != (3, *sides) or 0 in sides or images.dtype != np.float32:
+        wanted = (
+            "images must be N x 3 x H x W" if spec.size is None else f"faces must be N x 3 x {spec.size} x {spec.size}"
+        )
+        raise ValueError(f"{wanted} float32, not {images.shape} {images.dtype}")

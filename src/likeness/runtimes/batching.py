@@ -9,8 +9,8 @@ from types import TracebackType
 
 import numpy as np
 
-from likeness.models.gpen.config import GpenConfig
-from likeness.runtimes.base import Batch, Runtime, check_faces
+from likeness.models.spec import Spec
+from likeness.runtimes.base import Batch, Runtime, check_batch
 
 __all__ = ["BatchingRuntime"]
 
@@ -60,8 +60,8 @@ class BatchingRuntime:
         self._closed = False
 
     @property
-    def config(self) -> GpenConfig:
-        return self._runtime.config
+    def spec(self) -> Spec:
+        return self._runtime.spec
 
     @property
     def description(self) -> str:
@@ -82,7 +82,7 @@ class BatchingRuntime:
             ValueError: if ``faces`` has another shape or type.
             RuntimeError: if the runtime was closed.
         """
-        check_faces(faces, self.config)
+        check_batch(faces, self.spec)
         call = _Call(faces=faces)
         batch = self._wait_for_turn(call)
         if batch:

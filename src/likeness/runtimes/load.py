@@ -19,7 +19,9 @@ from likeness.compute.forks import refuse_after_fork
 from likeness.core.hashing import sha256_of
 from likeness.errors import ArgumentError, ConfigError, MissingExtraError
 from likeness.imaging.arguments import one_of
-from likeness.models.formats import Checkpoint, read_checkpoint, read_config
+from likeness.models.formats import Checkpoint, read_checkpoint, read_spec
+from likeness.models.registry import architecture_of, check_purpose
+from likeness.models.spec import Purpose
 from likeness.models.store import Store
 from likeness.runtimes.base import Runtime
 
@@ -27,11 +29,15 @@ __all__ = ["load_runtime"]
 
 _log = logging.getLogger(__name__)
 
+_SMALL = 64
+"""Side in pixels of the image that a network for any size is tried with."""
+
 
 def load_runtime(
     store: Store,
     model: str | Path,
     *,
+    purpose: Purpose = "restore",
     device: Literal["auto", "cpu", "cuda"] = "auto",
     precision: Literal["auto", "f32", "bf16"] = "auto",
     threads: int | None = None,
@@ -40,10 +46,18 @@ def load_runtime(
 
     "auto" takes a CUDA device where PyTorch is installed and finds one, else the processor. On a CUDA device, calls of
     several threads share batches (`BatchingRuntime`). The precision "auto" is float16 there, and bfloat16 on a processor
-    that has it.
+    that has it. An architecture without an OpenVINO graph runs in PyTorch on the processor, too.
+
+    Args:
+        store: where models are.
+        model: a name, or a file.
+        purpose: what it is wanted for.
+        device: where it shall run.
+        precision: its arithmetic.
+        threads: processor threads for OpenVINO, or None for what it finds best.
 
     Raises:
-        CheckpointError: if the model cannot be had.
+        CheckpointError: if the model cannot be had, or is for another purpose.
         MissingExtraError: if ``device`` is "cuda" and PyTorch is not installed.
         ConfigError: if ``device`` is "cuda" and there is none, or it cannot run the network; with "auto" that is logged.
     """
@@ -55,22 +69,27 @@ def load_runtime(
         raise ArgumentError(f"threads must be a whole number, not {type(threads).__name__}")
     if not isinstance(device, str) or device not in ("auto", "cpu", "cuda"):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigError(f'device must be auto, cpu or cuda, not "{device}"')
+    path = store.path(model)
+    spec = read_spec(path)
+    check_purpose(spec, purpose, str(model))
     if device != "cpu" and _cuda(required=device == "cuda"):
         try:
-            return _on_cuda(store.load(model), precision)
+            return _on_cuda(read_checkpoint(path), precision)
         except ConfigError as error:
             if device == "cuda":
                 raise
             _log.warning("%s; the processor is used", str(error).removesuffix(": use --device cpu"))
-    path = store.path(model)
-    config = read_config(path)
+    if architecture_of(spec).graph is None:
+        from likeness.runtimes.torch_ import TorchRuntime
+
+        return TorchRuntime(read_checkpoint(path).state, spec, precision=precision)
     with ThreadPoolExecutor(1) as pool:
         identity = pool.submit(sha256_of, path)  # meanwhile OpenVINO is imported
         from likeness.runtimes.openvino_ import OpenVinoRuntime
 
         runtime = OpenVinoRuntime(
             _Weights(path),
-            config,
+            spec,
             precision=precision,
             threads=threads,
             cache=default_cache(),
@@ -90,15 +109,15 @@ def _on_cuda(checkpoint: Checkpoint, precision: Literal["auto", "f32", "bf16"]) 
     from likeness.runtimes.batching import BatchingRuntime
     from likeness.runtimes.torch_ import BATCH_SIZES, TorchRuntime
 
-    size = checkpoint.config.size
+    size = checkpoint.spec.size or _SMALL
     try:
-        runtime = TorchRuntime(checkpoint.state, checkpoint.config, device="cuda", precision=precision)
+        runtime = TorchRuntime(checkpoint.state, checkpoint.spec, device="cuda", precision=precision)
         # Captures the graph for one face, which the first picture then need not wait for, and shows that the device is fit.
         runtime.run(np.zeros((1, 3, size, size), np.float32))
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]
         raise ConfigError(f"the CUDA device cannot run this network ({reason}): use --device cpu") from error
-    return BatchingRuntime(runtime, max_batch=max(BATCH_SIZES))
+    return runtime if checkpoint.spec.size is None else BatchingRuntime(runtime, max_batch=max(BATCH_SIZES))
 
 
 class _Weights(Mapping[str, NDArray[np.float32]]):

@@ -7,6 +7,7 @@ watches the sockets.
 from __future__ import annotations
 
 import hashlib
+import inspect
 import logging
 import threading
 from collections.abc import Mapping
@@ -20,9 +21,10 @@ from likeness.compute.compiled import CompiledCache
 from likeness.compute.library import load_openvino, shared_core
 from likeness.compute.network import Network
 from likeness.errors import ConfigError
-from likeness.models.gpen.config import GpenConfig
-from likeness.models.gpen.graph import build
-from likeness.runtimes.base import Batch, check_faces
+from likeness.models.architecture import Architecture
+from likeness.models.registry import architecture_of
+from likeness.models.spec import Spec
+from likeness.runtimes.base import Batch, check_batch
 
 if TYPE_CHECKING:
     import openvino
@@ -36,20 +38,20 @@ _log = logging.getLogger(__name__)
 
 
 class OpenVinoRuntime:
-    """A GPEN network on OpenVINO; implements `likeness.runtimes.base.Runtime`. Thread-safe.
+    """A network on OpenVINO; implements `likeness.runtimes.base.Runtime`. Thread-safe.
 
-    The network is compiled when it is first used. Faces run one after the other:
-    one face fills the processor, and a batch of them was measured to be no faster.
+    The network is compiled when it is first used. Images run one after the other: one face fills the processor, and a batch
+    of them was measured to be no faster.
 
     Args:
         state: the network's weights under their published names, float32; kept for that, and not looked at
             where the network comes compiled from ``cache``.
-        config: the network's configuration.
+        spec: the network; its architecture must have a graph.
         precision: arithmetic; inputs and outputs are float32 in any case.
         threads: processor threads, or None for what OpenVINO finds best.
         cache: where compiled networks are kept, which makes the next start faster (about the size of the float32
             weights each); None for no cache.
-        identity: a digest of ``state`` and ``config``, for ``cache``; taken of ``state`` itself if None, which reads it.
+        identity: a digest of ``state``, for ``cache``; taken of ``state`` itself if None, which reads it.
         device: an OpenVINO device name.
 
     Raises:
@@ -59,7 +61,7 @@ class OpenVinoRuntime:
     def __init__(
         self,
         state: Mapping[str, NDArray[np.float32]],
-        config: GpenConfig,
+        spec: Spec,
         *,
         precision: Precision = "auto",
         threads: int | None = None,
@@ -69,12 +71,13 @@ class OpenVinoRuntime:
     ) -> None:
         openvino = load_openvino()
         self._state = state
-        self._config = config
+        self._spec = spec
+        self._architecture = architecture_of(spec)
         self._core = shared_core()
         self._cache = cache
         self._identity = identity
         self._device = _checked_device(self._core, device)
-        self._precision: Literal["f32", "bf16"] = _checked_precision(self._core, device, precision)
+        self._precision: Literal["f32", "bf16"] = _checked_precision(self._core, device, precision, spec)
         self._properties: dict[str, Any] = {"INFERENCE_PRECISION_HINT": self._precision, "PERFORMANCE_HINT": "LATENCY"}
         if threads is not None:
             if threads < 1:
@@ -87,8 +90,8 @@ class OpenVinoRuntime:
         self._compile_lock = threading.Lock()
 
     @property
-    def config(self) -> GpenConfig:
-        return self._config
+    def spec(self) -> Spec:
+        return self._spec
 
     @property
     def description(self) -> str:
@@ -105,35 +108,36 @@ class OpenVinoRuntime:
         self._ready()
 
     def run(self, faces: Batch) -> Batch:
-        """G(E(faces)): N x 3 x S x S float32 in [-1, 1] to the same, not clipped.
-
-        Raises:
-            ValueError: if ``faces`` has another shape or type.
-        """
-        check_faces(faces, self._config)
+        """See `likeness.runtimes.base.Runtime`."""
+        check_batch(faces, self._spec)
         network = self._ready()
-        restored = np.empty_like(faces, order="C")
+        height, width = (side * self._spec.scale for side in faces.shape[2:])
+        answers = np.empty((len(faces), 3, height, width), np.float32)
         for index, face in enumerate(faces):
-            (restored[index : index + 1],) = network.run({"faces": face[None]}, ["restored"])
-        return restored
+            (answers[index : index + 1],) = network.run({network.inputs[0]: face[None]}, network.outputs)
+        return answers
 
     def _ready(self) -> Network:
         with self._compile_lock:
             if self._network is None:
-                _log.debug("compiling the network at %d for %s", self._config.size, self._description)
+                _log.debug("compiling %s for %s", self._spec.title, self._description)
                 self._network = self._compile()
             return self._network
 
     def _compile(self) -> Network:
+        graph = self._architecture.graph
+        if graph is None:
+            raise ConfigError(f"{self._spec.title} cannot run on OpenVINO; it needs PyTorch.")
+
         def make() -> openvino.Model:
-            return build(self._state, self._config)
+            return graph(self._state, self._spec.config)
 
         if self._cache is None:
             return Network(self._core.compile_model(make(), self._device, self._properties))
         return self._cache.compile(
             self._core,
-            f"gpen-{self._config.size}-{self._precision}",
-            identity=f"{self._identity or _digest(self._state)} {self._config} {_graph_digest()}",
+            f"{self._spec.architecture}-{self._spec.size or 'any'}-{self._precision}",
+            identity=f"{self._identity or _digest(self._state)} {self._spec.config} {_graph_digest(self._architecture)}",
             build=make,
             device=self._device,
             properties=self._properties,
@@ -148,11 +152,10 @@ def _digest(state: Mapping[str, NDArray[np.float32]]) -> str:
     return digest.hexdigest()
 
 
-def _graph_digest() -> str:
+def _graph_digest(architecture: Architecture[Any]) -> str:
     """Of the code that builds the graph: a new version of it may build another one from the same weights."""
-    here = Path(__file__).parents[1] / "models" / "gpen"
-    modules = here / "graph.py", here / "config.py"
-    return hashlib.sha256(b"".join(module.read_bytes() for module in modules)).hexdigest()
+    made_by = architecture.graph, architecture.config
+    return hashlib.sha256(b"".join(Path(inspect.getfile(one)).read_bytes() for one in made_by if one)).hexdigest()
 
 
 def _checked_device(core: openvino.Core, device: str) -> str:
@@ -162,12 +165,12 @@ def _checked_device(core: openvino.Core, device: str) -> str:
     return device
 
 
-def _checked_precision(core: openvino.Core, device: str, precision: Precision) -> Literal["f32", "bf16"]:
+def _checked_precision(core: openvino.Core, device: str, precision: Precision, spec: Spec) -> Literal["f32", "bf16"]:
     if precision not in ("auto", "f32", "bf16"):
         raise ConfigError(f"precision must be auto, f32 or bf16, not {precision}.")
     capable = "BF16" in core.get_property(device, "OPTIMIZATION_CAPABILITIES")
     if precision == "bf16" and not capable:
         raise ConfigError(f"The device {device} has no bf16 arithmetic; choose the precision f32 or auto.")
     if precision == "auto":
-        return "bf16" if capable else "f32"
+        return spec.precision if capable else "f32"
     return precision

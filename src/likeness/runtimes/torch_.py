@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Literal
 
@@ -12,13 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.errors import ConfigError, MissingExtraError
-from likeness.models.gpen.config import GpenConfig
-from likeness.runtimes.base import Batch, check_faces
+from likeness.models.architecture import State
+from likeness.models.registry import architecture_of
+from likeness.models.spec import Spec
+from likeness.runtimes.base import Batch, check_batch
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from likeness.models.gpen.inference import Filters, InferenceGpen
+    from torch import Tensor, nn
 
 __all__ = ["BATCH_SIZES", "TorchPrecision", "TorchRuntime"]
 
@@ -35,24 +35,23 @@ _log = logging.getLogger(__name__)
 
 
 class TorchRuntime:
-    """A GPEN network in PyTorch; implements `Runtime`. Thread-safe.
+    """A network in PyTorch; implements `Runtime`. Thread-safe.
 
-    The network runs in the form of `likeness.models.gpen.inference`. On a CUDA device `run` replays a captured CUDA graph,
-    one for each of a few batch sizes (`likeness.runtimes.programs`). A size is captured when it is first used, at the cost
-    of a few passes; `prepare` does it beforehand. ``torch.compile`` would fuse more, but its compiler would stand between
-    the user and the first picture, so it is left to a measurement: `benchmarks/gpu.py` has a row for it.
+    On a CUDA device `run` replays a captured CUDA graph, one for each of a few batch sizes (`likeness.runtimes.programs`).
+    A size is captured when it is first used, at the cost of a few passes; `prepare` does it beforehand. ``torch.compile``
+    would fuse more, but its compiler would stand between the user and the first picture, so it is left to a measurement:
+    `benchmarks/gpu.py` has a row for it.
 
     Half precision on CUDA is float16: ten times closer to float32 than bfloat16 at the same cost (docs/speed.md), and tensor
     cores had it first. Its numbers end at 65504: a face that comes out infinite is computed again in float32.
 
     Args:
-        state: state dict with the published key names, float32; kept for that case only.
-        config: the network.
+        state: its weights, float32; kept for that case only.
+        spec: the network. One that takes images of any size is launched piece by piece.
         device: "cpu" or "cuda".
         precision: arithmetic of the convolutions; f32 is float32 throughout, without TF32. Inputs and outputs are float32 in
             any case.
         batch_sizes: the batch sizes to run; others are padded or split. None for what suits the device.
-        filters: how blurs are computed; None for what suits the device.
 
     Raises:
         MissingExtraError: if PyTorch is not installed.
@@ -61,13 +60,12 @@ class TorchRuntime:
 
     def __init__(
         self,
-        state: Mapping[str, NDArray[np.float32]],
-        config: GpenConfig,
+        state: State,
+        spec: Spec,
         *,
         device: Literal["cpu", "cuda"] = "cpu",
         precision: TorchPrecision = "auto",
         batch_sizes: Sequence[int] | None = None,
-        filters: Filters | None = None,
     ) -> None:
         try:
             import torch
@@ -84,15 +82,14 @@ class TorchRuntime:
         if not sizes or min(sizes) < 1:
             raise ConfigError(f"batch sizes must be at least 1, not {list(sizes)}")
         self._torch = torch
-        self._state: Mapping[str, NDArray[np.float32]] = state
-        self._config = config
+        self._state: State = state
+        self._spec = spec
         self._device = torch.device("cuda", torch.cuda.current_device()) if on_cuda else torch.device("cpu")
         self._precision: Literal["f32", "bf16", "f16"] = (
             ("f16" if on_cuda else "f32") if precision == "auto" else precision
         )
-        self._filters: Filters = filters or ("pooled" if on_cuda else "depthwise")
         self._lock = threading.Lock()
-        self._exact: InferenceGpen | None = None
+        self._exact: nn.Module | None = None
         try:
             self._network = self._make(self._precision)
         except torch.OutOfMemoryError:
@@ -100,18 +97,21 @@ class TorchRuntime:
         if self._precision != "f16":
             self._state = {}
         exact = self._precision == "f32"
-        self._programs = Programs(self._network, config.size, self._device, sizes, exact=exact)
+        self._programs = (
+            None if spec.size is None else Programs(self._network, spec.size, self._device, sizes, exact=exact)
+        )
 
     @property
-    def config(self) -> GpenConfig:
-        return self._config
+    def spec(self) -> Spec:
+        return self._spec
 
     @property
     def description(self) -> str:
         """One line for reports: library, device and precision."""
         torch = self._torch
         name = f"cuda ({torch.cuda.get_device_name(self._device)})" if self._device.type == "cuda" else "cpu"
-        slower = ", without graphs" if self._device.type == "cuda" and not self._programs.captures else ""
+        captured = self._programs is not None and self._programs.captures
+        slower = ", without graphs" if self._device.type == "cuda" and not captured else ""
         return f"PyTorch {torch.__version__}, {name}, {self._precision}{slower}"
 
     @property
@@ -121,8 +121,8 @@ class TorchRuntime:
 
     @property
     def batch_sizes(self) -> tuple[int, ...]:
-        """The batch sizes in use, rising."""
-        return self._programs.sizes
+        """The batch sizes in use, rising; images of any size run one by one."""
+        return (1,) if self._programs is None else self._programs.sizes
 
     def prepare(self, batch_sizes: Sequence[int] | None = None) -> None:
         """Capture the graphs for these batch sizes, or for all, now rather than at their first use.
@@ -130,18 +130,25 @@ class TorchRuntime:
         Raises:
             ConfigError: if the device has too little memory for one face.
         """
-        self._programs.prepare(batch_sizes)
+        if self._programs is not None:
+            self._programs.prepare(batch_sizes)
 
     def run(self, faces: Batch) -> Batch:
-        """G(E(faces)): N x 3 x S x S float32 in [-1, 1] to the same, not clipped.
+        """See `likeness.runtimes.base.Runtime`.
 
         Raises:
             ValueError: if ``faces`` has another shape or type.
             ConfigError: if the device has too little memory for one face.
         """
-        check_faces(faces, self._config)
-        restored = np.empty_like(faces, order="C")
-        self._programs.run(faces, restored)
+        check_batch(faces, self._spec)
+        height, width = (side * self._spec.scale for side in faces.shape[2:])
+        restored = np.empty((len(faces), 3, height, width), np.float32)
+        if self._programs is not None:
+            self._programs.run(faces, restored)
+        else:
+            for index, face in enumerate(faces):
+                with self._running():
+                    restored[index] = _to_numpy(self._network(self._to_device(face[None])))[0]
         if self._precision == "f16":
             # The sum of a face is finite if and only if all of it is: float32 has room for it.
             sums = restored.sum(axis=(1, 2, 3), dtype=np.float32)
@@ -157,13 +164,10 @@ class TorchRuntime:
                 self._exact = self._make("f32")
             return _to_numpy(self._exact(self._to_device(face[None])))[0]
 
-    def _make(self, precision: Literal["f32", "bf16", "f16"]) -> InferenceGpen:
+    def _make(self, precision: Literal["f32", "bf16", "f16"]) -> nn.Module:
         torch = self._torch
-        from likeness.models.gpen.inference import InferenceGpen
-
-        state = {key: torch.from_numpy(np.array(value, np.float32)) for key, value in self._state.items()}
         dtype = {"f32": torch.float32, "bf16": torch.bfloat16, "f16": torch.float16}[precision]
-        return InferenceGpen(state, self._config, dtype=dtype, filters=self._filters).eval().to(self._device)
+        return architecture_of(self._spec).module(self._state, self._spec.config, dtype, self._device)
 
     @contextmanager
     def _running(self, *, exact: bool | None = None) -> Generator[None]:

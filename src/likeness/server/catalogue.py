@@ -62,7 +62,7 @@ def models(state: State) -> ModelsAnswer:
     runtime = state.restorer.runtime
     return ModelsAnswer(
         loaded=state.model,
-        size=runtime.config.size,
+        size=runtime.spec.side,
         runtime=runtime.description,
         models=[
             ModelAnswer(
@@ -73,6 +73,7 @@ def models(state: State) -> ModelsAnswer:
                 loaded=model.name == state.model,
             )
             for model in Store().list()
+            if model.purpose == "restore"
         ],
     )
 

@@ -69,7 +69,7 @@ def about(state: State, sessions: _SessionsOf) -> dict[str, Any]:
     runtime = sessions.restorer.runtime
     return {
         "model": state.model,
-        "size": runtime.config.size,
+        "size": runtime.spec.side,
         "runtime": runtime.description,
         "presets": {name: asdict(controls) for name, controls in PRESETS.items()},
         "idle_seconds": sessions.limits.idle_seconds,

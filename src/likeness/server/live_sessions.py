@@ -82,7 +82,7 @@ class Session:
         self._lock = threading.RLock()
         found = restorer.find_faces(image)
         self.findings: tuple[Finding, ...] = preflight(image, found)
-        side = restorer.runtime.config.size
+        side = restorer.runtime.spec.side
         self.faces = tuple(see_face(index, face, image, side) for index, face in enumerate(found))
         self._projections: dict[int, FaceProjection] = {}
         self._areas: tuple[tuple[FaceProjection, ...], tuple[FinishingArea, ...]] | None = None

@@ -29,7 +29,7 @@ def start_network(config: TrainConfig, portraits: Portraits) -> Gpen:
     A checkpoint of a smaller size is grown (`Gpen.grown`) octave by octave; ``portraits`` are what growth measures on.
 
     Raises:
-        TrainingError: if the checkpoint is of a larger size.
+        TrainingError: if the checkpoint is of a larger size, or of another architecture.
     """
     if config.start == "identity":
         shape = GpenConfig(size=config.size, channel_multiplier=config.channel_multiplier, narrow=config.narrow)
@@ -38,9 +38,12 @@ def start_network(config: TrainConfig, portraits: Portraits) -> Gpen:
         network.start_as_identity()
         return network.with_texture() if config.noise else network
     checkpoint = read_checkpoint(Path(config.start))
-    if checkpoint.config.size > config.size:
-        raise TrainingError(f"{config.start} is of size {checkpoint.config.size}, the run of {config.size}")
-    network = Gpen(checkpoint.config)
+    shape = checkpoint.spec.config
+    if not isinstance(shape, GpenConfig):
+        raise TrainingError(f"{config.start} holds {checkpoint.spec.title}; a run trains a GPEN network")
+    if shape.size > config.size:
+        raise TrainingError(f"{config.start} is of size {shape.size}, the run of {config.size}")
+    network = Gpen(shape)
     network.load_state_dict({key: torch.from_numpy(value) for key, value in checkpoint.state.items()})
     network.free_styles(config.styles_up_to)
     step = max(1, len(portraits.names) // _GROWTH_PICTURES)

@@ -179,7 +179,7 @@ class Trainer:
             name=Path(self.config.run).name,
             source=f"likeness train, {self.seen} pictures seen from {self.config.start}",
         )
-        write_checkpoint(path, state, self.average.config, info)
+        write_checkpoint(path, state, self.average.config.spec, info)
         return path
 
     def save(self, path: Path) -> None:

@@ -25,7 +25,7 @@ def test_the_graph_is_the_published_function(
     golden: tuple[Checkpoint, NDArray[np.float32], NDArray[np.float32]],
 ) -> None:
     checkpoint, x, y = golden
-    restored = run(build(checkpoint.state, checkpoint.config), {"faces": x}, "restored")
+    restored = run(build(checkpoint.state, checkpoint.spec.config), {"faces": x}, "restored")
     assert np.abs(restored - y).max() < 1e-4
 
 
@@ -67,11 +67,11 @@ def test_every_form_is_the_same_function(
 ) -> None:
     """The forms that large networks take at 128 and above, at every resolution of a small one."""
     checkpoint, x, y = golden
-    usual = len(build(checkpoint.state, checkpoint.config).get_ops())
+    usual = len(build(checkpoint.state, checkpoint.spec.config).get_ops())
     monkeypatch.setattr(Graph, "style_in_weights_from", style_in_weights_from)
     monkeypatch.setattr(Graph, "upsampling_style_in_weights_from", upsampling_style_in_weights_from)
     monkeypatch.setattr(Graph, "even_up_to", even_up_to)
-    model = build(checkpoint.state, checkpoint.config)
+    model = build(checkpoint.state, checkpoint.spec.config)
     assert (len(model.get_ops()) != usual) == (style_in_weights_from < 128 or upsampling_style_in_weights_from < 128)
     assert np.abs(run(model, {"faces": x}, "restored") - y).max() < 1e-4
 

@@ -79,7 +79,7 @@ def test_golden(golden: tuple[Checkpoint, NDArray[np.float32], NDArray[np.float3
     checkpoint, x, y = golden
     state = tensors(dict(checkpoint.state))
     for filters in ("pooled", "depthwise"):
-        ours = InferenceGpen(state, checkpoint.config, filters=filters)(torch.from_numpy(x)).numpy()
+        ours = InferenceGpen(state, checkpoint.spec.config, filters=filters)(torch.from_numpy(x)).numpy()
         assert np.abs(ours - y).max() < 1e-4
 
 

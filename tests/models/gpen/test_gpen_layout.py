@@ -7,7 +7,8 @@ import pytest
 
 from likeness.errors import CheckpointFormatError
 from likeness.models.gpen.config import GpenConfig
-from likeness.models.gpen.layout import check_shapes, config_from_shapes, expected_shapes
+from likeness.models.gpen.layout import expected_shapes
+from likeness.models.registry import check_shapes, recognise
 
 PUBLISHED = {
     "GPEN-BFR-256": GpenConfig(size=256, channel_multiplier=1, narrow=0.5),
@@ -20,7 +21,7 @@ def test_the_published_files_hold_exactly_this(shared: Path, name: str) -> None:
     listed = json.loads((shared / "golden" / "keys.json").read_text())[name]
     shapes = {key: tuple(shape) for key, shape in listed.items()}
     assert expected_shapes(PUBLISHED[name]) == shapes
-    assert config_from_shapes(shapes, name) == PUBLISHED[name]
+    assert recognise(shapes, name).config == PUBLISHED[name]
 
 
 @pytest.mark.parametrize("size", [64, 128, 1024, 2048])
@@ -28,8 +29,8 @@ def test_the_published_files_hold_exactly_this(shared: Path, name: str) -> None:
 def test_the_configuration_comes_back_from_the_shapes(size: int, multiplier: float, narrow: float) -> None:
     config = GpenConfig(size=size, channel_multiplier=multiplier, narrow=narrow)
     shapes = expected_shapes(config)
-    assert config_from_shapes(shapes, "a file") == config
-    check_shapes(shapes, config, "a file")
+    assert recognise(shapes, "a file") == config.spec
+    check_shapes(shapes, config.spec, "a file")
 
 
 @pytest.mark.parametrize(
@@ -43,13 +44,13 @@ def test_the_configuration_comes_back_from_the_shapes(size: int, multiplier: flo
 )
 def test_other_networks_are_called_by_their_names(name: str, shape: tuple[int, ...], network: str) -> None:
     with pytest.raises(CheckpointFormatError, match=network) as caught:
-        config_from_shapes({"some.bias": (3,), name: shape}, "codeformer.pth")
+        recognise({"some.bias": (3,), name: shape}, "codeformer.pth")
     assert str(caught.value).startswith("codeformer.pth holds ")
 
 
 def test_an_unknown_network_is_told_by_what_it_lacks() -> None:
     with pytest.raises(CheckpointFormatError, match=r"x\.pth is not a GPEN checkpoint \(it has no generator\.input"):
-        config_from_shapes({"layer1.0.conv1.weight": (64, 64, 3, 3)}, "x.pth")
+        recognise({"layer1.0.conv1.weight": (64, 64, 3, 3)}, "x.pth")
 
 
 def test_missing_unexpected_and_wrong_are_one_sentence_each() -> None:
@@ -57,10 +58,10 @@ def test_missing_unexpected_and_wrong_are_one_sentence_each() -> None:
     shapes = expected_shapes(config)
     less = {name: shape for name, shape in shapes.items() if not name.startswith("generator.style.4.")}
     with pytest.raises(CheckpointFormatError, match=r"style\.4\.weight and 1 more tensors are missing"):
-        check_shapes(less, config, "f.pth")
+        check_shapes(less, config.spec, "f.pth")
     with pytest.raises(CheckpointFormatError, match=r"generator\.noises\.0 is unexpected"):
-        check_shapes({**shapes, "generator.noises.0": (1, 1, 4, 4)}, config, "f.pth")
+        check_shapes({**shapes, "generator.noises.0": (1, 1, 4, 4)}, config.spec, "f.pth")
     with pytest.raises(CheckpointFormatError, match=r"final_linear\.0\.bias is 256 instead of 512"):
-        check_shapes({**shapes, "final_linear.0.bias": (256,)}, config, "f.pth")
+        check_shapes({**shapes, "final_linear.0.bias": (256,)}, config.spec, "f.pth")
     with pytest.raises(CheckpointFormatError, match=r"input\.input is 1 x 32 x 8 x 8 instead of 1 x 32 x 4 x 4"):
-        check_shapes({**shapes, "generator.input.input": (1, 32, 8, 8)}, config, "f.pth")
+        check_shapes({**shapes, "generator.input.input": (1, 32, 8, 8)}, config.spec, "f.pth")

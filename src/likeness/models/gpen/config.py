@@ -6,6 +6,8 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from likeness.models.spec import Spec
+
 __all__ = [
     "ACTIVATION_GAIN",
     "EPSILON",
@@ -57,6 +59,21 @@ class GpenConfig:
             raise ValueError(f"channel_multiplier and narrow must be positive, and {_LARGEST_FACTOR} at most")
         if self.channels(self.size) < 1:
             raise ValueError(f"narrow {self.narrow} leaves no channels at {self.size} x {self.size}")
+
+    @property
+    def spec(self) -> Spec:
+        """The network in the words that all architectures share."""
+        return Spec(
+            architecture="gpen",
+            purpose="restore",
+            config=self,
+            title=f"a GPEN network of size {self.size}",
+            size=self.size,
+            scale=1,
+            value_range=(-1.0, 1.0),
+            template="ffhq",
+            precision="bf16",
+        )
 
     @property
     def octaves(self) -> int:

@@ -1,0 +1,73 @@
+"""What an architecture has to bring: how its files are known, and the network they hold as module and as graph."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.models.spec import Spec
+
+if TYPE_CHECKING:
+    import openvino
+    import torch
+
+__all__ = ["Architecture", "Config", "ConfigT", "Shapes", "State", "same_name"]
+
+Shapes = Mapping[str, tuple[int, ...]]
+"""Tensor shapes by name."""
+
+State = Mapping[str, NDArray[np.float32]]
+"""Weights by name."""
+
+
+class Config(Protocol):
+    """The numbers of one network: a frozen dataclass of numbers and switches, which refuses others with ValueError.
+
+    It is also made from what a file says of itself, so no number may be so large that shapes made of it exhaust anything.
+    """
+
+    @property
+    def spec(self) -> Spec: ...
+
+
+ConfigT = TypeVar("ConfigT", bound=Config)
+
+
+def same_name(name: str) -> str:
+    """The name of a tensor, where there was never another."""
+    return name
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Architecture(Generic[ConfigT]):
+    """One architecture: a folder of this package, and a row of `likeness.models.registry`.
+
+    Attributes:
+        name: in files, reports and caches; small letters.
+        title: its name in sentences.
+        article: "a" or "an", for ``title``.
+        config: the type of its numbers.
+        detect: whether tensors of these names are its, as far as one can tell from names.
+        configure: reads the numbers from the shapes, under today's names; raises KeyError, IndexError, ValueError or
+            ArithmeticError if they are not its.
+        shapes: every tensor that a network of these numbers has.
+        module: the network in PyTorch, for inference, from weights, numbers, type of the convolutions and device; float32 in
+            and out. It imports torch when it is called.
+        graph: the same as an OpenVINO graph with one input and one output, or None if there is none.
+        rename: today's name of a tensor that older files call otherwise.
+    """
+
+    name: str
+    title: str
+    article: str = "a"
+    config: type[ConfigT]
+    detect: Callable[[Collection[str]], bool]
+    configure: Callable[[Shapes], ConfigT]
+    shapes: Callable[[ConfigT], Shapes]
+    module: Callable[[State, ConfigT, torch.dtype, torch.device], torch.nn.Module]
+    graph: Callable[[State, ConfigT], openvino.Model] | None
+    rename: Callable[[str], str] = same_name

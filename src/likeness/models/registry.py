@@ -1,0 +1,114 @@
+"""The table of architectures, and telling from a file's tensors which of them it holds."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from likeness.errors import CheckpointFormatError
+from likeness.models.architecture import Architecture, Shapes
+from likeness.models.gpen.architecture import GPEN
+from likeness.models.spec import PURPOSES, Purpose, Spec
+
+__all__ = ["ARCHITECTURES", "architecture_of", "check_purpose", "check_shapes", "named", "recognise"]
+
+ARCHITECTURES: tuple[Architecture[Any], ...] = (GPEN,)
+"""Every architecture; what none of them knows is told what the first misses in it."""
+
+_FOREIGN: tuple[tuple[str, str], ...] = (
+    ("quantize.embedding.weight", "CodeFormer or another codebook network"),
+    ("stylegan_decoder.", "GFPGAN"),
+    ("conv_body_first.", "GFPGAN"),
+    ("body.0.rdb1.", "ESRGAN, an upscaler"),
+    ("RRDB_trunk.", "ESRGAN, an upscaler"),
+    ("final_conv.0.weight", "a StyleGAN2 discriminator (a -D file), not a generator"),
+    ("style.1.weight", "StyleGAN2 without an encoder"),
+    ("ClassHead.0.", "RetinaFace, a face detector"),
+)
+"""Names that give other well-known networks away, the more telling ones first."""
+
+
+def named(name: str) -> Architecture[Any] | None:
+    """The architecture of a name, or None."""
+    return next((one for one in ARCHITECTURES if one.name == name), None)
+
+
+def architecture_of(spec: Spec) -> Architecture[Any]:
+    """The architecture of a network.
+
+    Raises:
+        ValueError: if it is not in the table.
+    """
+    found = named(spec.architecture)
+    if found is None:
+        raise ValueError(f"there is no architecture {spec.architecture}")
+    return found
+
+
+def recognise(shapes: Shapes, source: str) -> Spec:
+    """The network that tensors describe.
+
+    Args:
+        shapes: their shapes, under the names of the file.
+        source: what to call the file in an error.
+
+    Raises:
+        CheckpointFormatError: if they describe no network in the table; the message names the other network if it is known.
+    """
+    architecture = next((one for one in ARCHITECTURES if one.detect(shapes)), ARCHITECTURES[0])
+    try:
+        return architecture.configure({architecture.rename(name): shape for name, shape in shapes.items()}).spec
+    except (KeyError, IndexError, ValueError, ArithmeticError) as error:
+        for telling, network in _FOREIGN:
+            if any(name.startswith(telling) for name in shapes):
+                raise CheckpointFormatError(
+                    f"{source} holds {network}; Likeness runs GPEN checkpoints, see `likeness models list`."
+                ) from error
+        detail = f"it has no {error.args[0]}" if isinstance(error, KeyError) else str(error)
+        raise CheckpointFormatError(
+            f"{source} is not {architecture.article} {architecture.title} checkpoint ({detail}); see `likeness models list` "
+            "for those that are."
+        ) from error
+
+
+def check_shapes(shapes: Shapes, spec: Spec, source: str) -> None:
+    """Hold a state dict's shapes, under today's names, to those that a network calls for.
+
+    Raises:
+        CheckpointFormatError: on the first of: tensors missing, unexpected tensors, a wrong shape.
+    """
+    expected = architecture_of(spec).shapes(spec.config)
+    advice = "fetch or export the file again."
+    missing = [name for name in expected if name not in shapes]
+    if missing:
+        raise CheckpointFormatError(f"{source} is not {spec.title}: {_some(missing)} missing; {advice}")
+    unexpected = [name for name in shapes if name not in expected]
+    if unexpected:
+        raise CheckpointFormatError(f"{source} is not {spec.title}: {_some(unexpected)} unexpected; {advice}")
+    for name, shape in expected.items():
+        if tuple(shapes[name]) != shape:
+            raise CheckpointFormatError(
+                f"{source} is not {spec.title}: {name} is {_times(shapes[name])} instead of {_times(shape)}; {advice}"
+            )
+
+
+def check_purpose(spec: Spec, purpose: Purpose, source: str) -> None:
+    """Hold a network to what it is wanted for.
+
+    Raises:
+        CheckpointFormatError: if it is for something else.
+    """
+    if spec.purpose != purpose:
+        raise CheckpointFormatError(
+            f"{source} holds {architecture_of(spec).title}, {PURPOSES[spec.purpose]}, not {PURPOSES[purpose]}; `likeness "
+            "models list` says what each model is for."
+        )
+
+
+def _some(names: list[str]) -> str:
+    if len(names) == 1:
+        return f"{names[0]} is"
+    return f"{names[0]} and {len(names) - 1} more tensors are"
+
+
+def _times(shape: tuple[int, ...]) -> str:
+    return " x ".join(map(str, shape)) or "a single number"

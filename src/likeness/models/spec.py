@@ -1,0 +1,71 @@
+"""What a network is for, and what goes in and comes out: all that the rest of the program has to know about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Literal
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+__all__ = ["PURPOSES", "Purpose", "Spec"]
+
+Purpose = Literal["restore", "enlarge", "colourise", "inpaint"]
+
+PURPOSES: Mapping[Purpose, str] = MappingProxyType(
+    {
+        "restore": "a restorer",
+        "enlarge": "an enlarger",
+        "colourise": "a colouriser",
+        "inpaint": "an inpainter",
+    }
+)
+"""What a network of each purpose is called in a sentence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Spec:
+    """One network, described.
+
+    Attributes:
+        architecture: name of its `likeness.models.architecture.Architecture`.
+        purpose: what it does to an image.
+        config: the architecture's own numbers, a frozen dataclass.
+        title: what to call it in a sentence, with its article: "a GPEN network of size 512".
+        size: side of the square images that it takes, px; None if it takes any width and height.
+        scale: sides of the answer by sides of the input.
+        value_range: of the samples that go in and, about, of those that come out; RGB.
+        template: how faces lie in its input (`likeness.faces.align`), or None if it is not for faces.
+        precision: the coarsest arithmetic that keeps its answers; a runtime left to choose goes no lower.
+        licence: of the weights, or empty where the file does not say.
+    """
+
+    architecture: str
+    purpose: Purpose
+    config: DataclassInstance
+    title: str
+    size: int | None
+    scale: int
+    value_range: tuple[float, float]
+    template: str | None
+    precision: Literal["f32", "bf16"]
+    licence: str = ""
+
+    @property
+    def side(self) -> int:
+        """The size of a network that has one.
+
+        Raises:
+            ValueError: if it takes any width and height.
+        """
+        if self.size is None:
+            raise ValueError(f"{self.title} takes images of any size")
+        return self.size
+
+    @property
+    def numbers(self) -> dict[str, float]:
+        """The numbers of ``config`` by their names, for reports; its switches are left out."""
+        values = {field.name: getattr(self.config, field.name) for field in fields(self.config)}
+        return {name: value for name, value in values.items() if not isinstance(value, bool)}
