@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 from likeness.compute.compiled import CompiledCache
 from likeness.errors import CheckpointFormatError
 from likeness.models.architecture import Config
+from likeness.models.esrgan.config import EsrganConfig
 from likeness.models.formats import ModelInfo, read_checkpoint, read_spec, write_checkpoint
 from likeness.models.gpen.config import GpenConfig
 from likeness.models.registry import ARCHITECTURES, architecture_of, check_purpose, named, recognise
@@ -24,7 +25,12 @@ from likeness.runtimes.openvino_ import OpenVinoRuntime
 
 State = dict[str, NDArray[np.float32]]
 
-NUMBERS: tuple[Config, ...] = (GpenConfig(size=64, channel_multiplier=1, narrow=0.125),)
+NUMBERS: tuple[Config, ...] = (
+    GpenConfig(size=64, channel_multiplier=1, narrow=0.125),
+    EsrganConfig(features=8, blocks=2, growth=4, scale=4),
+    EsrganConfig(features=8, blocks=1, growth=4, scale=2),
+    EsrganConfig(features=8, blocks=1, growth=4, scale=1),
+)
 EACH = pytest.mark.parametrize("config", NUMBERS, ids=str)
 
 

@@ -6,20 +6,19 @@ from typing import Any
 
 from likeness.errors import CheckpointFormatError
 from likeness.models.architecture import Architecture, Shapes
+from likeness.models.esrgan.architecture import ESRGAN
 from likeness.models.gpen.architecture import GPEN
 from likeness.models.spec import PURPOSES, Purpose, Spec
 
 __all__ = ["ARCHITECTURES", "architecture_of", "check_purpose", "check_shapes", "named", "recognise"]
 
-ARCHITECTURES: tuple[Architecture[Any], ...] = (GPEN,)
+ARCHITECTURES: tuple[Architecture[Any], ...] = (GPEN, ESRGAN)
 """Every architecture; what none of them knows is told what the first misses in it."""
 
 _FOREIGN: tuple[tuple[str, str], ...] = (
     ("quantize.embedding.weight", "CodeFormer or another codebook network"),
     ("stylegan_decoder.", "GFPGAN"),
     ("conv_body_first.", "GFPGAN"),
-    ("body.0.rdb1.", "ESRGAN, an upscaler"),
-    ("RRDB_trunk.", "ESRGAN, an upscaler"),
     ("final_conv.0.weight", "a StyleGAN2 discriminator (a -D file), not a generator"),
     ("style.1.weight", "StyleGAN2 without an encoder"),
     ("ClassHead.0.", "RetinaFace, a face detector"),

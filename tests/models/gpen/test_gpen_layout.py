@@ -38,7 +38,6 @@ def test_the_configuration_comes_back_from_the_shapes(size: int, multiplier: flo
     [
         ("quantize.embedding.weight", (1024, 256), "CodeFormer"),
         ("stylegan_decoder.style_mlp.1.weight", (512, 512), "GFPGAN"),
-        ("body.0.rdb1.conv1.weight", (32, 64, 3, 3), "ESRGAN, an upscaler"),
         ("final_conv.0.weight", (512, 513, 3, 3), "discriminator"),
     ],
 )
