@@ -19,6 +19,7 @@ from likeness.models.formats import ModelInfo, read_checkpoint, read_spec, write
 from likeness.models.gpen.config import GpenConfig
 from likeness.models.registry import ARCHITECTURES, architecture_of, check_purpose, named, recognise
 from likeness.models.spec import PURPOSES
+from likeness.models.srvgg.config import SrvggConfig
 from likeness.models.store import Store
 from likeness.runtimes.load import load_runtime
 from likeness.runtimes.openvino_ import OpenVinoRuntime
@@ -30,6 +31,8 @@ NUMBERS: tuple[Config, ...] = (
     EsrganConfig(features=8, blocks=2, growth=4, scale=4),
     EsrganConfig(features=8, blocks=1, growth=4, scale=2),
     EsrganConfig(features=8, blocks=1, growth=4, scale=1),
+    SrvggConfig(features=8, convolutions=3, scale=4),
+    SrvggConfig(features=8, convolutions=0, scale=1),
 )
 EACH = pytest.mark.parametrize("config", NUMBERS, ids=str)
 

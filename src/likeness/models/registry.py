@@ -9,10 +9,11 @@ from likeness.models.architecture import Architecture, Shapes
 from likeness.models.esrgan.architecture import ESRGAN
 from likeness.models.gpen.architecture import GPEN
 from likeness.models.spec import PURPOSES, Purpose, Spec
+from likeness.models.srvgg.architecture import SRVGG
 
 __all__ = ["ARCHITECTURES", "architecture_of", "check_purpose", "check_shapes", "named", "recognise"]
 
-ARCHITECTURES: tuple[Architecture[Any], ...] = (GPEN, ESRGAN)
+ARCHITECTURES: tuple[Architecture[Any], ...] = (GPEN, ESRGAN, SRVGG)
 """Every architecture; what none of them knows is told what the first misses in it."""
 
 _FOREIGN: tuple[tuple[str, str], ...] = (
