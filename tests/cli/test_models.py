@@ -40,6 +40,8 @@ def test_list_shows_every_model_of_the_catalog_and_fits_a_terminal(capsys: pytes
     assert "not fetched" in table["GPEN-BFR-512"]
     assert "284 MB" in table["GPEN-BFR-512"]
     assert "non-commercial" in table["GPEN-BFR-512"]
+    assert "restore" in table["GPEN-BFR-512"].split()
+    assert table["RealESRGAN_x4plus"].split()[1:4] == ["enlarge", "67", "MB"]
     assert max(map(len, out.splitlines())) <= 100
 
 

@@ -15,16 +15,20 @@ PUBLISHED = [entry for entry in CATALOG.values() if entry.name != DEFAULT_MODEL]
 
 
 def test_the_table_holds_the_published_models_and_ours() -> None:
-    sizes = {entry.name: entry.config.size for entry in PUBLISHED if entry.config is not None}
-    assert sizes == {f"GPEN-BFR-{size}": size for size in (256, 512, 1024, 2048)}
-    assert list(CATALOG) == [DEFAULT_MODEL, *sizes]
+    specs = {entry.name: entry.config.spec for entry in PUBLISHED if entry.config is not None}
+    restorers = {name: spec.size for name, spec in specs.items() if spec.purpose == "restore"}
+    assert restorers == {f"GPEN-BFR-{size}": size for size in (256, 512, 1024, 2048)}
+    enlargers = {name: spec.scale for name, spec in specs.items() if spec.purpose == "enlarge"}
+    assert enlargers == {"RealESRGAN_x4plus": 4, "RealESRGAN_x2plus": 2, "realesr-general-x4v3": 4}
+    assert list(CATALOG) == [DEFAULT_MODEL, *restorers, *enlargers]
+    assert [entry.purpose for entry in CATALOG.values()] == ["restore"] * 5 + ["enlarge"] * 3
     assert all(name == entry.name for name, entry in CATALOG.items())
 
 
 @pytest.mark.parametrize("entry", PUBLISHED, ids=lambda entry: entry.name)
-def test_published_entries_can_be_fetched_and_are_not_for_business(entry: CatalogEntry) -> None:
-    assert entry.licence.must_accept
-    assert "non-commercial" in entry.licence.summary
+def test_published_entries_can_be_fetched_and_say_whether_a_business_may_use_them(entry: CatalogEntry) -> None:
+    assert entry.licence.must_accept == (entry.purpose == "restore")
+    assert ("non-commercial" if entry.purpose == "restore" else "business use is allowed") in entry.licence.summary
     assert entry.urls
     for url in (*entry.urls, entry.page, entry.licence.url):
         parts = urlsplit(url)

@@ -1,11 +1,11 @@
 """The checkpoints Likeness knows by name: an explicit table.
 
-The published GPEN weights are for academic and non-commercial use; the weights inside the package are not bound so.
-Addresses are those that the authors publish (https://github.com/yangxy/GPEN, its README and weights/README.md, and the
-ModelScope page it links for 1024 and 2048), mirrors are well-known copies. The authors publish no checksums. The
-SHA-256 of GPEN-BFR-512 is the one under which independent copies agree; where it is None, the store records what the
-first fetch brought and refuses anything else later (trust on first use), and every fetched file must be a network of
-the configuration given here.
+The published GPEN weights are for academic and non-commercial use; the weights inside the package and Real-ESRGAN's are not
+bound so. Addresses are those that the authors publish (https://github.com/yangxy/GPEN, its README and weights/README.md,
+and the ModelScope page it links for 1024 and 2048; the releases of https://github.com/xinntao/Real-ESRGAN), mirrors are
+well-known copies. The authors publish no checksums. A SHA-256 here is the one under which independent copies agree; where it
+is None, the store records what the first fetch brought and refuses anything else later (trust on first use), and every
+fetched file must be a network of the configuration given here.
 """
 
 from __future__ import annotations
@@ -17,8 +17,10 @@ from pathlib import Path
 from types import MappingProxyType
 
 from likeness.models.architecture import Config
+from likeness.models.esrgan.config import EsrganConfig
 from likeness.models.gpen.config import GpenConfig
 from likeness.models.spec import Purpose
+from likeness.models.srvgg.config import SrvggConfig
 
 __all__ = ["CATALOG", "DEFAULT_MODEL", "CatalogEntry", "Licence", "embedded_path"]
 
@@ -101,7 +103,15 @@ _GPEN = Licence(
     must_accept=True,
 )
 
+_REAL_ESRGAN = Licence(
+    name="BSD-3-Clause",
+    url="https://github.com/xinntao/Real-ESRGAN/blob/master/LICENSE",
+    summary="© Xintao Wang, 2021: business use is allowed.",
+    must_accept=False,
+)
+
 _BUCKET = "https://public-vigen-video.oss-cn-shanghai.aliyuncs.com/robin/models"
+_RELEASES = "https://github.com/xinntao/Real-ESRGAN/releases"
 _HIRES_PAGE = "https://www.modelscope.cn/models/iic/cv_gpen_image-portrait-enhancement-hires"
 
 CATALOG: Mapping[str, CatalogEntry] = MappingProxyType(
@@ -152,6 +162,35 @@ CATALOG: Mapping[str, CatalogEntry] = MappingProxyType(
                 page=_HIRES_PAGE,
                 config=GpenConfig(size=2048, channel_multiplier=2, narrow=1.0),
                 url=f"{_HIRES_PAGE}/resolve/master/pytorch_model-2048.pt",
+            ),
+            CatalogEntry(
+                name="RealESRGAN_x4plus",
+                description="Real-ESRGAN's published weights, enlarges 4 times",
+                licence=_REAL_ESRGAN,
+                page=_RELEASES,
+                config=EsrganConfig(scale=4),
+                url=f"{_RELEASES}/download/v0.1.0/RealESRGAN_x4plus.pth",
+                sha256="4fa0d38905f75ac06eb49a7951b426670021be3018265fd191d2125df9d682f1",
+                size=67_040_989,
+            ),
+            CatalogEntry(
+                name="RealESRGAN_x2plus",
+                description="Real-ESRGAN's published weights, enlarges 2 times",
+                licence=_REAL_ESRGAN,
+                page=_RELEASES,
+                config=EsrganConfig(scale=2),
+                url=f"{_RELEASES}/download/v0.2.1/RealESRGAN_x2plus.pth",
+                sha256="49fafd45f8fd7aa8d31ab2a22d14d91b536c34494a5cfe31eb5d89c2fa266abb",
+                size=67_061_725,
+            ),
+            CatalogEntry(
+                name="realesr-general-x4v3",
+                description="Real-ESRGAN's compact network, enlarges 4 times, small and quick",
+                licence=_REAL_ESRGAN,
+                page=_RELEASES,
+                config=SrvggConfig(features=64, convolutions=32, scale=4),
+                url=f"{_RELEASES}/download/v0.2.5.0/realesr-general-x4v3.pth",
+                sha256="8dc7edb9ac80ccdc30c3a5dca6616509367f05fbc184ad95b731f05bece96292",
             ),
         )
     }
