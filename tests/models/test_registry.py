@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,13 +13,16 @@ from numpy.typing import NDArray
 from safetensors.numpy import save_file
 
 from likeness.compute.compiled import CompiledCache
-from likeness.errors import CheckpointFormatError
+from likeness.errors import CheckpointFormatError, ConfigError
+from likeness.models import registry
 from likeness.models.architecture import Config
 from likeness.models.esrgan.config import EsrganConfig
 from likeness.models.formats import ModelInfo, read_checkpoint, read_spec, write_checkpoint
+from likeness.models.gpen.architecture import GPEN
 from likeness.models.gpen.config import GpenConfig
 from likeness.models.registry import ARCHITECTURES, architecture_of, check_purpose, named, recognise
 from likeness.models.spec import PURPOSES
+from likeness.models.srvgg.architecture import SRVGG
 from likeness.models.srvgg.config import SrvggConfig
 from likeness.models.store import Store
 from likeness.runtimes.load import load_runtime
@@ -165,3 +169,33 @@ def test_one_of_another_purpose_is_refused_in_a_sentence(config: Config, tmp_pat
     sentence = f"holds {architecture_of(config.spec).title}, {PURPOSES[config.spec.purpose]}, not {PURPOSES[wanted]}; "
     with pytest.raises(CheckpointFormatError, match=sentence):
         load_runtime(Store(), path, purpose=wanted, device="cpu")
+
+
+def test_an_architecture_without_a_graph_runs_in_pytorch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("torch")
+    config = SrvggConfig(features=8, convolutions=1, scale=2)
+    path, state = tmp_path / "a.safetensors", weights(config)
+    write_checkpoint(path, state, config.spec, ModelInfo(name="a"), dtype="float32")
+    images = np.random.default_rng(0).uniform(0, 1, (2, 3, 9, 12)).astype(np.float32)
+    expected = OpenVinoRuntime(state, config.spec, precision="f32").run(images)
+    monkeypatch.setattr(registry, "ARCHITECTURES", (GPEN, replace(SRVGG, graph=None)))
+    runtime = load_runtime(Store(), path, purpose="enlarge", device="cpu")
+    assert runtime.description.startswith("PyTorch ")
+    assert np.abs(runtime.run(images) - expected).max() < 1e-4
+    with pytest.raises(ConfigError, match="cannot run on OpenVINO; it needs PyTorch"):
+        OpenVinoRuntime(state, config.spec).run(images)
+
+
+def test_half_precision_keeps_the_answers_of_enlargers() -> None:
+    """`Spec.precision` says bfloat16: 40 dB of the range, as for every runtime."""
+    pytest.importorskip("torch")
+    from likeness.runtimes.torch_ import TorchRuntime
+
+    for config in NUMBERS:
+        if config.spec.purpose == "enlarge":
+            state = weights(config)
+            images = np.random.default_rng(0).uniform(0, 1, (1, 3, 24, 24)).astype(np.float32)
+            exact = TorchRuntime(state, config.spec, precision="f32").run(images)
+            half = TorchRuntime(state, config.spec, precision="bf16").run(images)
+            assert half.dtype == np.float32
+            assert 10 * np.log10(np.ptp(exact) ** 2 / np.mean(np.square(half - exact))) > 40

@@ -15,7 +15,9 @@ from likeness.training.config import TrainConfig
 
 torch = pytest.importorskip("torch", reason="training needs the extra train")
 
-from likeness.models.formats import read_checkpoint  # noqa: E402
+from likeness.models.formats import ModelInfo, read_checkpoint, write_checkpoint  # noqa: E402
+from likeness.models.srvgg.config import SrvggConfig  # noqa: E402
+from likeness.models.srvgg.config import expected_shapes as srvgg_shapes  # noqa: E402
 from likeness.training.data import PairStream, make_pair, to_planes  # noqa: E402
 from likeness.training.loop import Progress, train  # noqa: E402
 from likeness.training.losses import face_weights, gradient_l1, texture_l1, weighted_l1  # noqa: E402
@@ -130,6 +132,17 @@ def test_no_portraits(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     with pytest.raises(ImageReadError, match="no portraits"):
         train(_config(tmp_path / "empty", tmp_path / "run"))
+
+
+def test_a_start_of_another_architecture_is_refused(portraits: Path, tmp_path: Path) -> None:
+    enlarger = SrvggConfig(features=4, convolutions=0, scale=2)
+    state = {name: np.zeros(shape, np.float32) for name, shape in srvgg_shapes(enlarger).items()}
+    write_checkpoint(tmp_path / "up.safetensors", state, enlarger.spec, ModelInfo(name="up"))
+    config = replace(_config(portraits, tmp_path), start=str(tmp_path / "up.safetensors"))
+    with pytest.raises(
+        TrainingError, match="holds a Real-ESRGAN compact network of scale 2; a run trains a GPEN network"
+    ):
+        train(config)
 
 
 def test_a_run_grows_from_a_smaller_one(portraits: Path, tmp_path: Path) -> None:
