@@ -24,8 +24,9 @@ from likeness.training.identity import (  # noqa: E402
     read_embeddings,
     write_embeddings,
 )
-from likeness.training.loop import Progress, train  # noqa: E402
+from likeness.training.loop import train  # noqa: E402
 from likeness.training.losses import identity_distance  # noqa: E402
+from likeness.training.progress import Progress  # noqa: E402
 
 _LABELS = [0, 0, 1, 1, 2, 2]
 

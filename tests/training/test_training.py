@@ -12,6 +12,7 @@ from PIL import Image as PillowImage
 from likeness.errors import ConfigError, ImageReadError, TrainingError
 from likeness.imaging.portraits import Portraits
 from likeness.training.config import TrainConfig
+from likeness.training.settings import read_settings
 
 torch = pytest.importorskip("torch", reason="training needs the extra train")
 
@@ -19,9 +20,10 @@ from likeness.models.formats import ModelInfo, read_checkpoint, write_checkpoint
 from likeness.models.srvgg.config import SrvggConfig  # noqa: E402
 from likeness.models.srvgg.config import expected_shapes as srvgg_shapes  # noqa: E402
 from likeness.training.data import PairStream, make_pair, to_planes  # noqa: E402
-from likeness.training.loop import Progress, train  # noqa: E402
+from likeness.training.loop import train  # noqa: E402
 from likeness.training.losses import face_weights, gradient_l1, texture_l1, weighted_l1  # noqa: E402
 from likeness.training.muon import orthogonalise  # noqa: E402
+from likeness.training.progress import Progress  # noqa: E402
 from likeness.training.start import start_network  # noqa: E402
 from likeness.training.trainer import Trainer  # noqa: E402
 
@@ -203,7 +205,7 @@ def test_muon_moves_along_all_directions_alike() -> None:
 def test_configuration_file(tmp_path: Path) -> None:
     path = tmp_path / "run.toml"
     path.write_text('portraits = "a"\nrun = "b"\nlearning_rate = 1\n')
-    assert TrainConfig.read(path).learning_rate == 1
+    assert read_settings(path).learning_rate == 1
     for text, message in (
         ('portraits = "a"\nrun = "b"\nlerning_rate = 1\n', 'unknown key "lerning_rate"'),
         ('portraits = "a"\nrun = "b"\nbatch = "4"\n', '"batch" must be int'),
@@ -212,9 +214,9 @@ def test_configuration_file(tmp_path: Path) -> None:
     ):
         path.write_text(text)
         with pytest.raises(ConfigError, match=message):
-            TrainConfig.read(path)
+            read_settings(path)
     with pytest.raises(ConfigError, match="cannot be read"):
-        TrainConfig.read(tmp_path / "none.toml")
+        read_settings(tmp_path / "none.toml")
 
 
 def test_losses() -> None:

@@ -14,7 +14,7 @@ from likeness.errors import MissingExtraError
 
 if TYPE_CHECKING:
     from likeness.training.identity import Lesson
-    from likeness.training.loop import Progress
+    from likeness.training.progress import Progress
 
 __all__ = ["train"]
 
@@ -41,18 +41,19 @@ def train(argv: Sequence[str], console: Console) -> int:
     add_verbosity(parser)
     flags = parser.parse_args(argv)
     console.verbosity = verbosity(flags)
-    from likeness.training.config import TrainConfig
+    from likeness.training.enlarger.config import EnlargerTrainConfig
+    from likeness.training.settings import read_settings
 
-    config = TrainConfig.read(flags.config)
+    config = read_settings(flags.config)
     if flags.portraits:
         config = replace(config, portraits=flags.portraits)
     if find_spec("torch") is None:
         raise MissingExtraError('training needs PyTorch: pip install "likeness[train]"')
-    from likeness.training import loop
+    total = config.patches if isinstance(config, EnlargerTrainConfig) else config.pictures
 
     def report(progress: Progress) -> None:
         losses = ", ".join(f"{name} {value:.4g}" for name, value in progress.losses.items())
-        console.say(f"{progress.pictures} of {config.pictures} pictures, {progress.rate:.1f} a second: {losses}")
+        console.say(f"{progress.pictures} of {total} pictures, {progress.rate:.1f} a second: {losses}")
 
     def report_lesson(lesson: Lesson) -> None:
         console.say(
@@ -61,5 +62,12 @@ def train(argv: Sequence[str], console: Console) -> int:
         )
 
     console.say(f"training into {config.run}; Ctrl-C stops, the same command goes on from the last saved state")
-    console.hand_over(str(loop.train(config, report=report, report_lesson=report_lesson)))
+    if isinstance(config, EnlargerTrainConfig):
+        from likeness.training.enlarger.loop import train_enlarger
+
+        console.hand_over(str(train_enlarger(config, report=report)))
+    else:
+        from likeness.training import loop
+
+        console.hand_over(str(loop.train(config, report=report, report_lesson=report_lesson)))
     return 0

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 import io
 import logging
-import tarfile
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +14,7 @@ from PIL import Image as PillowImage
 
 from likeness.errors import ImageReadError
 from likeness.imaging.image import Pixels
+from likeness.imaging.shards import picture_files
 
 __all__ = ["Portraits"]
 
@@ -49,7 +48,7 @@ class Portraits:
                 native = {row["file"]: int(row["native_side_px"]) for row in csv.DictReader(rows)}
         names: list[str] = []
         samples: list[NDArray[np.uint8]] = []
-        for name, data in _files(folder, split):
+        for name, data in picture_files(folder, f"{split}-*.tar"):
             if native.get(name, min_native_side) < min_native_side:
                 continue
             picture = PillowImage.open(io.BytesIO(data)).convert("RGB")
@@ -61,16 +60,3 @@ class Portraits:
             raise ImageReadError(f"no portraits in {folder}: it must hold pictures or {split}-*.tar shards")
         _log.info("%d portraits of %s", len(names), folder)
         return Portraits(samples=np.stack(samples), names=tuple(names))
-
-
-def _files(folder: Path, split: str) -> Iterator[tuple[str, bytes]]:
-    suffixes = {".jpg", ".jpeg", ".png", ".webp"}
-    for shard in sorted(folder.glob(f"{split}-*.tar")):
-        with tarfile.open(shard) as archive:
-            for member in archive:
-                stream = archive.extractfile(member) if Path(member.name).suffix.lower() in suffixes else None
-                if stream is not None:
-                    yield Path(member.name).name, stream.read()
-    for path in sorted(folder.iterdir()):
-        if path.suffix.lower() in suffixes:
-            yield path.name, path.read_bytes()

@@ -29,7 +29,7 @@ from likeness.runtimes.base import Batch, check_batch
 if TYPE_CHECKING:
     import openvino
 
-__all__ = ["OpenVinoRuntime", "Precision"]
+__all__ = ["OpenVinoRuntime", "Precision", "checked_precision"]
 
 Precision = Literal["auto", "f32", "bf16"]
 """Arithmetic of the network; ``auto`` is bf16 where the processor has it, else f32."""
@@ -77,7 +77,7 @@ class OpenVinoRuntime:
         self._cache = cache
         self._identity = identity
         self._device = _checked_device(self._core, device)
-        self._precision: Literal["f32", "bf16"] = _checked_precision(self._core, device, precision, spec)
+        self._precision: Literal["f32", "bf16"] = checked_precision(self._core, device, precision, best=spec.precision)
         self._properties: dict[str, Any] = {"INFERENCE_PRECISION_HINT": self._precision, "PERFORMANCE_HINT": "LATENCY"}
         if threads is not None:
             if threads < 1:
@@ -165,12 +165,19 @@ def _checked_device(core: openvino.Core, device: str) -> str:
     return device
 
 
-def _checked_precision(core: openvino.Core, device: str, precision: Precision, spec: Spec) -> Literal["f32", "bf16"]:
+def checked_precision(
+    core: openvino.Core, device: str, precision: Precision, *, best: Literal["f32", "bf16"] = "bf16"
+) -> Literal["f32", "bf16"]:
+    """The arithmetic that ``precision`` means on a device; ``auto`` is ``best`` where the device has bf16, else f32.
+
+    Raises:
+        ConfigError: if it is unknown, or the device does not have it.
+    """
     if precision not in ("auto", "f32", "bf16"):
         raise ConfigError(f"precision must be auto, f32 or bf16, not {precision}.")
     capable = "BF16" in core.get_property(device, "OPTIMIZATION_CAPABILITIES")
     if precision == "bf16" and not capable:
         raise ConfigError(f"The device {device} has no bf16 arithmetic; choose the precision f32 or auto.")
     if precision == "auto":
-        return spec.precision if capable else "f32"
+        return best if capable else "f32"
     return precision

@@ -1,9 +1,8 @@
-"""A training run's settings: every field explained, unknown keys refused."""
+"""A run's settings, for a restorer: every field explained."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, fields
-from pathlib import Path
+from dataclasses import asdict, dataclass
 
 from likeness.core.tables import read_toml
 from likeness.errors import ConfigError
@@ -117,26 +116,6 @@ class TrainConfig:
             raise ConfigError("start_share needs start, the checkpoint whose weights are kept")
         if self.identity and not self.embeddings:
             raise ConfigError("identity needs embeddings, the file of the face embeddings that it measures with")
-
-    @staticmethod
-    def read(path: Path) -> TrainConfig:
-        """Read a TOML file; relative paths in it are relative to the current directory.
-
-        Raises:
-            ConfigError: if it is missing, no TOML, or holds an unknown key or a value of the wrong type.
-        """
-        values = read_toml(path, what="the training configuration")
-        known = {field.name: field for field in fields(TrainConfig)}
-        for key, value in values.items():
-            if key not in known:
-                raise ConfigError(f'{path}: unknown key "{key}"; known are {", ".join(known)}')
-            wanted = {"str": str, "int": int, "float": (int, float), "bool": bool}[str(known[key].type)]
-            if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
-                raise ConfigError(f'{path}: "{key}" must be {known[key].type}, not {value!r}')
-        missing = [name for name in ("portraits", "run") if name not in values]
-        if missing:
-            raise ConfigError(f"{path}: {' and '.join(missing)} must be set")
-        return TrainConfig(**values)
 
     def to_dict(self) -> dict[str, str | int | float | bool]:
         return asdict(self)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -16,6 +14,7 @@ from likeness.imaging.filters import resize
 from likeness.imaging.image import Pixels, Size
 from likeness.imaging.portraits import Portraits
 from likeness.training.odds import epoch_order
+from likeness.training.stream import ordered_batches
 
 __all__ = ["PairStream", "make_pair", "to_planes"]
 
@@ -86,49 +85,10 @@ class PairStream:
         return target, shown
 
     def batches(self, *, batch: int, first: int, last: int, workers: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches of pairs ``first`` to ``last``, in order, made ahead by ``workers`` threads (at least one).
-
-        Threads, not processes: the work is done in libraries that release the interpreter's lock, and a process forked
-        beside the threads of PyTorch or OpenVINO may hang.
-        """
-        stop = threading.Event()
-        # One queue a worker, read in turn: order does not depend on which thread is faster.
-        queues: list[queue.Queue[tuple[Tensor, Tensor] | Exception]] = []
-        starts = range(first, last - batch + 1, batch)
-        for worker in range(max(1, workers)):
-            queues.append(queue.Queue(maxsize=2))
-            own = starts[worker :: max(1, workers)]
-            threading.Thread(target=self._work, args=(queues[-1], own, batch, stop), daemon=True).start()
-        try:
-            for turn in range(len(starts)):
-                item = queues[turn % len(queues)].get()
-                if isinstance(item, Exception):
-                    raise item
-                yield item
-        finally:
-            stop.set()
-
-    def _work(
-        self,
-        ready: queue.Queue[tuple[Tensor, Tensor] | Exception],
-        starts: range,
-        batch: int,
-        stop: threading.Event,
-    ) -> None:
-        for start in starts:
-            try:
-                pairs = [self.pair(start + offset) for offset in range(batch)]
-                item = torch.stack([pair[0] for pair in pairs]), torch.stack([pair[1] for pair in pairs])
-            except Exception as error:  # handed to the loop, which would wait for ever
-                item = error
-            while not stop.is_set():
-                try:
-                    ready.put(item, timeout=0.5)
-                    break
-                except queue.Full:
-                    continue
-            if stop.is_set() or isinstance(item, Exception):
-                return
+        """Batches of pairs ``first`` to ``last``, in order (`ordered_batches`)."""
+        for pair in ordered_batches(self.pair, batch=batch, first=first, last=last, workers=workers):
+            target, shown = pair
+            yield target, shown
 
 
 def to_planes(pixels: Pixels) -> Tensor:

@@ -7,10 +7,8 @@ decided by the seed and the number of pictures seen, so a run that is stopped an
 
 from __future__ import annotations
 
-import json
-import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -27,21 +25,13 @@ from likeness.training.config import TrainConfig
 from likeness.training.data import PairStream, to_planes
 from likeness.training.identity import Lesson, run_embeddings
 from likeness.training.odds import read_odds
+from likeness.training.progress import Progress, Statistics, crossed
 from likeness.training.start import keep_memory, start_network
 from likeness.training.trainer import Trainer
 
-__all__ = ["Progress", "train"]
+__all__ = ["train"]
 
 _VALIDATION_PICTURES = 16
-
-
-@dataclass(frozen=True, kw_only=True)
-class Progress:
-    """Where a run stands: pictures seen, pictures a second, and the mean losses since the last report."""
-
-    pictures: int
-    rate: float
-    losses: dict[str, float]
 
 
 def train(
@@ -89,39 +79,25 @@ def train(
         factors=factors,
     )
     batches = stream.batches(batch=config.batch, first=trainer.seen, last=config.pictures, workers=config.workers)
-    sums: dict[str, Tensor] = {}
-    steps, since = 0, time.perf_counter()
+    statistics = Statistics(run / "stats.jsonl")
     for target, shown in batches:
-        losses = trainer.step(_to_device(target, config), _to_device(shown, config))
-        steps += 1
-        for name, value in losses.items():
-            sums[name] = sums[name] + value if name in sums else value
-        if _crossed(trainer.seen, config.batch, config.save_every) or trainer.seen + config.batch > config.pictures:
-            means = {name: float(total) / steps for name, total in sums.items()}
-            seconds = time.perf_counter() - since
-            if not np.isfinite(list(means.values())).all():
-                raise TrainingError(f"the loss is no number after {trainer.seen} pictures; lower the learning rates")
+        statistics.add(trainer.step(_to_device(target, config), _to_device(shown, config)), config.batch)
+        if crossed(trainer.seen, config.batch, config.save_every) or trainer.seen + config.batch > config.pictures:
+            progress = statistics.progress(trainer.seen)
             if validation is not None:
-                means["validation_psnr"] = trainer.psnr(*validation)
-            progress = Progress(pictures=trainer.seen, rate=steps * config.batch / seconds, losses=means)
-            with (run / "stats.jsonl").open("a", encoding="utf-8") as lines:
-                record = {"pictures": trainer.seen, "rate": progress.rate, **means}
-                lines.write(json.dumps({k: round(v, 5) for k, v in record.items()}) + "\n")
+                losses = {**progress.losses, "validation_psnr": trainer.psnr(*validation)}
+                progress = replace(progress, losses=losses)
             trainer.save(run / "state.pt")
+            statistics.write(progress)
             if report is not None:
                 report(progress)
-            sums, steps, since = {}, 0, time.perf_counter()
-        if _crossed(trainer.seen, config.batch, config.sheet_every):
+        if crossed(trainer.seen, config.batch, config.sheet_every):
             _write_sheet(run / f"sheet-{trainer.seen:07d}.jpg", *(validation or (target, shown)), trainer)
     return trainer.export(run / "weights.safetensors")
 
 
 def _to_device(batch: Tensor, config: TrainConfig) -> Tensor:
     return batch.to(config.device, non_blocking=True).contiguous(memory_format=torch.channels_last)
-
-
-def _crossed(seen: int, batch: int, every: int) -> bool:
-    return seen // every != (seen - batch) // every
 
 
 def _validation_pairs(config: TrainConfig) -> tuple[Tensor, Tensor] | None:

@@ -1,0 +1,46 @@
+"""Sets of pictures for training and evaluation: folders of picture files, or tar shards of them."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
+
+from likeness.errors import ImageReadError
+
+__all__ = ["picture_files", "read_photographs"]
+
+_SUFFIXES = {".jpg", ".jpeg", ".png", ".webp"}
+
+
+def picture_files(folder: Path, shards: str) -> Iterator[tuple[str, bytes]]:
+    """Name and content of every picture: of the tar files that fit the pattern ``shards``, then of the folder itself."""
+    for shard in sorted(folder.glob(shards)):
+        with tarfile.open(shard) as archive:
+            for member in archive:
+                stream = archive.extractfile(member) if Path(member.name).suffix.lower() in _SUFFIXES else None
+                if stream is not None:
+                    yield Path(member.name).name, stream.read()
+    for path in sorted(folder.iterdir() if folder.is_dir() else ()):
+        if path.suffix.lower() in _SUFFIXES:
+            yield path.name, path.read_bytes()
+
+
+def read_photographs(folder: Path, shards: str) -> dict[str, NDArray[np.uint8]]:
+    """All pictures (`picture_files`) by name, each H x W x 3 uint8 RGB, of any size.
+
+    Raises:
+        ImageReadError: if there are none.
+    """
+    found = {
+        name: np.asarray(PillowImage.open(io.BytesIO(data)).convert("RGB"))
+        for name, data in picture_files(folder, shards)
+    }
+    if not found:
+        raise ImageReadError(f"no photographs in {folder}: it must hold pictures or shards {shards}")
+    return found

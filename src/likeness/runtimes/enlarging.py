@@ -1,0 +1,134 @@
+"""The enlarger on whole photographs: OpenVINO, tile by tile."""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator
+from itertools import pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from likeness.compute.compiled import CompiledCache
+from likeness.compute.library import shared_core
+from likeness.compute.network import Network
+from likeness.errors import ConfigError
+from likeness.imaging.image import Pixels
+from likeness.models.enlarger.architecture import SCALES
+from likeness.models.enlarger.graph import build
+from likeness.models.enlarger.weights import EnlargerWeights
+from likeness.runtimes.openvino_ import Precision, checked_precision
+
+if TYPE_CHECKING:
+    import openvino
+
+__all__ = ["EnlargerRuntime"]
+
+_TILE = 256
+"""Side of a tile of the input, px. Measured (docs/speed.md)."""
+
+
+class EnlargerRuntime:
+    """An enlarger on OpenVINO's CPU device; thread-safe.
+
+    Args:
+        weights: the network's.
+        precision: arithmetic; inputs and outputs are float32 in any case.
+        threads: processor threads, or None for what OpenVINO finds best.
+        cache: where compiled networks are kept, or None.
+        tile: side of the input's tiles, px; the answer does not depend on it but for rounding.
+
+    Raises:
+        ConfigError: if the processor cannot do the precision.
+    """
+
+    def __init__(
+        self,
+        weights: EnlargerWeights,
+        *,
+        precision: Precision = "auto",
+        threads: int | None = None,
+        cache: CompiledCache | None = None,
+        tile: int = _TILE,
+    ) -> None:
+        self._weights = weights
+        self._core = shared_core()
+        self._precision = checked_precision(self._core, "CPU", precision)
+        self._properties: dict[str, Any] = {"INFERENCE_PRECISION_HINT": self._precision, "PERFORMANCE_HINT": "LATENCY"}
+        if threads is not None:
+            self._properties["INFERENCE_NUM_THREADS"] = threads
+        self._cache = cache
+        self._tile = tile
+        self._compiled: dict[int, Network] = {}
+        self._lock = threading.Lock()
+
+    def enlarge(self, pixels: Pixels, scale: int, *, clean: float = 0.0) -> Pixels:
+        """H x W x 3 in [0, 1] to kH x kW x 3 in [0, 1].
+
+        Args:
+            pixels: the picture; it goes on as its outermost pixels beyond its borders.
+            scale: 2 or 4.
+            clean: 0 keeps noise, grain and traces of coding as they are, 1 removes them; anything between is a mixture.
+
+        Raises:
+            ConfigError: if ``scale`` or ``clean`` is another.
+        """
+        if scale not in SCALES:
+            raise ConfigError(f"the enlarger enlarges {' or '.join(map(str, SCALES))} times, not {scale}")
+        if not 0 <= clean <= 1:
+            raise ConfigError(f"clean must be from 0 to 1, not {clean}")
+        network = self._network(scale)
+        height, width = pixels.shape[:2]
+        reach = self._weights.config.reach
+        surrounded = np.pad(pixels, ((reach, reach), (reach, reach), (0, 0)), mode="edge")
+        enlarged = np.empty((height * scale, width * scale, 3), np.float32)
+        asked = np.array([clean], np.float32)
+        for top, bottom in _spans(height, self._tile):
+            for left, right in _spans(width, self._tile):
+                tile = surrounded[top : bottom + 2 * reach, left : right + 2 * reach].transpose(2, 0, 1)[None]
+                (answer,) = network.run({"image": tile, "clean": asked}, ["enlarged"])
+                place = enlarged[top * scale : bottom * scale, left * scale : right * scale]
+                np.clip(answer[0].transpose(1, 2, 0), 0, 1, out=place)
+        return enlarged
+
+    def _network(self, scale: int) -> Network:
+        with self._lock:
+            if scale not in self._compiled:
+                self._compiled[scale] = self._compile(scale)
+            return self._compiled[scale]
+
+    def _compile(self, scale: int) -> Network:
+        def make() -> openvino.Model:
+            return build(self._weights.state, self._weights.config, scale)
+
+        if self._cache is None:
+            return Network(self._core.compile_model(make(), "CPU", self._properties))
+        return self._cache.compile(
+            self._core,
+            f"enlarger-{scale}x-{self._precision}",
+            identity=f"{_digest(self._weights)} {scale}",
+            build=make,
+            device="CPU",
+            properties=self._properties,
+        )
+
+
+def _spans(length: int, tile: int) -> Iterator[tuple[int, int]]:
+    """Begin and end of as few tiles as cover a side, alike in size to a pixel or so."""
+    edges = np.linspace(0, length, -(-length // tile) + 1).round().astype(int).tolist()
+    yield from pairwise(edges)
+
+
+def _digest(weights: EnlargerWeights) -> str:
+    """Of the weights and of the code that builds the graph."""
+    from likeness.models.enlarger import architecture, graph
+
+    digest = hashlib.sha256()
+    for module in (architecture, graph):
+        digest.update(Path(str(module.__file__)).read_bytes())
+    for name, array in sorted(weights.state.items()):
+        digest.update(f"{name} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,1 @@
+"""Training of the enlarger: settings, pairs, one step, the loop."""

@@ -1,0 +1,39 @@
+"""Training settings from TOML: which network a file trains, and its values, checked."""
+
+from __future__ import annotations
+
+from dataclasses import MISSING, fields
+from pathlib import Path
+from typing import Any
+
+from likeness.errors import ConfigError
+from likeness.restore.config import read_toml
+from likeness.training.config import TrainConfig
+from likeness.training.enlarger.config import EnlargerTrainConfig
+
+__all__ = ["read_settings"]
+
+_TYPES: dict[str, Any] = {"str": str, "int": int, "float": (int, float), "bool": bool}
+
+
+def read_settings(path: Path) -> TrainConfig | EnlargerTrainConfig:
+    """Read a TOML file; relative paths in it are relative to the current directory.
+
+    ``network = "enlarger"`` in it means an `EnlargerTrainConfig`; a file without the key trains a restorer.
+
+    Raises:
+        ConfigError: if it is missing, no TOML, or holds an unknown key or a value of the wrong type.
+    """
+    values = read_toml(path, what="the training configuration")
+    kind = EnlargerTrainConfig if "network" in values else TrainConfig
+    known = {field.name: field for field in fields(kind)}
+    for key, value in values.items():
+        if key not in known:
+            raise ConfigError(f'{path}: unknown key "{key}"; known are {", ".join(known)}')
+        wanted = _TYPES[str(known[key].type)]
+        if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
+            raise ConfigError(f'{path}: "{key}" must be {known[key].type}, not {value!r}')
+    missing = [name for name, field in known.items() if field.default is MISSING and name not in values]
+    if missing:
+        raise ConfigError(f"{path}: {' and '.join(missing)} must be set")
+    return kind(**values)
