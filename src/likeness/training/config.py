@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 
-from likeness.core.tables import read_toml
 from likeness.errors import ConfigError
 
 __all__ = ["TrainConfig"]

@@ -6,8 +6,8 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
+from likeness.core.tables import read_toml
 from likeness.errors import ConfigError
-from likeness.restore.config import read_toml
 from likeness.training.config import TrainConfig
 from likeness.training.enlarger.config import EnlargerTrainConfig
 

@@ -11,8 +11,8 @@ from typing import Any, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness.core.files import write_bytes_atomically
 from likeness.errors import CheckpointError, CheckpointFormatError, ImageWriteError
-from likeness.imaging.files import write_bytes_atomically
 from likeness.models.enlarger.architecture import EnlargerConfig
 
 __all__ = ["EnlargerWeights", "packaged_weights", "read_weights", "write_weights"]
