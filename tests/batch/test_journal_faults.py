@@ -20,7 +20,7 @@ from likeness.batch.options import WorkOptions
 from likeness.batch.places import Place
 from likeness.cli import main
 from likeness.cli.batch_results import read_batch
-from likeness.errors import BatchError, ImageWriteError, JournalError
+from likeness.errors import BatchError, FileWriteError, JournalError
 from likeness.imaging.files import write_image
 from likeness.imaging.image import Image
 
@@ -241,7 +241,7 @@ def test_a_tampered_journal_writes_nothing_outside(
 def test_places_write_only_inside(tmp_path: Path, name: str) -> None:
     place = Place(str(tmp_path / "out"))
     for act in (lambda: place.write(b"", name), lambda: place.remove(name)):
-        with pytest.raises(ImageWriteError, match="outside"):
+        with pytest.raises(FileWriteError, match="outside"):
             act()
     assert not list(tmp_path.iterdir())
 

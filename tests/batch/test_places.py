@@ -8,7 +8,7 @@ import pytest
 from likeness.batch import places
 from likeness.batch.places import Place
 from likeness.core.hashing import sha256_of_bytes
-from likeness.errors import BatchError, ConfigError, ImageReadError, ImageWriteError, MissingExtraError
+from likeness.errors import BatchError, ConfigError, FileWriteError, ImageReadError, MissingExtraError
 
 
 @pytest.fixture(params=["local", "file", "memory", "s3"])
@@ -69,7 +69,7 @@ def test_a_store_without_whole_objects_gets_a_temporary_file(monkeypatch: pytest
     place = Place("memory://broken-line")
     place.write(b"before", "a.jpg")
     monkeypatch.setattr(place, "_files", _Breaking(place._files))  # pyright: ignore[reportPrivateUsage]
-    with pytest.raises(ImageWriteError, match="the line is dead"):
+    with pytest.raises(FileWriteError, match="the line is dead"):
         place.write(b"after, and longer", "a.jpg")
     assert place.read("a.jpg") == b"before"
     assert [name for name in place._files.find("/broken-line") if "part" in name] == []  # pyright: ignore
@@ -77,13 +77,13 @@ def test_a_store_without_whole_objects_gets_a_temporary_file(monkeypatch: pytest
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    with pytest.raises(ImageWriteError, match="cannot be made"):
+    with pytest.raises(FileWriteError, match="cannot be made"):
         Place(str(tmp_path / "file")).write(b"x", "final/a.jpg")
 
 
 @pytest.mark.usefixtures("bucket")
 def test_a_bucket_that_is_not_there_is_told() -> None:
-    with pytest.raises((ImageWriteError, BatchError), match="s3://no-such-bucket"):
+    with pytest.raises((FileWriteError, BatchError), match="s3://no-such-bucket"):
         Place("s3://no-such-bucket/out").write(b"x", "a.jpg")
 
 

@@ -18,9 +18,9 @@ from likeness import LikenessClient, RequestOptions
 from likeness.errors import (
     ConfigError,
     ControlError,
+    FileWriteError,
     ImageReadError,
     ImageTooLargeError,
-    ImageWriteError,
     NoFaceError,
     PairError,
     ServerBusyError,
@@ -128,7 +128,7 @@ def test_a_job_from_files_to_a_zip_file(client: LikenessClient, astronaut_file: 
     assert client.report(job, 1) is None
     client.download(job, tmp_path / "results.zip")
     assert zipfile.ZipFile(tmp_path / "results.zip").namelist() == ["astronaut.png", "report.json"]
-    with pytest.raises(ImageWriteError, match="cannot be written"):
+    with pytest.raises(FileWriteError, match="cannot be written"):
         client.download(job, tmp_path / "no" / "results.zip")
     client.delete(job)
     with pytest.raises(ServerError, match="there is no such job"):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from tags import Tags
 
-from likeness.errors import ImageWriteError
+from likeness.errors import FileWriteError
 from likeness.evidence.figures import FaceEvidence, Figure, Inspection
 from likeness.evidence.page import page, shown, write_page
 from likeness.imaging.image import Box
@@ -69,6 +69,6 @@ def test_values_as_people_read_them(inspection: Inspection) -> None:
 
 
 def test_a_page_that_cannot_be_written(inspection: Inspection, tmp_path: Path) -> None:
-    with pytest.raises(ImageWriteError):
+    with pytest.raises(FileWriteError):
         write_page(tmp_path / "missing" / "page.html", inspection, before="a", after="b")
     assert list(tmp_path.iterdir()) == []

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from likeness.errors import ImageWriteError
+from likeness.errors import FileWriteError
 from likeness.faces.align import FFHQ_TEMPLATE
 from likeness.imaging.image import Image, Size
 from likeness.restore.controls import Controls
@@ -102,7 +102,7 @@ def test_the_file_holds_everything_and_counts_it(tmp_path: Path, run: RunRecord,
         "runtime": run.runtime.description,
     }
     assert report["controls"]["face_mask_weights"]["forehead"] == 0.8
-    assert report["selection"] == {"which": [0, 2], "min_size": 0.0, "max_size": 300, "aligned": False}
+    assert report["selection"] == {"which": [0, 2], "min_size": 0.0, "max_size": 300, "most": None, "aligned": False}
     assert report["summary"] == {
         "pictures": 3,
         "restored": 1,
@@ -132,9 +132,9 @@ def test_a_name_that_is_no_utf8_survives(tmp_path: Path, run: RunRecord) -> None
 
 
 def test_it_appears_whole_or_not_at_all(tmp_path: Path, run: RunRecord) -> None:
-    with pytest.raises(ImageWriteError, match="does not exist"):
+    with pytest.raises(FileWriteError, match="does not exist"):
         write_report(tmp_path / "lost" / "r.json", run, [])
     (tmp_path / "r.json").mkdir()
-    with pytest.raises(ImageWriteError, match="there is a folder of that name"):
+    with pytest.raises(FileWriteError, match="there is a folder of that name"):
         write_report(tmp_path / "r.json", run, [])
     assert [path.name for path in tmp_path.iterdir()] == ["r.json"]

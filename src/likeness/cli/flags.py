@@ -24,6 +24,7 @@ __all__ = [
     "add_technical",
     "add_verbosity",
     "checked_settings",
+    "format_names",
     "pixel_count",
     "typed_settings",
     "verbosity",

@@ -40,6 +40,7 @@ from likeness.compute.web import web_client
 from likeness.errors import (
     ConfigError,
     ControlError,
+    FileWriteError,
     ImageReadError,
     ImageTooLargeError,
     ImageWriteError,
@@ -245,7 +246,7 @@ class LikenessClient:
 
         Raises:
             ServerError: if there are none yet.
-            ImageWriteError: if the file cannot be written.
+            FileWriteError: if the file cannot be written.
         """
         part = path.with_name(f".{secrets.token_hex(6)}.part")
         try:
@@ -258,7 +259,7 @@ class LikenessClient:
                         stream.write(piece)
             part.replace(path)
         except OSError as error:
-            raise ImageWriteError(f"{path} cannot be written ({error.strerror}); choose another name") from error
+            raise FileWriteError(f"{path} cannot be written ({error.strerror}); choose another name") from error
         finally:
             part.unlink(missing_ok=True)
 

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.core.files import write_bytes_atomically
-from likeness.errors import CheckpointError, CheckpointFormatError, ImageWriteError
+from likeness.errors import CheckpointError, CheckpointFormatError, FileWriteError
 from likeness.models.enlarger.architecture import EnlargerConfig
 
 __all__ = ["EnlargerWeights", "packaged_weights", "read_weights", "write_weights"]
@@ -89,5 +89,5 @@ def write_weights(path: Path, weights: EnlargerWeights) -> None:
         arrays[name] = np.ascontiguousarray(array, dtype=np.float16)
     try:
         write_bytes_atomically(save(arrays, metadata={"format": _FORMAT, "source": weights.source}), path)
-    except ImageWriteError as error:
+    except FileWriteError as error:
         raise CheckpointError(str(error)) from error
