@@ -8,7 +8,6 @@ import resource
 import stat
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,7 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from likeness.errors import ConfigError, ImageReadError, ImageTooLargeError, ImageWriteError
+from likeness.errors import ArgumentError, ConfigError, ImageReadError, ImageTooLargeError, ImageWriteError
 from likeness.imaging import files
 from likeness.imaging.files import (
     SUFFIXES_READ,
@@ -80,15 +79,10 @@ def test_standard_input(image: Image) -> None:
     assert np.array_equal(read_image(done.stdout).pixels, image.pixels)
 
 
-def test_a_named_pipe(tmp_path: Path, image: Image) -> None:
-    pipe = tmp_path / "pipe.png"
-    os.mkfifo(pipe)
-    writer = threading.Thread(target=lambda: pipe.write_bytes(files.encode_image(image, "PNG")))
-    writer.start()
-    try:
-        assert np.array_equal(read_image(pipe).pixels, image.pixels)
-    finally:
-        writer.join(10)
+def test_a_named_pipe_is_refused_without_waiting(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    with pytest.raises(ImageReadError, match="named pipe, not a file"):
+        read_image(tmp_path / "pipe.png")
 
 
 def test_the_content_decides_not_the_name(tmp_path: Path, image: Image) -> None:
@@ -312,8 +306,10 @@ def test_a_failure_at_the_last_step_leaves_nothing(
 
 def test_a_picture_that_cannot_be_encoded_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(ImageWriteError) as caught:
+        write_image(Image(pixels=np.zeros((1, 65501, 3), np.float32)), tmp_path / "a.jpg")
+    _sentence(caught, "a.jpg", "65500")
+    with pytest.raises(ArgumentError, match="nan"):
         write_image(Image(pixels=np.full((4, 4, 3), np.nan, np.float32)), tmp_path / "a.png")
-    _sentence(caught, "a.png", "NaN")
     assert list(tmp_path.iterdir()) == []
 
 

@@ -36,7 +36,7 @@ class Selection:
         if isinstance(which, tuple):
             numbers = cast("tuple[object, ...]", which)
             if not numbers or not all(type(number) is int and number >= 0 for number in numbers):
-                raise ConfigError("a selection of faces needs a tuple of whole numbers from 0 on")
+                raise ConfigError("a selection of faces needs numbers from 0 on, such as (0, 2)")
         elif which not in ("all", "largest", "centre"):
             raise ConfigError(f"faces must be all, largest, centre or a tuple of numbers, not {str(which)[:40]!r}")
         finite_number("min_size", self.min_size)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -140,6 +141,9 @@ class RestoreRequest:
             if name not in FIELDS:
                 # A name is a client's text: it is not repeated.
                 raise ConfigError(f"the form has an unknown field; known are {', '.join(FIELDS)}")
+        for name, value in values.items():
+            if isinstance(value, float) and not math.isfinite(value):
+                raise ConfigError(f"the form: {name} must be a number that a computer can hold")
         known = {name: _whole(value) for name, value in values.items() if name not in _OURS}
         settings = settings_from(known, name="the form", folder=Path())
         settings.check_ranges()

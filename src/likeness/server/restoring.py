@@ -102,7 +102,7 @@ def _restore(
     if request.bit_depth not in (None, *file_format.depths):
         # Known before the work, and so said before it.
         raise ConfigError(
-            f"{file_format.name} holds 8 bits per sample only; choose the format png or tiff to keep {request.bit_depth}"
+            f"{file_format.name} holds 8 bits per sample only; write PNG or TIFF to keep {request.bit_depth} bits"
         )
     restoration = state.restorer.restore(
         image,
