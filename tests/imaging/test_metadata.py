@@ -19,7 +19,7 @@ from PIL import PngImagePlugin
 
 from likeness.imaging.encode import encode_image
 from likeness.imaging.exif import dots_per_inch
-from likeness.imaging.files import read_image
+from likeness.imaging.files import read_image, write_image
 from likeness.imaging.image import Image, Size
 from likeness.imaging.metadata.iptc import iptc_from_resources, resources_from_iptc, sound_iptc
 from likeness.imaging.metadata.xmp import clean_xmp, xmp_orientation, xmp_with_size
@@ -404,6 +404,19 @@ def test_a_kind_of_item_that_is_no_text_does_not_end_the_process() -> None:
     data = (DATA / "quadrants-turned.heic").read_bytes()
     place = data.index(b"Exif")
     data = data[:place] + b"E\x80if" + data[place + 4 :]
-    code = "import sys; from likeness import read_image; print(read_image(sys.stdin.buffer).size)"
+    code = (
+        "import sys; from likeness import ImageReadError, read_image\n"
+        "try:\n    read_image(sys.stdin.buffer)\nexcept ImageReadError as error:\n    print(error)"
+    )
     done = subprocess.run([sys.executable, "-c", code], input=data, capture_output=True, check=False)
     assert (done.returncode, done.stderr) == (0, b"")
+    assert b"the kind of an item is no text" in done.stdout
+
+
+@pytest.mark.parametrize("letter", ["e", "照"])
+def test_a_long_text_is_compressed_and_comes_back(letter: str, tmp_path: Path) -> None:
+    """A ComfyUI workflow may have megabytes of text that repeats itself."""
+    image = Image(pixels=np.zeros((8, 8, 3), np.float32), metadata=Metadata(text=(("workflow", letter * 200_000),)))
+    write_image(image, tmp_path / "a.png")
+    assert (tmp_path / "a.png").stat().st_size < 10_000
+    assert read_image(tmp_path / "a.png").metadata == image.metadata

@@ -20,6 +20,7 @@ HEADER_END = 33
 _TEXTS = (b"tEXt", b"zTXt", b"iTXt")
 _XMP, _RAW = "XML:com.adobe.xmp", "Raw profile type "
 _MOST_TEXTS = 1000
+_LONG_TEXT = 1 << 16
 _INCH = 0.0254  # metres
 
 
@@ -116,11 +117,15 @@ def _take_raw(found: Found, what: str, text: str) -> None:
 
 
 def _write_text(out: io.BytesIO, keyword: str, text: str) -> None:
-    # Not compressed: the programs that look for their settings there read only these two kinds.
+    # Short ones are not compressed: the programs that look for their settings there read only these two kinds.
+    packed = len(text) > _LONG_TEXT
     try:
-        write_chunk(out, b"tEXt", keyword.encode("latin-1") + b"\0" + text.encode("latin-1"))
+        key, body = keyword.encode("latin-1") + b"\0", text.encode("latin-1")
+        kind, key = (b"zTXt", key + b"\0") if packed else (b"tEXt", key)
     except UnicodeEncodeError:
-        write_chunk(out, b"iTXt", keyword.encode("latin-1", "replace") + bytes(5) + text.encode("utf-8", "replace"))
+        kind, body = b"iTXt", text.encode("utf-8", "replace")
+        key = keyword.encode("latin-1", "replace") + b"\0" + bytes((packed, 0)) + b"\0\0"
+    write_chunk(out, kind, key + (zlib.compress(body) if packed else body))
 
 
 def _decoded(comment: bytes) -> str:
