@@ -52,7 +52,7 @@ def test_an_item_of_an_unknown_kind_is_no_matter() -> None:
 def test_tiles_far_larger_than_the_picture_are_refused_within_a_few_megabytes(tmp_path: Path) -> None:
     kilobytes, sentence = refused(huge_tile(), tmp_path)
     assert "is TIFF but cut short or damaged" in sentence
-    assert "32x8388640" in sentence
+    assert "tiles" in sentence
     assert kilobytes < 50_000
 
 

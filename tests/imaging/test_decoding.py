@@ -27,6 +27,8 @@ from likeness.imaging.decoding import process
 from likeness.imaging.decoding.pool import DecoderLimits, DecoderPool
 from likeness.imaging.files import read_image
 from likeness.imaging.image import Image
+from likeness.imaging.metadata.png import png_chunks_of
+from likeness.imaging.metadata_fields import NO_METADATA
 from likeness.imaging.sniff import FORMATS_READ
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="Windows reads in this process")
@@ -129,10 +131,10 @@ def test_every_format_depth_and_layout_is_the_same_to_the_last_bit(
         "png": saved("RGBA", "PNG"),
         "png, palette": saved("P", "PNG", transparency=3),
         "png, 1 bit": saved("1", "PNG"),
-        "png, 16 bits": encode_png16(deep, icc_profile=adobe_profile, exif=None),
-        "png, 16 bits, grey": encode_png16(deep[..., :1], icc_profile=None, exif=None),
-        "tiff": encode_tiff(colours(), icc_profile=None, exif=None),
-        "tiff, 16 bits": encode_tiff(deep, icc_profile=table_profile, exif=None),
+        "png, 16 bits": encode_png16(deep, metadata=png_chunks_of(NO_METADATA, icc_profile=adobe_profile, exif=None)),
+        "png, 16 bits, grey": encode_png16(deep[..., :1]),
+        "tiff": encode_tiff(colours(), icc_profile=None, exif=None, metadata=NO_METADATA),
+        "tiff, 16 bits": encode_tiff(deep, icc_profile=table_profile, exif=None, metadata=NO_METADATA),
         "tiff, premultiplied": premultiplied.getvalue(),
         "tiff, cmyk": saved("CMYK", "TIFF"),
         "webp": saved("RGBA", "WEBP", exif=turned),

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from likeness.errors import ConfigError
+from likeness.errors import ArgumentError, ConfigError
 from likeness.imaging.encode import FORMATS, FileFormat, find_format
 from likeness.imaging.files import result_suffix
 from likeness.restore.config import Settings, settings_from
@@ -141,13 +140,13 @@ class RestoreRequest:
             if name not in FIELDS:
                 # A name is a client's text: it is not repeated.
                 raise ConfigError(f"the form has an unknown field; known are {', '.join(FIELDS)}")
-        for name, value in values.items():
-            if isinstance(value, float) and not math.isfinite(value):
-                raise ConfigError(f"the form: {name} must be a number that a computer can hold")
         known = {name: _whole(value) for name, value in values.items() if name not in _OURS}
         settings = settings_from(known, name="the form", folder=Path())
         settings.check_ranges()
-        request = RestoreRequest._read(values, settings)
+        try:
+            request = RestoreRequest._read(values, settings)
+        except ArgumentError as error:  # a number without end
+            raise ConfigError(f"the form: {error}") from error
         # Configuration files take more (a list of faces, true for an amount): a form is what the document says.
         for name, value in values.items():
             if not _fits(FIELDS[name], value):
