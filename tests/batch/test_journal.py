@@ -307,3 +307,17 @@ def test_a_file_that_is_no_journal_is_refused(tmp_path: Path) -> None:
         Journal(other)
     with pytest.raises(BatchError, match="cannot be opened"):
         Journal(text / "journal.sqlite")
+
+
+def test_processes_that_open_a_new_journal_at_once(tmp_path: Path) -> None:
+    program = (
+        "import sys, time; from pathlib import Path; from likeness.batch.journal import Journal\n"
+        "for number in range(60):\n"
+        "    while time.time() < float(sys.argv[2]) + number * 0.03:\n"
+        "        pass\n"
+        "    with Journal(Path(sys.argv[1]) / f'{number}.sqlite') as journal:\n"
+        "        assert sum(journal.counts().values()) == 0\n"
+    )
+    command = [sys.executable, "-c", program, str(tmp_path), str(time.time() + 2)]
+    children = [subprocess.Popen(command) for _ in range(4)]
+    assert [child.wait() for child in children] == [0, 0, 0, 0]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+import time
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -49,6 +50,9 @@ CREATE TABLE thumbnail (
 );
 CREATE TABLE content (source TEXT PRIMARY KEY, stamp TEXT NOT NULL, digest TEXT NOT NULL);
 """
+
+_WAIT = 60.0
+"""Seconds to wait for another process that writes."""
 
 _LATER = ("suspect", "deaths")
 """Columns that files of earlier versions lack. They are added there; as those versions read by name and leave them alone,
@@ -97,7 +101,7 @@ class JournalFile:
         """Held while the connection is used; to be held over several uses that belong together."""
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._database = sqlite3.connect(path, timeout=60.0, isolation_level=None, check_same_thread=False)
+            self._database = sqlite3.connect(path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
             raise JournalError(
                 f"the journal {path} cannot be opened ({error}); choose a folder that can be written"
@@ -118,7 +122,7 @@ class JournalFile:
     def _prepare(self) -> None:
         database = self._database
         database.row_factory = sqlite3.Row
-        database.execute("PRAGMA journal_mode = WAL")
+        self._write_ahead()
         database.execute("PRAGMA synchronous = FULL")
         database.execute("PRAGMA foreign_keys = ON")
         with self.transaction():
@@ -137,6 +141,18 @@ class JournalFile:
                     database.execute(f"ALTER TABLE item ADD COLUMN {column} INTEGER NOT NULL DEFAULT 0")
             for index in _INDEXES:
                 database.execute(index)
+
+    def _write_ahead(self) -> None:
+        """Switch to WAL mode. SQLite does not wait for others that do the same with a new file, so this does."""
+        until = time.monotonic() + _WAIT
+        while True:
+            try:
+                self._database.execute("PRAGMA journal_mode = WAL")
+                return
+            except sqlite3.OperationalError as error:
+                if "is locked" not in str(error) or time.monotonic() > until:
+                    raise
+            time.sleep(0.02)
 
     def _spoken(self, error: sqlite3.DatabaseError) -> JournalError:
         """What went wrong, in a sentence: a fault that may pass is told apart from damage."""
