@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,8 +21,6 @@ from likeness.restore.controls import Controls
 from likeness.restore.pipeline import Restorer
 
 __all__ = ["FaceChange", "Failure", "OldPictures", "PictureSource", "evaluate_old", "old_pictures", "pictures_by"]
-
-_log = logging.getLogger(__name__)
 
 PictureSource: TypeAlias = Callable[[str, Image], Image]
 """A restorer of whole pictures: given a file's name and the picture, the restored one of the same size."""
