@@ -46,7 +46,9 @@ class Owner:
 
 def _create(path: Path) -> int:
     while True:
-        path.parent.mkdir(exist_ok=True)
+        # Not mkdir(exist_ok=True): that looks again for the folder it found, and the last of the others may remove it between.
+        with suppress(FileExistsError):
+            path.parent.mkdir()
         try:
             return os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o644)
         except FileNotFoundError:  # the last of the others has just removed the folder

@@ -31,6 +31,8 @@ def start_network(config: TrainConfig, portraits: Portraits) -> Gpen:
     Raises:
         TrainingError: if the checkpoint is of a larger size, or of another architecture.
     """
+    # Here and not only in the trainer: what is drawn at random must be the same whatever the process drew before.
+    torch.manual_seed(config.seed)
     if config.start == "identity":
         shape = GpenConfig(size=config.size, channel_multiplier=config.channel_multiplier, narrow=config.narrow)
         network = Gpen(shape)
