@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness import Controls, Image, LikenessError, Restorer, read_image
-from likeness.batch.guard import CHECKS, Guard, Verdict
 from likeness.degradations.recipes import RECIPES
+from likeness.evidence.quality_gate import CHECKS, Guard, Verdict
 from likeness.evidence.scene import Scene, make_scene
 from likeness.faces.align import align, unwarp
 from likeness.faces.face import Face

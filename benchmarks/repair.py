@@ -15,12 +15,12 @@ from likeness.imaging.filters import resize
 from likeness.imaging.image import Image, Pixels, Size
 from likeness.imaging.portraits import Portraits
 from likeness.metrics import overshoot_of_both, psnr
-from likeness.restore.balance import apply_balance, measure_balance
+from likeness.repair.balance import apply_balance, measure_balance
+from likeness.repair.fringes import fade_fringes, find_fringes
+from likeness.repair.repair import repair
+from likeness.repair.repairs import Repairs
 from likeness.restore.controls import Controls
-from likeness.restore.fringes import fade_fringes, find_fringes
 from likeness.restore.pipeline import Restorer
-from likeness.restore.repair import repair
-from likeness.restore.repairs import Repairs
 
 PAGE = Path(__file__).with_name("repair.md")
 SEEN = 0.06

@@ -59,12 +59,12 @@ if TYPE_CHECKING:
     from likeness.imaging.files import read_image, write_image
     from likeness.imaging.image import Box, Image, Point, Size
     from likeness.imaging.metadata_fields import Metadata
+    from likeness.repair.repair import RepairResult, repair
+    from likeness.repair.repairs import Repairs
     from likeness.restore.compare import compare
     from likeness.restore.controls import PRESETS, Controls, RegionWeights
     from likeness.restore.outcome import FaceOutcome, FaceProjection, Restoration
     from likeness.restore.pipeline import Restorer
-    from likeness.restore.repair import RepairResult, repair
-    from likeness.restore.repairs import Repairs
     from likeness.restore.selection import Selection
 
     __version__: str
@@ -179,8 +179,8 @@ _HOMES = {
     "likeness.restore.controls": ("PRESETS", "Controls", "RegionWeights"),
     "likeness.restore.outcome": ("FaceOutcome", "FaceProjection", "Restoration"),
     "likeness.restore.pipeline": ("Restorer",),
-    "likeness.restore.repair": ("RepairResult", "repair"),
-    "likeness.restore.repairs": ("Repairs",),
+    "likeness.repair.repair": ("RepairResult", "repair"),
+    "likeness.repair.repairs": ("Repairs",),
     "likeness.restore.selection": ("Selection",),
 }
 

@@ -14,10 +14,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from likeness.batch.cache import KeptProjections
 from likeness.batch.journal import Item, Journal, Task, Thumbnails
-from likeness.batch.kept import KeptProjections
 from likeness.batch.options import WorkOptions
-from likeness.batch.places import Place
+from likeness.batch.storage import Place
 from likeness.cli import main
 from likeness.cli.batch_results import read_batch
 from likeness.errors import BatchError, FileWriteError, JournalError

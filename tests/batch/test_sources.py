@@ -9,9 +9,9 @@ import pytest
 
 from likeness.batch.journal import Journal
 from likeness.batch.lists import read_list
-from likeness.batch.places import Place, read_file
 from likeness.batch.runner import Plan, make_tasks
 from likeness.batch.sources import find_sources
+from likeness.batch.storage import Place, read_file
 from likeness.errors import ConfigError
 from likeness.imaging.names import same_on_disk
 from likeness.restore.config import Settings

@@ -10,15 +10,15 @@ from pathlib import Path
 import pytest
 from PIL import Image as PillowImage
 
-from likeness.batch.guard import GuardLimits
+from likeness.batch.cache import KeptProjections, KeptRuntime
 from likeness.batch.journal import Item, Journal, PutCount
-from likeness.batch.kept import KeptProjections, KeptRuntime
 from likeness.batch.options import WorkOptions
-from likeness.batch.places import Place
 from likeness.batch.runner import Plan, make_tasks, redo, run, sweep
 from likeness.batch.sources import Source, find_sources
+from likeness.batch.storage import Place
 from likeness.batch.work import PictureWorker, Result
 from likeness.core.hashing import sha256_of_bytes
+from likeness.evidence.quality_gate import GuardLimits
 from likeness.faces.findings import Limits
 from likeness.imaging.files import read_image
 from likeness.restore.config import Settings

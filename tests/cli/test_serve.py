@@ -9,7 +9,7 @@ import pytest
 
 from likeness.cli import main
 from likeness.cli.serve import _parser, _settings  # pyright: ignore[reportPrivateUsage]
-from likeness.server.settings import ServerSettings
+from likeness.server.http.settings import ServerSettings
 
 
 def test_flags_are_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

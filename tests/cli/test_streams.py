@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from likeness.cli.console import cleaned
-from likeness.compute.home import expanded
+from likeness.core.home import expanded
 
 RUN = f"{sys.executable} -m likeness"
 EVIL = "a\x1b]0;title\x07\x1b[31m\x9b\x7f\u202egpj\u2066.jpg"

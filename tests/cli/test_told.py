@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from likeness.cli.console import Console
-from likeness.cli.told import told_in_order
+from likeness.cli.ordered import told_in_order
 
 
 @pytest.mark.parametrize("processors", [1, 2])

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from likeness.restore.pipeline import Restorer
-from likeness.server.settings import ServerSettings
+from likeness.server.http.settings import ServerSettings
 
 sys.path.append(str(Path(__file__).resolve().parents[1] / "server"))
 from running import Running, served

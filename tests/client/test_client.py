@@ -30,11 +30,11 @@ from likeness.evidence.figures import Figure
 from likeness.faces.preflight import preflight
 from likeness.imaging.files import read_image
 from likeness.imaging.image import Image
+from likeness.repair.repairs import Repairs
 from likeness.restore.controls import PRESETS, Controls
 from likeness.restore.pipeline import Restorer
-from likeness.restore.repairs import Repairs
 from likeness.restore.selection import Selection
-from likeness.server.settings import ServerSettings
+from likeness.server.http.settings import ServerSettings
 
 KEY = "correct-horse-battery"
 

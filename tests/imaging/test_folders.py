@@ -16,11 +16,11 @@ from types import FrameType
 
 import pytest
 
+from likeness.core.opening import open_file
 from likeness.errors import ImageReadError
 from likeness.imaging.files import read_image
 from likeness.imaging.folders import list_folder, match_files, pictures_in, split_pattern
 from likeness.imaging.names import as_spelt, result_names, same_on_disk
-from likeness.imaging.opening import open_file
 
 posix = pytest.mark.skipif(sys.platform == "win32", reason="pipes, links and permissions as POSIX has them")
 

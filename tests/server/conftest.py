@@ -7,7 +7,7 @@ import pytest
 from running import Running, served
 
 from likeness.restore.pipeline import Restorer
-from likeness.server.settings import ServerSettings
+from likeness.server.http.settings import ServerSettings
 
 
 @pytest.fixture(scope="session")

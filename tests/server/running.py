@@ -11,10 +11,10 @@ import httpx
 
 from likeness.restore.pipeline import Restorer
 from likeness.server.app import create_app
-from likeness.server.listen import Listener
-from likeness.server.live_sessions import Sessions
-from likeness.server.settings import ServerSettings
-from likeness.server.state import ServerState
+from likeness.server.http.listen import Listener
+from likeness.server.http.settings import ServerSettings
+from likeness.server.http.state import ServerState
+from likeness.server.live.sessions import Sessions
 
 
 @dataclass(frozen=True, kw_only=True)

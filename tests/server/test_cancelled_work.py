@@ -20,7 +20,7 @@ from likeness.compute.network import Network
 from likeness.imaging.encode import encode_image
 from likeness.imaging.image import Image
 from likeness.restore.pipeline import Restorer
-from likeness.server.settings import ServerSettings
+from likeness.server.http.settings import ServerSettings
 
 FACES = 12
 SECONDS = 0.05

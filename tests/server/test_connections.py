@@ -15,8 +15,8 @@ from running import Running, served
 
 from likeness.errors import ConfigError
 from likeness.restore.pipeline import Restorer
-from likeness.server.addresses import client_key, is_among, network_of
-from likeness.server.settings import ServerSettings
+from likeness.server.http.addresses import client_key, is_among, network_of
+from likeness.server.http.settings import ServerSettings
 
 HALF = b"GET /v1/presets HTTP/1.1\r\nHost: localhost\r\nX-Slow: "
 HEALTH = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"

@@ -18,8 +18,8 @@ from running import Running, served
 from likeness.imaging.files import read_image
 from likeness.restore.controls import Controls
 from likeness.restore.pipeline import Restorer
-from likeness.server.names import safe_names, safe_stem
-from likeness.server.settings import ServerSettings
+from likeness.server.http.names import safe_names, safe_stem
+from likeness.server.http.settings import ServerSettings
 
 
 @pytest.fixture(scope="module")

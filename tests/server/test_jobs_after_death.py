@@ -14,10 +14,10 @@ from typing import Any
 import pytest
 from running import Running, served
 
-import likeness.server.jobs as jobs_module
+import likeness.server.jobs.jobs as jobs_module
 from likeness.batch.journal import Journal
 from likeness.restore.pipeline import Restorer
-from likeness.server.settings import ServerSettings
+from likeness.server.http.settings import ServerSettings
 
 
 def _settings(data: Path) -> ServerSettings:

@@ -19,10 +19,10 @@ from likeness.imaging.image import Box, Image, Size
 from likeness.restore.controls import Controls, RegionWeights
 from likeness.restore.pipeline import Restorer
 from likeness.restore.relaxation import ITERATIONS, relaxation_gain, weight_map
-from likeness.server import live_sessions
-from likeness.server.live_sessions import LiveLimits, Session, Sessions
-from likeness.server.live_views import Area, field_of, whole_pixels
-from likeness.server.problems import ProblemError
+from likeness.server.http.problems import ProblemError
+from likeness.server.live import sessions as live_sessions
+from likeness.server.live.sessions import LiveLimits, Session, Sessions
+from likeness.server.live.views import Area, field_of, whole_pixels
 
 LOOK: dict[str, Any] = {"faces": [0], "degradation_scale": 1.0, "latent_step_decay": 0.1}
 

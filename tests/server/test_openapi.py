@@ -22,10 +22,10 @@ from running import Running
 from schemathesis.specs.openapi.checks import positive_data_acceptance
 
 from likeness.errors import LikenessError
+from likeness.repair.repairs import Repairs
 from likeness.restore.controls import Controls
-from likeness.restore.repairs import Repairs
-from likeness.server.problems import CODES
-from likeness.server.requests import FIELDS, RestoreRequest
+from likeness.server.api.requests import FIELDS, RestoreRequest
+from likeness.server.http.problems import CODES
 
 EXAMPLES = int(os.environ.get("SCHEMATHESIS_EXAMPLES", "4"))
 

@@ -13,7 +13,7 @@ from running import Running, served
 
 from likeness.errors import ConfigError
 from likeness.restore.pipeline import Restorer
-from likeness.server.settings import ServerSettings
+from likeness.server.http.settings import ServerSettings
 
 
 def test_a_poison_is_refused_and_the_server_goes_on(server: Running, portrait: bytes) -> None:

@@ -17,9 +17,9 @@ import pytest
 from running import Running, served
 
 from likeness.restore.pipeline import Restorer
-from likeness.server.guard import Guard
-from likeness.server.metrics import Metrics
-from likeness.server.settings import ServerSettings
+from likeness.server.http.guard import Guard
+from likeness.server.http.metrics import Metrics
+from likeness.server.http.settings import ServerSettings
 
 KEY = "correct-horse-battery"
 STUDIO = "https://studio.example"

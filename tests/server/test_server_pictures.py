@@ -19,11 +19,11 @@ from likeness.faces.preflight import preflight
 from likeness.imaging.encode import encode_image
 from likeness.imaging.files import read_image
 from likeness.imaging.image import Image
+from likeness.repair.repairs import Repairs
 from likeness.restore.controls import PRESETS, Controls
 from likeness.restore.pipeline import Restorer
-from likeness.restore.repairs import Repairs
 from likeness.restore.selection import Selection
-from likeness.server.pictures import wants_json
+from likeness.server.api.pictures import wants_json
 
 
 def sent(server: Running, path: str, files: dict[str, bytes], accept: str = "*/*", **fields: str) -> httpx.Response:

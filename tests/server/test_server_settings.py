@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from likeness.errors import ConfigError
-from likeness.server.settings import ServerSettings
+from likeness.server.http.settings import ServerSettings
 
 
 @pytest.mark.parametrize(

@@ -42,9 +42,9 @@ from likeness.faces.findings import CODES
 from likeness.imaging.image import Box, Image
 from likeness.restore.controls import PRESETS, Controls
 from likeness.restore.pipeline import Restorer
-from likeness.server.live_page import PAGE_FILES
-from likeness.server.problems import CODES as PROBLEM_CODES
-from likeness.server.settings import ServerSettings
+from likeness.server.http.problems import CODES as PROBLEM_CODES
+from likeness.server.http.settings import ServerSettings
+from likeness.server.live.page import PAGE_FILES
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
 

@@ -7,7 +7,7 @@ from concurrent.futures import Future
 import pytest
 
 from likeness.errors import ServerBusyError
-from likeness.server.pool import WorkPool
+from likeness.server.http.pool import WorkPool
 
 
 @pytest.fixture

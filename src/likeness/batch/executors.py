@@ -10,8 +10,8 @@ from typing import Protocol
 from likeness.batch.apart import Apart
 from likeness.batch.journal import Journal
 from likeness.batch.network import Answer, NetworkPlan, PictureWork
-from likeness.batch.places import Place
 from likeness.batch.runner import Done, run, run_apart
+from likeness.batch.storage import Place
 from likeness.batch.work import Result
 
 __all__ = ["Executor", "LocalExecutor"]

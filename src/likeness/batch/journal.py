@@ -28,7 +28,7 @@ from typing import Any, Literal, TypeAlias
 
 from likeness.batch.items import STATES, Item, State, Task, canonical, read_item, to_number, why_outside
 from likeness.batch.journal_file import JournalFile, damaged
-from likeness.batch.owners import Owner, dead_owners, living_owners
+from likeness.batch.liveness import Owner, dead_owners, living_owners
 from likeness.errors import BatchError, JournalError
 from likeness.imaging.names import from_column, to_column
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast
 
+from likeness.batch.cache import DEFAULT_KEPT_BYTES, KeptProjections, KeptRuntime
 from likeness.batch.journal import Item
-from likeness.batch.kept import DEFAULT_KEPT_BYTES, KeptProjections, KeptRuntime
-from likeness.batch.places import Place
+from likeness.batch.storage import Place
 from likeness.batch.work import Handed, PictureWorker, Result
 from likeness.imaging.decoding.pool import DecoderPool
 from likeness.models.catalog import DEFAULT_MODEL

@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal, TypeAlias, cast
 
-from likeness.batch.guard import GuardLimits
 from likeness.errors import ConfigError
+from likeness.evidence.quality_gate import GuardLimits
 from likeness.faces.findings import Limits
 from likeness.imaging.files import DEFAULT_MAX_PIXELS
+from likeness.repair.repairs import Repairs
 from likeness.restore.config import Settings
 from likeness.restore.controls import Controls, RegionWeights
-from likeness.restore.repairs import Repairs
 from likeness.restore.selection import Selection
 
 __all__ = ["OnFinding", "WorkOptions"]

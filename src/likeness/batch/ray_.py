@@ -21,10 +21,10 @@ from typing import Any
 
 from likeness.batch.journal import Item, Journal
 from likeness.batch.network import Answer, NetworkPlan
-from likeness.batch.places import Place, is_url
 from likeness.batch.ray_cluster import Cluster
 from likeness.batch.ray_worker import Begin, Worker, Workplace
 from likeness.batch.runner import Done, settle
+from likeness.batch.storage import Place, is_url
 from likeness.batch.work import Handed, Result, deliver, read_source, unread
 from likeness.core.hashing import sha256_of
 from likeness.errors import BatchError, FileWriteError, ImageError, LikenessError

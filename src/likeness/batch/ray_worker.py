@@ -12,11 +12,11 @@ import cv2
 
 from likeness.batch.journal import Item
 from likeness.batch.network import Answer, NetworkPlan, PictureWork
-from likeness.batch.places import Place
+from likeness.batch.storage import Place
 from likeness.batch.work import Handed
-from likeness.compute.home import home_folder
 from likeness.core.files import write_bytes_atomically
 from likeness.core.hashing import sha256_of
+from likeness.core.home import home_folder
 from likeness.errors import BatchError, CheckpointError
 
 __all__ = ["Begin", "Work", "Worker", "Workplace"]

@@ -9,16 +9,16 @@ from dataclasses import dataclass, field
 from typing import Any
 from unicodedata import normalize
 
-from likeness.batch.guard import GuardLimits
 from likeness.batch.journal import Item, Journal, PutCount, Task
 from likeness.batch.options import OnFinding, WorkOptions
-from likeness.batch.places import Place, read_file
 from likeness.batch.sources import Source
+from likeness.batch.storage import Place, read_file
 from likeness.batch.work import FINAL, REVIEW, Result
 from likeness.core.files import TEMPORARY
 from likeness.core.hashing import sha256_of_bytes
 from likeness.core.parallel import map_in_order
 from likeness.errors import ConfigError, ControlError, ImageReadError
+from likeness.evidence.quality_gate import GuardLimits
 from likeness.faces.findings import Limits
 from likeness.imaging.names import result_names
 from likeness.restore.config import Settings

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from likeness.batch.lists import check_per_picture, read_list
-from likeness.batch.places import Place, Tell, is_url
-from likeness.compute.home import expanded
+from likeness.batch.storage import Place, Tell, is_url
+from likeness.core.home import expanded
 from likeness.errors import ConfigError
 from likeness.imaging.files import is_picture
 from likeness.imaging.folders import split_pattern

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 from likeness.batch.journal import STATES, Item, Journal
-from likeness.batch.places import Place
+from likeness.batch.storage import Place
 from likeness.batch.summary_page import summary_page
 from likeness.core.tables import write_csv
 

@@ -13,15 +13,15 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
-from likeness.batch.guard import Guard, GuardLimits, Verdict
+from likeness.batch.cache import KeptDetector
+from likeness.batch.fixes import Treatment, treat
 from likeness.batch.journal import Item, Thumbnails
-from likeness.batch.kept import KeptDetector
 from likeness.batch.options import WorkOptions
-from likeness.batch.places import Place, read_file
-from likeness.batch.remedies import Treatment, treat
+from likeness.batch.storage import Place, read_file
 from likeness.core.hashing import sha256_of_bytes
 from likeness.core.stopwatch import Stopwatch
 from likeness.errors import DecoderError, FileWriteError, ImageError, ImageTooLargeError, LikenessError, NoFaceError
+from likeness.evidence.quality_gate import Guard, GuardLimits, Verdict
 from likeness.faces.detect import MediaPipeDetector
 from likeness.faces.face import Face
 from likeness.faces.findings import Finding
@@ -30,10 +30,10 @@ from likeness.imaging.decoding.pool import DecoderPool
 from likeness.imaging.encode import encode_image, find_format
 from likeness.imaging.image import Image, Size
 from likeness.imaging.thumbnail import thumbnail
+from likeness.repair.repair import damage_of
 from likeness.restore.controls import Controls
 from likeness.restore.outcome import Restoration
 from likeness.restore.pipeline import Restorer
-from likeness.restore.repair import damage_of
 from likeness.restore.report import face_record
 from likeness.restore.selection import Selection
 from likeness.runtimes.base import Runtime
@@ -112,7 +112,7 @@ class PictureWorker:
     """Works on one picture after the other with one network; safe to use from several threads.
 
     Args:
-        runtime: the network, such as `likeness.batch.kept.KeptRuntime`.
+        runtime: the network, such as `likeness.batch.cache.KeptRuntime`.
         output: where results go, into ``final`` or ``review``; None leaves them in `Result.data`.
         thumbnails: whether they are made.
         decoder: reads the pictures, so that a file may crash what decodes it and nothing else; None makes one.

@@ -24,7 +24,7 @@ from likeness.cli.flags import (
     verbosity,
     with_amounts,
 )
-from likeness.compute.home import expanded
+from likeness.core.home import expanded
 from likeness.errors import ConfigError, LikenessError
 from likeness.restore.config import Settings
 
@@ -88,12 +88,12 @@ def _options(flags: argparse.Namespace) -> BatchOptions:
     typed = typed_settings(flags, faces=flags.faces)
     settings = typed.over(Settings() if flags.config is None else checked_settings(flags.config))
     settings.check_ranges()
-    from likeness.batch.guard import GuardLimits
     from likeness.batch.journal import JOURNAL
-    from likeness.batch.places import is_url
     from likeness.batch.runner import Plan
+    from likeness.batch.storage import is_url
     from likeness.cli.batch_run import BatchOptions
     from likeness.core.hashing import sha256_of
+    from likeness.evidence.quality_gate import GuardLimits
     from likeness.faces.findings import Limits
     from likeness.models.catalog import DEFAULT_MODEL
     from likeness.models.store import Store

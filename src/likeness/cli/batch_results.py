@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from likeness.batch.journal import JOURNAL, Item, Journal
-from likeness.batch.places import is_url
+from likeness.batch.storage import is_url
 from likeness.batch.work import FINAL
-from likeness.compute.home import expanded
+from likeness.core.home import expanded
 from likeness.studio.pairs import Pair
 from likeness.studio.reports import Report, batch_record
 

@@ -11,9 +11,9 @@ from pathlib import Path
 from likeness.batch.executors import Executor, LocalExecutor
 from likeness.batch.journal import Journal, State
 from likeness.batch.network import NetworkPlan
-from likeness.batch.places import Place, is_url
 from likeness.batch.runner import Done, Plan, make_tasks, redo, sweep
 from likeness.batch.sources import find_sources
+from likeness.batch.storage import Place, is_url
 from likeness.batch.summary import RunFigures, write_summary
 from likeness.batch.watch import Settling
 from likeness.cli.console import Console

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from likeness.cli.console import Console
 from likeness.cli.flags import Parser, add_verbosity, pixel_count, verbosity, with_amounts
-from likeness.compute.home import expanded
+from likeness.core.home import expanded
 from likeness.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -69,7 +69,7 @@ def deliver(argv: Sequence[str], console: Console) -> int:
     """
     flags = _parser().parse_args(with_amounts(argv, _AMOUNTS))
     console.verbosity = verbosity(flags)
-    from likeness.cli.told import told_in_order
+    from likeness.cli.ordered import told_in_order
     from likeness.faces.detect import MediaPipeDetector
     from likeness.imaging.decoding.pool import DecoderPool
     from likeness.imaging.files import DEFAULT_MAX_PIXELS
@@ -117,7 +117,7 @@ class _Deliveries:
 
     def deliver(self, job: _Job) -> bool:
         """Whether every version of the picture was written; what went wrong is told."""
-        from likeness.cli.told import LARGE, on_its_own
+        from likeness.cli.ordered import LARGE, on_its_own
 
         with on_its_own(self.console, str(job.source)):
             image = self.decoder.read(job.source, max_pixels=self.max_pixels)

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal, cast
 
-from likeness.compute.home import expanded
+from likeness.core.home import expanded
 from likeness.errors import ConfigError, FileWriteError
 from likeness.imaging.encode import find_format
 from likeness.imaging.files import is_picture

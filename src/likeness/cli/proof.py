@@ -62,8 +62,8 @@ def proof(argv: Sequence[str], console: Console) -> int:
     """
     flags = _parser().parse_args(argv)
     console.verbosity = verbosity(flags)
+    from likeness.cli.ordered import told_in_order
     from likeness.cli.proof_plan import plan_proofs
-    from likeness.cli.told import told_in_order
     from likeness.studio.fonts import find_typeface
     from likeness.studio.proof import ProofOptions
 
@@ -133,14 +133,14 @@ class _Proofs:
 
     def make(self, job: ProofJob) -> _Made:
         """Write one proof; what went wrong is told."""
-        from likeness.cli.told import on_its_own
+        from likeness.cli.ordered import on_its_own
 
         with on_its_own(self._console, str(job.pair.before)):
             return _Made(written=True, entries=self._make(job))
         return _Made(written=False)
 
     def _make(self, job: ProofJob) -> tuple[IndexEntry, ...]:
-        from likeness.cli.told import LARGE
+        from likeness.cli.ordered import LARGE
         from likeness.imaging.files import DEFAULT_MAX_PIXELS
 
         limit = DEFAULT_MAX_PIXELS if self._flags.max_pixels is None else self._flags.max_pixels

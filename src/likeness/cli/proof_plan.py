@@ -9,7 +9,7 @@ from pathlib import Path
 from likeness.batch.work import FINAL
 from likeness.cli.batch_results import journal_of, read_batch
 from likeness.cli.plan import refuse_collisions
-from likeness.compute.home import expanded
+from likeness.core.home import expanded
 from likeness.errors import ConfigError
 from likeness.studio.pairs import Pair, match_pairs, short_names
 from likeness.studio.proof_index import INDEX

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from likeness.cli.console import Console
 from likeness.cli.flags import Parser, add_verbosity, verbosity
 from likeness.cli.table import table
-from likeness.compute.home import expanded
+from likeness.core.home import expanded
 from likeness.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -119,7 +119,7 @@ def _require_server() -> None:
 def _serve(session: ReviewSession, flags: Namespace, console: Console) -> None:
     import uvicorn
 
-    from likeness.server.ready import ReadyServer
+    from likeness.server.http.ready import ReadyServer
     from likeness.studio.review.app import make_app
 
     local = flags.host in _LOCAL

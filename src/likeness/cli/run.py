@@ -15,8 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.cli.console import Console, silence
+from likeness.cli.ordered import LARGE, on_its_own, told_in_order
 from likeness.cli.plan import Job, Targets, plan, refuse_keyboard
-from likeness.cli.told import LARGE, on_its_own, told_in_order
 from likeness.core.files import make_folder, write_bytes_atomically
 from likeness.core.stopwatch import Stopwatch
 from likeness.errors import ConfigError, FileWriteError, ImageReadError, NoFaceError
@@ -28,13 +28,13 @@ from likeness.imaging.files import DEFAULT_MAX_PIXELS, output_suffix, result_suf
 from likeness.imaging.image import Image
 from likeness.imaging.sniff import HEAD_BYTES, sniff_format
 from likeness.models.catalog import DEFAULT_MODEL
+from likeness.repair.repair import damage_of
+from likeness.repair.repairs import Repairs
 from likeness.restore.compare import compare
 from likeness.restore.config import Settings
 from likeness.restore.controls import Controls
 from likeness.restore.outcome import FaceOutcome, Restoration
 from likeness.restore.pipeline import Restorer
-from likeness.restore.repair import damage_of
-from likeness.restore.repairs import Repairs
 from likeness.restore.report import PictureRecord, RunRecord, face_record, write_report
 from likeness.restore.selection import Selection
 

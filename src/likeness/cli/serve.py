@@ -14,7 +14,7 @@ from likeness.cli.flags import HelpLayout, Parser, add_verbosity, format_names, 
 from likeness.errors import ConfigError, MissingExtraError
 
 if TYPE_CHECKING:
-    from likeness.server.settings import ServerSettings
+    from likeness.server.http.settings import ServerSettings
 
 __all__ = ["serve"]
 
@@ -57,7 +57,7 @@ def serve(argv: Sequence[str], console: Console) -> int:
     console.verbosity = verbosity(flags)
     try:
         from likeness.server.app import create_app
-        from likeness.server.listen import Listener
+        from likeness.server.http.listen import Listener
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("likeness"):
             raise
@@ -90,7 +90,7 @@ def serve(argv: Sequence[str], console: Console) -> int:
 
 
 def _settings(flags: argparse.Namespace) -> ServerSettings:
-    from likeness.server.settings import ServerSettings
+    from likeness.server.http.settings import ServerSettings
 
     given: dict[str, Any] = {}
     for name in ServerSettings.__dataclass_fields__:

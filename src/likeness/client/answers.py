@@ -16,8 +16,8 @@ from likeness.faces.findings import Finding
 from likeness.imaging.arguments import finite_number, of_type
 from likeness.imaging.files import read_image
 from likeness.imaging.image import Box, Image, Size
+from likeness.repair.repairs import Repairs
 from likeness.restore.controls import Controls
-from likeness.restore.repairs import Repairs
 from likeness.restore.selection import Selection
 
 __all__ = [

@@ -17,10 +17,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from likeness.compute.home import expanded, home_folder
 from likeness.compute.library import load_openvino
 from likeness.compute.network import Network
 from likeness.core.disk_cache import DiskCache
+from likeness.core.home import expanded, home_folder
 from likeness.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -16,12 +16,12 @@ from pathlib import Path
 from typing import BinaryIO, Literal, TypeAlias
 
 from likeness.core.files import write_bytes_atomically
+from likeness.core.opening import open_file
 from likeness.errors import ArgumentError, ConfigError, FileWriteError, ImageReadError, ImageWriteError
 from likeness.imaging.arguments import finite_number, picture
 from likeness.imaging.decode import decode_image
 from likeness.imaging.encode import FORMATS, encode_image, find_format
 from likeness.imaging.image import Image
-from likeness.imaging.opening import open_file
 from likeness.imaging.origin import Note
 from likeness.imaging.sniff import HEAD_BYTES, sniff_format
 

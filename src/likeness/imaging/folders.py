@@ -13,9 +13,9 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from pathlib import Path
 
+from likeness.core.opening import special_kind
 from likeness.errors import ConfigError
 from likeness.imaging.files import SUFFIXES_READ, is_picture
-from likeness.imaging.opening import special_kind
 
 __all__ = [
     "Listing",

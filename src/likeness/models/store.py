@@ -24,8 +24,8 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from likeness.compute.home import expanded, home_folder
 from likeness.core.hashing import sha256_of
+from likeness.core.home import expanded, home_folder
 from likeness.core.locking import locked
 from likeness.errors import CheckpointError, CheckpointFormatError, ChecksumError, DownloadError, LicenceError
 from likeness.models.catalog import CATALOG, DEFAULT_MODEL, CatalogEntry, embedded_path

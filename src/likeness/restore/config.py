@@ -8,11 +8,11 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
-from likeness.compute.home import expanded
+from likeness.core.home import expanded
 from likeness.core.tables import parse_toml
 from likeness.errors import ConfigError
+from likeness.repair.repairs import Repairs
 from likeness.restore.controls import Controls
-from likeness.restore.repairs import Repairs
 
 if TYPE_CHECKING:
     from likeness.restore.selection import Selection

@@ -13,12 +13,12 @@ from numpy.typing import NDArray
 
 from likeness.faces.face import Alignment, Face
 from likeness.faces.regions import RegionMasks
+from likeness.grain.regrain import FaceGrain, measure_face_grain
 from likeness.imaging.image import Image, Pixels
+from likeness.repair.repair import RepairResult
 from likeness.restore.arbitration import HeldDetail, arbitrate
 from likeness.restore.controls import Controls
-from likeness.restore.regrain import FaceGrain, measure_face_grain
 from likeness.restore.relaxation import CONVERGED, relaxation_gain, step_in_grain, weight_map
-from likeness.restore.repair import RepairResult
 
 __all__ = ["FaceOutcome", "FaceProjection", "Restoration", "face_warnings", "gain_map"]
 

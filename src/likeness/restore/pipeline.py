@@ -26,23 +26,23 @@ from likeness.faces.detect import Detector, MediaPipeDetector
 from likeness.faces.face import Alignment, Face, Landmarks, reading_order
 from likeness.faces.mesh import average_face, five_points
 from likeness.faces.regions import face_mask, region_masks
+from likeness.grain.regrain import FaceGrain
 from likeness.imaging.arguments import all_of_type, of_type, picture
 from likeness.imaging.colour import is_colourless, luma
 from likeness.imaging.filters import to_channels
 from likeness.imaging.image import Box, Image, Pixels, Size
 from likeness.models.catalog import DEFAULT_MODEL
 from likeness.models.store import Store
+from likeness.repair.repair import RepairResult, filled_in_crop, repair
+from likeness.repair.repairs import Repairs
 from likeness.restore.arbitration import arbitrate, held_detail
 from likeness.restore.composite import Patch, own_share, paste
 from likeness.restore.controls import Controls
+from likeness.restore.lockstep import Answer, Steps, run_in_lockstep
 from likeness.restore.outcome import FaceOutcome, FaceProjection, Restoration, face_warnings, gain_map
 from likeness.restore.outline import without_background
-from likeness.restore.regrain import FaceGrain
 from likeness.restore.relaxation import ITERATIONS, advance
-from likeness.restore.repair import RepairResult, filled_in_crop, repair
-from likeness.restore.repairs import Repairs
 from likeness.restore.selection import Selection
-from likeness.restore.together import Answer, Steps, run_together
 from likeness.runtimes.base import Batch, Runtime
 from likeness.runtimes.load import load_runtime
 
@@ -181,7 +181,7 @@ class Restorer:
         *,
         aligned: bool = False,
     ) -> RepairResult:
-        """Repair a picture (`likeness.restore.repair.repair`), its own faces guarded; the network takes no part.
+        """Repair a picture (`likeness.repair.repair.repair`), its own faces guarded; the network takes no part.
 
         Holes are filled first, as a face with a hole is not always found.
 
@@ -259,7 +259,7 @@ class Restorer:
                 self._projecting(image, face, controls, index=index, aligned=aligned, filled=filled)
                 for index, face in group
             ]
-            yield from zip(group, run_together(steps, self._runtime.run), strict=True)
+            yield from zip(group, run_in_lockstep(steps, self._runtime.run), strict=True)
 
     def _projecting(
         self,
@@ -271,7 +271,7 @@ class Restorer:
         aligned: bool,
         filled: NDArray[np.float32] | None,
     ) -> Steps[FaceProjection]:
-        """The work on one face, to be run with others (`run_together`)."""
+        """The work on one face, to be run with others (`run_in_lockstep`)."""
         clock = Stopwatch()
 
         def seen(answer: Answer) -> Pixels:

@@ -20,20 +20,20 @@ from likeness.evidence.inspection import Inspector
 from likeness.imaging.decoding.pool import DecoderLimits, DecoderPool
 from likeness.models.catalog import DEFAULT_MODEL
 from likeness.restore.pipeline import Restorer
-from likeness.server.catalogue import catalogue_router
-from likeness.server.forms import errors
-from likeness.server.guard import Guard
-from likeness.server.job_routes import jobs_router
-from likeness.server.jobs import Jobs
-from likeness.server.live import live_router, live_sessions
-from likeness.server.live_page import page_router
-from likeness.server.metrics import METRICS_TYPE
-from likeness.server.pictures import pictures_router
-from likeness.server.pool import WorkPool
-from likeness.server.problems import add_error_handlers
-from likeness.server.settings import ServerSettings
-from likeness.server.state import Held, ServerState, State
-from likeness.server.webui import webui_router
+from likeness.server.api.catalogue import catalogue_router
+from likeness.server.api.forms import errors
+from likeness.server.api.pictures import pictures_router
+from likeness.server.api.webui import webui_router
+from likeness.server.http.guard import Guard
+from likeness.server.http.metrics import METRICS_TYPE
+from likeness.server.http.pool import WorkPool
+from likeness.server.http.problems import add_error_handlers
+from likeness.server.http.settings import ServerSettings
+from likeness.server.http.state import Held, ServerState, State
+from likeness.server.jobs.jobs import Jobs
+from likeness.server.jobs.routes import jobs_router
+from likeness.server.live.page import page_router
+from likeness.server.live.routes import live_router, live_sessions
 
 __all__ = ["Health", "create_app", "healthz", "metrics"]
 

@@ -19,7 +19,7 @@ from typing import Any
 
 from PIL import ImageFont
 
-from likeness.compute.home import expanded
+from likeness.core.home import expanded
 from likeness.errors import ConfigError
 
 __all__ = ["Typeface", "find_typeface"]

@@ -1,4 +1,4 @@
-// What can go wrong, in words: a sentence for every code of likeness.server.problems, and for what only a browser sees.
+// What can go wrong, in words: a sentence for every code of likeness.server.http.problems, and for what only a browser sees.
 
 import { addWords } from "./words.js";
 

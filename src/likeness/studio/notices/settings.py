@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from likeness.compute.home import expanded
+from likeness.core.home import expanded
 from likeness.core.tables import read_toml
 from likeness.errors import ConfigError
 from likeness.studio.captions import Language

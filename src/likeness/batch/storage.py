@@ -1,0 +1,287 @@
+"""Where pictures come from and where results go: folders of this machine, and anything else that fsspec reaches."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Any, TypeAlias, cast
+
+from likeness.core.files import TEMPORARY, write_bytes_atomically
+from likeness.core.home import expanded
+from likeness.core.opening import open_file
+from likeness.errors import BatchError, ConfigError, FileWriteError, ImageReadError, LikenessError, MissingExtraError
+from likeness.imaging.folders import is_left_alone, list_folder, match_files
+
+__all__ = ["Listed", "Place", "Tell", "is_url", "read_file"]
+
+_log = logging.getLogger(__name__)
+
+Tell: TypeAlias = Callable[[str, str], object]
+"""Is told what a listing left out: a name for the place and the kind, and a sentence."""
+
+_WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "memory"}
+"""Stores in which an object appears complete or not at all; everywhere else a temporary file is moved to its name."""
+
+_EXTRAS = {"s3": "s3", "s3a": "s3"}
+
+
+def is_url(text: str) -> bool:
+    """Whether this is an fsspec URL such as ``s3://bucket/folder``, and not a path of this machine."""
+    return "://" in text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Listed:
+    """A file of a place.
+
+    Attributes:
+        name: inside the place, "/" between folders.
+        stamp: changes when the file does: size and time, or the store's ETag.
+    """
+
+    name: str
+    stamp: str
+
+
+class Place:
+    """A folder: a path of this machine, or an fsspec URL. Safe to use from several threads.
+
+    Args:
+        text: the path or the URL; ``file://`` is a path of this machine.
+
+    Raises:
+        ConfigError: for a URL that fsspec does not know.
+        MissingExtraError: for one whose library is not installed.
+    """
+
+    def __init__(self, text: str) -> None:
+        text = text.removeprefix("file://")
+        self.text = text.rstrip("/") if len(text) > 1 else text
+        self._path: Path | None = None
+        self._files: Any = None
+        self._root = ""
+        self._whole = False
+        if not is_url(text):
+            self._path = expanded(text)
+            return
+        from fsspec.core import url_to_fs
+
+        protocol = text.split("://", 1)[0].split("::")[0]
+        try:
+            self._files, self._root = cast("tuple[Any, str]", url_to_fs(self.text))
+        except ImportError as error:
+            extra = _EXTRAS.get(protocol)
+            hint = f'pip install "likeness[{extra}]"' if extra else f"{error}"
+            raise MissingExtraError(f"{protocol}:// needs a library that is not installed: {hint}") from None
+        except ValueError as error:
+            raise ConfigError(f"{text} cannot be used: {error}") from error
+        self._whole = protocol in _WHOLE
+
+    @staticmethod
+    def of(file: str) -> tuple[Place, str]:
+        """The folder of a file and the file's name in it, by the file's path or URL; raises as `Place`."""
+        if is_url(file):
+            folder, _, name = file.rstrip("/").rpartition("/")
+            return Place(folder), name
+        path = expanded(file)
+        return Place(str(path.parent)), path.name
+
+    @property
+    def path(self) -> Path | None:
+        """The folder, if it is one of this machine."""
+        return self._path
+
+    def locate(self, name: str) -> str:
+        """The path or URL of a file in it."""
+        return str(self._path / name) if self._path is not None else f"{self.text}/{name}"
+
+    def is_folder(self) -> bool:
+        """Whether there is such a folder."""
+        if self._path is not None:
+            return self._path.is_dir()
+        with self._speaking(ImageReadError, self.text, "read"):
+            return bool(self._files.isdir(self._root))
+        return False
+
+    def read(self, name: str) -> bytes:
+        """A file's bytes.
+
+        Raises:
+            ImageReadError: if it is missing or cannot be read.
+        """
+        with self._speaking(ImageReadError, self.locate(name), "read"):
+            if self._path is not None:
+                with open_file(self._path / name) as stream:
+                    return stream.read()
+            return bytes(self._files.cat_file(f"{self._root}/{name}"))
+        raise AssertionError
+
+    def write(self, data: bytes, name: str) -> None:
+        """Write a file, its folders too; it appears complete or not at all, and replaces one of that name.
+
+        Raises:
+            FileWriteError: if it cannot be written; nothing is left behind then.
+        """
+        shown = self.locate(name)
+        _refuse_outside(name, shown, "written")
+        if self._path is not None:
+            target = self._path / name
+            try:
+                target.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise FileWriteError(
+                    f"the folder {target.parent} cannot be made ({error.strerror}); choose another one"
+                ) from error
+            write_bytes_atomically(data, target)
+            return
+        target = f"{self._root}/{name}"
+        with self._speaking(FileWriteError, shown, "written"):
+            if self._whole:
+                self._files.pipe_file(target, data)
+                return
+            folder = target.rpartition("/")[0]
+            self._files.makedirs(folder, exist_ok=True)
+            part = f"{folder}/{TEMPORARY[0]}{secrets.token_hex(6)}{TEMPORARY[1]}"
+            try:
+                self._files.pipe_file(part, data)
+                self._files.mv(part, target)
+            except BaseException:
+                with suppress(Exception):
+                    self._files.rm_file(part)
+                raise
+
+    def exists(self, name: str) -> bool:
+        """Whether there is a file of this name."""
+        if self._path is not None:
+            with suppress(OSError):  # a name that no disk takes
+                return (self._path / name).is_file()
+            return False
+        with self._speaking(ImageReadError, self.locate(name), "read"):
+            return bool(self._files.exists(f"{self._root}/{name}"))
+        raise AssertionError
+
+    def remove(self, name: str) -> None:
+        """Remove a file, if there is one."""
+        _refuse_outside(name, self.locate(name), "removed")
+        with self._speaking(FileWriteError, self.locate(name), "removed"):
+            if self._path is not None:
+                (self._path / name).unlink(missing_ok=True)
+            elif self._files.exists(f"{self._root}/{name}"):
+                self._files.rm_file(f"{self._root}/{name}")
+
+    def stamp(self, name: str) -> str:
+        """Of one file; see `Listed`.
+
+        Raises:
+            ImageReadError: if there is no such file.
+        """
+        shown = self.locate(name)
+        with self._speaking(ImageReadError, shown, "read"):
+            if self._path is not None:
+                return _local_stamp(self._path / name)
+            return _remote_stamp(self._files.info(f"{self._root}/{name}"))
+        raise AssertionError
+
+    def files(self, *, without: str = "", tell: Tell | None = None) -> Iterator[Listed]:
+        """Its files with those of its subfolders, without what is hidden, in bins or thumbnail folders, and what is no file.
+
+        Args:
+            without: path or URL of a folder that is left out.
+            tell: is told what else is left out; None logs it.
+
+        Raises:
+            BatchError: if a folder cannot be read.
+        """
+        if self._path is not None:
+            closed = expanded(without) if without and not is_url(without) else None
+            yield from self._local_files(self._path, closed, tell or _logged)
+            return
+        with self._speaking(BatchError, self.text, "read"):
+            found = cast("dict[str, dict[str, Any]]", self._files.find(self._root, detail=True))
+        left_out = Place(without)._root if is_url(without) and type(Place(without)._files) is type(self._files) else ""
+        for path, info in sorted(found.items()):
+            if left_out and PurePosixPath(path).is_relative_to(left_out):
+                continue
+            name = str(PurePosixPath(path).relative_to(self._root))
+            if not any(is_left_alone(part) for part in PurePosixPath(name).parts):
+                yield Listed(name=name, stamp=_remote_stamp(info))
+
+    def matching(self, pattern: str, *, tell: Tell | None = None) -> list[str]:
+        """Names of the files that match a pattern with ``*``, ``**``, ``?`` or ``[``, sorted; ``tell`` as in `files`."""
+        with self._speaking(BatchError, f"{self.text}/{pattern}", "read"):
+            if self._path is not None:
+                listing = match_files(self._path, pattern)
+                for kind, sentence in listing.remarks.items():
+                    (tell or _logged)(f"{self._path} {kind}", sentence)
+                return list(listing.files)
+            paths = cast("list[str]", self._files.glob(f"{self._root}/{pattern}"))
+            return sorted(str(PurePosixPath(path).relative_to(self._root)) for path in paths)
+        raise AssertionError
+
+    @staticmethod
+    def _local_files(folder: Path, without: Path | None, tell: Tell) -> Iterator[Listed]:
+        try:
+            listing = list_folder(folder, without=without)
+        except OSError as error:
+            reason = error.strerror or error
+            raise BatchError(f"the folder {folder} cannot be read ({reason}); check its permissions") from error
+        for kind, sentence in listing.remarks.items():
+            tell(f"{folder} {kind}", sentence)
+        for name in listing.files:
+            # A file may be gone again by now, and then it is not there.
+            with suppress(FileNotFoundError):
+                yield Listed(name=name, stamp=_local_stamp(folder / name))
+
+    @contextmanager
+    def _speaking(self, kind: type[LikenessError], shown: str, what: str) -> Generator[None]:
+        """Whatever a store's library raises becomes a sentence: each has errors of its own."""
+        try:
+            yield
+        except LikenessError:
+            raise
+        except FileNotFoundError as error:
+            raise kind(f"{shown} does not exist; check the name and the folder") from error
+        except Exception as error:
+            reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+            raise kind(f"{shown} cannot be {what} ({reason}); check the address and the permissions") from error
+
+
+def read_file(file: str) -> bytes:
+    """A file's bytes, by its path or URL.
+
+    Raises:
+        ImageReadError: if it is missing or cannot be read.
+    """
+    place, name = Place.of(file)
+    return place.read(name)
+
+
+def _local_stamp(path: Path) -> str:
+    try:
+        status = path.stat()
+    except PermissionError:
+        return ""  # told when it is read
+    return f"{status.st_size}:{status.st_mtime_ns}"
+
+
+def _remote_stamp(info: dict[str, Any]) -> str:
+    tag = info.get("ETag") or info.get("etag")
+    when = info.get("LastModified") or info.get("mtime") or info.get("created") or info.get("last_modified")
+    if isinstance(when, datetime):  # some stores say it one way in a listing, and another way of one file
+        when = when.timestamp()
+    return str(tag) if tag else f"{info.get('size')}:{when}"
+
+
+def _logged(_: str, sentence: str) -> None:
+    _log.warning("%s", sentence)
+
+
+def _refuse_outside(name: str, shown: str, what: str) -> None:
+    """See that a file is one of the place: its name may come from a journal that somebody changed."""
+    if not set(name.split("/")).isdisjoint({"", ".", ".."}) or "\0" in name:
+        raise FileWriteError(f"{shown} is not {what}: it lies outside the folder of the results")

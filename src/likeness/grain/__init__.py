@@ -1,0 +1,1 @@
+"""The photograph's own grain, and what only looks like grain."""

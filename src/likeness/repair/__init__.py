@@ -1,0 +1,1 @@
+"""Repair of old and damaged pictures before faces are restored."""

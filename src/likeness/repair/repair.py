@@ -1,0 +1,230 @@
+"""Repair of old and damaged pictures, before faces are restored: scratches, ageing, fringes, and regions without pixels.
+
+Everything here is off unless it is asked for, and is arithmetic on the picture's own pixels: no network takes part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.compute.cancellation import checkpoint
+from likeness.errors import ControlError
+from likeness.faces.align import align, unwarp, warp
+from likeness.faces.face import Alignment, Face
+from likeness.faces.regions import region_masks
+from likeness.imaging.arguments import all_of_type, of_type, picture
+from likeness.imaging.colour import luma
+from likeness.imaging.filters import gaussian_blur
+from likeness.imaging.image import Image, Pixels
+from likeness.repair.balance import Balance, apply_balance, measure_balance
+from likeness.repair.fill import fill_holes, fill_thin, grain_field, picture_grain
+from likeness.repair.fringes import fade_fringes, find_fringes
+from likeness.repair.repairs import Repairs
+from likeness.repair.scratches import Marks, find_marks
+
+__all__ = ["RepairResult", "damage_of", "face_guards", "filled_in_crop", "repair"]
+
+_KEPT = ("eye", "brow", "lip", "nose", "hair")
+_SKIN = ("cheek", "forehead", "edge", "ear")
+_MASK_SIDE = 256
+
+_Map = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RepairResult:
+    """A repaired picture, and what was found in it.
+
+    Attributes:
+        image: the picture; equal to the one given to the last bit where nothing was repaired.
+        repairs: what was asked for.
+        marks: scratches and dust; None if they were not looked for.
+        balance: how the picture has aged; None if that was not looked for.
+        fringes: H x W in [0, 1], where there are purple fringes; None if they were not looked for.
+        filled: H x W in [0, 1], the regions without pixels that were filled; None without a damage mask. No network may
+            draw there.
+    """
+
+    image: Image
+    repairs: Repairs
+    marks: Marks | None = None
+    balance: Balance | None = None
+    fringes: _Map | None = None
+    filled: _Map | None = None
+
+    def to_dict(self) -> dict[str, object]:
+        """For the report; areas are shares of the picture, and what was not asked for is None."""
+        marks, balance = self.marks, self.balance
+        return {
+            "scratches": None
+            if marks is None
+            else {
+                "amount": self.repairs.scratches,
+                "scratches": marks.scratches,
+                "specks": marks.specks,
+                "area": round(marks.area, 6),
+            },
+            "balance": None
+            if balance is None
+            else {
+                "amount": self.repairs.balance,
+                "needed": balance.needed,
+                "black": [round(v, 4) for v in balance.black],
+                "gain": [round(v, 4) for v in balance.gain],
+                "single_tint": balance.tint,
+            },
+            "fringes": None
+            if self.fringes is None
+            else {"amount": self.repairs.fringes, "area": round(float((self.fringes > 0.1).mean()), 6)},
+            "filled": None if self.filled is None else {"area": round(float(self.filled.mean()), 6)},
+        }
+
+
+def damage_of(mask: Image) -> _Map:
+    """A damage mask, H x W in [0, 1], from a picture that is white where another holds nothing; what is transparent in it
+    is not damaged."""
+    grey = luma(mask.pixels)
+    return np.clip(grey if mask.alpha is None else grey * mask.alpha, 0, 1)
+
+
+def repair(
+    image: Image, repairs: Repairs, damage: NDArray[np.float32] | None = None, *, faces: Sequence[Face] = ()
+) -> RepairResult:
+    """Repair a picture: fill holes, mend scratches and dust, fade fringes, balance ageing, in this order.
+
+    Args:
+        image: any picture.
+        repairs: what to do.
+        damage: H x W in [0, 1], 1 where the picture holds nothing (ink, a hole, a torn corner); or None.
+        faces: those of the picture: inside them, only what is surely a scratch is mended. Without them a lash or a
+            wrinkle may be taken for one.
+
+    Raises:
+        ControlError: if the mask has another size than the picture, holds other values, or covers all of it.
+    """
+    pixels = picture("image", image).pixels
+    of_type("repairs", repairs, Repairs)
+    faces = all_of_type("faces", faces, Face)
+    filled = None if damage is None else _checked(damage, image)
+    if filled is not None:
+        pixels = _fill(pixels, filled, grey=image.grey)
+    checkpoint()
+    marks = balance = fringes = None
+    if repairs.scratches > 0:
+        keep, skin = face_guards(faces, image)
+        marks = find_marks(pixels, keep, skin)
+        pixels = _mend(pixels, marks, repairs.scratches, grey=image.grey)
+    checkpoint()
+    if repairs.fringes > 0:
+        fringes = find_fringes(pixels)
+        pixels = pixels if image.grey else fade_fringes(pixels, fringes, repairs.fringes)
+    checkpoint()
+    if repairs.balance > 0:
+        balance = measure_balance(pixels)
+        pixels = apply_balance(pixels, balance, repairs.balance)
+    return RepairResult(
+        image=image if pixels is image.pixels else image.with_pixels(np.clip(pixels, 0, 1, dtype=np.float32)),
+        repairs=repairs,
+        marks=marks,
+        balance=balance,
+        fringes=fringes,
+        filled=filled,
+    )
+
+
+def face_guards(faces: Sequence[Face], image: Image) -> tuple[_Map | None, _Map | None]:
+    """Where eyes, brows, lips, noses and hair lie, and where skin does: H x W in [0, 1] each; None without faces."""
+    if not faces:
+        return None, None
+    size = image.size
+    keep = np.zeros((size.height, size.width), np.float32)
+    skin = keep.copy()
+    for face in faces:
+        try:
+            alignment = align(face.five_points, size, _MASK_SIDE)
+        except ValueError:
+            continue  # points that allow no alignment: the face will not be restored either, and its outcome says so
+        points = alignment.to_crop(face.landmarks.points)
+        masks = region_masks(points.astype(np.float32), _MASK_SIDE)
+        for target, regions in ((keep, _KEPT), (skin, _SKIN)):
+            laid, box = unwarp(np.add.reduce([masks[region] for region in regions]), alignment)
+            area = target[box.to_slices()]
+            np.maximum(area, laid, out=area)
+    return keep, skin
+
+
+def filled_in_crop(filled: _Map, alignment: Alignment) -> tuple[_Map, _Map]:
+    """A picture's filled regions (H x W in [0, 1]) in a face's crop.
+
+    Returns:
+        S x S in [0, 1]: the regions; and the regions with a margin, 1 in all of them and falling softly to 0 outside.
+    """
+    inside = np.ascontiguousarray(warp(np.repeat(filled[:, :, None], 3, axis=2), alignment)[:, :, 0])
+    side = inside.shape[0]
+    # Grey places of the mask hold pixels in part; what the network draws there would show through all the same.
+    hard = (inside > 1e-4).astype(np.uint8)
+    # What is laid back is low-passed and interpolated on its way into a coarser picture: that must not reach in, either.
+    radius = round(max(0.02 * side, 4.0 * max(1.0, alignment.scale) + 2.0))
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    grown = np.asarray(cv2.dilate(hard, disc), dtype=np.float32)
+    # Half of the margin is 1, and over the other half it falls off.
+    near = np.clip(2 * gaussian_blur(grown, radius / 3) - np.float32(0.5), 0, 1)
+    return inside, np.maximum(near, hard)
+
+
+def _checked(damage: NDArray[np.float32], image: Image) -> _Map:
+    given: object = damage
+    if not isinstance(given, np.ndarray) or damage.dtype.kind not in "fiu":  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ControlError(f"the damage mask must be an array of numbers from 0 to 1, not {type(given).__name__}")
+    height, width = image.pixels.shape[:2]
+    if damage.shape != (height, width):
+        raise ControlError(
+            f"the damage mask is {' x '.join(map(str, damage.shape[::-1]))}, the picture {width} x {height}: "
+            "draw it on a copy of the picture"
+        )
+    if not np.isfinite(damage).all() or damage.min() < 0 or damage.max() > 1:
+        raise ControlError("the damage mask must hold values from 0 to 1")
+    # Less than half a level of an 8-bit mask is none; blurring a mask leaves such tails.
+    damage = np.where(damage < 0.5 / 255, 0, damage)
+    if damage.min() > 0:
+        raise ControlError(
+            "the damage mask covers the whole picture: there is nothing to fill it from; white is damaged"
+        )
+    return np.asarray(damage, dtype=np.float32)
+
+
+def _fill(pixels: Pixels, damage: _Map, *, grey: bool) -> Pixels:
+    """Damaged regions from their surroundings, with the picture's grain, blended by the mask's own grey."""
+    missing = damage > 0
+    if not missing.any():
+        return pixels
+    return _laid(pixels, fill_holes(pixels, missing), damage, grey=grey)
+
+
+def _mend(pixels: Pixels, marks: Marks, amount: float, *, grey: bool) -> Pixels:
+    """Marks filled from their surroundings, with soft edges and the picture's grain."""
+    if not marks.mask.any():
+        return pixels
+    unit = max(1.0, max(pixels.shape[:2]) / 1024)
+    radius = round(1.5 * unit)
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
+    # Scanners and lenses blur a scratch: its rim is damaged, too.
+    missing = np.asarray(cv2.dilate(marks.mask.astype(np.uint8), disc)) > 0
+    filled = fill_thin(pixels, missing, 3.0 * unit)
+    soft = gaussian_blur(missing.astype(np.float32), 0.7 * unit)
+    # Fully opaque on the mark itself, fading over its rim, nothing beyond.
+    weight = np.where(marks.mask, np.float32(1), soft) * missing
+    return _laid(pixels, filled, np.float32(amount) * weight, grey=grey)
+
+
+def _laid(pixels: Pixels, filled: Pixels, weight: _Map, *, grey: bool) -> Pixels:
+    grain = picture_grain(pixels)
+    if grain is not None:
+        filled = filled + grain_field(grain, filled, seed=0, grey=grey) * (weight > 0)[:, :, None]
+    result = pixels + weight[:, :, None] * (filled - pixels)
+    return np.where(weight[:, :, None] > 0, np.clip(result, 0, 1), pixels)

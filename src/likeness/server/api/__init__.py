@@ -1,0 +1,1 @@
+"""Routes for single pictures, and what a request asks for."""

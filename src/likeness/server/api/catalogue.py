@@ -1,0 +1,84 @@
+"""Routes that say what there is: networks and presets."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel, Field
+
+from likeness.models.store import Store
+from likeness.restore.controls import PRESETS
+from likeness.server.api.forms import errors
+from likeness.server.http.state import State
+
+__all__ = ["ModelAnswer", "ModelsAnswer", "PresetAnswer", "PresetsAnswer", "catalogue_router", "models", "presets"]
+
+catalogue_router = APIRouter(prefix="/v1", tags=["catalogue"])
+
+
+class ModelAnswer(BaseModel):
+    """A network."""
+
+    name: str = Field(examples=["likeness-512"])
+    state: Literal["embedded", "fetched", "imported", "available"]
+    description: str
+    licence: str
+    loaded: bool = Field(description="Whether it is the one that this server runs.")
+
+
+class ModelsAnswer(BaseModel):
+    """The networks that this server knows."""
+
+    loaded: str = Field(description="What runs.", examples=["likeness-512"])
+    size: int = Field(description="Side of its crop, px.", examples=[512])
+    runtime: str = Field(description="Library, device and precision.")
+    models: list[ModelAnswer]
+
+
+class PresetAnswer(BaseModel):
+    """What a preset sets; the names are those of the form's fields."""
+
+    name: str = Field(examples=["natural"])
+    degradation_scale: float
+    latent_step_decay: float
+    face_mask_weights: dict[str, float]
+    keep_grain: bool
+    grain_amount: float
+    strength: float
+    refine: int
+
+
+class PresetsAnswer(BaseModel):
+    """Every preset."""
+
+    presets: list[PresetAnswer]
+
+
+@catalogue_router.get("/models", summary="The networks", responses=errors())
+def models(state: State) -> ModelsAnswer:
+    """One network runs on a server; `likeness serve --model NAME` says which."""
+    runtime = state.restorer.runtime
+    return ModelsAnswer(
+        loaded=state.model,
+        size=runtime.spec.side,
+        runtime=runtime.description,
+        models=[
+            ModelAnswer(
+                name=model.name,
+                state=model.state,
+                description=model.description,
+                licence=model.licence,
+                loaded=model.name == state.model,
+            )
+            for model in Store().list()
+            if model.purpose == "restore"
+        ],
+    )
+
+
+@catalogue_router.get("/presets", summary="The presets", responses=errors())
+async def presets() -> PresetsAnswer:
+    """The values that each preset sets."""
+    return PresetsAnswer(presets=[PresetAnswer(name=name, **asdict(controls)) for name, controls in PRESETS.items()])

@@ -1,0 +1,257 @@
+"""What a request asks for: the fields of a form, with the names, ranges and sentences of the command line."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, cast
+
+from likeness.errors import ArgumentError, ConfigError
+from likeness.imaging.encode import FORMATS, FileFormat, find_format
+from likeness.imaging.files import result_suffix
+from likeness.repair.repairs import Repairs
+from likeness.restore.config import Settings, settings_from
+from likeness.restore.controls import PRESETS, Controls, RegionWeights
+from likeness.restore.selection import Selection
+
+__all__ = ["FIELDS", "RestoreRequest", "field_values", "read_json"]
+
+_Schema = dict[str, Any]
+
+_FORMATS = [file_format.name.lower() for file_format in FORMATS]
+
+
+def _number(low: float, high: float, text: str, **more: Any) -> _Schema:
+    return {"type": "number", "minimum": low, "maximum": high, "description": text, **more}
+
+
+FIELDS: dict[str, _Schema] = {
+    "preset": {
+        "type": "string",
+        "enum": list(PRESETS),
+        "default": "standard",
+        "description": "Base of the controls; what else is given is laid over it. GET /v1/presets shows what each sets.",
+    },
+    "degradation_scale": {
+        "anyOf": [{"type": "number", "minimum": 0.3, "maximum": 1.2}, {"type": "integer", "const": 0}],
+        "description": "How much fine texture is hidden from the network; 0 turns it off. Lower keeps more of the picture.",
+    },
+    "latent_step_decay": _number(0.005, 0.1, "Step toward a sharp face, 0.02 to 0.1; under 0.02 with a warning."),
+    "face_mask_weights": {
+        "type": "object",
+        "properties": {
+            name: {"type": "number", "minimum": 0, "maximum": 2} for name in ("all", *RegionWeights().to_dict())
+        },
+        "additionalProperties": False,
+        "description": "Priority of regions as a JSON object; `all` sets every one first.",
+        "examples": [{"eye": 1.3, "hair": 0.5}],
+    },
+    "keep_grain": {"type": "boolean", "description": "Lay the photograph's own grain back over the restored skin."},
+    "grain_amount": _number(0, 2, "How much of it; 1 matches face and background."),
+    "strength": _number(0, 1, "Opacity of the whole change."),
+    "refine": {"type": "integer", "minimum": 1, "maximum": 8, "description": "How often the network runs on a face."},
+    "mend_scratches": _number(0, 1, "Fill scratches and dust from their surroundings."),
+    "balance": _number(0, 1, "Take yellowing and fading back."),
+    "defringe": _number(0, 1, "Fade purple fringes at edges."),
+    "faces": {
+        "type": "string",
+        "pattern": "^(all|largest|centre|center|[0-9]{1,5}(,[0-9]{1,5}){0,99})$",
+        "default": "all",
+        "description": "all, largest, centre, or numbers in reading order such as 0,2.",
+        "examples": ["largest", "0,2"],
+    },
+    "min_face": _number(0, 100000, "Leave faces alone that are narrower, px."),
+    "max_face": _number(0, 100000, "Leave faces alone that are wider, px; not under min_face."),
+    "aligned": {"type": "boolean", "description": "The picture is an FFHQ-aligned crop of one face."},
+    "quality": {
+        "type": "integer",
+        "minimum": 1,
+        "maximum": 100,
+        "description": "For JPEG, WebP and AVIF (as the picture).",
+    },
+    "bit_depth": {
+        "type": "integer",
+        "enum": [8, 16],
+        "description": "Of the result (the picture's own); 16 in PNG and TIFF only.",
+    },
+    "format": {
+        "type": "string",
+        "enum": _FORMATS,
+        "description": "The result's format (the picture's own; HEIC becomes JPEG and GIF PNG).",
+    },
+    "evidence": {"type": "boolean", "description": "Measure each face before and after, for the report; takes time."},
+}
+"""Fields of a form that restores, by name: their JSON schema."""
+
+_TEXTS = frozenset(name for name, schema in FIELDS.items() if schema.get("type") == "string")
+_KINDS: dict[str, Callable[[Any], bool]] = {
+    "string": lambda value: isinstance(value, str),
+    "number": lambda value: isinstance(value, (int, float)) and not isinstance(value, bool),
+    # 0.0 is a whole number in JSON.
+    "integer": lambda value: not isinstance(value, bool) and isinstance(value, (int, float)) and value == value // 1,
+    "boolean": lambda value: isinstance(value, bool),
+    "object": lambda value: isinstance(value, dict),
+}
+_OURS = frozenset({"format", "evidence"})
+"""Fields that configuration files do not have."""
+
+_LONGEST = 1000
+"""Characters of one field; the longest that has a meaning is an object of weights."""
+
+
+_DIGITS = 16
+
+
+@dataclass(frozen=True, kw_only=True)
+class RestoreRequest:
+    """How a picture is to be restored, and what is to be answered.
+
+    Attributes:
+        values: the fields as they were given, ready for JSON; `RestoreRequest.of` makes the same request of them again.
+        preset: the controls' base.
+        controls, repairs, selection, aligned, quality, bit_depth: what the fields come to.
+        file_format: the result's; None goes by the picture.
+        evidence: whether faces are measured before and after.
+    """
+
+    values: Mapping[str, Any]
+    preset: str
+    controls: Controls
+    repairs: Repairs
+    selection: Selection
+    aligned: bool
+    quality: int | None
+    bit_depth: Literal[8, 16] | None
+    file_format: FileFormat | None
+    evidence: bool
+
+    @staticmethod
+    def of(values: Mapping[str, Any]) -> RestoreRequest:
+        """From values by field name, numbers as numbers and weights as a mapping.
+
+        Raises:
+            ConfigError: for an unknown field, or a value of the wrong kind.
+            ControlError: for a value outside its range.
+        """
+        for name in values:
+            if name not in FIELDS:
+                # A name is a client's text: it is not repeated.
+                raise ConfigError(f"the form has an unknown field; known are {', '.join(FIELDS)}")
+        known = {name: _whole(value) for name, value in values.items() if name not in _OURS}
+        settings = settings_from(known, name="the form", folder=Path())
+        settings.check_ranges()
+        try:
+            request = RestoreRequest._read(values, settings)
+        except ArgumentError as error:  # a number without end
+            raise ConfigError(f"the form: {error}") from error
+        # Configuration files take more (a list of faces, true for an amount): a form is what the document says.
+        for name, value in values.items():
+            if not _fits(FIELDS[name], value):
+                raise ConfigError(f"the form: {name} cannot be used as it is given: {FIELDS[name]['description']}")
+        return request
+
+    @staticmethod
+    def _read(values: Mapping[str, Any], settings: Settings) -> RestoreRequest:
+        evidence = values.get("evidence", False)
+        if not isinstance(evidence, bool):
+            raise ConfigError("the form: evidence must be true or false")
+        return RestoreRequest(
+            values=dict(values),
+            preset=settings.preset or "standard",
+            controls=settings.controls(),
+            repairs=settings.repairs(),
+            selection=settings.selection(),
+            aligned=bool(settings.aligned),
+            quality=settings.quality,
+            bit_depth=cast("Literal[8, 16] | None", settings.bit_depth),
+            file_format=_format(values.get("format")),
+            evidence=evidence,
+        )
+
+    def result_format(self, head: bytes) -> FileFormat:
+        """What the result is written as: what was asked for, else as the picture is, by its first bytes."""
+        return self.file_format or find_format(result_suffix(head))
+
+
+def field_values(fields: Mapping[str, str]) -> dict[str, Any]:
+    """Values from a form's text: numbers, true, false and objects are written as in JSON.
+
+    Raises:
+        ConfigError: for a text of more characters than any value has.
+    """
+    values: dict[str, Any] = {}
+    for name, text in fields.items():
+        if len(text) > _LONGEST:
+            raise ConfigError(f"a field of the form has more than {_LONGEST} characters")
+        values[name] = text if name in _TEXTS else _json(text)
+    return values
+
+
+def _fits(schema: _Schema, value: Any) -> bool:
+    """Whether a value is what a schema of `FIELDS` says."""
+    if "anyOf" in schema:
+        return any(_fits(each, value) for each in schema["anyOf"])
+    kind = schema["type"]
+    if not _KINDS[kind](value):
+        return False
+    if kind == "object":
+        return all(
+            name in schema["properties"] and _fits(schema["properties"][name], each) for name, each in value.items()
+        )
+    if kind == "string" and not re.fullmatch(schema.get("pattern", r"(?s:.*)"), value):
+        return False
+    if kind in ("number", "integer") and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
+        return False
+    return value in schema.get("enum", (value,)) and value == schema.get("const", value)
+
+
+def _whole(value: Any) -> Any:
+    """8.0 as 8: it is a whole number in JSON, and no setting is another one for it."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _format(name: Any) -> FileFormat | None:
+    if name is None:
+        return None
+    if name not in _FORMATS:
+        raise ConfigError(f"the form: format must be one of {', '.join(_FORMATS)}")
+    return find_format(name)
+
+
+def read_json(text: str) -> Any:
+    """A JSON value out of a form; NaN and infinity are none, and a number of many digits is infinity.
+
+    Raises:
+        ValueError: if the text is no JSON, nested too deeply, has a name twice in one object, or half a character (a lone
+            surrogate, which no file and no answer can hold).
+    """
+
+    def refuse(_: str) -> Any:
+        raise ValueError("JSON has no such number")
+
+    def number(digits: str) -> int | float:
+        # No setting is anywhere near this; as infinity it is out of every range.
+        return int(digits) if len(digits) < _DIGITS else float(digits)
+
+    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        if len(found := dict(pairs)) < len(pairs):
+            raise ValueError("a name is given twice")
+        return found
+
+    try:
+        value = json.loads(text, parse_constant=refuse, parse_int=number, object_pairs_hook=once)
+        json.dumps(value, ensure_ascii=False).encode()
+        return value
+    except RecursionError:
+        raise ValueError("the JSON is nested too deeply") from None
+
+
+def _json(text: str) -> Any:
+    """A JSON value; text that is none stays text, and whoever reads the field says what it must be."""
+    try:
+        return read_json(text)
+    except ValueError:
+        return text

@@ -1,0 +1,1 @@
+"""Many pictures, worked on in the background."""

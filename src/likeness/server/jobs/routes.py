@@ -1,0 +1,405 @@
+"""Routes for jobs: many pictures, worked on in the background, looked at and fetched when one likes."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import AsyncGenerator
+from datetime import datetime, timezone
+from typing import Annotated, Any, Literal, cast
+
+from anyio import to_thread
+from fastapi import APIRouter, Depends, Request
+from fastapi import Path as PathParameter
+from fastapi.responses import FileResponse, Response, StreamingResponse
+from pydantic import BaseModel, Field
+
+from likeness.batch.journal import Item
+from likeness.batch.journal import State as ItemState
+from likeness.errors import ConfigError, ControlError, ServerBusyError
+from likeness.server.api.forms import errors, form_schema, picture_answers
+from likeness.server.api.requests import FIELDS, RestoreRequest, field_values, read_json
+from likeness.server.http.problems import ProblemError
+from likeness.server.http.state import State, client_of
+from likeness.server.http.uploads import Form, FormLimits, receive_form
+from likeness.server.jobs.archive import zipped
+from likeness.server.jobs.jobs import Jobs, Progress, number_of
+
+__all__ = [
+    "JobAnswer",
+    "JobId",
+    "JobSummary",
+    "JobsOf",
+    "Number",
+    "PictureAnswer",
+    "PictureDetails",
+    "again",
+    "create",
+    "delete",
+    "download",
+    "events",
+    "jobs_router",
+    "look",
+    "picture",
+    "result",
+    "thumbnail",
+]
+
+jobs_router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+_POLL_SECONDS = 0.5
+_STREAMS = 16
+"""Streams of events of one address: for each the journal is read twice a second."""
+
+_SILENCE_SECONDS = 15.0
+"""Proxies close streams on which nothing happens."""
+
+
+def _jobs(request: Request) -> Jobs:
+    return cast(Jobs, request.app.state.jobs)
+
+
+JobsOf = Annotated[Jobs, Depends(_jobs)]
+JobId = Annotated[
+    str, PathParameter(pattern="^[0-9a-f]{32}$", description="From the answer to POST /v1/jobs.", examples=["0" * 32])
+]
+Number = Annotated[int, PathParameter(ge=0, le=99999, description="The picture's number in the job, from 0.")]
+
+
+class PictureAnswer(BaseModel):
+    """One picture of a job."""
+
+    number: int
+    name: str = Field(description="Name of the result, safe for any file system.", examples=["aunt.jpg"])
+    state: ItemState = Field(
+        description="queued, running; final, review (restored, but not every face), skipped (no face), failed."
+    )
+    reason: str = Field(description="Why it is in review, was skipped or failed; empty otherwise.")
+
+
+class PictureDetails(PictureAnswer):
+    """One picture of a job with what was asked for and what was done."""
+
+    options: dict[str, Any] = Field(description="The form's fields as they were given.")
+    report: dict[str, Any] | None = Field(description="As of POST /v1/restore; null until it is restored.")
+
+
+class JobSummary(BaseModel):
+    """How far a job is."""
+
+    id: str
+    state: Literal["working", "done"]
+    total: int
+    done: int
+    counts: dict[ItemState, int]
+    created: datetime
+    ended: datetime | None
+    deleted_at: datetime | None = Field(description="When it is deleted with its pictures; null while there is work.")
+    seconds_left: float | None = Field(description="A guess from what is done; null without any.")
+
+
+class JobAnswer(JobSummary):
+    """A job with its pictures."""
+
+    pictures: list[PictureAnswer]
+
+
+_OVERRIDES: dict[str, Any] = {
+    "type": "object",
+    "patternProperties": {
+        "^[0-9]{1,5}$": {"type": "object", "properties": FIELDS, "additionalProperties": False},
+    },
+    "additionalProperties": False,
+    "description": "Fields for single pictures, by number: a JSON object of objects.",
+    "examples": [{"0": {"preset": "film-scan", "strength": 0.5}}],
+}
+
+
+_PICTURE = {"job": "$response.body#/id", "number": 0}
+
+_LINKS: dict[str, Any] = {
+    name: {"operationId": name, "description": text, "parameters": parameters}
+    for name, text, parameters in (
+        ("getJob", "How far it is.", {"job": "$response.body#/id"}),
+        ("getJobEvents", "The same, as it happens.", {"job": "$response.body#/id"}),
+        ("getJobZip", "Its results as one file.", {"job": "$response.body#/id"}),
+        ("getJobPicture", "Its first picture.", _PICTURE),
+        ("restoreJobPictureAgain", "Its first picture once more.", _PICTURE),
+        ("getJobPictureResult", "Its first result.", _PICTURE),
+        ("getJobPictureThumbnail", "Its first picture, small.", {**_PICTURE, "side": "after"}),
+        ("deleteJob", "End and delete it.", {"job": "$response.body#/id"}),
+    )
+}
+"""Where the answer to a new job leads."""
+
+
+@jobs_router.post(
+    "",
+    summary="Restore many pictures in the background",
+    operation_id="createJob",
+    status_code=202,
+    responses={202: {"links": _LINKS}, **errors(415, 422, 429, 507)},
+    openapi_extra=form_schema(
+        {"files": "The pictures."},
+        many=("files",),
+        fields={**FIELDS, "overrides": _OVERRIDES},
+        example={"preset": "film-scan", "overrides": {"0": {"strength": 0.5}}},
+    ),
+)
+async def create(request: Request, response: Response, state: State, jobs: JobsOf) -> JobAnswer:
+    """The fields are those of POST /v1/restore and hold for every picture. What was answered with 202 survives a restart."""
+    settings = state.settings
+    with state.pool.admit(client_of(request)), state.held.account() as account:
+        job, folder = await to_thread.run_sync(jobs.reserve)
+        try:
+            limits = FormLimits(
+                files={"files": settings.max_files}, file_bytes=settings.max_upload, total_bytes=settings.max_request
+            )
+            form = await receive_form(request, limits, account, folder=folder)
+            requests = _requests(form)
+            await to_thread.run_sync(jobs.begin, job, form.files, requests)
+        except BaseException:
+            await to_thread.run_sync(jobs.discard, job)
+            raise
+    response.headers["Location"] = f"/v1/jobs/{job}"
+    return await to_thread.run_sync(_answer, jobs, job, settings.keep_hours)
+
+
+@jobs_router.get("/{job}", summary="How far a job is", operation_id="getJob", responses=errors(404, 422))
+def look(job: JobId, state: State, jobs: JobsOf) -> JobAnswer:
+    """The job and each of its pictures."""
+    return _answer(jobs, job, state.settings.keep_hours)
+
+
+@jobs_router.delete(
+    "/{job}", summary="Delete a job", operation_id="deleteJob", status_code=204, responses=errors(404, 422)
+)
+def delete(job: JobId, jobs: JobsOf) -> None:
+    """Its pictures and results are gone at once; what is being worked on ends without a trace."""
+    jobs.delete(job)
+
+
+@jobs_router.get(
+    "/{job}/events",
+    summary="Progress, as it happens",
+    operation_id="getJobEvents",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"text/event-stream": {}}}, **errors(404, 422, 429)},
+)
+async def events(job: JobId, request: Request, state: State, jobs: JobsOf) -> StreamingResponse:
+    """Server-sent events: `picture` for each change of one, `progress` for the job, and `end` when all are done."""
+    await to_thread.run_sync(jobs.items, job)
+    client = client_of(request)
+    if state.streams[client] >= _STREAMS:
+        raise ServerBusyError(
+            f"this address watches {_STREAMS} jobs as they go on; stop one of them, or ask how far this one is",
+            retry_after=5,
+        )
+
+    async def stream() -> AsyncGenerator[str]:
+        state.streams[client] += 1
+        try:
+            async for event in updates():
+                yield event
+        finally:
+            state.streams[client] -= 1
+            if not state.streams[client]:
+                del state.streams[client]
+
+    async def updates() -> AsyncGenerator[str]:
+        told: dict[int, PictureAnswer] = {}
+        last = time.monotonic()
+        yield "retry: 2000\n\n"
+        while not state.closing.is_set():
+            try:
+                items = await to_thread.run_sync(jobs.items, job)
+            except ProblemError:  # deleted
+                yield _event("end", {"id": job, "state": "deleted"})
+                return
+            changed = [picture for picture in map(_picture, items) if told.get(picture.number) != picture]
+            summary = _summary(job, jobs.progress(items), state.settings.keep_hours)
+            for picture in changed:
+                told[picture.number] = picture
+                yield _event("picture", picture.model_dump(mode="json"))
+            if changed:
+                yield _event("progress", summary)
+                last = time.monotonic()
+            if summary["state"] == "done":
+                yield _event("end", summary)
+                return
+            if time.monotonic() - last > _SILENCE_SECONDS:
+                yield ": still here\n\n"
+                last = time.monotonic()
+            await asyncio.sleep(_POLL_SECONDS)
+
+    return StreamingResponse(stream(), media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})
+
+
+@jobs_router.get(
+    "/{job}/zip",
+    summary="All results as one file",
+    operation_id="getJobZip",
+    response_class=StreamingResponse,
+    responses={
+        200: {"content": {"application/zip": {"schema": {"type": "string", "format": "binary"}}}},
+        **errors(404, 409, 422),
+    },
+)
+def download(job: JobId, jobs: JobsOf) -> StreamingResponse:
+    """What is done so far, with `report.json`, which lists the others as well. 409 while there is nothing."""
+    items = jobs.items(job)
+    results = [(item, jobs.result(item)[0]) for item in items if item.state in ("final", "review")]
+    if not results:
+        raise ProblemError("no-result", "no picture of this job has a result yet")
+    report = json.dumps([_details(item).model_dump(mode="json") for item in items], ensure_ascii=False, indent=2)
+    return StreamingResponse(
+        zipped(results, report),
+        media_type="application/zip",
+        headers={"Content-Disposition": f'attachment; filename="likeness-{job[:8]}.zip"'},
+    )
+
+
+@jobs_router.get(
+    "/{job}/pictures/{number}", summary="One picture of a job", operation_id="getJobPicture", responses=errors(404, 422)
+)
+def picture(job: JobId, number: Number, jobs: JobsOf) -> PictureDetails:
+    """With its options and, once it is restored, its report."""
+    item = jobs.item(job, number)
+    return _details(item)
+
+
+@jobs_router.post(
+    "/{job}/pictures/{number}",
+    summary="Restore one picture again, in another way",
+    operation_id="restoreJobPictureAgain",
+    status_code=202,
+    responses=errors(404, 415, 422, 429),
+    openapi_extra=form_schema({}, example={"preset": "natural", "strength": 0.6}),
+)
+async def again(job: JobId, number: Number, request: Request, state: State, jobs: JobsOf) -> PictureDetails:
+    """The fields replace what was asked for before; the same fields change nothing. Its name and format stay."""
+    with state.pool.admit(client_of(request)), state.held.account() as account:
+        item = await to_thread.run_sync(jobs.item, job, number)
+        form = await receive_form(request, FormLimits(files={}, file_bytes=1, total_bytes=1 << 20), account)
+        values = field_values(form.fields)
+        if "format" in values:
+            raise ConfigError("the format of a job's picture stays; send it anew for another")
+        kept = {"format": item.options["format"]} if "format" in item.options else {}
+        wanted = RestoreRequest.of({**values, **kept})
+        return _details(await to_thread.run_sync(jobs.again, job, number, wanted))
+
+
+@jobs_router.get(
+    "/{job}/pictures/{number}/result",
+    summary="One result",
+    operation_id="getJobPictureResult",
+    response_class=FileResponse,
+    responses={200: picture_answers("The picture."), **errors(404, 409, 422)},
+)
+def result(job: JobId, number: Number, jobs: JobsOf) -> FileResponse:
+    """The restored picture as a file; 409 while there is none."""
+    item = jobs.item(job, number)
+    path, media_type = jobs.result(item)
+    return FileResponse(path, media_type=media_type, filename=item.target)
+
+
+@jobs_router.get(
+    "/{job}/pictures/{number}/thumbnails/{side}",
+    summary="A small picture",
+    operation_id="getJobPictureThumbnail",
+    response_class=Response,
+    responses={
+        200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}},
+        **errors(404, 409, 422),
+    },
+)
+def thumbnail(job: JobId, number: Number, side: Literal["before", "after"], jobs: JobsOf) -> Response:
+    """At most 256 pixels wide and high; 409 while there is none."""
+    found = jobs.thumbnails(jobs.item(job, number))
+    return Response(found.before if side == "before" else found.after or found.before, media_type="image/jpeg")
+
+
+def _requests(form: Form) -> list[RestoreRequest]:
+    """What is to be done to each picture of a form.
+
+    Raises:
+        ProblemError: without a picture.
+        ConfigError, ControlError: for fields that cannot be used.
+    """
+    if not form.files:
+        raise ProblemError("file-missing", 'the form has no file in its field "files"')
+    fields = dict(form.fields)
+    overrides = _overrides(fields.pop("overrides", "{}"), len(form.files))
+    values = field_values(fields)
+    common = RestoreRequest.of(values)
+    found: list[RestoreRequest] = []
+    for number in range(len(form.files)):
+        if number not in overrides:
+            found.append(common)
+            continue
+        try:
+            found.append(RestoreRequest.of({**values, **overrides[number]}))
+        except ConfigError as error:
+            raise ConfigError(f"picture {number}: {error}") from None
+        except ControlError as error:
+            raise ControlError(f"picture {number}: {error}") from None
+    return found
+
+
+def _overrides(text: str, count: int) -> dict[int, dict[str, Any]]:
+    what = 'overrides must be a JSON object of objects, by the pictures\' numbers: {"0": {"strength": 0.5}}'
+    try:
+        read: Any = read_json(text)
+    except ValueError:
+        raise ConfigError(what) from None
+    if not isinstance(read, dict):
+        raise ConfigError(what)
+    found: dict[int, dict[str, Any]] = {}
+    for number, values in cast("dict[str, Any]", read).items():
+        if not (number.isascii() and number.isdecimal() and len(number) < 6 and isinstance(values, dict)):
+            raise ConfigError(what)
+        if int(number) >= count:
+            raise ConfigError(f"overrides names picture {int(number)}, and there are {count}, numbered from 0")
+        if int(number) in found:
+            raise ConfigError(f"overrides names picture {int(number)} twice; name each once")
+        found[int(number)] = cast("dict[str, Any]", values)
+    return found
+
+
+def _picture(item: Item) -> PictureAnswer:
+    return PictureAnswer(number=number_of(item), name=item.target, state=item.state, reason=item.reason)
+
+
+def _details(item: Item) -> PictureDetails:
+    report = item.outcome.get("report") if item.state in ("final", "review") else None
+    return PictureDetails(**_picture(item).model_dump(), options=item.options, report=report)
+
+
+def _summary(job: str, progress: Progress, keep_hours: float) -> dict[str, Any]:
+    ended = progress.ended
+    summary = JobSummary(
+        id=job,
+        state="working" if ended is None else "done",
+        total=progress.total,
+        done=progress.done,
+        counts=dict(progress.counts),
+        created=_moment(progress.created),
+        ended=None if ended is None else _moment(ended),
+        deleted_at=None if ended is None else _moment(ended + keep_hours * 3600),
+        seconds_left=None if progress.seconds_left is None else round(progress.seconds_left, 1),
+    )
+    return summary.model_dump(mode="json")
+
+
+def _answer(jobs: Jobs, job: str, keep_hours: float) -> JobAnswer:
+    items = jobs.items(job)
+    return JobAnswer(**_summary(job, jobs.progress(items), keep_hours), pictures=[_picture(item) for item in items])
+
+
+def _moment(seconds: float) -> datetime:
+    return datetime.fromtimestamp(seconds, timezone.utc).replace(microsecond=0)
+
+
+def _event(name: str, data: dict[str, Any]) -> str:
+    return f"event: {name}\ndata: {json.dumps(data, ensure_ascii=False)}\n\n"

@@ -1,0 +1,108 @@
+"""Files of an open picture: for the screen, for paper, lossless, and the proof that shows before and after."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias
+
+from likeness.errors import ControlError
+from likeness.evidence.inspection import Inspector
+from likeness.imaging.encode import encode_image, find_format
+from likeness.imaging.image import Image
+from likeness.server.http.names import safe_stem
+from likeness.server.live.sessions import Session
+from likeness.studio.captions import Captions, Language, done_line, kept_line, untouched
+from likeness.studio.deliver import PrintOptions, WebOptions, for_print, for_web
+from likeness.studio.proof import ProofOptions, make_proof
+from likeness.studio.proof_page import proof_page
+
+__all__ = ["FileKind", "LiveFile", "make_file"]
+
+FileKind: TypeAlias = Literal["web", "print", "png", "proof"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveFile:
+    """A file to download.
+
+    Attributes:
+        data: its bytes.
+        media_type: what they are.
+        name: for the client's disk.
+        warnings: what the user should know about it.
+    """
+
+    data: bytes
+    media_type: str
+    name: str
+    warnings: tuple[str, ...] = ()
+
+
+def make_file(
+    kind: FileKind,
+    session: Session,
+    after: Image,
+    record: dict[str, Any],
+    inspector: Inspector,
+    *,
+    web: WebOptions,
+    paper: PrintOptions,
+    language: Language,
+) -> LiveFile:
+    """Make one.
+
+    Args:
+        kind: "web", "print", "png" (full size, the picture's own depth and profile) or "proof" (a page of one file).
+        session: the picture.
+        after: it, restored and finished.
+        record: what was done, as a report's picture record has it; for the proof's lines.
+        inspector: measures the largest restored face for the proof.
+        web, paper: how versions for screen and paper are made.
+        language: of the proof.
+
+    Raises:
+        ResolutionError, ImageTooLargeError: if a print of that size cannot be made.
+        ImageWriteError: if the file cannot be encoded.
+    """
+    stem = safe_stem(session.name)
+    if kind == "proof":
+        return LiveFile(
+            data=_proof(session, after, record, inspector, language).encode(),
+            media_type="text/html; charset=utf-8",
+            name=f"{stem}_proof.html",
+        )
+    warnings: tuple[str, ...] = ()
+    if kind == "png":
+        image, suffix, depth, quality = after, "png", None, 95
+    elif kind == "web":
+        image, suffix, depth, quality = for_web(after, web), web.file_format, None, web.quality
+    else:
+        version = for_print(after, paper)
+        image, suffix, depth, quality = version.image, paper.file_format, paper.bit_depth, paper.quality
+        warnings = version.warnings
+    file_format = find_format(suffix)
+    name = f"{stem}_{'restored' if kind == 'png' else kind}.{suffix}"
+    data = encode_image(image, file_format.name, bit_depth=depth, quality=quality)
+    return LiveFile(data=data, media_type=file_format.media_type, name=name, warnings=warnings)
+
+
+def _proof(session: Session, after: Image, record: dict[str, Any], inspector: Inspector, language: Language) -> str:
+    chosen = {int(face["index"]) for face in record["faces"]}
+    faces = [seen for seen in session.faces if seen.index in chosen and seen.area is not None]
+    if not faces:
+        raise ControlError("a proof shows restored faces, and none is chosen")
+    largest = max(faces, key=lambda seen: seen.face.box.area)
+    found = inspector.inspect_face(session.image, after, largest.face, index=largest.index).to_dict()
+    captions = Captions(
+        done=done_line(language, record, len(faces)),
+        kept=kept_line(language, found["figures"], untouched(session.image, after)),
+    )
+    proof = make_proof(
+        session.image,
+        after,
+        [seen.face for seen in faces],
+        captions,
+        ProofOptions(language=language),
+        name=safe_stem(session.name),
+    )
+    return proof_page(proof)

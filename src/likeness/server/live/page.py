@@ -1,0 +1,81 @@
+"""The page itself: plain HTML, CSS and JavaScript modules out of the package; nothing is fetched from elsewhere."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import cache
+from importlib.resources import files
+
+from fastapi import APIRouter, Request, Response
+
+from likeness.server.http.problems import ProblemError
+
+__all__ = ["PAGE_FILES", "index", "page_file", "page_router"]
+
+_SCRIPT, _STYLE = "text/javascript; charset=utf-8", "text/css; charset=utf-8"
+
+PAGE_FILES: dict[str, str] = {
+    "api.js": _SCRIPT,
+    "app.js": _SCRIPT,
+    "choice.js": _SCRIPT,
+    "dom.js": _SCRIPT,
+    "facemap.js": _SCRIPT,
+    "field.js": _SCRIPT,
+    "fields.js": _SCRIPT,
+    "icon.svg": "image/svg+xml",
+    "index.html": "text/html; charset=utf-8",
+    "layout.css": _STYLE,
+    "live.js": _SCRIPT,
+    "look.js": _SCRIPT,
+    "loupes.js": _SCRIPT,
+    "many.css": _STYLE,
+    "marks.js": _SCRIPT,
+    "open.js": _SCRIPT,
+    "panel.js": _SCRIPT,
+    "queue.js": _SCRIPT,
+    "report.js": _SCRIPT,
+    "said.js": _SCRIPT,
+    "sample.jpg": "image/jpeg",
+    "stage.js": _SCRIPT,
+    "staging.js": _SCRIPT,
+    "style.css": _STYLE,
+    "take.js": _SCRIPT,
+    "tile.js": _SCRIPT,
+    "words.js": _SCRIPT,
+    "words_many.js": _SCRIPT,
+    "words_problems.js": _SCRIPT,
+}
+"""Every file of the page with its media type. A request names one of them or gets nothing."""
+
+
+page_router = APIRouter(include_in_schema=False)
+
+
+@page_router.get("/")
+def index(request: Request) -> Response:
+    """The page."""
+    return _answer("index.html", request)
+
+
+@page_router.get("/page/{name}")
+def page_file(name: str, request: Request) -> Response:
+    """One of its files."""
+    if name not in PAGE_FILES:
+        raise ProblemError("not-found", "the page has no such file")
+    return _answer(name, request)
+
+
+@cache
+def _content(name: str) -> tuple[bytes, str]:
+    """A file's bytes and their tag."""
+    data = files("likeness.server").joinpath("page").joinpath(name).read_bytes()
+    return data, f'"{hashlib.sha256(data).hexdigest()[:20]}"'
+
+
+def _answer(name: str, request: Request) -> Response:
+    data, tag = _content(name)
+    # Asked for anew each time, so that a page and its scripts are never of two versions; unchanged costs no bytes.
+    headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    if request.headers.get("if-none-match") == tag:
+        return Response(status_code=304, headers=headers)
+    return Response(data, media_type=PAGE_FILES[name], headers=headers)

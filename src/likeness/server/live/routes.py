@@ -1,0 +1,228 @@
+"""What the page talks to: a picture is opened once, and every move of a slider asks for its look.
+
+Sessions are kept in memory (`likeness.server.live.sessions`). A view is drawn from what the network returned before, so
+that it costs arithmetic; only another ``degradation_scale`` or ``refine`` runs the network again. These routes are the
+page's own and may change with it; what programs use is under ``/v1``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, astuple
+from typing import Annotated, Any, TypeVar, cast
+from urllib.parse import quote
+
+from fastapi import APIRouter, Depends, Request, Response
+from fastapi.responses import JSONResponse
+
+from likeness.errors import ControlError, ImageTooLargeError
+from likeness.imaging.image import Box
+from likeness.restore.controls import PRESETS
+from likeness.server.api.restoring import THE_PICTURE
+from likeness.server.http.state import ServerState, State, client_of
+from likeness.server.http.uploads import FormLimits, receive_form
+from likeness.server.http.waiting import run_in_turn
+from likeness.server.live.files import FileKind, make_file
+from likeness.server.live.looks import LiveFace, LiveFileLook, LiveLook, LiveViews
+from likeness.server.live.sessions import LiveLimits, Session, Sessions
+from likeness.server.live.views import Area, draw, field_of, pack
+from likeness.studio.deliver import PrintOptions, WebOptions, print_scale
+
+__all__ = [
+    "about",
+    "close_picture",
+    "download",
+    "evidence",
+    "fields",
+    "leave",
+    "live_router",
+    "live_sessions",
+    "open_picture",
+    "picture",
+    "views",
+]
+
+live_router = APIRouter(prefix="/live", include_in_schema=False)
+
+_Result = TypeVar("_Result")
+
+
+def live_sessions(state: ServerState, limits: LiveLimits | None = None) -> Sessions:
+    """The open pictures of an application; it closes them when it ends."""
+    pixels = state.settings.max_pixels
+    return Sessions(
+        state.restorer,
+        limits or LiveLimits(pixels=pixels, faces=state.settings.max_faces, print_pixels=2 * pixels),
+    )
+
+
+def _sessions(request: Request) -> Sessions:
+    return cast(Sessions, request.app.state.live)
+
+
+_SessionsOf = Annotated[Sessions, Depends(_sessions)]
+
+
+@live_router.get("/about")
+def about(state: State, sessions: _SessionsOf) -> dict[str, Any]:
+    """What the page needs before any picture: presets, model, limits."""
+    runtime = sessions.restorer.runtime
+    return {
+        "model": state.model,
+        "size": runtime.spec.side,
+        "runtime": runtime.description,
+        "presets": {name: asdict(controls) for name, controls in PRESETS.items()},
+        "idle_seconds": sessions.limits.idle_seconds,
+        "max_pixels": sessions.limits.pixels,
+        "max_upload": state.settings.max_upload,
+        "max_files": state.settings.max_files,
+        "keep_hours": state.settings.keep_hours,
+    }
+
+
+@live_router.post("/pictures", status_code=201)
+async def open_picture(request: Request, state: State, sessions: _SessionsOf) -> JSONResponse:
+    """Open a picture: find its faces and say what is the matter with it."""
+    client = client_of(request)
+    with state.pool.admit(client) as ticket, state.held.account() as account:
+        form = await receive_form(request, FormLimits.one_each(state.settings, "file"), account)
+        form.no_fields()
+        upload = form.file("file")
+
+        def work() -> dict[str, Any]:
+            image = state.decoder.read(upload.data, max_pixels=sessions.limits.pixels, name=THE_PICTURE)
+            return _record(*sessions.open(image, upload.name or "picture", client=client))
+
+        return JSONResponse(await run_in_turn(request, state, ticket, work, kind="live"), status_code=201)
+
+
+@live_router.get("/pictures/{key}")
+def picture(key: str, sessions: _SessionsOf) -> dict[str, Any]:
+    """An open picture's faces and findings, as when it was opened."""
+    return _record(key, sessions.get(key))
+
+
+@live_router.delete("/pictures/{key}", status_code=204)
+def close_picture(key: str, sessions: _SessionsOf) -> None:
+    """Forget a picture now."""
+    sessions.close(key)
+
+
+@live_router.post("/pictures/{key}/leave", status_code=204)
+def leave(key: str, sessions: _SessionsOf) -> None:
+    """The page is left; the picture goes in half a minute unless it is asked for again."""
+    sessions.leave(key)
+
+
+@live_router.post("/pictures/{key}/views")
+async def views(key: str, look: LiveViews, request: Request, state: State, sessions: _SessionsOf) -> Response:
+    """Parts of the picture before and after, and the layer of grain that is in them."""
+    session = sessions.get(key)
+
+    def work() -> bytes:
+        areas = [
+            Area.fit(Box(area.left, area.top, area.right, area.bottom), area.width, session.image.size)
+            for area in look.areas
+        ]
+        if sum(area.size.pixels for area in areas) > sessions.limits.view_pixels:
+            raise ControlError(f"the views have more than {sessions.limits.view_pixels} pixels together; ask for fewer")
+        return pack(*draw(session, look, areas))
+
+    return _private(await _in_turn(request, state, work))
+
+
+@live_router.post("/pictures/{key}/fields")
+async def fields(key: str, look: LiveLook, request: Request, state: State, sessions: _SessionsOf) -> Response:
+    """What previews of the faces are computed from in the browser."""
+    session = sessions.get(key)
+
+    def work() -> bytes:
+        found = [field_of(item) for item in session.projections(look.faces, look.controls())]
+        return pack({"fields": [head for head, _ in found]}, [data for _, data in found])
+
+    return _private(await _in_turn(request, state, work))
+
+
+@live_router.post("/pictures/{key}/evidence")
+async def evidence(key: str, look: LiveFace, request: Request, state: State, sessions: _SessionsOf) -> dict[str, Any]:
+    """What the restoration did to one face, in figures."""
+    session = sessions.get(key)
+    if look.face not in look.faces:
+        raise ControlError(f"face {look.face} is not among those that are restored")
+
+    def work() -> dict[str, Any]:
+        after = session.finished(look.faces, look.controls(), look.finishing())
+        seen = session.faces[look.face]
+        return state.inspector.inspect_face(session.image, after, seen.face, index=seen.index).to_dict()
+
+    return await _in_turn(request, state, work)
+
+
+@live_router.post("/pictures/{key}/files/{kind}")
+async def download(
+    key: str, kind: FileKind, look: LiveFileLook, request: Request, state: State, sessions: _SessionsOf
+) -> Response:
+    """A file of the picture: what is seen, computed in full."""
+    session = sessions.get(key)
+    if look.preset not in PRESETS:
+        raise ControlError(f"unknown preset; the presets are {', '.join(PRESETS)}")
+    web = WebOptions(side=look.side, quality=92)
+    paper = PrintOptions(scale=look.scale, millimetres=look.millimetres)
+    pixels = session.image.size.pixels * print_scale(session.image.size, paper) ** 2
+    if kind == "print" and pixels > sessions.limits.print_pixels:
+        raise ImageTooLargeError(
+            f"the print would have {pixels / 1e6:.0f} million pixels, and this server makes "
+            f"{sessions.limits.print_pixels / 1e6:.0f} million at most; choose a smaller one"
+        )
+    record: dict[str, Any] = {
+        "preset": look.preset,
+        "controls": asdict(look.controls()),
+        "faces": [{"index": index, "status": "restored"} for index in look.faces],
+        "repairs": None,
+    }
+
+    def work() -> Response:
+        after = session.finished(look.faces, look.controls(), look.finishing()) if look.faces else session.image
+        file = make_file(kind, session, after, record, state.inspector, web=web, paper=paper, language=look.language)
+        headers = {
+            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name)}",
+            "Cache-Control": "no-store",
+        }
+        if file.warnings:
+            headers["Likeness-Warning"] = quote("; ".join(file.warnings))
+        return Response(file.data, media_type=file.media_type, headers=headers)
+
+    return await _in_turn(request, state, work)
+
+
+async def _in_turn(request: Request, state: ServerState, work: Callable[[], _Result]) -> _Result:
+    with state.pool.admit(client_of(request)) as ticket:
+        return await run_in_turn(request, state, ticket, work, kind="live")
+
+
+def _private(data: bytes) -> Response:
+    return Response(data, media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
+
+
+def _record(key: str, session: Session) -> dict[str, Any]:
+    """An open picture, ready for JSON."""
+    image = session.image
+    return {
+        "id": key,
+        "name": session.name,
+        "width": image.size.width,
+        "height": image.size.height,
+        "bit_depth": image.bit_depth,
+        "grey": image.grey,
+        "faces": [
+            {
+                "index": seen.index,
+                "box": astuple(seen.face.box.rounded()),
+                "area": astuple(seen.area.rounded()) if seen.area else None,
+                "native_side": round(seen.native_side, 1),
+                "spots": {name: [round(spot.x, 1), round(spot.y, 1)] for name, spot in seen.spots.items()},
+            }
+            for seen in session.faces
+        ],
+        "findings": [finding.to_dict() for finding in session.findings],
+    }

@@ -1,0 +1,288 @@
+"""Pictures that a page is open on: kept in memory, bounded in number and bytes, gone after a stated time.
+
+A session holds the picture, its faces, and what the network returned for them, so that a slider's move is arithmetic.
+Nothing of it is written anywhere. Its name cannot be guessed, and knowing it is the only way to it.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+import threading
+import time
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from likeness.compute.cancellation import checkpoint
+from likeness.errors import ControlError
+from likeness.faces.findings import Finding
+from likeness.faces.preflight import preflight
+from likeness.imaging.image import Image
+from likeness.restore.controls import Controls
+from likeness.restore.outcome import FaceProjection, Restoration
+from likeness.restore.pipeline import Restorer
+from likeness.server.http.problems import ProblemError
+from likeness.server.live.faces import see_face
+from likeness.studio.finishing import Finishing, FinishingArea, areas_of, finish
+
+__all__ = ["LiveLimits", "Session", "Sessions"]
+
+_log = logging.getLogger(__name__)
+
+_LEAVING_SECONDS = 30.0
+"""A page that is left may be one that is loaded again: so long it finds its picture still."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class LiveLimits:
+    """How much open pictures may take.
+
+    Over a limit the picture not touched for longest of the client that has most is closed, but never the one just touched.
+
+    Attributes:
+        sessions: pictures open at a time.
+        bytes: memory of all of them.
+        pixels: of one picture; checked before it is decoded.
+        faces: of one picture, in one request; the network's answers of no more are kept, either.
+        idle_seconds: a picture not touched for so long is closed.
+        view_pixels: of all views asked for at once.
+        print_pixels: of a file for paper; making one takes 60 bytes a pixel.
+    """
+
+    sessions: int = 16
+    bytes: int = 3 << 30
+    pixels: int = 60_000_000
+    faces: int = 100
+    idle_seconds: float = 900.0
+    view_pixels: int = 16_000_000
+    print_pixels: int = 120_000_000
+
+    def __post_init__(self) -> None:
+        counts = (self.sessions, self.bytes, self.pixels, self.faces, self.view_pixels, self.print_pixels)
+        if min(counts) < 1 or self.idle_seconds <= 0:
+            raise ValueError("limits of open pictures must be positive")
+
+
+class Session:
+    """One open picture. Safe to use from several threads; its own work is done one piece at a time.
+
+    Args:
+        image: the picture.
+        name: its file's name, for downloads.
+        restorer: finds and restores faces.
+        most_faces: how many faces may be restored together.
+    """
+
+    def __init__(self, image: Image, name: str, restorer: Restorer, *, most_faces: int = LiveLimits.faces) -> None:
+        self.image = image
+        self.name = name
+        self._restorer = restorer
+        self._most_faces = most_faces
+        self._lock = threading.RLock()
+        found = restorer.find_faces(image)
+        self.findings: tuple[Finding, ...] = preflight(image, found)
+        side = restorer.runtime.spec.side
+        self.faces = tuple(see_face(index, face, image, side) for index, face in enumerate(found))
+        self._projections: dict[int, FaceProjection] = {}
+        self._areas: tuple[tuple[FaceProjection, ...], tuple[FinishingArea, ...]] | None = None
+        self._result: tuple[tuple[object, ...], Restoration] | None = None
+
+    def projections(self, indices: Sequence[int], controls: Controls) -> tuple[FaceProjection, ...]:
+        """What the network made of these faces; it runs only for those that have nothing that serves.
+
+        Raises:
+            ControlError: for a face that is not there or cannot be aligned, or more faces than may be restored together.
+        """
+        wanted = tuple(dict.fromkeys(indices))
+        if len(wanted) > self._most_faces:
+            raise ControlError(
+                f"{len(wanted)} faces are chosen, and {self._most_faces} at a time are restored; choose fewer"
+            )
+        with self._lock:
+            # Whoever waited here may have given up meanwhile.
+            checkpoint()
+            missing: list[int] = []
+            for index in wanted:
+                if not 0 <= index < len(self.faces) or self.faces[index].area is None:
+                    raise ControlError(f"there is no face {index} that can be restored in this picture")
+                kept = self._projections.get(index)
+                if kept is None or not kept.serves(controls):
+                    missing.append(index)
+            if missing:
+                self._result = None
+                faces = [self.faces[index].face for index in missing]
+                for made in self._restorer.project_all(self.image, faces, controls, indices=missing):
+                    kept = self._projections.get(made.index)
+                    if kept is not None:
+                        made.take_grain(kept)
+                    self._projections[made.index] = made
+                # A picture of a thousand faces, looked at by turns, must not stay in memory as a whole.
+                others = [index for index in self._projections if index not in wanted]
+                for index in others[: max(0, len(self._projections) - self._most_faces)]:
+                    del self._projections[index]
+            return tuple(self._projections[index] for index in indices)
+
+    def restore(self, indices: Sequence[int], controls: Controls) -> Restoration:
+        """The picture with these faces restored: what a download gives. The last one is kept.
+
+        Raises:
+            ControlError: as `projections`.
+        """
+        key = (tuple(indices), controls)
+        with self._lock:
+            checkpoint()
+            if self._result is not None and self._result[0] == key:
+                return self._result[1]
+            composed = self._restorer.compose(self.image, self.projections(indices, controls), controls)
+            self._result = (key, composed)
+            return composed
+
+    def finishing_areas(self, indices: Sequence[int], controls: Controls) -> tuple[FinishingArea, ...]:
+        """Where finishing touches go on these faces.
+
+        Raises:
+            ControlError: as `projections`.
+        """
+        with self._lock:
+            kept = self.projections(indices, controls)
+            if self._areas is None or self._areas[0] != kept:
+                self._areas = (kept, areas_of(kept))
+            return self._areas[1]
+
+    def finished(self, indices: Sequence[int], controls: Controls, finishing: Finishing) -> Image:
+        """The picture with these faces restored and finished: what is downloaded.
+
+        Raises:
+            ControlError: as `projections`.
+        """
+        with self._lock:
+            restored = self.restore(indices, controls).image
+            return finish(restored, self.finishing_areas(indices, controls), finishing) if finishing.any else restored
+
+    def without_grain(self, indices: Sequence[int], controls: Controls) -> Image:
+        """The same without the grain that was laid back; not kept."""
+        with self._lock:
+            plain = replace(controls, keep_grain=False)
+            return self._restorer.compose(self.image, self.projections(indices, plain), plain).image
+
+    @property
+    def nbytes(self) -> int:
+        """About how much memory this picture takes, with its result and what is kept of its faces."""
+        image = self.image
+        own = 2 * image.pixels.nbytes + sum(x.nbytes for x in (image.alpha, image.native) if x is not None)
+        return own + sum(kept.nbytes for kept in list(self._projections.values()))
+
+
+@dataclass(kw_only=True)
+class _Entry:
+    session: Session
+    client: str
+    touched: float
+    ends: float
+
+
+class Sessions:
+    """All open pictures, by name.
+
+    Args:
+        restorer: shared by all.
+        limits: how many, how large, how long.
+    """
+
+    def __init__(self, restorer: Restorer, limits: LiveLimits | None = None) -> None:
+        self.restorer = restorer
+        self.limits = limits or LiveLimits()
+        self._entries: dict[str, _Entry] = {}
+        self._changed = threading.Condition()
+        self._sweeper: threading.Thread | None = None
+        self._closed = False
+
+    def open(self, image: Image, name: str, *, client: str = "") -> tuple[str, Session]:
+        """Keep a picture of a client; returns its name and the session. Finds its faces first."""
+        session = Session(image, name, self.restorer, most_faces=self.limits.faces)
+        key = secrets.token_urlsafe(24)
+        with self._changed:
+            now = time.monotonic()
+            self._entries[key] = _Entry(
+                session=session, client=client, touched=now, ends=now + self.limits.idle_seconds
+            )
+            self._keep_bounds(key)
+            if self._sweeper is None and not self._closed:
+                self._sweeper = threading.Thread(target=self._sweep, name="likeness-sessions", daemon=True)
+                self._sweeper.start()
+            self._changed.notify_all()
+        return key, session
+
+    def get(self, key: str) -> Session:
+        """The session of a name; its time starts again.
+
+        Raises:
+            ProblemError: 410, if there is none, or none any more.
+        """
+        with self._changed:
+            now = time.monotonic()
+            entry = self._entries.get(key)
+            if entry is None or entry.ends <= now:
+                self._entries.pop(key, None)
+                raise ProblemError("picture-closed", "this picture is no longer open here; open it again")
+            entry.touched, entry.ends = now, now + self.limits.idle_seconds
+            self._keep_bounds(key)
+            return entry.session
+
+    def leave(self, key: str) -> None:
+        """The page was left: the picture goes soon, unless the page is loaded again."""
+        with self._changed:
+            entry = self._entries.get(key)
+            if entry is not None:
+                entry.ends = min(entry.ends, time.monotonic() + _LEAVING_SECONDS)
+                self._changed.notify_all()
+
+    def close(self, key: str) -> None:
+        """Forget a picture now; one that is not there is no error."""
+        with self._changed:
+            self._entries.pop(key, None)
+
+    def close_all(self) -> None:
+        """Forget all pictures, and end the thread that watches their time."""
+        with self._changed:
+            self._closed = True
+            self._entries.clear()
+            self._changed.notify_all()
+            sweeper = self._sweeper
+        if sweeper is not None:
+            sweeper.join()
+
+    def __len__(self) -> int:
+        return len(self._entries)
+
+    @property
+    def nbytes(self) -> int:
+        """Memory of all open pictures."""
+        return sum(entry.session.nbytes for entry in list(self._entries.values()))
+
+    def _keep_bounds(self, newest: str) -> None:
+        """Close pictures until the rest fits; the lock is held. Nobody drives others out by opening many, or large ones."""
+        while len(self._entries) > 1:
+            if len(self._entries) > self.limits.sessions:
+                shares = Counter(entry.client for entry in self._entries.values())
+            elif self.nbytes > self.limits.bytes:
+                shares = Counter[str]()
+                for entry in self._entries.values():
+                    shares[entry.client] += entry.session.nbytes
+            else:
+                return
+            others = [key for key in self._entries if key != newest]
+            most = max(shares[self._entries[key].client] for key in others)
+            greedy = [key for key in others if shares[self._entries[key].client] == most]
+            del self._entries[min(greedy, key=lambda key: self._entries[key].touched)]
+            _log.info("an open picture made room for another")
+
+    def _sweep(self) -> None:
+        with self._changed:
+            while not self._closed:
+                now = time.monotonic()
+                for key in [key for key, entry in self._entries.items() if entry.ends <= now]:
+                    del self._entries[key]
+                ends = [entry.ends for entry in self._entries.values()]
+                self._changed.wait(max(0.0, min(ends) - now) if ends else None)

@@ -1,0 +1,242 @@
+"""What the page is sent: views of the picture before and after, and the fields that it computes previews from.
+
+Several parts travel in one answer: the length of a JSON head (four bytes, little-endian), the head, and the parts that it
+names, one after the other.
+"""
+
+from __future__ import annotations
+
+import json
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.compute.cancellation import checkpoint
+from likeness.errors import ControlError
+from likeness.faces.regions import REGIONS
+from likeness.imaging.encode import encode_image
+from likeness.imaging.filters import resize
+from likeness.imaging.image import Box, Image, Pixels, Size
+from likeness.restore.outcome import FaceProjection
+from likeness.restore.relaxation import ITERATIONS
+from likeness.server.live.looks import FAR, LiveViews
+from likeness.server.live.sessions import Session
+from likeness.studio.finishing import FinishingArea, finish
+
+__all__ = [
+    "FIELD_SCALE",
+    "MASK_SIDE",
+    "Area",
+    "draw",
+    "field_of",
+    "in_view",
+    "jpeg",
+    "pack",
+    "view",
+    "whole_pixels",
+]
+
+FIELD_SCALE = 16000.0
+"""Whole numbers of a field per unit: differences reach from -2 to 2."""
+
+MASK_SIDE = 128
+"""Side of a field's region masks: they are soft over more than a pixel of that."""
+
+_NOTHING = 128 / 255
+"""Where a layer that is added has nothing."""
+
+_QUALITY = 95
+"""JPEG, colour at full resolution: its errors stay under those of a screen."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Area:
+    """A part of the picture as the page shows it.
+
+    Attributes:
+        box: in the picture, on whole pixels.
+        size: of the view; never larger than the box, as the browser enlarges.
+    """
+
+    box: Box
+    size: Size
+
+    @staticmethod
+    def fit(box: Box, width: int, picture: Size) -> Area:
+        """The part of ``box`` that lies in the picture, at most ``width`` pixels wide.
+
+        Raises:
+            ControlError: if it is empty.
+        """
+        rows, columns = box.clipped(picture).to_slices()
+        if rows.stop <= rows.start or columns.stop <= columns.start:
+            raise ControlError("the view lies outside the picture")
+        whole = Box(float(columns.start), float(rows.start), float(columns.stop), float(rows.stop))
+        scale = min(1.0, max(1, width) / whole.width)
+        size = Size(max(1, round(whole.width * scale)), max(1, round(whole.height * scale)))
+        return Area(box=whole, size=size)
+
+
+def view(pixels: Pixels, area: Area) -> Pixels:
+    """The area at its size: averaged over the picture's pixels, never enlarged."""
+    rows, columns = area.box.to_slices()
+    part = np.ascontiguousarray(pixels[rows, columns])
+    if (area.size.height, area.size.width) == part.shape[:2]:
+        return part
+    return np.clip(resize(part, area.size, "area"), 0.0, 1.0)
+
+
+def in_view(places: Sequence[FinishingArea], area: Area) -> list[FinishingArea]:
+    """Where finishing touches go in a view, at its size: quicker than on the whole picture, and alike to look at."""
+    across, down = area.size.width / area.box.width, area.size.height / area.box.height
+    local: list[FinishingArea] = []
+    for place in places:
+        box = place.box
+        # The place's corners in the view, and its shares there.
+        matrix = np.array(
+            [[across, 0, (box.left - area.box.left) * across], [0, down, (box.top - area.box.top) * down]]
+        )
+        matrix[:, 2] += (across / 2 - 0.5, down / 2 - 0.5)
+        size = (area.size.width, area.size.height)
+        flags = cv2.INTER_LINEAR
+        colour, tone = (
+            np.asarray(cv2.warpAffine(share, matrix, size, flags=flags), np.float32)
+            for share in (place.colour, place.tone)
+        )
+        whole = Box(0.0, 0.0, float(area.size.width), float(area.size.height))
+        local.append(FinishingArea(box=whole, colour=colour, tone=tone, side=place.side * across))
+    return local
+
+
+def whole_pixels(boxes: Sequence[Box], area: Area) -> tuple[int, int, int, int] | None:
+    """The block of a view that covers all boxes of the picture: left, top, width, height in the view's pixels."""
+    across, down = area.size.width / area.box.width, area.size.height / area.box.height
+    inside = [box.clipped(Size(int(area.box.right), int(area.box.bottom))) for box in boxes]
+    inside = [box for box in inside if box.intersection(area.box) > 0]
+    if not inside:
+        return None
+    left = max(0, int(np.floor((min(box.left for box in inside) - area.box.left) * across)))
+    top = max(0, int(np.floor((min(box.top for box in inside) - area.box.top) * down)))
+    right = min(area.size.width, int(np.ceil((max(box.right for box in inside) - area.box.left) * across)))
+    bottom = min(area.size.height, int(np.ceil((max(box.bottom for box in inside) - area.box.top) * down)))
+    return (left, top, right - left, bottom - top) if right > left and bottom > top else None
+
+
+def jpeg(pixels: Pixels) -> bytes:
+    """A view as the browser reads it."""
+    return encode_image(Image(pixels=np.ascontiguousarray(pixels, dtype=np.float32)), "JPEG", quality=_QUALITY)
+
+
+def field_of(item: FaceProjection) -> tuple[dict[str, Any], bytes]:
+    """What a browser needs to compute, for any step, weights and strength, how the picture changes on one face.
+
+    The change at a place is  strength * (1 - (1 - eta m)^T) * field,  m the weights blended by the masks there
+    (`likeness.restore.relaxation`), as long as the network ran once (``refine`` 1).
+
+    Returns:
+        the head: ``side``, ``mask_side``, ``regions``, ``scale``, ``iterations`` and ``matrix`` (2 x 3, from the picture's
+        pixels to the field's); and the field (side x side x 3, 16-bit, in 1/scale) followed by the masks
+        (regions x mask_side x mask_side, 8-bit).
+
+    Raises:
+        ControlError: if the network ran more than once.
+    """
+    if item.controls.refine != 1:
+        raise ControlError("with refine above 1 the change of a face is no longer a product")
+    checkpoint()
+    side = item.alignment.crop_size
+    # A small face needs no more than its own pixels.
+    wanted = side
+    while wanted > 64 and wanted / 2 >= item.alignment.native_side:
+        wanted //= 2
+    change = (item.target - item.start) * item.mask[:, :, None]
+    if wanted != side:
+        change = resize(change, Size(wanted, wanted), "area")
+    whole = np.clip(np.round(change * np.float32(FIELD_SCALE)), -32767, 32767).astype("<i2")
+    size = Size(MASK_SIDE, MASK_SIDE)
+    masks = np.stack([_small(item.masks[region], size) for region in REGIONS])
+    shrink = wanted / side
+    matrix: NDArray[np.float64] = item.alignment.matrix * shrink
+    matrix[:, 2] += (shrink - 1) / 2
+    head = {
+        "face": item.index,
+        "side": wanted,
+        "mask_side": MASK_SIDE,
+        "regions": list(REGIONS),
+        "scale": FIELD_SCALE,
+        "iterations": ITERATIONS,
+        "matrix": [[float(v) for v in row] for row in matrix],
+    }
+    return head, whole.tobytes() + np.round(masks * 255).astype(np.uint8).tobytes()
+
+
+def draw(session: Session, look: LiveViews, areas: Sequence[Area]) -> tuple[dict[str, Any], list[bytes]]:
+    """Parts of a picture for a look, one for each of ``look.areas``: the head that says what they are, and JPEGs.
+
+    Raises:
+        ControlError: for a value out of range, or a face that is not there.
+    """
+    controls, finishing = look.controls(), look.finishing()
+    restoration = session.restore(look.faces, controls) if look.faces else None
+    after = restoration.image if restoration else session.image
+    boxes = [box for index in look.faces if (box := session.faces[index].area) is not None]
+    finished = session.finishing_areas(look.faces, controls) if look.faces and (finishing.any or look.layers) else ()
+    # A finishing slider previews itself along the secant from where it is to its further end.
+    far = {touch: max(FAR[touch], key=lambda end: abs(end - getattr(finishing, touch))) for touch in look.layers}
+    grainless: Image | None = None
+    if restoration and controls.keep_grain and controls.grain_amount > 0:
+        grainless = session.without_grain(look.faces, controls)
+    heads: list[dict[str, Any]] = []
+    parts: list[bytes] = []
+    for asked, area in zip(look.areas, areas, strict=True):
+        checkpoint()
+        block = whole_pixels(boxes, area) if restoration else None
+        names: list[str] = []
+        if asked.before:
+            names.append("before")
+            parts.append(jpeg(view(session.image.pixels, area)))
+        if block is not None:
+            shown = view(after.pixels, area)
+            if grainless is not None:
+                names.append("grain")
+                parts.append(jpeg(_block(shown - view(grainless.pixels, area) + _NOTHING, block)))
+            place, plain = in_view(finished, area), Image(pixels=shown)
+            now = finish(plain, place, finishing).pixels
+            for touch, end in far.items():
+                names.append(touch)
+                then = finish(plain, place, replace(finishing, **{touch: end})).pixels
+                parts.append(jpeg(_block(then - now + _NOTHING, block)))
+            names.append("after")
+            parts.append(jpeg(_block(now, block)))
+        box = area.box
+        heads.append(
+            {
+                "box": [box.left, box.top, box.right, box.bottom],
+                "size": [area.size.width, area.size.height],
+                "block": block,
+                "parts": names,
+            }
+        )
+    warnings = [list(outcome.warnings) for outcome in restoration.faces] if restoration else []
+    return {"areas": heads, "far": far, "warnings": list(controls.warnings), "face_warnings": warnings}, parts
+
+
+def _block(pixels: Pixels, block: tuple[int, int, int, int]) -> Pixels:
+    left, top, width, height = block
+    return pixels[top : top + height, left : left + width]
+
+
+def pack(head: dict[str, Any], parts: Sequence[bytes]) -> bytes:
+    """The answer's bytes; the head gets ``lengths``, those of the parts."""
+    text = json.dumps({**head, "lengths": [len(part) for part in parts]}).encode()
+    return b"".join([struct.pack("<I", len(text)), text, *parts])
+
+
+def _small(mask: NDArray[np.float32], size: Size) -> NDArray[np.float32]:
+    flags = cv2.INTER_AREA if mask.shape[0] >= size.height else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(mask, (size.width, size.height), interpolation=flags), dtype=np.float32)
