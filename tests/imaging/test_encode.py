@@ -312,11 +312,13 @@ def test_transparent_colour_survives() -> None:
         assert np.array_equal(np.asarray(_opened(encode_image(_image(samples), kind, quality=100))), samples)
 
 
-@pytest.mark.parametrize(("kind", "side"), [("WebP", 16384), ("JPEG", 65501)])
+@pytest.mark.parametrize(("kind", "side"), [("WebP", 16384), ("JPEG", 65501), ("AVIF", 32769)])
 def test_a_side_too_long_is_refused(kind: str, side: int) -> None:
-    wide = Image(pixels=np.zeros((1, side, 3), np.float32))
-    with pytest.raises(ImageWriteError, match=f"{side}x1 .*write PNG or TIFF"):
+    wide = Image(pixels=np.zeros((16, side, 3), np.float32))
+    with pytest.raises(ImageWriteError, match=f"{side}x16 .*write PNG or TIFF"):
         encode_image(wide, kind)
+    longest = Image(pixels=wide.pixels[:, 1:])
+    assert read_image(encode_image(longest, kind)).size == longest.size
 
 
 def test_numbers_that_are_none_are_refused(adobe_profile: bytes) -> None:

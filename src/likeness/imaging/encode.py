@@ -44,7 +44,7 @@ class FileFormat:
         depths: bits per sample.
         alpha, grey, profile: whether it keeps transparency, one-channel pictures, and an ICC profile. What it keeps of other
             metadata stands in `likeness.imaging.metadata.gate`.
-        largest_side: in pixels.
+        largest_side: in pixels; AVIF itself goes to 65536, but decoders stop at libavif's 32768.
     """
 
     name: str
@@ -62,7 +62,7 @@ FORMATS = (
     FileFormat(name="PNG", media_type="image/png", suffixes=(".png",), depths=(8, 16), alpha=True),
     FileFormat(name="TIFF", media_type="image/tiff", suffixes=(".tif", ".tiff"), depths=(8, 16), alpha=True),
     FileFormat(name="WEBP", media_type="image/webp", suffixes=(".webp",), alpha=True, grey=False, largest_side=16383),
-    FileFormat(name="AVIF", media_type="image/avif", suffixes=(".avif",), alpha=True, grey=False, largest_side=65536),
+    FileFormat(name="AVIF", media_type="image/avif", suffixes=(".avif",), alpha=True, grey=False, largest_side=32768),
     FileFormat(name="BMP", media_type="image/bmp", suffixes=(".bmp", ".dib"), profile=False),
 )
 """Every format that can be written."""
