@@ -13,7 +13,6 @@ import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from torch import Tensor
 
-from likeness.errors import TrainingError
 from likeness.models.formats import ModelInfo, write_checkpoint
 from likeness.models.gpen.network import Gpen
 from likeness.training.config import TrainConfig
@@ -28,6 +27,7 @@ from likeness.training.losses import (
     weighted_l1,
 )
 from likeness.training.muon import Muon
+from likeness.training.run_state import Part, load_state, save_state
 
 __all__ = ["Trainer"]
 
@@ -183,34 +183,21 @@ class Trainer:
         return path
 
     def save(self, path: Path) -> None:
-        partial = path.with_suffix(".part")
-        torch.save(
-            {
-                "config": self.config.to_dict(),
-                "seen": self.seen,
-                "generator": self.generator.state_dict(),
-                "average": self.average.state_dict(),
-                "discriminator": self.discriminator.state_dict(),
-                "m_optimiser": self.m_optimiser.state_dict(),
-                "g_optimiser": self.g_optimiser.state_dict(),
-                "d_optimiser": self.d_optimiser.state_dict(),
-            },
-            partial,
-        )
-        partial.replace(path)
+        save_state(path, self.config.to_dict(), self.seen, self._parts())
 
     def load(self, path: Path) -> None:
-        state = torch.load(path, map_location=self.config.device, weights_only=True)
-        for key in _FIXED:
-            if state["config"][key] != getattr(self.config, key):
-                raise TrainingError(
-                    f"{path} belongs to a run with {key} = {state['config'][key]}, not {getattr(self.config, key)}: "
-                    "use another run folder"
-                )
-        self.seen = int(state["seen"])
-        for key in ("generator", "average", "discriminator", "m_optimiser", "g_optimiser", "d_optimiser"):
-            getattr(self, key).load_state_dict(state[key])
+        self.seen = load_state(path, self.config.to_dict(), _FIXED, self._parts(), self.config.device)
         _log.info("going on after %d pictures", self.seen)
+
+    def _parts(self) -> dict[str, Part]:
+        return {
+            "generator": self.generator,
+            "average": self.average,
+            "discriminator": self.discriminator,
+            "m_optimiser": self.m_optimiser,
+            "g_optimiser": self.g_optimiser,
+            "d_optimiser": self.d_optimiser,
+        }
 
 
 def _arrays(state: Mapping[str, Tensor]) -> dict[str, NDArray[np.float32]]:

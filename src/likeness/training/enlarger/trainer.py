@@ -11,12 +11,12 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from likeness.errors import TrainingError
 from likeness.models.enlarger.architecture import EnlargerConfig
 from likeness.models.enlarger.network import Enlarger
 from likeness.models.enlarger.weights import EnlargerWeights, read_weights, write_weights
 from likeness.training.enlarger.config import EnlargerTrainConfig
 from likeness.training.muon import Muon
+from likeness.training.run_state import Part, load_state, save_state
 
 __all__ = ["EnlargerTrainer"]
 
@@ -103,26 +103,19 @@ class EnlargerTrainer:
         return path
 
     def save(self, path: Path) -> None:
-        partial = path.with_suffix(".part")
-        parts = {name: getattr(self, name).state_dict() for name in _PARTS}
-        torch.save({"config": self.config.to_dict(), "seen": self.seen, **parts}, partial)
-        partial.replace(path)
+        save_state(path, self.config.to_dict(), self.seen, self._parts())
 
     def load(self, path: Path) -> None:
-        state = torch.load(path, map_location=self.config.device, weights_only=True)
-        for key in _FIXED:
-            if state["config"][key] != getattr(self.config, key):
-                raise TrainingError(
-                    f"{path} belongs to a run with {key} = {state['config'][key]}, not {getattr(self.config, key)}: "
-                    "use another run folder"
-                )
-        self.seen = int(state["seen"])
-        for name in _PARTS:
-            getattr(self, name).load_state_dict(state[name])
+        self.seen = load_state(path, self.config.to_dict(), _FIXED, self._parts(), self.config.device)
         _log.info("going on after %d patches", self.seen)
 
-
-_PARTS = ("network", "average", "m_optimiser", "g_optimiser")
+    def _parts(self) -> dict[str, Part]:
+        return {
+            "network": self.network,
+            "average": self.average,
+            "m_optimiser": self.m_optimiser,
+            "g_optimiser": self.g_optimiser,
+        }
 
 
 def _l1(error: Tensor, cut: int) -> Tensor:

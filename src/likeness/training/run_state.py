@@ -1,0 +1,55 @@
+"""The state of a run on disk: what a stopped run goes on from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from likeness.errors import TrainingError
+
+__all__ = ["Part", "load_state", "save_state"]
+
+
+class Part(Protocol):
+    """A network or an optimiser."""
+
+    def state_dict(self) -> dict[str, Any]: ...
+
+    def load_state_dict(self, state_dict: dict[str, Any], /) -> Any: ...
+
+
+def save_state(path: Path, settings: Mapping[str, Any], seen: int, parts: Mapping[str, Part]) -> None:
+    """Write settings, the number of pictures seen, and every part; the file appears whole or not at all."""
+    partial = path.with_suffix(".part")
+    states = {name: part.state_dict() for name, part in parts.items()}
+    torch.save({"config": dict(settings), "seen": seen, **states}, partial)
+    partial.replace(path)
+
+
+def load_state(
+    path: Path, settings: Mapping[str, Any], fixed: Sequence[str], parts: Mapping[str, Part], device: str
+) -> int:
+    """Read every part back, and return the number of pictures seen.
+
+    Args:
+        path: what `save_state` wrote.
+        settings: the settings of the run that goes on.
+        fixed: names of those that may not have changed.
+        parts: by the names that they were saved under.
+        device: where their tensors go.
+
+    Raises:
+        TrainingError: if a fixed setting was another one.
+    """
+    state = torch.load(path, map_location=device, weights_only=True)
+    for key in fixed:
+        if state["config"][key] != settings[key]:
+            raise TrainingError(
+                f"{path} belongs to a run with {key} = {state['config'][key]}, not {settings[key]}: use another run folder"
+            )
+    for name, part in parts.items():
+        part.load_state_dict(state[name])
+    return int(state["seen"])
