@@ -1,0 +1,83 @@
+# What `likeness` exports, for it and for type checkers; each name stands here and nowhere else.
+from .client.answers import RequestOptions as RequestOptions
+from .client.http import LikenessClient as LikenessClient
+from .errors import (
+    ArgumentError as ArgumentError,
+    BatchError as BatchError,
+    CheckpointError as CheckpointError,
+    CheckpointFormatError as CheckpointFormatError,
+    ChecksumError as ChecksumError,
+    ConfigError as ConfigError,
+    ControlError as ControlError,
+    DecoderError as DecoderError,
+    DownloadError as DownloadError,
+    FileWriteError as FileWriteError,
+    ForkError as ForkError,
+    ImageError as ImageError,
+    ImageReadError as ImageReadError,
+    ImageTooLargeError as ImageTooLargeError,
+    ImageWriteError as ImageWriteError,
+    JournalError as JournalError,
+    LicenceError as LicenceError,
+    LikenessError as LikenessError,
+    MailError as MailError,
+    MissingExtraError as MissingExtraError,
+    NoFaceError as NoFaceError,
+    PairError as PairError,
+    RawImageError as RawImageError,
+    RecordError as RecordError,
+    ResolutionError as ResolutionError,
+    ServerBusyError as ServerBusyError,
+    ServerError as ServerError,
+    TrainingError as TrainingError,
+)
+from .evidence.figures import (
+    FaceEvidence as FaceEvidence,
+    Figure as Figure,
+    Inspection as Inspection,
+)
+from .evidence.inspection import (
+    Inspector as Inspector,
+    inspect as inspect,
+)
+from .faces.face import Face as Face
+from .faces.findings import (
+    Finding as Finding,
+    Limits as Limits,
+)
+from .faces.preflight import preflight as preflight
+from .imaging.decoding.pool import (
+    DecoderLimits as DecoderLimits,
+    DecoderPool as DecoderPool,
+)
+from .imaging.files import (
+    read_image as read_image,
+    write_image as write_image,
+)
+from .imaging.image import (
+    Box as Box,
+    Image as Image,
+    Point as Point,
+    Size as Size,
+)
+from .imaging.metadata_fields import Metadata as Metadata
+from .repair.repair import (
+    RepairResult as RepairResult,
+    repair as repair,
+)
+from .repair.repairs import Repairs as Repairs
+from .restore.compare import compare as compare
+from .restore.controls import (
+    PRESETS as PRESETS,
+    Controls as Controls,
+    RegionWeights as RegionWeights,
+)
+from .restore.outcome import (
+    FaceOutcome as FaceOutcome,
+    FaceProjection as FaceProjection,
+    Restoration as Restoration,
+)
+from .restore.pipeline import Restorer as Restorer
+from .restore.selection import Selection as Selection
+
+__version__: str
