@@ -122,7 +122,7 @@ def test_links_lead_somewhere(page: Path) -> None:
 
 
 def test_the_page_on_the_command_line_names_every_flag_and_key() -> None:
-    from likeness.restore.config import KEYS
+    from likeness.restore.options import OPTIONS
 
     page = (ROOT / "docs" / "cli.md").read_text(encoding="utf-8")
     help_text = shell(f"{sys.executable} -m likeness restore --help")
@@ -135,7 +135,7 @@ def test_the_page_on_the_command_line_names_every_flag_and_key() -> None:
     assert not [
         flag for flag in flags if not re.search(rf"{flag}(?![\w-])", page) and flag not in ("--verbose", "--quiet")
     ]
-    assert not [key for key in KEYS if f"`{key}`" not in page]
+    assert not [row.key for row in OPTIONS if f"`{row.key}`" not in page]
 
 
 def test_no_figure_is_missing_and_no_machine_is_named() -> None:

@@ -86,4 +86,4 @@ def test_options_that_cannot_be_used() -> None:
         with pytest.raises(ConfigError, match=next(iter(bad))):
             replace(WorkOptions(), **bad)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="copy_unrestored"):
-        WorkOptions.of(Settings(copy_unrestored=True))
+        WorkOptions.of(Settings({"copy_unrestored": True}))

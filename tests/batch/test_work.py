@@ -37,7 +37,7 @@ class Studio:
         self.worker = PictureWorker(self.runtime, self.output)
 
     def put(self, sources: Sequence[Source], **settings: object) -> PutCount:
-        plan = Plan(model="tiny", settings=Settings(**settings))  # type: ignore[arg-type]
+        plan = Plan(model="tiny", settings=Settings(settings))
         return make_tasks(sources, self.journal, plan)
 
     def run(self) -> dict[str, Result]:

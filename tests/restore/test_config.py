@@ -7,7 +7,9 @@ import pytest
 
 from likeness.errors import ConfigError, ControlError
 from likeness.restore.config import Settings, read_settings
-from likeness.restore.controls import PRESETS, RegionWeights
+from likeness.restore.controls import PRESETS, Controls, RegionWeights
+from likeness.restore.kinds import rows_of
+from likeness.restore.options import OPTIONS
 
 FIELD_REPORT = """
 model_path = "weights/GPEN-BFR-512.pth"
@@ -37,12 +39,14 @@ def test_the_keys_of_the_field_reports_are_read_and_the_model_lies_beside_the_fi
     settings = read_settings(write(tmp_path, FIELD_REPORT))
 
     assert settings == Settings(
-        model=model,
-        size=512,
-        channel_multiplier=2.0,
-        degradation_scale=0.7,
-        latent_step_decay=0.04,
-        face_mask_weights={"eye": 1.3, "lip": 1.3, "other": 0.7},
+        {
+            "model": model,
+            "size": 512,
+            "channel_multiplier": 2.0,
+            "degradation_scale": 0.7,
+            "latent_step_decay": 0.04,
+            "face_mask_weights": {"eye": 1.3, "lip": 1.3, "other": 0.7},
+        }
     )
     controls = settings.controls()
     assert controls.face_mask_weights == RegionWeights(eye=1.3, lip=1.3, other=0.7)
@@ -86,12 +90,12 @@ def test_every_setting_can_be_in_a_file(tmp_path: Path) -> None:
         "bit_depth": 16,
         "max_pixels": 200_000_000,
     }
+    values = {row.key: row.default for row in rows_of(Controls)} | values
     settings = read_settings(write(tmp_path, json.dumps(values), "all.json"))
 
-    unset = [name for name in Settings.__dataclass_fields__ if getattr(settings, name) is None]
-    assert not unset
-    assert (settings.mend_scratches, settings.balance, settings.defringe) == (1, 0.5, 0)
-    assert settings.damage_mask == tmp_path / "mask.png"
+    assert set(settings.values) == {row.key for row in OPTIONS} - {"model_path"}
+    assert (settings["mend_scratches"], settings["balance"], settings["defringe"]) == (1, 0.5, 0)
+    assert settings["damage_mask"] == tmp_path / "mask.png"
 
 
 @pytest.mark.parametrize(
@@ -141,8 +145,8 @@ def test_a_missing_file_and_a_binary_one_are_told(tmp_path: Path) -> None:
 
 
 def test_flags_win_over_the_file_and_the_file_over_the_preset() -> None:
-    in_file = Settings(preset="natural", degradation_scale=0.5, face_mask_weights={"eye": 1.5, "lip": 0.0})
-    flags = Settings(latent_step_decay=0.03, face_mask_weights={"lip": 0.4})
+    in_file = Settings({"preset": "natural", "degradation_scale": 0.5, "face_mask_weights": {"eye": 1.5, "lip": 0.0}})
+    flags = Settings({"latent_step_decay": 0.03, "face_mask_weights": {"lip": 0.4}})
 
     controls = flags.over(in_file).controls()
 
@@ -155,21 +159,23 @@ def test_flags_win_over_the_file_and_the_file_over_the_preset() -> None:
 
 
 def test_all_on_the_command_line_sets_aside_the_weights_of_file_and_preset() -> None:
-    settings = Settings(face_mask_weights={"all": 0.5, "eye": 1.0}).over(
-        Settings(preset="natural", face_mask_weights={"lip": 2.0})
+    settings = Settings({"face_mask_weights": {"all": 0.5, "eye": 1.0}}).over(
+        Settings({"preset": "natural", "face_mask_weights": {"lip": 2.0}})
     )
     weights = settings.controls().face_mask_weights
     assert weights == RegionWeights.of({"all": 0.5, "eye": 1.0})
 
 
 def test_false_and_zero_win_too() -> None:
-    settings = Settings(keep_grain=False, degradation_scale=0.0).over(Settings(preset="film-scan", keep_grain=True))
+    settings = Settings({"keep_grain": False, "degradation_scale": 0.0}).over(
+        Settings({"preset": "film-scan", "keep_grain": True})
+    )
     assert settings.controls().keep_grain is False
     assert settings.controls().degradation_scale == 0.0
 
 
 def test_a_value_out_of_range_holds_the_range() -> None:
     with pytest.raises(ControlError, match=r"between 0\.3 and 1\.2"):
-        Settings(degradation_scale=3.0).controls()
+        Settings({"degradation_scale": 3.0}).controls()
     with pytest.raises(ControlError, match="presets are standard, natural"):
-        Settings(preset="glamour").controls()
+        Settings({"preset": "glamour"}).controls()

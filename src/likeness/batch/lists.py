@@ -12,8 +12,9 @@ from typing import Any
 
 from likeness.core.tables import read_csv
 from likeness.errors import ConfigError
-from likeness.restore.config import KEYS, Settings, settings_from
+from likeness.restore.config import Settings, settings_from
 from likeness.restore.controls import RegionWeights
+from likeness.restore.options import OPTIONS
 
 __all__ = ["PER_PICTURE", "Row", "check_per_picture", "read_list"]
 
@@ -26,22 +27,7 @@ _EMAIL = ("email", "e-mail", "mail")
 _LANGUAGE = "language"
 """Not for the work: ``likeness notify --clients`` reads it from the same list."""
 
-PER_PICTURE = tuple(
-    key
-    for key in KEYS
-    if key
-    not in (
-        "model",
-        "model_path",
-        "size",
-        "channel_multiplier",
-        "device",
-        "precision",
-        "threads",
-        "copy_unrestored",
-        "max_pixels",
-    )
-)
+PER_PICTURE = tuple(row.key for row in OPTIONS if row.per_picture)
 """Keys that a picture may have of its own: not the network and the machine, of which a run has one."""
 
 
@@ -98,9 +84,8 @@ def check_per_picture(settings: Settings, name: str) -> None:
     Raises:
         ConfigError: for one that a run has one of, or a value outside its range.
     """
-    for key, value in vars(settings).items():
-        if value is not None:
-            _check_key(key, name)
+    for key in settings.values:
+        _check_key(key, name)
     try:
         settings.controls()
         settings.repairs()
@@ -109,7 +94,7 @@ def check_per_picture(settings: Settings, name: str) -> None:
 
 
 def _check_key(key: str, name: str) -> None:
-    if key in KEYS and key not in PER_PICTURE:
+    if any(row.key == key and not row.per_picture for row in OPTIONS):
         raise ConfigError(f"{name}: {key} is the same for the whole run, not for one picture; give it to the command")
 
 

@@ -6,7 +6,6 @@ import pickle
 import traceback
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, cast
 
 from likeness.batch.cache import DEFAULT_KEPT_BYTES, KeptProjections, KeptRuntime
 from likeness.batch.journal import Item
@@ -44,7 +43,7 @@ class NetworkPlan:
         Raises:
             CheckpointError: if it is not here.
         """
-        return Store().path(self.settings.model or DEFAULT_MODEL)
+        return Store().path(self.settings["model"] or DEFAULT_MODEL)
 
     def load(self, file: Path | None = None) -> KeptRuntime:
         """Make it ready.
@@ -57,13 +56,13 @@ class NetworkPlan:
             ConfigError: if it is not what the settings say, or cannot be run as they want.
         """
         settings = self.settings
-        model = settings.model or DEFAULT_MODEL
+        model = settings["model"] or DEFAULT_MODEL
         loaded = load_runtime(
             Store(),
             model if file is None else file,
-            device=cast('Literal["auto", "cpu", "cuda"]', settings.device or "auto"),
-            precision=cast('Literal["auto", "f32", "bf16"]', settings.precision or "auto"),
-            threads=settings.threads,
+            device=settings["device"] or "auto",
+            precision=settings["precision"] or "auto",
+            threads=settings["threads"],
         )
         settings.check_network(loaded.spec.numbers, model)
         kept = KeptProjections(self.kept or Path(), limit=0 if self.kept is None else self.limit)

@@ -13,6 +13,7 @@ from likeness.imaging.files import DEFAULT_MAX_PIXELS
 from likeness.repair.repairs import Repairs
 from likeness.restore.config import Settings
 from likeness.restore.controls import Controls, RegionWeights
+from likeness.restore.picture_options import PictureOptions, parts_of
 from likeness.restore.selection import Selection
 
 __all__ = ["OnFinding", "WorkOptions"]
@@ -23,12 +24,10 @@ done; or it is left alone. What preflight refuses is always left alone."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class WorkOptions:
+class WorkOptions(PictureOptions):
     """The options of one picture.
 
     Attributes:
-        controls, repairs, selection, aligned: see `likeness.Restorer.restore`.
-        quality, bit_depth: of the result, see `likeness.write_image`.
         max_pixels: larger pictures are not read.
         damage_mask: a file of this machine, None for none; ``damage_digest`` is of its content.
         on_finding: see `OnFinding`.
@@ -39,12 +38,6 @@ class WorkOptions:
         ConfigError, ControlError: for a value that cannot be used.
     """
 
-    controls: Controls = field(default_factory=Controls)
-    repairs: Repairs = field(default_factory=Repairs)
-    selection: Selection = field(default_factory=Selection)
-    aligned: bool = False
-    quality: int | None = None
-    bit_depth: Literal[8, 16] | None = None
     max_pixels: int = DEFAULT_MAX_PIXELS
     damage_mask: str | None = None
     damage_digest: str = ""
@@ -53,10 +46,7 @@ class WorkOptions:
     guard: GuardLimits | None = field(default_factory=GuardLimits)
 
     def __post_init__(self) -> None:
-        if self.quality is not None and not 1 <= self.quality <= 100:
-            raise ConfigError(f"quality must be 1 to 100, not {self.quality}")
-        if self.bit_depth not in (None, 8, 16):
-            raise ConfigError(f"bit_depth must be 8 or 16, not {self.bit_depth}")
+        super().__post_init__()
         if self.max_pixels < 1:
             raise ConfigError(f"max_pixels must be at least 1, not {self.max_pixels}")
         if self.on_finding not in ("flag", "fix", "skip"):
@@ -72,19 +62,15 @@ class WorkOptions:
         damage_digest: str = "",
     ) -> WorkOptions:
         """From settings as people write them; what they leave open has its default."""
-        if settings.copy_unrestored:
+        if settings["copy_unrestored"]:
             raise ConfigError(
                 "copy_unrestored is for likeness restore: a batch keeps out of its output what it leaves alone"
             )
+        mask = settings["damage_mask"]
         return WorkOptions(
-            controls=settings.controls(),
-            repairs=settings.repairs(),
-            selection=settings.selection(),
-            aligned=bool(settings.aligned),
-            quality=settings.quality,
-            bit_depth=cast("Literal[8, 16] | None", settings.bit_depth),
-            max_pixels=settings.max_pixels or DEFAULT_MAX_PIXELS,
-            damage_mask=str(settings.damage_mask) if settings.damage_mask is not None else None,
+            **parts_of(settings),
+            max_pixels=settings["max_pixels"] or DEFAULT_MAX_PIXELS,
+            damage_mask=None if mask is None else str(mask),
             damage_digest=damage_digest,
             on_finding=on_finding,
             limits=limits or Limits(),
@@ -92,17 +78,21 @@ class WorkOptions:
         )
 
     def to_dict(self) -> dict[str, Any]:
-        """Ready for JSON; equal options give equal dictionaries."""
+        """Ready for JSON; equal options give equal dictionaries.
+
+        What options have been added to the first ones is in it only where it is not neutral, so that a journal's pictures
+        are not done again for an option that nobody set.
+        """
         which = self.selection.which
         limits = {
             name: sorted(value) if isinstance(value, frozenset) else value
             for name, value in asdict(self.limits).items()
         }
         return {
-            **{item.name: getattr(self, item.name) for item in fields(self)},
-            "controls": asdict(self.controls),
-            "repairs": asdict(self.repairs),
-            "selection": {**asdict(self.selection), "which": list(which) if isinstance(which, tuple) else which},
+            **_written(self),
+            "controls": {**_written(self.controls), "face_mask_weights": self.controls.face_mask_weights.to_dict()},
+            "repairs": _written(self.repairs),
+            "selection": {**_written(self.selection), "which": list(which) if isinstance(which, tuple) else which},
             "limits": limits,
             "guard": None if self.guard is None else asdict(self.guard),
         }
@@ -125,6 +115,22 @@ class WorkOptions:
             return WorkOptions(**taken)
         except TypeError as error:
             raise ConfigError(f"the options cannot be used: {error}") from error
+
+
+_FIRST = {
+    "WorkOptions": "aligned quality bit_depth max_pixels damage_mask damage_digest on_finding",
+    "Controls": "degradation_scale latent_step_decay face_mask_weights keep_grain grain_amount strength refine",
+    "Repairs": "scratches balance fringes",
+    "Selection": "which min_size max_size most",
+}
+"""What journals have always held, also where it is neutral: a picture's key is made of it."""
+
+
+def _written(part: object) -> dict[str, Any]:
+    """A dataclass's fields: the first ones, and of later ones those that are not neutral."""
+    first, neutral = _FIRST[type(part).__name__].split(), type(part)()
+    values = {item.name: getattr(part, item.name) for item in fields(cast("Any", part))}
+    return {name: value for name, value in values.items() if name in first or value != getattr(neutral, name)}
 
 
 def _controls(values: dict[str, Any]) -> Controls:

@@ -317,12 +317,12 @@ def picture_executor(
         CheckpointError: if the network's file is not here.
     """
     settings = network.settings
-    threads = settings.threads or 1
+    threads = settings["threads"] or 1
     file = network.file
     cluster = Cluster(address, processors=None if workers is None else workers * threads)
     try:
         shared = shared or cluster.local
-        devices = 1 if settings.device == "cuda" else 0
+        devices = 1 if settings["device"] == "cuda" else 0
         room = cluster.size("CPU") // threads
         if devices:
             room = min(room, cluster.size("GPU"))

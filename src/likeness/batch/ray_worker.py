@@ -80,7 +80,7 @@ class Workplace:
                     "or start where all nodes have the same folders"
                 ) from error
         # As many threads as Ray was asked for, so that the workers of a node do not crowd each other.
-        cv2.setNumThreads(self.network.settings.threads or 1)
+        cv2.setNumThreads(self.network.settings["threads"] or 1)
         return PictureWork(
             self.network,
             self._file(weights),

@@ -57,7 +57,7 @@ class Plan:
         """
         settings = source.settings.over(self.settings)
         try:
-            mask = settings.damage_mask
+            mask = settings["damage_mask"]
             damage = "" if mask is None else sha256_of_bytes(read_file(str(mask)))
             return WorkOptions.of(
                 settings,

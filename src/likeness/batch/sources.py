@@ -166,6 +166,6 @@ def _sidecar(place: Place, name: str) -> Settings:
     folder = (place.path / name).parent if place.path is not None else Path()
     settings = parse_settings(place.read(name), name=shown, folder=folder)
     check_per_picture(settings, shown)
-    if settings.damage_mask is not None and place.path is None:
+    if settings["damage_mask"] is not None and place.path is None:
         raise ConfigError(f"{shown}: a damage mask must be a file of this machine")
     return settings

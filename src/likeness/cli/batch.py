@@ -13,12 +13,10 @@ from likeness.cli.flags import (
     AMOUNTS,
     HelpLayout,
     Parser,
-    add_controls,
-    add_faces,
     add_findings,
-    add_repairs,
-    add_technical,
+    add_options,
     add_verbosity,
+    check_settings,
     checked_settings,
     typed_settings,
     verbosity,
@@ -72,7 +70,7 @@ def batch(argv: Sequence[str], console: Console) -> int:
         SystemExit: for ``--help``, and for flags that cannot be parsed.
         ConfigError, ControlError: for a value that cannot be used.
     """
-    flags = _parser().parse_intermixed_args(with_amounts(argv, dict.fromkeys(AMOUNTS, 1.0)))
+    flags = _parser().parse_intermixed_args(with_amounts(argv, AMOUNTS))
     console.verbosity = verbosity(flags)
     try:
         options = _options(flags)
@@ -85,9 +83,8 @@ def batch(argv: Sequence[str], console: Console) -> int:
 
 
 def _options(flags: argparse.Namespace) -> BatchOptions:
-    typed = typed_settings(flags, faces=flags.faces)
-    settings = typed.over(Settings() if flags.config is None else checked_settings(flags.config))
-    settings.check_ranges()
+    settings = typed_settings(flags).over(Settings() if flags.config is None else checked_settings(flags.config))
+    check_settings(settings)
     from likeness.batch.journal import JOURNAL
     from likeness.batch.runner import Plan
     from likeness.batch.storage import is_url
@@ -111,14 +108,14 @@ def _options(flags: argparse.Namespace) -> BatchOptions:
         raise ConfigError(f"--workers must be at least 1, not {flags.workers}")
     if flags.watch is not None and not flags.watch > 0:
         raise ConfigError(f"--watch must be over 0 seconds, not {flags.watch:g}")
-    model = settings.model or DEFAULT_MODEL
+    model = settings["model"] or DEFAULT_MODEL
     limits = Limits(refuse=frozenset(flags.refuse), ignore=frozenset(flags.ignore))
     if flags.min_size is not None:
         limits = replace(limits, min_side=flags.min_size)
     plan = Plan(
         model=f"{Path(model).stem}-{sha256_of(Store().path(model))[:16]}",
         # Of the run, not of its pictures.
-        settings=replace(settings, device=None, precision=None, threads=None),
+        settings=Settings({**settings.values, "device": None, "precision": None, "threads": None}),
         on_finding=flags.on_finding,
         limits=limits,
         guard=GuardLimits() if flags.guard else None,
@@ -231,8 +228,5 @@ def _parser() -> Parser:
         action="store_false",
         help="do not hold results against their inputs; all go to final",
     )
-    add_controls(parser)
-    add_repairs(parser)
-    add_faces(parser)
-    add_technical(parser)
+    add_options(parser, without=["copy_unrestored"])
     return parser

@@ -3,26 +3,24 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
-from typing import NoReturn, cast
+from typing import Any, NoReturn, cast
 
 from likeness.cli.console import Console
 from likeness.errors import ConfigError
 from likeness.restore.config import Settings, read_settings
-from likeness.restore.controls import PRESETS, RegionWeights
+from likeness.restore.kinds import Choice, Number, Option, Switch, Text, Weights
+from likeness.restore.options import OPTIONS
 
 __all__ = [
     "AMOUNTS",
     "HelpLayout",
     "Parser",
-    "add_controls",
-    "add_faces",
     "add_findings",
-    "add_flag",
-    "add_repairs",
-    "add_technical",
+    "add_options",
     "add_verbosity",
+    "check_settings",
     "checked_settings",
     "format_names",
     "pixel_count",
@@ -70,33 +68,11 @@ def add_verbosity(parser: argparse.ArgumentParser) -> None:
     loudness.add_argument("-q", "--quiet", action="store_true", help="say only what went wrong")
 
 
-def typed_settings(flags: argparse.Namespace, *, faces: str | None) -> Settings:
-    """What the flags of `add_controls`, `add_repairs`, `add_faces` and `add_technical` say; ``faces`` is told apart, as
-    other names set it as well."""
+def typed_settings(flags: argparse.Namespace) -> Settings:
+    """What the flags of `add_options` say."""
+    said = {row.key: getattr(flags, row.key, None) for row in OPTIONS if "flag" in row.given}
     return Settings(
-        model=flags.model,
-        preset=flags.preset,
-        degradation_scale=flags.degradation_scale,
-        latent_step_decay=flags.latent_step_decay,
-        face_mask_weights=dict(flags.face_weight) if flags.face_weight else None,
-        keep_grain=flags.keep_grain,
-        grain_amount=flags.grain_amount,
-        strength=flags.strength,
-        refine=flags.refine,
-        mend_scratches=flags.mend_scratches,
-        balance=flags.balance,
-        defringe=flags.defringe,
-        damage_mask=flags.damage_mask,
-        faces=faces,
-        min_face=flags.min_face,
-        max_face=flags.max_face,
-        aligned=flags.aligned,
-        device=flags.device,
-        precision=flags.precision,
-        threads=flags.threads,
-        quality=flags.quality,
-        bit_depth=flags.bit_depth,
-        max_pixels=flags.max_pixels,
+        {key: dict(cast("Any", value)) if isinstance(value, list) else value for key, value in said.items()}
     )
 
 
@@ -104,63 +80,81 @@ def checked_settings(path: Path) -> Settings:
     """The file's settings; a value out of range is told with the file's name, before flags may hide it."""
     settings = read_settings(path)
     try:
-        settings.controls()
-        settings.repairs()
-        settings.check_ranges()
+        check_settings(settings)
     except ValueError as error:  # ControlError and ConfigError
         raise ConfigError(f"{path}: {error}") from error
     return settings
 
 
-def add_controls(parser: Parser) -> None:
-    """The flags of `Controls`."""
-    group = parser.add_argument_group("controls (likeness presets shows what each preset sets)")
-    group.add_argument("--preset", metavar="NAME", help=f"{', '.join(PRESETS)} (standard)")
-    group.add_argument(
-        "--degradation-scale",
-        type=float,
-        metavar="X",
-        help="0.3 to 1.2, or 0: lower keeps more of the photograph's own texture (1)",
-    )
-    group.add_argument(
-        "--latent-step-decay", type=float, metavar="X", help="0.02 to 0.1: smaller is more conservative (0.1)"
-    )
-    group.add_argument(
-        "--face-weight",
-        type=_weight,
-        action="append",
-        metavar="REGION=X",
-        help=f"0 to 2, repeatable; regions: {', '.join(RegionWeights().to_dict())}; all sets every one (1)",
-    )
-    add_flag(group.add_argument, "--keep-grain", "lay the photograph's own grain back over the restored skin")
-    group.add_argument("--grain-amount", type=float, metavar="X", help="0 to 2: how much of it, with --keep-grain (1)")
-    group.add_argument("--strength", type=float, metavar="X", help="0 to 1: opacity of the whole change (1)")
-    group.add_argument("--refine", type=int, metavar="N", help="1 to 8: how often the network runs on a face (1)")
+def check_settings(settings: Settings) -> None:
+    """Refuse what cannot be used.
 
+    Raises:
+        ConfigError, ControlError: naming the setting.
+    """
+    # Here and not at the top, as it loads NumPy, which --help can do without.
+    from likeness.restore.picture_options import PictureOptions, parts_of
+
+    PictureOptions(**parts_of(settings))
+    settings.check_run()
+
+
+_GROUPS = {
+    "controls": "controls (likeness presets shows what each preset sets)",
+    "repairs": "repairs of the whole picture (off; X is 0 to 1, 1 if left out)",
+    "faces": "which faces",
+    "files": "model and files",
+}
 
 AMOUNTS = {
-    "--mend-scratches": "fill scratches and dust from their surroundings",
-    "--balance": "take yellowing and fading back",
-    "--defringe": "fade purple fringes at edges",
+    row.flag_name: row.kind.alone for row in OPTIONS if isinstance(row.kind, Number) and row.kind.alone is not None
 }
-"""Repairs, whose amount may be left out."""
+"""Flags whose number may be left out, and what it is then: arguments go through `with_amounts` first."""
 
 
-def add_repairs(parser: Parser) -> None:
-    """The flags of `Repairs`; their arguments go through `with_amounts` first."""
-    group = parser.add_argument_group("repairs of the whole picture (off; X is 0 to 1, 1 if left out)")
-    for name, text in AMOUNTS.items():
-        group.add_argument(name, type=float, metavar="[X]", help=text)
-        destination = name[2:].replace("-", "_")
-        group.add_argument(
-            f"--no-{name[2:]}", dest=destination, action="store_const", const=0.0, help=argparse.SUPPRESS
-        )
-    group.add_argument(
-        "--damage-mask",
-        type=Path,
-        metavar="FILE",
-        help="a picture as large as the one to restore, white where that holds nothing (ink, holes): filled, never restored",
-    )
+def add_options(parser: Parser, *, without: Collection[str] = ()) -> None:
+    """The flags of the table of options; ``without`` names those that a command does not have."""
+    for name, title in _GROUPS.items():
+        group = parser.add_argument_group(title)
+        for row in OPTIONS:
+            if row.group == name and "flag" in row.given and row.key not in without:
+                _add_option(group.add_argument, row)
+
+
+def _add_option(add: Callable[..., argparse.Action], row: Option) -> None:
+    kind = row.kind
+    alone = isinstance(kind, Number) and kind.alone is not None
+    span = "" if isinstance(kind, Choice) or alone else row.span
+    usual = f" ({row.usual})" if row.usual and not alone and not row.unit else ""
+    more: dict[str, Any] = {"metavar": row.placeholder}
+    if isinstance(kind, Switch):
+        more = {"action": "store_true", "default": None}
+    elif isinstance(kind, Weights):
+        more |= {"type": _weight, "action": "append"}
+        span, usual = f"{span}, repeatable; regions: {', '.join(kind.regions)}", " (1)"
+    elif isinstance(kind, Choice):
+        more = {"type": type(kind.values[0]), "choices": kind.values}
+    elif isinstance(kind, Text) and kind.file:
+        more["type"] = Path
+    elif isinstance(kind, Number):
+        more["type"] = pixel_count if row.key == "max_pixels" else _number(kind)
+    if alone or isinstance(kind, Switch):
+        off = 0.0 if alone else False
+        add(f"--no-{row.flag_name[2:]}", dest=row.key, action="store_const", const=off, help=argparse.SUPPRESS)
+    add(row.flag_name, dest=row.key, help=f"{f'{span}: ' if span else ''}{row.help.en}{usual}", **more)
+    for alias in row.aliases:
+        add(alias, dest=row.key, help=argparse.SUPPRESS, **more)
+
+
+def _number(kind: Number) -> Callable[[str], float | str]:
+    """What reads a number, or a word that stands for one."""
+    plain = int if kind.whole else float
+
+    def read(text: str) -> float | str:
+        return text if text in kind.words else plain(text)
+
+    read.__name__ = plain.__name__  # argparse says "invalid float value"
+    return read
 
 
 def with_amounts(argv: Sequence[str], defaults: Mapping[str, float]) -> list[str]:
@@ -183,42 +177,10 @@ def _is_number(text: str) -> bool:
     return True
 
 
-def add_faces(parser: Parser) -> None:
-    """The flags of `Selection`."""
-    group = parser.add_argument_group("which faces")
-    group.add_argument("--faces", metavar="WHICH", help="all, largest, centre, or numbers in reading order: 0,2 (all)")
-    group.add_argument("--min-face", type=float, metavar="PX", help="leave faces alone that are narrower")
-    group.add_argument("--max-face", type=float, metavar="PX", help="leave faces alone that are wider")
-    add_flag(group.add_argument, "--aligned", "the pictures are FFHQ-aligned crops of one face each")
-
-
-def add_technical(parser: Parser) -> None:
-    """The network, the machine, and how files are read and written."""
-    group = parser.add_argument_group("model and files")
-    group.add_argument("--model", metavar="NAME|FILE", help="likeness models list shows the names (likeness-512)")
-    group.add_argument("--device", choices=("auto", "cpu", "cuda"), help="auto takes a CUDA device if there is one")
-    group.add_argument("--precision", choices=("auto", "f32", "bf16"), help="arithmetic of the network")
-    group.add_argument("--threads", type=int, metavar="N", help="processor threads of the network (all)")
-    group.add_argument(
-        "--quality", type=int, metavar="N", help="1 to 100, for JPEG, WebP and AVIF (as the picture's file)"
-    )
-    group.add_argument("--bit-depth", type=int, choices=(8, 16), help="of PNG and TIFF results (the picture's own)")
-    group.add_argument(
-        "--max-pixels", type=pixel_count, metavar="N", help="refuse larger pictures; 200M is 200 megapixels (100M)"
-    )
-
-
 def add_findings(add: Callable[..., argparse.Action], *, ignore: str) -> None:
     """``--refuse`` and ``--ignore``: lists of codes, once or several times; ``ignore`` says what the second does."""
     for name, text in (("--refuse", "refuse pictures with these findings, too"), ("--ignore", ignore)):
         add(name, type=_codes, action="extend", default=[], metavar="CODE,...", help=text)
-
-
-def add_flag(add: Callable[..., argparse.Action], name: str, text: str) -> None:
-    """A flag with its ``--no-`` form, which is what overrides a configuration file; None if neither is given."""
-    destination = name[2:].replace("-", "_")
-    add(name, action="store_true", default=None, help=text)
-    add(f"--no-{name[2:]}", dest=destination, action="store_false", help=argparse.SUPPRESS)
 
 
 def _weight(text: str) -> tuple[str, float]:

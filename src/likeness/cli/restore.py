@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal, cast
+from typing import TYPE_CHECKING
 
 from likeness.cli.console import Console
 from likeness.cli.flags import (
     AMOUNTS,
     HelpLayout,
     Parser,
-    add_controls,
-    add_faces,
-    add_flag,
-    add_repairs,
-    add_technical,
+    add_options,
     add_verbosity,
+    check_settings,
     checked_settings,
     typed_settings,
     verbosity,
@@ -73,7 +69,7 @@ def restore(
         ConfigError, ControlError: for a value that cannot be used.
     """
     parser = _parser(prog)
-    flags = parser.parse_intermixed_args(with_amounts(argv, dict.fromkeys(AMOUNTS, 1.0)))
+    flags = parser.parse_intermixed_args(with_amounts(argv, AMOUNTS))
     console.verbosity = verbosity(flags)
     options = _options(flags, parser, default_input)
     from likeness.cli.run import run
@@ -93,18 +89,15 @@ def _options(flags: argparse.Namespace, parser: Parser, default_input: Path | No
         parser.error("name at least one picture, folder or pattern")
     if flags.only_center_face and flags.faces not in (None, "centre", "center"):
         parser.error(f"--only-center-face and --faces {flags.faces} contradict each other")
-    typed = replace(
-        typed_settings(flags, faces="centre" if flags.only_center_face else flags.faces),
-        copy_unrestored=flags.copy_unrestored,
-    )
-    in_file = Settings() if flags.config is None else checked_settings(flags.config)
-    settings = typed.over(in_file)
-    settings.check_ranges()
+    if flags.only_center_face:
+        flags.faces = "centre"
+    settings = typed_settings(flags).over(Settings() if flags.config is None else checked_settings(flags.config))
+    check_settings(settings)
     # Here and not at the top, as these load NumPy and the picture formats, which --help can do without.
     from likeness.cli.plan import Targets
     from likeness.cli.run import RestoreOptions
+    from likeness.restore.picture_options import parts_of
 
-    depth = cast("Literal[8, 16] | None", settings.bit_depth)
     return RestoreOptions(
         inputs=tuple(inputs),
         targets=Targets(
@@ -113,21 +106,10 @@ def _options(flags: argparse.Namespace, parser: Parser, default_input: Path | No
             compare_to=flags.compare_to,
             save_faces=flags.save_faces,
             report=flags.report,
-            bit_depth=depth,
+            bit_depth=settings["bit_depth"],
         ),
         settings=settings,
-        preset=settings.preset or "standard",
-        controls=settings.controls(),
-        repairs=settings.repairs(),
-        damage_mask=settings.damage_mask,
-        selection=settings.selection(),
-        aligned=bool(settings.aligned),
-        copy_unrestored=bool(settings.copy_unrestored),
-        device=cast('Literal["auto", "cpu", "cuda"]', settings.device or "auto"),
-        precision=cast('Literal["auto", "f32", "bf16"]', settings.precision or "auto"),
-        threads=settings.threads,
-        quality=settings.quality,
-        max_pixels=settings.max_pixels,
+        **parts_of(settings),
     )
 
 
@@ -153,14 +135,8 @@ def _parser(prog: str) -> Parser:
     parser.add_argument(
         "--save-faces", type=Path, metavar="FOLDER", help="save each face's aligned crop, before and after"
     )
-    add_flag(
-        parser.add_argument, "--copy-unrestored", "where there is no face to restore, copy the picture to its result"
-    )
     add_verbosity(parser)
-    add_controls(parser)
-    add_repairs(parser)
-    add_faces(parser)
-    add_technical(parser)
+    add_options(parser)
     _add_aliases(parser)
     return parser
 

@@ -29,14 +29,12 @@ from likeness.imaging.image import Image
 from likeness.imaging.sniff import HEAD_BYTES, sniff_format
 from likeness.models.catalog import DEFAULT_MODEL
 from likeness.repair.repair import damage_of
-from likeness.repair.repairs import Repairs
 from likeness.restore.compare import compare
 from likeness.restore.config import Settings
-from likeness.restore.controls import Controls
 from likeness.restore.outcome import FaceOutcome, Restoration
+from likeness.restore.picture_options import PictureOptions
 from likeness.restore.pipeline import Restorer
 from likeness.restore.report import PictureRecord, RunRecord, face_record, write_report
-from likeness.restore.selection import Selection
 
 __all__ = ["RestoreOptions", "run"]
 
@@ -45,33 +43,22 @@ _FACES_NAMED = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class RestoreOptions:
+class RestoreOptions(PictureOptions):
     """Everything that one run of ``likeness restore`` needs to know.
 
     Attributes:
         inputs: as typed.
         targets: where results go.
-        settings: file and flags together.
-        preset, controls, repairs, selection: what the settings come to.
-        damage_mask: the file that says where the picture holds nothing, or None.
-        max_pixels: None for the library's own limit.
+        settings: file and flags together: what the picture's options came from, and what is said of the run.
     """
 
     inputs: tuple[str, ...]
     targets: Targets
     settings: Settings
-    preset: str
-    controls: Controls
-    repairs: Repairs
-    damage_mask: Path | None
-    selection: Selection
-    aligned: bool
-    copy_unrestored: bool
-    device: Literal["auto", "cpu", "cuda"]
-    precision: Literal["auto", "f32", "bf16"]
-    threads: int | None
-    quality: int | None
-    max_pixels: int | None
+
+    @property
+    def max_pixels(self) -> int:
+        return self.settings["max_pixels"] or DEFAULT_MAX_PIXELS
 
 
 def run(options: RestoreOptions, console: Console) -> int:
@@ -89,8 +76,9 @@ def run(options: RestoreOptions, console: Console) -> int:
     refuse_keyboard((job.source for job in jobs), "likeness restore")
     if any(job.target is None for job in jobs) and sys.stdout.isatty():
         raise ConfigError("the result would go to the terminal; send it to a file with > FILE or -o FILE")
-    if options.damage_mask is not None and len(jobs) > 1:
-        raise ConfigError(f"the damage mask {options.damage_mask} is for one picture, and {len(jobs)} are named")
+    mask = options.settings["damage_mask"]
+    if mask is not None and len(jobs) > 1:
+        raise ConfigError(f"the damage mask {mask} is for one picture, and {len(jobs)} are named")
     report = options.targets.report
     if report is not None:
         make_folder(report.parent)
@@ -139,11 +127,17 @@ class _Worker:
         self._damage = self._read_damage()
         self._inspector = Inspector() if options.targets.report is not None else None
         self._large = threading.Lock()
-        model = options.settings.model or DEFAULT_MODEL
+        settings = options.settings
+        model = settings["model"] or DEFAULT_MODEL
         began = time.perf_counter()
-        self._restorer = Restorer(model, device=options.device, precision=options.precision, threads=options.threads)
+        self._restorer = Restorer(
+            model,
+            device=settings["device"] or "auto",
+            precision=settings["precision"] or "auto",
+            threads=settings["threads"],
+        )
         spec = self._restorer.runtime.spec
-        options.settings.check_network(spec.numbers, model)
+        settings.check_network(spec.numbers, model)
         console.detail(
             f"model {model}, {spec.size} px, {self._restorer.runtime.description}, ready in "
             f"{time.perf_counter() - began:.1f} s"
@@ -151,7 +145,7 @@ class _Worker:
         self.record = RunRecord(
             model=str(model),
             runtime=self._restorer.runtime,
-            preset=options.preset,
+            preset=settings["preset"] or "standard",
             controls=options.controls,
             selection=options.selection,
             aligned=options.aligned,
@@ -168,7 +162,7 @@ class _Worker:
         data = _standard_input() if job.source is None else None
         image = self._decoder.read(
             data if data is not None else cast("Path", job.source),
-            max_pixels=options.max_pixels or DEFAULT_MAX_PIXELS,
+            max_pixels=options.max_pixels,
             name=job.name,
         )
         clock.lap("read")
@@ -234,7 +228,7 @@ class _Worker:
         output: str | None = None
         options = self._options
         repaired = options.repairs.any or self._damage is not None
-        if options.copy_unrestored:
+        if options.settings["copy_unrestored"]:
             if repaired:
                 output = self._write(job, self._restorer.repair(image, options.repairs, self._damage).image, data)
             else:
@@ -257,10 +251,8 @@ class _Worker:
 
     def _read_damage(self) -> NDArray[np.float32] | None:
         """The damage mask, H x W in [0, 1], if there is one."""
-        mask = self._options.damage_mask
-        if mask is None:
-            return None
-        return damage_of(self._decoder.read(mask, max_pixels=self._options.max_pixels or DEFAULT_MAX_PIXELS))
+        mask = self._options.settings["damage_mask"]
+        return None if mask is None else damage_of(self._decoder.read(mask, max_pixels=self._options.max_pixels))
 
     def _tell_faces(self, job: Job, restoration: Restoration) -> None:
         """Remarks about single faces, and numbers that were asked for and are not there."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
@@ -13,12 +13,11 @@ from likeness.core.files import write_bytes_atomically
 from likeness.errors import ConfigError
 from likeness.evidence.figures import Figure, Verdict
 from likeness.faces.findings import Finding
-from likeness.imaging.arguments import finite_number, of_type
+from likeness.imaging.arguments import of_type
 from likeness.imaging.files import read_image
 from likeness.imaging.image import Box, Image, Size
-from likeness.repair.repairs import Repairs
 from likeness.restore.controls import Controls
-from likeness.restore.selection import Selection
+from likeness.restore.picture_options import PictureOptions
 
 __all__ = [
     "CheckedPicture",
@@ -36,64 +35,38 @@ Picture: TypeAlias = "Path | bytes | Image"
 
 
 @dataclass(frozen=True, kw_only=True)
-class RequestOptions:
-    """What may be asked for besides controls; None where the server's own answer holds.
+class RequestOptions(PictureOptions):
+    """What may be asked for; what is as the server has it anyway is not sent.
 
     Attributes:
+        controls, repairs, selection, aligned, quality, bit_depth: see `likeness.restore.picture_options.PictureOptions`.
         preset: a preset's name, instead of controls.
-        selection: which faces.
-        repairs: what to repair first.
-        aligned: whether the picture is an FFHQ-aligned crop of one face.
         file_format: the result's, such as "png"; the picture's own if None.
-        quality: 1 to 100, for JPEG, WebP and AVIF.
-        bit_depth: of PNG and TIFF.
         evidence: whether the report holds what was measured of each face before and after.
     """
 
     preset: str | None = None
-    selection: Selection | None = None
-    repairs: Repairs | None = None
-    aligned: bool = False
     file_format: str | None = None
-    quality: int | None = None
-    bit_depth: Literal[8, 16] | None = None
     evidence: bool = False
 
     def __post_init__(self) -> None:
-        for name, kind in (("preset", str), ("selection", Selection), ("repairs", Repairs), ("file_format", str)):
+        super().__post_init__()
+        for name in ("preset", "file_format"):
             if getattr(self, name) is not None:
-                of_type(name, getattr(self, name), kind)
-        for name in ("aligned", "evidence"):
-            of_type(name, getattr(self, name), bool)
-        for name in ("quality", "bit_depth"):
-            if getattr(self, name) is not None:
-                finite_number(name, getattr(self, name))
+                of_type(name, getattr(self, name), str)
+        of_type("evidence", self.evidence, bool)
 
-    def fields(self, controls: Controls | None) -> dict[str, str]:
-        """The form's text fields.
+    def fields(self, controls: Controls | None = None) -> dict[str, str]:
+        """The form's text fields; ``controls`` replace those that are held here.
 
         Raises:
             ConfigError: if there is a preset and controls as well.
         """
-        if controls is not None and self.preset is not None:
+        if self.preset is not None and (controls is not None or self.controls != Controls()):
             raise ConfigError("controls and preset both say how to restore; give one")
-        values: dict[str, Any] = {} if controls is None else asdict(controls)
-        if self.selection is not None:
-            which = self.selection.which
-            values["faces"] = ",".join(map(str, which)) if isinstance(which, tuple) else which
-            values["min_face"] = self.selection.min_size
-            values["max_face"] = self.selection.max_size
-        if self.repairs is not None:
-            repairs = self.repairs
-            values |= {"mend_scratches": repairs.scratches, "balance": repairs.balance, "defringe": repairs.fringes}
-        values |= {
-            "preset": self.preset,
-            "format": self.file_format,
-            "quality": self.quality,
-            "bit_depth": self.bit_depth,
-            "aligned": self.aligned or None,
-            "evidence": self.evidence or None,
-        }
+        options = self if controls is None else replace(self, controls=controls)
+        own = {"preset": self.preset, "format": self.file_format, "evidence": self.evidence or None}
+        values = {**options.to_settings().values, **own}
         given = {name: value for name, value in values.items() if value is not None}
         return {name: value if isinstance(value, str) else json.dumps(value) for name, value in given.items()}
 

@@ -1,81 +1,59 @@
-"""Settings as people write them, and their files: TOML or JSON with the keys of the field reports, and ours."""
+"""Settings as people write them, and their files: TOML or JSON with the keys of the table of options."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, cast
 
 from likeness.core.home import expanded
 from likeness.core.tables import parse_toml
 from likeness.errors import ConfigError
 from likeness.repair.repairs import Repairs
 from likeness.restore.controls import Controls
+from likeness.restore.kinds import Text, Weights
+from likeness.restore.options import OPTIONS, row_of
 
-if TYPE_CHECKING:
-    from likeness.restore.selection import Selection
-
-__all__ = ["KEYS", "Settings", "parse_settings", "read_settings", "settings_from"]
+__all__ = ["Settings", "parse_settings", "read_settings", "settings_from"]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True)
 class Settings:
-    """What a configuration file, or the command line, says; None where it says nothing.
+    """What a configuration file, the command line, a list or a request says, by the keys of the table of options.
+
+    ``model`` is a model's name, or the path of a checkpoint; ``face_mask_weights`` and ``faces`` are as they were written.
 
     Attributes:
-        model: a model's name (``model`` in a file), or a checkpoint file (``model_path``, relative to the configuration
-            file's folder).
-        size, channel_multiplier: what the loaded model must be; checked, never assumed.
-        preset: base of the controls.
-        degradation_scale, latent_step_decay, face_mask_weights, keep_grain, grain_amount, strength, refine: laid over the
-            preset; see `likeness.Controls`.
-        mend_scratches, balance, defringe: amounts of the repairs, see `likeness.Repairs`; in a file also true or false.
-        damage_mask: a picture that is white where the one picture to restore holds nothing; relative to the configuration
-            file's folder.
-        faces, min_face, max_face: see `likeness.Selection`; in a file ``faces`` may also be a number or a list of them.
-        aligned, copy_unrestored, device, precision, threads, quality, bit_depth, max_pixels: as the flags of
-            ``likeness restore``.
+        values: what is said; None says nothing.
+
+    Raises:
+        ConfigError: for a key that is none.
     """
 
-    model: str | Path | None = None
-    size: int | None = None
-    channel_multiplier: float | None = None
-    preset: str | None = None
-    degradation_scale: float | None = None
-    latent_step_decay: float | None = None
-    face_mask_weights: Mapping[str, float] | None = None
-    keep_grain: bool | None = None
-    grain_amount: float | None = None
-    strength: float | None = None
-    refine: int | None = None
-    mend_scratches: float | None = None
-    balance: float | None = None
-    defringe: float | None = None
-    damage_mask: Path | None = None
-    faces: str | None = None
-    min_face: float | None = None
-    max_face: float | None = None
-    aligned: bool | None = None
-    copy_unrestored: bool | None = None
-    device: str | None = None
-    precision: str | None = None
-    threads: int | None = None
-    quality: int | None = None
-    bit_depth: int | None = None
-    max_pixels: int | None = None
+    values: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    def __post_init__(self) -> None:
+        said = {row_of(key).key: value for key, value in self.values.items() if value is not None}
+        object.__setattr__(self, "values", said)
+
+    def __getitem__(self, key: str) -> Any:
+        """What is said, else None."""
+        return self.values.get(row_of(key).key)
 
     def over(self, other: Settings) -> Settings:
         """``other`` with everything that is set here laid over it; weights region by region, ``all`` first."""
-        merged = {
-            field.name: getattr(other, field.name) if getattr(self, field.name) is None else getattr(self, field.name)
-            for field in fields(Settings)
-        }
-        if self.face_mask_weights is not None and other.face_mask_weights is not None:
-            kept = {} if "all" in self.face_mask_weights else other.face_mask_weights
-            merged["face_mask_weights"] = {**kept, **self.face_mask_weights}
-        return Settings(**merged)
+        merged = {**other.values, **self.values}
+        for row in OPTIONS:
+            own, under = self[row.key], other[row.key]
+            if isinstance(row.kind, Weights) and own is not None and under is not None:
+                merged[row.key] = {**({} if "all" in own else under), **own}
+        return Settings(merged)
+
+    def part(self, name: str) -> dict[str, Any]:
+        """What is said of one part of `PictureOptions`, by the names of its fields."""
+        return {row.field_name: self.values[row.key] for row in OPTIONS if row.part == name and row.key in self.values}
 
     def controls(self) -> Controls:
         """The preset (``standard`` if none is set) with the controls that are set laid over it.
@@ -83,25 +61,9 @@ class Settings:
         Raises:
             ControlError: for an unknown preset or region, or a value outside its range.
         """
-        own = {field.name: getattr(self, field.name) for field in fields(Controls) if field.name != "face_mask_weights"}
-        controls = Controls.preset(self.preset or "standard")
-        controls = replace(controls, **{name: value for name, value in own.items() if value is not None})
-        return controls if self.face_mask_weights is None else controls.with_weights(self.face_mask_weights)
-
-    def check_network(self, numbers: Mapping[str, float], model: str | Path) -> None:
-        """Hold the numbers of the network that was loaded (`Spec.numbers`) against ``size`` and ``channel_multiplier``.
-
-        Raises:
-            ConfigError: if it is another one.
-        """
-        for name, wanted in (("size", self.size), ("channel_multiplier", self.channel_multiplier)):
-            found = numbers.get(name)
-            if wanted is not None and wanted != found:
-                has = "none" if found is None else f"{found:g}"
-                raise ConfigError(
-                    f"the configuration says {name} = {wanted:g}, but the model {model} has {has}; correct it or leave it "
-                    "out"
-                )
+        own = self.part("controls")
+        weights = own.pop("face_mask_weights", {})
+        return replace(Controls.preset(self["preset"] or "standard"), **own).with_weights(weights)
 
     def repairs(self) -> Repairs:
         """The repairs that are set; off where nothing is.
@@ -109,32 +71,35 @@ class Settings:
         Raises:
             ControlError: for an amount outside 0 to 1.
         """
-        return Repairs(scratches=self.mend_scratches or 0.0, balance=self.balance or 0.0, fringes=self.defringe or 0.0)
+        return Repairs(**self.part("repairs"))
 
-    def selection(self) -> Selection:
-        """The faces that are chosen; all where nothing is said.
+    def check_network(self, numbers: Mapping[str, float], model: str | Path) -> None:
+        """Hold the numbers of the network that was loaded (`Spec.numbers`) against ``size`` and ``channel_multiplier``.
 
         Raises:
-            ConfigError: for a choice that is none.
+            ConfigError: if it is another one.
         """
-        # Here and not at the top: it loads NumPy, which a command's --help can do without.
-        from likeness.restore.selection import Selection
+        for name in ("size", "channel_multiplier"):
+            wanted, found = self[name], numbers.get(name)
+            if wanted is not None and wanted != found:
+                has = "none" if found is None else f"{found:g}"
+                raise ConfigError(
+                    f"the configuration says {name} = {wanted:g}, but the model {model} has {has}; correct it or leave it "
+                    "out"
+                )
 
-        return Selection.parse(self.faces or "all", min_size=self.min_face or 0.0, max_size=self.max_face)
-
-    def check_ranges(self) -> None:
-        """Refuse what neither `controls` nor `repairs` nor `selection` looks at.
+    def check_run(self) -> None:
+        """Refuse what cannot be used of the options that a whole run has one of.
 
         Raises:
             ConfigError: naming the setting.
         """
-        if self.quality is not None and not 1 <= self.quality <= 100:
-            raise ConfigError(f"quality must be 1 to 100, not {self.quality}")
-        if self.bit_depth not in (None, 8, 16):
-            raise ConfigError(f"bit_depth must be 8 or 16, not {self.bit_depth}")
-        for name, value in (("threads", self.threads), ("max_pixels", self.max_pixels)):
-            if value is not None and value < 1:
-                raise ConfigError(f"{name} must be at least 1, not {value}")
+        for row in OPTIONS:
+            value = self[row.key]
+            if row.effect == "run" and value is not None and not isinstance(value, Path):
+                refusal = row.kind.refusal(value)
+                if refusal is not None:
+                    raise ConfigError(f"{row.key} {refusal}")
 
 
 def read_settings(path: Path) -> Settings:
@@ -181,20 +146,21 @@ def settings_from(values: Mapping[str, Any], *, name: str, folder: Path) -> Sett
     """
     settings: dict[str, Any] = {}
     for key, value in values.items():
-        if key not in KEYS:
-            raise ConfigError(f'{name}: unknown key "{key}"; known are {", ".join(KEYS)}')
-        what, read = KEYS[key]
-        taken = read(value)
+        try:
+            row = row_of(key)
+        except ConfigError as error:
+            raise ConfigError(f"{name}: {error}") from None
+        taken = row.kind.read(value)
         if taken is None:
-            raise ConfigError(f"{name}: {key} must be {what}, not {json.dumps(value, default=str)}")
+            raise ConfigError(f"{name}: {key} must be {row.kind.wanted}, not {json.dumps(value, default=str)}")
         if key == "model_path":
             key, taken = "model", _model_file(name, folder, Path(taken))
-        if key == "damage_mask":
+        elif isinstance(row.kind, Text) and row.kind.file:
             taken = folder / expanded(taken)
         if key in settings:
             raise ConfigError(f"{name}: model and model_path name two models; keep one")
         settings[key] = taken
-    return Settings(**settings)
+    return Settings(settings)
 
 
 def _model_file(name: str, folder: Path, named: Path) -> Path:
@@ -202,81 +168,3 @@ def _model_file(name: str, folder: Path, named: Path) -> Path:
     if not found.is_file():
         raise ConfigError(f'{name}: model_path names {found}, which is no file; use "model" for a model\'s name')
     return found
-
-
-# Readers return None for a value of the wrong kind; no setting is None itself, as neither TOML nor we have null.
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _flag(value: Any) -> bool | None:
-    return value if isinstance(value, bool) else None
-
-
-def _whole(value: Any) -> int | None:
-    return value if isinstance(value, int) and not isinstance(value, bool) else None
-
-
-def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else None
-
-
-def _amount(value: Any) -> float | None:
-    return float(value) if isinstance(value, bool) else _number(value)
-
-
-def _weights(value: Any) -> dict[str, float] | None:
-    if not isinstance(value, dict):
-        return None
-    weights = {str(key): _number(weight) for key, weight in cast("dict[object, object]", value).items()}
-    numbers = {key: weight for key, weight in weights.items() if weight is not None}
-    return numbers if len(numbers) == len(weights) else None
-
-
-def _faces(value: Any) -> str | None:
-    if isinstance(value, list):
-        numbers = [_whole(number) for number in cast("list[object]", value)]
-        return ",".join(map(str, numbers)) if numbers and None not in numbers else None
-    number = _whole(value)
-    return _text(value) if number is None else str(number)
-
-
-def _one_of(*words: str) -> tuple[str, Callable[[Any], str | None]]:
-    def read(value: Any) -> str | None:
-        return value if value in words else None
-
-    return " or ".join(f'"{word}"' for word in words), read
-
-
-KEYS: dict[str, tuple[str, Callable[[Any], Any]]] = {
-    "model_path": ("the name of a checkpoint file", _text),
-    "model": ("a model's name", _text),
-    "size": ("a whole number", _whole),
-    "channel_multiplier": ("a number", _number),
-    "preset": ("a preset's name", _text),
-    "degradation_scale": ("a number", _number),
-    "latent_step_decay": ("a number", _number),
-    "face_mask_weights": ("a table of regions and numbers, such as { eye = 1.3 }", _weights),
-    "keep_grain": ("true or false", _flag),
-    "grain_amount": ("a number", _number),
-    "strength": ("a number", _number),
-    "refine": ("a whole number", _whole),
-    "mend_scratches": ("a number from 0 to 1, or true or false", _amount),
-    "balance": ("a number from 0 to 1, or true or false", _amount),
-    "defringe": ("a number from 0 to 1, or true or false", _amount),
-    "damage_mask": ("the name of a picture file", _text),
-    "faces": ('"all", "largest", "centre", a number or a list of numbers', _faces),
-    "min_face": ("a number of pixels", _number),
-    "max_face": ("a number of pixels", _number),
-    "aligned": ("true or false", _flag),
-    "copy_unrestored": ("true or false", _flag),
-    "device": _one_of("auto", "cpu", "cuda"),
-    "precision": _one_of("auto", "f32", "bf16"),
-    "threads": ("a whole number", _whole),
-    "quality": ("a whole number from 1 to 100", _whole),
-    "bit_depth": ("8 or 16", _whole),
-    "max_pixels": ("a whole number", _whole),
-}
-"""Every key of a file: what its value must be, and the function that takes it (None: it is not that)."""

@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 
 from likeness.errors import ControlError
+from likeness.restore.kinds import Number, Switch, Weights, Words, option, rows_of
 
 __all__ = ["PRESETS", "Controls", "RegionWeights"]
 
 
-def _check(name: str, value: float, low: float, high: float, remark: str = "") -> None:
-    given: object = value
-    if isinstance(given, bool) or not isinstance(given, (int, float)):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ControlError(f"{name} must be a number from {low:g} to {high:g}, not {type(given).__name__}")
-    # The negation refuses NaN as well.
-    if not low <= value <= high:
-        raise ControlError(
-            f"{name} must be between {low:g} and {high:g}{f' ({remark})' if remark else ''}, not {value:g}"
-        )
+_WEIGHT = Number(low=0.0, high=2.0, step=0.05)
+
+_REGIONS = {
+    "eye": Words("Eyes", "眼睛"),
+    "brow": Words("Brows", "眉毛"),
+    "nose": Words("Nose", "鼻子"),
+    "lip": Words("Lips", "嘴唇"),
+    "cheek": Words("Cheeks", "脸颊"),
+    "forehead": Words("Forehead", "额头"),
+    "ear": Words("Ears", "耳朵"),
+    "hair": Words("Hair", "头发"),
+    "edge": Words("Contour", "轮廓"),
+    "other": Words("Rest", "其余"),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +48,8 @@ class RegionWeights:
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            _check(f"face weight {name}", value, 0.0, 2.0)
+            if (refusal := _WEIGHT.refusal(value)) is not None:
+                raise ControlError(f"face weight {name} {refusal}")
 
     @staticmethod
     def of(weights: Mapping[str, float]) -> RegionWeights:
@@ -69,28 +76,68 @@ class RegionWeights:
 class Controls:
     """What a retoucher sets. The defaults are the preset ``standard``.
 
-    Attributes:
-        degradation_scale: how strongly the picture is pre-degraded before the network sees it, 0.3 to 1.2, or 0 for not at
-            all. Lower: the network invents less, and more of the original texture survives.
-        latent_step_decay: step toward the manifold of sharp faces, 0.02 to 0.1 (values from 0.005 are taken with a
-            warning). Smaller: more conservative, wrinkles stay.
-        face_mask_weights: priority of each region.
-        keep_grain: measure the photograph's grain and lay it back over the restored skin.
-        grain_amount: how much of it, 0 to 2; 1 matches face and background.
-        strength: the whole change's opacity, 0 to 1.
-        refine: how many times the projection is computed again from the current estimate, 1 to 8.
+    Each field is a row of the table of options (`likeness.restore.options`) and says its range and what it does; a control
+    is added here, and is then known to the command line, files, lists, requests, the page and the documents.
 
     Raises:
         ControlError: for a value outside its range; the message holds the range.
     """
 
-    degradation_scale: float = 1.0
-    latent_step_decay: float = 0.1
-    face_mask_weights: RegionWeights = field(default_factory=RegionWeights)
-    keep_grain: bool = False
-    grain_amount: float = 1.0
-    strength: float = 1.0
-    refine: int = 1
+    strength: float = option(
+        Number(low=0.0, high=1.0),
+        default=1.0,
+        label=Words("Strength", "增强强度"),
+        text=Words("opacity of the whole change", "整体变化的不透明度，0 即原图"),
+    )
+    degradation_scale: float = option(
+        Number(low=0.3, high=1.2, off=True, step=0.05),
+        default=1.0,
+        label=Words("Invention", "预退化强度"),
+        text=Words(
+            "texture that the network draws itself; lower keeps more of the photograph's own",
+            "由网络补画的纹理，越低越忠于原图",
+        ),
+        projects=True,
+    )
+    latent_step_decay: float = option(
+        Number(low=0.005, high=0.1, useful=(0.02, 0.1), step=0.001),
+        default=0.1,
+        label=Words("Step", "步长"),
+        text=Words("the way to the sharp face; smaller keeps wrinkles", "向清晰人脸靠近的幅度，越小越保留皱纹"),
+    )
+    face_mask_weights: RegionWeights = option(
+        Weights(each=_WEIGHT, regions=_REGIONS),
+        default=RegionWeights(),
+        label=Words("Regions", "区域"),
+        text=Words(
+            "how much each region follows; 0 leaves it as it is, all sets every one",
+            "各区域跟随的程度，0 保持原样，all 设置全部区域",
+        ),
+        place="regions",
+        flag="--face-weight",
+    )
+    keep_grain: bool = option(
+        Switch(),
+        default=False,
+        label=Words("Keep the grain", "保留颗粒"),
+        text=Words("the photograph's own grain, back on restored skin", "把照片自身的颗粒铺回修复后的皮肤"),
+        place="grain",
+    )
+    grain_amount: float = option(
+        Number(low=0.0, high=2.0, step=0.05),
+        default=1.0,
+        label=Words("Amount", "颗粒量"),
+        text=Words("how much grain, where it is kept; 1 gives back what was taken", "保留颗粒时的用量，1 为原有的量"),
+        place="grain",
+    )
+    refine: int = option(
+        Number(low=1, high=8, whole=True, step=1),
+        default=1,
+        label=Words("Rounds", "迭代轮数"),
+        text=Words("how often the network looks at a face", "让网络计算几次"),
+        place="advanced",
+        projects=True,
+    )
 
     def __post_init__(self) -> None:
         weights: object = self.face_mask_weights
@@ -98,16 +145,9 @@ class Controls:
             raise ControlError(
                 f"face_mask_weights must be RegionWeights, not {type(weights).__name__}; RegionWeights.of takes a dictionary"
             )
-        if not isinstance(self.keep_grain, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ControlError(f"keep_grain must be True or False, not {type(self.keep_grain).__name__}")
-        if self.degradation_scale != 0 or isinstance(self.degradation_scale, bool):
-            _check("degradation_scale", self.degradation_scale, 0.3, 1.2, "or 0 to turn it off")
-        _check("latent_step_decay", self.latent_step_decay, 0.005, 0.1, "0.02 to 0.1 is the useful range")
-        _check("grain_amount", self.grain_amount, 0.0, 2.0)
-        _check("strength", self.strength, 0.0, 1.0)
-        if isinstance(self.refine, bool) or not isinstance(self.refine, int):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ControlError(f"refine must be a whole number from 1 to 8, not {self.refine}")
-        _check("refine", self.refine, 1, 8)
+        for row in rows_of(Controls):
+            if not isinstance(row.kind, Weights):
+                row.check(getattr(self, row.key))
 
     @property
     def warnings(self) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from likeness.imaging.image import Image, Pixels
 from likeness.repair.repair import RepairResult
 from likeness.restore.arbitration import HeldDetail, arbitrate
 from likeness.restore.controls import Controls
+from likeness.restore.kinds import rows_of
 from likeness.restore.relaxation import CONVERGED, relaxation_gain, step_in_grain, weight_map
 
 __all__ = ["FaceOutcome", "FaceProjection", "Restoration", "face_warnings", "gain_map"]
@@ -100,7 +101,7 @@ class FaceProjection:
     def serves(self, controls: Controls) -> bool:
         """Whether these controls can be applied to this projection without running the network again."""
         made = self.controls
-        if controls.degradation_scale != made.degradation_scale or controls.refine != made.refine:
+        if any(row.projects and getattr(controls, row.key) != getattr(made, row.key) for row in rows_of(Controls)):
             return False
         # With several windows, the later projections depend on how far the earlier ones went.
         return controls.refine == 1 or (

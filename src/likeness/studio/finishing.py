@@ -10,7 +10,6 @@ Finding where a face lies (`find_areas`, `areas_of`) is slow and done once; `fin
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,13 +19,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.compute.cancellation import checkpoint
-from likeness.errors import ControlError
 from likeness.faces.align import align, unwarp, warp
 from likeness.faces.face import Alignment, Face
 from likeness.faces.regions import RegionMasks, face_mask, region_masks
 from likeness.imaging.colour import is_colourless, linear_to_srgb, luma, srgb_to_linear
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Box, Image, Pixels, Size
+from likeness.restore.kinds import Number, Words, option, rows_of
 
 if TYPE_CHECKING:
     from likeness.restore.outcome import FaceProjection
@@ -37,8 +36,6 @@ WARMTH = 0.15
 """Warmth that studios ask for: a seventh more saturation."""
 
 _Map = NDArray[np.float32]
-
-_RANGES = {"warmth": (-0.5, 0.5), "exposure": (-1.0, 1.0), "clarity": (0.0, 1.0)}
 
 _SKIN = ("eye", "brow", "nose", "lip", "cheek", "forehead", "ear", "edge")
 """Regions that are finished; hair is not."""
@@ -80,15 +77,34 @@ class Finishing:
         ControlError: for a value outside its range.
     """
 
-    warmth: float = 0.0
-    exposure: float = 0.0
-    clarity: float = 0.0
+    warmth: float = option(
+        Number(low=-0.5, high=0.5),
+        default=0.0,
+        label=Words("Warmth", "暖度"),
+        text=Words("saturation of skin; hue and lightness stay", "皮肤的饱和度，色相与明度不变"),
+        place="skin",
+        part="finishing",
+    )
+    exposure: float = option(
+        Number(low=-1.0, high=1.0, step=0.05),
+        default=0.0,
+        label=Words("Shadows", "暗部提亮"),
+        text=Words("lifts the face's dark tones; white stays white", "提亮面部暗部，白色保持不变"),
+        place="advanced",
+        part="finishing",
+    )
+    clarity: float = option(
+        Number(low=0.0, high=1.0, step=0.05),
+        default=0.0,
+        label=Words("Clarity", "清晰度"),
+        text=Words("contrast of folds and modelling; pores stay", "增强轮廓与褶皱的反差，毛孔不变"),
+        place="advanced",
+        part="finishing",
+    )
 
     def __post_init__(self) -> None:
-        for name, (low, high) in _RANGES.items():
-            value = getattr(self, name)
-            if not (math.isfinite(value) and low <= value <= high):
-                raise ControlError(f"{name} must be between {low:g} and {high:g}, not {value:g}")
+        for row in rows_of(Finishing):
+            row.check(getattr(self, row.key))
 
     @property
     def any(self) -> bool:

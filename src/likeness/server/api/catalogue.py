@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Literal
+from typing import Any, Literal
 
 from fastapi import APIRouter
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from likeness.models.store import Store
-from likeness.restore.controls import PRESETS
+from likeness.restore.controls import PRESETS, Controls
+from likeness.restore.kinds import rows_of
 from likeness.server.api.forms import errors
+from likeness.server.api.requests import FIELDS
 from likeness.server.http.state import State
 
 __all__ = ["ModelAnswer", "ModelsAnswer", "PresetAnswer", "PresetsAnswer", "catalogue_router", "models", "presets"]
@@ -37,17 +39,18 @@ class ModelsAnswer(BaseModel):
     models: list[ModelAnswer]
 
 
+def _with_controls(schema: dict[str, Any]) -> None:
+    controls = {row.key: FIELDS[row.key] for row in rows_of(Controls)}
+    schema["properties"] |= controls
+    schema["required"] += list(controls)
+
+
 class PresetAnswer(BaseModel):
     """What a preset sets; the names are those of the form's fields."""
 
+    model_config = ConfigDict(extra="allow", json_schema_extra=_with_controls)
+
     name: str = Field(examples=["natural"])
-    degradation_scale: float
-    latent_step_decay: float
-    face_mask_weights: dict[str, float]
-    keep_grain: bool
-    grain_amount: float
-    strength: float
-    refine: int
 
 
 class PresetsAnswer(BaseModel):
@@ -81,4 +84,6 @@ def models(state: State) -> ModelsAnswer:
 @catalogue_router.get("/presets", summary="The presets", responses=errors())
 async def presets() -> PresetsAnswer:
     """The values that each preset sets."""
-    return PresetsAnswer(presets=[PresetAnswer(name=name, **asdict(controls)) for name, controls in PRESETS.items()])
+    return PresetsAnswer(
+        presets=[PresetAnswer.model_validate({"name": name, **asdict(controls)}) for name, controls in PRESETS.items()]
+    )

@@ -7,82 +7,57 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any
 
 from likeness.errors import ArgumentError, ConfigError
 from likeness.imaging.encode import FORMATS, FileFormat, find_format
 from likeness.imaging.files import result_suffix
-from likeness.repair.repairs import Repairs
-from likeness.restore.config import Settings, settings_from
-from likeness.restore.controls import PRESETS, Controls, RegionWeights
-from likeness.restore.selection import Selection
+from likeness.restore.config import settings_from
+from likeness.restore.kinds import Choice, Option, Switch, Words
+from likeness.restore.options import OPTIONS
+from likeness.restore.picture_options import PictureOptions, parts_of
 
 __all__ = ["FIELDS", "RestoreRequest", "field_values", "read_json"]
 
 _Schema = dict[str, Any]
 
-_FORMATS = [file_format.name.lower() for file_format in FORMATS]
+_FORMATS = tuple(file_format.name.lower() for file_format in FORMATS)
+
+_OWN = (
+    Option(
+        key="format",
+        group="files",
+        effect="file",
+        kind=Choice(values=_FORMATS),
+        label=Words("Format", "格式"),
+        help=Words(
+            "the result's format (the picture's own; HEIC becomes JPEG and GIF PNG)",
+            "结果的格式（默认同原图，HEIC 变为 JPEG，GIF 变为 PNG）",
+        ),
+    ),
+    Option(
+        key="evidence",
+        group="files",
+        kind=Switch(),
+        default=False,
+        label=Words("Evidence", "依据"),
+        help=Words(
+            "measure each face before and after, for the report; takes time", "为报告测量每张人脸的前后变化，较慢"
+        ),
+    ),
+)
+"""Options of a request that neither files nor the command line have."""
 
 
-def _number(low: float, high: float, text: str, **more: Any) -> _Schema:
-    return {"type": "number", "minimum": low, "maximum": high, "description": text, **more}
+def _field(row: Option) -> _Schema:
+    """A form's field: what stands in the table, but for the defaults of controls, which a preset sets."""
+    default = {} if row.default is None or row.part == "controls" else {"default": row.default}
+    unset = f" ({row.unset})." if row.unset else "."
+    return {**row.kind.schema(), **default, "description": f"{row.sentence[:-1]}{unset}"}
 
 
 FIELDS: dict[str, _Schema] = {
-    "preset": {
-        "type": "string",
-        "enum": list(PRESETS),
-        "default": "standard",
-        "description": "Base of the controls; what else is given is laid over it. GET /v1/presets shows what each sets.",
-    },
-    "degradation_scale": {
-        "anyOf": [{"type": "number", "minimum": 0.3, "maximum": 1.2}, {"type": "integer", "const": 0}],
-        "description": "How much fine texture is hidden from the network; 0 turns it off. Lower keeps more of the picture.",
-    },
-    "latent_step_decay": _number(0.005, 0.1, "Step toward a sharp face, 0.02 to 0.1; under 0.02 with a warning."),
-    "face_mask_weights": {
-        "type": "object",
-        "properties": {
-            name: {"type": "number", "minimum": 0, "maximum": 2} for name in ("all", *RegionWeights().to_dict())
-        },
-        "additionalProperties": False,
-        "description": "Priority of regions as a JSON object; `all` sets every one first.",
-        "examples": [{"eye": 1.3, "hair": 0.5}],
-    },
-    "keep_grain": {"type": "boolean", "description": "Lay the photograph's own grain back over the restored skin."},
-    "grain_amount": _number(0, 2, "How much of it; 1 matches face and background."),
-    "strength": _number(0, 1, "Opacity of the whole change."),
-    "refine": {"type": "integer", "minimum": 1, "maximum": 8, "description": "How often the network runs on a face."},
-    "mend_scratches": _number(0, 1, "Fill scratches and dust from their surroundings."),
-    "balance": _number(0, 1, "Take yellowing and fading back."),
-    "defringe": _number(0, 1, "Fade purple fringes at edges."),
-    "faces": {
-        "type": "string",
-        "pattern": "^(all|largest|centre|center|[0-9]{1,5}(,[0-9]{1,5}){0,99})$",
-        "default": "all",
-        "description": "all, largest, centre, or numbers in reading order such as 0,2.",
-        "examples": ["largest", "0,2"],
-    },
-    "min_face": _number(0, 100000, "Leave faces alone that are narrower, px."),
-    "max_face": _number(0, 100000, "Leave faces alone that are wider, px; not under min_face."),
-    "aligned": {"type": "boolean", "description": "The picture is an FFHQ-aligned crop of one face."},
-    "quality": {
-        "type": "integer",
-        "minimum": 1,
-        "maximum": 100,
-        "description": "For JPEG, WebP and AVIF (as the picture).",
-    },
-    "bit_depth": {
-        "type": "integer",
-        "enum": [8, 16],
-        "description": "Of the result (the picture's own); 16 in PNG and TIFF only.",
-    },
-    "format": {
-        "type": "string",
-        "enum": _FORMATS,
-        "description": "The result's format (the picture's own; HEIC becomes JPEG and GIF PNG).",
-    },
-    "evidence": {"type": "boolean", "description": "Measure each face before and after, for the report; takes time."},
+    row.key: _field(row) for row in (*(row for row in OPTIONS if "request" in row.given), *_OWN)
 }
 """Fields of a form that restores, by name: their JSON schema."""
 
@@ -95,8 +70,7 @@ _KINDS: dict[str, Callable[[Any], bool]] = {
     "boolean": lambda value: isinstance(value, bool),
     "object": lambda value: isinstance(value, dict),
 }
-_OURS = frozenset({"format", "evidence"})
-"""Fields that configuration files do not have."""
+_OURS = frozenset(row.key for row in _OWN)
 
 _LONGEST = 1000
 """Characters of one field; the longest that has a meaning is an object of weights."""
@@ -106,25 +80,18 @@ _DIGITS = 16
 
 
 @dataclass(frozen=True, kw_only=True)
-class RestoreRequest:
+class RestoreRequest(PictureOptions):
     """How a picture is to be restored, and what is to be answered.
 
     Attributes:
         values: the fields as they were given, ready for JSON; `RestoreRequest.of` makes the same request of them again.
         preset: the controls' base.
-        controls, repairs, selection, aligned, quality, bit_depth: what the fields come to.
         file_format: the result's; None goes by the picture.
         evidence: whether faces are measured before and after.
     """
 
     values: Mapping[str, Any]
     preset: str
-    controls: Controls
-    repairs: Repairs
-    selection: Selection
-    aligned: bool
-    quality: int | None
-    bit_depth: Literal[8, 16] | None
     file_format: FileFormat | None
     evidence: bool
 
@@ -142,9 +109,17 @@ class RestoreRequest:
                 raise ConfigError(f"the form has an unknown field; known are {', '.join(FIELDS)}")
         known = {name: _whole(value) for name, value in values.items() if name not in _OURS}
         settings = settings_from(known, name="the form", folder=Path())
-        settings.check_ranges()
+        evidence = values.get("evidence", False)
+        if not isinstance(evidence, bool):
+            raise ConfigError("the form: evidence must be true or false")
         try:
-            request = RestoreRequest._read(values, settings)
+            request = RestoreRequest(
+                **parts_of(settings),
+                values=dict(values),
+                preset=settings["preset"] or "standard",
+                file_format=_format(values.get("format")),
+                evidence=evidence,
+            )
         except ArgumentError as error:  # a number without end
             raise ConfigError(f"the form: {error}") from error
         # Configuration files take more (a list of faces, true for an amount): a form is what the document says.
@@ -152,24 +127,6 @@ class RestoreRequest:
             if not _fits(FIELDS[name], value):
                 raise ConfigError(f"the form: {name} cannot be used as it is given: {FIELDS[name]['description']}")
         return request
-
-    @staticmethod
-    def _read(values: Mapping[str, Any], settings: Settings) -> RestoreRequest:
-        evidence = values.get("evidence", False)
-        if not isinstance(evidence, bool):
-            raise ConfigError("the form: evidence must be true or false")
-        return RestoreRequest(
-            values=dict(values),
-            preset=settings.preset or "standard",
-            controls=settings.controls(),
-            repairs=settings.repairs(),
-            selection=settings.selection(),
-            aligned=bool(settings.aligned),
-            quality=settings.quality,
-            bit_depth=cast("Literal[8, 16] | None", settings.bit_depth),
-            file_format=_format(values.get("format")),
-            evidence=evidence,
-        )
 
     def result_format(self, head: bytes) -> FileFormat:
         """What the result is written as: what was asked for, else as the picture is, by its first bytes."""

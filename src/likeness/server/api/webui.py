@@ -20,6 +20,7 @@ from likeness.compute.cancellation import checkpoint
 from likeness.errors import ConfigError, ImageReadError, NoFaceError
 from likeness.imaging.encode import encode_image
 from likeness.restore.controls import PRESETS
+from likeness.restore.options import row_of
 from likeness.server.api.forms import errors
 from likeness.server.api.requests import RestoreRequest
 from likeness.server.api.restoring import THE_PICTURE, restore_bytes
@@ -58,9 +59,6 @@ _MOST_VALUES = 100_000
 """Values in a body; those of 64 pictures with all fields are some hundreds. Each takes many times its text in memory."""
 
 _SPACE = b" \t\n\r\v\f"
-
-_WEIGHT_STEPS = (0.1, 0.02)
-"""``latent_step_decay`` at CodeFormer's weight 0 and 1: the ends of its useful range."""
 
 
 class Extras(BaseModel):
@@ -272,7 +270,9 @@ def _request(asked: Extras) -> RestoreRequest | None:
     if asked.preset is not None:
         values["preset"] = asked.preset
     if asked.codeformer_visibility > 0 and (asked.preset is None or asked.codeformer_weight > 0):
-        sharp, faithful = _WEIGHT_STEPS
+        # CodeFormer's weights 0 and 1 are the ends of the step's useful range.
+        steps = row_of("latent_step_decay").kind.shown()
+        sharp, faithful = steps["high"], steps["low"]
         values["latent_step_decay"] = sharp + (faithful - sharp) * asked.codeformer_weight
     return RestoreRequest.of(values)
 

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from typing_extensions import Self
 
-from likeness.restore.controls import Controls, RegionWeights
+from likeness.restore.config import Settings
+from likeness.restore.controls import Controls
+from likeness.restore.kinds import rows_of
 from likeness.studio.captions import Language
 from likeness.studio.finishing import Finishing
 
-__all__ = ["FAR", "LiveArea", "LiveFace", "LiveFileLook", "LiveLook", "LiveViews", "Touch"]
+__all__ = ["FAR", "SLIDERS", "LiveArea", "LiveFace", "LiveFileLook", "LiveLook", "LiveViews", "Touch"]
 
 _MOST_AREAS = 8
 _MOST_FACES = 256
@@ -28,7 +31,12 @@ def _once(names: list[_Named]) -> list[_Named]:
 
 Touch: TypeAlias = Literal["warmth", "exposure", "clarity"]
 
-FAR: dict[Touch, tuple[float, float]] = {"warmth": (-0.5, 0.5), "exposure": (-1.0, 1.0), "clarity": (0.0, 1.0)}
+SLIDERS = {row.key: row for row in (*rows_of(Finishing), *rows_of(Controls))}
+"""The options that the page has something to move for, by key."""
+
+FAR: dict[Touch, tuple[float, float]] = {
+    touch: (SLIDERS[touch].kind.shown()["low"], SLIDERS[touch].kind.shown()["high"]) for touch in get_args(Touch)
+}
 """Ends of the finishing sliders: a layer holds what the picture becomes at the further one, less what it is."""
 
 
@@ -48,37 +56,32 @@ class LiveArea(_Body):
 
 
 class LiveLook(_Body):
-    """Which faces, and how."""
+    """Which faces, and how: the options that the page has sliders for, by their keys."""
+
+    model_config = ConfigDict(extra="allow", allow_inf_nan=False)
+
+    __pydantic_extra__: dict[str, bool | int | float | dict[str, float]]  # pyright: ignore[reportIncompatibleVariableOverride]
 
     faces: Annotated[list[Annotated[int, Field(ge=0, le=_LAST_FACE)]], AfterValidator(_once)] = Field(
         default_factory=list, max_length=_MOST_FACES
     )
-    degradation_scale: float = 1.0
-    latent_step_decay: float = 0.1
-    face_mask_weights: dict[str, float] = Field(default_factory=dict)
-    keep_grain: bool = False
-    grain_amount: float = 1.0
-    strength: float = 1.0
-    refine: int = 1
-    warmth: float = 0.0
-    exposure: float = 0.0
-    clarity: float = 0.0
+
+    @model_validator(mode="after")
+    def _known(self) -> Self:
+        if unknown := set(self.__pydantic_extra__) - set(SLIDERS):
+            raise ValueError(f"there is no option {min(unknown)[:40]!r}")
+        return self
 
     def controls(self) -> Controls:
         """The controls; raises ControlError for what is out of range."""
-        return Controls(
-            degradation_scale=self.degradation_scale,
-            latent_step_decay=self.latent_step_decay,
-            face_mask_weights=RegionWeights.of(self.face_mask_weights),
-            keep_grain=self.keep_grain,
-            grain_amount=self.grain_amount,
-            strength=self.strength,
-            refine=self.refine,
-        )
+        return Settings(self._part("controls")).controls()
 
     def finishing(self) -> Finishing:
         """The finishing touches; raises ControlError for what is out of range."""
-        return Finishing(warmth=self.warmth, exposure=self.exposure, clarity=self.clarity)
+        return Finishing(**self._part("finishing"))
+
+    def _part(self, name: str) -> dict[str, Any]:
+        return {key: value for key, value in self.__pydantic_extra__.items() if SLIDERS[key].part == name}
 
 
 class LiveViews(LiveLook):

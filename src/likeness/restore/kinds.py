@@ -1,0 +1,332 @@
+"""What an option is: its name, the kind of its values, and where it can be given. The table is `likeness.restore.options`.
+
+Nothing here loads NumPy, so that a command line can be read without it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from typing import Any, Literal, NamedTuple, TypeAlias, cast
+
+from likeness.errors import ControlError
+
+__all__ = ["Choice", "Kind", "Number", "Option", "Surface", "Switch", "Text", "Weights", "Words", "option", "rows_of"]
+
+Surface: TypeAlias = Literal["flag", "file", "request"]
+"""Where an option can be given: on the command line, in a configuration file, in a request to the server."""
+
+
+class Words(NamedTuple):
+    """The same in English and in Chinese: a part of a sentence, without a capital and a full stop."""
+
+    en: str
+    zh: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """A kind of values: what they must be, in words and as a JSON schema, and how one is read."""
+
+    wanted: str = ""
+    """What a value must be, to follow "must be"."""
+
+    span: str = ""
+    """The range in figures, such as "0 to 2"; "" if there is none to tell."""
+
+    def read(self, value: Any) -> Any:
+        """A value out of TOML or JSON; None if it is of another kind. Ranges are checked by `refusal`."""
+        raise NotImplementedError
+
+    def schema(self) -> dict[str, Any]:
+        """The JSON schema of values in a request."""
+        raise NotImplementedError
+
+    def refusal(self, value: object) -> str | None:
+        """Why a value cannot be used ("must be ..., not ..."); None if it can."""
+        return None if self.read(value) is not None else f"must be {self.wanted}, not {value!r}"
+
+    def shown(self) -> dict[str, Any]:
+        """What the page must know to show it, ready for JSON."""
+        return {"kind": type(self).__name__.lower()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Number(Kind):
+    """A number from ``low`` to ``high`` (None: without end).
+
+    Attributes:
+        whole: whether it must be a whole number.
+        off: whether 0 is taken as well, and turns it off.
+        useful: the part of the range that is offered; what is outside is taken with a warning.
+        alone: the value where a flag is given without one, or a file says true.
+        words: what may be given instead of a number, such as "auto".
+        step: of the page's slider.
+    """
+
+    low: float
+    high: float | None = None
+    whole: bool = False
+    off: bool = False
+    useful: tuple[float, float] | None = None
+    alone: float | None = None
+    words: tuple[str, ...] = ()
+    step: float = 0.01
+
+    def __post_init__(self) -> None:
+        number = "a whole number" if self.whole else "a number"
+        if self.alone is not None:
+            number = f"a number from {self.low:g} to {self.high:g}, or true or false"
+        object.__setattr__(self, "wanted", " or ".join([*map(json.dumps, self.words), number]))
+        low, high = self.useful or (self.low, self.high)
+        numbers = [] if high is None else [f"{low:g} to {high:g}"]
+        object.__setattr__(self, "span", ", or ".join([*numbers, *self.words, *["0"] * self.off]))
+
+    def read(self, value: Any) -> float | str | None:
+        if isinstance(value, bool):
+            return None if self.alone is None else self.alone * value
+        if isinstance(value, str):
+            return value if value in self.words else None
+        if self.whole:
+            return value if isinstance(value, int) else None
+        return float(value) if isinstance(value, (int, float)) else None
+
+    def schema(self) -> dict[str, Any]:
+        own: dict[str, Any] = {"type": "integer" if self.whole else "number", "minimum": self.low}
+        own |= {} if self.high is None else {"maximum": self.high}
+        others: list[dict[str, Any]] = [{"type": "integer", "const": 0}] if self.off else []
+        others += [{"type": "string", "enum": list(self.words)}] if self.words else []
+        return {"anyOf": [own, *others]} if others else own
+
+    def refusal(self, value: object) -> str | None:
+        if value in self.words or (self.off and value == 0 and not isinstance(value, bool)):
+            return None
+        ends = f"from {self.low:g} {'on' if self.high is None else f'to {self.high:g}'}"
+        named = "".join(f"{word} or " for word in self.words)
+        if self.whole and (isinstance(value, bool) or not isinstance(value, int)):
+            return f"must be {named}a whole number {ends}, not {value}"
+        if isinstance(value, bool) or not isinstance(value, (int, float)):
+            return f"must be {named}a number {ends}, not {type(value).__name__}"
+        # Written so that NaN is refused as well.
+        if self.low <= value and (self.high is None or value <= self.high):
+            return None
+        if self.high is None:
+            return f"must be {named}at least {self.low:g}, not {value:g}"
+        remark = " (or 0 to turn it off)" if self.off else ""
+        if self.useful is not None:
+            remark = f" ({self.useful[0]:g} to {self.useful[1]:g} is the useful range)"
+        return f"must be {named}between {self.low:g} and {self.high:g}{remark}, not {value:g}"
+
+    def shown(self) -> dict[str, Any]:
+        low, high = self.useful or (self.low, self.high)
+        digits = len(f"{self.step:g}".partition(".")[2])
+        return {**super().shown(), "low": low, "high": high, "step": self.step, "digits": digits}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice(Kind):
+    """One of a few words or whole numbers."""
+
+    values: tuple[str | int, ...]
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "wanted", " or ".join(map(json.dumps, self.values)))
+        object.__setattr__(self, "span", " or ".join(map(str, self.values)))
+
+    def read(self, value: Any) -> str | int | None:
+        return value if any(type(value) is type(known) and value == known for known in self.values) else None
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string" if isinstance(self.values[0], str) else "integer", "enum": list(self.values)}
+
+    def shown(self) -> dict[str, Any]:
+        return {**super().shown(), "values": list(self.values)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Switch(Kind):
+    """On or off."""
+
+    wanted: str = "true or false"
+
+    def read(self, value: Any) -> bool | None:
+        return value if isinstance(value, bool) else None
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "boolean"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Text(Kind):
+    """A text, whose meaning is checked by whoever uses it.
+
+    Attributes:
+        more: what the JSON schema says of it beside that.
+        file: whether it names a file; in a configuration file relative to its folder.
+        numbers: whether a file may hold a whole number or a list of them instead.
+    """
+
+    wanted: str = "a text"
+    more: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    file: bool = False
+    numbers: bool = False
+
+    def read(self, value: Any) -> str | None:
+        given = cast("list[object]", value) if isinstance(value, list) else [value]
+        if self.numbers and given and all(type(number) is int for number in given):
+            return ",".join(map(str, given))
+        return value if isinstance(value, str) and value else None
+
+    def schema(self) -> dict[str, Any]:
+        return {"type": "string", **self.more}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Weights(Kind):
+    """A number for each of some regions, which the page has words for; ``all`` sets every one.
+
+    What is no region is refused by whoever takes the weights.
+    """
+
+    each: Number
+    regions: Mapping[str, Words]
+    wanted: str = "a table of regions and numbers, such as { eye = 1.3 }"
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "span", self.each.span)
+
+    def read(self, value: Any) -> dict[str, float] | None:
+        if not isinstance(value, dict):
+            return None
+        weights = {str(key): self.each.read(weight) for key, weight in cast("dict[object, object]", value).items()}
+        return None if None in weights.values() else cast("dict[str, float]", weights)
+
+    def schema(self) -> dict[str, Any]:
+        properties = {name: self.each.schema() for name in ("all", *self.regions)}
+        examples = [{"eye": 1.3, "hair": 0.5}]
+        return {"type": "object", "properties": properties, "additionalProperties": False, "examples": examples}
+
+    def shown(self) -> dict[str, Any]:
+        regions = {name: words._asdict() for name, words in self.regions.items()}
+        return {**self.each.shown(), **super().shown(), "regions": regions}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Option:
+    """A row of the table.
+
+    Attributes:
+        key: its name in files, lists and requests; the flag is ``--key`` with dashes unless ``flag`` says otherwise.
+        kind: what values it takes.
+        default: what holds where nothing is given; None where the picture or the machine decides (``unset`` says how).
+        label: its name on the page.
+        help: what it does.
+        unit: of its figures.
+        part: the part of `PictureOptions` that it belongs to ("picture": it is a field of it itself); "" if results do not
+            depend on it through those. ``attribute`` is its name there, if that is another.
+        group: under which heading ``--help`` and the documents have it.
+        effect: whether it acts on each face, on the whole picture, on the file that is written, or is one for a whole run;
+            a picture of a batch may have its own of all but the last.
+        given: see `Surface`.
+        projects: whether another value needs the network again; the rest is arithmetic on what it returned.
+        place: the section of the page that has its slider; "" for none.
+        flag, metavar, aliases: on the command line; aliases are names known from other tools, which ``--help`` leaves out.
+    """
+
+    key: str = ""
+    kind: Kind
+    default: Any = None
+    label: Words
+    help: Words
+    unit: str = ""
+    unset: str = ""
+    part: str = ""
+    attribute: str = ""
+    group: Literal["controls", "repairs", "faces", "files"]
+    effect: Literal["face", "picture", "file", "run"] = "picture"
+    given: tuple[Surface, ...] = ("flag", "file", "request")
+    projects: bool = False
+    place: str = ""
+    flag: str = ""
+    metavar: str = ""
+    aliases: tuple[str, ...] = ()
+
+    @property
+    def flag_name(self) -> str:
+        return self.flag or f"--{self.key.replace('_', '-')}"
+
+    @property
+    def field_name(self) -> str:
+        """Its name in the part that it belongs to."""
+        return self.attribute or self.key
+
+    @property
+    def per_picture(self) -> bool:
+        """Whether a picture of a list may have its own."""
+        return "file" in self.given and self.effect != "run"
+
+    def check(self, value: object) -> None:
+        """Refuse a value that cannot be used.
+
+        Raises:
+            ControlError: the message begins with the key.
+        """
+        if (refusal := self.kind.refusal(value)) is not None:
+            raise ControlError(f"{self.key} {refusal}")
+
+    @property
+    def sentence(self) -> str:
+        """What it does, as an English sentence."""
+        return f"{self.help.en[:1].upper()}{self.help.en[1:]}{f', {self.unit}' if self.unit else ''}."
+
+    @property
+    def span(self) -> str:
+        """The range in figures; "" if there is none that matters."""
+        return "" if self.unit == "px" else self.kind.span
+
+    @property
+    def placeholder(self) -> str:
+        """What stands for a value behind the flag: "X", or "[X]" where it may be left out; "" where there is none."""
+        kind = self.kind
+        if isinstance(kind, Choice):
+            return "|".join(map(str, kind.values))
+        if isinstance(kind, Number):
+            return self.metavar or self.unit.upper() or ("N" if kind.whole else "X" if kind.alone is None else "[X]")
+        return self.metavar or ("REGION=X" if isinstance(kind, Weights) else "")
+
+    @property
+    def usual(self) -> str:
+        """The default in words; "" where it goes without saying."""
+        if self.default is None or isinstance(self.kind, (Switch, Weights)):
+            return self.unset
+        return str(self.default) if isinstance(self.default, str) else f"{self.default:g}"
+
+    def shown(self) -> dict[str, Any]:
+        """What the page must know of it, ready for JSON."""
+        own = {"key": self.key, "part": self.part, "place": self.place, "projects": self.projects, "unit": self.unit}
+        words = {"label": self.label._asdict(), "help": self.help._asdict()}
+        default = {} if isinstance(self.kind, Weights) else {"default": self.default}
+        return {**own, **words, **default, **self.kind.shown()}
+
+
+def option(
+    kind: Kind,
+    *,
+    default: object,
+    label: Words,
+    text: Words,
+    place: str = "controls",
+    part: str = "controls",
+    projects: bool = False,
+    flag: str = "",
+) -> Any:
+    """A dataclass's field that is a row of its own: its name is the key, ``text`` its help; the rest is as in `Option`."""
+    row = Option(kind=kind, default=default, label=label, help=text, part=part, group="controls", effect="face")
+    row = replace(row, place=place, projects=projects, flag=flag)
+    return field(default=default, metadata={"option": row})
+
+
+def rows_of(cls: type) -> tuple[Option, ...]:
+    """The rows among a dataclass's fields, in order."""
+    return tuple(replace(item.metadata["option"], key=item.name) for item in fields(cls) if "option" in item.metadata)

@@ -1,0 +1,212 @@
+"""The table of options: every setting of a restoration, once.
+
+The flags of the command line, the keys of configuration files, the columns of lists, the fields of requests and their
+OpenAPI document, the page's sliders, the client, and the tables in the documents all come from here. Controls are rows in
+their own class (`likeness.restore.controls.Controls`); everything else is a row below.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from likeness.errors import ConfigError
+from likeness.restore.controls import PRESETS, Controls
+from likeness.restore.kinds import Choice, Number, Option, Switch, Text, Words, rows_of
+
+__all__ = ["OPTIONS", "row_of"]
+
+_AMOUNT: Any = {"kind": Number(low=0.0, high=1.0, alone=1.0), "default": 0.0, "group": "repairs", "part": "repairs"}
+_FACES: Any = {"group": "faces", "part": "selection"}
+_SIZE: Any = {"kind": Number(low=0.0, high=100_000.0), "unit": "px", **_FACES}
+_RUN: Any = {"group": "files", "effect": "run", "given": ("flag", "file")}
+_CHECKED: Any = {"group": "files", "effect": "run", "given": ("file",)}
+_RESULT: Any = {"group": "files", "effect": "file", "part": "picture"}
+"""What some rows have in common."""
+
+OPTIONS: tuple[Option, ...] = (
+    Option(
+        key="model_path",
+        kind=Text(wanted="the name of a checkpoint file", file=True),
+        label=Words("Checkpoint", "权重文件"),
+        help=Words("a checkpoint file instead of a model's name", "用权重文件代替模型名称"),
+        **_CHECKED,
+    ),
+    Option(
+        key="model",
+        kind=Text(wanted="a model's name"),
+        unset="likeness-512",
+        metavar="NAME|FILE",
+        label=Words("Model", "模型"),
+        help=Words("likeness models list shows the names", "名称见 likeness models list"),
+        **_RUN,
+    ),
+    Option(
+        key="size",
+        kind=Number(low=1, whole=True),
+        unit="px",
+        label=Words("Size", "尺寸"),
+        help=Words("side of the model's crop; checked, never set", "模型裁切的边长，仅核对"),
+        **_CHECKED,
+    ),
+    Option(
+        key="channel_multiplier",
+        kind=Number(low=0.0),
+        label=Words("Channels", "通道倍数"),
+        help=Words("of the model; checked, never set", "模型的通道倍数，仅核对"),
+        **_CHECKED,
+    ),
+    Option(
+        key="preset",
+        kind=Text(wanted="a preset's name", more={"enum": list(PRESETS)}),
+        default="standard",
+        group="controls",
+        effect="face",
+        metavar="NAME",
+        label=Words("Preset", "预设"),
+        help=Words(f"what the controls start from: {', '.join(PRESETS)}", "各项控制的起点"),
+    ),
+    *rows_of(Controls),
+    Option(
+        key="mend_scratches",
+        attribute="scratches",
+        label=Words("Scratches", "划痕"),
+        help=Words("fill scratches and dust from their surroundings", "用周围内容填补划痕与灰尘"),
+        **_AMOUNT,
+    ),
+    Option(
+        key="balance",
+        label=Words("Balance", "褪色"),
+        help=Words("take yellowing and fading back", "还原泛黄与褪色"),
+        **_AMOUNT,
+    ),
+    Option(
+        key="defringe",
+        attribute="fringes",
+        label=Words("Fringes", "紫边"),
+        help=Words("fade purple fringes at edges", "淡化边缘的紫边"),
+        **_AMOUNT,
+    ),
+    Option(
+        key="damage_mask",
+        kind=Text(wanted="the name of a picture file", file=True),
+        group="repairs",
+        given=("flag", "file"),
+        metavar="FILE",
+        label=Words("Damage", "缺损"),
+        help=Words(
+            "a picture as large as the one to restore, white where that holds nothing (ink, holes): filled, never restored",
+            "与原图同样大小的图，缺损处为白色：只填补，不修复",
+        ),
+    ),
+    Option(
+        key="faces",
+        attribute="which",
+        kind=Text(
+            wanted='"all", "largest", "centre", a number or a list of numbers',
+            numbers=True,
+            more={
+                "pattern": "^(all|largest|centre|center|[0-9]{1,5}(,[0-9]{1,5}){0,99})$",
+                "examples": ["largest", "0,2"],
+            },
+        ),
+        default="all",
+        metavar="WHICH",
+        label=Words("Faces", "人脸"),
+        help=Words("all, largest, centre, or numbers in reading order: 0,2", "all、largest、centre 或编号，如 0,2"),
+        **_FACES,
+    ),
+    Option(
+        key="min_face",
+        attribute="min_size",
+        default=0.0,
+        label=Words("Smallest face", "最小人脸"),
+        help=Words("leave faces alone that are narrower", "更窄的人脸不处理"),
+        **_SIZE,
+    ),
+    Option(
+        key="max_face",
+        attribute="max_size",
+        label=Words("Largest face", "最大人脸"),
+        help=Words("leave faces alone that are wider", "更宽的人脸不处理"),
+        **_SIZE,
+    ),
+    Option(
+        key="aligned",
+        kind=Switch(),
+        default=False,
+        group="faces",
+        part="picture",
+        label=Words("Aligned", "已对齐"),
+        help=Words("the pictures are FFHQ-aligned crops of one face each", "图片是按 FFHQ 对齐的单张人脸"),
+    ),
+    Option(
+        key="copy_unrestored",
+        kind=Switch(),
+        default=False,
+        label=Words("Copy", "复制"),
+        help=Words("where there is no face to restore, copy the picture to its result", "没有可修复的人脸时复制原图"),
+        **_RUN,
+    ),
+    Option(
+        key="device",
+        kind=Choice(values=("auto", "cpu", "cuda")),
+        unset="auto",
+        label=Words("Device", "设备"),
+        help=Words("auto takes a CUDA device if there is one", "auto 在有 CUDA 设备时使用它"),
+        **_RUN,
+    ),
+    Option(
+        key="precision",
+        kind=Choice(values=("auto", "f32", "bf16")),
+        unset="auto",
+        label=Words("Precision", "精度"),
+        help=Words("arithmetic of the network", "网络的运算精度"),
+        **_RUN,
+    ),
+    Option(
+        key="threads",
+        kind=Number(low=1, whole=True),
+        unset="all",
+        label=Words("Threads", "线程"),
+        help=Words("processor threads of the network", "网络使用的处理器线程数"),
+        **_RUN,
+    ),
+    Option(
+        key="quality",
+        kind=Number(low=1, high=100, whole=True),
+        unset="as the picture's file",
+        label=Words("Quality", "质量"),
+        help=Words("for JPEG, WebP and AVIF", "用于 JPEG、WebP 与 AVIF"),
+        **_RESULT,
+    ),
+    Option(
+        key="bit_depth",
+        kind=Choice(values=(8, 16)),
+        unset="the picture's own",
+        label=Words("Bit depth", "位深"),
+        help=Words("of PNG and TIFF results", "用于 PNG 与 TIFF"),
+        **_RESULT,
+    ),
+    Option(
+        key="max_pixels",
+        kind=Number(low=1, whole=True),
+        unset="100M",
+        label=Words("Most pixels", "像素上限"),
+        help=Words("refuse larger pictures; 200M is 200 megapixels", "拒绝更大的图片，200M 即两亿像素"),
+        **_RUN,
+    ),
+)
+"""Every option, in the order in which it is listed."""
+
+_BY_KEY = {row.key: row for row in OPTIONS}
+
+
+def row_of(key: str) -> Option:
+    """The row of a key.
+
+    Raises:
+        ConfigError: if there is none; the message lists them.
+    """
+    if key not in _BY_KEY:
+        raise ConfigError(f'unknown key "{key}"; known are {", ".join(_BY_KEY)}')
+    return _BY_KEY[key]

@@ -1,0 +1,77 @@
+"""What the result for a picture depends on, beside the picture and the network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from likeness.errors import ConfigError
+from likeness.imaging.arguments import finite_number, of_type
+from likeness.repair.repairs import Repairs
+from likeness.restore.config import Settings
+from likeness.restore.controls import Controls, RegionWeights
+from likeness.restore.options import OPTIONS
+from likeness.restore.selection import Selection
+
+__all__ = ["PictureOptions", "parts_of"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PictureOptions:
+    """How a picture is restored and written. The command line, a batch, the server and the client add to it what is theirs.
+
+    Attributes:
+        controls, repairs, selection, aligned: see `likeness.Restorer.restore`.
+        quality: 1 to 100, for JPEG, WebP and AVIF; as the picture's file if None.
+        bit_depth: of PNG and TIFF; the picture's own if None.
+
+    Raises:
+        ConfigError: for a value that cannot be used.
+    """
+
+    controls: Controls = field(default_factory=Controls)
+    repairs: Repairs = field(default_factory=Repairs)
+    selection: Selection = field(default_factory=Selection)
+    aligned: bool = False
+    quality: int | None = None
+    bit_depth: Literal[8, 16] | None = None
+
+    def __post_init__(self) -> None:
+        for name, kind in (("controls", Controls), ("repairs", Repairs), ("selection", Selection), ("aligned", bool)):
+            of_type(name, getattr(self, name), kind)
+        if self.quality is not None and not 1 <= finite_number("quality", self.quality) <= 100:
+            raise ConfigError(f"quality must be 1 to 100, not {self.quality}")
+        if self.bit_depth is not None and finite_number("bit_depth", self.bit_depth) not in (8, 16):
+            raise ConfigError(f"bit_depth must be 8 or 16, not {self.bit_depth}")
+
+    def to_settings(self) -> Settings:
+        """Settings that come to these options: what differs from the defaults."""
+        values: dict[str, Any] = {}
+        for row in OPTIONS:
+            if row.part:
+                value = getattr(self if row.part == "picture" else getattr(self, row.part), row.field_name)
+                if value != row.default:
+                    values[row.key] = _written(value)
+        return Settings(values)
+
+
+def parts_of(settings: Settings) -> dict[str, Any]:
+    """The fields of `PictureOptions` that settings come to, by name.
+
+    Raises:
+        ConfigError, ControlError: for a value that cannot be used.
+    """
+    chosen = settings.part("selection")
+    return {
+        "controls": settings.controls(),
+        "repairs": settings.repairs(),
+        "selection": Selection.parse(chosen.pop("which", "all"), **chosen),
+        **settings.part("picture"),
+    }
+
+
+def _written(value: Any) -> Any:
+    """A field's value as settings have it."""
+    if isinstance(value, RegionWeights):
+        return value.to_dict()
+    return ",".join(map(str, value)) if isinstance(value, tuple) else value
