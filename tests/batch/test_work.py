@@ -194,7 +194,7 @@ def test_what_went_wrong_is_in_the_result(studio: Studio, pictures: Path, monkey
 
 
 def test_large_pictures_are_read_all_the_same(studio: Studio, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("likeness.batch.work._LARGE", 1000)
+    monkeypatch.setattr("likeness.restore.job._LARGE", 1000)
     for _ in range(2):
         assert studio.work(pictures / "ann.jpg", WorkOptions()).state == "final"
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import PurePosixPath
 from typing import Any, Literal
@@ -19,22 +18,20 @@ from likeness.batch.journal import Item, Thumbnails
 from likeness.batch.options import WorkOptions
 from likeness.batch.storage import Place, read_file
 from likeness.core.hashing import sha256_of_bytes
-from likeness.core.stopwatch import Stopwatch
-from likeness.errors import DecoderError, FileWriteError, ImageError, ImageTooLargeError, LikenessError, NoFaceError
+from likeness.errors import DecoderError, FileWriteError, ImageError, LikenessError, NoFaceError
 from likeness.evidence.quality_gate import Guard, GuardLimits, Verdict
 from likeness.faces.detect import MediaPipeDetector
 from likeness.faces.face import Face
 from likeness.faces.findings import Finding
 from likeness.faces.preflight import preflight, unreadable
 from likeness.imaging.decoding.pool import DecoderPool
-from likeness.imaging.encode import encode_image, find_format
+from likeness.imaging.encode import find_format
 from likeness.imaging.image import Image, Size
 from likeness.imaging.thumbnail import thumbnail
-from likeness.repair.repair import damage_of
-from likeness.restore.controls import Controls
+from likeness.restore.job import RestoreJob, read_damage
 from likeness.restore.outcome import Restoration
 from likeness.restore.pipeline import Restorer
-from likeness.restore.report import face_record
+from likeness.restore.report import PictureRecord
 from likeness.restore.selection import Selection
 from likeness.runtimes.base import Runtime
 
@@ -42,9 +39,6 @@ __all__ = ["FINAL", "REVIEW", "Handed", "PictureWorker", "Result", "deliver", "r
 
 FINAL, REVIEW = "final", "review"
 """Folders of the output."""
-
-_LARGE = 24_000_000
-"""Pixels from which a picture is worked on alone, as far as other such pictures go: 100 megapixels take gigabytes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +89,8 @@ def read_source(item: Item) -> Handed:
 
 def unread(error: ImageError) -> Result:
     """The result for a picture that cannot be read."""
-    return Result(state="failed", reason=str(error), outcome=_outcome(findings=[unreadable(error)]))
+    record = PictureRecord(input="", status="failed")
+    return Result(state="failed", reason=str(error), outcome=_outcome(record, [unreadable(error)]))
 
 
 def deliver(output: Place, item: Item, state: Literal["final", "review"], data: bytes) -> None:
@@ -172,117 +167,78 @@ class PictureWorker:
 
     def _work(self, item: Item, handed: Handed | None) -> Result:
         options = WorkOptions.from_dict(item.options)
-        with ExitStack() as alone:
-            clock = Stopwatch()
+        job = RestoreJob(
+            self._restorer,
+            self._decoder,
+            name=item.source,
+            max_pixels=options.max_pixels,
+            large=self._large,
+        )
+        with job:
             try:
                 handed = handed or read_source(item)
-                image = self._read(item, handed.picture, options, alone)
+                listed = options.damage_digest
+                changed = sha256_of_bytes(handed.picture) != item.content
+                damaged = listed and handed.damage is not None and sha256_of_bytes(handed.damage) != listed
+                image = None if changed else job.read(handed.picture)
             except ImageError as error:
                 return unread(error)
-            listed = options.damage_digest
-            changed = listed and handed.damage is not None and sha256_of_bytes(handed.damage) != listed
-            if image is None or changed:
-                name = item.source if image is None else options.damage_mask
+            if image is None or damaged:
+                name = item.source if changed else options.damage_mask
                 return Result(state="failed", reason=f"{name} was changed since it was listed; run again", retry=True)
-            clock.lap("read")
-            return self._look(item, image, handed.damage, options, clock)
+            return self._look(item, job, image, handed.damage, options)
 
-    def _read(self, item: Item, data: bytes, options: WorkOptions, alone: ExitStack) -> Image | None:
-        """The picture; None if the file is no longer the one that was listed. Of large pictures ``alone`` keeps the others
-        away until it is left."""
-        if sha256_of_bytes(data) != item.content:
-            return None
-        if options.max_pixels > _LARGE:
-            try:
-                # The size is looked at before anything is decoded.
-                return self._decoder.read(data, max_pixels=_LARGE, name=item.source)
-            except ImageTooLargeError:
-                alone.enter_context(self._large)
-        return self._decoder.read(data, max_pixels=options.max_pixels, name=item.source)
-
-    def _look(self, item: Item, image: Image, damage: bytes | None, options: WorkOptions, clock: Stopwatch) -> Result:
+    def _look(self, item: Item, job: RestoreJob, image: Image, damage: bytes | None, options: WorkOptions) -> Result:
         faces: Sequence[Face] = () if options.aligned else self._restorer.find_faces(image)
         findings = () if options.aligned else preflight(image, faces, options.limits)
-        clock.lap("check")
-        base: dict[str, Any] = {
-            "width": image.size.width,
-            "height": image.size.height,
-            "findings": findings,
-            "milliseconds": clock.laps,
-        }
+        job.clock.lap("check")
         refused = [finding for finding in findings if finding.level == "refuse"]
         if options.on_finding == "skip":
             refused += [finding for finding in findings if finding.level == "warn"]
         if refused:
-            return self._skipped(image, "; ".join(dict.fromkeys(finding.message for finding in refused)), base)
+            reason = "; ".join(dict.fromkeys(finding.message for finding in refused))
+            return self._unrestored(image, "skipped", reason, _outcome(job.record(), findings))
         treatment = Treatment(options=options, leave=frozenset(), done=())
         if options.on_finding == "fix":
             treatment = treat(options, findings, len(faces))
-        return self._restore(item, image, faces, damage, treatment, base, clock)
+        return self._restore(item, job, image, faces, damage, treatment, findings)
 
     def _restore(
         self,
         item: Item,
+        job: RestoreJob,
         image: Image,
         faces: Sequence[Face],
         damage: bytes | None,
         treatment: Treatment,
-        base: dict[str, Any],
-        clock: Stopwatch,
+        findings: Sequence[Finding],
     ) -> Result:
         options = treatment.options
-        base["fixes"] = treatment.done
-        base["controls"] = options.controls
         try:
             selection = _without(options.selection, treatment.leave, faces, image.size)
             if selection is None:
                 raise NoFaceError("none of the faces is worth restoring")
-            restoration = self._restorer.restore(
-                image,
-                options.controls,
-                selection=selection,
-                aligned=options.aligned,
-                repairs=options.repairs,
-                damage=None if damage is None else damage_of(self._decoder.read(damage, name=options.damage_mask)),
-            )
+            mask = read_damage(self._decoder, damage, max_pixels=options.max_pixels, name=options.damage_mask)
+            restoration = job.restore(image, options, selection=selection, damage=mask)
         except NoFaceError as error:
-            return self._skipped(image, "; ".join([str(error), *treatment.done]), base)
-        clock.laps.update(restoration.milliseconds)
-        clock.skip()
+            reason = "; ".join([str(error), *treatment.done])
+            return self._unrestored(image, "skipped", reason, _outcome(job.record(), findings, treatment))
         if not restoration.restored:
-            return Result(
-                state="failed",
-                reason=f"{item.source}: {restoration.failure}",
-                outcome=_outcome(**base),
-                thumbnails=self._small(image, None),
-            )
+            reason = f"{item.source}: {restoration.failure}"
+            return self._unrestored(image, "failed", reason, _outcome(job.record(), findings, treatment))
         verdict = self._judge(image, restoration, options.guard)
-        clock.lap("guard")
+        job.clock.lap("guard")
         doubtful = _reason(restoration, verdict)
         state: Literal["final", "review"] = "review" if doubtful else "final"
-        data = encode_image(
-            restoration.image,
-            find_format(PurePosixPath(item.target).suffix).name,
-            bit_depth=options.bit_depth,
-            quality=options.quality,
-        )
+        data = job.encode(restoration.image, options, find_format(PurePosixPath(item.target).suffix).name)
         if self._output is not None:
             deliver(self._output, item, state, data)
-        clock.lap("write")
+            job.clock.lap("write")
+        outcome = _outcome(job.record(), findings, treatment, verdict)
         return Result(
             state=state,
             reason=doubtful,
-            outcome=_outcome(
-                **base,
-                output=f"{state}/{item.target}",
-                written=len(data),
-                faces=[face_record(outcome, image.size) for outcome in restoration.faces],
-                repairs=restoration.repaired.to_dict() if restoration.repaired else None,
-                verdict=verdict,
-                warnings=[
-                    f"face {outcome.index}: {warning}" for outcome in restoration.faces for warning in outcome.warnings
-                ],
-            ),
+            outcome={**outcome, "output": f"{state}/{item.target}", "bytes": len(data)},
             thumbnails=self._small(image, restoration.image),
             data=data if self._output is None else None,
         )
@@ -297,8 +253,10 @@ class PictureWorker:
         before = image if repaired is None else repaired.image
         return guard.judge(before, restoration.image, [(face.index, face.face) for face in restoration.restored])
 
-    def _skipped(self, image: Image, reason: str, base: dict[str, Any]) -> Result:
-        return Result(state="skipped", reason=reason, outcome=_outcome(**base), thumbnails=self._small(image, None))
+    def _unrestored(
+        self, image: Image, state: Literal["skipped", "failed"], reason: str, outcome: dict[str, Any]
+    ) -> Result:
+        return Result(state=state, reason=reason, outcome=outcome, thumbnails=self._small(image, None))
 
     def _small(self, before: Image, after: Image | None) -> Thumbnails | None:
         if not self._thumbnails:
@@ -307,32 +265,25 @@ class PictureWorker:
 
 
 def _outcome(
-    *,
-    findings: Sequence[Finding] = (),
-    width: int | None = None,
-    height: int | None = None,
-    fixes: Sequence[str] = (),
-    controls: Controls | None = None,
-    milliseconds: dict[str, float] | None = None,
-    output: str | None = None,
-    written: int | None = None,
-    faces: Sequence[dict[str, Any]] = (),
-    repairs: dict[str, object] | None = None,
+    record: PictureRecord,
+    findings: Sequence[Finding],
+    treatment: Treatment | None = None,
     verdict: Verdict | None = None,
-    warnings: Sequence[str] = (),
 ) -> dict[str, Any]:
     """The outcome as it is kept; every key is always there."""
+    told = record.to_dict()
+    controls = treatment.options.controls if treatment else None
     return {
-        "output": output,
-        "bytes": written,
-        "width": width,
-        "height": height,
+        "output": None,
+        "bytes": None,
+        "width": told["width"],
+        "height": told["height"],
         "findings": [finding.to_dict() for finding in findings],
-        "fixes": list(fixes),
+        "fixes": list(treatment.done) if treatment else [],
         "preset": controls.preset_name if controls else "",
         "controls": asdict(controls) if controls else None,
-        "faces": list(faces),
-        "repairs": repairs,
+        "faces": told["faces"],
+        "repairs": told["repairs"],
         "guard": None
         if verdict is None
         else {
@@ -340,8 +291,8 @@ def _outcome(
             "faces": [measures.to_dict() for measures in verdict.faces],
             "notes": list(verdict.notes),
         },
-        "warnings": list(warnings),
-        "milliseconds": {name: round(value, 1) for name, value in (milliseconds or {}).items()},
+        "warnings": [f"face {face['index']}: {warning}" for face in told["faces"] for warning in face["warnings"]],
+        "milliseconds": told["milliseconds"],
     }
 
 

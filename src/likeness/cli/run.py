@@ -6,35 +6,31 @@ import sys
 import threading
 import time
 from collections.abc import Sequence
-from contextlib import closing, nullcontext
+from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, cast
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import cast
 
 from likeness.cli.console import Console, silence
-from likeness.cli.ordered import LARGE, on_its_own, told_in_order
+from likeness.cli.ordered import on_its_own, told_in_order
 from likeness.cli.plan import Job, Targets, plan, refuse_keyboard
 from likeness.core.files import make_folder, write_bytes_atomically
-from likeness.core.stopwatch import Stopwatch
-from likeness.errors import ConfigError, FileWriteError, ImageReadError, NoFaceError
+from likeness.errors import ConfigError, FileWriteError, ImageReadError, ImageWriteError, NoFaceError
 from likeness.evidence.inspection import Inspector
 from likeness.evidence.records import face_records
 from likeness.imaging.decoding.pool import DecoderPool
-from likeness.imaging.encode import encode_image, find_format
+from likeness.imaging.encode import find_format
 from likeness.imaging.files import DEFAULT_MAX_PIXELS, output_suffix, result_suffix, write_image
 from likeness.imaging.image import Image
 from likeness.imaging.sniff import HEAD_BYTES, sniff_format
 from likeness.models.catalog import DEFAULT_MODEL
-from likeness.repair.repair import damage_of
 from likeness.restore.compare import compare
 from likeness.restore.config import Settings
+from likeness.restore.job import RestoreJob, read_damage
 from likeness.restore.outcome import FaceOutcome, Restoration
 from likeness.restore.picture_options import PictureOptions
 from likeness.restore.pipeline import Restorer
-from likeness.restore.report import PictureRecord, RunRecord, face_record, write_report
+from likeness.restore.report import PictureRecord, RunRecord, write_report
 
 __all__ = ["RestoreOptions", "run"]
 
@@ -124,7 +120,7 @@ class _Worker:
         self._console = console
         # Read before the network is loaded: a file that is missing shall cost no time.
         self._decoder = decoder
-        self._damage = self._read_damage()
+        self._damage = read_damage(decoder, options.settings["damage_mask"], max_pixels=options.max_pixels)
         self._inspector = Inspector() if options.targets.report is not None else None
         self._large = threading.Lock()
         settings = options.settings
@@ -154,105 +150,64 @@ class _Worker:
     def restore(self, job: Job, count: str) -> PictureRecord:
         """Restore one picture; whatever goes wrong with it is told, and recorded."""
         with on_its_own(self._console, job.name, count=count) as wrong:
-            return self._restore(job, count)
+            work = RestoreJob(
+                self._restorer,
+                self._decoder,
+                name=job.name,
+                max_pixels=self._options.max_pixels,
+                large=self._large,
+            )
+            with work:
+                return replace(self._restore(job, work, count), input=_input(job))
         return PictureRecord(input=_input(job), status="failed", message=wrong[0])
 
-    def _restore(self, job: Job, count: str) -> PictureRecord:
-        options, clock = self._options, Stopwatch()
+    def _restore(self, job: Job, work: RestoreJob, count: str) -> PictureRecord:
+        options = self._options
         data = _standard_input() if job.source is None else None
-        image = self._decoder.read(
-            data if data is not None else cast("Path", job.source),
-            max_pixels=options.max_pixels,
-            name=job.name,
-        )
-        clock.lap("read")
+        image = work.read(data if data is not None else cast("Path", job.source))
         try:
-            with self._large if image.size.pixels > LARGE else nullcontext():
-                restoration = self._restorer.restore(
-                    image,
-                    options.controls,
-                    selection=options.selection,
-                    aligned=options.aligned,
-                    repairs=options.repairs,
-                    damage=self._damage,
-                )
-        except NoFaceError as error:
-            clock.lap("detect")
-            return self._unrestored(job, count, image, data, "no face", str(error), None, clock)
-        clock.laps.update(restoration.milliseconds)
-        clock.skip()
+            restoration = work.restore(image, options, damage=self._damage)
+        except NoFaceError:
+            return self._unrestored(job, work, count, image, data)
         self._tell_faces(job, restoration)
         if not restoration.restored:
-            return self._unrestored(job, count, image, data, "failed", restoration.failure, restoration, clock)
-        output = self._write(job, restoration.image, data)
-        clock.lap("write")
+            return self._unrestored(job, work, count, image, data)
+        output = self._write(job, work, restoration.image, data)
         face_files = self._save_faces(job, restoration)
         if job.compare is not None:
             make_folder(job.compare.parent)
             write_image(compare(image, restoration), job.compare, quality=92)
-            clock.lap("compare")
+            work.clock.lap("compare")
         faces = face_records(image, restoration, self._inspector)
         if self._inspector is not None:
-            clock.lap("inspect")
-        failed = len(restoration.failed)
-        record = PictureRecord(
-            input=_input(job),
-            status="partly restored" if failed else "restored",
-            message=f"{_faces(failed)} could not be restored" if failed else "",
+            work.clock.lap("inspect")
+        record = replace(
+            work.record(faces),
             output=output,
             compare=str(job.compare) if job.compare else None,
             face_files=face_files,
-            size=image.size,
-            faces=faces,
-            repairs=restoration.repaired.to_dict() if restoration.repaired else None,
-            notes=image.notes,
-            milliseconds=clock.laps,
         )
         self._console.say(
-            f"{count}{job.name} -> {output}: {_counted(record)}{_repaired(restoration)} ({clock.seconds:.1f} s)"
+            f"{count}{job.name} -> {output}: {_counted(record)}{_repaired(restoration)} ({work.clock.seconds:.1f} s)"
         )
         return record
 
-    def _unrestored(
-        self,
-        job: Job,
-        count: str,
-        image: Image,
-        data: bytes | None,
-        status: Literal["no face", "failed"],
-        message: str,
-        restoration: Restoration | None,
-        clock: Stopwatch,
-    ) -> PictureRecord:
+    def _unrestored(self, job: Job, work: RestoreJob, count: str, image: Image, data: bytes | None) -> PictureRecord:
         """Tell and record a picture without a restored face; copy it if that is wanted."""
         output: str | None = None
         options = self._options
         repaired = options.repairs.any or self._damage is not None
         if options.settings["copy_unrestored"]:
             if repaired:
-                output = self._write(job, self._restorer.repair(image, options.repairs, self._damage).image, data)
+                image = self._restorer.repair(image, options.repairs, self._damage).image
+                output = self._write(job, work, image, data)
             else:
-                output = self._copy(job, image, data)
-            clock.lap("write")
+                output = self._copy(job, work, image, data)
         kept = f"repaired, but not restored, in {output}" if repaired else f"copied as it is to {output}"
         done = kept if output else "nothing was written"
-        self._console.error(f"{count}{job.name}: {message}; {done}")
-        return PictureRecord(
-            input=_input(job),
-            status=status,
-            message=message,
-            output=output,
-            copied=output is not None,
-            size=image.size,
-            faces=tuple(face_record(face, image.size) for face in restoration.faces) if restoration else (),
-            notes=image.notes,
-            milliseconds=clock.laps,
-        )
-
-    def _read_damage(self) -> NDArray[np.float32] | None:
-        """The damage mask, H x W in [0, 1], if there is one."""
-        mask = self._options.settings["damage_mask"]
-        return None if mask is None else damage_of(self._decoder.read(mask, max_pixels=self._options.max_pixels))
+        record = work.record()
+        self._console.error(f"{count}{job.name}: {record.message}; {done}")
+        return replace(record, output=output, copied=output is not None)
 
     def _tell_faces(self, job: Job, restoration: Restoration) -> None:
         """Remarks about single faces, and numbers that were asked for and are not there."""
@@ -272,29 +227,29 @@ class _Worker:
             more = len(remarks) - len(shown)
             self._console.warn(f"{job.name}: {more} more remarks of this kind; -v shows them, --report keeps them")
 
-    def _write(self, job: Job, image: Image, data: bytes | None) -> str:
-        options = self._options
-        if job.target is None:
-            file_format = find_format(_standard_suffix(job, data)).name
-            return _to_standard_output(
-                encode_image(image, file_format, bit_depth=options.targets.bit_depth, quality=options.quality)
-            )
-        make_folder(job.target.parent)
-        write_image(image, job.target, bit_depth=options.targets.bit_depth, quality=options.quality)
-        return str(job.target)
+    def _write(self, job: Job, work: RestoreJob, image: Image, data: bytes | None) -> str:
+        try:
+            encoded = work.encode(image, self._options, find_format(_suffix(job, data)).name)
+        except ImageWriteError as error:
+            raise ImageWriteError(f"{job.target}: {error}" if job.target else str(error)) from error
+        return self._put(job, work, encoded)
 
-    def _copy(self, job: Job, image: Image, data: bytes | None) -> str:
+    def _copy(self, job: Job, work: RestoreJob, image: Image, data: bytes | None) -> str:
         """The input's own bytes, unless the result is to be of another format: then the picture, unchanged."""
         if data is None:
             data = cast("Path", job.source).read_bytes()
         kind = sniff_format(data[:HEAD_BYTES]) or ""
-        wanted = find_format(_standard_suffix(job, data) if job.target is None else job.target.suffix).name
-        if kind.upper() != wanted:
-            return self._write(job, image, data)
+        if kind.upper() != find_format(_suffix(job, data)).name:
+            return self._write(job, work, image, data)
+        return self._put(job, work, data)
+
+    def _put(self, job: Job, work: RestoreJob, data: bytes) -> str:
+        """Write a file to where results go; where that is."""
         if job.target is None:
             return _to_standard_output(data)
         make_folder(job.target.parent)
         write_bytes_atomically(data, job.target)
+        work.clock.lap("write")
         return str(job.target)
 
     def _save_faces(self, job: Job, restoration: Restoration) -> tuple[str, ...]:
@@ -331,8 +286,10 @@ def _standard_input() -> bytes:
         raise ImageReadError(f"standard input cannot be read ({error.strerror}); pipe a picture in") from error
 
 
-def _standard_suffix(job: Job, data: bytes | None) -> str:
-    """The suffix, and with it the format, of a result on standard output: as the input's."""
+def _suffix(job: Job, data: bytes | None) -> str:
+    """The suffix, and with it the format, of a result; on standard output as the input's."""
+    if job.target is not None:
+        return job.target.suffix
     if job.source is not None:
         return output_suffix(job.source)
     return result_suffix((data or b"")[:HEAD_BYTES])

@@ -5,15 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
-from likeness.compute.cancellation import WorkCancelled, checkpoint
-from likeness.core.stopwatch import Stopwatch
+from likeness.compute.cancellation import WorkCancelled
 from likeness.errors import ConfigError, NoFaceError
 from likeness.evidence.records import face_records
-from likeness.imaging.encode import encode_image, find_format
+from likeness.imaging.encode import find_format
 from likeness.imaging.image import Image
 from likeness.imaging.sniff import HEAD_BYTES
-from likeness.repair.repair import damage_of
-from likeness.restore.report import PictureRecord
+from likeness.restore.job import RestoreJob, read_damage
 from likeness.server.api.requests import RestoreRequest
 from likeness.server.http.problems import ProblemError
 from likeness.server.http.state import ServerState
@@ -73,9 +71,8 @@ def restore_bytes(
         ProblemError: if each of them failed.
         ImageWriteError, ConfigError: if the result cannot be written in the format asked for.
     """
-    clock = Stopwatch()
     try:
-        restored = _restore(state, data, request, damage, name, clock)
+        restored = _restore(state, data, request, damage, name)
     except NoFaceError:
         state.metrics.pictures.labels("no face").inc()
         raise
@@ -91,49 +88,29 @@ def restore_bytes(
     return restored
 
 
-def _restore(
-    state: ServerState, data: bytes, request: RestoreRequest, damage: bytes | None, name: str, clock: Stopwatch
-) -> Restored:
+def _restore(state: ServerState, data: bytes, request: RestoreRequest, damage: bytes | None, name: str) -> Restored:
     limit = state.settings.max_pixels
-    image = state.decoder.read(data, max_pixels=limit, name=name)
-    clock.lap("read")
-    checkpoint()
+    job = RestoreJob(state.restorer, state.decoder, name=name, max_pixels=limit)
+    image = job.read(data)
     file_format = request.result_format(data[:HEAD_BYTES])
     if request.bit_depth not in (None, *file_format.depths):
         # Known before the work, and so said before it.
         raise ConfigError(
             f"{file_format.name} holds 8 bits per sample only; write PNG or TIFF to keep {request.bit_depth} bits"
         )
-    restoration = state.restorer.restore(
+    restoration = job.restore(
         image,
-        request.controls,
+        request,
         selection=replace(request.selection, most=state.settings.max_faces),
-        aligned=request.aligned,
-        repairs=request.repairs,
-        damage=None
-        if damage is None
-        else damage_of(state.decoder.read(damage, max_pixels=limit, name="the damage mask")),
+        damage=read_damage(state.decoder, damage, max_pixels=limit, name="the damage mask"),
     )
-    clock.laps.update(restoration.milliseconds)
-    clock.skip()
     if not restoration.restored:
         raise ProblemError("faces-failed", restoration.failure)
-    checkpoint()
-    encoded = encode_image(restoration.image, file_format.name, bit_depth=request.bit_depth, quality=request.quality)
-    clock.lap("write")
+    encoded = job.encode(restoration.image, request, file_format.name)
     faces = face_records(image, restoration, state.inspector if request.evidence else None)
-    clock.lap("inspect" if request.evidence else "report")
-    failed = len(restoration.failed)
-    record = PictureRecord(
-        input=name,
-        status="partly restored" if failed else "restored",
-        message=f"{failed} face{'' if failed == 1 else 's'} could not be restored" if failed else "",
-        size=image.size,
-        faces=faces,
-        repairs=restoration.repaired.to_dict() if restoration.repaired else None,
-        notes=image.notes,
-        milliseconds={**clock.laps, "total": clock.seconds * 1e3},
-    ).to_dict()
+    job.clock.lap("inspect" if request.evidence else "report")
+    job.clock.add("total", job.clock.seconds * 1e3)
+    record = job.record(faces).to_dict()
     # Files are a command line's matter.
     for key in ("input", "output", "copied", "compare", "face_files"):
         del record[key]

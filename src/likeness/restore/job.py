@@ -1,0 +1,184 @@
+"""One picture from its file to its result: read, restored, encoded, recorded.
+
+The command line, a batch (here or on Ray) and the server all work this way; what they do in between, such as looking at the
+picture first or judging the result, is theirs.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from dataclasses import replace
+from types import TracebackType
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.compute.cancellation import checkpoint
+from likeness.core.stopwatch import Stopwatch
+from likeness.errors import ImageTooLargeError, NoFaceError
+from likeness.imaging.decoding.pool import DecoderPool
+from likeness.imaging.encode import encode_image
+from likeness.imaging.files import DEFAULT_MAX_PIXELS, PictureSource
+from likeness.imaging.image import Image
+from likeness.repair.repair import damage_of
+from likeness.restore.outcome import Restoration
+from likeness.restore.picture_options import PictureOptions
+from likeness.restore.pipeline import Restorer
+from likeness.restore.report import PictureRecord, face_record
+from likeness.restore.selection import Selection
+
+__all__ = ["RestoreJob", "read_damage"]
+
+_LARGE = 24_000_000
+"""Pixels over which a picture is worked on alone, as far as other such pictures go: 100 megapixels take gigabytes."""
+
+
+def read_damage(
+    decoder: DecoderPool, source: PictureSource | None, *, max_pixels: int, name: str | None = None
+) -> NDArray[np.float32] | None:
+    """A damage mask, H x W in [0, 1]; None if there is none.
+
+    Raises:
+        ImageReadError, ImageTooLargeError: if the file cannot be read.
+    """
+    return None if source is None else damage_of(decoder.read(source, max_pixels=max_pixels, name=name))
+
+
+class RestoreJob:
+    """The work on one picture, step by step: `read`, `restore`, `encode`, `record`. For one thread.
+
+    It is a context: leaving it lets other large pictures go on.
+
+    Args:
+        restorer: finds and restores faces.
+        decoder: reads the picture, so that a file may crash what decodes it and nothing else.
+        name: what sentences and the record call the picture.
+        max_pixels: larger pictures are not read.
+        large: keeps other large pictures away while this one is worked on, if it is one; None for nothing of the kind.
+    """
+
+    def __init__(
+        self,
+        restorer: Restorer,
+        decoder: DecoderPool,
+        *,
+        name: str,
+        max_pixels: int = DEFAULT_MAX_PIXELS,
+        large: threading.Lock | None = None,
+    ) -> None:
+        self._restorer = restorer
+        self._decoder = decoder
+        self._max_pixels = max_pixels
+        self._large = large
+        self._held = ExitStack()
+        self._image: Image | None = None
+        self._restoration: Restoration | None = None
+        self._no_face = ""
+        self.name = name
+        self.clock = Stopwatch()
+        """Its laps are the record's ``milliseconds``."""
+
+    def __enter__(self) -> RestoreJob:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
+        self._held.close()
+
+    def read(self, source: PictureSource) -> Image:
+        """The picture.
+
+        Raises:
+            ImageReadError, ImageTooLargeError: if it cannot be read.
+        """
+        self._image = self._read(source)
+        self.clock.lap("read")
+        checkpoint()
+        return self._image
+
+    def _read(self, source: PictureSource) -> Image:
+        if self._large is not None and self._max_pixels > _LARGE:
+            try:
+                # The size is looked at before anything is decoded.
+                return self._decoder.read(source, max_pixels=_LARGE, name=self.name)
+            except ImageTooLargeError:
+                self._held.enter_context(self._large)
+        return self._decoder.read(source, max_pixels=self._max_pixels, name=self.name)
+
+    def restore(
+        self,
+        image: Image,
+        options: PictureOptions,
+        *,
+        selection: Selection | None = None,
+        damage: NDArray[np.float32] | None = None,
+    ) -> Restoration:
+        """Restore what was read; also returns if no face could be restored, and says so in `Restoration.failure`.
+
+        Args:
+            image: what `read` returned.
+            options: how.
+            selection: which faces, if not those of the options.
+            damage: see `read_damage`.
+
+        Raises:
+            NoFaceError, ControlError: see `Restorer.restore`.
+        """
+        try:
+            restoration = self._restorer.restore(
+                image,
+                options.controls,
+                selection=selection or options.selection,
+                aligned=options.aligned,
+                repairs=options.repairs,
+                damage=damage,
+            )
+        except NoFaceError as error:
+            self.clock.lap("detect")
+            self._no_face = str(error)
+            raise
+        self._restoration = restoration
+        self.clock.laps.update(restoration.milliseconds)
+        self.clock.skip()
+        checkpoint()
+        return restoration
+
+    def encode(self, image: Image, options: PictureOptions, file_format: str) -> bytes:
+        """The result as a file.
+
+        Raises:
+            ImageWriteError: if the format cannot hold the picture.
+        """
+        data = encode_image(image, file_format, bit_depth=options.bit_depth, quality=options.quality)
+        self.clock.lap("write")
+        return data
+
+    def record(self, faces: Sequence[dict[str, Any]] | None = None) -> PictureRecord:
+        """What became of the picture so far, ready for a report; files are for whoever wrote them to add.
+
+        Args:
+            faces: the faces' records, if they hold more than `face_record` knows.
+        """
+        image, restoration = self._image, self._restoration
+        record = PictureRecord(
+            input=self.name,
+            status="no face",
+            message=self._no_face,
+            size=image.size if image else None,
+            notes=image.notes if image else (),
+            milliseconds=self.clock.laps,
+        )
+        if restoration is None or image is None:
+            return record
+        failed = len(restoration.failed)
+        status: Literal["restored", "partly restored"] = "partly restored" if failed else "restored"
+        record = replace(
+            record,
+            status=status if restoration.restored else "failed",
+            message=f"{failed} face{'' if failed == 1 else 's'} could not be restored" if failed else "",
+            faces=tuple(faces or [face_record(outcome, image.size) for outcome in restoration.faces]),
+            repairs=restoration.repaired.to_dict() if restoration.repaired else None,
+        )
+        return record if restoration.restored else replace(record, message=restoration.failure)
