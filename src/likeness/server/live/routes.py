@@ -23,7 +23,7 @@ from likeness.server.http.state import ServerState, State, client_of
 from likeness.server.http.uploads import FormLimits, receive_form
 from likeness.server.http.waiting import run_in_turn
 from likeness.server.live.files import FileKind, make_file
-from likeness.server.live.looks import LiveFace, LiveFileLook, LiveLook, LiveViews
+from likeness.server.live.looks import SLIDERS, LiveFace, LiveFileLook, LiveLook, LiveViews
 from likeness.server.live.sessions import LiveLimits, Session, Sessions
 from likeness.server.live.views import Area, draw, field_of, pack
 from likeness.studio.deliver import PrintOptions, WebOptions, print_scale
@@ -65,12 +65,13 @@ _SessionsOf = Annotated[Sessions, Depends(_sessions)]
 
 @live_router.get("/about")
 def about(state: State, sessions: _SessionsOf) -> dict[str, Any]:
-    """What the page needs before any picture: presets, model, limits."""
+    """What the page needs before any picture: options, presets, model, limits."""
     runtime = sessions.restorer.runtime
     return {
         "model": state.model,
         "size": runtime.spec.side,
         "runtime": runtime.description,
+        "options": [row.shown() for row in SLIDERS.values()],
         "presets": {name: asdict(controls) for name, controls in PRESETS.items()},
         "idle_seconds": sessions.limits.idle_seconds,
         "max_pixels": sessions.limits.pixels,

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { Live } from "./live.js";
-import { presetLook, Store } from "./look.js";
+import { learnOptions, presetLook, Store } from "./look.js";
 import { Loupes } from "./loupes.js";
 import { Marks } from "./marks.js";
 import { openWays } from "./open.js";
@@ -13,7 +13,7 @@ import { Stage } from "./stage.js";
 import { Take } from "./take.js";
 import "./words_many.js";
 import "./words_problems.js";
-import { applyWords, currentLanguage, firstLanguage, onLanguage, setLanguage, t } from "./words.js";
+import { applyWords, currentLanguage, firstLanguage, learnWords, onLanguage, setLanguage, t } from "./words.js";
 
 const element = (id) => document.getElementById(id);
 const KEPT = "likeness.open";
@@ -362,7 +362,10 @@ function area(box) {
 setLanguage(firstLanguage());
 applyWords(document);
 try {
-  const page = new Page(await api.about());
+  const about = await api.about();
+  learnOptions(about.options);
+  learnWords(about.options);
+  const page = new Page(about);
   if (location.hash === "#many") page.tab("many");
   await Promise.all([page.resume(), page.queue.resume()]);
   document.body.classList.add("ready");

@@ -1,6 +1,7 @@
 // How pictures of a job shall look: a choice of presets and more, and the form's fields that it comes to.
 
 import { el } from "./dom.js";
+import { OPTIONS } from "./look.js";
 import { t } from "./words.js";
 
 /** A choice of how pictures look: a preset, what the other page shows, or (for one of many) what the rest gets. */
@@ -23,13 +24,6 @@ export function fieldsOf(choice, getLook) {
   if (choice === "rest") return null;
   if (choice !== "own") return { preset: choice };
   const look = getLook();
-  return {
-    degradation_scale: look.degradation_scale,
-    latent_step_decay: look.latent_step_decay,
-    face_mask_weights: look.face_mask_weights,
-    keep_grain: look.keep_grain,
-    grain_amount: look.grain_amount,
-    strength: look.strength,
-    refine: look.refine,
-  };
+  const controls = [...OPTIONS.values()].filter((option) => option.part === "controls");
+  return Object.fromEntries(controls.map(({ key }) => [key, look[key]]));
 }

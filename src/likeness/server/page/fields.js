@@ -1,6 +1,7 @@
-// The fields of the faces, by face and degradation, and the differences between two looks.
+// The fields of the faces, by face and the look that they were made for, and the differences between two looks.
 
 import { Field } from "./field.js";
+import { sameProjection } from "./look.js";
 
 export class Fields {
   constructor() {
@@ -15,7 +16,7 @@ export class Fields {
   /** The field of a face for a look, or undefined. */
   get(face, look) {
     const kept = this.kept.get(face);
-    return look.refine === 1 && kept?.degradation === look.degradation_scale ? kept.field : undefined;
+    return look.refine === 1 && kept && sameProjection(kept.look, look) ? kept.field : undefined;
   }
 
   /** Any field of a face: its masks serve whatever the look. */
@@ -25,7 +26,7 @@ export class Fields {
 
   put(head, parts, look) {
     head.fields.forEach((one, i) => {
-      this.kept.set(one.face, { degradation: look.degradation_scale, field: new Field(one, parts[i]) });
+      this.kept.set(one.face, { look, field: new Field(one, parts[i]) });
     });
   }
 

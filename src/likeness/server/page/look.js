@@ -1,25 +1,19 @@
 // How the picture is to look: which faces, all controls; what a preset sets; undo and redo.
 
-export const REGIONS = ["eye", "brow", "nose", "lip", "cheek", "forehead", "ear", "hair", "edge", "other"];
+/** What the server tells of everything that can be moved here, by key: its kind, range, default, words and place. */
+export const OPTIONS = new Map();
 
-/** Everything with a slider but the regions: its range, and the step of an arrow key. */
-export const RANGES = {
-  strength: { low: 0, high: 1, step: 0.01, digits: 2 },
-  latent_step_decay: { low: 0.02, high: 0.1, step: 0.001, digits: 3 },
-  degradation_scale: { low: 0.3, high: 1.2, step: 0.05, digits: 2 },
-  refine: { low: 1, high: 8, step: 1, digits: 0 },
-  grain_amount: { low: 0, high: 2, step: 0.05, digits: 2 },
-  warmth: { low: -0.5, high: 0.5, step: 0.01, digits: 2 },
-  exposure: { low: -1, high: 1, step: 0.05, digits: 2 },
-  clarity: { low: 0, high: 1, step: 0.05, digits: 2 },
-};
+export let REGIONS = [];
+export let TOUCHES = [];
 
-export const WEIGHT = { low: 0, high: 2, step: 0.05, digits: 2 };
-
-const FINISH = { warmth: 0, exposure: 0, clarity: 0 };
+export function learnOptions(options) {
+  for (const option of options) OPTIONS.set(option.key, option);
+  REGIONS = Object.keys(OPTIONS.get("face_mask_weights").regions);
+  TOUCHES = options.filter((option) => option.part === "finishing").map((option) => option.key);
+}
 
 export function presetLook(controls) {
-  return { ...structuredClone(controls), ...FINISH };
+  return { ...structuredClone(controls), ...Object.fromEntries(TOUCHES.map((key) => [key, OPTIONS.get(key).default])) };
 }
 
 export function same(one, other) {
@@ -34,18 +28,22 @@ export function settingsOf(look) {
 
 /** Whether the network's kept answer serves one look as it served another (`FaceProjection.serves`). */
 export function sameProjection(one, other) {
-  if (one.degradation_scale !== other.degradation_scale || one.refine !== other.refine) return false;
+  for (const { key, projects } of OPTIONS.values()) if (projects && one[key] !== other[key]) return false;
   if (one.refine === 1) return true;
   return (
     one.latent_step_decay === other.latent_step_decay && same(one.face_mask_weights, other.face_mask_weights)
   );
 }
 
-export const TOUCHES = ["warmth", "exposure", "clarity"];
+/** What previews know how to compute; of anything else the server draws the view. */
+const PREVIEWED = ["strength", "latent_step_decay", "face_mask_weights", "keep_grain", "grain_amount"];
 
 /** Whether the difference between two looks is arithmetic: what `Field` does, and layers of grain and touches if known. */
 export function arithmetic(one, other, { grain, touches }) {
   if (one.refine !== 1 || !sameProjection(one, other)) return false;
+  for (const key of OPTIONS.keys()) {
+    if (!PREVIEWED.includes(key) && !TOUCHES.includes(key) && !same(one[key], other[key])) return false;
+  }
   if (TOUCHES.some((touch) => one[touch] !== other[touch] && !touches[touch])) return false;
   if (one.keep_grain === other.keep_grain && (!one.keep_grain || one.grain_amount === other.grain_amount)) return true;
   return grain;

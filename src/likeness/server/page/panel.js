@@ -2,7 +2,7 @@
 
 import { el, folded, section, Slider } from "./dom.js";
 import { FaceMap } from "./facemap.js";
-import { presetLook, RANGES, REGIONS, same, settingsOf, TOUCHES, WEIGHT } from "./look.js";
+import { OPTIONS, presetLook, REGIONS, same, settingsOf, TOUCHES } from "./look.js";
 import { t } from "./words.js";
 
 export class Panel {
@@ -14,6 +14,7 @@ export class Panel {
     this.onTouch = onTouch;
     this.onCurrent = onCurrent;
     this.sliders = new Map();
+    this.settings = new Map();
     this.holder = document.getElementById("panel-scroll");
     this.faceList = el("div", { class: "face-list" });
     this.faceCount = el("span", { class: "count" });
@@ -50,31 +51,18 @@ export class Panel {
       ),
     );
     this.map = new FaceMap({ onPoint: (region) => this.point(region), onPick: (region) => this.focusRegion(region) });
-    this.grain = el("input", {
-      type: "checkbox",
-      id: "keep-grain",
-      class: "switch",
-      role: "switch",
-      "aria-describedby": "keep-grain-help",
-      onchange: () => store.set({ keep_grain: this.grain.checked }, { event: lastEvent() }),
-    });
     this.holder.append(
       this.faces,
       section("presets.title", this.back, el("div", { class: "presets" }, ...this.presetButtons), this.sets),
-      section("controls.title", this.slider("strength"), this.slider("latent_step_decay"), this.slider("degradation_scale")),
+      section("controls.title", ...this.placed("controls")),
       section(
         "regions.title",
         el("p", { class: "help", "data-t": "regions.help" }),
         el("div", { class: "regions" }, this.map.element, el("div", { class: "region-list" }, ...REGIONS.map((region) => this.regionSlider(region)))),
       ),
-      section(
-        "grain.title",
-        el("div", { class: "row switch-row" }, this.grain, el("label", { for: "keep-grain", "data-t": "control.keep_grain" })),
-        el("p", { class: "help", id: "keep-grain-help", "data-t": "control.keep_grain.help" }),
-        this.slider("grain_amount", false),
-      ),
-      section("skin.title", this.slider("warmth")),
-      folded("advanced.title", false, this.slider("exposure"), this.slider("clarity"), this.slider("refine")),
+      section("grain.title", ...this.placed("grain")),
+      section("skin.title", ...this.placed("skin")),
+      folded("advanced.title", false, ...this.placed("advanced")),
       ...report.sections,
       folded(
         "model.title",
@@ -92,12 +80,41 @@ export class Panel {
     store.onChange(() => this.show());
   }
 
-  slider(key, help = true) {
+  /** What there is to move in a section: whatever the server tells of it. */
+  placed(place) {
+    const options = [...OPTIONS.values()].filter((option) => option.place === place);
+    return options.flatMap((option) => (option.kind === "number" ? this.slider(option) : this.setting(option)));
+  }
+
+  /** A switch, or a choice. */
+  setting({ key, kind, values }) {
+    const id = key.replaceAll("_", "-");
+    const about = { id, "aria-describedby": `${id}-help` };
+    const label = el("label", { for: id, "data-t": `control.${key}` });
+    let made;
+    if (kind === "switch") {
+      made = el("input", { ...about, type: "checkbox", class: "switch", role: "switch" });
+      this.settings.set(key, (value) => (made.checked = value));
+    } else {
+      made = el("select", about, ...values.map((value) => el("option", { value }, String(value))));
+      this.settings.set(key, (value) => (made.selectedIndex = values.indexOf(value)));
+    }
+    made.addEventListener("change", () => {
+      this.store.set({ [key]: kind === "switch" ? made.checked : values[made.selectedIndex] }, { event: lastEvent() });
+    });
+    const parts = kind === "switch" ? [made, label] : [label, made];
+    return [
+      el("div", { class: "row switch-row" }, ...parts),
+      el("p", { class: "help", id: `${id}-help`, "data-t": `control.${key}.help` }),
+    ];
+  }
+
+  slider({ key, ...range }) {
     const made = new Slider({
       key,
       label: `control.${key}`,
-      help: help ? `control.${key}.help` : null,
-      range: RANGES[key],
+      help: `control.${key}.help`,
+      range,
       onMove: (value, event) => this.store.set({ [key]: value }, { moving: true, event }),
       onRest: () => this.rest(),
       onReset: () => this.store.set({ [key]: this.preset[key] }),
@@ -116,7 +133,7 @@ export class Panel {
     const made = new Slider({
       key: region,
       label: `region.${region}`,
-      range: WEIGHT,
+      range: OPTIONS.get("face_mask_weights"),
       compact: true,
       onMove: (value, event) => {
         this.store.setWeights({ [region]: value }, { moving: true, event });
@@ -186,10 +203,12 @@ export class Panel {
     this.current = current;
     const { look } = this.store;
     const preset = this.preset;
-    for (const key of Object.keys(RANGES)) this.sliders.get(key)?.show(look[key], preset[key]);
+    for (const { key, kind } of OPTIONS.values()) {
+      if (kind === "number") this.sliders.get(key)?.show(look[key], preset[key]);
+      else this.settings.get(key)?.(look[key]);
+    }
     for (const region of REGIONS) this.sliders.get(region).show(look.face_mask_weights[region], preset.face_mask_weights[region]);
     this.map.show(look.face_mask_weights);
-    this.grain.checked = look.keep_grain;
     this.sliders.get("grain_amount").element.classList.toggle("off", !look.keep_grain);
     this.sliders.get("grain_amount").input.disabled = !look.keep_grain;
     const changed = !same(settingsOf(look), preset);

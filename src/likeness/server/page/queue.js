@@ -3,6 +3,7 @@
 import * as api from "./api.js";
 import { fieldsOf, lookSelect, wordSelect } from "./choice.js";
 import { el } from "./dom.js";
+import { OPTIONS } from "./look.js";
 import { translated } from "./said.js";
 import { Staging } from "./staging.js";
 import { currentLanguage, onLanguage, t } from "./words.js";
@@ -248,7 +249,8 @@ class Again {
   constructor({ about, getLook, onProblem, onDone }) {
     this.title = el("h2", {});
     this.look = lookSelect(about, false);
-    this.strength = el("input", { type: "range", min: 0, max: 1, step: 0.05, value: 1, id: "again-strength" });
+    const { low, high, default: value } = OPTIONS.get("strength");
+    this.strength = el("input", { type: "range", min: low, max: high, step: 0.05, value, id: "again-strength" });
     this.dialog = el(
       "dialog",
       { class: "dialog again" },

@@ -62,38 +62,12 @@ const WORDS = {
     "preset.film-scan.for": "scans; the grain stays",
     "preset.low-light.for": "phones in the dark",
     "controls.title": "How strongly",
-    "control.strength": "Strength",
-    "control.strength.help": "Opacity of the whole change.",
-    "control.latent_step_decay": "Step",
-    "control.latent_step_decay.help": "The way to the sharp face. Smaller keeps wrinkles.",
-    "control.degradation_scale": "Invention",
-    "control.degradation_scale.help": "Texture that the network draws itself. Runs it again.",
-    "control.refine": "Rounds",
-    "control.refine.help": "How often the network looks again. Runs it again.",
-    "control.keep_grain": "Keep the grain",
-    "control.keep_grain.help": "The photograph's own grain, back on restored skin.",
-    "control.grain_amount": "Amount",
-    "control.warmth": "Warmth",
-    "control.warmth.help": "Saturation of skin; hue and lightness stay.",
-    "control.exposure": "Shadows",
-    "control.exposure.help": "Lifts the face's dark tones; white stays white.",
-    "control.clarity": "Clarity",
-    "control.clarity.help": "Contrast of folds and modelling; pores stay.",
+    "controls.again": "{what} Runs it again.",
     "grain.title": "Grain",
     "skin.title": "Skin tone",
     "advanced.title": "Advanced",
     "regions.title": "Where",
     "regions.help": "0 leaves a part alone, 2 restores it most.",
-    "region.eye": "Eyes",
-    "region.brow": "Brows",
-    "region.nose": "Nose",
-    "region.lip": "Lips",
-    "region.cheek": "Cheeks",
-    "region.forehead": "Forehead",
-    "region.ear": "Ears",
-    "region.hair": "Hair",
-    "region.edge": "Contour",
-    "region.other": "Rest",
     "model.title": "Model",
     "model.name": "Network",
     "model.size": "Face size",
@@ -191,38 +165,12 @@ const WORDS = {
     "preset.film-scan.for": "扫描件，保留颗粒",
     "preset.low-light.for": "手机夜拍",
     "controls.title": "增强强度",
-    "control.strength": "增强强度",
-    "control.strength.help": "整体变化的不透明度，0 即原图。",
-    "control.latent_step_decay": "步长",
-    "control.latent_step_decay.help": "向清晰人脸靠近的幅度，越小越保留皱纹。",
-    "control.degradation_scale": "预退化强度",
-    "control.degradation_scale.help": "由网络补画的纹理，越低越忠于原图（需重新计算）。",
-    "control.refine": "迭代轮数",
-    "control.refine.help": "让网络重新计算几次（需重新计算）。",
-    "control.keep_grain": "保留颗粒",
-    "control.keep_grain.help": "把照片自身的颗粒铺回修复后的皮肤。",
-    "control.grain_amount": "颗粒量",
-    "control.warmth": "暖度",
-    "control.warmth.help": "皮肤的饱和度，色相与明度不变。",
-    "control.exposure": "暗部提亮",
-    "control.exposure.help": "提亮面部暗部，白色保持不变。",
-    "control.clarity": "清晰度",
-    "control.clarity.help": "增强轮廓与褶皱的反差，毛孔不变。",
+    "controls.again": "{what}（需重新计算）",
     "grain.title": "颗粒",
     "skin.title": "肤色保护",
     "advanced.title": "高级参数",
     "regions.title": "区域权重",
     "regions.help": "0 保持原样，2 修复最多。",
-    "region.eye": "眼睛",
-    "region.brow": "眉毛",
-    "region.nose": "鼻子",
-    "region.lip": "嘴唇",
-    "region.cheek": "脸颊",
-    "region.forehead": "额头",
-    "region.ear": "耳朵",
-    "region.hair": "头发",
-    "region.edge": "轮廓",
-    "region.other": "其余",
     "model.title": "模型设置",
     "model.name": "网络",
     "model.size": "人脸尺寸",
@@ -287,6 +235,18 @@ export function onLanguage(listener) {
 
 export function addWords(more) {
   for (const [name, words] of Object.entries(more)) Object.assign(WORDS[name], words);
+}
+
+/** The words of the options, which the server tells: `control.KEY`, its help as a sentence, and `region.NAME`. */
+export function learnWords(options) {
+  for (const [name, words] of Object.entries(WORDS)) {
+    for (const { key, label, help, projects, regions = {} } of options) {
+      const sentence = name === "zh" ? `${help.zh}。` : `${help[name][0].toUpperCase()}${help[name].slice(1)}.`;
+      words[`control.${key}`] = label[name];
+      words[`control.${key}.help`] = projects ? words["controls.again"].replace("{what}", sentence) : sentence;
+      for (const [region, names] of Object.entries(regions)) words[`region.${region}`] = names[name];
+    }
+  }
 }
 
 export function setLanguage(name) {
