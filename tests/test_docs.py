@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import re
 import shutil
@@ -136,6 +137,19 @@ def test_the_page_on_the_command_line_names_every_flag_and_key() -> None:
         flag for flag in flags if not re.search(rf"{flag}(?![\w-])", page) and flag not in ("--verbose", "--quiet")
     ]
     assert not [row.key for row in OPTIONS if f"`{row.key}`" not in page]
+
+
+def test_tables_of_options_are_those_of_the_table() -> None:
+    spec = importlib.util.spec_from_file_location("option_tables", ROOT / "tools" / "option_tables.py")
+    assert spec is not None
+    assert spec.loader is not None
+    tables = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(tables)
+    marked = [page for page in PAGES if "<!-- options: " in page.read_text(encoding="utf-8")]
+    assert {page.name for page in marked} == {"README.md", "api.md", "cli.md", "repair.md"}
+    for page in marked:
+        text = page.read_text(encoding="utf-8")
+        assert tables.filled(text) == text, f"python tools/option_tables.py writes the tables of {page.name} anew"
 
 
 def test_no_figure_is_missing_and_no_machine_is_named() -> None:
