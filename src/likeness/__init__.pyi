@@ -66,6 +66,11 @@ from .repair.repair import (
     repair as repair,
 )
 from .repair.repairs import Repairs as Repairs
+from .restore.canvas import (
+    CanvasPlan as CanvasPlan,
+    Enlargement as Enlargement,
+    plan_canvas as plan_canvas,
+)
 from .restore.compare import compare as compare
 from .restore.controls import (
     PRESETS as PRESETS,
@@ -78,6 +83,7 @@ from .restore.outcome import (
     Restoration as Restoration,
 )
 from .restore.pipeline import Restorer as Restorer
+from .restore.placing import Canvas as Canvas
 from .restore.selection import Selection as Selection
 
 __version__: str

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.faces.align import TEMPLATE_SIZE, align, valid_mask, warp
-from likeness.faces.face import Alignment, Face
+from likeness.faces.face import Face
 from likeness.faces.regions import RegionMasks, face_mask, region_masks
 from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur
@@ -25,7 +25,6 @@ __all__ = [
     "local_power",
     "make_scene",
     "scale_between",
-    "scaled",
 ]
 
 SIDE = TEMPLATE_SIZE
@@ -221,7 +220,7 @@ def make_scene(before: Image, after: Image, face: Face) -> Scene:
     """
     scale = scale_between(before, after)
     alignment = align(face.five_points, before.size, SIDE)
-    later = scaled(alignment, scale, after)
+    later = alignment.scaled(after.size)
     points = alignment.to_crop(face.landmarks.points)
     return Scene(
         before=warp(before.pixels, alignment),
@@ -232,15 +231,6 @@ def make_scene(before: Image, after: Image, face: Face) -> Scene:
         valid=valid_mask(alignment) if scale == 1 else valid_mask(alignment) * valid_mask(later),
         native_side=alignment.native_side,
     )
-
-
-def scaled(alignment: Alignment, scale: float, picture: Image) -> Alignment:
-    """The same crop of the picture ``scale`` times as large; pixel centres are at whole numbers in both."""
-    matrix = alignment.matrix.copy()
-    matrix[:, :2] /= scale
-    # x = (x' + 0.5) / scale - 0.5
-    matrix[:, 2] += alignment.matrix[:, :2] @ np.full(2, 0.5 / scale - 0.5)
-    return Alignment(matrix=matrix, crop_size=alignment.crop_size, picture_size=picture.size)
 
 
 def scale_between(before: Image, after: Image) -> float:

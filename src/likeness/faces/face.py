@@ -81,6 +81,22 @@ class Alignment:
         linear = np.linalg.inv(self.matrix[:, :2])
         return np.hstack([linear, -linear @ self.matrix[:, 2:]])
 
+    def scaled(self, size: Size) -> Alignment:
+        """The same crop of the picture enlarged or reduced to ``size``."""
+        factors = np.array([size.width / self.picture_size.width, size.height / self.picture_size.height])
+        matrix = self.matrix.copy()
+        matrix[:, :2] /= factors
+        # x = (x' + 0.5) / factor - 0.5
+        matrix[:, 2] += self.matrix[:, :2] @ (0.5 / factors - 0.5)
+        return Alignment(matrix=matrix, crop_size=self.crop_size, picture_size=size)
+
+    def resized(self, crop_size: int) -> Alignment:
+        """The same area in a crop of another side."""
+        factor = crop_size / self.crop_size
+        matrix = self.matrix * factor
+        matrix[:, 2] += 0.5 * factor - 0.5
+        return Alignment(matrix=matrix, crop_size=crop_size, picture_size=self.picture_size)
+
     def to_crop(self, points: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Points of the picture, N x 2, in crop pixels."""
         return points @ self.matrix[:, :2].T + self.matrix[:, 2]

@@ -99,8 +99,10 @@ class FaceGrain:
         Returns:
             what to add over ``box``, as many px high and wide; zero on the mean.
         """
-        rows, columns = self.box.to_slices()
-        full = after[rows, columns]
+        return self.lay_over(after[self.box.to_slices()], share, amount)
+
+    def lay_over(self, full: Pixels, share: _Map, amount: float = 1.0) -> Pixels:
+        """`lay`, from what the restored picture holds over ``box`` alone."""
         if not self.grain.sigma.any():
             return np.zeros_like(full)
         area = _halved(full, self.level)

@@ -140,13 +140,26 @@ class FaceOutcome:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Restoration:
-    """A restored picture, the outcome of each face found in it, and what was repaired before (None: nothing asked for)."""
+    """A restored picture.
+
+    Attributes:
+        image: the picture.
+        faces: the outcome of each face found, whose positions are in the photograph's pixels.
+        controls: how they were restored.
+        milliseconds: time of each step.
+        repaired: what was repaired before; None where nothing was asked for.
+        upscale: how many times as wide and high as the photograph it is.
+        suggested_upscale: where a restored face has so few pixels (`likeness.restore.canvas.SMALL_FACE`) that most of what
+            the network drew does not show, the factor at which it would, as "auto" has it; else None.
+    """
 
     image: Image
     faces: tuple[FaceOutcome, ...]
     controls: Controls
     milliseconds: dict[str, float]
     repaired: RepairResult | None = None
+    upscale: float = 1.0
+    suggested_upscale: float | None = None
 
     @property
     def restored(self) -> tuple[FaceOutcome, ...]:

@@ -1,49 +1,42 @@
-"""The pipeline: find faces, align, project, relax, lay back.
+"""The pipeline: find faces, align, project, enlarge, relax, lay back.
 
-`Restorer.restore` does it all. Its two halves are public, as the second is what sliders call: `Restorer.project` runs the
-network and keeps what it returned, `Restorer.compose` is arithmetic on it.
+`Restorer.restore` does it all. Its parts are public, as sliders call the last one alone: `Restorer.project` runs the network
+and keeps what it returned, `Restorer.canvas` enlarges, `Restorer.compose` is arithmetic on both.
 """
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.compute.cancellation import checkpoint
 from likeness.core.stopwatch import Stopwatch
-from likeness.degradations import pre_degrade
-from likeness.errors import NoFaceError
-from likeness.faces.align import TEMPLATE_SIZE, align, rewarp, unwarp, valid_mask, warp
+from likeness.errors import ArgumentError, NoFaceError
+from likeness.faces.align import TEMPLATE_SIZE
 from likeness.faces.detect import Detector, MediaPipeDetector
-from likeness.faces.face import Alignment, Face, Landmarks, reading_order
+from likeness.faces.face import Face, Landmarks, reading_order
 from likeness.faces.mesh import average_face, five_points
-from likeness.faces.regions import face_mask, region_masks
-from likeness.grain.regrain import FaceGrain
 from likeness.imaging.arguments import all_of_type, of_type, picture
-from likeness.imaging.colour import is_colourless, luma
-from likeness.imaging.filters import to_channels
-from likeness.imaging.image import Box, Image, Pixels, Size
+from likeness.imaging.image import Box, Image
 from likeness.models.catalog import DEFAULT_MODEL
 from likeness.models.store import Store
-from likeness.repair.repair import RepairResult, filled_in_crop, repair
+from likeness.repair.repair import RepairResult, repair
 from likeness.repair.repairs import Repairs
-from likeness.restore.arbitration import arbitrate, held_detail
-from likeness.restore.composite import Patch, own_share, paste
+from likeness.restore.background import Enlargers
+from likeness.restore.canvas import CanvasPlan, Enlargement, plan_canvas, suggested_upscale
+from likeness.restore.composing import compose
 from likeness.restore.controls import Controls
-from likeness.restore.lockstep import Answer, Steps, run_in_lockstep
-from likeness.restore.outcome import FaceOutcome, FaceProjection, Restoration, face_warnings, gain_map
-from likeness.restore.outline import without_background
-from likeness.restore.relaxation import ITERATIONS, advance
+from likeness.restore.outcome import FaceOutcome, FaceProjection, Restoration
+from likeness.restore.placing import Canvas, make_canvas
+from likeness.restore.projecting import project_each
 from likeness.restore.selection import Selection
-from likeness.runtimes.base import Batch, Runtime
+from likeness.runtimes.base import Runtime
 from likeness.runtimes.load import load_runtime
 
 __all__ = ["Restorer"]
@@ -52,10 +45,6 @@ _log = logging.getLogger(__name__)
 
 _PRESETS = "Controls.preset takes the name of one"
 _PARSED = "Selection.parse takes a text"
-
-_TOGETHER = 8
-"""Faces of a picture that the network gets at once: enough to fill a GPU together with a second picture's (docs/speed.md),
-few enough that a group photograph takes 50 MB more and not a gigabyte."""
 
 
 class Restorer:
@@ -88,9 +77,9 @@ class Restorer:
                 # Both load and compile networks, which leaves the interpreter free for the other.
                 threading.Thread(target=_prepared, args=(detector,), name="likeness-detector").start()
         self._detector = detector
-        self._runtime = runtime or load_runtime(
-            store or Store(), model, device=device, precision=precision, threads=threads
-        )
+        store = store or Store()
+        self._runtime = runtime or load_runtime(store, model, device=device, precision=precision, threads=threads)
+        self._enlargers = Enlargers(store, threads=threads)
 
     @property
     def runtime(self) -> Runtime:
@@ -109,8 +98,13 @@ class Restorer:
         aligned: bool = False,
         repairs: Repairs | None = None,
         damage: NDArray[np.float32] | None = None,
+        enlargement: Enlargement | None = None,
+        upscale: float | Literal["auto"] = 1.0,
+        long_side: int | None = None,
+        background: str | Path = "faithful",
+        match_sharpness: bool = True,
     ) -> Restoration:
-        """Restore the faces of a picture.
+        """Restore the faces of a picture, and enlarge it if that is wanted.
 
         Args:
             image: any picture; with ``aligned`` an FFHQ-aligned crop, whose whole area is then one face.
@@ -119,11 +113,15 @@ class Restorer:
             aligned: skip detection and alignment.
             repairs: what to repair first, all over the picture; nothing if None.
             damage: H x W in [0, 1], 1 where the picture holds nothing: filled first, and never restored (`Restorer.repair`).
+            enlargement: how the result is enlarged, after all repairs; not at all if None.
+            upscale, long_side, background, match_sharpness: those of an `Enlargement`, for short, where none is given.
 
         Returns:
-            the picture, changed on the restored faces (and by repairs) only, and the outcome of every face found.
+            the picture, changed on the restored faces (and by repairs) only unless it is enlarged, and the outcome of every
+            face found.
 
         Raises:
+            ImageTooLargeError: if the enlarged result would be too large; told before any work (`plan_canvas`).
             ControlError: if the damage mask does not fit the picture, or more faces are selected than may be.
             NoFaceError: if there is no face, or the selection leaves none.
         """
@@ -132,6 +130,19 @@ class Restorer:
         selection = Selection() if selection is None else of_type("selection", selection, Selection, hint=_PARSED)
         if repairs is not None:
             of_type("repairs", repairs, Repairs)
+        if enlargement is None:
+            enlargement = Enlargement(
+                upscale=upscale, long_side=long_side, background=background, match_sharpness=match_sharpness
+            )
+        elif (upscale, long_side, background, match_sharpness) != (1.0, None, "faithful", True):
+            raise ArgumentError(
+                "enlargement holds upscale, long_side, background and match_sharpness: give one or the others"
+            )
+        of_type("enlargement", enlargement, Enlargement)
+        plan = self._plan(image, (), enlargement)
+        if enlargement.any:
+            # What cannot be had is told of before the work.
+            self._enlargers.get(enlargement.background, deep=image.bit_depth == 16)
         clock = Stopwatch()
         repaired: RepairResult | None = None
         if damage is not None or (repairs is not None and repairs.any):
@@ -155,7 +166,7 @@ class Restorer:
             else:
                 wanted.append((index, face))
         filled = None if repaired is None else repaired.filled
-        for (index, face), done in self._project_each(image, wanted, controls, aligned=aligned, filled=filled):
+        for (index, face), done in project_each(self._runtime, image, wanted, controls, aligned=aligned, filled=filled):
             if isinstance(done, FaceProjection):
                 projections.append(done)
             else:
@@ -163,7 +174,14 @@ class Restorer:
                 _log.info("face %d could not be restored: %s", index, done)
                 outcomes[index] = FaceOutcome(index=index, face=face, status="failed", reason=str(done))
         clock.lap("project")
-        composed = self.compose(image, projections, controls)
+        restored = [item.face for item in projections]
+        if enlargement.upscale == "auto":
+            plan = self._plan(image, restored, enlargement)
+        canvas: Canvas | None = None
+        if plan.upscale > 1:
+            canvas = self._canvas(image, projections, enlargement, plan)
+            clock.lap("enlarge")
+        composed = compose(image, projections, controls, canvas)
         outcomes.update({outcome.index: outcome for outcome in composed.faces})
         return Restoration(
             image=composed.image,
@@ -171,6 +189,10 @@ class Restorer:
             controls=controls,
             repaired=repaired,
             milliseconds={**clock.laps, **composed.milliseconds},
+            upscale=plan.upscale,
+            suggested_upscale=suggested_upscale(
+                image.size, restored, plan.upscale, enlargement, side=self._runtime.spec.side
+            ),
         )
 
     def repair(
@@ -237,172 +259,69 @@ class Restorer:
         of_type("controls", controls, Controls, hint=_PRESETS)
         projections: list[FaceProjection] = []
         numbered = list(zip(range(len(faces)) if indices is None else indices, faces, strict=True))
-        for _, done in self._project_each(image, numbered, controls, aligned=aligned, filled=filled):
+        for _, done in project_each(self._runtime, image, numbered, controls, aligned=aligned, filled=filled):
             if not isinstance(done, FaceProjection):
                 raise done
             projections.append(done)
         return tuple(projections)
 
-    def _project_each(
+    def canvas(
         self,
         image: Image,
-        faces: Sequence[tuple[int, Face]],
-        controls: Controls,
+        projections: Sequence[FaceProjection],
+        enlargement: Enlargement,
         *,
-        aligned: bool,
-        filled: NDArray[np.float32] | None,
-    ) -> Generator[tuple[tuple[int, Face], FaceProjection | Exception]]:
-        """Every numbered face with its projection, or with the error that it failed with."""
-        for begin in range(0, len(faces), _TOGETHER):
-            group = faces[begin : begin + _TOGETHER]
-            steps = [
-                self._projecting(image, face, controls, index=index, aligned=aligned, filled=filled)
-                for index, face in group
-            ]
-            yield from zip(group, run_in_lockstep(steps, self._runtime.run), strict=True)
+        kept: Canvas | None = None,
+    ) -> Canvas:
+        """The picture enlarged, ready for faces to be laid on (`compose`) as often as controls change.
 
-    def _projecting(
-        self,
-        image: Image,
-        face: Face,
-        controls: Controls,
-        *,
-        index: int,
-        aligned: bool,
-        filled: NDArray[np.float32] | None,
-    ) -> Steps[FaceProjection]:
-        """The work on one face, to be run with others (`run_in_lockstep`)."""
-        clock = Stopwatch()
-
-        def seen(answer: Answer) -> Pixels:
-            clock.skip()  # the time in which the other faces of a group had their turn
-            clock.add("network", answer.milliseconds)
-            return _seen(answer.face, grey)
-
-        side = self._runtime.spec.side
-        alignment = _whole(image.size, side) if aligned else align(face.five_points, image.size, side)
-        crop = warp(image.pixels, alignment)
-        clock.lap("align")
-        points = alignment.to_crop(face.landmarks.points)
-        masks = region_masks(points.astype(np.float32), side)
-        mask = np.ones((side, side), np.float32) if aligned else face_mask(masks) * valid_mask(alignment)
-        share = 0.0
-        if filled is not None:
-            inside, near = filled_in_crop(filled, alignment)
-            share = float((mask * inside).sum() / max(float(mask.sum()), 1.0))
-            mask = mask * (np.float32(1) - near)
-        clock.lap("masks")
-        start = crop
-        grey = image.grey or is_colourless(crop)
-        shown = _shown(crop, controls)
-        clock.lap("network")
-        projection = seen((yield shown))
-        for _ in range(controls.refine - 1):
-            held = held_detail(crop, projection)
-            gain = gain_map(masks, controls, ITERATIONS // controls.refine, held.grain)
-            start = start + advance(start, arbitrate(crop, projection, held), gain)
-            shown = _shown(_clip(start), controls)
-            clock.lap("network")
-            projection = seen((yield shown))
-        clock.lap("network")
-        if not aligned:
-            mask = without_background(mask, projection, points.astype(np.float32))
-            clock.lap("masks")
-        return FaceProjection(
-            index=index,
-            face=face,
-            alignment=alignment,
-            crop=crop,
-            projection=projection,
-            start=start,
-            held=held_detail(crop, projection),
-            masks=masks,
-            mask=mask,
-            filled=share,
-            picture=image.pixels,
-            grey=grey,
-            controls=controls,
-            milliseconds=clock.laps,
-        )
-
-    def compose(self, image: Image, projections: Sequence[FaceProjection], controls: Controls) -> Restoration:
-        """Apply controls to kept projections and lay the faces back; never runs the network.
+        Args:
+            image: the picture that the projections were made from.
+            projections: the faces; "auto" is decided by them.
+            enlargement: how much larger, and how.
+            kept: an earlier canvas, of which everything that serves is taken over.
 
         Raises:
-            ValueError: if a projection was made with another ``degradation_scale`` or ``refine`` (`FaceProjection.serves`).
+            ImageTooLargeError: if the result would be too large (`plan_canvas`).
+            CheckpointError, ConfigError: if the background's network cannot be had, or cannot run here.
+        """
+        image, projections = picture("image", image), all_of_type("projections", projections, FaceProjection)
+        of_type("enlargement", enlargement, Enlargement)
+        faces = [item.face for item in projections]
+        return self._canvas(image, projections, enlargement, self._plan(image, faces, enlargement), kept)
+
+    def compose(
+        self,
+        image: Image,
+        projections: Sequence[FaceProjection],
+        controls: Controls,
+        *,
+        canvas: Canvas | None = None,
+    ) -> Restoration:
+        """Apply controls to kept projections and lay the faces back, on the picture or on an enlarged one; runs no network.
+
+        Raises:
+            ValueError: if a projection was made with another ``degradation_scale`` or ``refine`` (`FaceProjection.serves`),
+                or the canvas was made without one of the faces.
         """
         of_type("image", image, Image)
         projections = all_of_type("projections", projections, FaceProjection)
         of_type("controls", controls, Controls, hint=_PRESETS)
-        overall = Stopwatch()
-        patches: list[Patch] = []
-        reached: list[NDArray[np.float32]] = []
-        laps: list[dict[str, float]] = []
-        for item in projections:
-            if not item.serves(controls):
-                raise ValueError("these controls need a new projection: call project again")
-            checkpoint()
-            clock = Stopwatch()
-            whole = gain_map(item.masks, controls, ITERATIONS, item.held.grain)
-            # The last window takes the iterations that the others left of T.
-            left = ITERATIONS - (controls.refine - 1) * (ITERATIONS // controls.refine)
-            last = whole if left == ITERATIONS else gain_map(item.masks, controls, left, item.held.grain)
-            change = advance(item.start, item.target, last)
-            if item.start is not item.crop:
-                change += item.start - item.crop
-            change *= to_channels(item.mask * np.float32(controls.strength))
-            patches.append(Patch(change=change, mask=item.mask, alignment=item.alignment))
-            reached.append(whole)
-            clock.lap("controls")
-            laps.append(clock.laps)
-        pixels = paste(image.pixels, patches)
-        outcomes: list[FaceOutcome] = []
-        for index, (item, patch, whole) in enumerate(zip(projections, patches, reached, strict=True)):
-            checkpoint()
-            clock = Stopwatch()
-            share = whole * np.float32(controls.strength)
-            after = item.crop + patch.change
-            if controls.keep_grain and controls.grain_amount > 0 and item.grain is not None:
-                after = after + self._lay_grain(pixels, item.grain, index, patches, share, controls.grain_amount)
-                clock.lap("grain")
-            outcomes.append(
-                FaceOutcome(
-                    index=item.index,
-                    face=item.face,
-                    status="restored",
-                    before=Image(pixels=item.crop, grey=image.grey),
-                    after=Image(pixels=_clip(after), grey=image.grey),
-                    filled=item.filled,
-                    gains=item.masks.means(share),
-                    milliseconds={**item.milliseconds, **laps[index], **clock.laps},
-                    warnings=face_warnings(item, controls, whole),
-                )
-            )
-        overall.lap("compose")
-        return Restoration(
-            image=image.with_pixels(pixels), faces=tuple(outcomes), controls=controls, milliseconds=overall.laps
-        )
+        return compose(image, projections, controls, canvas)
 
-    def _lay_grain(
+    def _plan(self, image: Image, faces: Sequence[Face], enlargement: Enlargement) -> CanvasPlan:
+        return plan_canvas(image.size, faces, enlargement, side=self._runtime.spec.side)
+
+    def _canvas(
         self,
-        pixels: Pixels,
-        grain: FaceGrain,
-        index: int,
-        patches: Sequence[Patch],
-        share: NDArray[np.float32],
-        amount: float,
-    ) -> Pixels:
-        """Add the grain that a face is missing to the picture, in place; returned as it looks in the face's crop."""
-        patch = patches[index]
-        laid_share, box = unwarp(share * patch.mask, patch.alignment)
-        laid = grain.lay(pixels, laid_share, amount)
-        counts = own_share(index, patches)
-        if counts is not None:
-            # Where faces overlap each lays its share of the variance.
-            laid *= np.sqrt(counts)[:, :, None]
-        area = pixels[box.to_slices()]
-        np.clip(area + laid, 0.0, 1.0, out=area)
-        return rewarp(laid, patch.alignment)
+        image: Image,
+        projections: Sequence[FaceProjection],
+        enlargement: Enlargement,
+        plan: CanvasPlan,
+        kept: Canvas | None = None,
+    ) -> Canvas:
+        enlarger = self._enlargers.get(enlargement.background, deep=image.bit_depth == 16)
+        return make_canvas(image, projections, plan, enlargement, enlarger, kept=kept)
 
     def _aligned_face(self, image: Image) -> Face:
         """The face of an aligned crop: measured if the detector finds it, else the average face in the template's place."""
@@ -421,36 +340,6 @@ class Restorer:
             landmarks=Landmarks(points=points, depth=mesh[:, 2], source="template"),
             five_points=five_points(points),
         )
-
-
-def _whole(size: Size, side: int) -> Alignment:
-    """The alignment of a picture that is an aligned crop already: a change of scale, pixel centres at whole numbers."""
-    scale = side / size.width
-    shift = (scale - 1) / 2
-    matrix = np.array([[scale, 0, shift], [0, scale, shift]], dtype=np.float64)
-    return Alignment(matrix=matrix, crop_size=side, picture_size=size)
-
-
-def _shown(crop: Pixels, controls: Controls) -> Batch:
-    """What the network sees of a crop (S x S x 3 in [0, 1]): pre-degraded, 1 x 3 x S x S in [-1, 1]."""
-    shown = np.stack(cv2.split(pre_degrade(crop, controls.degradation_scale)))[None]
-    shown *= np.float32(2)
-    shown -= np.float32(1)
-    return shown
-
-
-def _seen(answer: Batch, grey: bool) -> Pixels:
-    """The network's answer (1 x 3 x S x S) as S x S x 3 in [0, 1]."""
-    pixels = np.asarray(cv2.merge(tuple(answer[0])), np.float32)
-    pixels *= np.float32(0.5)
-    pixels += np.float32(0.5)
-    np.clip(pixels, 0.0, 1.0, out=pixels)
-    # A black-and-white photograph stays one: the network may not tint it.
-    return to_channels(luma(pixels)) if grey else pixels
-
-
-def _clip(pixels: Pixels) -> Pixels:
-    return np.clip(pixels, 0.0, 1.0, dtype=np.float32)
 
 
 def _prepared(detector: MediaPipeDetector) -> None:

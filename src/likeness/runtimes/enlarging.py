@@ -1,13 +1,13 @@
-"""The enlarger on whole photographs: OpenVINO, tile by tile."""
+"""Enlarging networks on whole photographs, tile by tile: the package's own on OpenVINO, and any other on its runtime."""
 
 from __future__ import annotations
 
 import hashlib
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
@@ -19,15 +19,76 @@ from likeness.imaging.image import Pixels
 from likeness.models.enlarger.architecture import SCALES
 from likeness.models.enlarger.graph import build
 from likeness.models.enlarger.weights import EnlargerWeights
+from likeness.runtimes.base import Runtime
 from likeness.runtimes.openvino_ import Precision, checked_precision
 
 if TYPE_CHECKING:
     import openvino
 
-__all__ = ["EnlargerRuntime"]
+__all__ = ["Enlarger", "EnlargerRuntime", "TiledEnlarger"]
 
 _TILE = 256
 """Side of a tile of the input, px. Not chosen by measurement yet."""
+
+
+_OVERLAP = 24
+"""Input pixels around a tile of a network whose answer depends on hundreds, however faintly; Real-ESRGAN's own program takes
+10."""
+
+
+class Enlarger(Protocol):
+    """Something that makes a whole photograph larger."""
+
+    @property
+    def scales(self) -> tuple[int, ...]:
+        """The factors that it knows, rising; each over 1."""
+        ...
+
+    @property
+    def reach(self) -> int:
+        """Input pixels on each side that an output pixel depends on, as far as it matters."""
+        ...
+
+    def enlarge(self, pixels: Pixels, scale: int) -> Pixels:
+        """H x W x 3 in [0, 1] to kH x kW x 3 in [0, 1]."""
+        ...
+
+
+class TiledEnlarger:
+    """An enlarging network of any architecture, tile by tile; thread-safe.
+
+    Args:
+        runtime: the network; its purpose is "enlarge".
+        tile: side of the input's tiles, px.
+
+    Raises:
+        ConfigError: if it does not make pictures larger.
+    """
+
+    def __init__(self, runtime: Runtime, *, tile: int = _TILE) -> None:
+        if runtime.spec.scale < 2:
+            raise ConfigError(f"{runtime.spec.title} leaves pictures as large as they are; choose one that enlarges")
+        self._runtime = runtime
+        self._tile = tile
+
+    @property
+    def scales(self) -> tuple[int, ...]:
+        return (self._runtime.spec.scale,)
+
+    @property
+    def reach(self) -> int:
+        return _OVERLAP
+
+    def enlarge(self, pixels: Pixels, scale: int) -> Pixels:
+        """See `Enlarger`."""
+        low, high = self._runtime.spec.value_range
+
+        def run(tile: Pixels) -> Pixels:
+            answer = self._runtime.run(np.ascontiguousarray(tile * np.float32(high - low) + np.float32(low)))
+            inner = answer[:, :, _OVERLAP * scale : -_OVERLAP * scale, _OVERLAP * scale : -_OVERLAP * scale]
+            return (inner - np.float32(low)) / np.float32(high - low)
+
+        return _in_tiles(pixels, scale, reach=_OVERLAP, tile=self._tile, run=run)
 
 
 class EnlargerRuntime:
@@ -80,18 +141,17 @@ class EnlargerRuntime:
         if not 0 <= clean <= 1:
             raise ConfigError(f"clean must be from 0 to 1, not {clean}")
         network = self._network(scale)
-        height, width = pixels.shape[:2]
-        reach = self._weights.config.reach
-        surrounded = np.pad(pixels, ((reach, reach), (reach, reach), (0, 0)), mode="edge")
-        enlarged = np.empty((height * scale, width * scale, 3), np.float32)
         asked = np.array([clean], np.float32)
-        for top, bottom in _spans(height, self._tile):
-            for left, right in _spans(width, self._tile):
-                tile = surrounded[top : bottom + 2 * reach, left : right + 2 * reach].transpose(2, 0, 1)[None]
-                (answer,) = network.run({"image": tile, "clean": asked}, ["enlarged"])
-                place = enlarged[top * scale : bottom * scale, left * scale : right * scale]
-                np.clip(answer[0].transpose(1, 2, 0), 0, 1, out=place)
-        return enlarged
+
+        def run(tile: Pixels) -> Pixels:
+            return network.run({"image": tile, "clean": asked}, ["enlarged"])[0]
+
+        return _in_tiles(pixels, scale, reach=self.reach, tile=self._tile, run=run)
+
+    @property
+    def reach(self) -> int:
+        """Input pixels on each side that an output pixel depends on."""
+        return self._weights.config.reach
 
     def _network(self, scale: int) -> Network:
         with self._lock:
@@ -113,6 +173,19 @@ class EnlargerRuntime:
             device="CPU",
             properties=self._properties,
         )
+
+
+def _in_tiles(pixels: Pixels, scale: int, *, reach: int, tile: int, run: Callable[[Pixels], Pixels]) -> Pixels:
+    """Enlarge tile by tile; ``run`` gets 1 x 3 x H x W with ``reach`` pixels around the tile, and leaves them out."""
+    height, width = pixels.shape[:2]
+    surrounded = np.pad(pixels, ((reach, reach), (reach, reach), (0, 0)), mode="edge")
+    enlarged = np.empty((height * scale, width * scale, 3), np.float32)
+    for top, bottom in _spans(height, tile):
+        for left, right in _spans(width, tile):
+            shown = surrounded[top : bottom + 2 * reach, left : right + 2 * reach].transpose(2, 0, 1)[None]
+            place = enlarged[top * scale : bottom * scale, left * scale : right * scale]
+            np.clip(run(shown)[0].transpose(1, 2, 0), 0, 1, out=place)
+    return enlarged
 
 
 def _spans(length: int, tile: int) -> Iterator[tuple[int, int]]:

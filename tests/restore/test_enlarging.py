@@ -1,0 +1,309 @@
+"""Enlarged results: the whole picture larger, the faces as finely as the network drew them, everything else as it was."""
+
+from __future__ import annotations
+
+import tracemalloc
+from dataclasses import replace
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from likeness.errors import ArgumentError, CheckpointError, ControlError, ImageTooLargeError
+from likeness.faces.align import warp
+from likeness.grain.measure import measure_grain
+from likeness.imaging.colour import luma
+from likeness.imaging.encode import encode_image
+from likeness.imaging.exif import dots_per_inch, exif_from_resolution
+from likeness.imaging.files import read_image
+from likeness.imaging.filters import gaussian_blur, resize
+from likeness.imaging.image import Image, Pixels, Size
+from likeness.imaging.metadata_fields import Metadata
+from likeness.imaging.origin import Note
+from likeness.models.store import Store
+from likeness.restore import background
+from likeness.restore.background import Enlargers, enlarge_image, enlarge_pixels
+from likeness.restore.canvas import Enlargement
+from likeness.restore.controls import Controls
+from likeness.restore.outcome import FaceProjection
+from likeness.restore.pipeline import Restorer
+from likeness.runtimes.base import Batch
+from likeness.runtimes.enlarging import Enlarger
+
+
+class _Counting:
+    """A real runtime that counts its calls and draws something of its own: fine stripes."""
+
+    def __init__(self, inner) -> None:
+        self.inner = inner
+        self.calls = 0
+        self.spec = inner.spec
+        self.description = inner.description
+
+    def run(self, faces: Batch) -> Batch:
+        self.calls += 1
+        stripes = np.where(np.arange(faces.shape[3]) % 4 < 2, np.float32(0.2), np.float32(-0.2))
+        return self.inner.run(faces) + stripes
+
+
+@pytest.fixture(scope="module")
+def runtime(tiny_model: Path) -> _Counting:
+    return _Counting(Restorer(tiny_model, precision="f32").runtime)
+
+
+@pytest.fixture(scope="module")
+def restorer(runtime: _Counting) -> Restorer:
+    return Restorer(runtime=runtime)
+
+
+@pytest.fixture(scope="module")
+def small(astronaut: Image) -> Image:
+    """The portrait at 120 px, as it goes round as an avatar."""
+    return Image(pixels=resize(astronaut.pixels, Size(120, 120), "area"))
+
+
+@pytest.fixture(scope="module")
+def enlargers(tmp_path_factory: pytest.TempPathFactory) -> Enlargers:
+    return Enlargers(Store(tmp_path_factory.mktemp("store")))
+
+
+@pytest.fixture(scope="module")
+def faithful(enlargers: Enlargers) -> Enlarger:
+    found = enlargers.get("faithful")
+    assert found is not None
+    return found
+
+
+@pytest.fixture(scope="module")
+def projection(restorer: Restorer, small: Image) -> FaceProjection:
+    return restorer.project(small, restorer.find_faces(small)[0], Controls())
+
+
+def _energy(pixels: Pixels) -> float:
+    light = luma(pixels)
+    return float(np.square(light - gaussian_blur(light, 2.0)).mean())
+
+
+def test_one_is_no_enlargement_to_the_last_bit(restorer: Restorer, small: Image) -> None:
+    plain = restorer.restore(small)
+    for same in (restorer.restore(small, upscale=1), restorer.restore(small, long_side=100, background="clean")):
+        assert np.array_equal(same.image.pixels, plain.image.pixels)
+        assert same.upscale == 1
+    assert plain.suggested_upscale is not None
+
+
+@pytest.mark.parametrize(("factor", "side"), [(1.5, 180), (2, 240), (3, 360), (4, 480), (5.5, 660)])
+@pytest.mark.parametrize("way", ["faithful", "lanczos"])
+def test_every_factor_and_nothing_moves(
+    restorer: Restorer, small: Image, projection: FaceProjection, factor: float, side: int, way: str
+) -> None:
+    canvas = restorer.canvas(small, [projection], Enlargement(upscale=factor, background=way))
+    assert canvas.image.size == Size(side, side)
+    again = resize(canvas.image.pixels, small.size, "area")
+    assert np.abs(again - small.pixels).mean() < 3 / 255
+    shifted = np.roll(again, 1, axis=1)
+    assert np.abs(again - small.pixels).mean() < 0.3 * np.abs(shifted - small.pixels).mean()
+
+
+@pytest.mark.parametrize("size", [Size(90, 60), Size(120, 80), Size(180, 121), Size(240, 160), Size(480, 320)])
+def test_a_flat_picture_stays_flat(faithful: Enlarger, size: Size) -> None:
+    flat = np.full((40, 60, 3), 0.5, np.float32)
+    for enlarger in (faithful, None):
+        enlarged = enlarge_pixels(flat, size, enlarger)
+        assert enlarged.shape == (size.height, size.width, 3)
+        assert np.abs(enlarged - 0.5).max() < 0.5 / 255
+
+
+@pytest.mark.parametrize("size", [Size(180, 180), Size(361, 360), Size(700, 700)])
+def test_strips_do_not_show(faithful: Enlarger, small: Image, size: Size, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = enlarge_pixels(small.pixels, size, faithful)
+    monkeypatch.setattr(background, "_STRIP", 40_000)
+    strips = enlarge_pixels(small.pixels, size, faithful)
+    assert np.abs(strips - whole).max() < 0.1 / 255
+
+
+def test_a_strip_is_all_that_is_held_besides_the_result(faithful: Enlarger, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(background, "_STRIP", 400_000)
+    peaks: list[float] = []
+    for height in (200, 600):
+        picture = np.random.default_rng(0).random((height, 100, 3), np.float32)
+        enlarge_pixels(picture[:50], Size(300, 150), faithful)  # compiled
+        tracemalloc.start()
+        enlarge_pixels(picture, Size(300, 3 * height), faithful)
+        peaks.append(tracemalloc.get_traced_memory()[1] - 300 * 3 * height * 12)
+        tracemalloc.stop()
+    assert peaks[1] < 1.3 * peaks[0]
+
+
+def test_the_face_is_as_fine_as_the_network_drew_it(
+    restorer: Restorer, small: Image, projection: FaceProjection, faithful: Enlarger
+) -> None:
+    """Stripes two pixels wide at the network's size are there at 4x, and gone where the small result is enlarged."""
+    controls = Controls(degradation_scale=0)
+    out = restorer.restore(small, controls, upscale=4, match_sharpness=False)
+    late = enlarge_pixels(restorer.restore(small, controls).image.pixels, Size(480, 480), faithful)
+    alignment = projection.alignment.scaled(Size(480, 480))
+    fine, coarse, drawn = (
+        np.fft.rfft(luma(x)[48:80, 48:80], axis=1)[:, 8]
+        for x in (warp(out.image.pixels, alignment), warp(late, alignment), out.restored[0].after.pixels)  # type: ignore[union-attr]
+    )
+    assert np.abs(fine).mean() > 0.6 * np.abs(drawn).mean()
+    assert np.abs(fine).mean() > 3 * np.abs(coarse).mean()
+
+
+def test_outside_the_face_the_canvas_is_the_enlarged_picture(
+    restorer: Restorer, small: Image, projection: FaceProjection
+) -> None:
+    canvas = restorer.canvas(small, [projection], Enlargement(upscale=4))
+    out = restorer.compose(small, [projection], Controls(), canvas=canvas)
+    change = np.abs(out.image.pixels - canvas.image.pixels).max(axis=2)
+    assert change.max() > 0.05
+    assert (change[:8] == 0).all()
+    assert (change[-8:] == 0).all()
+    none = restorer.compose(small, [projection], Controls(strength=0.0), canvas=canvas)
+    assert np.array_equal(none.image.pixels, canvas.image.pixels)
+
+
+def test_a_face_larger_than_the_network_is_enlarged_with_the_background(
+    restorer: Restorer, small: Image, projection: FaceProjection
+) -> None:
+    native = projection.alignment.native_side
+    assert 4 * native > 1.1 * 128  # the network of these tests has 128 px
+    canvas = restorer.canvas(small, [projection], Enlargement(upscale=4))
+    assert canvas.answer(projection).shape[0] == 256
+    assert restorer.canvas(small, [projection], Enlargement(upscale=2)).answer(projection) is projection.projection
+    assert restorer.canvas(small, [projection], Enlargement(upscale=8)).answer(projection).shape[0] == 512
+    # Stripes of the answer: as sharp as the network made them larger, not as an interpolation would.
+    plain = resize(projection.projection, Size(256, 256), "cubic")
+    assert _energy(canvas.answer(projection)) > 1.05 * _energy(plain)
+
+
+def test_sliders_run_no_network(
+    restorer: Restorer, runtime: _Counting, small: Image, projection: FaceProjection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    controls = Controls()
+    canvas = restorer.canvas(small, [projection], Enlargement(upscale=2))
+    calls = runtime.calls
+    monkeypatch.setattr("likeness.compute.network.Network.run", None)
+    first = restorer.compose(small, [projection], controls, canvas=canvas)
+    second = restorer.compose(small, [projection], replace(controls, strength=0.5), canvas=canvas)
+    assert runtime.calls == calls
+    assert first.upscale == 2
+    base = canvas.image.pixels
+    whole, half = (np.abs(x.image.pixels - base).sum() for x in (first, second))
+    assert half == pytest.approx(whole / 2, rel=0.05)
+    # Nothing has to run for a canvas that serves, either.
+    again = restorer.canvas(small, [projection], Enlargement(upscale=2), kept=canvas)
+    assert again.image is canvas.image
+
+
+def test_a_result_is_what_its_parts_make(restorer: Restorer, small: Image) -> None:
+    controls = Controls(refine=2)
+    out = restorer.restore(small, controls, upscale=3)
+    items = restorer.project_all(small, restorer.find_faces(small), controls)
+    canvas = restorer.canvas(small, items, Enlargement(upscale=3))
+    assert np.array_equal(restorer.compose(small, items, controls, canvas=canvas).image.pixels, out.image.pixels)
+    assert out.image.size == Size(360, 360)
+    assert out.upscale == 3
+    other = restorer.project_all(small, restorer.find_faces(small), controls)
+    if canvas.answers:
+        with pytest.raises(ValueError, match="without face 0"):
+            restorer.compose(small, other, controls, canvas=canvas)
+
+
+def test_auto(restorer: Restorer, projection: FaceProjection, small: Image, astronaut: Image) -> None:
+    expected = next(k for k in (1, 2, 3, 4) if k * projection.alignment.native_side > 0.9 * 128 or k == 4)
+    out = restorer.restore(small, upscale="auto")
+    assert (out.upscale, out.image.size) == (expected, Size(120 * expected, 120 * expected))
+    assert out.upscale > restorer.restore(astronaut, upscale="auto").upscale
+
+
+def test_repairs_come_first(restorer: Restorer, small: Image) -> None:
+    damage = np.zeros((120, 120), np.float32)
+    damage[5:20, 5:20] = 1
+    spoilt = small.pixels.copy()
+    spoilt[5:20, 5:20] = (1.0, 0.0, 1.0)
+    out = restorer.restore(Image(pixels=spoilt), damage=damage, upscale=2)
+    assert out.repaired is not None
+    assert out.repaired.image.size == Size(120, 120)
+    corner = out.image.pixels[10:40, 10:40]
+    assert float((corner[..., 0] - corner[..., 1]).max()) < 0.3
+
+
+@pytest.mark.parametrize("background_", ["faithful", "lanczos"])
+def test_grey_alpha_and_depth_stay(restorer: Restorer, small: Image, background_: str) -> None:
+    light = np.repeat(luma(small.pixels)[:, :, None], 3, axis=2)
+    alpha = np.ones((120, 120), np.float32)
+    alpha[:, :30] = 0
+    image = Image(pixels=light, alpha=alpha, grey=True, bit_depth=16)
+    out = restorer.restore(image, upscale=2, background=background_).image
+    assert out.grey
+    assert np.array_equal(out.pixels[..., 0], out.pixels[..., 1])
+    assert np.array_equal(out.pixels[..., 0], out.pixels[..., 2])
+    assert out.bit_depth == 16
+    assert len(np.unique(out.pixels[..., 0])) > 20_000
+    assert out.alpha is not None
+    assert out.alpha.shape == (240, 240)
+    assert (out.alpha[:, :56] == 0).all()
+    assert (out.alpha[:, 64:] == 1).all()
+    png = cv2.imdecode(np.frombuffer(encode_image(out, "PNG"), np.uint8), cv2.IMREAD_UNCHANGED)
+    assert png.dtype == np.uint16
+
+
+def test_a_print_keeps_its_size(small: Image, faithful: Enlarger, tmp_path: Path) -> None:
+    image = replace(
+        small,
+        exif=exif_from_resolution(240.0, 240.0),
+        metadata=Metadata(resolution=(96.0, 72.0)),
+        notes=(Note(code="several-pages", value=3),),
+    )
+    larger = enlarge_image(image, Size(360, 360), faithful)
+    assert larger.metadata.resolution == (288.0, 216.0)
+    assert dots_per_inch(larger.exif) == pytest.approx((720.0, 720.0))
+    assert larger.notes == image.notes
+    assert enlarge_image(small, Size(360, 360), faithful).metadata.resolution is None
+    path = tmp_path / "print.jpg"
+    path.write_bytes(encode_image(larger, "JPEG"))
+    read = read_image(path)
+    assert read.metadata.resolution == pytest.approx((288.0, 216.0))
+
+
+def test_too_large_is_refused_before_any_work(restorer: Restorer, runtime: _Counting, small: Image) -> None:
+    calls = runtime.calls
+    wanted = Enlargement(upscale=4, max_output_pixels=100_000)
+    with pytest.raises(ImageTooLargeError, match=r"2\.63 is the largest factor that fits"):
+        restorer.restore(small, enlargement=wanted)
+    with pytest.raises(CheckpointError):
+        restorer.restore(small, upscale=2, background="no-such-network")
+    with pytest.raises(ArgumentError, match="give one or the others"):
+        restorer.restore(small, enlargement=wanted, upscale=2)
+    assert runtime.calls == calls
+
+
+def test_a_restorer_does_not_enlarge(small: Image, tiny_model: Path, restorer: Restorer) -> None:
+    with pytest.raises((CheckpointError, ControlError), match="a restorer, not an enlarger"):
+        restorer.restore(small, upscale=2, background=tiny_model)
+
+
+def test_the_face_gets_the_grain_that_the_background_has(restorer: Restorer, astronaut: Image) -> None:
+    rng = np.random.default_rng(4)
+    noise = gaussian_blur(rng.standard_normal((256, 256)).astype(np.float32), 0.7)[:, :, None]
+    spoilt = resize(gaussian_blur(astronaut.pixels, 1.0), Size(256, 256), "area")
+    grainy = Image(pixels=np.clip(spoilt * 0.6 + 0.2 + noise / noise.std() * (7 / 255), 0, 1).astype(np.float32))
+    smooth = Controls(degradation_scale=1.0)
+    bare = restorer.restore(grainy, smooth, upscale=2, match_sharpness=False)
+    laid = restorer.restore(grainy, replace(smooth, keep_grain=True), upscale=2, match_sharpness=False)
+    clean = restorer.restore(
+        grainy, replace(smooth, keep_grain=True), upscale=2, background="clean", match_sharpness=False
+    )
+    added = laid.image.pixels - bare.image.pixels
+    box = laid.restored[0].face.box
+    rows, columns = slice(int(2 * box.top), int(2 * box.bottom)), slice(int(2 * box.left), int(2 * box.right))
+    assert added[rows, columns].std() * 255 > 1.5
+    assert (added[:8] == 0).all()
+    # No spectrum of its own: as coarse as twice the photograph's grain.
+    inside = added[rows, columns, 1]
+    neighbours = np.corrcoef(inside[:, :-1].ravel(), inside[:, 1:].ravel())[0, 1]
+    assert 0.6 < neighbours < 0.95
+    assert measure_grain(clean.image.pixels).level < 0.6 * measure_grain(laid.image.pixels).level
