@@ -68,7 +68,6 @@ from .repair.repair import (
 from .repair.repairs import Repairs as Repairs
 from .restore.canvas import (
     CanvasPlan as CanvasPlan,
-    Enlargement as Enlargement,
     plan_canvas as plan_canvas,
 )
 from .restore.compare import compare as compare
@@ -77,6 +76,7 @@ from .restore.controls import (
     Controls as Controls,
     RegionWeights as RegionWeights,
 )
+from .restore.enlargement import Enlargement as Enlargement
 from .restore.outcome import (
     FaceOutcome as FaceOutcome,
     FaceProjection as FaceProjection,

@@ -11,7 +11,8 @@ from likeness.errors import ArgumentError, ConfigError, ImageTooLargeError
 from likeness.faces.align import FFHQ_TEMPLATE, align
 from likeness.faces.face import Face, Landmarks
 from likeness.imaging.image import Box, Size
-from likeness.restore.canvas import Enlargement, plan_canvas, suggested_upscale
+from likeness.restore.canvas import plan_canvas, suggested_upscale
+from likeness.restore.enlargement import Enlargement
 
 
 def face(native_side: float) -> Face:

@@ -23,8 +23,8 @@ from likeness.imaging.origin import Note
 from likeness.models.store import Store
 from likeness.restore import background
 from likeness.restore.background import Enlargers, enlarge_image, enlarge_pixels
-from likeness.restore.canvas import Enlargement
 from likeness.restore.controls import Controls
+from likeness.restore.enlargement import Enlargement
 from likeness.restore.outcome import FaceProjection
 from likeness.restore.pipeline import Restorer
 from likeness.runtimes.base import Batch

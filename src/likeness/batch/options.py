@@ -13,6 +13,7 @@ from likeness.imaging.files import DEFAULT_MAX_PIXELS
 from likeness.repair.repairs import Repairs
 from likeness.restore.config import Settings
 from likeness.restore.controls import Controls, RegionWeights
+from likeness.restore.enlargement import Enlargement
 from likeness.restore.picture_options import PictureOptions, parts_of
 from likeness.restore.selection import Selection
 
@@ -88,8 +89,11 @@ class WorkOptions(PictureOptions):
             name: sorted(value) if isinstance(value, frozenset) else value
             for name, value in asdict(self.limits).items()
         }
+        written = _written(self)
+        if "enlargement" in written:
+            written["enlargement"] = _written(self.enlargement)
         return {
-            **_written(self),
+            **written,
             "controls": {**_written(self.controls), "face_mask_weights": self.controls.face_mask_weights.to_dict()},
             "repairs": _written(self.repairs),
             "selection": {**_written(self.selection), "which": list(which) if isinstance(which, tuple) else which},
@@ -122,6 +126,7 @@ _FIRST = {
     "Controls": "degradation_scale latent_step_decay face_mask_weights keep_grain grain_amount strength refine",
     "Repairs": "scratches balance fringes",
     "Selection": "which min_size max_size most",
+    "Enlargement": "",
 }
 """What journals have always held, also where it is neutral: a picture's key is made of it."""
 
@@ -154,6 +159,7 @@ _PARTS: dict[str, Callable[[dict[str, Any]], object]] = {
     "controls": _controls,
     "repairs": lambda values: Repairs(**values),
     "selection": _selection,
+    "enlargement": lambda values: Enlargement(**values),
     "limits": _limits,
     "guard": lambda values: GuardLimits(**values),
 }

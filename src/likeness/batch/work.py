@@ -214,12 +214,13 @@ class PictureWorker:
         findings: Sequence[Finding],
     ) -> Result:
         options = treatment.options
+        file_format = find_format(PurePosixPath(item.target).suffix).name
         try:
             selection = _without(options.selection, treatment.leave, faces, image.size)
             if selection is None:
                 raise NoFaceError("none of the faces is worth restoring")
             mask = read_damage(self._decoder, damage, max_pixels=options.max_pixels, name=options.damage_mask)
-            restoration = job.restore(image, options, selection=selection, damage=mask)
+            restoration = job.restore(image, options, selection=selection, damage=mask, file_format=file_format)
         except NoFaceError as error:
             reason = "; ".join([str(error), *treatment.done])
             return self._unrestored(image, "skipped", reason, _outcome(job.record(), findings, treatment))
@@ -230,7 +231,7 @@ class PictureWorker:
         job.clock.lap("guard")
         doubtful = _reason(restoration, verdict)
         state: Literal["final", "review"] = "review" if doubtful else "final"
-        data = job.encode(restoration.image, options, find_format(PurePosixPath(item.target).suffix).name)
+        data = job.encode(restoration.image, options, file_format)
         if self._output is not None:
             deliver(self._output, item, state, data)
             job.clock.lap("write")

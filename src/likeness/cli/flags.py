@@ -103,6 +103,7 @@ _GROUPS = {
     "controls": "controls (likeness presets shows what each preset sets)",
     "repairs": "repairs of the whole picture (off; X is 0 to 1, 1 if left out)",
     "faces": "which faces",
+    "enlarging": "size of the result",
     "files": "model and files",
 }
 
@@ -137,7 +138,7 @@ def _add_option(add: Callable[..., argparse.Action], row: Option) -> None:
     elif isinstance(kind, Text) and kind.file:
         more["type"] = Path
     elif isinstance(kind, Number):
-        more["type"] = pixel_count if row.key == "max_pixels" else _number(kind)
+        more["type"] = pixel_count if kind.millions else _number(kind)
     if alone or isinstance(kind, Switch):
         off = 0.0 if alone else False
         add(f"--no-{row.flag_name[2:]}", dest=row.key, action="store_const", const=off, help=argparse.SUPPRESS)

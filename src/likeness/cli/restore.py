@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 __all__ = ["restore"]
 
 _DESCRIPTION = """\
-Restore the faces in pictures and keep the people: everything outside a face stays as it is.
+Restore the faces in pictures and keep the people: everything outside a face stays as it is, or is enlarged as it is.
 
 INPUT is a picture, a folder (with its subfolders), a quoted pattern such as "scans/*.tif", or - for standard input.
 photo.jpg becomes output_photo.jpg, a folder family becomes output_family, in the current directory, unless -o says
@@ -47,6 +47,7 @@ examples:
   likeness restore portrait.jpg --preset natural
   likeness restore family/ -o restored/ --preset film-scan --report restored/report.json
   likeness restore group.jpg --faces 0,2 --face-weight eye=1.3 --face-weight lip=1.2 --compare
+  likeness restore avatar.jpg --upscale auto
   likeness restore - < in.jpg > out.jpg"""
 
 
@@ -91,6 +92,8 @@ def _options(flags: argparse.Namespace, parser: Parser, default_input: Path | No
         parser.error(f"--only-center-face and --faces {flags.faces} contradict each other")
     if flags.only_center_face:
         flags.faces = "centre"
+    if flags.background is not None and flags.background.lower() == "none":
+        flags.background = "lanczos"  # as GFPGAN has it: no network
     settings = typed_settings(flags).over(Settings() if flags.config is None else checked_settings(flags.config))
     check_settings(settings)
     # Here and not at the top, as these load NumPy and the picture formats, which --help can do without.
@@ -152,20 +155,3 @@ def _add_aliases(parser: Parser) -> None:
         group.add_argument(*names, dest="output", metavar="OUT", help=text)
     for name, text in (("--only-center-face", "--faces centre"), ("--only_center_face", hidden)):
         group.add_argument(name, dest="only_center_face", action="store_true", help=text)
-    for name, text in (("--bg-upsampler", "only none: the background is never changed"), ("--bg_upsampler", hidden)):
-        group.add_argument(name, type=_no_background, metavar="none", help=text)
-    group.add_argument("--upscale", type=_no_upscale, metavar="1", help="only 1: the picture keeps its size")
-
-
-def _no_background(text: str) -> str:
-    if text.lower() != "none":
-        raise argparse.ArgumentTypeError(
-            f'"{text}" is not available: Likeness restores faces and leaves the background as it is; only none is possible'
-        )
-    return text
-
-
-def _no_upscale(text: str) -> str:
-    if text not in ("1", "1.0"):
-        raise argparse.ArgumentTypeError(f'"{text}" is not available: the picture keeps its size; only 1 is possible')
-    return text

@@ -166,7 +166,8 @@ class _Worker:
         data = _standard_input() if job.source is None else None
         image = work.read(data if data is not None else cast("Path", job.source))
         try:
-            restoration = work.restore(image, options, damage=self._damage)
+            file_format = find_format(_suffix(job, data)).name
+            restoration = work.restore(image, options, damage=self._damage, file_format=file_format)
         except NoFaceError:
             return self._unrestored(job, work, count, image, data)
         self._tell_faces(job, restoration)
@@ -188,7 +189,8 @@ class _Worker:
             face_files=face_files,
         )
         self._console.say(
-            f"{count}{job.name} -> {output}: {_counted(record)}{_repaired(restoration)} ({work.clock.seconds:.1f} s)"
+            f"{count}{job.name} -> {output}: {_counted(record)}{_enlarged(restoration)}{_repaired(restoration)} "
+            f"({work.clock.seconds:.1f} s)"
         )
         return record
 
@@ -322,6 +324,14 @@ def _counted(record: PictureRecord) -> str:
     if record.count("skipped"):
         parts.append(f"{record.count('skipped')} left alone")
     return ", ".join(parts)
+
+
+def _enlarged(restoration: Restoration) -> str:
+    """How large the result is, and what would show more, to follow the count of faces; "" where nothing is to be said."""
+    said = f", {restoration.upscale:g} times as large ({restoration.image.size})" if restoration.upscale != 1 else ""
+    if restoration.suggested_upscale is not None:
+        said += f"; a face is too small to show what was restored: --upscale auto would enlarge {restoration.suggested_upscale:g} times"
+    return said
 
 
 def _repaired(restoration: Restoration) -> str:

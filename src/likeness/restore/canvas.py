@@ -7,25 +7,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
-from pathlib import Path
-from typing import Literal
+from dataclasses import dataclass, replace
 
 from likeness.errors import ConfigError, ImageTooLargeError
 from likeness.faces.align import align
 from likeness.faces.face import Face
-from likeness.imaging.arguments import finite_number, of_type
-from likeness.imaging.files import DEFAULT_MAX_PIXELS
 from likeness.imaging.image import Size
+from likeness.restore.enlargement import MOST, Enlargement
 
-__all__ = ["BACKGROUNDS", "MOST", "SMALL_FACE", "CanvasPlan", "Enlargement", "plan_canvas", "suggested_upscale"]
-
-BACKGROUNDS = ("faithful", "clean", "lanczos")
-"""Ways to enlarge that are always there: the network of the package, keeping noise and grain or removing them, and plain
-interpolation. Any other is the name or the file of an enlarging network."""
-
-MOST = 8.0
-"""The largest factor."""
+__all__ = ["SMALL_FACE", "CanvasPlan", "plan_canvas", "suggested_upscale"]
 
 SMALL_FACE = 200.0
 """Width of a face in pixels under which most of what the network draws is averaged away in a result that is not enlarged."""
@@ -33,56 +23,6 @@ SMALL_FACE = 200.0
 _AUTO = (1.0, 2.0, 3.0, 4.0)
 _SHOWN = 0.9
 """Share of the network's side at which a face shows what it drew."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Enlargement:
-    """How a result is enlarged.
-
-    Attributes:
-        upscale: by how much width and height grow, 1 to 8; 1 leaves all but the faces as it is, to the last bit. "auto" is
-            the smallest of 1, 2, 3 and 4 at which every selected face has as many pixels as the network drew, as far as
-            ``max_output_pixels`` allows.
-        long_side: the longer side of the result in pixels, instead of ``upscale``; a picture that has as much already stays
-            as it is. None for no such wish.
-        max_output_pixels: the most that an enlarged result may have.
-        background: what enlarges the picture: "faithful" (what is there, larger: noise and grain stay), "clean" (without
-            noise and traces of JPEG), "lanczos", or the name or file of an enlarging network.
-        match_sharpness: whether a restored face that is sharper than what is around it passes over into it gradually.
-
-    Raises:
-        ConfigError: for a value out of range, or both ``upscale`` and ``long_side``.
-    """
-
-    upscale: float | Literal["auto"] = 1.0
-    long_side: int | None = None
-    max_output_pixels: int = DEFAULT_MAX_PIXELS
-    background: str | Path = "faithful"
-    match_sharpness: bool = True
-
-    def __post_init__(self) -> None:
-        if self.upscale != "auto":
-            if isinstance(self.upscale, str):
-                raise ConfigError(f'upscale must be a number from 1 to 8, or auto, not "{self.upscale}"')
-            if not 1 <= finite_number("upscale", self.upscale) <= MOST:
-                raise ConfigError(f"upscale must be from 1 to {MOST:g}, or auto, not {self.upscale:g}")
-        if self.long_side is not None:
-            if finite_number("long_side", self.long_side) < 16 or self.long_side != int(self.long_side):
-                raise ConfigError(f"long_side must be a whole number of 16 px or more, not {self.long_side:g}")
-            if self.upscale != 1:
-                raise ConfigError("either upscale or long_side says how large the result is; leave one out")
-        if finite_number("max_output_pixels", self.max_output_pixels) < 1:
-            raise ConfigError(f"max_output_pixels must be at least 1, not {self.max_output_pixels}")
-        if not isinstance(self.background, Path) and not of_type("background", self.background, str):
-            raise ConfigError(
-                "background must be faithful, clean, lanczos, or the name or file of an enlarging network"
-            )
-        of_type("match_sharpness", self.match_sharpness, bool)
-
-    @property
-    def any(self) -> bool:
-        """Whether anything may be enlarged."""
-        return self.upscale != 1 or self.long_side is not None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +44,6 @@ def plan_canvas(
     enlargement: Enlargement,
     *,
     side: int = 512,
-    largest_side: int | None = None,
 ) -> CanvasPlan:
     """How large a picture of this size becomes. Nothing is computed on pixels.
 
@@ -113,7 +52,6 @@ def plan_canvas(
         faces: those that will be restored; only "auto" looks at them.
         enlargement: what was asked for.
         side: of the restoring network (`Spec.side`), px.
-        largest_side: the longest side that the result's file format holds (`FileFormat.largest_side`); None for no limit.
 
     Raises:
         ImageTooLargeError: if the result would be too large; the message names the largest factor that fits.
@@ -121,12 +59,12 @@ def plan_canvas(
     """
     if enlargement.upscale == "auto":
         wanted = next((k for k in _AUTO if _least_side(faces, size) * k >= _SHOWN * side), _AUTO[-1])
-        fitting = [k for k in _AUTO if k <= wanted and _fits(_times(size, k), enlargement, largest_side)]
+        fitting = [k for k in _AUTO if k <= wanted and _fits(_times(size, k), enlargement)]
         upscale = max(fitting, default=1.0)
         return CanvasPlan(upscale=upscale, size=_times(size, upscale))
     if enlargement.long_side is not None:
-        return _to_long_side(size, enlargement, largest_side)
-    return _checked(size, float(enlargement.upscale), _times(size, enlargement.upscale), enlargement, largest_side)
+        return _to_long_side(size, enlargement)
+    return _checked(size, float(enlargement.upscale), _times(size, enlargement.upscale), enlargement)
 
 
 def suggested_upscale(
@@ -136,12 +74,12 @@ def suggested_upscale(
     it would be no larger."""
     if not any(face.box.width * reached < SMALL_FACE for face in faces):
         return None
-    auto = Enlargement(upscale="auto", max_output_pixels=enlargement.max_output_pixels)
+    auto = replace(enlargement, upscale="auto", long_side=None)
     upscale = plan_canvas(size, faces, auto, side=side).upscale
     return upscale if upscale > reached else None
 
 
-def _to_long_side(size: Size, enlargement: Enlargement, largest_side: int | None) -> CanvasPlan:
+def _to_long_side(size: Size, enlargement: Enlargement) -> CanvasPlan:
     wanted, long = int(enlargement.long_side or 0), max(size.width, size.height)
     if wanted <= long:
         return CanvasPlan(upscale=1.0, size=size)
@@ -151,19 +89,18 @@ def _to_long_side(size: Size, enlargement: Enlargement, largest_side: int | None
             f"a long side of {wanted} px would enlarge the picture of {size} {upscale:.1f} times, and {MOST:g} times is the "
             f"most; ask for {int(MOST * long)} px"
         )
-    return _checked(size, upscale, _times(size, upscale), enlargement, largest_side)
+    return _checked(size, upscale, _times(size, upscale), enlargement)
 
 
-def _checked(
-    size: Size, upscale: float, result: Size, enlargement: Enlargement, largest_side: int | None
-) -> CanvasPlan:
+def _checked(size: Size, upscale: float, result: Size, enlargement: Enlargement) -> CanvasPlan:
+    largest_side = enlargement.largest_side
     # What is not enlarged was taken when it was read.
-    if upscale == 1 or _fits(result, enlargement, largest_side):
+    if upscale == 1 or _fits(result, enlargement):
         return CanvasPlan(upscale=upscale, size=result)
     most = math.sqrt(enlargement.max_output_pixels / size.pixels)
     most = min(most, *([] if largest_side is None else [largest_side / max(size.width, size.height)]), MOST)
     hundredths = math.floor(most * 100)
-    while hundredths > 100 and not _fits(_times(size, hundredths / 100), enlargement, largest_side):
+    while hundredths > 100 and not _fits(_times(size, hundredths / 100), enlargement):
         hundredths -= 1  # sides are rounded to whole pixels
     advice = f"{hundredths / 100:g} is the largest factor that fits" if hundredths > 100 else "it cannot be enlarged"
     limit = (
@@ -178,8 +115,9 @@ def _checked(
     )
 
 
-def _fits(result: Size, enlargement: Enlargement, largest_side: int | None) -> bool:
-    short_enough = largest_side is None or max(result.width, result.height) <= largest_side
+def _fits(result: Size, enlargement: Enlargement) -> bool:
+    most = enlargement.largest_side
+    short_enough = most is None or max(result.width, result.height) <= most
     return result.pixels <= enlargement.max_output_pixels and short_enough
 
 

@@ -20,7 +20,7 @@ from likeness.compute.cancellation import checkpoint
 from likeness.core.stopwatch import Stopwatch
 from likeness.errors import ImageTooLargeError, NoFaceError
 from likeness.imaging.decoding.pool import DecoderPool
-from likeness.imaging.encode import encode_image
+from likeness.imaging.encode import encode_image, find_format
 from likeness.imaging.files import DEFAULT_MAX_PIXELS, PictureSource
 from likeness.imaging.image import Image
 from likeness.repair.repair import damage_of
@@ -114,6 +114,7 @@ class RestoreJob:
         *,
         selection: Selection | None = None,
         damage: NDArray[np.float32] | None = None,
+        file_format: str | None = None,
     ) -> Restoration:
         """Restore what was read; also returns if no face could be restored, and says so in `Restoration.failure`.
 
@@ -122,10 +123,14 @@ class RestoreJob:
             options: how.
             selection: which faces, if not those of the options.
             damage: see `read_damage`.
+            file_format: what the result will be written as: an enlarged one must fit into it.
 
         Raises:
-            NoFaceError, ControlError: see `Restorer.restore`.
+            NoFaceError, ControlError, ImageTooLargeError: see `Restorer.restore`.
         """
+        enlargement = options.enlargement
+        if file_format is not None:
+            enlargement = replace(enlargement, largest_side=find_format(file_format).largest_side)
         try:
             restoration = self._restorer.restore(
                 image,
@@ -134,6 +139,7 @@ class RestoreJob:
                 aligned=options.aligned,
                 repairs=options.repairs,
                 damage=damage,
+                enlargement=enlargement,
             )
         except NoFaceError as error:
             self.clock.lap("detect")
@@ -180,5 +186,8 @@ class RestoreJob:
             message=f"{failed} face{'' if failed == 1 else 's'} could not be restored" if failed else "",
             faces=tuple(faces or [face_record(outcome, image.size) for outcome in restoration.faces]),
             repairs=restoration.repaired.to_dict() if restoration.repaired else None,
+            result_size=restoration.image.size,
+            upscale=restoration.upscale,
+            suggested_upscale=restoration.suggested_upscale,
         )
         return record if restoration.restored else replace(record, message=restoration.failure)

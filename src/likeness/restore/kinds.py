@@ -18,6 +18,13 @@ Surface: TypeAlias = Literal["flag", "file", "request"]
 """Where an option can be given: on the command line, in a configuration file, in a request to the server."""
 
 
+Group: TypeAlias = Literal["controls", "repairs", "faces", "enlarging", "files"]
+"""The heading under which ``--help`` and the documents have an option."""
+
+Effect: TypeAlias = Literal["face", "picture", "file", "run"]
+"""What an option acts on: each face, the whole picture, the file that is written, or everything in a run."""
+
+
 class Words(NamedTuple):
     """The same in English and in Chinese: a part of a sentence, without a capital and a full stop."""
 
@@ -63,6 +70,7 @@ class Number(Kind):
         alone: the value where a flag is given without one, or a file says true.
         words: what may be given instead of a number, such as "auto".
         step: of the page's slider.
+        millions: whether it may be typed as 200M, for 200,000,000.
     """
 
     low: float
@@ -73,6 +81,7 @@ class Number(Kind):
     alone: float | None = None
     words: tuple[str, ...] = ()
     step: float = 0.01
+    millions: bool = False
 
     def __post_init__(self) -> None:
         number = "a whole number" if self.whole else "a number"
@@ -243,8 +252,8 @@ class Option:
     unset: str = ""
     part: str = ""
     attribute: str = ""
-    group: Literal["controls", "repairs", "faces", "files"]
-    effect: Literal["face", "picture", "file", "run"] = "picture"
+    group: Group
+    effect: Effect = "picture"
     given: tuple[Surface, ...] = ("flag", "file", "request")
     projects: bool = False
     place: str = ""
@@ -300,6 +309,8 @@ class Option:
         """The default in words; "" where it goes without saying."""
         if self.default is None or isinstance(self.kind, (Switch, Weights)):
             return self.unset
+        if isinstance(self.kind, Number) and self.kind.millions:
+            return f"{self.default / 1e6:g}M"
         return str(self.default) if isinstance(self.default, str) else f"{self.default:g}"
 
     def shown(self) -> dict[str, Any]:
@@ -316,14 +327,20 @@ def option(
     default: object,
     label: Words,
     text: Words,
-    place: str = "controls",
     part: str = "controls",
+    group: Group = "controls",
+    effect: Effect = "face",
+    place: str = "controls",
     projects: bool = False,
+    unit: str = "",
+    given: tuple[Surface, ...] = ("flag", "file", "request"),
     flag: str = "",
+    metavar: str = "",
+    aliases: tuple[str, ...] = (),
 ) -> Any:
     """A dataclass's field that is a row of its own: its name is the key, ``text`` its help; the rest is as in `Option`."""
-    row = Option(kind=kind, default=default, label=label, help=text, part=part, group="controls", effect="face")
-    row = replace(row, place=place, projects=projects, flag=flag)
+    row = Option(kind=kind, default=default, label=label, help=text, part=part, group=group, effect=effect, given=given)
+    row = replace(row, place=place, projects=projects, unit=unit, flag=flag, metavar=metavar, aliases=aliases)
     return field(default=default, metadata={"option": row})
 
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from likeness.errors import ConfigError
 from likeness.restore.controls import PRESETS, Controls
+from likeness.restore.enlargement import Enlargement
 from likeness.restore.kinds import Choice, Number, Option, Switch, Text, Words, rows_of
 
 __all__ = ["OPTIONS", "row_of"]
@@ -139,6 +140,7 @@ OPTIONS: tuple[Option, ...] = (
         label=Words("Aligned", "已对齐"),
         help=Words("the pictures are FFHQ-aligned crops of one face each", "图片是按 FFHQ 对齐的单张人脸"),
     ),
+    *rows_of(Enlargement),
     Option(
         key="copy_unrestored",
         kind=Switch(),
@@ -189,7 +191,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         key="max_pixels",
-        kind=Number(low=1, whole=True),
+        kind=Number(low=1, whole=True, millions=True),
         unset="100M",
         label=Words("Most pixels", "像素上限"),
         help=Words("refuse larger pictures; 200M is 200 megapixels", "拒绝更大的图片，200M 即两亿像素"),

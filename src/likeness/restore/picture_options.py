@@ -10,6 +10,7 @@ from likeness.imaging.arguments import finite_number, of_type
 from likeness.repair.repairs import Repairs
 from likeness.restore.config import Settings
 from likeness.restore.controls import Controls, RegionWeights
+from likeness.restore.enlargement import Enlargement
 from likeness.restore.options import OPTIONS
 from likeness.restore.selection import Selection
 
@@ -21,7 +22,7 @@ class PictureOptions:
     """How a picture is restored and written. The command line, a batch, the server and the client add to it what is theirs.
 
     Attributes:
-        controls, repairs, selection, aligned: see `likeness.Restorer.restore`.
+        controls, repairs, selection, aligned, enlargement: see `likeness.Restorer.restore`.
         quality: 1 to 100, for JPEG, WebP and AVIF; as the picture's file if None.
         bit_depth: of PNG and TIFF; the picture's own if None.
 
@@ -33,11 +34,12 @@ class PictureOptions:
     repairs: Repairs = field(default_factory=Repairs)
     selection: Selection = field(default_factory=Selection)
     aligned: bool = False
+    enlargement: Enlargement = field(default_factory=Enlargement)
     quality: int | None = None
     bit_depth: Literal[8, 16] | None = None
 
     def __post_init__(self) -> None:
-        for name, kind in (("controls", Controls), ("repairs", Repairs), ("selection", Selection), ("aligned", bool)):
+        for name, kind in _KINDS.items():
             of_type(name, getattr(self, name), kind)
         if self.quality is not None and not 1 <= finite_number("quality", self.quality) <= 100:
             raise ConfigError(f"quality must be 1 to 100, not {self.quality}")
@@ -55,6 +57,15 @@ class PictureOptions:
         return Settings(values)
 
 
+_KINDS = {
+    "controls": Controls,
+    "repairs": Repairs,
+    "selection": Selection,
+    "aligned": bool,
+    "enlargement": Enlargement,
+}
+
+
 def parts_of(settings: Settings) -> dict[str, Any]:
     """The fields of `PictureOptions` that settings come to, by name.
 
@@ -66,6 +77,7 @@ def parts_of(settings: Settings) -> dict[str, Any]:
         "controls": settings.controls(),
         "repairs": settings.repairs(),
         "selection": Selection.parse(chosen.pop("which", "all"), **chosen),
+        "enlargement": Enlargement(**settings.part("enlargement")),
         **settings.part("picture"),
     }
 

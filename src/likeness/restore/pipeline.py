@@ -29,9 +29,10 @@ from likeness.models.store import Store
 from likeness.repair.repair import RepairResult, repair
 from likeness.repair.repairs import Repairs
 from likeness.restore.background import Enlargers
-from likeness.restore.canvas import CanvasPlan, Enlargement, plan_canvas, suggested_upscale
+from likeness.restore.canvas import CanvasPlan, plan_canvas, suggested_upscale
 from likeness.restore.composing import compose
 from likeness.restore.controls import Controls
+from likeness.restore.enlargement import Enlargement
 from likeness.restore.outcome import FaceOutcome, FaceProjection, Restoration
 from likeness.restore.placing import Canvas, make_canvas
 from likeness.restore.projecting import project_each

@@ -24,7 +24,8 @@ from likeness.imaging.filters import resize
 from likeness.imaging.image import Image, Pixels, Size
 from likeness.restore.arbitration import HeldDetail, arbitrate
 from likeness.restore.background import enlarge_image, enlarge_pixels
-from likeness.restore.canvas import CanvasPlan, Enlargement
+from likeness.restore.canvas import CanvasPlan
+from likeness.restore.enlargement import Enlargement
 from likeness.restore.outcome import FaceProjection
 from likeness.runtimes.enlarging import Enlarger
 

@@ -41,6 +41,8 @@ class PictureRecord:
         compare: the before/after sheet's file.
         face_files: crops that were saved.
         size: the picture's size, None where it could not be read.
+        result_size: the result's, None where nothing was restored; ``upscale`` times as wide and high.
+        suggested_upscale: what ``upscale="auto"`` would have done, where most of what the network drew does not show; else None.
         faces: the outcome of each face, as `face_record` makes it.
         repairs: what was found and repaired, as `RepairResult.to_dict` makes it; None if nothing was asked for.
         notes: what the file held that the result does not, and damage that did not matter.
@@ -55,6 +57,9 @@ class PictureRecord:
     compare: str | None = None
     face_files: tuple[str, ...] = ()
     size: Size | None = None
+    result_size: Size | None = None
+    upscale: float = 1.0
+    suggested_upscale: float | None = None
     faces: tuple[dict[str, Any], ...] = ()
     repairs: dict[str, object] | None = None
     notes: tuple[Note, ...] = ()
@@ -65,7 +70,7 @@ class PictureRecord:
         return sum(face["status"] == status for face in self.faces)
 
     def to_dict(self) -> dict[str, Any]:
-        size = self.size
+        size, result_size = self.size, self.result_size
         return {
             "input": self.input,
             "status": self.status,
@@ -76,6 +81,10 @@ class PictureRecord:
             "face_files": list(self.face_files),
             "width": size.width if size else None,
             "height": size.height if size else None,
+            "result_width": result_size.width if result_size else None,
+            "result_height": result_size.height if result_size else None,
+            "upscale": self.upscale,
+            "suggested_upscale": self.suggested_upscale,
             "faces": list(self.faces),
             "repairs": self.repairs,
             "notes": [asdict(note) for note in self.notes],

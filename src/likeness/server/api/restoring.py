@@ -98,10 +98,13 @@ def _restore(state: ServerState, data: bytes, request: RestoreRequest, damage: b
         raise ConfigError(
             f"{file_format.name} holds 8 bits per sample only; write PNG or TIFF to keep {request.bit_depth} bits"
         )
+    # A result takes as much memory as a picture of its size.
+    enlargement = replace(request.enlargement, max_output_pixels=limit)
     restoration = job.restore(
         image,
-        request,
+        replace(request, enlargement=enlargement),
         selection=replace(request.selection, most=state.settings.max_faces),
+        file_format=file_format.name,
         damage=read_damage(state.decoder, damage, max_pixels=limit, name="the damage mask"),
     )
     if not restoration.restored:
