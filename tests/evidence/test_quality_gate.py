@@ -14,7 +14,8 @@ from likeness.evidence.quality_gate import FaceMeasures, Guard, GuardLimits
 from likeness.evidence.scene import Scene, make_scene
 from likeness.faces.align import align, unwarp
 from likeness.imaging.files import read_image
-from likeness.imaging.image import Image
+from likeness.imaging.filters import resize
+from likeness.imaging.image import Image, Size
 from likeness.restore.outcome import Restoration
 from likeness.restore.pipeline import Restorer
 
@@ -123,6 +124,18 @@ def test_a_change_away_from_faces_is_caught(portrait: Image, restoration: Restor
     assert checks(guard, before, before, restoration) == set()
 
 
+def test_an_enlarged_result_is_judged_as_well(portrait: Image, restoration: Restoration) -> None:
+    size = Size(2 * portrait.size.width, 2 * portrait.size.height)
+    after = Image(pixels=resize(restoration.image.pixels, size, "cubic").clip(0, 1))
+    guard = Guard(max_faces=0)
+    assert checks(guard, portrait, after, restoration) == set()
+    spoilt = after.pixels.copy()
+    spoilt[:40, :40] = (1.0, 0.0, 1.0)
+    assert checks(guard, portrait, Image(pixels=spoilt), restoration) == {"outside"}
+    with pytest.raises(ValueError, match="neither the same size"):
+        Guard().judge(portrait, Image(pixels=after.pixels[:100]), [])
+
+
 def test_what_was_not_measured_is_said(portrait: Image, restoration: Restoration) -> None:
     face = restoration.restored[0].face
     points = np.zeros_like(face.five_points)
@@ -152,5 +165,7 @@ def test_identity_is_measured_where_a_face_changed(portrait: Image, restoration:
 def test_limits_that_cannot_be(portrait: Image) -> None:
     with pytest.raises(ConfigError, match="blotch"):
         GuardLimits(blotch=-1)
-    with pytest.raises(ValueError, match="not the same picture"):
+    with pytest.raises(ValueError, match="neither the same size"):
         Guard().judge(portrait, Image(pixels=np.zeros((9, 9, 3), np.float32)), [])
+    with pytest.raises(ValueError, match="not the same picture"):
+        Guard().judge(portrait, Image(pixels=resize(portrait.pixels, Size(290, 363), "area")), [])

@@ -66,3 +66,15 @@ def test_another_picture_is_refused(astronaut: Image, restoration: Restoration) 
         compare(other, restoration)
     with pytest.raises(ValueError, match="every size from 1 px on"):
         SheetOptions(width=0)
+
+
+def test_an_enlarged_result_stands_beside_its_photograph_at_equal_size(
+    astronaut: Image, restoration: Restoration
+) -> None:
+    large = Image(pixels=np.repeat(np.repeat(astronaut.pixels, 2, axis=0), 2, axis=1))
+    enlarged = replace(restoration, image=large, faces=(), upscale=2.0)
+    sheet = compare(astronaut, enlarged, SheetOptions(width=512, height=512, gap=10, caption=20)).pixels
+    assert sheet.shape == (10 + 20 + 512 + 10, 10 + 512 + 10 + 512 + 10, 3)
+    assert np.abs(sheet[30:542, 10:522] - sheet[30:542, 532:1044]).mean() < 6 / 255
+    with pytest.raises(ValueError, match="not the same picture"):
+        compare(astronaut, replace(enlarged, upscale=1.5))

@@ -9,6 +9,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from PIL import Image as PillowImage
+from profiles import ADOBE, gamma_curve, matrix_profile
 
 from likeness.errors import ArgumentError, CheckpointError, ControlError, ImageTooLargeError
 from likeness.faces.align import warp
@@ -29,6 +31,7 @@ from likeness.restore.outcome import FaceProjection
 from likeness.restore.pipeline import Restorer
 from likeness.runtimes.base import Batch
 from likeness.runtimes.enlarging import Enlarger
+from likeness.studio.finishing import Finishing, areas_of, finish
 
 
 class _Counting:
@@ -268,6 +271,21 @@ def test_a_print_keeps_its_size(small: Image, faithful: Enlarger, tmp_path: Path
     assert read.metadata.resolution == pytest.approx((288.0, 216.0))
 
 
+def test_colours_outside_srgb_stay(faithful: Enlarger, tmp_path: Path) -> None:
+    """Adobe RGB's green is no colour of sRGB; enlarged there, as the pixels are held, it would be cut."""
+    samples = np.zeros((40, 60, 3), np.uint8)
+    samples[:, :30] = (20, 240, 30)
+    samples[:, 30:] = (120, 130, 110)
+    profile = matrix_profile(ADOBE, gamma_curve(563 / 256))
+    path = tmp_path / "wide.png"
+    PillowImage.fromarray(samples).save(path, icc_profile=profile)
+    larger = enlarge_image(read_image(path), Size(120, 80), faithful)
+    written = cv2.imdecode(np.frombuffer(encode_image(larger, "PNG"), np.uint8), cv2.IMREAD_UNCHANGED)[..., ::-1]
+    assert larger.icc_profile == profile
+    for column, colour in ((10, samples[0, 0]), (100, samples[0, 59])):
+        assert np.abs(written[20:60, column : column + 10].astype(int) - colour).max() <= 2
+
+
 def test_too_large_is_refused_before_any_work(restorer: Restorer, runtime: _Counting, small: Image) -> None:
     calls = runtime.calls
     wanted = Enlargement(upscale=4, max_output_pixels=100_000)
@@ -294,16 +312,11 @@ def test_the_face_gets_the_grain_that_the_background_has(astronaut: Image) -> No
     plain, grain = Controls(), Controls(keep_grain=True)
     canvas = restorer.canvas(grainy, items, Enlargement(upscale=2, match_sharpness=False))
     bare, laid = (restorer.compose(grainy, items, c, canvas=canvas).image.pixels for c in (plain, grain))
-    added = laid - bare
-    where = Box(
-        *(
-            2 * x
-            for x in (items[0].face.box.left, items[0].face.box.top, items[0].face.box.right, items[0].face.box.bottom)
-        )
-    )
+    added, box = laid - bare, items[0].face.box
+    where = Box(2 * box.left, 2 * box.top, 2 * box.right, 2 * box.bottom)
     inside = added[where.to_slices()][..., 1]
     at_one = restorer.compose(grainy, items, grain).image.pixels - restorer.compose(grainy, items, plain).image.pixels
-    small = at_one[items[0].face.box.to_slices()][..., 1]
+    small = at_one[box.to_slices()][..., 1]
     assert small.std() * 255 > 1.5
     # As strong as in a result that is not enlarged, but for what interpolation takes, and twice as coarse.
     assert 0.7 * small.std() < inside.std() < 1.1 * small.std()
@@ -315,3 +328,13 @@ def test_the_face_gets_the_grain_that_the_background_has(astronaut: Image) -> No
     # A background without grain wants a face without.
     clean = restorer.canvas(grainy, items, Enlargement(upscale=2, background="clean"))
     assert np.array_equal(*(restorer.compose(grainy, items, c, canvas=clean).image.pixels for c in (plain, grain)))
+
+
+def test_finishing_goes_where_the_face_is_on_the_canvas(
+    restorer: Restorer, small: Image, projection: FaceProjection
+) -> None:
+    canvas = restorer.canvas(small, [projection], Enlargement(upscale=3))
+    finishing = Finishing(exposure=0.5)
+    one = finish(small, areas_of([projection]), finishing).pixels - small.pixels
+    three = finish(canvas.image, areas_of([projection], canvas.plan.size), finishing).pixels - canvas.image.pixels
+    assert np.abs(resize(three, small.size, "area") - one).max() < 0.25 * np.abs(one).max()

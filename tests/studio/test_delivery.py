@@ -13,10 +13,11 @@ from profiles import ADOBE, gamma_curve, matrix_profile
 from likeness.errors import ConfigError, ImageTooLargeError, ResolutionError
 from likeness.imaging.encode import encode_image
 from likeness.imaging.files import read_image
+from likeness.imaging.filters import resize
 from likeness.imaging.icc import is_srgb_profile, srgb_profile
 from likeness.imaging.image import Image, Size
 from likeness.imaging.metadata_fields import Metadata
-from likeness.studio.deliver import PrintOptions, WebOptions, checked_profile, for_print, for_web
+from likeness.studio.deliver import PrintOptions, WebOptions, checked_profile, drawn_upscale, for_print, for_web
 
 ADOBE_PROFILE = matrix_profile(ADOBE, gamma_curve(563 / 256))
 
@@ -201,3 +202,18 @@ def test_a_print_too_large_for_any_memory_is_refused() -> None:
     image = Image(pixels=np.zeros((3000, 3000, 3), np.float32))
     with pytest.raises(ImageTooLargeError, match="576 million pixels"):
         for_print(image, PrintOptions(scale=8))
+
+
+def test_a_version_takes_the_pixels_that_a_restoration_drew(astronaut: Image) -> None:
+    small = Size(120, 90)
+    assert drawn_upscale(small, WebOptions(side=512)) == pytest.approx(512 / 120)
+    assert drawn_upscale(small, WebOptions(side=64)) == 1
+    assert drawn_upscale(small, PrintOptions(scale=3)) == 3
+    assert drawn_upscale(small, PrintOptions(millimetres=(150, 100), dpi=300)) == 8
+    drawn = Image(pixels=resize(astronaut.pixels, Size(512, 512), "cubic").clip(0, 1))  # enlarged by a restoration
+    for options in (PrintOptions(scale=2), PrintOptions(millimetres=(512 / 300 * 25.4, 512 / 300 * 25.4))):
+        version = for_print(drawn, options, drawn=2.0)
+        assert version.image.size == Size(512, 512)
+        assert np.array_equal(version.image.pixels, drawn.pixels)  # neither resampled nor sharpened
+    assert for_print(drawn, PrintOptions(scale=3), drawn=2.0).image.size == Size(768, 768)
+    assert max(for_web(drawn, WebOptions(side=512)).size.width, 1) == 512

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from likeness.errors import ConfigError, MissingExtraError
 from likeness.evidence.colour import colour_difference, colour_shift, to_lab
 from likeness.evidence.geometry import register
-from likeness.evidence.scene import SIDE, Scene, make_scene
+from likeness.evidence.scene import SIDE, Scene, make_scene, scale_between
 from likeness.evidence.seam import seam
 from likeness.faces.align import align
 from likeness.faces.face import Face
@@ -48,6 +48,9 @@ _SPOTS = SIDE // 4
 
 _SPOT = 16.0
 """Sigma, px of the crop: spots are looked for between this and three times as much."""
+
+_SMALL_BLUR, _GROSS = 1.5, 24 / 255
+"""An enlarged picture, averaged down again, has other noise and edges: blurred by so many px it may differ by so much."""
 
 _SPOT_NOISE = 0.3
 """Colour difference added to the skin's median, so that a face that hardly changed has no spots of its own."""
@@ -208,13 +211,13 @@ class Guard:
 
         Args:
             before: the input; with repairs, the repaired picture, as they are meant to change colours and marks.
-            after: the output, of the same size.
+            after: the output, of the same size or enlarged as a whole.
             faces: the restored faces with their numbers.
 
         Raises:
-            ValueError: if the sizes differ.
+            ValueError: if the sizes do not fit.
         """
-        if before.size != after.size:
+        if scale_between(before, after) < 1:
             raise ValueError(f"before is {before.size} and after {after.size}: not the same picture")
         doubts: list[Doubt] = []
         measured: list[FaceMeasures] = []
@@ -374,7 +377,8 @@ def _clipped(pixels: Pixels, inside: NDArray[np.bool_]) -> float:
 
 
 def _outside(before: Image, after: Image, faces: Sequence[Face]) -> float:
-    """Share of the pixels outside every face's crop that are not what they were."""
+    """Share of the pixels outside every face's crop that are not what they were; of an enlarged picture, which are grossly
+    other where it is seen as small as before."""
     away = np.ones((before.size.height, before.size.width), np.uint8)
     for face in faces:
         try:
@@ -382,6 +386,10 @@ def _outside(before: Image, after: Image, faces: Sequence[Face]) -> float:
         except ValueError:
             continue
         away[box.to_slices()] = 0
-    differs = before.pixels != after.pixels
+    if before.size == after.size:
+        differs = before.pixels != after.pixels
+    else:
+        seen = (gaussian_blur(x, _SMALL_BLUR) for x in (before.pixels, resize(after.pixels, before.size, "area")))
+        differs = np.abs(next(seen) - next(seen)) > _GROSS
     changed = differs[..., 0] | differs[..., 1] | differs[..., 2]
     return float((changed & (away > 0)).mean())

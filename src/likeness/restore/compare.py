@@ -63,15 +63,16 @@ def compare(before: Image, restoration: Restoration, options: SheetOptions | Non
         number (that of the report) and the side of its crop in the picture's own pixels.
 
     Raises:
-        ValueError: if ``before`` has another size than the restored picture.
+        ValueError: if ``before`` is not the picture that was restored, going by its size.
     """
     before, restoration = picture("before", before), of_type("restoration", restoration, Restoration)
     options = SheetOptions() if options is None else of_type("options", options, SheetOptions)
     after = restoration.image
-    if before.size != after.size:
+    wanted = Size(*(max(1, round(side * restoration.upscale)) for side in (before.size.width, before.size.height)))
+    if after.size != wanted:
         raise ValueError(f"before is {before.size} and after {after.size}: not the same picture")
     faces = sorted(restoration.restored, key=lambda outcome: -outcome.face.box.area)[: options.max_faces]
-    shown = _fitted(before.size, Size(options.width, options.height))
+    shown = _fitted(after.size, Size(options.width, options.height))
     column = max(shown.width, options.face_side) if faces else shown.width
     rows = [_pair(before.pixels, after.pixels, shown, ("Before", "After"), options, column=column)]
     if faces:

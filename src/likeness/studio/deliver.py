@@ -13,6 +13,7 @@ from likeness.imaging.icc import can_convert_back, profile_space, srgb_profile
 from likeness.imaging.image import Image, Pixels, Size
 from likeness.imaging.metadata_fields import NO_METADATA
 from likeness.imaging.resample import resample
+from likeness.restore.canvas import MOST
 from likeness.studio.sharpening import Sharpening, sharpen
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "PrintVersion",
     "WebOptions",
     "checked_profile",
+    "drawn_upscale",
     "for_print",
     "for_web",
     "print_scale",
@@ -136,14 +138,32 @@ def for_web(image: Image, options: WebOptions) -> Image:
     )
 
 
-def for_print(image: Image, options: PrintOptions) -> PrintVersion:
+def drawn_upscale(size: Size, version: WebOptions | PrintOptions) -> float:
+    """How many times a restoration should enlarge a photograph for a version of it (`likeness.restore.canvas.Enlargement`).
+
+    Then faces have in it the pixels that the network drew, and what is left to resample is nothing, or a reduction. 1 where
+    the photograph has enough.
+    """
+    on_screen = isinstance(version, WebOptions)
+    scale = version.side / max(size.width, size.height) if on_screen else print_scale(size, version)
+    largest = math.sqrt(_LARGEST / size.pixels)
+    return min(max(scale, 1.0), MOST, max(largest, 1.0))
+
+
+def for_print(image: Image, options: PrintOptions, *, drawn: float = 1.0) -> PrintVersion:
     """The version for paper.
+
+    Args:
+        image: the finished picture.
+        options: how it is printed.
+        drawn: by how much the restoration enlarged it already (`Restoration.upscale`); its pixels count as its own.
 
     Raises:
         ResolutionError: if the picture holds fewer than ``min_ppi`` pixels per inch at that size.
         ImageTooLargeError: if the print would have more than 400 million pixels.
     """
-    scale = print_scale(image.size, options)
+    # On a paper's sides it is fitted, however large it is already.
+    scale = print_scale(image.size, options) / (drawn if options.millimetres is None else 1.0)
     wide, high = image.size.width * scale, image.size.height * scale
     if wide * high > _LARGEST:
         raise ImageTooLargeError(

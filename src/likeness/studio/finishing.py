@@ -144,14 +144,13 @@ def find_areas(image: Image, faces: Iterable[Face]) -> tuple[FinishingArea, ...]
     return _apart(found)
 
 
-def areas_of(projections: Iterable[FaceProjection]) -> tuple[FinishingArea, ...]:
-    """The areas of faces that `Restorer.project` has been at; nothing is found anew."""
-    return _apart(
-        [
-            _area(kept.crop, _in_crop(kept.face, kept.alignment), kept.masks, kept.mask, kept.alignment)
-            for kept in projections
-        ]
-    )
+def areas_of(projections: Iterable[FaceProjection], size: Size | None = None) -> tuple[FinishingArea, ...]:
+    """The areas of faces that `Restorer.project` has been at, in the picture enlarged to ``size``; nothing is found anew."""
+    areas: list[FinishingArea] = []
+    for kept in projections:
+        alignment = kept.alignment if size is None else kept.alignment.scaled(size)
+        areas.append(_area(kept.crop, _in_crop(kept.face, kept.alignment), kept.masks, kept.mask, alignment))
+    return _apart(areas)
 
 
 def finish(image: Image, areas: Sequence[FinishingArea], finishing: Finishing) -> Image:
