@@ -328,9 +328,10 @@ def _counted(record: PictureRecord) -> str:
 
 def _enlarged(restoration: Restoration) -> str:
     """How large the result is, and what would show more, to follow the count of faces; "" where nothing is to be said."""
-    said = f", {restoration.upscale:g} times as large ({restoration.image.size})" if restoration.upscale != 1 else ""
-    if restoration.suggested_upscale is not None:
-        said += f"; a face is too small to show what was restored: --upscale auto would enlarge {restoration.suggested_upscale:g} times"
+    size, suggested = restoration.image.size, restoration.suggested_upscale
+    said = f", enlarged {restoration.upscale:.3g} times to {size}" if restoration.upscale != 1 else ""
+    if suggested is not None:
+        said += f"; a face is too small to show what was restored: --upscale auto would enlarge {suggested:g} times"
     return said
 
 

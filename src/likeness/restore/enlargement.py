@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from likeness.errors import ConfigError, ControlError
 from likeness.restore.kinds import Number, Switch, Text, Words, option, rows_of
@@ -19,7 +18,7 @@ interpolation. Any other is the name or the file of an enlarging network."""
 MOST = 8.0
 """The largest factor."""
 
-_row = partial(option, part="enlargement", group="enlarging", effect="picture", place="")
+_ROW: Any = {"part": "enlargement", "group": "enlarging", "effect": "picture", "place": ""}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,7 +41,7 @@ class Enlargement:
         ConfigError: for a value out of range, or both ``upscale`` and ``long_side``.
     """
 
-    upscale: float | Literal["auto"] = _row(
+    upscale: float | Literal["auto"] = option(
         Number(low=1.0, high=MOST, words=("auto",), step=0.5),
         default=1.0,
         aliases=("-s", "--sr-scale", "--sr_scale"),
@@ -51,8 +50,9 @@ class Enlargement:
             "how many times as wide and high the result is; auto: until every face shows what the network drew, 4 at most",
             "结果宽高放大的倍数；auto：直到每张人脸都显出网络画出的细节，最多 4 倍",
         ),
+        **_ROW,
     )
-    long_side: int | None = _row(
+    long_side: int | None = option(
         Number(low=16, whole=True),
         default=None,
         unit="px",
@@ -61,8 +61,9 @@ class Enlargement:
             "longer side of the result, instead of a factor; a larger picture stays as it is",
             "结果的长边，代替倍数；更大的图保持不变",
         ),
+        **_ROW,
     )
-    background: str | Path = _row(
+    background: str | Path = option(
         # A request may name no file of the server's.
         Text(
             wanted="faithful, clean, lanczos, or the name or file of an enlarging model",
@@ -76,8 +77,9 @@ class Enlargement:
             "what enlarges all but the faces: faithful (noise and grain stay), clean (without them), lanczos, or a model",
             "用什么放大人脸以外的部分：faithful（保留噪点与颗粒）、clean（去除）、lanczos，或某个模型",
         ),
+        **_ROW,
     )
-    match_sharpness: bool = _row(
+    match_sharpness: bool = option(
         Switch(),
         default=True,
         label=Words("Match sharpness", "匹配清晰度"),
@@ -85,13 +87,15 @@ class Enlargement:
             "let a face that is sharper than an enlarged picture pass over into it gradually",
             "放大后，让更清晰的人脸逐渐过渡到周围画面",
         ),
+        **_ROW,
     )
-    max_output_pixels: int = _row(
+    max_output_pixels: int = option(
         Number(low=1, whole=True, millions=True),
         default=100_000_000,
         given=("flag", "file"),
         label=Words("Largest result", "结果像素上限"),
         text=Words("refuse to make larger results; 200M is 200 megapixels", "拒绝生成更大的结果，200M 即两亿像素"),
+        **_ROW,
     )
     largest_side: int | None = None
 

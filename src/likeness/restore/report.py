@@ -42,7 +42,7 @@ class PictureRecord:
         face_files: crops that were saved.
         size: the picture's size, None where it could not be read.
         result_size: the result's, None where nothing was restored; ``upscale`` times as wide and high.
-        suggested_upscale: what ``upscale="auto"`` would have done, where most of what the network drew does not show; else None.
+        suggested_upscale: what ``upscale="auto"`` comes to, where most of what the network drew does not show; else None.
         faces: the outcome of each face, as `face_record` makes it.
         repairs: what was found and repaired, as `RepairResult.to_dict` makes it; None if nothing was asked for.
         notes: what the file held that the result does not, and damage that did not matter.
