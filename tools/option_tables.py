@@ -3,7 +3,7 @@
     python tools/option_tables.py
 
 rewrites what stands between ``<!-- options: WHAT -->`` and ``<!-- /options -->``. WHAT is a group of the table (controls,
-repairs, faces, files), or ``keys`` for the names of everything in a file, or ``fields`` for those of a request's form.
+repairs, faces, enlarging, files), or ``keys`` for the names of everything in a file, or ``fields`` for those of a request's form.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ def _flag(row: Option) -> str:
 def _range(row: Option) -> str:
     kind = row.kind
     if isinstance(kind, Switch):
-        return "on, off (off)"
+        return f"on, off ({'on' if row.default else 'off'})"
     span = row.span if not isinstance(kind, Choice) else ", ".join(map(str, kind.values))
     usual = "1 each" if isinstance(kind, Weights) else "off" if row.part == "repairs" else row.usual
     unit = f" {row.unit}" if row.unit and usual else row.unit

@@ -34,8 +34,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     return _guarded(command.load(), arguments[1:])
 
 
+_SCRIPT_SIDE = 512
+
+
 def restore_script(sample: Path, *, prog: str, argv: Sequence[str] | None = None) -> int:
     """``likeness restore`` under another name, with a picture to restore where none is named.
+
+    Unless the arguments say how large a result is, a picture whose longer side is under 512 px comes back with 512.
 
     Returns:
         the exit status, as `main`.
@@ -44,7 +49,7 @@ def restore_script(sample: Path, *, prog: str, argv: Sequence[str] | None = None
     def command(arguments: Sequence[str], console: Console) -> int:
         from likeness.cli.restore import restore
 
-        return restore(arguments, console, prog=prog, default_input=sample)
+        return restore(arguments, console, prog=prog, default_input=sample, least_side=_SCRIPT_SIDE)
 
     return _guarded(command, list(sys.argv[1:] if argv is None else argv))
 

@@ -52,7 +52,12 @@ examples:
 
 
 def restore(
-    argv: Sequence[str], console: Console, *, prog: str = "likeness restore", default_input: Path | None = None
+    argv: Sequence[str],
+    console: Console,
+    *,
+    prog: str = "likeness restore",
+    default_input: Path | None = None,
+    least_side: int | None = None,
 ) -> int:
     """Run the command.
 
@@ -61,6 +66,7 @@ def restore(
         console: where it speaks; made as loud as the arguments ask.
         prog: how it was called.
         default_input: the picture to restore if the arguments name none; None makes that an error.
+        least_side: the longer side, px, that smaller pictures are enlarged to if nothing says otherwise; None for no such.
 
     Returns:
         the exit status (see ``--help``).
@@ -72,7 +78,7 @@ def restore(
     parser = _parser(prog)
     flags = parser.parse_intermixed_args(with_amounts(argv, AMOUNTS))
     console.verbosity = verbosity(flags)
-    options = _options(flags, parser, default_input)
+    options = _options(flags, parser, default_input, least_side)
     from likeness.cli.run import run
 
     try:
@@ -82,7 +88,9 @@ def restore(
         return 2
 
 
-def _options(flags: argparse.Namespace, parser: Parser, default_input: Path | None) -> RestoreOptions:
+def _options(
+    flags: argparse.Namespace, parser: Parser, default_input: Path | None, least_side: int | None
+) -> RestoreOptions:
     inputs: list[str] = [*flags.inputs, *flags.input]
     if not inputs and default_input is not None:
         inputs = [str(default_input)]
@@ -95,6 +103,8 @@ def _options(flags: argparse.Namespace, parser: Parser, default_input: Path | No
     if flags.background is not None and flags.background.lower() == "none":
         flags.background = "lanczos"  # as GFPGAN has it: no network
     settings = typed_settings(flags).over(Settings() if flags.config is None else checked_settings(flags.config))
+    if least_side is not None and settings["upscale"] is None and settings["long_side"] is None:
+        settings = settings.over(Settings({"long_side": least_side}))
     check_settings(settings)
     # Here and not at the top, as these load NumPy and the picture formats, which --help can do without.
     from likeness.cli.plan import Targets
