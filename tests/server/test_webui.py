@@ -10,6 +10,7 @@ import pytest
 from PIL import Image as PillowImage
 from running import Running
 
+from likeness.imaging.encode import encode_image
 from likeness.imaging.files import read_image
 from likeness.imaging.image import Image
 from likeness.restore.controls import Controls
@@ -93,7 +94,8 @@ def test_a_list_comes_back_in_its_order(server: Running, portrait: bytes) -> Non
 @pytest.mark.parametrize(
     ("fields", "status", "sentence"),
     [
-        ({"upscaler_1": "R-ESRGAN 4x+"}, 422, "upscaler_1 must be None: the picture keeps its size"),
+        ({"upscaler_1": "R-ESRGAN 4x+"}, 422, "upscaler_1 must be one of None, Likeness faithful"),
+        ({"upscaler_1": "Likeness clean", "upscaling_resize": 9}, 422, "upscale must be"),
         ({"upscaler_2": "Lanczos"}, 422, "upscaler_2 must be None"),
         ({"gfpgan_visibility": 2}, 422, "gfpgan_visibility: Input should be less than or equal to 1"),
         ({"resize_mode": False}, 422, "resize_mode: Input should be a valid integer"),
@@ -113,7 +115,24 @@ def test_what_cannot_be_done_is_said(
     assert sentence in answer.json()["detail"]
 
 
-def test_tools_that_look_around_find_one_restorer_and_no_upscaler(server: Running) -> None:
+def test_tools_that_look_around_find_one_restorer_and_its_upscalers(server: Running) -> None:
     with server.http() as client:
         assert [found["name"] for found in client.get("/sdapi/v1/face-restorers").json()] == ["Likeness"]
-        assert [found["name"] for found in client.get("/sdapi/v1/upscalers").json()] == ["None"]
+        names = [found["name"] for found in client.get("/sdapi/v1/upscalers").json()]
+    assert names == ["None", "Likeness faithful", "Likeness clean", "Likeness lanczos"]
+
+
+@pytest.mark.parametrize("visibility", [0, 1])
+def test_an_upscaler_enlarges_with_and_without_a_face(visibility: int, server: Running, portrait: bytes) -> None:
+    grey = encode_image(Image(pixels=np.full((48, 64, 3), 0.5, np.float32)), "PNG")
+    for data in (portrait, grey):
+        before = read_image(data).size
+        body = {
+            "gfpgan_visibility": visibility,
+            "upscaler_1": "Likeness faithful",
+            "upscaling_resize": 2,
+            "image": base64.b64encode(data).decode(),
+        }
+        answer = ask(server, body).json()
+        after = read_image(base64.b64decode(answer["image"])).size
+        assert (after.width, after.height) == (2 * before.width, 2 * before.height), answer["html_info"]

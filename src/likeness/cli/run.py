@@ -200,12 +200,15 @@ class _Worker:
         options = self._options
         repaired = options.repairs.any or self._damage is not None
         if options.settings["copy_unrestored"]:
-            if repaired:
-                image = self._restorer.repair(image, options.repairs, self._damage).image
+            if repaired or options.enlargement.any:
+                if repaired:
+                    image = self._restorer.repair(image, options.repairs, self._damage).image
+                image = self._restorer.enlarge(image, options.enlargement)
                 output = self._write(job, work, image, data)
             else:
                 output = self._copy(job, work, image, data)
-        kept = f"repaired, but not restored, in {output}" if repaired else f"copied as it is to {output}"
+        worked = " and ".join(["repaired"] * repaired + ["enlarged"] * options.enlargement.any)
+        kept = f"{worked}, but not restored, in {output}" if worked else f"copied as it is to {output}"
         done = kept if output else "nothing was written"
         record = work.record()
         self._console.error(f"{count}{job.name}: {record.message}; {done}")

@@ -291,6 +291,15 @@ class Restorer:
         faces = [item.face for item in projections]
         return self._canvas(image, projections, enlargement, self._plan(image, faces, enlargement), kept)
 
+    def enlarge(self, image: Image, enlargement: Enlargement) -> Image:
+        """The whole picture enlarged, no face restored: for one that has none. "auto" leaves it as large as it is.
+
+        Raises:
+            ImageTooLargeError, CheckpointError, ConfigError: as `canvas`.
+        """
+        plan = self._plan(image, (), enlargement)
+        return image if plan.upscale == 1 else self._canvas(image, (), enlargement, plan).image
+
     def compose(
         self,
         image: Image,

@@ -1,7 +1,7 @@
 """Routes under the names that AUTOMATIC1111's web UI gave them, for tools that speak its API already.
 
-The picture keeps its size here, so an upscaler is refused; visibility is opacity, and CodeFormer's weight, from 0 (as sharp
-as can be) to 1 (as faithful as can be), is the step toward the sharp face. docs/api.md has the table.
+Upscalers are the ways to enlarge that are always there (`BACKGROUNDS`); visibility is opacity, and CodeFormer's weight, 0
+(as sharp as can be) to 1 (as faithful as can be), is the step toward the sharp face. docs/api.md has the table.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import base64
 import binascii
 import html
 import re
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from anyio import to_thread
@@ -20,6 +21,7 @@ from likeness.compute.cancellation import checkpoint
 from likeness.errors import ConfigError, ImageReadError, NoFaceError
 from likeness.imaging.encode import encode_image
 from likeness.restore.controls import PRESETS
+from likeness.restore.enlargement import BACKGROUNDS
 from likeness.restore.options import row_of
 from likeness.server.api.forms import errors
 from likeness.server.api.requests import RestoreRequest
@@ -31,6 +33,7 @@ from likeness.server.http.uploads import receive_body
 from likeness.server.http.waiting import run_in_turn
 
 __all__ = [
+    "UPSCALERS",
     "BatchExtras",
     "BatchExtrasAnswer",
     "Extras",
@@ -61,6 +64,10 @@ _MOST_VALUES = 100_000
 _SPACE = b" \t\n\r\v\f"
 
 
+UPSCALERS = {"None": None, **{f"Likeness {background}": background for background in BACKGROUNDS}}
+"""Upscalers by name: the background (`Enlargement.background`) that each stands for."""
+
+
 class Extras(BaseModel):
     """What these routes take; fields that the web UI knows and that mean nothing here are passed over."""
 
@@ -74,11 +81,22 @@ class Extras(BaseModel):
         default=0, ge=0, le=1, description="0 is as sharp, 1 as faithful as can be; with codeformer_visibility only."
     )
     upscaler_1: str = Field(
-        default="None", description='"None": the picture keeps its size.', json_schema_extra={"enum": ["None", ""]}
+        default="None",
+        description='What enlarges; "None": the picture keeps its size.',
+        json_schema_extra={"enum": [*UPSCALERS, ""]},
     )
     upscaler_2: str = Field(default="None", description='"None".', json_schema_extra={"enum": ["None", ""]})
+    upscaling_resize: float = Field(
+        default=2,
+        gt=0,
+        description="How many times as wide and high the result is, 1 to 8; without an upscaler it means nothing.",
+    )
+    upscale_first: bool = Field(
+        default=False,
+        description="Means nothing: faces are restored as the picture has them, and laid on the enlarged one.",
+    )
     resize_mode: int = Field(
-        default=0, ge=0, le=1, description="Without an upscaler it means nothing, as in the web UI."
+        default=0, ge=0, le=1, description="0: by upscaling_resize. 1, by a size, goes without an upscaler only."
     )
     preset: str | None = Field(
         default=None,
@@ -218,8 +236,11 @@ async def face_restorers() -> list[FaceRestorer]:
 
 @webui_router.get("/upscalers", summary="What enlarges", responses=errors())
 async def upscalers() -> list[Upscaler]:
-    """Nothing does."""
-    return [Upscaler(name="None", model_name=None, model_path=None, model_url=None, scale=1)]
+    """The ways to enlarge; the scale is what a tool may offer first."""
+    return [
+        Upscaler(name=name, model_name=None, model_path=None, model_url=None, scale=4 if background else 1)
+        for name, background in UPSCALERS.items()
+    ]
 
 
 def _longest(state: ServerState, count: int) -> int:
@@ -261,12 +282,18 @@ def _read(model: type[_Body], body: bytes) -> _Body:
 
 def _request(asked: Extras) -> RestoreRequest | None:
     """What is to be done; None if nothing is."""
-    for name, value in (("upscaler_1", asked.upscaler_1), ("upscaler_2", asked.upscaler_2)):
-        if value not in ("", "None"):
-            raise ConfigError(f"{name} must be None: the picture keeps its size, and nothing else is available")
-    if asked.strength == 0:
+    if asked.upscaler_1 not in ("", *UPSCALERS):
+        raise ConfigError(f"upscaler_1 must be one of {', '.join(UPSCALERS)}")
+    if asked.upscaler_2 not in ("", "None"):
+        raise ConfigError("upscaler_2 must be None: one upscaler enlarges a picture")
+    background = UPSCALERS.get(asked.upscaler_1)
+    if asked.strength == 0 and background is None:
         return None
     values: dict[str, Any] = {"strength": asked.strength, "format": "png"}
+    if background is not None:
+        if asked.resize_mode:
+            raise ConfigError("resize_mode must be 0, by the factor upscaling_resize, where an upscaler is given")
+        values |= {"upscale": asked.upscaling_resize, "background": background}
     if asked.preset is not None:
         values["preset"] = asked.preset
     if asked.codeformer_visibility > 0 and (asked.preset is None or asked.codeformer_weight > 0):
@@ -303,7 +330,7 @@ def _restore(state: ServerState, data: bytes, wanted: RestoreRequest | None, acc
         try:
             restored = restore_bytes(state, data, wanted)
         except NoFaceError as error:
-            result, info = _unchanged(state, data), f"{error}; the picture is as it came"
+            result, info = _without_a_face(state, data, wanted, str(error))
         else:
             record = restored.record
             warnings = [*record["warnings"], *(warning for face in record["faces"] for warning in face["warnings"])]
@@ -311,6 +338,14 @@ def _restore(state: ServerState, data: bytes, wanted: RestoreRequest | None, acc
             info = "; ".join([f"{restored.faces_restored} of {restored.faces} faces restored", *warnings])
     account.take(len(result) * 4 // 3)
     return base64.b64encode(result).decode("ascii"), info
+
+
+def _without_a_face(state: ServerState, data: bytes, wanted: RestoreRequest, why: str) -> tuple[bytes, str]:
+    if not wanted.enlargement.any:
+        return _unchanged(state, data), f"{why}; the picture is as it came"
+    image = state.decoder.read(data, max_pixels=state.settings.max_pixels, name=THE_PICTURE)
+    enlargement = replace(wanted.enlargement, max_output_pixels=state.settings.max_pixels)
+    return encode_image(state.restorer.enlarge(image, enlargement), "PNG"), f"{why}; the picture was only enlarged"
 
 
 def _unchanged(state: ServerState, data: bytes) -> bytes:
