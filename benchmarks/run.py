@@ -24,7 +24,7 @@ from naive import make_naive
 from pictures import four_thousand, portrait, twenty_faces
 from weights import State, random_state
 
-from likeness import Controls, Restorer, read_image, write_image
+from likeness import Controls, Enlargement, Restorer, read_image, write_image
 from likeness.cli.timing import folder_laps, in_turns, machine_facts, network_face, start, timed
 from likeness.core.stopwatch import Stopwatch
 from likeness.models.catalog import CATALOG, DEFAULT_MODEL
@@ -313,11 +313,33 @@ def controls_tables(model: str, pictures: Pictures, _: Path, __: int) -> Tables:
     return {"Controls: a slider moved on a kept projection (`Restorer.compose`)": rows}
 
 
+def enlarging_tables(model: str, pictures: Pictures, _: Path, __: int) -> Tables:
+    """A result enlarged, and sliders on it."""
+    restorer = Restorer(model)
+    rows: list[Row] = []
+    for title, path, upscale in (
+        ("1024x1024 to 2048x2048, one face", pictures.portrait, 2.0),
+        ("4000x3000 to 8000x6000, one face", pictures.large, 2.0),
+    ):
+        image = read_image(path)
+        laps = [timed(lambda i=image, k=upscale: restorer.restore(i, upscale=k)) for _ in range(4)]
+        rows.append(Row(name=f"`Restorer.restore`, {title}, warm", milliseconds=statistics.median(laps[1:])))
+    image, controls = read_image(pictures.portrait), (Controls.natural(), Controls(degradation_scale=0.7))
+    kept = restorer.project_all(image, restorer.find_faces(image), controls[0])
+    canvas = restorer.canvas(image, kept, Enlargement(upscale=4))
+    laps = [
+        timed(lambda c=c: restorer.compose(image, kept, c, canvas=canvas)) for c in (*controls, *controls, *controls)
+    ]
+    rows.append(Row(name="a slider moved, 1024x1024 at 4096x4096, one face", milliseconds=statistics.median(laps[1:])))
+    return {"Enlarged results": rows}
+
+
 PARTS: dict[str, Callable[[str, Pictures, Path, int], Tables]] = {
     "network": network_tables,
     "job": job_tables,
     "folder": folder_tables,
     "controls": controls_tables,
+    "enlarging": enlarging_tables,
 }
 
 
