@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 from profiles import ADOBE, gamma_curve, matrix_profile
+from safetensors.numpy import save_file
 
 from likeness.errors import ArgumentError, CheckpointError, ControlError, ImageTooLargeError
 from likeness.faces.align import warp
@@ -22,6 +23,7 @@ from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Box, Image, Pixels, Size
 from likeness.imaging.metadata_fields import Metadata
 from likeness.imaging.origin import Note
+from likeness.models.srvgg.config import SrvggConfig, expected_shapes
 from likeness.models.store import Store
 from likeness.restore import background
 from likeness.restore.background import Enlargers, enlarge_image, enlarge_pixels
@@ -30,7 +32,7 @@ from likeness.restore.enlargement import Enlargement
 from likeness.restore.outcome import FaceProjection
 from likeness.restore.pipeline import Restorer
 from likeness.runtimes.base import Batch
-from likeness.runtimes.enlarging import Enlarger
+from likeness.runtimes.enlarging import Enlarger, TiledEnlarger
 from likeness.studio.finishing import Finishing, areas_of, finish
 
 
@@ -284,6 +286,23 @@ def test_colours_outside_srgb_stay(faithful: Enlarger, tmp_path: Path) -> None:
     assert larger.icc_profile == profile
     for column, colour in ((10, samples[0, 0]), (100, samples[0, 59])):
         assert np.abs(written[20:60, column : column + 10].astype(int) - colour).max() <= 2
+
+
+@pytest.mark.parametrize("factor", [2, 4])
+def test_a_network_of_a_file_enlarges_in_tiles(
+    enlargers: Enlargers, small: Image, factor: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A compact network without weights repeats its input's pixels: what comes of it is known, tiles and all."""
+    config = SrvggConfig(features=4, convolutions=1, scale=4)
+    path = tmp_path / "repeats.safetensors"
+    save_file({name: np.zeros(shape, np.float32) for name, shape in expected_shapes(config).items()}, path)
+    enlarger = enlargers.get(path)
+    assert isinstance(enlarger, TiledEnlarger)
+    monkeypatch.setattr(enlarger, "_tile", 50)
+    enlarged = enlarge_pixels(small.pixels, Size(120 * factor, 120 * factor), enlarger)
+    repeated = small.pixels.repeat(factor, axis=0).repeat(factor, axis=1)
+    # Twice as large is four times and averaged down, which blunts the steps.
+    assert np.abs(enlarged - repeated).mean() < (0.5 if factor == 4 else 6) / 255
 
 
 def test_too_large_is_refused_before_any_work(restorer: Restorer, runtime: _Counting, small: Image) -> None:
