@@ -3,8 +3,10 @@ from __future__ import annotations
 import io
 import json
 import logging
+import re
 import struct
 import time
+from importlib.resources import files
 from typing import Any
 
 import httpx
@@ -17,12 +19,15 @@ from likeness.errors import ControlError
 from likeness.imaging.files import read_image
 from likeness.imaging.image import Box, Image, Size
 from likeness.restore.controls import Controls, RegionWeights
+from likeness.restore.kinds import rows_of
 from likeness.restore.pipeline import Restorer
 from likeness.restore.relaxation import ITERATIONS, relaxation_gain, weight_map
 from likeness.server.http.problems import ProblemError
 from likeness.server.live import sessions as live_sessions
+from likeness.server.live.page import PAGE_FILES
 from likeness.server.live.sessions import LiveLimits, Session, Sessions
 from likeness.server.live.views import Area, field_of, whole_pixels
+from likeness.studio.finishing import Finishing
 
 LOOK: dict[str, Any] = {"faces": [0], "degradation_scale": 1.0, "latent_step_decay": 0.1}
 
@@ -57,6 +62,30 @@ def decoded(data: bytes) -> np.ndarray:
 
 def whole(record: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {"left": 0, "top": 0, "right": record["width"], "bottom": record["height"], "width": record["width"], **more}
+
+
+def test_the_page_is_told_of_everything_that_can_be_moved(server: Running) -> None:
+    with server.http() as client:
+        told = {option["key"]: option for option in client.get("/live/about").json()["options"]}
+    assert set(told) == {row.key for row in (*rows_of(Controls), *rows_of(Finishing))}
+    step = told["latent_step_decay"]
+    assert (step["low"], step["high"], step["step"], step["digits"], step["default"]) == (0.02, 0.1, 0.001, 3, 0.1)
+    assert step["label"] == {"en": "Step", "zh": "步长"}
+    assert list(told["face_mask_weights"]["regions"]) == list(RegionWeights().to_dict())
+    assert all(option["place"] for option in told.values())
+    names = "|".join([*told, *RegionWeights().to_dict()])
+    for name in PAGE_FILES:
+        if name.endswith(".js"):
+            script = files("likeness.server").joinpath("page", name).read_text(encoding="utf-8")
+            assert not re.search(rf'"(?:control|region)\.(?:{names})(?:\.help)?":', script), f"{name} says it again"
+
+
+def test_an_option_that_there_is_not_is_refused(server: Running, opened: dict[str, Any]) -> None:
+    with server.http() as client:
+        answer = ask(client, opened["id"], "fields", stength=0.5)
+        assert (answer.status_code, answer.json()["code"]) == (422, "request-invalid")
+        assert "stength" in answer.json()["detail"]
+        assert "between 0 and 1" in ask(client, opened["id"], "fields", strength=2).json()["detail"]
 
 
 def test_opening_tells_faces_and_findings(opened: dict[str, Any], portrait: bytes) -> None:
