@@ -3,7 +3,8 @@
     python tools/option_tables.py
 
 rewrites what stands between ``<!-- options: WHAT -->`` and ``<!-- /options -->``. WHAT is a group of the table (controls,
-repairs, faces, enlarging, files), or ``keys`` for the names of everything in a file, or ``fields`` for those of a request's form.
+repairs, faces, enlarging, files), or ``keys`` for the names of everything in a file, or ``fields`` for those of a
+request's form.
 """
 
 from __future__ import annotations
