@@ -36,6 +36,8 @@ Each message is one sentence for a person: what is wrong, with which file, and w
 
 from __future__ import annotations
 
+from likeness.messages.notice import Notice, notice_of
+
 __all__ = [
     "ArgumentError",
     "BatchError",
@@ -70,6 +72,11 @@ __all__ = [
 
 class LikenessError(Exception):
     """Base of every error that Likeness raises on purpose."""
+
+    @property
+    def notice(self) -> Notice:
+        """The sentence with its code and values, for other languages; its code is "said" where it has none of its own."""
+        return notice_of(self)
 
 
 class FileWriteError(LikenessError):

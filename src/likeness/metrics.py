@@ -15,6 +15,7 @@ from likeness.errors import MissingExtraError
 from likeness.imaging.colour import luma, srgb_to_linear
 from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Pixels
+from likeness.messages.notice import Notice
 
 if TYPE_CHECKING:
     from typing import Any
@@ -312,11 +313,11 @@ class IdentityModel:
         try:
             import dlib
         except ImportError:
-            raise MissingExtraError('identity figures need dlib: pip install "likeness[evaluate]"') from None
+            raise MissingExtraError(Notice("identity.no-dlib")) from None
         # Found, not imported: the package's own code needs pkg_resources, which setuptools no longer has.
         spec = importlib.util.find_spec("face_recognition_models")
         if spec is None or spec.origin is None:
-            raise MissingExtraError('identity figures need face_recognition_models: pip install "likeness[evaluate]"')
+            raise MissingExtraError(Notice("identity.no-models"))
         models = Path(spec.origin).parent / "models"
         library: Any = dlib  # a compiled module without types
         self._dlib = library

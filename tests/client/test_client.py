@@ -30,6 +30,7 @@ from likeness.evidence.figures import Figure
 from likeness.faces.preflight import preflight
 from likeness.imaging.files import read_image
 from likeness.imaging.image import Image
+from likeness.messages.notice import Notice, notice_of
 from likeness.repair.repairs import Repairs
 from likeness.restore.controls import PRESETS, Controls
 from likeness.restore.pipeline import Restorer
@@ -89,6 +90,7 @@ def test_check_gives_the_library_s_findings(client: LikenessClient, keyed: Runni
     assert [box.left for box in checked.faces] == pytest.approx([face.box.left for face in faces], abs=0.1)
     unreadable = client.check(b"nothing")
     assert (unreadable.size, unreadable.findings[0].code) == (None, "unreadable")
+    assert "文本文件" in Notice.of(unreadable.findings[0].message).say("zh")
 
 
 def read_image_of(image: Image) -> Image:
@@ -147,8 +149,9 @@ def test_errors_are_the_library_s_own(client: LikenessClient, astronaut: Image, 
     grey = Image(pixels=np.full((200, 200, 3), 0.5, np.float32))
     with pytest.raises(NoFaceError, match="no face was found"):
         client.restore(grey)
-    with pytest.raises(ImageReadError, match="no picture that can be read"):
+    with pytest.raises(ImageReadError, match="no picture that can be read") as refused:
         client.restore(b"nothing at all")
+    assert notice_of(refused.value).say("zh", "page").startswith("这个文件不是可读取的图片")
     with pytest.raises(ImageTooLargeError, match="more than the limit"):
         client.restore(Image(pixels=np.zeros((6000, 9000, 3), np.float32)))
     with pytest.raises(PairError):

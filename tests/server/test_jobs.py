@@ -12,10 +12,15 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import numpy as np
 import pytest
+from poison import many_passes
 from running import Running, served
 
+from likeness.imaging.encode import encode_image
 from likeness.imaging.files import read_image
+from likeness.imaging.image import Image
+from likeness.messages.notice import Notice
 from likeness.restore.controls import Controls
 from likeness.restore.pipeline import Restorer
 from likeness.server.http.names import safe_names, safe_stem
@@ -107,6 +112,20 @@ def test_a_job_from_its_beginning_to_its_end(server: Running, portrait: bytes) -
             assert (gone.status_code, gone.json()["code"]) == (404, "job-unknown")
         assert client.delete(f"/v1/jobs/{job}").status_code == 404
     assert not (server.state.settings.data / "jobs" / job).exists()
+
+
+def test_why_a_picture_failed_is_said_in_every_language(server: Running) -> None:
+    blank = encode_image(Image(pixels=np.full((99, 99, 3), 0.5, np.float32)), "BMP")
+    with server.http() as client:
+        answer = submit(client, ("bomb.jpg", many_passes(16, 101)), ("empty.jpg", b""), ("wall.bmp", blank))
+        bomb, empty, wall = finished(client, answer.json()["id"])[1]["pictures"]
+    assert bomb["reason"].startswith("the picture is JPEG of more than 100 passes over 0.0 megapixels")
+    assert bomb["notice"]["code"] == "image.passes"
+    assert bomb["notice"]["values"]["most"] == 100
+    said = Notice.of(bomb["reason"], bomb["notice"])
+    assert (said, said.say("zh", "page")) == (bomb["reason"], "JPEG 的扫描次数异常（超过 100 次），请另存为 PNG。")
+    assert [picture["notice"]["code"] for picture in (empty, wall)] == ["image.empty", "no-face.none"]
+    assert [picture["state"] for picture in (empty, wall)] == ["failed", "skipped"]
 
 
 def test_one_picture_of_a_job_is_restored_again_in_another_way(server: Running, portrait: bytes) -> None:

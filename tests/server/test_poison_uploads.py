@@ -23,6 +23,8 @@ def test_a_poison_is_refused_and_the_server_goes_on(server: Running, portrait: b
             assert answer.status_code == 422
             assert answer.json()["code"] == "picture-unreadable"
             assert answer.json()["detail"].startswith("the picture is HEIC but cut short or damaged")
+            notice = answer.json()["notice"]
+            assert (notice["code"], notice["values"]["kind"]) == ("image.damaged", "HEIC")
             assert http.post("/v1/restore", files={"file": portrait}).status_code == 200
         assert http.post("/live/pictures", files={"file": poison_heic()}).status_code == 422
         found = http.post("/v1/check", files={"file": poison_heic()}).json()

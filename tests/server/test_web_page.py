@@ -8,7 +8,6 @@ import zipfile
 from collections.abc import Callable, Generator
 from dataclasses import replace
 from importlib.resources import files
-from itertools import product
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -17,32 +16,12 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 from running import Running, served
+from sayings import capital, every_verdict
 
 from likeness.batch.journal import STATES
-from likeness.evidence.eyes import Iris, LidFold
-from likeness.evidence.figures import Figure
-from likeness.evidence.geometry import PROPORTIONS, Proportion, Registration
-from likeness.evidence.hair import HairEdge
-from likeness.evidence.seam import Seam
-from likeness.evidence.texture import Highlights, Skin
-from likeness.evidence.verdicts import (
-    colour_figure,
-    hair_figures,
-    highlight_figure,
-    identity_figure,
-    iris_figure,
-    lid_figure,
-    overshoot_figure,
-    proportion_figure,
-    seam_figure,
-    skin_figures,
-    stretch_figure,
-)
-from likeness.faces.findings import CODES
-from likeness.imaging.image import Box, Image
-from likeness.restore.controls import PRESETS, Controls
+from likeness.messages.notice import LANGUAGES
+from likeness.restore.controls import PRESETS
 from likeness.restore.pipeline import Restorer
-from likeness.server.http.problems import CODES as PROBLEM_CODES
 from likeness.server.http.settings import ServerSettings
 from likeness.server.live.page import PAGE_FILES
 
@@ -287,7 +266,6 @@ def test_chinese_and_a_reload(page: Any) -> None:
     page.wait_for_timeout(300)
     said = page.evaluate(
         """async () => {
-          const { translated } = await import("/page/said.js");
           return [...document.querySelectorAll(".figure-said, .figure-title")].map((it) => it.textContent);
         }"""
     )
@@ -411,101 +389,36 @@ def test_every_word_is_there_in_both_languages(page: Any) -> None:
     words = page.evaluate(
         """async () => {
           const { WORDS } = await import("/page/words.js");
-          const { FINDINGS } = await import("/page/said.js");
-          return { words: WORDS, findings: FINDINGS };
+          return WORDS;
         }"""
     )
-    english, chinese = words["words"]["en"], words["words"]["zh"]
+    english, chinese = words["en"], words["zh"]
     assert set(english) == set(chinese)
-    # What only a browser sees, and every code that the server sends.
-    told = {key.removeprefix("problem.") for key in english if key.startswith("problem.")}
-    assert told == {*PROBLEM_CODES, "camera", "offline", "sending"}
     assert {state for key in english if (state := key.removeprefix("state.")) != key} == set(STATES)
     for name in PRESETS:
         assert f"preset.{name}" in english
         assert f"preset.{name}.for" in english
-    for language in ("en", "zh"):
-        assert set(words["findings"][language]) == set(CODES)
-        # No flag of the command line: a page has none.
-        assert not any("--" in sentence for sentence in words["findings"][language].values())
     for key, sentence in english.items():
         assert set(re.findall(r"\{(\w+)\}", sentence)) == set(re.findall(r"\{(\w+)\}", chinese[key])), key
 
 
-def sentences() -> set[str]:
-    """Every kind of sentence that the library says of a picture: the judges over a grid of measurements, and warnings."""
-    box = Box(0, 0, 9, 9)
-    pairs = list(product((0.2, 2.0, 5.0, 20.0), (0.1, 0.5, 1.5, 2.1, 4.6, 5.2, 5.7, 7.0, 21.0)))
-    found: list[Figure] = [
-        *hair_figures(None),
-        highlight_figure(None),
-        *skin_figures(None),
-        iris_figure(None),
-        lid_figure(None),
-        stretch_figure(None, box),
-        overshoot_figure(None, None),
-        seam_figure(None),
-        colour_figure("colour_skin", "Skin", None, "", box),
-    ]
-    for pair in pairs:
-        for width in ((5.0, 5.0), (5.0, 2.0), (10.0, 5.0), (5.0, 4.2), (5.0, 5.7), (5.0, 7.0), (5.0, 9.0)):
-            found += hair_figures(HairEdge(width=width, jaggedness=pair, box=box))
-        found.append(lid_figure(LidFold(depth=(pair[0] * 2, pair[1] * 2), box=box)))
-        for ratio in (None, 0.2, 0.6, 1.0, 1.3, 2.0):
-            for burnt in (0.0, 0.05, 0.2):
-                found.append(highlight_figure(Highlights(variation=pair, ratio=ratio, clipped=(0, burnt), box=box)))
-            for plastic in (None, 0.0, 0.2, 0.5):
-                found += skin_figures(Skin(variation=pair, ratio=ratio, plastic=plastic, box=box))
-        for noise, radius in product((0.0, pair[0] / 2), (2.0, 8.0)):
-            found.append(iris_figure(Iris(texture=pair, noise=noise, radius=radius, boxes=(box,))))
-    for value in (0.0, 0.03, 0.4, 1.0, 3.5, 9.0):
-        found.append(identity_figure(value, "", box))
-        found.append(overshoot_figure(value, box))
-        found.append(seam_figure(Seam(step=value, box=box)))
-        found += (stretch_figure(Registration(wider=sign * value, higher=0, moved=0), box) for sign in (1, -1))
-        for name in PROPORTIONS:
-            found += (
-                proportion_figure(Proportion(name=name, before=1, after=1 + sign * value / 20, jitter=0.1, box=box))
-                for sign in (1, -1)
-            )
-        for lean in ("darker", "lighter", "greener", "redder", "bluer", "yellower"):
-            found.append(colour_figure("colour_skin", "Skin", value, lean, box))
-    warnings = {*Controls(degradation_scale=1.2).warnings, *Controls(latent_step_decay=0.005).warnings}
-    return {figure.sentence for figure in found} | warnings
-
-
-def warned(restorer: Restorer, image: Image) -> set[str]:
-    """Warnings about a face: too small, not converged, without grain, filled."""
-    small = Image(pixels=np.ascontiguousarray(image.pixels[::5, ::5]))
-    controls = Controls(latent_step_decay=0.005, keep_grain=True)
-    hole = np.zeros(image.pixels.shape[:2], np.float32)
-    found: set[str] = set()
-    for picture, damage in ((small, None), (image, hole), (image, hole.copy())):
-        if damage is not None:
-            damage[100:106, 100:180] = 1
-        outcome = restorer.restore(picture, controls, aligned=damage is None, damage=damage)
-        found |= {text for face in outcome.restored for text in face.warnings}
-    return found
-
-
-def test_every_sentence_of_the_library_is_there_in_chinese(
-    page: Any, tiny_restorer: Restorer, astronaut: Image
-) -> None:
-    english = sorted(sentences() | warned(tiny_restorer, astronaut))
-    assert len(english) > 60
-    chinese = page.evaluate(
-        """async (sentences) => {
+def test_the_page_says_what_the_library_says(page: Any) -> None:
+    notices = [notice for notice in every_verdict() if notice.coded]
+    found = page.evaluate(
+        """async (notices) => {
           const { setLanguage } = await import("/page/words.js");
-          const { translated } = await import("/page/said.js");
-          setLanguage("zh");
-          const found = sentences.map((sentence) => translated(sentence));
-          setLanguage("en");
+          const { said } = await import("/page/said.js");
+          const found = {};
+          for (const language of ["zh", "en"]) {
+            setLanguage(language);
+            found[language] = notices.map(said);
+          }
           return found;
         }""",
-        english,
+        [notice.to_dict() for notice in notices],
     )
-    missing = [said for said, here in zip(english, chinese, strict=True) if not re.search(r"[\u4e00-\u9fff]", here)]
-    assert missing == []
+    for language in LANGUAGES:
+        assert found[language] == [capital(notice.say(language, "page")) for notice in notices]
 
 
 def test_no_request_left_the_machine_and_nothing_failed(page: Any, server: Running) -> None:
@@ -519,7 +432,7 @@ def test_no_request_left_the_machine_and_nothing_failed(page: Any, server: Runni
 def test_the_page_is_complete_and_plain(server: Running) -> None:
     folder = files("likeness.server").joinpath("page")
     names = {entry.name for entry in folder.iterdir()}
-    assert names == set(PAGE_FILES)
+    assert {*names, "messages.js"} == set(PAGE_FILES)  # which is made of the catalogues
     with server.http() as client:
         for name, media_type in PAGE_FILES.items():
             answer = client.get(f"/page/{name}")

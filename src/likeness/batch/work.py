@@ -28,6 +28,7 @@ from likeness.imaging.decoding.pool import DecoderPool
 from likeness.imaging.encode import find_format
 from likeness.imaging.image import Image, Size
 from likeness.imaging.thumbnail import thumbnail
+from likeness.messages.notice import Notice
 from likeness.restore.job import RestoreJob, read_damage
 from likeness.restore.outcome import Restoration
 from likeness.restore.pipeline import Restorer
@@ -218,7 +219,7 @@ class PictureWorker:
         try:
             selection = _without(options.selection, treatment.leave, faces, image.size)
             if selection is None:
-                raise NoFaceError("none of the faces is worth restoring")
+                raise NoFaceError(Notice("no-face.none-worth"))
             mask = read_damage(self._decoder, damage, max_pixels=options.max_pixels, name=options.damage_mask)
             restoration = job.restore(image, options, selection=selection, damage=mask, file_format=file_format)
         except NoFaceError as error:
@@ -299,7 +300,9 @@ def _outcome(
 
 def _reason(restoration: Restoration, verdict: Verdict | None) -> str:
     """Why a person must look before it goes out; "" if nobody need to."""
-    parts = [f"face {face.index} could not be restored: {face.reason}" for face in restoration.failed]
+    parts: list[str] = [
+        Notice("outcome.face-failed", {"index": face.index, "reason": face.reason}) for face in restoration.failed
+    ]
     if verdict is not None and verdict.doubts:
         parts.append(verdict.reason)
     return "; ".join(parts)

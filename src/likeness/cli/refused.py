@@ -64,7 +64,7 @@ def refused_by_batch(journal: Path, *, thumbnails: bool) -> Refused:
     others: list[tuple[str, str]] = []
     with Journal(journal) as opened:
         for item in opened.items(states=("skipped", "failed")):
-            findings = _told([Finding(**finding) for finding in item.outcome.get("findings", [])], item)
+            findings = _told([Finding.of(finding) for finding in item.outcome.get("findings", [])], item)
             if not findings:
                 others.append((item.source, item.reason))
                 continue
@@ -107,7 +107,7 @@ def refused_by_check(path: Path, *, thumbnails: bool) -> Refused:
     try:
         record = json.loads(path.read_text(encoding="utf-8"))
         pictures = [(str(item["input"]), item) for item in record["pictures"]]
-        found = [(name, item, [Finding(**finding) for finding in item["findings"]]) for name, item in pictures]
+        found = [(name, item, [Finding.of(finding) for finding in item["findings"]]) for name, item in pictures]
     except OSError as error:
         raise ConfigError(f"{path} cannot be read ({error.strerror}); check the name") from error
     except (ValueError, KeyError, TypeError) as error:

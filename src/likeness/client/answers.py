@@ -16,6 +16,7 @@ from likeness.faces.findings import Finding
 from likeness.imaging.arguments import of_type
 from likeness.imaging.files import read_image
 from likeness.imaging.image import Box, Image, Size
+from likeness.messages.notice import Notice
 from likeness.restore.controls import Controls
 from likeness.restore.picture_options import PictureOptions
 
@@ -129,7 +130,7 @@ class CheckedPicture:
             status=answer["status"],
             size=None if width is None else Size(width, height),
             faces=tuple(Box(**face["box"]) for face in answer["faces"]),
-            findings=tuple(Finding(**finding) for finding in answer["findings"]),
+            findings=tuple(Finding.of(finding) for finding in answer["findings"]),
         )
 
 
@@ -160,6 +161,7 @@ class InspectedFace:
 def _figure(answer: Mapping[str, Any]) -> Figure:
     values: dict[str, Any] = dict(answer)
     values["boxes"] = tuple(Box(*box) for box in values["boxes"])
+    values["sentence"] = Notice.of(values["sentence"], values.pop("notice", None))
     return Figure(**values)
 
 
@@ -191,6 +193,17 @@ class JobPicture:
     name: str
     state: str
     reason: str
+
+    @staticmethod
+    def of(answer: Mapping[str, Any]) -> JobPicture:
+        """From the server's JSON; the reason is a `Notice` where the server says its code."""
+        reason, notice = answer["reason"], answer.get("notice")
+        return JobPicture(
+            number=answer["number"],
+            name=answer["name"],
+            state=answer["state"],
+            reason=Notice.of(reason, notice) if notice else reason,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -227,7 +240,7 @@ class Job:
             ended=None if ended is None else _moment(ended),
             deleted_at=None if deleted is None else _moment(deleted),
             seconds_left=answer["seconds_left"],
-            pictures=tuple(JobPicture(**picture) for picture in answer["pictures"]),
+            pictures=tuple(JobPicture.of(picture) for picture in answer["pictures"]),
         )
 
 

@@ -53,6 +53,7 @@ from likeness.errors import (
 )
 from likeness.imaging.encode import encode_image
 from likeness.imaging.image import Image
+from likeness.messages.notice import Notice
 from likeness.restore.controls import Controls
 
 __all__ = ["LikenessClient"]
@@ -404,6 +405,8 @@ def _raise(answer: httpx.Response) -> NoReturn:
     try:
         problem = cast("dict[str, Any]", answer.json())
         code, detail = str(problem["code"]), str(problem["detail"])
+        if problem.get("notice"):
+            detail = Notice.of(detail, problem["notice"])
     except (ValueError, KeyError, TypeError):
         code, detail = "", f"the server answers {answer.status_code}; is it a Likeness server?"
     if answer.status_code == 429 or code == "too-many-connections":

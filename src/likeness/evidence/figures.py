@@ -9,6 +9,7 @@ from importlib.metadata import version
 from typing import Any, Literal
 
 from likeness.imaging.image import Box, Pixels
+from likeness.messages.notice import Notice
 
 __all__ = ["SCHEMA", "VERDICTS", "FaceEvidence", "Figure", "Inspection", "Verdict"]
 
@@ -28,11 +29,11 @@ class Figure:
     Attributes:
         name: for programs, such as "hair_width".
         group: what it belongs to, such as "hair edge".
-        title: for people.
+        title: for people; in another language by the code "figure." and the name.
         unit: of the values: "px" (of a 512 crop), "levels" (of 255), "%", "dE", or "" for a plain number.
         before, after: the values; None where there is none. A figure of the change alone has only ``after``.
         verdict: see `Verdict`.
-        sentence: the verdict in plain words.
+        sentence: the verdict in plain words; a `Notice` where it is to be said in more than English.
         boxes: the places in the crop that show it, in pixels of the 512 crop; the first is the main one.
     """
 
@@ -62,6 +63,7 @@ class Figure:
             "after": _rounded(self.after),
             "verdict": self.verdict,
             "sentence": self.sentence,
+            "notice": Notice.of(self.sentence).to_dict(),
             "boxes": [list(astuple(box.rounded())) for box in self.boxes],
         }
 
@@ -115,6 +117,7 @@ class FaceEvidence:
             "native_side": round(self.native_side, 1),
             "verdict": self.verdict,
             "notes": list(self.notes),
+            "notices": [Notice.of(note).to_dict() for note in self.notes],
             "figures": [figure.to_dict() for figure in self.figures],
         }
 
@@ -146,6 +149,7 @@ class Inspection:
             "scale": round(self.scale, 4),
             "verdict": self.verdict,
             "notes": list(self.notes),
+            "notices": [Notice.of(note).to_dict() for note in self.notes],
             "faces": [face.to_dict() for face in self.faces],
         }
 

@@ -32,17 +32,17 @@ _Values = NDArray[np.float64]
 _VIEWS = ((0.0, 0.0, 1.0), (0.011, 0.007, 1.02), (-0.009, 0.012, 0.98), (0.006, -0.011, 1.04), (-0.012, -0.006, 0.96))
 """Shifts (as shares of the box) and scales of the views."""
 
-PROPORTIONS: dict[str, str] = {
-    "face_shape": "Face: width to height",
-    "jaw": "Jaw to face width",
-    "eye_opening": "Eye: height to width",
-    "eye_distance": "Distance of the eyes to face width",
-    "nose_width": "Nose width to face width",
-    "nose_length": "Nose length to face height",
-    "mouth_width": "Mouth to face width",
-    "lip_thickness": "Lips: thickness to width",
-}
-"""Name and title of each proportion."""
+PROPORTIONS = (
+    "face_shape",
+    "jaw",
+    "eye_opening",
+    "eye_distance",
+    "nose_width",
+    "nose_length",
+    "mouth_width",
+    "lip_thickness",
+)
+"""Every proportion; "figure." and its name is the code of its title."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,7 +50,7 @@ class Proportion:
     """One proportion before and after.
 
     Attributes:
-        name: a key of `PROPORTIONS`.
+        name: one of `PROPORTIONS`.
         before, after: medians over the views.
         jitter: standard error of the change in per cent, from the spread of the views.
         box: the part of the face.

@@ -22,6 +22,7 @@ from likeness.faces.face import Face, reading_order
 from likeness.imaging.arguments import picture
 from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Box, Image
+from likeness.messages.notice import Notice, notice_of
 from likeness.metrics import IdentityModel, overshoots
 
 __all__ = ["Inspector", "inspect"]
@@ -59,16 +60,16 @@ class Inspector:
         scale = _checked_scale(picture("before", before), picture("after", after))
         faces = reading_order(self._detector.detect(before))
         if not faces:
-            raise NoFaceError("no face was found in the picture before")
+            raise NoFaceError(Notice("no-face.before"))
         found: list[FaceEvidence] = []
-        notes: list[str] = []
+        notes: list[Notice] = []
         for index, face in enumerate(faces):
             try:
                 found.append(self.inspect_face(before, after, face, index=index))
             except (ValueError, np.linalg.LinAlgError) as error:  # noqa: PERF203 - one face must not cost the others
-                notes.append(f"face {index} could not be measured: {error}")
+                notes.append(Notice("evidence.not-measured", {"index": index, "reason": notice_of(error)}))
         if not found:
-            raise NoFaceError(f"none of the {len(faces)} faces found could be measured ({notes[0]})")
+            raise NoFaceError(Notice("no-face.measured", {"count": len(faces), "reason": notes[0]}))
         return Inspection(faces=tuple(found), scale=scale, notes=tuple(notes))
 
     def inspect_face(self, before: Image, after: Image, face: Face, *, index: int = 0) -> FaceEvidence:
@@ -122,18 +123,18 @@ class Inspector:
         )
 
     @cached_property
-    def _identity_model(self) -> IdentityModel | str:
+    def _identity_model(self) -> IdentityModel | Notice:
         """The model, or the sentence that says how to get it."""
         try:
             return IdentityModel()
         except MissingExtraError as error:
-            return str(error)
+            return notice_of(error)
 
     def _identity(self, scene: Scene, box: Box) -> Figure:
         model = self._identity_model
-        if isinstance(model, str):
+        if isinstance(model, Notice):
             return verdicts.identity_figure(None, model, box)
-        return verdicts.identity_figure(model.distance(scene.after, scene.before), "", box)
+        return verdicts.identity_figure(model.distance(scene.after, scene.before), None, box)
 
 
 def _checked_scale(before: Image, after: Image) -> float:
@@ -146,22 +147,19 @@ def _checked_scale(before: Image, after: Image) -> float:
 def _colours(scene: Scene, face_box: Box) -> tuple[Figure, ...]:
     eyes = eye_box(scene, EYES[0])
     found: list[Figure] = []
-    for name, title, area, box in (
-        ("colour_skin", "Skin", scene.skin > 0.5, face_box),
-        ("colour_eyes", "Whites of the eyes", sclera(scene), eyes),
-    ):
+    for name, area, box in (("colour_skin", scene.skin > 0.5, face_box), ("colour_eyes", sclera(scene), eyes)):
         shift = colour_shift(scene.before, scene.after, area)
-        lean = _lean(shift[1], shift[2]) if shift else ""
-        found.append(verdicts.colour_figure(name, title, shift[0] if shift else None, lean, box))
+        lean = _lean(shift[1], shift[2]) if shift else None
+        found.append(verdicts.colour_figure(name, shift[0] if shift else None, lean, box))
     return tuple(found)
 
 
-def _lean(before: NDArray[np.float64], after: NDArray[np.float64]) -> str:
+def _lean(before: NDArray[np.float64], after: NDArray[np.float64]) -> Notice:
     """Which way a colour went, by the axis of L*, a*, b* on which it went furthest."""
-    names = (("darker", "lighter"), ("greener", "redder"), ("bluer", "yellower"))
+    codes = (("lean.darker", "lean.lighter"), ("lean.greener", "lean.redder"), ("lean.bluer", "lean.yellower"))
     change = after - before
     axis = int(np.argmax(np.abs(change)))
-    return names[axis][int(change[axis] > 0)]
+    return Notice(codes[axis][int(change[axis] > 0)])
 
 
 def _overshoot(scene: Scene) -> Figure:
@@ -181,12 +179,10 @@ def _overshoot(scene: Scene) -> Figure:
     return verdicts.overshoot_figure(max(0.0, float(values.mean())), box)
 
 
-def _notes(scene: Scene) -> tuple[str, ...]:
-    notes: list[str] = []
+def _notes(scene: Scene) -> tuple[Notice, ...]:
+    notes: list[Notice] = []
     if not scene.measured:
-        notes.append(
-            "the face mesh was not found; an average face took its place, and figures that need the mesh are absent"
-        )
+        notes.append(Notice("evidence.average-face"))
     if scene.native_side < 150:
-        notes.append(f"the face is only {scene.native_side:.0f} px across with hair: fine figures say little")
+        notes.append(Notice("evidence.face-small", {"side": scene.native_side}))
     return tuple(notes)

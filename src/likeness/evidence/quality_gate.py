@@ -25,6 +25,7 @@ from likeness.faces.align import align
 from likeness.faces.face import Face
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Image, Pixels, Size
+from likeness.messages.notice import Notice, notice_of
 from likeness.metrics import IdentityModel
 
 __all__ = ["CHECKS", "Check", "Doubt", "FaceMeasures", "Guard", "GuardLimits", "Verdict"]
@@ -144,7 +145,7 @@ class Doubt:
         check: which one.
         face: the face's number, None if it concerns the picture.
         figure, limit: what was measured, and against what; figure is None where the measurement itself was impossible.
-        sentence: the reason in plain words.
+        sentence: the reason in plain words; a `Notice` where it is to be said in more than English.
     """
 
     check: Check
@@ -161,6 +162,7 @@ class Doubt:
             "figure": None if self.figure is None else round(self.figure, 4),
             "limit": self.limit,
             "sentence": self.sentence,
+            "notice": Notice.of(self.sentence).to_dict(),
         }
 
 
@@ -200,7 +202,7 @@ class Guard:
             self.identity_note = ""
         except MissingExtraError as error:
             self._identity = None
-            self.identity_note = f"identity was not measured: {error}"
+            self.identity_note = Notice("gate.no-identity", {"why": notice_of(error)})
 
     @property
     def limits(self) -> GuardLimits:
@@ -221,18 +223,19 @@ class Guard:
             raise ValueError(f"before is {before.size} and after {after.size}: not the same picture")
         doubts: list[Doubt] = []
         measured: list[FaceMeasures] = []
-        notes = [self.identity_note] if self.identity_note else []
+        notes: list[str] = [self.identity_note] if self.identity_note else []
         largest = sorted(faces, key=lambda numbered: -numbered[1].box.area)[: self._max_faces]
         for index, face in sorted(largest, key=lambda numbered: numbered[0]):
             try:
                 measures = self.measure(before, after, face, index=index)
             except (ValueError, np.linalg.LinAlgError) as error:  # one face must not cost the others
-                notes.append(f"face {index} could not be measured: {error}")
+                notes.append(Notice("evidence.not-measured", {"index": index, "reason": notice_of(error)}))
                 continue
             measured.append(measures)
-            doubts += self._doubts(measures, "the face" if len(faces) == 1 else f"face {index}")
+            who = Notice("gate.the-face") if len(faces) == 1 else Notice("gate.face", {"index": index})
+            doubts += self._doubts(measures, who)
         if len(faces) > len(largest):
-            notes.append(f"only the {len(largest)} largest of {len(faces)} restored faces were measured")
+            notes.append(Notice("gate.some-faces", {"most": len(largest), "count": len(faces)}))
         outside = _outside(before, after, [face for _, face in faces])
         if outside > self._limits.outside:
             doubts.append(
@@ -241,7 +244,7 @@ class Guard:
                     face=None,
                     figure=outside,
                     limit=self._limits.outside,
-                    sentence=f"{outside:.2%} of the picture away from the faces changed",
+                    sentence=Notice("gate.outside", {"share": outside}),
                 )
             )
         order = {check: place for place, check in enumerate(CHECKS)}
@@ -281,49 +284,37 @@ class Guard:
             else self._identity.distance(scene.after, scene.before),
         )
 
-    def _doubts(self, found: FaceMeasures, who: str) -> list[Doubt]:
+    def _doubts(self, found: FaceMeasures, who: Notice) -> list[Doubt]:
         limits = self._limits
         doubts: list[Doubt] = []
 
-        def doubt(check: Check, figure: float | None, limit: float, sentence: str) -> None:
+        def doubt(check: Check, code: str, value: str, figure: float, limit: float) -> None:
+            sentence = Notice(code, {"who": who, value: figure})
             doubts.append(Doubt(check=check, face=found.face, figure=figure, limit=limit, sentence=sentence))
 
         if found.contrast < limits.contrast:
-            doubt("blank", found.contrast, limits.contrast, f"{who} has only {found.contrast:.0%} of its contrast left")
+            doubt("blank", "gate.blank", "share", found.contrast, limits.contrast)
         if found.clipped > limits.clipped:
-            doubt(
-                "saturated", found.clipped, limits.clipped, f"{found.clipped:.0%} more of {who} is burnt out or black"
-            )
+            doubt("saturated", "gate.saturated", "share", found.clipped, limits.clipped)
         if found.detail < limits.detail:
-            doubt(
-                "smear", found.detail, limits.detail, f"{who} is smeared: only {found.detail:.0%} of its detail is left"
-            )
+            doubt("smear", "gate.smear", "share", found.detail, limits.detail)
         if found.identity is not None and found.identity > limits.identity:
-            sentence = f"{who} may no longer be the same person (distance {found.identity:.2f})"
-            doubt("identity", found.identity, limits.identity, sentence)
+            doubt("identity", "gate.identity", "distance", found.identity, limits.identity)
         if found.blotch > limits.blotch:
-            sentence = f"a place on {who} changed its light or colour (dE {found.blotch:.1f})"
-            doubt("blotch", found.blotch, limits.blotch, sentence)
+            doubt("blotch", "gate.blotch", "difference", found.blotch, limits.blotch)
         if found.spot is not None and found.spot > limits.spot:
-            sentence = f"a spot on the skin of {who} changed {found.spot:.1f} times as much as the rest"
-            doubt("spot", found.spot, limits.spot, sentence)
+            doubt("spot", "gate.spot", "times", found.spot, limits.spot)
         if found.colour is not None and found.colour > limits.colour:
-            doubt(
-                "colour", found.colour, limits.colour, f"the skin of {who} changed its colour (dE {found.colour:.1f})"
-            )
+            doubt("colour", "gate.colour", "difference", found.colour, limits.colour)
         if found.stretch is None or found.moved is None:
-            doubt("geometry", None, limits.stretch, f"{who} cannot be laid on what it was")
+            lost = Notice("gate.no-fit", {"who": who})
+            doubts.append(Doubt(check="geometry", face=found.face, figure=None, limit=limits.stretch, sentence=lost))
         elif found.stretch > limits.stretch:
-            doubt("geometry", found.stretch, limits.stretch, f"{who} became {found.stretch:.1f}% wider or higher")
+            doubt("geometry", "gate.stretched", "percent", found.stretch, limits.stretch)
         elif found.moved > limits.moved:
-            doubt("geometry", found.moved, limits.moved, f"{who} moved by {found.moved:.1f} px (of 512)")
+            doubt("geometry", "gate.moved", "distance", found.moved, limits.moved)
         if found.seam is not None and found.seam > limits.seam:
-            doubt(
-                "seam",
-                found.seam,
-                limits.seam,
-                f"a border can be seen around {who} (a step of {found.seam:.1f} levels)",
-            )
+            doubt("seam", "gate.seam", "levels", found.seam, limits.seam)
         return doubts
 
 

@@ -16,6 +16,7 @@ from likeness.evidence.hair import HairEdge
 from likeness.evidence.seam import Seam
 from likeness.evidence.texture import Highlights, Skin
 from likeness.imaging.image import Box
+from likeness.messages.notice import Notice
 
 __all__ = [
     "colour_figure",
@@ -98,22 +99,29 @@ _SEAM, _HARD_SEAM = 3.0, 4.5
 (2% of the range, several times what is seen along an edge) gives 5."""
 
 
-def _figure(name: str, group: str, title: str, unit: str = "") -> Figure:
+_FIGURES = {
+    "hair_width": ("hair edge", "px"),
+    "hair_jaggedness": ("hair edge", "px"),
+    "highlights": ("highlights", "levels"),
+    "skin_texture": ("skin", "levels"),
+    "plastic_skin": ("skin", "%"),
+    "iris": ("iris", "%"),
+    "lid_fold": ("geometry", "levels"),
+    "identity": ("identity", ""),
+    "stretch": ("geometry", "%"),
+    "overshoot": ("edges", "%"),
+    "seam": ("edges", "levels"),
+    "colour_skin": ("colour", "dE"),
+    "colour_eyes": ("colour", "dE"),
+    **dict.fromkeys(PROPORTIONS, ("geometry", "")),
+}
+"""Group and unit of every figure."""
+
+
+def _figure(name: str) -> Figure:
     """A figure as it is before anything was measured."""
-    return Figure(name=name, group=group, title=title, unit=unit, verdict="none", sentence="")
-
-
-_HAIR_WIDTH = _figure("hair_width", "hair edge", "Width of the fade", "px")
-_HAIR_JAGGEDNESS = _figure("hair_jaggedness", "hair edge", "Jaggedness", "px")
-_HIGHLIGHTS = _figure("highlights", "highlights", "Variation on forehead and nose", "levels")
-_SKIN = _figure("skin_texture", "skin", "Finest texture", "levels")
-_PLASTIC_SKIN = _figure("plastic_skin", "skin", "Plastic skin", "%")
-_IRIS = _figure("iris", "iris", "Radial texture", "%")
-_LID_FOLD = _figure("lid_fold", "geometry", "Fold of the upper lid", "levels")
-_IDENTITY = _figure("identity", "identity", "Distance from before")
-_OUTLINE = _figure("stretch", "geometry", "Face outline, wider against higher", "%")
-_OVERSHOOT = _figure("overshoot", "edges", "Overshoot (bright or dark lines)", "%")
-_BORDER = _figure("seam", "edges", "Seam around the face", "levels")
+    group, unit = _FIGURES[name]
+    return Figure(name=name, group=group, title=Notice(f"figure.{name}"), unit=unit, verdict="none", sentence="")
 
 
 def _by(value: float, look: float, bad: float) -> Verdict:
@@ -121,7 +129,9 @@ def _by(value: float, look: float, bad: float) -> Verdict:
     return "bad" if value >= bad else "look" if value >= look else "good"
 
 
-def _told(figure: Figure, value: float, limits: tuple[float, float], words: tuple[str, str, str], box: Box) -> Figure:
+def _told(
+    figure: Figure, value: float, limits: tuple[float, float], words: tuple[Notice, Notice, Notice], box: Box
+) -> Figure:
     """A figure of one value that is worse the larger it is, with the words for good, look and bad."""
     verdict = _by(value, *limits)
     sentence = words[("good", "look", "bad").index(verdict)]
@@ -131,187 +141,181 @@ def _told(figure: Figure, value: float, limits: tuple[float, float], words: tupl
 def hair_figures(edge: HairEdge | None) -> tuple[Figure, Figure]:
     """Width and jaggedness of the hair's edge."""
     if edge is None:
-        why = "no hair edge with enough contrast in the crop"
-        return replace(_HAIR_WIDTH, sentence=why), replace(_HAIR_JAGGEDNESS, sentence=why)
+        why = Notice("hair.unseen")
+        return replace(_figure("hair_width"), sentence=why), replace(_figure("hair_jaggedness"), sentence=why)
     before, after = edge.width
     ratio = after / max(before, 0.1)
     verdict: Verdict = "good"
-    sentence = "fades as softly as before" if 0.9 < ratio < 1.1 else "a soft fade, clearer than before"
+    sentence = Notice("hair.same" if 0.9 < ratio < 1.1 else "hair.clearer")
     if after < _HARD and ratio < _HARDENED:
-        verdict, sentence = "bad", "cut out hard: the soft fade is gone"
+        verdict, sentence = "bad", Notice("hair.cut-out")
     elif ratio < _HARDENED:
-        verdict, sentence = "look", "much harder than before: see that it still fades"
+        verdict, sentence = "look", Notice("hair.harder")
     elif ratio > _MUCH_SOFTER:
-        verdict, sentence = "bad", "smeared: much softer than before"
+        verdict, sentence = "bad", Notice("hair.smeared")
     elif ratio > _SOFTER:
-        verdict, sentence = "look", "softer than before"
+        verdict, sentence = "look", Notice("hair.softer")
     elif ratio > 1.1:
-        sentence = "fades a little more softly than before"
+        sentence = Notice("hair.little-softer")
     boxes = (edge.box,)
-    width = replace(_HAIR_WIDTH, before=before, after=after, verdict=verdict, sentence=sentence, boxes=boxes)
+    width = replace(_figure("hair_width"), before=before, after=after, verdict=verdict, sentence=sentence, boxes=boxes)
     calm, wild = edge.jaggedness
     growth = wild - calm
-    verdict, sentence = "good", "no saw teeth: the outline is as calm as before"
+    verdict, sentence = "good", Notice("hair.calm")
     if growth < -_JAGGED:
-        sentence = "the outline is calmer than before"
+        sentence = Notice("hair.calmer")
     elif growth >= max(_JAGGED, 0.2 * calm):
         if ratio < 0.85:
             # Strands that blur had hidden wander, too: only an eye can tell them from teeth.
-            verdict, sentence = "look", "the outline wanders more: regained strands, or saw teeth?"
+            verdict, sentence = "look", Notice("hair.wanders")
         elif growth >= max(_SAW, 0.4 * calm):
-            verdict, sentence = "bad", "saw teeth or stairs along the edge"
+            verdict, sentence = "bad", Notice("hair.saw-teeth")
         else:
-            verdict, sentence = "look", "the edge is more jagged than before"
-    return width, replace(_HAIR_JAGGEDNESS, before=calm, after=wild, verdict=verdict, sentence=sentence, boxes=boxes)
+            verdict, sentence = "look", Notice("hair.jagged")
+    return width, replace(
+        _figure("hair_jaggedness"), before=calm, after=wild, verdict=verdict, sentence=sentence, boxes=boxes
+    )
 
 
 def highlight_figure(found: Highlights | None) -> Figure:
     """Micro-variation in the highlights of forehead and nose."""
     if found is None:
-        return replace(_HIGHLIGHTS, sentence="too little of forehead and nose to see")
+        return replace(_figure("highlights"), sentence=Notice("highlights.unseen"))
     before, after = found.variation
     burnt = found.clipped[1] - found.clipped[0]
-    verdict, sentence = _texture(found.ratio, after, before, "the highlights are")
+    verdict, sentence = _liveliness(found.ratio, after, before)
     if burnt >= _MUCH_BURNT:
-        verdict, sentence = "bad", f"{burnt:.0%} more of the highlights is burnt out to white"
+        verdict, sentence = "bad", Notice("highlights.burnt", {"share": burnt})
     elif burnt >= _BURNT and verdict != "bad":
-        verdict, sentence = "look", f"{burnt:.0%} more of the highlights is burnt out to white"
-    return replace(_HIGHLIGHTS, before=before, after=after, verdict=verdict, sentence=sentence, boxes=(found.box,))
+        verdict, sentence = "look", Notice("highlights.burnt", {"share": burnt})
+    return replace(
+        _figure("highlights"), before=before, after=after, verdict=verdict, sentence=sentence, boxes=(found.box,)
+    )
 
 
-def _texture(ratio: float | None, after: float, before: float, subject: str) -> tuple[Verdict, str]:
-    """Verdict on texture: against what the picture held, or, if it held none, on what is there now.
+def _liveliness(ratio: float | None, after: float, before: float) -> tuple[Verdict, Notice]:
+    """Verdict on highlights: against what the picture held, or, if it held none, on what is there now.
 
     What is said is what the figure's two values come to; ``ratio``, which decides, leaves out the noise's share as well.
     """
     if ratio is None:
         if before < _DEAD:
-            return "good", f"{subject} as plain as they were"
+            return "good", Notice("highlights.plain")
         if after >= max(_DEAD, 0.5 * before):
-            return "good", f"{subject} alive; before held no texture above its noise"
-        return "look", f"{subject} smooth now; before held only noise, no texture to keep"
+            return "good", Notice("highlights.alive-above-noise")
+        return "look", Notice("highlights.smooth-noise")
     if ratio >= _TEXTURE_KEPT:
-        return "good", f"{subject} alive" if ratio < 1.15 else f"{subject} alive, with more contrast than before"
+        return "good", Notice("highlights.alive" if ratio < 1.15 else "highlights.contrast")
     if ratio >= _TEXTURE_LOST:
-        return "look", f"{subject} smoother: {after / before:.0%} of the variation is left"
-    return "bad", f"{subject} flattened: {after / before:.0%} of the variation is left"
+        return "look", Notice("highlights.smoother", {"share": after / before})
+    return "bad", Notice("highlights.flattened", {"share": after / before})
 
 
 def skin_figures(found: Skin | None) -> tuple[Figure, Figure]:
     """Fine texture and plastic-skin index."""
     if found is None:
-        why = "too little skin to see"
-        return replace(_SKIN, sentence=why), replace(_PLASTIC_SKIN, sentence=why)
+        why = Notice("skin.unseen")
+        return replace(_figure("skin_texture"), sentence=why), replace(_figure("plastic_skin"), sentence=why)
     before, after = found.variation
     verdict: Verdict = "good"
     if found.ratio is None:
-        sentence = "before held no texture above its noise, so none was lost"
+        sentence = Notice("skin.no-texture")
         if before >= _DEAD and after < 0.5 * before:
-            verdict, sentence = "look", "smooth now; before held only noise, no texture to keep"
+            verdict, sentence = "look", Notice("skin.smooth-noise")
     elif found.ratio >= _TEXTURE_KEPT:
-        sentence = "pores and lines are there as before"
+        sentence = Notice("skin.same")
         if found.ratio > 1.5:
             verdict = "look"
-            sentence = f"{after / before:.1f} times the texture of before: oversharpened, or really regained?"
+            sentence = Notice("skin.much-more", {"times": after / before})
         elif found.ratio > 1.15:
-            sentence = "more texture than before"
+            sentence = Notice("skin.more")
     elif found.ratio >= _TEXTURE_LOST:
-        verdict, sentence = "look", f"smoother: {after / before:.0%} of the texture above the noise is left"
+        verdict, sentence = "look", Notice("skin.smoother", {"share": after / before})
     else:
-        verdict, sentence = "bad", f"smoothed away: {after / before:.0%} of the texture above the noise is left"
-    texture = replace(_SKIN, before=before, after=after, verdict=verdict, sentence=sentence, boxes=(found.box,))
+        verdict, sentence = "bad", Notice("skin.smoothed-away", {"share": after / before})
+    texture = replace(
+        _figure("skin_texture"), before=before, after=after, verdict=verdict, sentence=sentence, boxes=(found.box,)
+    )
     share = found.plastic
     if share is None:
-        return texture, replace(_PLASTIC_SKIN, sentence="before held no texture above its noise")
-    words = (
-        "no waxed places",
-        f"{share:.0%} of the skin lost half of its texture",
-        f"waxed: {share:.0%} of the skin lost half of its texture",
-    )
-    return texture, _told(_PLASTIC_SKIN, share * 100, (_PLASTIC, _VERY_PLASTIC), words, found.box)
+        return texture, replace(_figure("plastic_skin"), sentence=Notice("skin.nothing-to-wax"))
+    words = (Notice("skin.no-wax"), Notice("skin.some-lost", {"share": share}), Notice("skin.waxed", {"share": share}))
+    return texture, _told(_figure("plastic_skin"), share * 100, (_PLASTIC, _VERY_PLASTIC), words, found.box)
 
 
 def iris_figure(found: Iris | None) -> Figure:
     """Radial texture of the irises."""
     if found is None:
-        return replace(_IRIS, sentence="no iris can be seen: eyes closed, covered, or without a mesh")
+        return replace(_figure("iris"), sentence=Notice("iris.unseen"))
     before, after = found.texture
     if found.radius < _SMALL_IRIS:
-        why = f"irises of {found.radius:.1f} px radius in the picture before are too small to hold texture"
-        return replace(_IRIS, sentence=why)
+        why = Notice("iris.small", {"radius": found.radius})
+        return replace(_figure("iris"), sentence=why)
     # What was noise before is no loss.
     true = max(before**2 - found.noise**2, 0.0) ** 0.5
     share = after / true if true > 0.02 * 100 else None
     verdict: Verdict = "good"
     if share is None:
-        sentence = "before showed no texture above its noise"
+        sentence = Notice("iris.no-texture")
     elif share >= _IRIS_KEPT:
-        sentence = "fibres as before, no flat ring" if share < 1.15 else "more texture than before, no flat ring"
+        sentence = Notice("iris.same" if share < 1.15 else "iris.more")
         if found.noise > 0.4 * before:
-            sentence = "no flat ring, though much of the texture is noise"
+            sentence = Notice("iris.noise")
     elif share >= _IRIS_LOST:
-        verdict, sentence = "look", f"plainer: {after / before:.0%} of the texture is left"
+        verdict, sentence = "look", Notice("iris.plainer", {"share": after / before})
     else:
-        verdict, sentence = "bad", f"a flat ring: {after / before:.0%} of the texture is left"
-    return replace(_IRIS, before=before, after=after, verdict=verdict, sentence=sentence, boxes=found.boxes)
+        verdict, sentence = "bad", Notice("iris.flat", {"share": after / before})
+    return replace(_figure("iris"), before=before, after=after, verdict=verdict, sentence=sentence, boxes=found.boxes)
 
 
 def lid_figure(found: LidFold | None) -> Figure:
     """The fold of the upper lid: a single eyelid must stay single."""
     if found is None:
-        return replace(_LID_FOLD, sentence="no mesh to find the lids by")
+        return replace(_figure("lid_fold"), sentence=Notice("lid.unseen"))
     before, after = found.depth
     verdict: Verdict = "good"
-    sentence = "as before"
+    sentence = Notice("lid.same")
     change = after - before
     if abs(change) >= max(_FOLD, _FOLD_SHARE * max(before, after)):
         if before < _FOLD and after >= 2 * _FOLD:
-            verdict, sentence = "bad", "a fold where there was none"
+            verdict, sentence = "bad", Notice("lid.new-fold")
         elif after < _FOLD and before >= 2 * _FOLD:
-            verdict, sentence = "bad", "the fold is gone"
+            verdict, sentence = "bad", Notice("lid.fold-gone")
         else:
-            verdict, sentence = "look", "a deeper fold" if change > 0 else "a shallower fold"
-    return replace(_LID_FOLD, before=before, after=after, verdict=verdict, sentence=sentence, boxes=(found.box,))
-
-
-def identity_figure(distance: float | None, why: str, box: Box) -> Figure:
-    """Distance of dlib's face embedding."""
-    if distance is None:
-        return replace(_IDENTITY, sentence=why)
-    words = (
-        "the same person",
-        "probably the same person, but moved far: look at both",
-        "as far apart as two persons",
+            verdict, sentence = "look", Notice("lid.deeper" if change > 0 else "lid.shallower")
+    return replace(
+        _figure("lid_fold"), before=before, after=after, verdict=verdict, sentence=sentence, boxes=(found.box,)
     )
-    return _told(_IDENTITY, distance, (_SAME_PERSON, _OTHER_PERSON), words, box)
+
+
+def identity_figure(distance: float | None, why: Notice | None, box: Box) -> Figure:
+    """Distance of dlib's face embedding; ``why`` says why there is none."""
+    if distance is None:
+        return replace(_figure("identity"), sentence=why or "")
+    words = (Notice("identity.same"), Notice("identity.moved"), Notice("identity.other"))
+    return _told(_figure("identity"), distance, (_SAME_PERSON, _OTHER_PERSON), words, box)
 
 
 def stretch_figure(found: Registration | None, box: Box) -> Figure:
     """How much wider than higher the face has become."""
     if found is None:
-        why = "the faces cannot be laid on one another: pictures of different things?"
-        return replace(_OUTLINE, sentence=why)
+        why = Notice("outline.no-fit")
+        return replace(_figure("stretch"), sentence=why)
     change = ((1 + found.wider / 100) / (1 + found.higher / 100) - 1) * 100
     verdict = _by(abs(change), _STRETCH, _STRETCHED)
-    way = "wider" if change > 0 else "narrower"
-    sentence = "as round as before" if verdict == "good" else f"{abs(change):.1f}% {way} than before"
-    return replace(_OUTLINE, after=change, verdict=verdict, sentence=sentence, boxes=(box,))
+    code = "outline.round" if verdict == "good" else "outline.wider" if change > 0 else "outline.narrower"
+    sentence = Notice(code, {"percent": abs(change)})
+    return replace(_figure("stretch"), after=change, verdict=verdict, sentence=sentence, boxes=(box,))
 
 
 def proportion_figure(found: Proportion) -> Figure:
     """One proportion of the mesh."""
     limit = max(_TOLERANCE[found.name], _JITTERS * found.jitter)
     verdict = _by(abs(found.change), limit, 2 * limit)
-    if verdict == "good":
-        sentence = f"as before (within {limit:.1f}%)"
-    else:
-        sentence = (
-            f"{abs(found.change):.1f}% {'more' if found.change > 0 else 'less'}; the mesh alone moves by {limit:.1f}%"
-        )
-    return Figure(
-        name=found.name,
-        group="geometry",
-        title=PROPORTIONS[found.name],
+    code = "proportion.same" if verdict == "good" else "proportion.more" if found.change > 0 else "proportion.less"
+    sentence = Notice(code, {"percent": abs(found.change), "limit": limit})
+    return replace(
+        _figure(found.name),
         before=found.before,
         after=found.after,
         verdict=verdict,
@@ -320,26 +324,27 @@ def proportion_figure(found: Proportion) -> Figure:
     )
 
 
-def colour_figure(name: str, title: str, difference: float | None, lean: str, box: Box) -> Figure:
+def colour_figure(name: str, difference: float | None, lean: Notice | None, box: Box) -> Figure:
     """Colour difference of an area; ``lean`` says which way, such as "redder"."""
-    figure = _figure(name, "colour", title, "dE")
-    if difference is None:
-        return replace(figure, sentence="too little of it to see")
+    figure = _figure(name)
+    if difference is None or lean is None:
+        return replace(figure, sentence=Notice("colour.unseen"))
     limits = (_SHIFT_EYES, _CAST_EYES) if name == "colour_eyes" else (_SHIFT, _CAST)
-    return _told(figure, difference, limits, ("the same colour", f"a little {lean}", f"another colour: {lean}"), box)
+    words = (Notice("colour.same"), Notice("colour.little", {"lean": lean}), Notice("colour.other", {"lean": lean}))
+    return _told(figure, difference, limits, words, box)
 
 
 def overshoot_figure(value: float | None, box: Box | None) -> Figure:
     """Ringing at edges."""
     if value is None or box is None:
-        return replace(_OVERSHOOT, sentence="too few clear edges")
-    words = ("no lines along edges", "faint lines along edges", "bright or dark lines along edges")
-    return _told(_OVERSHOOT, value * 100, (_RINGS, _HALO), words, box)
+        return replace(_figure("overshoot"), sentence=Notice("overshoot.unseen"))
+    words = (Notice("overshoot.none"), Notice("overshoot.faint"), Notice("overshoot.lines"))
+    return _told(_figure("overshoot"), value * 100, (_RINGS, _HALO), words, box)
 
 
 def seam_figure(found: Seam | None) -> Figure:
     """The edge of what was laid back."""
     if found is None:
-        return replace(_BORDER, sentence="the face's surroundings are not in the picture")
-    words = ("no seam", "a faint seam", "a seam that can be seen")
-    return _told(_BORDER, found.step, (_SEAM, _HARD_SEAM), words, found.box)
+        return replace(_figure("seam"), sentence=Notice("seam.unseen"))
+    words = (Notice("seam.none"), Notice("seam.faint"), Notice("seam.seen"))
+    return _told(_figure("seam"), found.step, (_SEAM, _HARD_SEAM), words, found.box)

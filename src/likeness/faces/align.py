@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from likeness.faces.face import Alignment
 from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Box, Pixels, Size
+from likeness.messages.notice import Notice
 
 __all__ = ["FFHQ_TEMPLATE", "TEMPLATE_SIZE", "align", "rewarp", "similarity", "unwarp", "valid_mask", "warp"]
 
@@ -37,7 +38,7 @@ def align(five_points: NDArray[np.float64], picture_size: Size, crop_size: int) 
     """
     source = np.asarray(five_points, dtype=np.float64)
     if source.shape != (5, 2) or not np.isfinite(source).all():
-        raise ValueError("alignment needs five finite points")
+        raise ValueError(Notice("face.points"))
     target = (FFHQ_TEMPLATE + 0.5) * (crop_size / TEMPLATE_SIZE) - 0.5
     return Alignment(matrix=similarity(source, target), crop_size=crop_size, picture_size=picture_size)
 
@@ -52,7 +53,7 @@ def similarity(source: NDArray[np.float64], target: NDArray[np.float64]) -> NDAr
     source_centred, target_centred = source - source_mean, target - target_mean
     spread = np.linalg.svd(source_centred, compute_uv=False)
     if spread[0] < 1e-6 or spread[1] < 0.05 * spread[0]:
-        raise ValueError("the points of the face coincide or lie on a line: it cannot be aligned")
+        raise ValueError(Notice("face.in-line"))
     u, d, vt = np.linalg.svd(target_centred.T @ source_centred / len(source))
     signs = np.array([1.0, np.sign(np.linalg.det(u) * np.linalg.det(vt))])
     variance = float(np.square(source_centred).sum() / len(source))
@@ -75,7 +76,7 @@ def warp(pixels: Pixels, alignment: Alignment) -> Pixels:
     right, bottom = min(int(box.right) + margin, width), min(int(box.bottom) + margin, height)
     area = np.ascontiguousarray(pixels[top:bottom, left:right])
     if area.size == 0:
-        raise ValueError("the face lies outside the picture")
+        raise ValueError(Notice("face.outside"))
     if sigma > 0:
         area = gaussian_blur(area, sigma)
     matrix = alignment.matrix.copy()

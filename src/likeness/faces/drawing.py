@@ -9,6 +9,7 @@ from likeness.faces.tones import FaceView
 from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Size
+from likeness.messages.notice import Notice
 
 __all__ = ["drawing_score"]
 
@@ -32,7 +33,7 @@ def drawing_score(view: FaceView) -> float:
     small = resize(bright, half, "area")
     small_skin = resize(skin.astype(np.float32), half, "area") > 0.9
     if small_skin.sum() < 50:
-        raise ValueError("too little of the face lies inside the picture")
+        raise ValueError(Notice("face.little-inside"))
     strokes = float((small - gaussian_blur(small, 1.5))[small_skin].std())
     paper = float((luma(view.around)[view.around_valid] > 0.92).mean())
     soft = gaussian_blur(bright, 0.8)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias
 
 from likeness.errors import ConfigError
+from likeness.messages.notice import Notice
 
 __all__ = ["CODES", "Finding", "Level", "Limits", "picture_status"]
 
@@ -55,7 +56,8 @@ class Finding:
     Attributes:
         code: one of `CODES`; codes do not change their meaning.
         level: how grave.
-        message: what is the matter and what to do about it, in a sentence or two.
+        message: what is the matter and what to do about it, in a sentence or two; a `Notice` where it is to be said in more
+            than English.
         face: the face's place among the faces that were given, None if it concerns the picture.
         figure: what was measured, None where there is nothing to measure.
         limit: what it was held against, in the same unit.
@@ -84,7 +86,15 @@ class Finding:
             "limit": self.limit,
             "unit": self.unit,
             "message": self.message,
+            "notice": Notice.of(self.message).to_dict(),
         }
+
+    @staticmethod
+    def of(record: Mapping[str, Any]) -> Finding:
+        """From what `to_dict` made; what an older version made has no notice."""
+        values = dict(record)
+        message = Notice.of(values.pop("message"), values.pop("notice", None))
+        return Finding(**values, message=message)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,6 +18,7 @@ from likeness.faces.regions import EYE_OUTLINES, RegionMasks, region_masks
 from likeness.imaging.colour import luma, srgb_to_linear
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Image, Pixels, Size
+from likeness.messages.notice import Notice
 
 __all__ = ["CROP_SIDE", "FaceTones", "FaceView", "face_tones", "face_view"]
 
@@ -118,7 +119,7 @@ def face_tones(view: FaceView) -> FaceTones:
     skin = masks["cheek"] | masks["forehead"] | masks["nose"]
     face = skin | masks["eye"] | masks["lip"] | masks["brow"]
     if skin.sum() < 100:
-        raise ValueError("too little of the face lies inside the picture")
+        raise ValueError(Notice("face.little-inside"))
     median = float(np.median(bright[skin]))
     white = float(np.percentile(bright[face], 95))
     openings = _openings(view)
@@ -148,7 +149,7 @@ def _reduced_warp(pixels: Pixels, matrix: NDArray[np.float64], side: int) -> tup
     left, top = int(np.clip(low[0], 0, width)), int(np.clip(low[1], 0, height))
     right, bottom = int(np.clip(high[0], 0, width)), int(np.clip(high[1], 0, height))
     if right - left < 2 or bottom - top < 2:
-        raise ValueError("the face lies outside the picture")
+        raise ValueError(Notice("face.outside"))
     area = pixels[top:bottom, left:right]
     step = max(1.0, float(np.hypot(linear[0, 0], linear[1, 0])))
     small = Size(max(1, round((right - left) / step)), max(1, round((bottom - top) / step)))

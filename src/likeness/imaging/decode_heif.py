@@ -7,7 +7,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from likeness.imaging.decoded import Decoded, check_size, damaged, reading, split_channels, with_signal
+from likeness.imaging.decoded import Decoded, check_size, reading, split_channels, with_signal
 from likeness.imaging.heif_file import read_heif
 from likeness.imaging.heif_items import check_heif_items
 from likeness.imaging.metadata.boxes import take_from_boxes
@@ -28,7 +28,7 @@ def decode_heif(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
     stream.seek(0)
     whole = stream.read()
     found, plain = take_from_boxes(whole)
-    with reading(name, damaged("HEIC")):
+    with reading(name, "image.damaged", "HEIC"):
         check_heif_items(whole)
         container: Any = pi_heif.open_heif(plain, convert_hdr_to_8bit=False, hdr_to_16bit=False)
         check_size(name, container.size, max_pixels)

@@ -9,7 +9,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import JpegImagePlugin
 
-from likeness.imaging.decoded import Decoded, check_passes, check_size, damaged, reading, unopened
+from likeness.imaging.decoded import Decoded, check_passes, check_size, reading
 from likeness.imaging.from_pillow import from_pillow
 from likeness.imaging.jpeg_file import jpeg_compression, jpeg_notes, passes_are_complete
 from likeness.imaging.metadata.jpeg import take_from_jpeg
@@ -32,14 +32,14 @@ def decode_jpeg(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
     stream.seek(0)
     whole = stream.read()
     found, plain = take_from_jpeg(whole)
-    with reading(name, unopened("JPEG")):
+    with reading(name, "image.unopened", "JPEG"):
         picture = JpegImagePlugin.JpegImageFile(plain)
     with picture:
         check_size(name, picture.size, max_pixels)
         data = plain.getvalue()
         check_passes(name, "JPEG", data, picture.size, max_pixels)
         notes = jpeg_notes(whole)
-        with reading(name, damaged("JPEG")):
+        with reading(name, "image.damaged", "JPEG"):
             try:
                 picture.load()
             except OSError:

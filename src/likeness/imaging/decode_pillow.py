@@ -11,7 +11,7 @@ from PIL import AvifImagePlugin, BmpImagePlugin, GifImagePlugin, ImageFile, WebP
 
 from likeness.imaging.av1 import av1_quality, base_quantiser
 from likeness.imaging.containers import webp_size
-from likeness.imaging.decoded import Decoded, check_size, damaged, reading, unopened, with_signal
+from likeness.imaging.decoded import Decoded, check_size, reading, with_signal
 from likeness.imaging.exif import orientation
 from likeness.imaging.from_pillow import from_pillow
 from likeness.imaging.heif_file import HeifFile, read_heif
@@ -42,7 +42,7 @@ def decode_pillow(stream: BinaryIO, kind: str, name: str, max_pixels: int) -> De
     """
     if kind == "WebP":
         # Its decoder makes room for the whole picture when it is opened.
-        with reading(name, unopened(kind)):
+        with reading(name, "image.unopened", kind):
             check_size(name, webp_size(stream), max_pixels)
     stream, damage = _whole_webp(stream) if kind == "WebP" else (stream, ())
     stream.seek(0)
@@ -52,11 +52,11 @@ def decode_pillow(stream: BinaryIO, kind: str, name: str, max_pixels: int) -> De
     elif kind == "WebP":
         found = take_from_webp(stream.read())
         stream.seek(0)
-    with reading(name, unopened(kind)):
+    with reading(name, "image.unopened", kind):
         picture = _PILLOW[kind](plain)
     with picture:
         check_size(name, picture.size, max_pixels)
-        with reading(name, damaged(kind)):
+        with reading(name, "image.damaged", kind):
             notes = _frames(picture)
             picture.load()
         if kind == "GIF":

@@ -13,11 +13,9 @@ from PIL import PngImagePlugin
 from likeness.imaging.decoded import (
     Decoded,
     check_size,
-    damaged,
     opencv_samples,
     reading,
     split_channels,
-    unopened,
     with_signal,
 )
 from likeness.imaging.from_pillow import from_pillow
@@ -38,7 +36,7 @@ def decode_png(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
         ImageTooLargeError, ImageReadError: as `likeness.imaging.decode.decode_image`.
     """
     stream.seek(_SIZE)
-    with reading(name, damaged("PNG")):
+    with reading(name, "image.damaged", "PNG"):
         check_size(name, struct.unpack(">II", stream.read(8)), max_pixels)
         png = read_png(stream)
     notes = [Note(code="file-damaged", value=fault) for fault in png.faults[:1]]
@@ -55,15 +53,15 @@ def decode_png(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
 def _samples(png: PngFile, name: str) -> Decoded:
     stream = io.BytesIO(png.picture)
     if png.depth == 16 and png.colour_type != 0:
-        with reading(name, damaged("PNG")):
+        with reading(name, "image.damaged", "PNG"):
             samples, alpha = split_channels(opencv_samples(stream))
         # OpenCV spreads grey with alpha over three channels; the colour type says what the file holds.
         grey = png.colour_type == 4 and samples.ndim == 3
         return Decoded(samples=samples[..., 0] if grey else samples, alpha=alpha)
-    with reading(name, unopened("PNG")):
+    with reading(name, "image.unopened", "PNG"):
         picture = PngImagePlugin.PngImageFile(stream)
     with picture:
-        with reading(name, damaged("PNG")):
+        with reading(name, "image.damaged", "PNG"):
             picture.load()
         return from_pillow(picture, name)
 

@@ -17,12 +17,10 @@ from likeness.imaging.decoded import (
     Decoded,
     check_passes,
     check_size,
-    damaged,
     opencv_samples,
     raw_file,
     reading,
     split_channels,
-    unopened,
 )
 from likeness.imaging.exif import exif_from_tiff
 from likeness.imaging.from_pillow import from_pillow
@@ -30,6 +28,7 @@ from likeness.imaging.metadata.tiff import take_from_tiff
 from likeness.imaging.origin import Note
 from likeness.imaging.samples import Samples
 from likeness.imaging.tiff_pages import read_tiff_pages, with_first_page
+from likeness.messages.notice import Notice
 
 __all__ = ["decode_tiff"]
 
@@ -65,7 +64,7 @@ def _decode_first(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
     import tifffile
 
     notes: tuple[Note, ...] = ()
-    with reading(name, damaged("TIFF")):
+    with reading(name, "image.damaged", "TIFF"):
         found, stream = take_from_tiff(stream)
         end = stream.seek(0, io.SEEK_END)
         stream.seek(0)
@@ -79,19 +78,20 @@ def _decode_first(stream: BinaryIO, name: str, max_pixels: int) -> Decoded:
             page = cast(Any, tifffile.TiffFile(stream).pages[0])
             notes = (Note(code="file-damaged", value="it names wrong lengths of its strips"),)
     if bits not in (1, 2, 4, 8, 16) or page.sampleformat not in (1, 4):
-        kind = "floating-point" if page.sampleformat == 3 else "signed" if page.sampleformat == 2 else "such"
-        raise ImageReadError(f"{name} holds {bits}-bit {kind} samples; save it again with 8 or 16 bits per channel")
+        codes = {2: "image.tiff-signed", 3: "image.tiff-float"}
+        code = codes.get(page.sampleformat, "image.tiff-bits")
+        raise ImageReadError(Notice(code, {"name": name, "bits": bits}))
     if bits == 16 and page.photometric in (0, 1, 2) and channels <= 4:
-        with reading(name, damaged("TIFF")):
+        with reading(name, "image.damaged", "TIFF"):
             samples, alpha = _tiff16_samples(stream, page)
         decoded = Decoded(samples=samples, alpha=alpha, icc_profile=found.icc_profile)
         return replace(decoded, found=found, notes=notes)
     stream.seek(0)
-    with reading(name, unopened("TIFF")):
+    with reading(name, "image.unopened", "TIFF"):
         picture = TiffImagePlugin.TiffImageFile(stream)
     with picture:
         picture.info["icc_profile"] = found.icc_profile
-        with reading(name, damaged("TIFF")):
+        with reading(name, "image.damaged", "TIFF"):
             if page.imagewidth * page.imagelength > (PillowImage.MAX_IMAGE_PIXELS or max_pixels):
                 # Pillow checks its own limit where it makes room for the samples; ours was checked above.
                 picture.im = PillowImage.new(picture.mode, (page.imagewidth, page.imagelength)).im

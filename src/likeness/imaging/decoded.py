@@ -20,17 +20,16 @@ from likeness.imaging.containers import count_jpeg_scans
 from likeness.imaging.metadata_fields import NO_METADATA, Found, Metadata
 from likeness.imaging.origin import Compression, Note
 from likeness.imaging.samples import Samples, row_strips
+from likeness.messages.notice import Notice
 
 __all__ = [
     "Decoded",
     "check_passes",
     "check_size",
-    "damaged",
     "opencv_samples",
     "raw_file",
     "reading",
     "split_channels",
-    "unopened",
     "with_signal",
 ]
 
@@ -101,44 +100,33 @@ def with_signal(decoded: Decoded, read: Callable[[], ColourSignal | None], name:
 
 
 @contextmanager
-def reading(name: str, what: str) -> Generator[None]:
+def reading(name: str, code: Literal["image.damaged", "image.samples", "image.unopened"], kind: str) -> Generator[None]:
     """Turn what a decoder raises into the one sentence; a bomb limit of Pillow's own keeps its meaning."""
     try:
         yield
     except (ImageReadError, ImageTooLargeError):
         raise
     except PillowImage.DecompressionBombError as error:
-        raise ImageTooLargeError(
-            f"{name} is larger than the decoder allows ({error}); make it smaller first"
-        ) from error
+        raise ImageTooLargeError(Notice("image.decoder-limit", {"name": name, "detail": str(error)})) from error
     except MemoryError as error:
-        raise ImageReadError(f"{name} does not fit into memory; make it smaller first") from error
+        raise ImageReadError(Notice("image.no-memory", {"name": name})) from error
     except _DECODER_ERRORS as error:
         detail = " ".join(str(error).split()) or type(error).__name__
-        raise ImageReadError(f"{name} {what} ({detail.rstrip('.')[:200]})") from error
-
-
-def unopened(kind: str) -> str:
-    return f"begins as {kind} but cannot be opened; copy it again, or save it as 8- or 16-bit PNG"
-
-
-def damaged(kind: str) -> str:
-    return f"is {kind} but cut short or damaged; copy or download it again"
+        values = {"name": name, "kind": kind, "detail": detail.rstrip(".")[:200]}
+        raise ImageReadError(Notice(code, values)) from error
 
 
 def raw_file(name: str) -> RawImageError:
     """The error for a camera's raw file."""
-    return RawImageError(f"{name} is a camera's raw file, which has to be developed first; export it as TIFF or JPEG")
+    return RawImageError(Notice("image.raw", {"name": name}))
 
 
 def check_size(name: str, size: tuple[int, int], max_pixels: int) -> None:
     width, height = size
-    if width * height > max_pixels:
-        raise ImageTooLargeError(
-            f"{name} has {width}x{height} = {width * height:,} pixels, more than the limit of {max_pixels:,}; if you "
-            f"trust the file, raise the limit with --max-pixels {width * height} (max_pixels= in Python)",
-            pixels=width * height,
-        )
+    pixels = width * height
+    if pixels > max_pixels:
+        values = {"name": name, "width": width, "height": height, "pixels": pixels, "limit": max_pixels}
+        raise ImageTooLargeError(Notice("image.too-many-pixels", values), pixels=pixels)
 
 
 def check_passes(name: str, kind: str, data: bytes, size: tuple[int, int], max_pixels: int) -> None:
@@ -150,10 +138,8 @@ def check_passes(name: str, kind: str, data: bytes, size: tuple[int, int], max_p
     pixels = max(1, size[0] * size[1])
     most = max(1, min(_MOST_PASSES, _MOST_PASSED * max(max_pixels, _USUAL_PIXELS) // pixels))
     if count_jpeg_scans(data, most) > most:
-        raise ImageReadError(
-            f"{name} is {kind} of more than {most} passes over {pixels / 1e6:.1f} megapixels, which no camera writes; save "
-            "it again as PNG"
-        )
+        values = {"name": name, "kind": kind, "most": most, "megapixels": pixels / 1e6}
+        raise ImageReadError(Notice("image.passes", values))
 
 
 def opencv_samples(stream: BinaryIO) -> Samples:

@@ -24,6 +24,7 @@ from likeness.imaging.encode import FORMATS, encode_image, find_format
 from likeness.imaging.image import Image
 from likeness.imaging.origin import Note
 from likeness.imaging.sniff import HEAD_BYTES, sniff_format
+from likeness.messages.notice import Notice
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
@@ -172,7 +173,7 @@ def _open(path: Path, name: str) -> BinaryIO:
     except OSError as error:
         raise ImageReadError(_why_unreadable(name, path, error)) from error
     except ValueError as error:  # a null character in the path
-        raise ImageReadError(f"{name!r} is no file name ({error}); check the name") from error
+        raise ImageReadError(Notice("image.no-name", {"name": repr(name), "why": str(error)})) from error
 
 
 def _recognised(stream: BinaryIO, name: str, whole: bool = False) -> OpenPicture:
@@ -180,26 +181,24 @@ def _recognised(stream: BinaryIO, name: str, whole: bool = False) -> OpenPicture
     try:
         head = _read_head(stream)
     except OSError as error:
-        raise ImageReadError(f"{name} cannot be read ({error.strerror or error}); check the disk") from error
+        why = error.strerror or str(error)
+        raise ImageReadError(Notice("image.unread-disk", {"name": name, "why": why})) from error
     if not head:
-        raise ImageReadError(f"{name} is empty (0 bytes); copy or download it again")
+        raise ImageReadError(Notice("image.empty", {"name": name}))
     kind = sniff_format(head)
     fault = ""
     if kind is None and (before := _line_breaks(head)):
         fault, head, whole = f"{before} bytes stand before it", head[before:], True
         kind = sniff_format(head)
     if kind is None:
-        what = "a text file" if _is_text(head) else "of a kind that is not known here"
-        raise ImageReadError(
-            f"{name} is no picture that can be read ({what}); use JPEG, PNG, TIFF, WebP, BMP, GIF, HEIC or AVIF"
-        )
+        what = Notice("image.unknown.text" if _is_text(head) else "image.unknown.kind")
+        raise ImageReadError(Notice("image.unknown", {"name": name, "what": what}))
     if whole or not stream.seekable():
         try:
             stream = io.BytesIO(head + stream.read())
         except OSError as error:
-            raise ImageReadError(
-                f"{name} broke off while it was read ({error.strerror or error}); send it again"
-            ) from error
+            why = error.strerror or str(error)
+            raise ImageReadError(Notice("image.broke-off", {"name": name, "why": why})) from error
     return OpenPicture(stream=stream, kind=kind, name=name, fault=fault)
 
 
@@ -225,17 +224,17 @@ def _is_text(head: bytes) -> bool:
     return len(text.encode()) >= len(head) - 3 and all(letter.isprintable() or letter.isspace() for letter in text)
 
 
-def _why_unreadable(name: str, path: Path, error: OSError) -> str:
+def _why_unreadable(name: str, path: Path, error: OSError) -> Notice:
     if isinstance(error, FileNotFoundError):
-        return f"{name} does not exist; check the name and the folder"
+        return Notice("image.missing", {"name": name})
     if isinstance(error, PermissionError):
         with contextlib.suppress(OSError):
             if path.is_dir():  # what Windows says when a folder is opened
-                return f"{name} is a folder, not a picture; name the pictures in it"
-        return f"{name} may not be read by this user; change its permissions or copy it elsewhere"
+                return Notice("image.folder", {"name": name})
+        return Notice("image.forbidden", {"name": name})
     if isinstance(error, IsADirectoryError):
-        return f"{name} is a folder, not a picture; name the pictures in it"
-    return f"{name} cannot be read ({error.strerror or error}); check the disk and the name"
+        return Notice("image.folder", {"name": name})
+    return Notice("image.unread", {"name": name, "why": error.strerror or str(error)})
 
 
 def write_image(

@@ -33,7 +33,7 @@ def from_pillow(picture: ImageFile.ImageFile, name: str) -> Decoded:
         rgb, fault = _to_rgb(picture, profile, name)
         model: Literal["CMYK", "Lab"] = "CMYK" if mode == "CMYK" else "Lab"
         return Decoded(samples=_array(rgb), converted_from=model, profile_fault=fault)
-    with reading(name, f"has samples of a kind that is not read ({mode}); save it again as RGB with 8 or 16 bits"):
+    with reading(name, "image.samples", mode):
         if mode in ("1", "L"):
             target = "L" if transparency is None else "LA"
         elif mode in ("LA", "La"):

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 
 from likeness.errors import ControlError
+from likeness.messages.notice import Notice
 from likeness.restore.kinds import Number, Switch, Weights, Words, option, rows_of
 
 __all__ = ["PRESETS", "Controls", "RegionWeights"]
@@ -150,19 +151,13 @@ class Controls:
                 row.check(getattr(self, row.key))
 
     @property
-    def warnings(self) -> tuple[str, ...]:
+    def warnings(self) -> tuple[Notice, ...]:
         """What to tell the user about these values, one sentence each."""
-        found: list[str] = []
+        found: list[Notice] = []
         if self.degradation_scale > 1.1:
-            found.append(
-                f"degradation_scale {self.degradation_scale:g} is above 1.1: the network starts to invent moles and scars; "
-                "look at the skin closely"
-            )
+            found.append(Notice("control.degradation-high", {"value": self.degradation_scale}))
         if self.latent_step_decay < 0.02:
-            found.append(
-                f"latent_step_decay {self.latent_step_decay:g} is below 0.02: the restoration does not converge and stays "
-                "close to the input"
-            )
+            found.append(Notice("control.step-small", {"value": self.latent_step_decay}))
         return tuple(found)
 
     def with_weights(self, weights: Mapping[str, float]) -> Controls:

@@ -23,6 +23,7 @@ from likeness.imaging.decoding.pool import DecoderPool
 from likeness.imaging.encode import encode_image, find_format
 from likeness.imaging.files import DEFAULT_MAX_PIXELS, PictureSource
 from likeness.imaging.image import Image
+from likeness.messages.notice import Notice, notice_of
 from likeness.repair.repair import damage_of
 from likeness.restore.outcome import Restoration
 from likeness.restore.picture_options import PictureOptions
@@ -76,7 +77,7 @@ class RestoreJob:
         self._held = ExitStack()
         self._image: Image | None = None
         self._restoration: Restoration | None = None
-        self._no_face = ""
+        self._no_face: str = ""
         self.name = name
         self.clock = Stopwatch()
         """Its laps are the record's ``milliseconds``."""
@@ -143,7 +144,7 @@ class RestoreJob:
             )
         except NoFaceError as error:
             self.clock.lap("detect")
-            self._no_face = str(error)
+            self._no_face = notice_of(error)
             raise
         self._restoration = restoration
         self.clock.laps.update(restoration.milliseconds)
@@ -183,7 +184,7 @@ class RestoreJob:
         record = replace(
             record,
             status=status if restoration.restored else "failed",
-            message=f"{failed} face{'' if failed == 1 else 's'} could not be restored" if failed else "",
+            message=_failed(failed),
             faces=tuple(faces or [face_record(outcome, image.size) for outcome in restoration.faces]),
             repairs=restoration.repaired.to_dict() if restoration.repaired else None,
             result_size=restoration.image.size,
@@ -191,3 +192,9 @@ class RestoreJob:
             suggested_upscale=restoration.suggested_upscale,
         )
         return record if restoration.restored else replace(record, message=restoration.failure)
+
+
+def _failed(count: int) -> str:
+    if count == 0:
+        return ""
+    return Notice("outcome.one-failed") if count == 1 else Notice("outcome.some-failed", {"count": count})

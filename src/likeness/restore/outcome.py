@@ -15,6 +15,7 @@ from likeness.faces.face import Alignment, Face
 from likeness.faces.regions import RegionMasks
 from likeness.grain.regrain import FaceGrain, measure_face_grain
 from likeness.imaging.image import Image, Pixels
+from likeness.messages.notice import Notice
 from likeness.repair.repair import RepairResult
 from likeness.restore.arbitration import HeldDetail, arbitrate
 from likeness.restore.controls import Controls
@@ -129,13 +130,13 @@ class FaceOutcome:
     index: int
     face: Face
     status: Literal["restored", "skipped", "failed"]
-    reason: str = ""
+    reason: Notice | Literal[""] = ""
     before: Image | None = None
     after: Image | None = None
     filled: float = 0.0
     gains: dict[str, float] = field(default_factory=dict[str, float])
     milliseconds: dict[str, float] = field(default_factory=dict[str, float])
-    warnings: tuple[str, ...] = ()
+    warnings: tuple[Notice, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -170,9 +171,10 @@ class Restoration:
         return tuple(outcome for outcome in self.faces if outcome.status == "failed")
 
     @property
-    def failure(self) -> str:
+    def failure(self) -> Notice:
         """What to say where no face was restored."""
-        return f"no face could be restored ({'; '.join(sorted({face.reason for face in self.failed}))})"
+        reasons = sorted({Notice.of(face.reason) for face in self.failed})
+        return Notice("outcome.all-failed", {"reasons": reasons})
 
 
 def gain_map(masks: RegionMasks, controls: Controls, iterations: int, grain: float) -> NDArray[np.float32]:
@@ -181,26 +183,24 @@ def gain_map(masks: RegionMasks, controls: Controls, iterations: int, grain: flo
     return relaxation_gain(step_in_grain(controls.latent_step_decay, grain), weights, iterations=iterations)
 
 
-def face_warnings(item: FaceProjection, controls: Controls, gain: NDArray[np.float32]) -> tuple[str, ...]:
+def face_warnings(item: FaceProjection, controls: Controls, gain: NDArray[np.float32]) -> tuple[Notice, ...]:
     """What the user should know about one face, one sentence each; ``gain`` is the whole way's (`gain_map`)."""
-    found: list[str] = []
+    found: list[Notice] = []
     if item.face.landmarks.source == "template":
-        found.append("the face mesh was not found; an average face was laid on the detected points")
+        found.append(Notice("outcome.average-face"))
     if item.alignment.native_side < 60:
-        found.append(f"the face is only {item.alignment.native_side:.0f} px across with hair: much of it is guessed")
+        found.append(Notice("outcome.face-small", {"side": item.alignment.native_side}))
     reached = item.masks.means(gain)
     # A weight under 1 asks for less than the whole way.
     wanted = [name for name, weight in controls.face_mask_weights.to_dict().items() if weight >= 1]
     short = {name: reached[name] for name in wanted if 0 < reached[name] < CONVERGED}
     if short:
-        least = min(short.values())
-        found.append(f"not converged in {', '.join(short)}: only {least:.0%} of the way to the restored face was gone")
+        regions = [Notice(f"region.{name}") for name in short]
+        found.append(Notice("outcome.not-converged", {"regions": regions, "share": min(short.values())}))
     if controls.keep_grain and item.grain is None:
-        found.append("the picture is too small for its grain to be measured (64 x 64 px at least): none was laid back")
-    if item.filled > 0.001:
-        found.append(
-            f"{item.filled:.0%} of the face held no pixels and was filled from its surroundings; nothing was restored there"
-            if item.filled >= 0.01
-            else "less than 1% of the face held no pixels and was filled from its surroundings; nothing was restored there"
-        )
+        found.append(Notice("outcome.no-grain"))
+    if item.filled >= 0.01:
+        found.append(Notice("outcome.filled", {"share": item.filled}))
+    elif item.filled > 0.001:
+        found.append(Notice("outcome.filled-little"))
     return tuple(found)

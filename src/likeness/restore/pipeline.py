@@ -24,6 +24,7 @@ from likeness.faces.face import Face, Landmarks, reading_order
 from likeness.faces.mesh import average_face, five_points
 from likeness.imaging.arguments import all_of_type, of_type, picture
 from likeness.imaging.image import Box, Image
+from likeness.messages.notice import Notice, notice_of
 from likeness.models.catalog import DEFAULT_MODEL
 from likeness.models.store import Store
 from likeness.repair.repair import RepairResult, repair
@@ -153,11 +154,11 @@ class Restorer:
         faces = (self._aligned_face(image),) if aligned else reading_order(self._detector.detect(image))
         clock.lap("detect")
         if not faces:
-            raise NoFaceError("no face was found in the picture")
+            raise NoFaceError(Notice("no-face.none"))
         refusals = selection.refusals(faces, image.size)
         if all(refusals):
-            reasons = ", ".join(sorted({reason for reason in refusals if reason}))
-            raise NoFaceError(f"none of the {len(faces)} faces found was selected ({reasons})")
+            reasons = sorted({reason for reason in refusals if reason})
+            raise NoFaceError(Notice("no-face.selected", {"count": len(faces), "reasons": reasons}))
         outcomes: dict[int, FaceOutcome] = {}
         projections: list[FaceProjection] = []
         wanted: list[tuple[int, Face]] = []
@@ -173,7 +174,7 @@ class Restorer:
             else:
                 # One face that cannot be aligned must not cost the others; it is reported, not hidden.
                 _log.info("face %d could not be restored: %s", index, done)
-                outcomes[index] = FaceOutcome(index=index, face=face, status="failed", reason=str(done))
+                outcomes[index] = FaceOutcome(index=index, face=face, status="failed", reason=notice_of(done))
         clock.lap("project")
         restored = [item.face for item in projections]
         if enlargement.upscale == "auto":
@@ -337,7 +338,7 @@ class Restorer:
         """The face of an aligned crop: measured if the detector finds it, else the average face in the template's place."""
         size = image.size
         if size.width != size.height:
-            raise NoFaceError(f"an aligned crop must be square, not {size}: leave out --aligned to have the face found")
+            raise NoFaceError(Notice("no-face.not-square", {"size": str(size)}))
         found = self._detector.detect(image)
         if found:
             return max(found, key=lambda face: face.box.area)

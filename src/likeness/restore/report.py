@@ -16,6 +16,7 @@ from likeness.core.files import write_text_atomically
 from likeness.faces.align import FFHQ_TEMPLATE, align
 from likeness.imaging.image import Size
 from likeness.imaging.origin import Note
+from likeness.messages.notice import Notice
 from likeness.restore.controls import Controls
 from likeness.restore.outcome import FaceOutcome
 from likeness.restore.selection import Selection
@@ -75,6 +76,7 @@ class PictureRecord:
             "input": self.input,
             "status": self.status,
             "message": self.message,
+            "notice": _coded(self.message),
             "output": self.output,
             "copied": self.copied,
             "compare": self.compare,
@@ -130,6 +132,7 @@ class RunRecord:
             "controls": asdict(self.controls),
             "selection": {**asdict(self.selection), "aligned": self.aligned},
             "warnings": list(self.controls.warnings),
+            "notices": [warning.to_dict() for warning in self.controls.warnings],
             "summary": {
                 "pictures": len(pictures),
                 **{
@@ -152,6 +155,7 @@ def face_record(outcome: FaceOutcome, picture_size: Size, *, evidence: dict[str,
     the root mean square distance of the five points from the FFHQ template after alignment, in pixels of a 512 crop:
     about 5 to 10 for a frontal face, more for a turned one, and much more where the points are wrong. ``region_gains``
     are shares of the way to the network's result, 0 to 1, and ``filled`` the share of the face that held no pixels.
+    ``notice`` and ``notices`` are the codes and values of ``reason`` and of each of the ``warnings``.
     ``evidence`` is what was measured of the face before and after, as `likeness.evidence` puts it; None where nothing was.
     """
     face = outcome.face
@@ -160,6 +164,7 @@ def face_record(outcome: FaceOutcome, picture_size: Size, *, evidence: dict[str,
         "index": outcome.index,
         "status": outcome.status,
         "reason": outcome.reason,
+        "notice": _coded(outcome.reason),
         "box": asdict(face.box.rounded()),
         "score": round(float(face.score), 4),
         "native_side": fit[0] if fit else None,
@@ -167,6 +172,7 @@ def face_record(outcome: FaceOutcome, picture_size: Size, *, evidence: dict[str,
         "filled": round(float(outcome.filled), 4),
         "region_gains": {region: round(float(gain), 4) for region, gain in outcome.gains.items()},
         "warnings": list(outcome.warnings),
+        "notices": [warning.to_dict() for warning in outcome.warnings],
         "milliseconds": _rounded(outcome.milliseconds),
         "evidence": evidence,
     }
@@ -192,6 +198,11 @@ def _fit(outcome: FaceOutcome, picture_size: Size) -> tuple[float, float] | None
     moved = alignment.to_crop(points)
     misfit = float(np.sqrt(((moved - FFHQ_TEMPLATE) ** 2).sum(axis=1).mean()))
     return round(alignment.native_side, 1), round(misfit, 2)
+
+
+def _coded(text: str) -> dict[str, Any] | None:
+    """Code and values of a sentence; None where there is none."""
+    return Notice.of(text).to_dict() if text else None
 
 
 def _rounded(milliseconds: dict[str, float]) -> dict[str, float]:

@@ -11,6 +11,7 @@ from likeness.errors import ConfigError, ControlError
 from likeness.faces.face import Face
 from likeness.imaging.arguments import finite_number
 from likeness.imaging.image import Size
+from likeness.messages.notice import Notice
 
 __all__ = ["Selection"]
 
@@ -70,7 +71,7 @@ class Selection:
             raise ConfigError(f'faces must be all, largest, centre or numbers such as 0,2, not "{text}"') from None
         return Selection(which=numbers, min_size=min_size, max_size=max_size)
 
-    def refusals(self, faces: Sequence[Face], size: Size) -> list[str | None]:
+    def refusals(self, faces: Sequence[Face], size: Size) -> list[Notice | None]:
         """Per face None if it is selected, else why not, in a few words.
 
         Raises:
@@ -85,13 +86,13 @@ class Selection:
             )
         return reasons
 
-    def _reasons(self, faces: Sequence[Face], size: Size) -> list[str | None]:
-        reasons: list[str | None] = []
+    def _reasons(self, faces: Sequence[Face], size: Size) -> list[Notice | None]:
+        reasons: list[Notice | None] = []
         for face in faces:
             if face.box.width < self.min_size:
-                reasons.append(f"narrower than {self.min_size:g} px")
+                reasons.append(Notice("outcome.narrow", {"limit": self.min_size}))
             elif self.max_size is not None and face.box.width > self.max_size:
-                reasons.append(f"wider than {self.max_size:g} px")
+                reasons.append(Notice("outcome.wide", {"limit": self.max_size}))
             else:
                 reasons.append(None)
         candidates = [index for index, reason in enumerate(reasons) if reason is None]
@@ -104,4 +105,5 @@ class Selection:
             chosen = {min(candidates, key=lambda i: math.dist((faces[i].box.centre.x, faces[i].box.centre.y), middle))}
         else:
             chosen = set(self.which)
-        return [reason if reason or index in chosen else "not selected" for index, reason in enumerate(reasons)]
+        left = Notice("outcome.not-selected")
+        return [reason if reason or index in chosen else left for index, reason in enumerate(reasons)]

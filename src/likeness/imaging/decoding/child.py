@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from likeness.imaging.decoding.wire import Channel, Segment, pack, unpack
+from likeness.messages.notice import Notice, catalogue, notice_of
 
 __all__ = ["main"]
 
@@ -44,6 +45,7 @@ def main(end: int, lifeline: int) -> None:
     # What takes long is imported after the owner can see that the process lives, and before the first file is asked for.
     from likeness.imaging.decode import decode_samples
 
+    catalogue("en")  # read now, as a file's limits may leave no memory for it
     channel.send(("ready",))
     worker = _Worker(channel, decode_samples)
     with contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
@@ -129,10 +131,8 @@ class _Worker:
         except (ImageReadError, MemoryError) as error:
             if not isinstance(error.__cause__ or error, MemoryError):
                 raise
-            raise ImageReadError(
-                f"{name} needs more than {room >> 20} MB of memory to be read, far more than its {pixels / 1e6:.1f} "
-                "megapixels should; save it again as PNG"
-            ) from error
+            values = {"name": name, "room": room >> 20, "megapixels": pixels / 1e6}
+            raise ImageReadError(Notice("image.costly", values)) from error
         return decoded
 
     def _take(self, file: int | None) -> None:
@@ -165,6 +165,7 @@ def _told(error: Exception) -> dict[str, Any]:
     return {
         "kind": type(error).__name__,
         "sentence": str(error),
+        "notice": notice_of(error).to_dict(),
         "pixels": getattr(error, "pixels", None),
         "traceback": "" if documented else "".join(traceback.format_exception(error)),
     }

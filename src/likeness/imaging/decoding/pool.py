@@ -24,6 +24,7 @@ from likeness.imaging.decoded import Decoded, raw_file
 from likeness.imaging.files import DEFAULT_MAX_PIXELS, PictureSource, open_picture
 from likeness.imaging.image import Image
 from likeness.imaging.sniff import FORMATS_READ
+from likeness.messages.notice import Notice
 
 if TYPE_CHECKING:
     from likeness.imaging.decoding.process import DecoderProcess
@@ -43,8 +44,6 @@ _SAMPLES_PER_PIXEL = 8 + 2
 """Bytes: 16-bit samples of four channels, and what aligns them."""
 
 _ERRORS: dict[str, type[ImageReadError]] = {"ImageReadError": ImageReadError, "RawImageError": RawImageError}
-
-_STRANGE_FILE = "the file is damaged, or made to do harm; save it again as PNG in the program it comes from"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,9 +143,8 @@ class DecoderPool:
                 raise raw_file(file.name)
             if file.kind not in self._limits.formats:
                 accepted = ", ".join(sorted(self._limits.formats))
-                raise ImageReadError(
-                    f"{file.name} is {file.kind}, which is not accepted here; send it as one of {accepted}"
-                )
+                values = {"name": file.name, "kind": file.kind, "accepted": accepted}
+                raise ImageReadError(Notice("image.refused-format", values))
             read = self._read if self.isolated else decode_image
             return file.noted(read(file.stream, kind=file.kind, name=file.name, max_pixels=max_pixels))
 
@@ -183,9 +181,10 @@ class DecoderPool:
                 _log.info("%s: the process that was reading it ended (%s); it is read again in another", name, death)
                 return attempt(fresh=True)
         except DecoderDeathError as death:
-            raise ImageReadError(f"{name} crashes the {kind} decoder ({death}); {_STRANGE_FILE}") from None
+            values = {"name": name, "kind": kind, "death": str(death)}
+            raise ImageReadError(Notice("image.crashes", values)) from None
         except OvertimeError:
-            raise ImageReadError(f"{name} took more than {limits.seconds:g} s to read; {_STRANGE_FILE}") from None
+            raise ImageReadError(Notice("image.slow", {"name": name, "seconds": limits.seconds})) from None
 
     @contextmanager
     def _lease(self, *, fresh: bool) -> Generator[DecoderProcess]:
@@ -248,10 +247,11 @@ def _image(answer: dict[str, Any], name: str) -> Image:
             logging.getLogger(logger).log(level, "%s", text)
     if "error" in answer:
         error = answer["error"]
+        said = Notice.of(error["sentence"], error["notice"])
         if error["kind"] == "ImageTooLargeError":
-            raise ImageTooLargeError(error["sentence"], pixels=error["pixels"])
+            raise ImageTooLargeError(said, pixels=error["pixels"])
         if (known := _ERRORS.get(error["kind"])) is not None:
-            raise known(error["sentence"])
+            raise known(said)
         raise RuntimeError(f"{error['kind']}: {error['sentence']}") from _DecoderTracebackError(error["traceback"])
     decoded: Decoded = answer["decoded"]
     image = to_image(decoded, name)

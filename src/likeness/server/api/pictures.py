@@ -20,6 +20,7 @@ from likeness.imaging.image import Size
 from likeness.server.api.forms import errors, form_schema, picture_answers
 from likeness.server.api.requests import RestoreRequest, field_values
 from likeness.server.api.restoring import THE_PICTURE, Restored, restore_bytes
+from likeness.server.http.problems import NoticeAnswer
 from likeness.server.http.state import ServerState, State, client_of
 from likeness.server.http.uploads import FormLimits, receive_form
 from likeness.server.http.waiting import run_in_turn
@@ -77,6 +78,7 @@ class FindingAnswer(BaseModel):
     limit: float | None
     unit: str
     message: str
+    notice: NoticeAnswer = Field(description="The message as code and values.")
 
 
 class CheckAnswer(BaseModel):
@@ -97,6 +99,7 @@ class InspectAnswer(BaseModel):
     scale: float = Field(description="How many times larger the picture after is.")
     verdict: Literal["good", "look", "bad", "none"]
     notes: list[str]
+    notices: list[NoticeAnswer] = Field(description="The notes as codes and values.")
     faces: list[dict[str, Any]] = Field(description="For each face its box, verdict, notes and figures.")
 
 

@@ -122,6 +122,7 @@ def _restore(state: ServerState, data: bytes, request: RestoreRequest, damage: b
         "preset": request.preset,
         "controls": asdict(request.controls),
         "warnings": list(request.controls.warnings),
+        "notices": [warning.to_dict() for warning in request.controls.warnings],
     }
     return Restored(
         data=encoded,

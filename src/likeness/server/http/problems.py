@@ -6,7 +6,7 @@ import logging
 import traceback
 from collections.abc import Mapping
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -28,10 +28,12 @@ from likeness.errors import (
     ResolutionError,
     ServerBusyError,
 )
+from likeness.messages.notice import Notice, notice_of
 
 __all__ = [
     "CODES",
     "PROBLEM_TYPE",
+    "NoticeAnswer",
     "Problem",
     "ProblemError",
     "add_error_handlers",
@@ -116,6 +118,15 @@ _HTTP = {
 """What the framework itself refuses."""
 
 
+class NoticeAnswer(BaseModel):
+    """A sentence as code and values, to be said in any language."""
+
+    code: str = Field(description="For programs; codes do not change their meaning.", examples=["image.empty"])
+    values: dict[str, Any] = Field(
+        description="What the sentence holds: numbers, texts, and further sentences as code and values."
+    )
+
+
 class Problem(BaseModel):
     """An error; the same shape wherever it comes from."""
 
@@ -124,6 +135,10 @@ class Problem(BaseModel):
     status: int = Field(description="The status in figures.")
     code: str = Field(description="For programs; codes do not change their meaning.")
     detail: str = Field(description="For people: what is wrong and what to do, in a sentence.")
+    notice: NoticeAnswer | None = Field(
+        default=None,
+        description="The sentence more closely than `code`, as code and values; null where that says it all.",
+    )
 
 
 class ProblemError(Exception):
@@ -131,7 +146,7 @@ class ProblemError(Exception):
 
     Args:
         code: one of `CODES`.
-        detail: the sentence.
+        detail: the sentence, a `Notice` where it says more than the code does.
         headers: further headers of the answer.
     """
 
@@ -145,7 +160,7 @@ class ProblemError(Exception):
 def problem_of(error: Exception) -> tuple[Problem, dict[str, str]]:
     """What to tell of an error, and the headers that go with it. Its message stays inside if nobody foresaw it."""
     if isinstance(error, ProblemError):
-        return _problem(error.code, str(error)), error.headers
+        return _problem(error.code, notice_of(error)), error.headers
     if isinstance(error, JournalError):
         # Its message says where on this machine the journal is.
         _log.error("%s", error)
@@ -153,11 +168,10 @@ def problem_of(error: Exception) -> tuple[Problem, dict[str, str]]:
     for kind, code in _KNOWN:
         if isinstance(error, kind):
             headers = {"Retry-After": str(error.retry_after)} if isinstance(error, ServerBusyError) else {}
-            return _problem(code, str(error)), headers
+            return _problem(code, notice_of(error)), headers
     if isinstance(error, MemoryError):
-        sentence = "not enough memory for this picture; make it smaller, or try again when less is going on"
-        return _problem("out-of-memory", sentence), {"Retry-After": "10"}
-    return _problem("unexpected", f"unexpected {type(error).__name__} (a bug in Likeness; the log shows where)"), {}
+        return _problem("out-of-memory", Notice("server.no-memory")), {"Retry-After": "10"}
+    return _problem("unexpected", Notice("server.unexpected", {"kind": type(error).__name__})), {}
 
 
 def problem_response(error: Exception) -> JSONResponse:
@@ -217,6 +231,18 @@ def sentences(errors: Any) -> str:
 
 def _problem(code: str, detail: str) -> Problem:
     status = CODES[code]
-    # A sentence may repeat a client's text: no control characters, and no halves of characters, which UTF-8 cannot carry.
-    detail = "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in detail[:_LONGEST])
-    return Problem(title=HTTPStatus(status).phrase, status=status, code=code, detail=detail)
+    title = HTTPStatus(status).phrase
+    notice = NoticeAnswer(**_cleaned(detail.to_dict())) if isinstance(detail, Notice) and detail.coded else None
+    return Problem(title=title, status=status, code=code, detail=_cleaned(detail), notice=notice)
+
+
+def _cleaned(told: Any) -> Any:
+    """A text that may repeat a client's: no control characters, and no halves of characters, which UTF-8 cannot carry.
+
+    Lists and dictionaries are cleaned through and through.
+    """
+    if isinstance(told, str):
+        return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in told[:_LONGEST])
+    if isinstance(told, dict):
+        return {name: _cleaned(value) for name, value in cast("dict[str, Any]", told).items()}
+    return [_cleaned(item) for item in cast("list[Any]", told)] if isinstance(told, list) else told

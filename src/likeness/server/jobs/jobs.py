@@ -31,10 +31,11 @@ from likeness.errors import ConfigError, FileWriteError, JournalError, LikenessE
 from likeness.imaging.encode import find_format
 from likeness.imaging.sniff import HEAD_BYTES
 from likeness.imaging.thumbnail import thumbnail
+from likeness.messages.notice import Notice, notice_of
 from likeness.server.api.requests import RestoreRequest
 from likeness.server.api.restoring import restore_bytes
 from likeness.server.http.names import safe_names
-from likeness.server.http.problems import ProblemError, log_unforeseen, problem_of
+from likeness.server.http.problems import ProblemError, log_unforeseen
 from likeness.server.http.state import ServerState
 from likeness.server.http.uploads import Upload
 
@@ -355,19 +356,20 @@ class Jobs:
             output.parent.mkdir(exist_ok=True)
             write_bytes_atomically(restored.data, output)
         except NoFaceError as error:
-            self._journal.finish(item, "skipped", reason=str(error))
+            why = notice_of(error)
+            self._journal.finish(item, "skipped", reason=why, outcome={"notice": why.to_dict()})
         except (LikenessError, ProblemError) as error:
-            self._journal.fail(item, str(error), retry=isinstance(error, FileWriteError))
+            self._fail(item, notice_of(error), retry=isinstance(error, FileWriteError))
         except FileNotFoundError:
             # Deleted while it waited for its turn or was worked on.
-            self._journal.fail(item, "the picture is gone from the server; send it again")
+            self._fail(item, Notice("job.picture-gone"))
         except (OSError, MemoryError) as error:
-            problem, _ = problem_of(error)
-            sentence = problem.detail if isinstance(error, MemoryError) else f"the disk failed ({error.strerror})"
-            self._journal.fail(item, sentence, retry=True)
+            full = isinstance(error, MemoryError)
+            why = Notice("server.no-memory") if full else Notice("job.disk-failed", {"why": str(error.strerror)})
+            self._fail(item, why, retry=True)
         except Exception as error:
             log_unforeseen(error, "a job")
-            self._journal.fail(item, problem_of(error)[0].detail)
+            self._fail(item, Notice("server.unexpected", {"kind": type(error).__name__}))
         else:
             seconds = time.perf_counter() - began
             self._state.metrics.work_seconds.labels("job").observe(seconds)
@@ -381,6 +383,9 @@ class Jobs:
             )
             if not kept and self._journal.get(item.target, group=item.group) is None:
                 output.unlink(missing_ok=True)
+
+    def _fail(self, item: Item, why: Notice, *, retry: bool = False) -> None:
+        self._journal.fail(item, why, retry=retry, outcome={"notice": why.to_dict()})
 
     def _unfinished(self, job: str) -> bool:
         counts = self._journal.counts(group=job)

@@ -18,9 +18,10 @@ from pydantic import BaseModel, Field
 from likeness.batch.journal import Item
 from likeness.batch.journal import State as ItemState
 from likeness.errors import ConfigError, ControlError, ServerBusyError
+from likeness.messages.notice import Notice
 from likeness.server.api.forms import errors, form_schema, picture_answers
 from likeness.server.api.requests import FIELDS, RestoreRequest, field_values, read_json
-from likeness.server.http.problems import ProblemError
+from likeness.server.http.problems import NoticeAnswer, ProblemError
 from likeness.server.http.state import State, client_of
 from likeness.server.http.uploads import Form, FormLimits, receive_form
 from likeness.server.jobs.archive import zipped
@@ -76,6 +77,7 @@ class PictureAnswer(BaseModel):
         description="queued, running; final, review (restored, but not every face), skipped (no face), failed."
     )
     reason: str = Field(description="Why it is in review, was skipped or failed; empty otherwise.")
+    notice: NoticeAnswer | None = Field(description="The reason as code and values; null where there is none.")
 
 
 class PictureDetails(PictureAnswer):
@@ -368,7 +370,9 @@ def _overrides(text: str, count: int) -> dict[int, dict[str, Any]]:
 
 
 def _picture(item: Item) -> PictureAnswer:
-    return PictureAnswer(number=number_of(item), name=item.target, state=item.state, reason=item.reason)
+    why = item.outcome.get("notice") or item.outcome.get("report", {}).get("notice")
+    notice = NoticeAnswer(**Notice.of(item.reason, why).to_dict()) if item.reason else None
+    return PictureAnswer(number=number_of(item), name=item.target, state=item.state, reason=item.reason, notice=notice)
 
 
 def _details(item: Item) -> PictureDetails:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from functools import cache
 from importlib.resources import files
 
 from fastapi import APIRouter, Request, Response
 
+from likeness.messages.notice import LANGUAGES, catalogue
 from likeness.server.http.problems import ProblemError
 
 __all__ = ["PAGE_FILES", "index", "page_file", "page_router"]
@@ -30,6 +32,7 @@ PAGE_FILES: dict[str, str] = {
     "loupes.js": _SCRIPT,
     "many.css": _STYLE,
     "marks.js": _SCRIPT,
+    "messages.js": _SCRIPT,
     "open.js": _SCRIPT,
     "panel.js": _SCRIPT,
     "queue.js": _SCRIPT,
@@ -43,9 +46,9 @@ PAGE_FILES: dict[str, str] = {
     "tile.js": _SCRIPT,
     "words.js": _SCRIPT,
     "words_many.js": _SCRIPT,
-    "words_problems.js": _SCRIPT,
 }
-"""Every file of the page with its media type. A request names one of them or gets nothing."""
+"""Every file of the page with its media type; "messages.js" is made of the catalogues. A request names one of them or gets
+nothing."""
 
 
 page_router = APIRouter(include_in_schema=False)
@@ -68,7 +71,11 @@ def page_file(name: str, request: Request) -> Response:
 @cache
 def _content(name: str) -> tuple[bytes, str]:
     """A file's bytes and their tag."""
-    data = files("likeness.server").joinpath("page").joinpath(name).read_bytes()
+    if name == "messages.js":
+        sentences = {language: catalogue(language) for language in LANGUAGES}
+        data = f"export const MESSAGES = {json.dumps(sentences, ensure_ascii=False)};\n".encode()
+    else:
+        data = files("likeness.server").joinpath("page").joinpath(name).read_bytes()
     return data, f'"{hashlib.sha256(data).hexdigest()[:20]}"'
 
 

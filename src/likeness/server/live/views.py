@@ -22,6 +22,7 @@ from likeness.faces.regions import REGIONS
 from likeness.imaging.encode import encode_image
 from likeness.imaging.filters import resize
 from likeness.imaging.image import Box, Image, Pixels, Size
+from likeness.messages.notice import Notice
 from likeness.restore.outcome import FaceProjection
 from likeness.restore.relaxation import ITERATIONS
 from likeness.server.live.looks import FAR, LiveViews
@@ -222,8 +223,12 @@ def draw(session: Session, look: LiveViews, areas: Sequence[Area]) -> tuple[dict
                 "parts": names,
             }
         )
-    warnings = [list(outcome.warnings) for outcome in restoration.faces] if restoration else []
-    return {"areas": heads, "far": far, "warnings": list(controls.warnings), "face_warnings": warnings}, parts
+    warned = [_notices(outcome.warnings) for outcome in restoration.faces] if restoration else []
+    return {"areas": heads, "far": far, "notices": _notices(controls.warnings), "face_notices": warned}, parts
+
+
+def _notices(warnings: Sequence[Notice]) -> list[dict[str, Any]]:
+    return [warning.to_dict() for warning in warnings]
 
 
 def _block(pixels: Pixels, block: tuple[int, int, int, int]) -> Pixels:

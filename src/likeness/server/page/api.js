@@ -1,20 +1,21 @@
 // Talking to the server. Every failure becomes a Problem with a code that the page has words for.
 
-import { hasWords, t } from "./words.js";
+import { canSay, said } from "./said.js";
 
 export class Problem extends Error {
-  constructor(code, status, detail, values = {}) {
+  constructor(code, status, detail, values = {}, notice = null) {
     super(detail);
     this.code = code;
     this.status = status;
     this.values = values;
+    this.notice = notice;
   }
 
   /** The sentence for a person, in the page's language. */
   get sentence() {
-    const key = `problem.${hasWords(`problem.${this.code}`) ? this.code : "unexpected"}`;
-    const detail = this.message ? this.message[0].toUpperCase() + this.message.slice(1) : "";
-    return t(key, { ...limits, detail, ...this.values });
+    if (this.notice && canSay(this.notice.code)) return said(this.notice);
+    const code = canSay(`problem.${this.code}`) ? `problem.${this.code}` : "problem.unexpected";
+    return said({ code, values: { ...limits, detail: this.message, ...this.values } });
   }
 }
 
@@ -35,7 +36,11 @@ async function answered(path, options) {
   } catch {
     told = {};
   }
-  throw new Problem(told.code ?? "unexpected", answer.status, told.detail ?? "");
+  throw problemOf(told, answer.status);
+}
+
+function problemOf({ code = "unexpected", detail = "", notice = null }, status) {
+  return new Problem(code, status, detail, {}, notice);
 }
 
 function json(body, signal) {
@@ -117,7 +122,7 @@ export function startJob(form, progress) {
     request.addEventListener("load", () => {
       const told = request.response ?? {};
       if (request.status === 202) resolve(told);
-      else reject(new Problem(told.code ?? "unexpected", request.status, told.detail ?? ""));
+      else reject(problemOf(told, request.status));
     });
     request.send(form);
   });

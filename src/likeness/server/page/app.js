@@ -9,10 +9,10 @@ import { openWays } from "./open.js";
 import { Panel } from "./panel.js";
 import { Queue } from "./queue.js";
 import { Report } from "./report.js";
+import { said } from "./said.js";
 import { Stage } from "./stage.js";
 import { Take } from "./take.js";
 import "./words_many.js";
-import "./words_problems.js";
 import { applyWords, currentLanguage, firstLanguage, learnWords, onLanguage, setLanguage, t } from "./words.js";
 
 const element = (id) => document.getElementById(id);
@@ -281,7 +281,7 @@ class Page {
       if (!this.reopening) this.openAgain();
       return;
     }
-    element("problem-text").textContent = error.sentence ?? t("problem.unexpected");
+    element("problem-text").textContent = error.sentence ?? said({ code: "problem.unexpected" });
     element("problem").hidden = false;
     if (!error.sentence) throw error;
   }

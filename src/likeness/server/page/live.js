@@ -127,7 +127,7 @@ export class Live {
       }
       if (this.picture !== picture) return;
       this.last = look;
-      this.page.onWarnings(head.warnings, head.face_warnings, look);
+      this.page.onWarnings(head.notices, head.face_notices, look);
       this.page.onDraw();
       this.measure("likeness:exact", look);
       this.page.onBusy(null);

@@ -4,7 +4,7 @@ import * as api from "./api.js";
 import { fieldsOf, lookSelect, wordSelect } from "./choice.js";
 import { el } from "./dom.js";
 import { OPTIONS } from "./look.js";
-import { translated } from "./said.js";
+import { said } from "./said.js";
 import { Staging } from "./staging.js";
 import { currentLanguage, onLanguage, t } from "./words.js";
 
@@ -225,13 +225,13 @@ class Tile {
 
   show() {
     if (!this.told) return;
-    const { state, name, reason } = this.told;
+    const { state, name, notice } = this.told;
     const done = ["final", "review"].includes(state);
     this.name.textContent = name;
     this.name.title = name;
     this.state.textContent = t(`state.${state}`);
     this.state.className = `state ${state}`;
-    this.reason.textContent = ["review", "skipped", "failed"].includes(state) ? (reason && translated(reason)) || t(`reason.${state}`) : "";
+    this.reason.textContent = notice && ["review", "skipped", "failed"].includes(state) ? said(notice) : "";
     this.flip.setAttribute("aria-label", t("many.flip", { name }));
     this.flip.disabled = !done;
     this.file.textContent = t("many.download");

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { el, folded, section } from "./dom.js";
 import { same } from "./look.js";
-import { figureTitle, findingSentence, groupName, translated } from "./said.js";
+import { said } from "./said.js";
 import { t } from "./words.js";
 
 export class Report {
@@ -34,19 +34,20 @@ export class Report {
     this.show();
   }
 
-  warn(warnings, faceWarnings, look) {
+  warn(notices, faceNotices, look) {
     this.told = [
-      ...warnings.map((sentence) => ({ sentence })),
-      ...faceWarnings.flatMap((found, i) => found.map((sentence) => ({ sentence, face: look.faces[i] }))),
+      ...notices.map((notice) => ({ notice })),
+      ...faceNotices.flatMap((found, i) => found.map((notice) => ({ notice, face: look.faces[i] }))),
     ];
     this.showWarnings();
   }
 
   showWarnings() {
     const many = this.picture.faces.length > 1;
-    const shown = this.told.map(({ sentence, face }) => ({ text: translated(sentence), face })).filter(({ text }) => text);
-    this.warnings.hidden = shown.length === 0;
-    this.warningList.replaceChildren(...shown.slice(0, 8).map(({ text, face }) => this.saying("warn", text, many ? face : undefined)));
+    this.warnings.hidden = this.told.length === 0;
+    this.warningList.replaceChildren(
+      ...this.told.slice(0, 8).map(({ notice, face }) => this.saying("warn", said(notice), many ? face : undefined)),
+    );
   }
 
   saying(level, text, face) {
@@ -63,8 +64,8 @@ export class Report {
   show() {
     if (!this.picture) return;
     const many = this.picture.faces.length > 1;
-    const said = this.picture.findings.map((finding) => this.saying(finding.level, findingSentence(finding), many ? finding.face : null));
-    this.findingList.replaceChildren(...(said.length ? said : [el("li", { class: "saying good" }, t("findings.none"))]));
+    const found = this.picture.findings.map(({ level, notice, face }) => this.saying(level, said(notice), many ? face : null));
+    this.findingList.replaceChildren(...(found.length ? found : [el("li", { class: "saying good" }, t("findings.none"))]));
     this.showWarnings();
     this.showEvidence();
   }
@@ -98,7 +99,7 @@ export class Report {
         el(
           "details",
           { class: "figure-group", open: worst === "bad" || worst === "look" },
-          el("summary", {}, el("span", { class: `badge ${worst}` }, t(`verdict.${worst}`)), el("b", {}, groupName(group))),
+          el("summary", {}, el("span", { class: `badge ${worst}` }, t(`verdict.${worst}`)), el("b", {}, said({ code: `group.${group}` }))),
           el("ul", {}, ...figures.map((figure) => this.figure(figure))),
         ),
       );
@@ -112,9 +113,9 @@ export class Report {
     return el(
       "li",
       { class: figure.verdict },
-      el("span", { class: "figure-title" }, figureTitle(figure)),
+      el("span", { class: "figure-title" }, said({ code: `figure.${figure.name}` })),
       el("span", { class: "number" }, shown),
-      el("span", { class: "figure-said" }, translated(figure.sentence)),
+      el("span", { class: "figure-said" }, said(figure.notice)),
     );
   }
 }

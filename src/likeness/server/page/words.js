@@ -225,10 +225,6 @@ export function t(key, values = {}) {
   return text.replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
 }
 
-export function hasWords(key) {
-  return key in WORDS[language];
-}
-
 export function onLanguage(listener) {
   listeners.add(listener);
 }

@@ -36,9 +36,6 @@ addWords({
     "state.review": "look at it",
     "state.skipped": "no face",
     "state.failed": "failed",
-    "reason.review": "Some faces could not be restored.",
-    "reason.skipped": "No face was found in it.",
-    "reason.failed": "It could not be restored.",
   },
   zh: {
     "many.drop": "把多张照片拖到这里",
@@ -73,8 +70,5 @@ addWords({
     "state.review": "请查看",
     "state.skipped": "无人脸",
     "state.failed": "失败",
-    "reason.review": "有人脸未能修复。",
-    "reason.skipped": "没有找到人脸。",
-    "reason.failed": "未能修复。",
   },
 });
