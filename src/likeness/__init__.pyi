@@ -61,6 +61,7 @@ from .imaging.image import (
     Size as Size,
 )
 from .imaging.metadata_fields import Metadata as Metadata
+from .messages.notice import Notice as Notice
 from .repair.repair import (
     RepairResult as RepairResult,
     repair as repair,

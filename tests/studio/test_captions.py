@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from likeness.imaging.image import Image
-from likeness.studio.captions import WORDS, done_line, kept_line, untouched
+from likeness.studio.captions import done_line, kept_line, untouched
 
 FIGURES: list[dict[str, Any]] = [
     {"name": "identity", "before": None, "after": 0.1254},
@@ -33,7 +33,7 @@ def test_what_was_done() -> None:
     plain = {**RECORD, "controls": {}, "repairs": None, "faces": RECORD["faces"][:1]}
     assert done_line("en", plain, 9) == 'Restored with the preset "natural" at 100% strength, 1 face.'
     assert done_line("en", {**plain, "preset": ""}, 9) == "Restored with settings of its own at 100% strength, 1 face."
-    assert done_line("zh", {**plain, "preset": ""}, 9) == "采用自定义设置修复，强度 100%，1 张面孔。"
+    assert done_line("zh", {**plain, "preset": ""}, 9) == "不用预设修复，强度 100%，1 张面孔。"
     assert done_line("en", None, 1) == "Portrait restoration: 1 face."
     assert done_line("zh", None, 3) == "人像修复：3 张面孔。"
 
@@ -49,15 +49,6 @@ def test_what_was_kept() -> None:
     )
     assert kept_line("en", [], None) == ""
     assert kept_line("en", FIGURES[:1], None) == "Kept: identity 0.13 (0.6 and more: another person)."
-
-
-def test_both_languages_say_the_same_things() -> None:
-    en, zh = WORDS["en"], WORDS["zh"]
-    assert set(en.details) == set(zh.details) == set(en.notes) == set(zh.notes)
-    for words in (en, zh):
-        assert "{number}" in words.enlarged
-        assert "{name}" in words.title
-        assert "{percent}" in words.position
 
 
 def test_the_untouched_share() -> None:

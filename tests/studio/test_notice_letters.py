@@ -10,11 +10,12 @@ import pytest
 from likeness.errors import ConfigError
 from likeness.faces.findings import CODES, Finding
 from likeness.imaging.image import Size
+from likeness.messages.notice import LANGUAGES
 from likeness.studio.notices.compose import compose
 from likeness.studio.notices.letters import Letter, Trouble, checked_address, gather, on_one_line
 from likeness.studio.notices.settings import Login, MailSettings, read_login, read_mail_settings
 from likeness.studio.notices.templates import LetterTemplate, read_template
-from likeness.studio.notices.words import LANGUAGES, REASONS, as_language, reason_and_advice
+from likeness.studio.notices.words import ADVICE, as_language, reason_and_advice
 
 SMALL = Finding(code="size-small", level="refuse", message="small", figure=120, limit=150, unit="px")
 BROKEN = Finding(code="unreadable", level="refuse", message="broken")
@@ -109,7 +110,7 @@ def test_one_letter_per_address() -> None:
 
 
 def test_every_finding_has_words_in_every_language() -> None:
-    assert set(REASONS) == set(CODES)
+    assert set(ADVICE) == set(CODES)
     for code in CODES:
         finding = Finding(code=code, level="refuse", message="")
         for language in LANGUAGES:

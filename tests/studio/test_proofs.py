@@ -18,7 +18,7 @@ from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Image, Size
 from likeness.imaging.resample import resample
 from likeness.metrics import psnr
-from likeness.studio.captions import WORDS, Captions
+from likeness.studio.captions import Captions, Words
 from likeness.studio.fonts import find_typeface
 from likeness.studio.proof import Proof, ProofOptions, make_proof, sections
 from likeness.studio.proof_page import proof_page
@@ -182,11 +182,11 @@ def test_the_page_is_whole_and_needs_nothing_else(
     assert all((picture["src"] or "").startswith("data:image/jpeg;base64,") and picture["alt"] for picture in pictures)
     assert not re.search(r"(?:src|href)\s*=\s*['\"](?!data:)|url\(|@import|https?://|fetch\(|XMLHttpRequest", text)
     assert "prefers-color-scheme: dark" in text
-    assert tags.seen[0] == ("html", {"lang": WORDS[language].tag})
+    assert tags.seen[0] == ("html", {"lang": Words(language=language).tag})
     assert "ada &lt;1&gt;.jpg" in text
     assert "Restored &lt;by&gt; hand." in text
     assert "A&amp;B" in text
-    assert WORDS[language].small_print in text
+    assert Words(language=language)("proof.small-print") in text
 
 
 def test_bad_options_are_sentences() -> None:

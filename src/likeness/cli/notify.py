@@ -15,7 +15,7 @@ from likeness.errors import ConfigError
 
 if TYPE_CHECKING:
     from likeness.cli.refused import Refused
-    from likeness.studio.captions import Language
+    from likeness.messages.notice import Language
     from likeness.studio.notices.ledger import Ledger
     from likeness.studio.notices.letters import Letter, Trouble
     from likeness.studio.notices.sending import Told

@@ -17,7 +17,7 @@ from likeness.faces.findings import Finding
 from likeness.imaging.decoding.pool import DecoderPool
 from likeness.imaging.image import Size
 from likeness.imaging.thumbnail import thumbnail
-from likeness.studio.captions import Language
+from likeness.messages.notice import Language
 from likeness.studio.notices.compose import THUMBNAIL
 from likeness.studio.notices.letters import Trouble
 from likeness.studio.notices.words import as_language

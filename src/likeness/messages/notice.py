@@ -100,7 +100,7 @@ def sentence(code: str, values: Mapping[str, Value], language: Language = "en", 
         values: what stands in its places. A sequence of notices is written one after the other, with what stands after
             the colon of its place between them.
         language: of the sentence, and of notices among the values.
-        audience: "page" or "client"; where the catalogue has no words of their own for it, those for all.
+        audience: "page", or "" for all; where the catalogue has no words of their own for it, those for all.
 
     Raises:
         KeyError: if there is no such code, or a value is missing.

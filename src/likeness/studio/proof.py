@@ -17,7 +17,8 @@ from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Box, Image, Pixels, Point, Size
 from likeness.imaging.resample import resample
-from likeness.studio.captions import WORDS, Captions, Language
+from likeness.messages.notice import Language
+from likeness.studio.captions import Captions, Words
 from likeness.studio.fonts import Typeface
 from likeness.studio.watermark import watermarked
 
@@ -173,16 +174,16 @@ class Section:
 
 def sections(proof: Proof) -> tuple[Section, ...]:
     """How the enlarged places are laid out: a section for each face, or one for all where each is a single place."""
-    words = WORDS[proof.options.language]
+    words = Words(language=proof.options.language)
     if len(proof.faces) > 1 and all(len(face) == 1 for face in proof.faces):
-        labels = (f"{words.details['face']} {number}" for number in range(1, len(proof.faces) + 1))
+        labels = (f"{words('proof.detail.face')} {number}" for number in range(1, len(proof.faces) + 1))
         details = tuple((label, face[0]) for label, face in zip(labels, proof.faces, strict=True))
-        return (Section(title=words.enlarged_one, details=details),)
+        return (Section(title=words("proof.enlarged-one"), details=details),)
     alone = len(proof.faces) == 1
     return tuple(
         Section(
-            title=words.enlarged_one if alone else words.enlarged.format(number=number),
-            details=tuple((words.details[detail.name], detail) for detail in face),
+            title=words("proof.enlarged-one") if alone else words("proof.enlarged", {"number": number}),
+            details=tuple((words(f"proof.detail.{detail.name}"), detail) for detail in face),
         )
         for number, face in enumerate(proof.faces, start=1)
     )

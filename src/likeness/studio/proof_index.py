@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from likeness.imaging.image import Image
 from likeness.imaging.thumbnail import data_uri, thumbnail
-from likeness.studio.captions import WORDS
+from likeness.studio.captions import Words
 from likeness.studio.proof import Proof, ProofOptions
 
 __all__ = ["INDEX", "IndexEntry", "entry_of", "index_page", "is_index"]
@@ -58,17 +58,17 @@ def index_page(entries: Sequence[IndexEntry], options: ProofOptions) -> str:
         entries: in the order in which they are shown.
         options: of the proofs.
     """
-    words = WORDS[options.language]
+    words = Words(language=options.language)
     style = files("likeness.studio").joinpath("proof.css").read_text(encoding="utf-8")
-    title = words.index_one if len(entries) == 1 else words.index.format(count=len(entries))
+    title = words("proof.index-one" if len(entries) == 1 else "proof.index", {"count": len(entries)})
     studio = f"<p class='studio'>{escape(options.studio)}</p>" if options.studio else ""
-    cards = "".join(_card(entry, words.before, words.after) for entry in entries)
+    cards = "".join(_card(entry, words("proof.before"), words("proof.after")) for entry in entries)
     return (
         f"<!doctype html>\n<html lang='{words.tag}'>\n<head>\n<meta charset='utf-8'>\n{_MARK}\n"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>\n"
         f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
         f"<header>{studio}<h1>{escape(title)}</h1></header>\n<main class='proofs'>\n{cards}</main>\n"
-        f"<footer><p>{escape(words.small_print)}</p></footer>\n</body>\n</html>\n"
+        f"<footer><p>{escape(words('proof.small-print'))}</p></footer>\n</body>\n</html>\n"
     )
 
 

@@ -8,7 +8,7 @@ from importlib.resources import files
 from likeness.imaging.encode import encode_image
 from likeness.imaging.image import Image, Pixels
 from likeness.imaging.thumbnail import data_uri
-from likeness.studio.captions import WORDS, Words
+from likeness.studio.captions import Words
 from likeness.studio.proof import Detail, Proof, Section, sections
 
 __all__ = ["proof_page"]
@@ -36,9 +36,9 @@ _ARROWS = (
 
 def proof_page(proof: Proof) -> str:
     """The page's HTML, in the language of the proof; light or dark as the reader's system is."""
-    words, options = WORDS[proof.options.language], proof.options
+    words, options = Words(language=proof.options.language), proof.options
     style = files("likeness.studio").joinpath("proof.css").read_text(encoding="utf-8")
-    title = words.title.format(name=proof.name)
+    title = words("proof.title", {"name": proof.name})
     studio = f"<p class='studio'>{escape(options.studio)}</p>" if options.studio else ""
     details = "".join(_section(section, words) for section in sections(proof))
     kept = f"<p class='kept'>{escape(proof.captions.kept)}</p>" if proof.captions.kept else ""
@@ -49,25 +49,28 @@ def proof_page(proof: Proof) -> str:
         f"<header>{studio}<h1>{escape(title)}</h1></header>\n<main>\n"
         f"{_slider(proof, words)}\n"
         f"<div class='captions'><p class='done'>{escape(proof.captions.done)}</p>{kept}</div>\n"
-        f"{details}</main>\n<footer><p>{escape(words.small_print)}</p></footer>\n"
+        f"{details}</main>\n<footer><p>{escape(words('proof.small-print'))}</p></footer>\n"
         f"<script>\n{_SCRIPT}</script>\n</body>\n</html>\n"
     )
 
 
 def _slider(proof: Proof, words: Words) -> str:
     height, width = proof.before.shape[:2]
+    before, after = words("proof.before"), words("proof.after")
     size = f"width='{width}' height='{height}' draggable='false'"
     pictures = "".join(
         f"<img class='{place}' src='{_data(pixels)}' alt='{escape(text)}' {size}>"
-        for place, pixels, text in (("second", proof.after, words.after), ("first", proof.before, words.before))
+        for place, pixels, text in (("second", proof.after, after), ("first", proof.before, before))
     )
+    # Its script puts the number in.
+    position = words("proof.position", {"percent": "{percent}"})
     return (
         f"<div class='compare' style='--ratio: {width / height:.5f}; --width: {width}px'>{pictures}"
-        f"<span class='tag one' aria-hidden='true'>{escape(words.before)}</span>"
-        f"<span class='tag two' aria-hidden='true'>{escape(words.after)}</span>"
+        f"<span class='tag one' aria-hidden='true'>{escape(before)}</span>"
+        f"<span class='tag two' aria-hidden='true'>{escape(after)}</span>"
         f"<div class='handle'>{_ARROWS}</div>"
-        f"<input type='range' min='0' max='100' step='1' value='50' aria-label='{escape(words.slider)}' "
-        f"data-text='{escape(words.position)}'></div>\n<p class='hint'>{escape(words.hint)}</p>"
+        f"<input type='range' min='0' max='100' step='1' value='50' aria-label='{escape(words('proof.slider'))}' "
+        f"data-text='{escape(position)}'></div>\n<p class='hint'>{escape(words('proof.hint'))}</p>"
     )
 
 
@@ -77,12 +80,12 @@ def _section(section: Section, words: Words) -> str:
 
 
 def _figure(name: str, detail: Detail, words: Words) -> str:
-    note = escape(words.notes[detail.name])
+    note = "" if detail.name == "face" else escape(words(f"proof.note.{detail.name}"))
     height, width = detail.before.shape[:2]
     cells = "".join(
         f"<div><img src='{_data(pixels)}' alt='{escape(f'{name}, {moment}')}' width='{width}' height='{height}'>"
         f"<span aria-hidden='true'>{escape(moment)}</span></div>"
-        for moment, pixels in ((words.before, detail.before), (words.after, detail.after))
+        for moment, pixels in ((words("proof.before"), detail.before), (words("proof.after"), detail.after))
     )
     return f"<figure><div class='pair'>{cells}</div><figcaption><b>{escape(name)}</b> {note}</figcaption></figure>"
 

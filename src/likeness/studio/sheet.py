@@ -10,7 +10,7 @@ from PIL import Image as PillowImage
 from PIL import ImageDraw
 
 from likeness.imaging.image import Image, Pixels
-from likeness.studio.captions import WORDS
+from likeness.studio.captions import Words
 from likeness.studio.fonts import Typeface
 from likeness.studio.proof import Detail, Proof, sections
 
@@ -35,8 +35,9 @@ class _Sizes:
 
 def sheet_text(proof: Proof) -> str:
     """Everything that the sheet writes, to find a font by."""
-    words = WORDS[proof.options.language]
-    titles = [words.before, words.after, words.enlarged, words.enlarged_one, words.small_print, *words.details.values()]
+    words = Words(language=proof.options.language)
+    titles = [words("proof.before"), words("proof.after"), words("proof.small-print")]
+    titles += [text for section in sections(proof) for text in (section.title, *dict(section.details))]
     own = [proof.name, proof.options.studio, proof.captions.done, proof.captions.kept]
     return "".join([*titles, *own, "0123456789…"])
 
@@ -51,7 +52,7 @@ def sheet(proof: Proof, typeface: Typeface) -> Image:
     Returns:
         An 8-bit sRGB picture.
     """
-    words, options = WORDS[proof.options.language], proof.options
+    words, options = Words(language=proof.options.language), proof.options
     column = proof.before.shape[1]
     unit = max(_LEAST_WIDTH, 2 * column + _GAP) / 1620
     sizes = _Sizes(
@@ -69,7 +70,7 @@ def sheet(proof: Proof, typeface: Typeface) -> Image:
 
     left = sizes.margin + (inner - 2 * column - _GAP) // 2
     places = (left, left + column + _GAP)
-    canvas.row(list(zip(places, (words.before, words.after), strict=True)), sizes.text, bold=True)
+    canvas.row(list(zip(places, (words("proof.before"), words("proof.after")), strict=True)), sizes.text, bold=True)
     canvas.pictures(list(zip(places, (proof.before, proof.after), strict=True)))
     for section in sections(proof):
         canvas.space(sizes.text)
@@ -80,7 +81,7 @@ def sheet(proof: Proof, typeface: Typeface) -> Image:
     canvas.paragraph(proof.captions.done, sizes.text, _INK)
     canvas.paragraph(proof.captions.kept, sizes.text, _SOFT)
     canvas.space(sizes.small // 2)
-    canvas.paragraph(words.small_print, sizes.small, _SOFT)
+    canvas.paragraph(words("proof.small-print"), sizes.small, _SOFT)
     return canvas.finished()
 
 

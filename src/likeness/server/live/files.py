@@ -9,9 +9,10 @@ from likeness.errors import ControlError
 from likeness.evidence.inspection import Inspector
 from likeness.imaging.encode import encode_image, find_format
 from likeness.imaging.image import Image
+from likeness.messages.notice import Language
 from likeness.server.http.names import safe_stem
 from likeness.server.live.sessions import Session
-from likeness.studio.captions import Captions, Language, done_line, kept_line, untouched
+from likeness.studio.captions import Captions, done_line, kept_line, untouched
 from likeness.studio.deliver import PrintOptions, WebOptions, for_print, for_web
 from likeness.studio.proof import ProofOptions, make_proof
 from likeness.studio.proof_page import proof_page

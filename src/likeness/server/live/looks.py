@@ -7,10 +7,10 @@ from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 from typing_extensions import Self
 
+from likeness.messages.notice import Language
 from likeness.restore.config import Settings
 from likeness.restore.controls import Controls
 from likeness.restore.kinds import rows_of
-from likeness.studio.captions import Language
 from likeness.studio.finishing import Finishing
 
 __all__ = ["FAR", "SLIDERS", "LiveArea", "LiveFace", "LiveFileLook", "LiveLook", "LiveViews", "Touch"]

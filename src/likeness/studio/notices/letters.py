@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from likeness.errors import ConfigError
 from likeness.faces.findings import Finding
 from likeness.imaging.image import Size
-from likeness.studio.captions import Language
+from likeness.messages.notice import Language
 
 __all__ = ["Letter", "Trouble", "checked_address", "gather", "on_one_line"]
 

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Literal, TypeAlias
 
-from likeness.studio.captions import Language
+from likeness.messages.notice import Language
 from likeness.studio.notices.compose import compose
 from likeness.studio.notices.ledger import Ledger
 from likeness.studio.notices.letters import Letter, Trouble

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 from likeness.core.home import expanded
 from likeness.core.tables import read_toml
 from likeness.errors import ConfigError
-from likeness.studio.captions import Language
+from likeness.messages.notice import Language
 from likeness.studio.notices.letters import checked_address, on_one_line
 from likeness.studio.notices.words import as_language
 

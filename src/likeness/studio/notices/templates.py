@@ -10,7 +10,7 @@ from pathlib import Path
 from string import Template
 
 from likeness.errors import ConfigError
-from likeness.studio.captions import Language
+from likeness.messages.notice import Language
 
 __all__ = ["LETTER_WORDS", "PICTURE_WORDS", "LetterTemplate", "read_template"]
 
