@@ -260,7 +260,7 @@ def test_a_print_with_too_few_pixels_is_refused(server: Running, opened: dict[st
     with server.http() as client:
         answer = ask(client, opened["id"], "files/print", millimetres=[200, 300])
     assert answer.status_code == 422, answer.text
-    assert answer.json()["code"] == "resolution-low"
+    assert (answer.json()["code"], answer.json()["notice"]["code"]) == ("resolution-low", "print.coarse")
 
 
 def test_evidence_of_a_face(server: Running, opened: dict[str, Any]) -> None:

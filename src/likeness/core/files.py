@@ -8,6 +8,7 @@ import secrets
 from pathlib import Path
 
 from likeness.errors import FileWriteError
+from likeness.messages.notice import Notice
 
 __all__ = ["TEMPORARY", "make_folder", "write_bytes_atomically", "write_text_atomically"]
 
@@ -24,7 +25,9 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise FileWriteError(f"the folder {folder} cannot be made ({error.strerror}); choose another one") from error
+        raise FileWriteError(
+            Notice("file.no-folder-made", {"folder": str(folder), "why": str(error.strerror)})
+        ) from error
 
 
 def write_text_atomically(text: str, path: Path) -> None:
@@ -76,18 +79,19 @@ def _remove(temporary: Path) -> None:
         return
 
 
-def _why_unwritable(target: Path, error: OSError) -> str:
+def _why_unwritable(target: Path, error: OSError) -> Notice:
     folder = target.parent
+    names = {"file": str(target), "folder": str(folder)}
     if isinstance(error, IsADirectoryError):
-        return f"{target} cannot be written: there is a folder of that name; choose another name"
+        return Notice("file.is-folder", names)
     if isinstance(error, NotADirectoryError):
-        return f"{target} cannot be written: {folder} is no folder; check the path"
+        return Notice("file.in-no-folder", names)
     if isinstance(error, FileNotFoundError) and not folder.exists():
-        return f"{target} cannot be written: the folder {folder} does not exist; make it first"
+        return Notice("file.folder-missing", names)
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
-        return f"{target} cannot be written: no permission to write in {folder}; choose another folder"
+        return Notice("file.forbidden", names)
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return f"{target} cannot be written: the disk is full; make room and try again"
+        return Notice("file.disk-full", names)
     if error.errno == errno.ENAMETOOLONG:
-        return f"{target} cannot be written: its name is too long; choose a shorter one"
-    return f"{target} cannot be written ({error.strerror or error}); check the disk and the name"
+        return Notice("file.long-name", names)
+    return Notice("file.unwritten", {**names, "why": error.strerror or str(error)})

@@ -141,7 +141,7 @@ def _checked_scale(before: Image, after: Image) -> float:
     try:
         return scale_between(before, after)
     except ValueError as error:
-        raise PairError(str(error)) from None
+        raise PairError(notice_of(error)) from None
 
 
 def _colours(scene: Scene, face_box: Box) -> tuple[Figure, ...]:

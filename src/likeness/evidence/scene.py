@@ -15,6 +15,7 @@ from likeness.faces.regions import RegionMasks, face_mask, region_masks
 from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Box, Image, Pixels
+from likeness.messages.notice import Notice
 
 __all__ = [
     "SIDE",
@@ -244,10 +245,7 @@ def scale_between(before: Image, after: Image) -> float:
     # Rounding moves a side by up to a pixel.
     slack = 1.0 / min(before.size.width, before.size.height) * max(scale, 1.0) + 1e-9
     if abs(wide - high) > slack:
-        raise ValueError(
-            f"before is {before.size} and after {after.size}: neither the same size nor an even enlargement; crop or scale "
-            "one so that both show the same"
-        )
+        raise ValueError(Notice("pair.uneven", {"before": str(before.size), "after": str(after.size)}))
     return wide if wide == high else scale
 
 

@@ -23,6 +23,7 @@ from likeness.imaging.metadata.png import HEADER_END, png_chunks_of
 from likeness.imaging.metadata_fields import Metadata
 from likeness.imaging.origin import Compression
 from likeness.imaging.samples import Samples, change_depth, refuse_nan, row_strips, to_samples
+from likeness.messages.notice import Notice
 
 __all__ = ["FORMATS", "FileFormat", "encode_image", "find_format"]
 
@@ -79,8 +80,8 @@ def find_format(name: str) -> FileFormat:
         if wanted == file_format.name.lower() or f".{wanted.lstrip('.')}" in file_format.suffixes:
             return file_format
     known = ", ".join(suffix for file_format in FORMATS for suffix in file_format.suffixes)
-    shown = f"the file type {name!r}" if name else "a file without a suffix"
-    raise ImageWriteError(f"{shown} cannot be written; use one of {known}")
+    code = "image.no-such-format" if name else "image.no-suffix"
+    raise ImageWriteError(Notice(code, {"format": repr(name), "known": known}))
 
 
 def encode_image(
@@ -113,12 +114,10 @@ def encode_image(
     if isinstance(bit_depth, bool) or bit_depth not in (None, 8, 16):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigError(f"bit depth must be 8 or 16, not {bit_depth}")
     if bit_depth is not None and bit_depth not in target.depths:
-        raise ImageWriteError(f"{target.name} holds 8 bits per sample only; write PNG or TIFF to keep {bit_depth} bits")
+        raise ImageWriteError(Notice("image.eight-bits", {"format": target.name, "bits": bit_depth}))
     if max(image.size.width, image.size.height) > target.largest_side:
-        raise ImageWriteError(
-            f"a picture of {image.size} cannot be written as {target.name}, whose sides end at {target.largest_side} "
-            "pixels; write PNG or TIFF"
-        )
+        values = {"size": str(image.size), "format": target.name, "most": target.largest_side}
+        raise ImageWriteError(Notice("image.sides-too-long", values))
     depth: Literal[8, 16] = bit_depth or (image.bit_depth if image.bit_depth in target.depths else 8)
     exif, metadata = for_file(image, target.name)
     try:
@@ -134,9 +133,7 @@ def encode_image(
         return _encode_pillow(samples, target, _of_quality(target, quality or _USUAL_QUALITY), profile, exif, metadata)
     except (OSError, ValueError, RuntimeError, MemoryError) as error:
         detail = str(error) or type(error).__name__
-        raise ImageWriteError(
-            f"the picture cannot be encoded as {target.name} ({detail}); check it, or try another format"
-        ) from error
+        raise ImageWriteError(Notice("image.not-encoded", {"format": target.name, "detail": detail})) from error
 
 
 def _samples(image: Image, target: FileFormat, depth: Literal[8, 16]) -> tuple[Samples, bytes | None]:

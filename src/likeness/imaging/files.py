@@ -24,7 +24,7 @@ from likeness.imaging.encode import FORMATS, encode_image, find_format
 from likeness.imaging.image import Image
 from likeness.imaging.origin import Note
 from likeness.imaging.sniff import HEAD_BYTES, sniff_format
-from likeness.messages.notice import Notice
+from likeness.messages.notice import Notice, notice_of
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
@@ -276,8 +276,8 @@ def write_image(
             quality=quality,
         )
     except ImageWriteError as error:
-        raise ImageWriteError(f"{target}: {error}") from error
+        raise ImageWriteError(Notice("file.named", {"file": str(target), "reason": notice_of(error)})) from error
     try:
         write_bytes_atomically(data, target)
     except FileWriteError as error:
-        raise ImageWriteError(str(error)) from error
+        raise ImageWriteError(notice_of(error)) from error

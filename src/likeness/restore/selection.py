@@ -80,10 +80,7 @@ class Selection:
         reasons = self._reasons(faces, size)
         selected = reasons.count(None)
         if self.most is not None and selected > self.most:
-            raise ControlError(
-                f"the picture has {selected} faces to restore, and {self.most} at a time are taken; choose some with faces, "
-                "min_face or max_face, or cut the picture"
-            )
+            raise ControlError(Notice("outcome.too-many-faces", {"count": selected, "most": self.most}))
         return reasons
 
     def _reasons(self, faces: Sequence[Face], size: Size) -> list[Notice | None]:

@@ -13,7 +13,8 @@ from likeness.imaging.icc import can_convert_back, profile_space, srgb_profile
 from likeness.imaging.image import Image, Pixels, Size
 from likeness.imaging.metadata_fields import NO_METADATA
 from likeness.imaging.resample import resample
-from likeness.restore.canvas import MOST
+from likeness.messages.notice import Notice, Value
+from likeness.restore.enlargement import MOST
 from likeness.studio.sharpening import Sharpening, sharpen
 
 __all__ = [
@@ -166,23 +167,18 @@ def for_print(image: Image, options: PrintOptions, *, drawn: float = 1.0) -> Pri
     scale = print_scale(image.size, options) / (drawn if options.millimetres is None else 1.0)
     wide, high = image.size.width * scale, image.size.height * scale
     if wide * high > _LARGEST:
-        raise ImageTooLargeError(
-            f"the print would have {wide * high / 1e6:.0f} million pixels; make it smaller, or lower its dpi"
-        )
+        raise ImageTooLargeError(Notice("print.too-large", {"megapixels": wide * high / 1e6}))
     size = _scaled(image.size, scale)
     paper = (size.width / options.dpi * _INCH, size.height / options.dpi * _INCH)
     ppi = options.dpi / scale
     if ppi < options.min_ppi:
-        raise ResolutionError(
-            f"{image.size} pixels on {_by(paper)} mm are {ppi:.0f} per inch, under the {options.min_ppi:g} that a print "
-            f"needs; print no larger than {_by(_sides(image.size, options.min_ppi))} mm, or allow fewer pixels per inch"
-        )
-    warnings: list[str] = []
+        largest = _by(_sides(image.size, options.min_ppi))
+        values: dict[str, Value] = {"size": str(image.size), "paper": _by(paper), "ppi": ppi, "least": options.min_ppi}
+        raise ResolutionError(Notice("print.coarse", {**values, "largest": largest}))
+    warnings: list[Notice] = []
     if ppi < GOOD_PPI - 0.5:
-        warnings.append(
-            f"{ppi:.0f} pixels per inch on {_by(paper)} mm look soft at reading distance; "
-            f"up to {_by(_sides(image.size, GOOD_PPI))} mm would be sharp"
-        )
+        sharp = _by(_sides(image.size, GOOD_PPI))
+        warnings.append(Notice("print.soft", {"ppi": ppi, "paper": _by(paper), "sharp": sharp}))
     pixels = resample(image.pixels, size)
     checkpoint()
     sharpening = Sharpening(amount=0.0)

@@ -17,7 +17,7 @@ from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Box, Image, Pixels, Point, Size
 from likeness.imaging.resample import resample
-from likeness.messages.notice import Language
+from likeness.messages.notice import Language, notice_of
 from likeness.studio.captions import Captions, Words
 from likeness.studio.fonts import Typeface
 from likeness.studio.watermark import watermarked
@@ -131,7 +131,7 @@ def make_proof(
     try:
         scale = scale_between(before, after)
     except ValueError as error:
-        raise PairError(str(error)) from None
+        raise PairError(notice_of(error)) from None
     # Over white, as browsers show transparent pictures.
     before, after = (replace(image, pixels=image.over_white(), alpha=None) for image in (before, after))
     size = _shown_size(before.size, options.side)

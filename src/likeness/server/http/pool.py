@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Any, TypeVar
 
 from likeness.errors import ServerBusyError
+from likeness.messages.notice import Notice
 
 __all__ = ["Ticket", "WorkPool"]
 
@@ -135,12 +136,12 @@ class WorkPool:
         with self._changed:
             if sum(self._held.values()) >= self._places:
                 raise ServerBusyError(
-                    f"the server has {self._places} requests in hand and takes no more; try again in a moment",
+                    Notice("busy.server", {"count": self._places}),
                     retry_after=self._retry_after(),
                 )
             if self._held.get(client, 0) >= self._per_client:
                 raise ServerBusyError(
-                    f"this address has {self._per_client} requests in hand; wait for one of them before the next",
+                    Notice("busy.address", {"count": self._per_client}),
                     retry_after=self._retry_after(),
                 )
             self._held[client] = self._held.get(client, 0) + 1

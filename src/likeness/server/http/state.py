@@ -15,6 +15,7 @@ from starlette.requests import HTTPConnection
 from likeness.errors import ServerBusyError
 from likeness.evidence.inspection import Inspector
 from likeness.imaging.decoding.pool import DecoderPool
+from likeness.messages.notice import Notice
 from likeness.restore.pipeline import Restorer
 from likeness.server.http.addresses import client_key
 from likeness.server.http.metrics import Metrics
@@ -48,9 +49,7 @@ class Held:
         """
         with self._lock:
             if self._bytes + count > self._limit:
-                raise ServerBusyError(
-                    "the server holds as many pictures as it has memory for; try again in a moment", retry_after=2
-                )
+                raise ServerBusyError(Notice("busy.memory"), retry_after=2)
             self._bytes += count
 
     def free(self, count: int) -> None:

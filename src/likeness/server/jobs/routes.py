@@ -195,7 +195,7 @@ async def events(job: JobId, request: Request, state: State, jobs: JobsOf) -> St
     client = client_of(request)
     if state.streams[client] >= _STREAMS:
         raise ServerBusyError(
-            f"this address watches {_STREAMS} jobs as they go on; stop one of them, or ask how far this one is",
+            Notice("busy.watching", {"count": _STREAMS}),
             retry_after=5,
         )
 

@@ -9,7 +9,7 @@ from likeness.errors import ControlError
 from likeness.evidence.inspection import Inspector
 from likeness.imaging.encode import encode_image, find_format
 from likeness.imaging.image import Image
-from likeness.messages.notice import Language
+from likeness.messages.notice import Language, Notice
 from likeness.server.http.names import safe_stem
 from likeness.server.live.sessions import Session
 from likeness.studio.captions import Captions, done_line, kept_line, untouched
@@ -91,7 +91,7 @@ def _proof(session: Session, after: Image, record: dict[str, Any], inspector: In
     chosen = {int(face["index"]) for face in record["faces"]}
     faces = [seen for seen in session.faces if seen.index in chosen and seen.area is not None]
     if not faces:
-        raise ControlError("a proof shows restored faces, and none is chosen")
+        raise ControlError(Notice("live.proof-without-face"))
     largest = max(faces, key=lambda seen: seen.face.box.area)
     found = inspector.inspect_face(session.image, after, largest.face, index=largest.index).to_dict()
     captions = Captions(

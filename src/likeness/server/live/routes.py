@@ -17,6 +17,7 @@ from fastapi.responses import JSONResponse
 
 from likeness.errors import ControlError, ImageTooLargeError
 from likeness.imaging.image import Box
+from likeness.messages.notice import Notice
 from likeness.restore.controls import PRESETS
 from likeness.server.api.restoring import THE_PICTURE
 from likeness.server.http.state import ServerState, State, client_of
@@ -126,7 +127,7 @@ async def views(key: str, look: LiveViews, request: Request, state: State, sessi
             for area in look.areas
         ]
         if sum(area.size.pixels for area in areas) > sessions.limits.view_pixels:
-            raise ControlError(f"the views have more than {sessions.limits.view_pixels} pixels together; ask for fewer")
+            raise ControlError(Notice("live.views-too-large", {"most": sessions.limits.view_pixels}))
         return pack(*draw(session, look, areas))
 
     return _private(await _in_turn(request, state, work))
@@ -149,7 +150,7 @@ async def evidence(key: str, look: LiveFace, request: Request, state: State, ses
     """What the restoration did to one face, in figures."""
     session = sessions.get(key)
     if look.face not in look.faces:
-        raise ControlError(f"face {look.face} is not among those that are restored")
+        raise ControlError(Notice("live.face-not-restored", {"index": look.face}))
 
     def work() -> dict[str, Any]:
         after = session.finished(look.faces, look.controls(), look.finishing())
@@ -171,10 +172,8 @@ async def download(
     paper = PrintOptions(scale=look.scale, millimetres=look.millimetres)
     pixels = session.image.size.pixels * print_scale(session.image.size, paper) ** 2
     if kind == "print" and pixels > sessions.limits.print_pixels:
-        raise ImageTooLargeError(
-            f"the print would have {pixels / 1e6:.0f} million pixels, and this server makes "
-            f"{sessions.limits.print_pixels / 1e6:.0f} million at most; choose a smaller one"
-        )
+        most = sessions.limits.print_pixels / 1e6
+        raise ImageTooLargeError(Notice("live.print-too-large", {"megapixels": pixels / 1e6, "most": most}))
     record: dict[str, Any] = {
         "preset": look.preset,
         "controls": asdict(look.controls()),

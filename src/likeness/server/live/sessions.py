@@ -19,6 +19,7 @@ from likeness.errors import ControlError
 from likeness.faces.findings import Finding
 from likeness.faces.preflight import preflight
 from likeness.imaging.image import Image
+from likeness.messages.notice import Notice
 from likeness.restore.controls import Controls
 from likeness.restore.outcome import FaceProjection, Restoration
 from likeness.restore.pipeline import Restorer
@@ -96,16 +97,14 @@ class Session:
         """
         wanted = tuple(dict.fromkeys(indices))
         if len(wanted) > self._most_faces:
-            raise ControlError(
-                f"{len(wanted)} faces are chosen, and {self._most_faces} at a time are restored; choose fewer"
-            )
+            raise ControlError(Notice("live.too-many-faces", {"count": len(wanted), "most": self._most_faces}))
         with self._lock:
             # Whoever waited here may have given up meanwhile.
             checkpoint()
             missing: list[int] = []
             for index in wanted:
                 if not 0 <= index < len(self.faces) or self.faces[index].area is None:
-                    raise ControlError(f"there is no face {index} that can be restored in this picture")
+                    raise ControlError(Notice("live.no-such-face", {"index": index}))
                 kept = self._projections.get(index)
                 if kept is None or not kept.serves(controls):
                     missing.append(index)
