@@ -128,7 +128,7 @@ def test_strips_do_not_show(faithful: Enlarger, small: Image, size: Size, monkey
 
 
 def test_a_strip_is_all_that_is_held_besides_the_result(faithful: Enlarger, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(background, "_STRIP", 400_000)
+    monkeypatch.setattr(background, "_STRIP", 160_000)
     peaks: list[float] = []
     for height in (200, 600):
         picture = np.random.default_rng(0).random((height, 100, 3), np.float32)
