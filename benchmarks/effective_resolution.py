@@ -1,9 +1,9 @@
 """Does the measured resolution of a face follow what was done to it? `python benchmarks/effective_resolution.py PORTRAITS`
 writes effective_resolution.md.
 
-Sharp validation portraits, none of which the figure's reference was taken from, are blurred, made smaller and enlarged again,
-and given noise and JPEG, every combination drawn from a grid. What each then can hold is known: the blur's sigma b and the
-reduction d add up as squares,
+Sharp validation portraits, none of which the figure's reference was taken from, are blurred, made smaller and enlarged
+again, and given noise and JPEG, combinations drawn from a grid. What each then can hold is known: the blur's sigma b and
+the reduction d add up as squares,
 
     pixels = 512 / sqrt(1 + (b^2 + 0.45^2 (d^2 - 1) + 0.45^2 (d_0^2 - 1)) / 0.45^2),
 
@@ -129,8 +129,8 @@ def report(samples: list[Sample], milliseconds: float) -> str:
         "",
         "Written by `python benchmarks/effective_resolution.py PORTRAITS`, whose first lines say how.",
         "",
-        f"{len(samples)} pictures of {len({s.portrait for s in samples})} portraits; a measurement takes {milliseconds:.1f} ms "
-        "of one processor.",
+        f"{len(samples)} pictures of {len({s.portrait for s in samples})} portraits; a measurement takes "
+        f"{milliseconds:.1f} ms of one processor.",
         "",
         "| pictures | number | rank correlation |",
         "| --- | ---: | ---: |",

@@ -106,9 +106,7 @@ def test_the_figure_follows_known_degradations(shared: Path) -> None:
         for _ in range(2):
             sigma, down = rng.choice((0.0, 1.0, 2.0, 4.0, 8.0)), rng.choice((1.0, 2.0, 4.0))
             noise, quality = rng.choice((0.0, 5.0, 12.0)), rng.choice((0, 80, 40))
-            degradation = Degradation(
-                blur=(sigma, sigma), down=down, noise=noise, jpeg=(quality,) if quality else ()
-            )
+            degradation = Degradation(blur=(sigma, sigma), down=down, noise=noise, jpeg=(quality,) if quality else ())
             known.append(512 / math.sqrt(down**2 + (sigma / 0.45) ** 2))
             found.append(effective_resolution(degradation.apply(portraits.pixels(index), index), 512).pixels)
     ranks = [np.argsort(np.argsort(values)) for values in (known, found)]

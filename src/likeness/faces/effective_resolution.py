@@ -2,7 +2,8 @@
 
 In the Gaussian scale space of a picture (Lindeberg, "Scale-Space Theory in Computer Vision", 1994) a blur of sigma b moves
 what was seen at scale s to the scale sqrt(s^2 + b^2). Sharp faces are much alike: about eyes, nose and mouth the power of
-their gradient runs over the scales along one curve E(s), give or take a contrast that all scales share. So a blurred face shows
+their gradient runs over the scales along one curve E(s), give or take a contrast that all scales share. So a blurred face
+shows
 
     E_b(s) = s^2 / (s^2 + b^2) E(sqrt(s^2 + b^2)) + noise,
 
@@ -176,7 +177,12 @@ def _features() -> tuple[tuple[tuple[slice, slice], _Map], ...]:
     """Where eyes, nose and mouth lie in an aligned crop: a part of it, and weights there that add up to 1; at full size and
     reduced by 2, 4 and 8."""
     area = np.zeros((TEMPLATE_SIZE, TEMPLATE_SIZE), np.float32)
-    for centre, radii in (((193, 232), (58, 42)), ((319, 232), (58, 42)), ((256, 316), (46, 30)), ((256, 371), (74, 40))):
+    for centre, radii in (
+        ((193, 232), (58, 42)),
+        ((319, 232), (58, 42)),
+        ((256, 316), (46, 30)),
+        ((256, 371), (74, 40)),
+    ):
         cv2.ellipse(area, centre, radii, 0, 0, 360, (1.0,), -1)
     found: list[tuple[tuple[slice, slice], _Map]] = []
     for octave in range(4):

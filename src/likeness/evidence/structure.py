@@ -1,0 +1,206 @@
+"""What was drawn into a face, by its structure: irises, teeth, lines in skin and hair, grains without direction, colours.
+
+A network that is given too little draws something all the same. What it draws looks like a face from afar, and is told from
+one by its structure: irises without a rim, teeth without separations, lines on the skin that nothing in the photograph
+calls for, hair of sand, lips of another colour. Every figure compares a face before and after on one grid (`Scene`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.evidence.eyes import EYES, Eye
+from likeness.evidence.scene import SIDE, Scene
+from likeness.faces.attention import mesh_points
+from likeness.faces.effective_resolution import EffectiveResolution, effective_resolution
+from likeness.imaging.filters import gaussian_blur, resize
+from likeness.imaging.image import Image, Pixels, Size
+
+__all__ = ["Structure", "measure_structure"]
+
+_Map = NDArray[np.float32]
+_Values = NDArray[np.float64]
+
+_LEVELS = 255.0
+
+_FEATURES = (33, 133, 362, 263, 61, 291, 1)
+"""Corners of eyes and mouth, and the nose's tip."""
+
+_UPPER_TEETH = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308)
+_LOWER_TEETH = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
+"""The inner rim of the lips, from corner to corner as seen."""
+
+_LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
+
+_GAP, _WIDTH = 9.0, 40.0
+"""Least height and width of an open mouth whose teeth are looked at, px."""
+
+_LINES_SCALE, _SAND_SCALE = 3.0, 1.0
+"""Scales at which drawn lines, and sand, are looked for: sigma, px."""
+
+_CELL = 8
+"""Side of the neighbourhood in which gradients have one direction, px; with its neighbours, three times as wide."""
+
+_SMALL = 128
+"""Side at which colours are compared."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Structure:
+    """Figures of one face before and after; px are those of the 512 crop.
+
+    Attributes:
+        held: what the photograph holds there.
+        shown: what the face after shows, px across; the network's own sharpness counts here.
+        found: whether a mesh was found in the face after. If not, the one before serves, and ``moved`` is 0.
+        iris: luma of the whites beside the irises over that of the irises within their rim, on the side where the rim is
+            weakest, mean of both eyes, levels of 255.
+        uneven: difference of the irises' heights between the corners of their eyes, shares of the eye's width.
+        moved: mean distance of the features from where they were, px.
+        teeth: variation along the row of teeth over their brightness; None where the mouth is shut.
+        skin_lines, hair_lines: strength of gradients that have a direction, at a scale of 3 px, over that before, levels.
+        sand: gradients in hair that have none, at a scale of 1 px: what was added of them, less what was added of lines,
+            levels.
+        lips: distance of the lips' colour from that before, CIELAB a* and b*.
+        blotches: variation of the skin's colour at a scale of 4 to 20 px over that before, CIELAB a* and b*.
+    """
+
+    held: EffectiveResolution
+    shown: float
+    found: bool
+    iris: float
+    uneven: float
+    moved: float
+    teeth: float | None
+    skin_lines: float
+    hair_lines: float
+    sand: float
+    lips: float
+    blotches: float
+
+
+def measure_structure(scene: Scene) -> Structure:
+    """Measure one face."""
+    mesh = mesh_points(Image(pixels=scene.after).to_uint8())
+    before = scene.points.astype(np.float64)
+    points = before if mesh is None else mesh[:, :2]
+    places = list(_FEATURES)
+    light = scene.lumas[1]
+    irises = [_iris(gaussian_blur(light, 1.0), points, eye) for eye in EYES]
+    masks = scene.masks
+    areas = [
+        resize(np.ascontiguousarray(area * scene.valid), Size(SIDE // _CELL, SIDE // _CELL), "area")
+        for area in (masks["cheek"] + masks["forehead"] + masks["nose"], masks["hair"])
+    ]
+    coarse, fine = ([_tensor(light, areas, scale) for light in scene.lumas] for scale in (_LINES_SCALE, _SAND_SCALE))
+    skin_lines, hair_lines = (
+        float(np.sqrt(coarse[1][area, 0]) - np.sqrt(coarse[0][area, 0])) for area in range(len(areas))
+    )
+    strands, grains = np.sign(grown := fine[1][1] - fine[0][1]) * np.sqrt(np.abs(grown))
+    lips, blotches = _colours(scene, points)
+    return Structure(
+        held=effective_resolution(scene.before, scene.native_side),
+        shown=effective_resolution(scene.after, SIDE).pixels,
+        found=mesh is not None,
+        iris=float(np.mean([contrast for contrast, _ in irises])) * _LEVELS,
+        uneven=abs(irises[0][1] - irises[1][1]),
+        moved=float(np.hypot(*(points[places] - before[places]).T).mean()),
+        teeth=_teeth(light, points),
+        skin_lines=skin_lines,
+        hair_lines=hair_lines,
+        sand=float(grains - max(strands, 0.0)),
+        lips=lips,
+        blotches=blotches,
+    )
+
+
+def _iris(light: _Map, p: _Values, eye: Eye) -> tuple[float, float]:
+    """Contrast of an iris against the whites, and its height over the line of the eye's corners, in eye widths.
+
+    Of the places near the mesh's own iris, that with the most contrast between a circle inside the rim and one outside it
+    (the operator of Daugman, "High confidence visual recognition of persons by a test of statistical independence", 1993),
+    above and below left out, where the lids are.
+    """
+    middle, rim = p[eye.iris[0]], p[list(eye.iris[1:])]
+    radius = max(float(np.hypot(*(rim - middle).T).mean()), 2.0)
+    turn = np.linspace(0, 2 * np.pi, 48, endpoint=False)
+    turn = turn[np.abs(np.sin(turn)) < 0.6]
+    shift = np.stack(np.meshgrid(np.linspace(-0.4, 0.4, 5), np.linspace(-0.3, 0.3, 3)), axis=-1).reshape(-1, 1, 2)
+    around = np.stack([np.cos(turn), np.sin(turn)], axis=1)
+    inside, outside = (
+        cv2.remap(light, at[..., 0].astype(np.float32), at[..., 1].astype(np.float32), cv2.INTER_LINEAR)
+        for at in (middle + radius * (shift + share * around) for share in (0.7, 1.3))
+    )
+    step = np.asarray(outside, dtype=np.float64) - np.asarray(inside, dtype=np.float64)
+    right = np.cos(turn) > 0
+    contrast = np.minimum(step[:, right].mean(axis=1), step[:, ~right].mean(axis=1))
+    best = int(contrast.argmax())
+    along = p[eye.upper[-1]] - p[eye.upper[0]]
+    width = max(float(np.hypot(*along)), 1.0)
+    offset = middle + radius * shift[best, 0] - p[eye.upper[0]]
+    return float(contrast[best]), float(along[0] * offset[1] - along[1] * offset[0]) / width**2
+
+
+def _teeth(light: _Map, p: _Values) -> float | None:
+    """Variation along the row of teeth, over their mean luma: separations are dark lines across it."""
+    if float(np.hypot(*(p[13] - p[14]))) < _GAP or float(np.hypot(*(p[78] - p[308]))) < _WIDTH:
+        return None
+    share, knots = np.linspace(0.2, 0.8, 64), np.linspace(0, 1, len(_UPPER_TEETH))
+    top, bottom = (
+        np.stack([np.interp(share, knots, p[list(rim), axis]) for axis in range(2)], axis=1)
+        for rim in (_UPPER_TEETH, _LOWER_TEETH)
+    )
+    at = top + (bottom - top) * np.linspace(0.2, 0.7, 9)[:, None, None]
+    strip = cv2.remap(light, at[..., 0].astype(np.float32), at[..., 1].astype(np.float32), cv2.INTER_LINEAR)
+    row = np.asarray(strip, dtype=np.float64).mean(axis=0)
+    wide = np.asarray(cv2.GaussianBlur(row[None], (0, 0), sigmaX=4.0, sigmaY=0.01))[0]
+    return float((row - wide).std() / max(row.mean(), 0.05))
+
+
+def _tensor(light: _Map, areas: list[_Map], scale: float) -> _Values:
+    """Areas x 2: power of the gradients that have a direction, and of those that have none; levels of 255, squared.
+
+    By the eigenvalues of the structure tensor (Bigun and Granlund, "Optimal orientation detection of linear symmetry",
+    1987): their difference is what has a direction, twice the smaller one what has none.
+    """
+    step = 1 if scale < 2 else 2
+    if step > 1:
+        light = resize(light, Size(SIDE // step, SIDE // step), "area")
+    smooth = gaussian_blur(light, scale / step)
+    across, down = (cv2.Sobel(smooth, cv2.CV_32F, x, 1 - x, scale=_LEVELS / (8 * step)) for x in (1, 0))
+    cells = Size(SIDE // _CELL, SIDE // _CELL)
+    xx, yy, xy = (
+        cv2.blur(resize(np.asarray(product, dtype=np.float32), cells, "area"), (3, 3))
+        for product in (across * across, down * down, across * down)
+    )
+    lines = np.sqrt(np.square(xx - yy) + 4 * np.square(xy))
+    powers = (lines, np.maximum(xx + yy - lines, 0))
+    return np.array([[float((power * area).sum()) / (float(area.sum()) + 1e-6) for power in powers] for area in areas])
+
+
+def _colours(scene: Scene, p: _Values) -> tuple[float, float]:
+    """Distance of the lips' colour from that before, and how much more the skin's colour varies; 0 where there is none."""
+    size = Size(_SMALL, _SMALL)
+    before, after = (_chroma(pixels) for pixels in (scene.before, scene.after))
+    lips = np.zeros((SIDE, SIDE), np.float32)
+    cv2.fillPoly(lips, [np.round(p[list(_LIPS)]).astype(np.int32)], (1.0,))
+    cv2.fillPoly(lips, [np.round(p[[*_UPPER_TEETH, *_LOWER_TEETH[-2:0:-1]]]).astype(np.int32)], (0.0,))
+    red = resize(lips * scene.valid, size, "area") > 0.5
+    skin = resize(np.ascontiguousarray(scene.skin), size, "area") > 0.6
+    moved, grown = 0.0, 0.0
+    if red.sum() > 8:
+        moved = float(np.hypot(*(after[red].mean(axis=0) - before[red].mean(axis=0))))
+    if skin.sum() > 40:
+        band = [np.square(gaussian_blur(x, 1.0) - gaussian_blur(x, 5.0)).sum(axis=-1)[skin] for x in (before, after)]
+        grown = float(np.sqrt(band[1].mean()) - np.sqrt(band[0].mean()))
+    return moved, grown
+
+
+def _chroma(pixels: Pixels) -> _Map:
+    """a* and b*, reduced."""
+    small = resize(np.ascontiguousarray(pixels), Size(_SMALL, _SMALL), "area")
+    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2Lab), dtype=np.float32)[..., 1:]

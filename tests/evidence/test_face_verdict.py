@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import dataclasses
+import importlib.util
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from types import ModuleType
+
+import cv2
+import numpy as np
+import pytest
+
+from likeness.degradations import Degradation
+from likeness.evidence.face_verdict import LIMITS, REASONS, WEIGHTS, FaceVerdict, judge, judge_face
+from likeness.evidence.scene import Scene, make_scene
+from likeness.evidence.structure import measure_structure
+from likeness.faces.detect import MediaPipeDetector
+from likeness.imaging.files import read_image
+from likeness.imaging.filters import gaussian_blur
+from likeness.imaging.image import Image, Pixels
+from likeness.restore.controls import Controls
+from likeness.restore.pipeline import Restorer
+
+REPOSITORY = Path(__file__).resolve().parents[2]
+
+
+@pytest.fixture(scope="module")
+def scene() -> Scene:
+    """A sharp, smiling face with loose hair, before and after nothing."""
+    photograph = read_image(REPOSITORY / "examples" / "original" / "astronaut.jpg")
+    (face,) = MediaPipeDetector().detect(photograph)
+    return make_scene(photograph, photograph, face)
+
+
+def _changed(scene: Scene, before: Pixels, after: Pixels) -> Scene:
+    pictures = [np.clip(pixels, 0, 1).astype(np.float32) for pixels in (before, after)]
+    return dataclasses.replace(scene, before=pictures[0], after=pictures[1])
+
+
+@pytest.fixture(scope="module")
+def after(scene: Scene) -> Callable[[Pixels], FaceVerdict]:
+    """The verdict on the face once it looks like this."""
+    return lambda pixels: judge_face(_changed(scene, scene.before, pixels))
+
+
+def _polygon(scene: Scene, indices: list[int]) -> np.ndarray:
+    area = np.zeros((512, 512), np.float32)
+    cv2.fillPoly(area, [np.round(scene.points[indices]).astype(np.int32)], (1.0,))
+    return gaussian_blur(area, 1.5)[..., None]
+
+
+LIPS = [61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185]
+MOUTH = [78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95]
+
+
+def test_a_sharp_face_left_alone_is_good(scene: Scene) -> None:
+    verdict = judge_face(scene)
+    assert (verdict.level, verdict.reason, verdict.sentence) == ("good", None, "")
+    assert verdict.values["moved"] < 1.5
+    assert verdict.values["skin_lines"] == 0
+
+
+def test_green_lips_are_told(scene: Scene, after: Callable[[Pixels], FaceVerdict]) -> None:
+    lips = _polygon(scene, LIPS) * (1 - _polygon(scene, MOUTH))
+    verdict = after(scene.before * (1 - lips) + lips * np.array([0.35, 0.5, 0.3], np.float32))
+    assert verdict.reason == "lips-recoloured"
+    assert verdict.level == "bad"
+
+
+def test_one_white_bar_for_teeth_is_told(scene: Scene, after: Callable[[Pixels], FaceVerdict]) -> None:
+    mouth = _polygon(scene, MOUTH)
+    verdict = after(scene.before * (1 - mouth) + mouth * np.float32(0.85))
+    assert verdict.reason == "teeth-merged"
+    assert verdict.sentence == "the teeth run into one bar"
+
+
+def test_sand_for_hair_is_told_and_strands_are_not(scene: Scene) -> None:
+    rng = np.random.default_rng(4)
+    before = gaussian_blur(scene.before, 3.0)
+    hair = scene.masks["hair"][..., None]
+    grains = gaussian_blur(rng.standard_normal((512, 512), dtype=np.float32), 1.0)[..., None]
+    # The same noise, drawn out along one direction.
+    lines = cv2.blur(rng.standard_normal((512, 512), dtype=np.float32), (1, 41))[..., None]
+    sand, strands = (
+        judge_face(_changed(scene, before, before + hair * x / x.std() * np.float32(18 / 255))) for x in (grains, lines)
+    )
+    assert (sand.level, sand.reason) == ("bad", "hair-sand")
+    assert strands.values["sand"] <= 0
+    assert strands.reason != "hair-sand"
+
+
+def test_blotches_of_colour_are_told(scene: Scene, after: Callable[[Pixels], FaceVerdict]) -> None:
+    rng = np.random.default_rng(5)
+    field = gaussian_blur(rng.standard_normal((512, 512, 3), dtype=np.float32), 8.0)
+    verdict = after(scene.before + field / field.std() * np.float32(14 / 255))
+    assert verdict.values["blotches"] > 0.6
+    assert verdict.level == "bad"
+
+
+def test_a_result_without_a_face_is_bad(scene: Scene, after: Callable[[Pixels], FaceVerdict]) -> None:
+    verdict = after(np.full_like(scene.before, 0.5))
+    assert (verdict.level, verdict.reason) == ("bad", "face-lost")
+
+
+def test_what_is_drawn_into_heavy_blur_is_bad(scene: Scene) -> None:
+    degradation = Degradation(blur=(10.0, 10.0), down=6.0, noise=8.0, jpeg=(40,))
+    blurred = Image(pixels=degradation.apply(scene.before, 7))
+    restored = Restorer().restore(blurred, Controls(), aligned=True).image
+    verdict = judge_face(_changed(scene, blurred.pixels, restored.pixels))
+    assert verdict.level == "bad"
+    assert verdict.values["pixels"] < 40
+
+
+def test_every_reason_is_a_short_sentence(scene: Scene) -> None:
+    values = judge_face(scene).values
+    for sentence in REASONS.values():
+        assert len(sentence.format_map(values).split()) <= 8
+
+
+@pytest.fixture(scope="module")
+def benchmark() -> ModuleType:
+    path = REPOSITORY / "benchmarks" / "face_verdicts.py"
+    spec = importlib.util.spec_from_file_location("face_verdicts", path)
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["face_verdicts"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_labelled_faces_that_set_no_limit(benchmark: ModuleType) -> None:
+    rows = [row for row in benchmark.read_rows() if row.half == "check"]
+    level = {call: [judge(row.found).level for row in rows if row.call == call] for call in benchmark.CALLS}
+    assert len(level["bad"]) >= 20
+    assert len(level["good"]) >= 50
+    assert level["bad"].count("bad") >= 0.9 * len(level["bad"])
+    assert level["bad"].count("good") == 0
+    assert level["good"].count("bad") <= 0.03 * len(level["good"])
+
+
+def test_shipped_weights_are_those_of_the_other_half(benchmark: ModuleType) -> None:
+    weights, limits = benchmark.fitted(benchmark.read_rows())
+    assert limits == pytest.approx(LIMITS, abs=0.02)
+    for name, (centre, weight) in weights.items():
+        assert WEIGHTS[name] == pytest.approx((centre, weight), abs=0.01)
+
+
+def test_what_is_measured_of_an_unchanged_face_has_not_grown(scene: Scene) -> None:
+    found = measure_structure(scene)
+    assert found.found
+    assert (found.hair_lines, found.sand, found.lips, found.blotches) == (0, 0, 0, 0)
+    assert found.teeth is not None
+    assert found.iris > 20
