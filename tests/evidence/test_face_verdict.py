@@ -14,7 +14,7 @@ import pytest
 from likeness.degradations import Degradation
 from likeness.evidence.face_verdict import LIMITS, REASONS, WEIGHTS, FaceVerdict, judge, judge_face
 from likeness.evidence.scene import Scene, make_scene
-from likeness.evidence.structure import measure_structure
+from likeness.evidence.structure import measure_structure, texture_kept
 from likeness.faces.detect import MediaPipeDetector
 from likeness.imaging.files import read_image
 from likeness.imaging.filters import gaussian_blur
@@ -151,3 +151,21 @@ def test_what_is_measured_of_an_unchanged_face_has_not_grown(scene: Scene) -> No
     assert (found.hair_lines, found.sand, found.lips, found.blotches) == (0, 0, 0, 0)
     assert found.teeth is not None
     assert found.iris > 20
+
+
+def test_sand_is_no_texture_kept(scene: Scene) -> None:
+    smooth = gaussian_blur(scene.before, 4.0 * scene.unit)
+    fine = scene.before - smooth
+    sand = np.random.default_rng(6).standard_normal((512, 512, 1), dtype=np.float32)
+    sand = gaussian_blur(sand[..., 0], scene.unit)[..., None]
+    replaced = smooth + sand / sand.std() * np.float32(2) * fine.std()
+    whole, half, none, sandy = (
+        texture_kept(_changed(scene, scene.before, x)) for x in (scene.before, smooth + fine / 2, smooth, replaced)
+    )
+    assert whole >= 1
+    assert half == pytest.approx((whole + none) / 2, rel=0.05)
+    assert none < 0.3 * whole
+    assert sandy < 0.4 * whole
+    # By their power alone these grains would pass for more texture than there was.
+    sands = _changed(scene, scene.before, replaced).fine[1]
+    assert np.square(sands * scene.skin).mean() > np.square(scene.fine[0] * scene.skin).mean()

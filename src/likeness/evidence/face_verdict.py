@@ -16,7 +16,7 @@ from typing import Literal
 from likeness.evidence.scene import Scene
 from likeness.evidence.structure import Structure, measure_structure
 
-__all__ = ["LIMITS", "REASONS", "WEIGHTS", "FaceVerdict", "figures", "judge", "judge_face", "risk"]
+__all__ = ["LIMITS", "REASONS", "WEIGHTS", "FaceVerdict", "Reason", "figures", "judge", "judge_face", "risk"]
 
 Reason = Literal[
     "eyes-uneven",

@@ -20,7 +20,7 @@ from likeness.faces.effective_resolution import EffectiveResolution, effective_r
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Image, Pixels, Size
 
-__all__ = ["Structure", "measure_structure"]
+__all__ = ["Structure", "measure_structure", "texture_kept"]
 
 _Map = NDArray[np.float32]
 _Values = NDArray[np.float64]
@@ -44,6 +44,9 @@ _LINES_SCALE, _SAND_SCALE = 3.0, 1.0
 
 _CELL = 8
 """Side of the neighbourhood in which gradients have one direction, px; with its neighbours, three times as wide."""
+
+_HELD = 0.1
+"""Least share of the skin with texture above its noise for what is left of it to be told."""
 
 _SMALL = 128
 """Side at which colours are compared."""
@@ -116,6 +119,24 @@ def measure_structure(scene: Scene) -> Structure:
         lips=lips,
         blotches=blotches,
     )
+
+
+def texture_kept(scene: Scene) -> float | None:
+    """How much of the skin's own fine texture is still there, in its place; None where almost none was held before.
+
+    The power of a band cannot tell pores from sand; what the two pictures have in common can: <a b> / (<b b> - N), with N
+    the power of the noise before. Noise, sand and patterns that were drawn later go with nothing that was there. It is never
+    more than the power allows, sqrt(<a a> / (<b b> - N)): noise that was kept counts no more than in the other figures.
+    """
+    texture = scene.skin * scene.held
+    if float(texture.sum()) < _HELD * max(float(scene.skin.sum()), 1.0):
+        return None
+    before, after = (fine.astype(np.float64) for fine in scene.fine)
+    own, common, power = (float((x * texture).sum() / texture.sum()) for x in (before**2, before * after, after**2))
+    true = own - scene.noise_power
+    if true <= 0:
+        return None
+    return float(min(np.sqrt(power / true), max(common, 0.0) / true))
 
 
 def _iris(light: _Map, p: _Values, eye: Eye) -> tuple[float, float]:
