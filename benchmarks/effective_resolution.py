@@ -151,7 +151,12 @@ def report(samples: list[Sample], milliseconds: float) -> str:
         middle = float(np.median(ratio))
         half, most = (float(np.exp(np.quantile(np.abs(np.log(ratio / middle)), share))) for share in (0.5, 0.9))
         lines.append(f"| {low} to {high} | {len(ratio)} | {middle:.2f} | x/÷ {half:.2f} | x/÷ {most:.2f} |")
-    lines += ["", "Noise, pictures that were not reduced:", "", "| added, levels | measured, median | with JPEG |"]
+    lines += [
+        "",
+        "Noise, pictures that were not reduced. Three quarters of what each colour gets come to luma; JPEG takes most:",
+        "",
+        "| added to each colour, levels | measured, median | with JPEG |",
+    ]
     lines += ["| ---: | ---: | ---: |"]
     for level in sorted(set(NOISES)):
         own, other = (

@@ -105,7 +105,8 @@ class EffectiveResolution:
         pixels: side, in pixels, of the smallest aligned crop (the face with its hair) that could hold as much; never more
             than ``native_side``. Over about 250 the figure no longer tells sharp from very sharp.
         narrowest: the same in the direction that holds least, 0 to ``pixels`` and a little over: motion blurs one.
-        noise: standard deviation of the noise, levels of 255, on the grid of the picture's own pixels.
+        noise: standard deviation of the luma's noise, levels of 255, on the grid of the picture's own pixels. JPEG takes the
+            finest of it away, and what is left is noise of larger grains, which is not counted.
         native_side: side of the aligned crop in the picture's own pixels (`Alignment.native_side`).
     """
 
