@@ -224,7 +224,7 @@ def _curves() -> _Values:
     """4 x blurs x scales: log E_b(s)."""
     seen = np.hypot(_SCALES[None], _BLURS[:, None])
     moved = [np.interp(np.log(seen), np.log(_SCALES), sharp) for sharp in _SHARP]
-    return np.stack(moved) + 2 * np.log(_SCALES[None] / seen)
+    return np.asarray(np.stack(moved) + 2 * np.log(_SCALES[None] / seen), dtype=np.float64)
 
 
 def _pixels(power: _Values, noise: _Values, direction: int) -> float:
