@@ -14,11 +14,11 @@ from likeness.training.config import TrainConfig
 torch = pytest.importorskip("torch", reason="training needs the extra train")
 
 from likeness.training.data import to_planes  # noqa: E402
+from likeness.training.face_views import face_view  # noqa: E402
 from likeness.training.identity import (  # noqa: E402
     LOOKS,
     FaceEmbedding,
     Lesson,
-    face_view,
     learn_embedding,
     person_labels,
     read_embeddings,

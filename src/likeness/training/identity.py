@@ -29,14 +29,12 @@ from likeness.errors import TrainingError
 from likeness.imaging.portraits import Portraits
 from likeness.metrics import IdentityModel
 from likeness.training.config import TrainConfig
-from likeness.training.data import to_planes
+from likeness.training.face_views import Look, chips_of, moved_places, smooth_noise
 
 __all__ = [
     "LOOKS",
     "FaceEmbedding",
     "Lesson",
-    "Look",
-    "face_view",
     "learn_embedding",
     "person_labels",
     "read_embeddings",
@@ -47,11 +45,8 @@ __all__ = [
 _log = logging.getLogger(__name__)
 
 _PORTRAIT_SIDE = 512
-_LUMA = (0.299, 0.587, 0.114)
 _SAME_PERSON = 0.45
 """dlib's distance under which two portraits count as one person; stricter than its usual 0.6, where brothers meet."""
-
-_CHIP_MARGIN = 1.1
 
 _SCALE = 24.0
 _MARGIN = 0.3
@@ -61,21 +56,6 @@ _LEARNING_RATE = 2e-3
 _WEIGHT_DECAY = 5e-3
 
 
-@dataclass(frozen=True, kw_only=True)
-class Look:
-    """What an embedding sees of an FFHQ-aligned picture.
-
-    Attributes:
-        side: of the grey view, px; a multiple of 16.
-        centre: its middle in a picture of 512 x 512, px.
-        reach: side of the square around it that is seen, px at 512.
-    """
-
-    side: int
-    centre: tuple[float, float]
-    reach: float
-
-
 LOOKS = (Look(side=112, centre=(257.0, 303.0), reach=416.0), Look(side=160, centre=(257.0, 298.0), reach=352.0))
 """The whole face, ear to ear, and its features closer: two judges are harder to deceive than one (docs/training.md)."""
 
@@ -83,15 +63,20 @@ LOOKS = (Look(side=112, centre=(257.0, 303.0), reach=416.0), Look(side=160, cent
 class FaceEmbedding(nn.Module):
     """Unit vectors, N x 128, of grey views, N x 1 x side x side in [0, 1]: near each other for one person."""
 
-    def __init__(self, look: Look, width: int = 24) -> None:
+    def __init__(self, look: Look, width: int = 24, *, squeeze: int = 0) -> None:
         super().__init__()
         self.look = look
         widths = [width * factor for factor in (1, 2, 4, 8)]
         self.stem = nn.Sequential(_convolution(1, widths[0], 2), nn.ReLU())
         self.stages = nn.ModuleList(_Stage(i, o) for i, o in pairwise(widths))
-        self.head = nn.Sequential(
-            nn.Flatten(), nn.Dropout(0.3), nn.Linear(widths[-1] * (look.side // 16) ** 2, 128), nn.BatchNorm1d(128)
+        places = (look.side // 16) ** 2
+        # The first is how the loss's embeddings are; the second is half as large, for a file that ships.
+        before = (
+            [nn.Conv2d(widths[-1], squeeze, 1, bias=False), nn.BatchNorm2d(squeeze), nn.Flatten()]
+            if squeeze
+            else [nn.Flatten(), nn.Dropout(0.3)]
         )
+        self.head = nn.Sequential(*before, nn.Linear((squeeze or widths[-1]) * places, 128), nn.BatchNorm1d(128))
         oval = torch.linspace(-1, 1, look.side)
         radius = (oval[None, :] / 0.86) ** 2 + ((oval[:, None] + 0.02) / 0.98) ** 2
         self.register_buffer("oval", torch.sigmoid((1 - radius) * 8)[None, None], persistent=False)
@@ -141,26 +126,6 @@ def _around(coarse: Tensor) -> Tensor:
     border = round(side / 27)
     mean = F.avg_pool2d(F.pad(coarse, (border,) * 4, mode="reflect"), 2 * border + 1, stride=1)
     return F.interpolate(mean, size=(side, side), mode="bilinear", align_corners=False)
-
-
-def face_view(pictures: Tensor, look: Look, place: tuple[int, int] = (0, 0), reach: float = 1.0) -> Tensor:
-    """What ``look`` shows, N x 1 x side x side in [0, 1], of aligned pictures, N x 3 x S x S in [-1, 1].
-
-    ``place`` moves the view (px at 512, right and down), ``reach`` makes it wider. Differentiable.
-    """
-    unit = pictures.shape[-1] / 512
-    side = round(look.reach * reach * unit)
-    left, top = (
-        min(max(round((centre + move) * unit - side / 2), 0), pictures.shape[-1] - side)
-        for centre, move in zip(look.centre, place, strict=True)
-    )
-    return F.adaptive_avg_pool2d(_grey(pictures[..., top : top + side, left : left + side]), look.side)
-
-
-def _grey(pictures: Tensor) -> Tensor:
-    """Luma in [0, 1], N x 1 x H x W, of N x 3 x H x W in [-1, 1]."""
-    luma = torch.tensor(_LUMA, device=pictures.device).view(1, 3, 1, 1) / 2
-    return (pictures.float().clamp(-1, 1) * luma).sum(dim=1, keepdim=True) + 0.5
 
 
 def run_embeddings(config: TrainConfig, report: Callable[[Lesson], None] | None) -> tuple[FaceEmbedding, ...]:
@@ -230,7 +195,7 @@ def learn_embedding(
     optimiser = torch.optim.AdamW(
         [*network.parameters(), centres], lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY, fused=True
     )
-    chips = _chips(portraits, look)
+    chips = chips_of(portraits, look)
     steps, right, since = views // _BATCH, 0.0, time.perf_counter()
     order = np.empty(0, dtype=np.int64)
     for step in range(steps):
@@ -258,28 +223,13 @@ def learn_embedding(
     return network.eval().requires_grad_(False)
 
 
-def _chips(portraits: Portraits, look: Look) -> Tensor:
-    """N x 1 x C x C uint8: what ``look`` shows and a tenth more, to turn and shift it in, finer than it needs."""
-    chips = []
-    for index in range(len(portraits.names)):
-        x = to_planes(portraits.pixels(index))[None]
-        unit = x.shape[-1] / 512
-        border = round(48 * unit)
-        wide = F.pad(x, (border,) * 4, mode="reflect")
-        side = round(look.reach * _CHIP_MARGIN * unit)
-        left, top = (round(centre * unit + border - side / 2) for centre in look.centre)
-        chip = F.adaptive_avg_pool2d(_grey(wide[..., top : top + side, left : left + side]), look.side * 11 // 7)
-        chips.append((chip * 255).round().to(torch.uint8))
-    return torch.cat(chips)
-
-
 def _varied(chips: Tensor, side: int, rng: np.random.Generator) -> Tensor:
     """Views of ``chips`` as another photograph might show them: turned, bent, lit, blurred, noisy, compressed."""
     count = len(chips)
     x = chips.float() / 255
-    x = F.grid_sample(x, _places(count, side, rng), padding_mode="border", align_corners=False).clamp(0, 1)
+    x = F.grid_sample(x, moved_places(count, side, rng), padding_mode="border", align_corners=False).clamp(0, 1)
     gamma = torch.from_numpy(rng.uniform(0.6, 1.5, count).astype(np.float32)).view(-1, 1, 1, 1)
-    x = x**gamma * (1 + _smooth_noise((count, 1, 4, 4), 0.25, side, rng))
+    x = x**gamma * (1 + smooth_noise((count, 1, 4, 4), 0.25, side, rng))
     out = []
     for view in x:
         picture = view[0].numpy()
@@ -294,29 +244,6 @@ def _varied(chips: Tensor, side: int, rng: np.random.Generator) -> Tensor:
             picture = cv2.imdecode(stored, cv2.IMREAD_GRAYSCALE).astype(np.float32) / np.float32(255)
         out.append(torch.from_numpy(picture))
     return torch.stack(out)[:, None]
-
-
-def _places(count: int, side: int, rng: np.random.Generator) -> Tensor:
-    """Where each view is sampled: turned up to 8 degrees, 10 % larger or smaller, shifted, mirrored, bent a little."""
-
-    def draw(low: float, high: float) -> Tensor:
-        return torch.from_numpy(rng.uniform(low, high, count).astype(np.float32))
-
-    angle, scale, aspect = draw(-0.14, 0.14), draw(0.9, 1.1) / _CHIP_MARGIN, draw(0.95, 1.05)
-    mirror = torch.from_numpy(np.where(rng.random(count) < 0.5, -1.0, 1.0).astype(np.float32))
-    matrices = torch.zeros(count, 2, 3)
-    matrices[:, 0, 0] = angle.cos() * scale * mirror * aspect
-    matrices[:, 0, 1] = -angle.sin() * scale
-    matrices[:, 1, 0] = angle.sin() * scale * mirror
-    matrices[:, 1, 1] = angle.cos() * scale
-    matrices[:, 0, 2], matrices[:, 1, 2] = draw(-0.06, 0.06), draw(-0.06, 0.06)
-    straight = F.affine_grid(matrices, [count, 1, side, side], align_corners=False)
-    return straight + _smooth_noise((count, 2, 6, 6), 0.022, side, rng).permute(0, 2, 3, 1)
-
-
-def _smooth_noise(knots: tuple[int, ...], strength: float, side: int, rng: np.random.Generator) -> Tensor:
-    coarse = torch.from_numpy(rng.standard_normal(knots, dtype=np.float32) * np.float32(strength))
-    return F.interpolate(coarse, size=(side, side), mode="bicubic", align_corners=False)
 
 
 def _hidden(flat: Tensor, rng: np.random.Generator) -> Tensor:

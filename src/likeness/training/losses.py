@@ -10,7 +10,8 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from likeness.faces.align import FFHQ_TEMPLATE
-from likeness.training.identity import FaceEmbedding, face_view
+from likeness.training.face_views import face_view
+from likeness.training.identity import FaceEmbedding
 
 __all__ = ["face_weights", "feature_distance", "gradient_l1", "identity_distance", "texture_l1", "weighted_l1"]
 

@@ -1,0 +1,1 @@
+"""The network that tells whose face it is: its description, its file and the OpenVINO graph."""

@@ -1,0 +1,299 @@
+"""What another photograph of the person gives to a restored face, in closed form.
+
+T is the target of the restoration (`likeness.restore.relaxation`), W the luma of the reference laid in the face's place
+(`likeness.reference.correspondence`), G a Gaussian whose sigma is the photograph's own blur:
+
+    F = T + strength m d,    d = g (W - G W) - (T - G T),    g = G T / G W
+
+Light and colour, coarser than sigma, stay the photograph's: it holds them. Finer than that it holds nothing, and what
+stands there in T is the network's guess. The quotient g lays the reference's detail in the photograph's light; m, in
+[0, 1], says where the reference may give: where it shows this part of the face, in the same state, and agrees with the
+photograph as far as that can be seen. All but ``strength`` is measured once and kept with the projection, so a slider costs
+one addition.
+
+Sigma is how much a sharp picture of the face has to be blurred to come closest to the photograph: least squares, so that
+noise, which neither sharp picture shares, has no part in it. Two sharp pictures are asked: the reference, with which sigma
+comes out too large where it is not quite in place, and the network's answer, with which it comes out too small where the
+network stayed soft. A good photograph, which the network leaves as it is, so counts as holding everything; unless it has so
+much less contrast than the reference that the network must have been at a loss.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.errors import ControlError
+from likeness.faces.face import Landmarks
+from likeness.faces.regions import EYE_OUTLINES, OVAL_OUTLINE, RegionMasks
+from likeness.imaging.colour import luma
+from likeness.imaging.filters import gaussian_blur, to_channels, wide_blur
+from likeness.imaging.image import Pixels
+from likeness.reference.correspondence import fold_free, mesh_map, refined_map, sampled
+from likeness.reference.expression import Expression, rising
+from likeness.reference.photographs import Reference
+
+__all__ = ["Gift", "WarpedReference", "best_of", "fuse", "photograph_blur", "warp_reference"]
+
+_Map = NDArray[np.float32]
+
+_SIGMAS = (0.0, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 4.8, 5.6, 6.7, 8.0, 9.5, 11.3, 13.4, 16.0)
+"""Blurs that are tried, px at 512."""
+_TONE = 24.0
+"""Sigma of what counts as light and not as detail when blurs are compared, px at 512."""
+_TRUST_REFERENCE, _TRUST_ANSWER = 0.9, 1.8
+"""Factors on the two blurs that are found, of which the smaller counts; set on 50 faces whose blurs are known."""
+_NOTHING_LOST = 0.7
+"""Blur under which the photograph holds all that there is, px at 512."""
+_LEAST, _WHOLLY = 0.6, (2.5, 6.0)
+"""Share that a reference gives of what it may, and the blurs, px at 512, between which it rises to all. A little finer than
+what a photograph shows, the network knows nearly as much as a reference; two errors that differ are smaller in the mean."""
+_DARKEST = 0.02
+_GAIN = (0.5, 2.0)
+_FLAT = 0.012
+"""Contrast under which two places are alike whatever they show, in luma."""
+_AGREE, _AGREE_OUTSIDE = (0.3, 0.7), (0.5, 0.9)
+"""Concordance with the photograph from which, and up to which, a reference gives: on the face, and outside its mesh, where
+hair and clothes change from day to day."""
+_INNER_LIPS = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
+_LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
+_FOLDS, _FOLDS_LEFT = 32.0, 0.8
+"""How far around the mouth a laugh folds the skin, px at 512, and how much of the detail there goes with it."""
+_FINEST = 0.5
+"""The least sigma that a grid of pixels knows, px."""
+_SOFTER, _MUCH_SOFTER = 0.6, 0.4
+"""Share of the restored face's contrast in an octave under which a reference is too soft there to give anything; and share
+of the reference's under which a restored face holds nothing there, though the network left it as it was."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class WarpedReference:
+    """What one reference, or the best of several, gives to one face; kept with the face's projection.
+
+    Attributes:
+        detail: S x S, m d: what full strength adds to the luma.
+        shares: S x S in [0, 1], m: how far the reference may give.
+        sigma: the photograph's blur, px of the crop; finer detail is the reference's.
+        names: of the references.
+        source: S x S, number of the reference that gives at a place; -1 where none does.
+    """
+
+    detail: _Map
+    shares: _Map
+    sigma: float
+    names: tuple[str, ...]
+    source: NDArray[np.int8]
+
+    @property
+    def nbytes(self) -> int:
+        return self.detail.nbytes + self.shares.nbytes + self.source.nbytes
+
+    def gifts(self, masks: RegionMasks) -> tuple[Gift, ...]:
+        """Per region, how much came from which photograph; regions that got nothing are left out."""
+        found: list[Gift] = []
+        for number, name in enumerate(self.names):
+            means = masks.means(self.shares * (self.source == number))
+            found += [Gift(region=region, name=name, share=share) for region, share in means.items() if share >= 0.05]
+        return tuple(found)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Gift:
+    """How much of one region came from one photograph: ``share``, the mean of m there, in [0, 1]."""
+
+    region: str
+    name: str
+    share: float
+
+
+def warp_reference(
+    reference: Reference,
+    *,
+    crop: Pixels,
+    target: Pixels,
+    landmarks: Landmarks,
+) -> WarpedReference:
+    """Lay a reference in a face's place and decide what it may give.
+
+    Args:
+        reference: of the same size S.
+        crop: S x S x 3 in [0, 1], the photograph's aligned crop.
+        target: S x S x 3, the restored face: `FaceProjection.target`.
+        landmarks: the mesh of the restored face in the crop; the degraded one's is too far off.
+
+    Raises:
+        ValueError: if the sizes differ.
+    """
+    side = crop.shape[0]
+    if target.shape != crop.shape or reference.light.shape != crop.shape[:2]:
+        raise ValueError("crop, target and reference must be of one size")
+    unit = side / 512
+    shown, goal = luma(crop), luma(target)
+    oval = _polygons([landmarks.points[list(OVAL_OUTLINE)]], side)
+    face = gaussian_blur(oval, 8 * unit)
+
+    places = mesh_map(landmarks.points, reference.points, side)
+    first = sampled(reference.light, places)
+    sigma = min(
+        _TRUST_REFERENCE * photograph_blur(shown, first, face),
+        max(_TRUST_ANSWER * photograph_blur(shown, goal, face), _softness(goal, first, face, _MUCH_SOFTER)),
+    )
+    names, nobody = (reference.name,), np.full((side, side), -1, np.int8)
+    if sigma < _NOTHING_LOST * unit:
+        nothing = np.zeros((side, side), np.float32)
+        return WarpedReference(detail=nothing, shares=nothing, sigma=sigma, names=names, source=nobody)
+    places = refined_map(places, goal, reference.light, sigma)
+    laid = sampled(reference.light, places)
+
+    expression = Expression.of(landmarks)
+    allowed = _states(expression, reference.expression, landmarks.points, side)
+    allowed *= expression.turn(reference.expression) * fold_free(places)
+    allowed *= _LEAST + (1 - _LEAST) * rising(sigma / unit, *_WHOLLY)
+    allowed *= np.clip(sampled(reference.valid, places), 0, 1)
+    alike = _agreement(goal, laid, sigma)
+    allowed *= rising(alike, *_AGREE) * face + rising(alike, *_AGREE_OUTSIDE) * (1 - face)
+    shares = gaussian_blur(allowed * _inside(side), max(2 * unit, 0.5 * sigma))
+
+    low, low_laid = gaussian_blur(goal, sigma), gaussian_blur(laid, sigma)
+    gain = np.clip(low / np.maximum(low_laid, _DARKEST), *_GAIN)
+    finest = min(_softness(laid, goal, face, _SOFTER), sigma)
+    fine = (gaussian_blur(x, finest) if finest > 0 else x for x in (laid, goal))
+    laid_fine, goal_fine = fine
+    detail = shares * _within(gain * (laid_fine - low_laid) - (goal_fine - low), goal, sigma, 1 - face)
+    source = np.where(shares > 0.02, np.int8(0), np.int8(-1)).astype(np.int8)
+    return WarpedReference(detail=detail, shares=shares, sigma=sigma, names=names, source=source)
+
+
+def best_of(warped: Sequence[WarpedReference], masks: RegionMasks) -> WarpedReference:
+    """One out of several references, the best for each region: means of two warped faces would be soft.
+
+    Raises:
+        ValueError: without any.
+    """
+    if not warped:
+        raise ValueError("there must be at least one warped reference")
+    if len(warped) == 1:
+        return warped[0]
+    means = [masks.means(one.shares) for one in warped]
+    best = {region: int(np.argmax([mean[region] for mean in means])) for region in means[0]}
+    weights = [
+        masks.blend({region: float(number == own) for region, own in best.items()}) for number in range(len(warped))
+    ]
+    detail, shares = (
+        np.add.reduce([weight * getattr(one, name) for weight, one in zip(weights, warped, strict=True)])
+        for name in ("detail", "shares")
+    )
+    source = np.argmax(np.stack(weights), axis=0).astype(np.int8)
+    return WarpedReference(
+        detail=detail,
+        shares=shares,
+        sigma=float(np.mean([one.sigma for one in warped])),
+        names=tuple(name for one in warped for name in one.names),
+        source=np.where(shares > 0.02, source, np.int8(-1)).astype(np.int8),
+    )
+
+
+def fuse(target: Pixels, warped: WarpedReference, strength: float = 1.0) -> Pixels:
+    """The restored face with what the reference gives: takes the target's place in the closed form.
+
+    Args:
+        target: S x S x 3, `FaceProjection.target`.
+        warped: what the reference gives.
+        strength: how much of it, in [0, 1]; 0 returns ``target`` itself.
+
+    Raises:
+        ControlError: if ``strength`` is out of range.
+    """
+    if not 0 <= strength <= 1:
+        raise ControlError(f"reference_strength must be from 0 to 1, not {strength:g}")
+    if strength == 0:
+        return target
+    return target + to_channels(warped.detail * np.float32(strength))
+
+
+def photograph_blur(shown: _Map, sharp: _Map, area: _Map) -> float:
+    """Sigma, px, by which ``sharp`` is to be blurred to come closest to ``shown`` within ``area`` (all S x S)."""
+    unit = shown.shape[0] / 512
+    one, other = (x - wide_blur(x, _TONE * unit) for x in (shown, sharp))
+    errors = []
+    for sigma in _SIGMAS:
+        difference = (wide_blur(other, sigma * unit) if sigma > 0 else other) - one
+        errors.append(float((area * difference * difference).sum()))
+    return _SIGMAS[int(np.argmin(errors))] * unit
+
+
+def _states(face: Expression, other: Expression, points: NDArray[np.float32], side: int) -> _Map:
+    """1 where the state of eyes and mouth allows a gift, less where they differ."""
+    unit = side / 512
+    allowed = np.ones((side, side), np.float32)
+    for which, outline in enumerate(EYE_OUTLINES):
+        around = _grown(_polygons([points[list(outline)]], side), 10 * unit)
+        allowed *= 1 - around * np.float32(1 - face.eye(other, which))
+    lips = _polygons([points[list(_LIPS)], points[list(_INNER_LIPS)]], side)
+    allowed *= 1 - _grown(lips, 8 * unit) * np.float32(1 - face.lips(other))
+    return allowed * (1 - _grown(lips, _FOLDS * unit) * np.float32(_FOLDS_LEFT * (1 - face.folds(other))))
+
+
+def _agreement(goal: _Map, laid: _Map, sigma: float) -> _Map:
+    """Local concordance of restored face and reference in what the photograph itself shows; 1 where both are flat.
+
+    2 <a b> / (<a a> + <b b>) falls with a difference in strength as well as in form: thin spectacles are no thick ones.
+    """
+    unit = goal.shape[0] / 512
+    window = 2 * sigma + 4 * unit
+    one, other = (wide_blur(x, sigma) - wide_blur(x, 2 * sigma + 4 * unit) for x in (goal, laid))
+    both, ones, others = (wide_blur(x, window) for x in (one * other, one * one, other * other))
+    return (2 * both + _FLAT**2) / (ones + others + _FLAT**2)
+
+
+def _within(detail: _Map, goal: _Map, sigma: float, where: _Map) -> _Map:
+    """``detail`` kept from leading beyond the darkest and brightest of the restored face nearby, as far as ``where``.
+
+    Outside the mesh the outlines of hair and shoulders are not quite in place; beside them detail would be a bright rim.
+    """
+    size = 2 * max(1, round(1.5 * sigma)) + 1
+    disc = np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), dtype=np.uint8)
+    top, bottom = (np.asarray(ends(goal, disc), dtype=np.float32) for ends in (cv2.dilate, cv2.erode))
+    kept = np.clip(goal + detail, bottom, top) - goal
+    return detail + where * (kept - detail)
+
+
+def _softness(one: _Map, other: _Map, face: _Map, share: float) -> float:
+    """Sigma, px, finer than which ``one`` has less than ``share`` of the other's contrast; 0 where it has more all along."""
+    unit, found = one.shape[0] / 512, 0.0
+    for scale in (0.7, 1.4, 2.8, 5.6):
+        sigma = scale * unit
+        if sigma < _FINEST:
+            continue
+        contrasts: list[float] = []
+        for x in (one, other):
+            band = (wide_blur(x, sigma / 2) if sigma > 2 * _FINEST else x) - wide_blur(x, sigma)
+            contrasts.append(float((face * band * band).sum()) ** 0.5)
+        if contrasts[0] >= share * contrasts[1]:
+            break
+        found = sigma
+    return found
+
+
+def _inside(side: int) -> _Map:
+    """1 in the crop, falling to 0 toward its border."""
+    line = np.minimum(np.arange(side), np.arange(side)[::-1]).astype(np.float32) / side
+    ramp = rising(line, 0.02, 0.1)
+    return np.minimum(ramp[:, None], ramp[None, :])
+
+
+def _polygons(outlines: Sequence[NDArray[np.float32]], side: int) -> _Map:
+    canvas = np.zeros((side, side), np.float32)
+    for outline in outlines:
+        cv2.fillPoly(canvas, [np.round(outline * 16).astype(np.int32)], (1.0,), cv2.LINE_AA, 4)
+    return canvas
+
+
+def _grown(mask: _Map, radius: float) -> _Map:
+    size = 2 * max(1, round(radius)) + 1
+    disc = np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), dtype=np.uint8)
+    return gaussian_blur(np.asarray(cv2.dilate(mask, disc), dtype=np.float32), radius / 2)

@@ -1,0 +1,72 @@
+"""Another photograph of a person, made ready once: its crop, its mesh, how it looks, and whose face it is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.errors import NoFaceError
+from likeness.faces.align import align, valid_mask, warp
+from likeness.faces.face import Face
+from likeness.imaging.arguments import of_type, picture
+from likeness.imaging.colour import luma
+from likeness.imaging.image import Image
+from likeness.reference.expression import Expression
+from likeness.reference.matching import Embedding, FaceMatcher
+
+__all__ = ["Reference", "prepare_reference"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Reference:
+    """What is kept of another photograph of a person, at the network's size.
+
+    Attributes:
+        name: what to call it in a report: the file's name, say.
+        light: S x S, luma of the aligned crop in [0, 1]. Its colours are not used: those of the restored photograph stay.
+        valid: S x S, 1 where the crop holds pixels of the photograph.
+        points: 478 x 2, the mesh in the crop.
+        expression: pose, eyes and mouth.
+        native_side: side of the crop in the photograph's own pixels: what there is to give.
+        embedding: whose face it is.
+    """
+
+    name: str
+    light: NDArray[np.float32]
+    valid: NDArray[np.float32]
+    points: NDArray[np.float32]
+    expression: Expression
+    native_side: float
+    embedding: Embedding
+
+
+def prepare_reference(image: Image, face: Face, *, matcher: FaceMatcher, side: int = 512, name: str = "") -> Reference:
+    """Make a face of another photograph ready to serve.
+
+    Args:
+        image: the photograph.
+        face: which of its faces (`Restorer.find_faces`).
+        matcher: embeds it.
+        side: of the restoring network, px.
+        name: what to call the photograph in a report.
+
+    Raises:
+        NoFaceError: if the face's mesh was not found: without it nothing can be laid in its place.
+        ValueError: if the face's points are degenerate.
+    """
+    image, face = picture("image", image), of_type("face", face, Face)
+    if face.landmarks.source != "mesh":
+        raise NoFaceError(f"the face in {name or 'the reference'} is too unclear to serve: its mesh was not found")
+    alignment = align(face.five_points, image.size, side)
+    crop = warp(image.pixels, alignment)
+    return Reference(
+        name=name,
+        light=luma(crop),
+        valid=valid_mask(alignment),
+        points=alignment.to_crop(face.landmarks.points).astype(np.float32),
+        expression=Expression.of(face.landmarks),
+        native_side=alignment.native_side,
+        embedding=matcher.embed(crop),
+    )

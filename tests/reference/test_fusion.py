@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from sittings import SIDE, Sitting
+
+from likeness.errors import ControlError
+from likeness.faces.regions import region_masks
+from likeness.imaging.colour import luma
+from likeness.imaging.filters import gaussian_blur
+from likeness.imaging.image import Pixels
+from likeness.metrics import psnr
+from likeness.reference.expression import Expression
+from likeness.reference.fusion import WarpedReference, best_of, fuse, photograph_blur, warp_reference
+from likeness.reference.photographs import Reference
+
+_WHOLE = np.ones((SIDE, SIDE), np.float32)
+
+
+def _warped(sitting: Sitting, reference: Reference | None = None, crop: Pixels | None = None) -> WarpedReference:
+    return warp_reference(
+        reference or sitting.reference,
+        crop=sitting.blurred if crop is None else crop,
+        target=sitting.guessed if crop is None else crop,
+        landmarks=sitting.landmarks,
+    )
+
+
+def _expression(sitting: Sitting, **changes: object) -> Expression:
+    return replace(sitting.reference.expression, **changes)  # pyright: ignore[reportArgumentType]
+
+
+@pytest.mark.parametrize("sigma", [0.5, 2.0, 4.0])
+def test_the_photographs_blur_is_found_under_noise(sitting: Sitting, sigma: float) -> None:
+    sharp = luma(sitting.crop)
+    noise = np.random.default_rng(0).standard_normal(sharp.shape, dtype=np.float32) * np.float32(12 / 255)
+    assert photograph_blur(gaussian_blur(sharp, sigma) + noise, sharp, _WHOLE) == pytest.approx(sigma, rel=0.25)
+
+
+def test_the_same_face_brings_its_detail_back(sitting: Sitting) -> None:
+    warped = _warped(sitting)
+    assert 2.5 < warped.sigma < 5
+    fused = fuse(sitting.guessed, warped)
+    inside = np.s_[70:210, 70:186]
+    assert psnr(fused[inside], sitting.crop[inside]) > psnr(sitting.guessed[inside], sitting.crop[inside]) + 4
+    gifts = {gift.region: gift for gift in warped.gifts(region_masks(sitting.landmarks.points, SIDE))}
+    assert gifts["eye"].name == "astronaut.jpg"
+    assert gifts["eye"].share > 0.9
+
+
+def test_strength_is_a_straight_line_and_nothing_is_nothing(sitting: Sitting) -> None:
+    warped, target = _warped(sitting), sitting.guessed
+    assert fuse(target, warped, 0.0) is target
+    half = fuse(target, warped, 0.5) - target
+    np.testing.assert_allclose(2 * half, fuse(target, warped) - target, atol=1e-6)
+    for wrong in (-0.1, 1.1, float("nan")):
+        with pytest.raises(ControlError, match="reference_strength"):
+            fuse(target, warped, wrong)
+
+
+def test_light_and_colour_stay_the_photographs(sitting: Sitting) -> None:
+    """A reference at dusk, half as bright and with a shadow over one half of the face, moves no tone."""
+    shadow = np.linspace(0.3, 0.9, SIDE, dtype=np.float32)
+    dusk = sitting.with_reference(light=sitting.reference.light * shadow)
+    change = fuse(sitting.guessed, _warped(sitting, dusk)) - sitting.guessed
+    assert np.ptp(change, axis=2).max() < 1e-6
+    assert np.abs(gaussian_blur(change[:, :, 0], 12)[60:200, 60:196]).max() < 0.02
+
+
+def test_a_good_photograph_is_left_alone(sitting: Sitting) -> None:
+    warped = _warped(sitting, crop=sitting.crop)
+    assert warped.sigma < 0.35
+    assert not warped.detail.any()
+    assert (warped.source == -1).all()
+    assert warped.gifts(region_masks(sitting.landmarks.points, SIDE)) == ()
+
+
+def test_closed_eyes_serve_none(sitting: Sitting) -> None:
+    masks = region_masks(sitting.landmarks.points, SIDE)
+    blink = sitting.with_reference(expression=_expression(sitting, eyes=(0.05, 0.05)))
+    open_, closed = (masks.means(_warped(sitting, reference).shares) for reference in (sitting.reference, blink))
+    assert open_["eye"] > 0.9
+    assert closed["eye"] < 0.35
+    assert closed["nose"] > 0.9
+
+
+def test_an_open_mouth_serves_no_closed_one(sitting: Sitting) -> None:
+    masks = region_masks(sitting.landmarks.points, SIDE)
+    laughing = sitting.with_reference(expression=_expression(sitting, mouth=sitting.reference.expression.mouth + 0.2))
+    given = masks.means(_warped(sitting, laughing).shares)
+    assert given["lip"] < 0.1
+    assert given["eye"] > 0.9
+
+
+def test_a_face_turned_away_gives_nothing(sitting: Sitting) -> None:
+    away = sitting.with_reference(expression=_expression(sitting, yaw=sitting.reference.expression.yaw + 45))
+    assert not _warped(sitting, away).detail.any()
+
+
+def test_what_the_photograph_contradicts_is_not_given(sitting: Sitting) -> None:
+    """A dark patch on one cheek of the reference only, as large as the photograph could show: a bandage, a beard."""
+    light = sitting.reference.light.copy()
+    x, y = np.round(sitting.landmarks.points[205]).astype(int)
+    light[y - 22 : y + 22, x - 22 : x + 22] = 0.05
+    shares = _warped(sitting, sitting.with_reference(light=light)).shares
+    plain = _warped(sitting).shares
+    assert plain[y - 20 : y + 20, x - 20 : x + 20].min() > 0.9
+    assert shares[y - 22 : y + 22, x - 22 : x + 22].mean() < 0.6
+
+
+def test_beyond_the_references_border_nothing_is_given(sitting: Sitting) -> None:
+    valid = np.ones((SIDE, SIDE), np.float32)
+    valid[:, : SIDE // 2] = 0
+    shares = _warped(sitting, sitting.with_reference(valid=valid)).shares
+    assert shares[100:160, 80:110].max() < 0.02
+    assert shares[100:160, 150:180].min() > 0.9
+
+
+def test_a_soft_reference_gives_only_what_it_has(sitting: Sitting) -> None:
+    """As soft as the photograph itself: it must not take the network's detail away."""
+    soft = sitting.with_reference(light=gaussian_blur(sitting.reference.light, 4))
+    fused = fuse(sitting.guessed, _warped(sitting, soft))
+    inside = np.s_[70:210, 70:186]
+    assert psnr(fused[inside], sitting.crop[inside]) > psnr(sitting.guessed[inside], sitting.crop[inside]) - 0.3
+
+
+def test_of_several_the_best_in_each_region(sitting: Sitting) -> None:
+    masks = region_masks(sitting.landmarks.points, SIDE)
+    blink = sitting.with_reference(name="blink", expression=_expression(sitting, eyes=(0.05, 0.05)))
+    laughing = sitting.with_reference(
+        name="laugh", expression=_expression(sitting, mouth=sitting.reference.expression.mouth + 0.2)
+    )
+    both = best_of([_warped(sitting, blink), _warped(sitting, laughing)], masks)
+    gifts = {(gift.region, gift.name): gift.share for gift in both.gifts(masks)}
+    assert both.names == ("blink", "laugh")
+    assert gifts["eye", "laugh"] > 0.7
+    assert gifts["lip", "blink"] > 0.7
+    with pytest.raises(ValueError, match="at least one"):
+        best_of([], masks)
+
+
+def test_sizes_that_do_not_fit(sitting: Sitting) -> None:
+    with pytest.raises(ValueError, match="one size"):
+        warp_reference(
+            sitting.reference,
+            crop=np.zeros((512, 512, 3), np.float32),
+            target=np.zeros((512, 512, 3), np.float32),
+            landmarks=sitting.landmarks,
+        )
