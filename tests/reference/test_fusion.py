@@ -9,8 +9,8 @@ from sittings import SIDE, Sitting
 from likeness.errors import ControlError
 from likeness.faces.regions import region_masks
 from likeness.imaging.colour import luma
-from likeness.imaging.filters import gaussian_blur
-from likeness.imaging.image import Pixels
+from likeness.imaging.filters import gaussian_blur, resize
+from likeness.imaging.image import Pixels, Size
 from likeness.metrics import psnr
 from likeness.reference.expression import Expression
 from likeness.reference.fusion import WarpedReference, best_of, fuse, photograph_blur, warp_reference
@@ -58,6 +58,14 @@ def test_strength_is_a_straight_line_and_nothing_is_nothing(sitting: Sitting) ->
     for wrong in (-0.1, 1.1, float("nan")):
         with pytest.raises(ControlError, match="reference_strength"):
             fuse(target, warped, wrong)
+
+
+def test_a_larger_target_gets_the_same_detail(sitting: Sitting) -> None:
+    """As on an enlarged picture."""
+    warped, twice = _warped(sitting), Size(2 * SIDE, 2 * SIDE)
+    larger = resize(sitting.guessed, twice, "cubic")
+    change = resize((fuse(larger, warped) - larger), Size(SIDE, SIDE), "area")[:, :, 0]
+    assert np.corrcoef(change.ravel(), warped.detail.ravel())[0, 1] > 0.99
 
 
 def test_light_and_colour_stay_the_photographs(sitting: Sitting) -> None:

@@ -31,8 +31,8 @@ from likeness.errors import ControlError
 from likeness.faces.face import Landmarks
 from likeness.faces.regions import EYE_OUTLINES, OVAL_OUTLINE, RegionMasks
 from likeness.imaging.colour import luma
-from likeness.imaging.filters import gaussian_blur, to_channels, wide_blur
-from likeness.imaging.image import Pixels
+from likeness.imaging.filters import gaussian_blur, resize, to_channels, wide_blur
+from likeness.imaging.image import Pixels, Size
 from likeness.reference.correspondence import fold_free, mesh_map, refined_map, sampled
 from likeness.reference.expression import Expression, rising
 from likeness.reference.photographs import Reference
@@ -201,7 +201,7 @@ def fuse(target: Pixels, warped: WarpedReference, strength: float = 1.0) -> Pixe
     """The restored face with what the reference gives: takes the target's place in the closed form.
 
     Args:
-        target: S x S x 3, `FaceProjection.target`.
+        target: `FaceProjection.target`, or `PlacedFace.target` on an enlarged picture, S x S x 3 of any S.
         warped: what the reference gives.
         strength: how much of it, in [0, 1]; 0 returns ``target`` itself.
 
@@ -212,7 +212,10 @@ def fuse(target: Pixels, warped: WarpedReference, strength: float = 1.0) -> Pixe
         raise ControlError(f"reference_strength must be from 0 to 1, not {strength:g}")
     if strength == 0:
         return target
-    return target + to_channels(warped.detail * np.float32(strength))
+    detail = warped.detail * np.float32(strength)
+    if target.shape[:2] != detail.shape:
+        detail = resize(detail, Size(target.shape[1], target.shape[0]), "cubic")
+    return target + to_channels(detail)
 
 
 def photograph_blur(shown: _Map, sharp: _Map, area: _Map) -> float:
