@@ -256,9 +256,26 @@ def test_downloads(
         assert "修复" in answer.text
 
 
+def test_downloads_are_enlarged(
+    server: Running, opened: dict[str, Any], portrait: bytes, tiny_restorer: Restorer
+) -> None:
+    with server.http() as client:
+        twice = ask(client, opened["id"], "files/png", upscale=2)
+        bare = ask(client, opened["id"], "files/png", upscale=1.5, faces=[])
+        web = ask(client, opened["id"], "files/web", upscale=4, side=512)
+        refused = ask(client, opened["id"], "files/png", upscale=9)
+    expected = tiny_restorer.restore(read_image(portrait), Controls.standard(), upscale=2).image
+    assert np.array_equal(decoded(twice.content), expected.to_uint8())
+    width, height = PillowImage.open(io.BytesIO(portrait)).size
+    assert PillowImage.open(io.BytesIO(bare.content)).size == (round(1.5 * width), round(1.5 * height))
+    assert max(PillowImage.open(io.BytesIO(web.content)).size) == 512
+    assert refused.status_code == 422
+    assert "upscale must be auto or between 1 and 8" in refused.text
+
+
 def test_a_print_with_too_few_pixels_is_refused(server: Running, opened: dict[str, Any]) -> None:
     with server.http() as client:
-        answer = ask(client, opened["id"], "files/print", millimetres=[200, 300])
+        answer = ask(client, opened["id"], "files/print", millimetres=[400, 600])
     assert answer.status_code == 422, answer.text
     assert (answer.json()["code"], answer.json()["notice"]["code"]) == ("resolution-low", "print.coarse")
 

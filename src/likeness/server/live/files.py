@@ -48,6 +48,7 @@ def make_file(
     *,
     web: WebOptions,
     paper: PrintOptions,
+    drawn: float,
     language: Language,
 ) -> LiveFile:
     """Make one.
@@ -55,7 +56,7 @@ def make_file(
     Args:
         kind: "web", "print", "png" (full size, the picture's own depth and profile) or "proof" (a page of one file).
         session: the picture.
-        after: it, restored and finished.
+        after: it, restored and finished; perhaps enlarged, ``drawn`` times.
         record: what was done, as a report's picture record has it; for the proof's lines.
         inspector: measures the largest restored face for the proof.
         web, paper: how versions for screen and paper are made.
@@ -78,7 +79,7 @@ def make_file(
     elif kind == "web":
         image, suffix, depth, quality = for_web(after, web), web.file_format, None, web.quality
     else:
-        version = for_print(after, paper)
+        version = for_print(after, paper, drawn=drawn)
         image, suffix, depth, quality = version.image, paper.file_format, paper.bit_depth, paper.quality
         warnings = version.warnings
     file_format = find_format(suffix)

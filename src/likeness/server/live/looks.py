@@ -98,10 +98,15 @@ class LiveFace(LiveLook):
 
 
 class LiveFileLook(LiveLook):
-    """A look, and how its file is made; sizes as in `likeness.studio.deliver`."""
+    """A look, and how its file is made.
+
+    ``upscale`` is as in `likeness.Enlargement`, of the file for the screen and the lossless one; the other sizes are as in
+    `likeness.studio.deliver`.
+    """
 
     preset: str = "standard"
     language: Language = "en"
+    upscale: float | Literal["auto"] = 1.0
     side: int = 2048
     scale: float = 1.5
     millimetres: tuple[float, float] | None = None

@@ -7,6 +7,7 @@ page's own and may change with it; what programs use is under ``/v1``.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import asdict, astuple
 from typing import Annotated, Any, TypeVar, cast
@@ -19,6 +20,7 @@ from likeness.errors import ControlError, ImageTooLargeError
 from likeness.imaging.image import Box
 from likeness.messages.notice import Notice
 from likeness.restore.controls import PRESETS
+from likeness.restore.enlargement import Enlargement
 from likeness.server.api.restoring import THE_PICTURE
 from likeness.server.http.state import ServerState, State, client_of
 from likeness.server.http.uploads import FormLimits, receive_form
@@ -27,7 +29,7 @@ from likeness.server.live.files import FileKind, make_file
 from likeness.server.live.looks import SLIDERS, LiveFace, LiveFileLook, LiveLook, LiveViews
 from likeness.server.live.sessions import LiveLimits, Session, Sessions
 from likeness.server.live.views import Area, draw, field_of, pack
-from likeness.studio.deliver import PrintOptions, WebOptions, print_scale
+from likeness.studio.deliver import PrintOptions, WebOptions, drawn_upscale, print_scale
 
 __all__ = [
     "about",
@@ -60,6 +62,9 @@ def live_sessions(state: ServerState, limits: LiveLimits | None = None) -> Sessi
 def _sessions(request: Request) -> Sessions:
     return cast(Sessions, request.app.state.live)
 
+
+_MOST_DRAWN = 4.0
+"""How many times a print is enlarged by networks; the rest is interpolated."""
 
 _SessionsOf = Annotated[Sessions, Depends(_sessions)]
 
@@ -174,6 +179,11 @@ async def download(
     if kind == "print" and pixels > sessions.limits.print_pixels:
         most = sessions.limits.print_pixels / 1e6
         raise ImageTooLargeError(Notice("live.print-too-large", {"megapixels": pixels / 1e6, "most": most}))
+    # What is larger on paper than the photograph gets the pixels that the network drew, as far as memory allows.
+    # Over that a print is as coarse as it was: its pixels would be made up, and pass for the photograph's.
+    most = min(math.sqrt(sessions.limits.pixels / session.image.size.pixels), _MOST_DRAWN)
+    upscale = max(1.0, min(drawn_upscale(session.image.size, paper), most)) if kind == "print" else look.upscale
+    enlargement = Enlargement(upscale=upscale, max_output_pixels=sessions.limits.pixels)
     record: dict[str, Any] = {
         "preset": look.preset,
         "controls": asdict(look.controls()),
@@ -182,8 +192,23 @@ async def download(
     }
 
     def work() -> Response:
-        after = session.finished(look.faces, look.controls(), look.finishing()) if look.faces else session.image
-        file = make_file(kind, session, after, record, state.inspector, web=web, paper=paper, language=look.language)
+        after, drawn = session.image, 1.0
+        if kind == "proof" or enlargement.upscale == 1:
+            if look.faces:
+                after = session.finished(look.faces, look.controls(), look.finishing())
+        else:
+            after, drawn = session.enlarged(look.faces, look.controls(), look.finishing(), enlargement)
+        file = make_file(
+            kind,
+            session,
+            after,
+            record,
+            state.inspector,
+            web=web,
+            paper=paper,
+            drawn=drawn,
+            language=look.language,
+        )
         headers = {
             "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name)}",
             "Cache-Control": "no-store",

@@ -21,6 +21,7 @@ from likeness.faces.preflight import preflight
 from likeness.imaging.image import Image
 from likeness.messages.notice import Notice
 from likeness.restore.controls import Controls
+from likeness.restore.enlargement import Enlargement
 from likeness.restore.outcome import FaceProjection, Restoration
 from likeness.restore.pipeline import Restorer
 from likeness.server.http.problems import ProblemError
@@ -158,6 +159,25 @@ class Session:
         with self._lock:
             restored = self.restore(indices, controls).image
             return finish(restored, self.finishing_areas(indices, controls), finishing) if finishing.any else restored
+
+    def enlarged(
+        self, indices: Sequence[int], controls: Controls, finishing: Finishing, enlargement: Enlargement
+    ) -> tuple[Image, float]:
+        """The same on the picture enlarged, and how many times it is as large; not kept.
+
+        Raises:
+            ControlError: as `projections`.
+            ImageTooLargeError: as `Restorer.canvas`.
+        """
+        with self._lock:
+            kept = self.projections(indices, controls)
+            canvas = self._restorer.canvas(self.image, kept, enlargement)
+            if canvas.plan.upscale == 1:
+                return self.finished(indices, controls, finishing), 1.0
+            image = self._restorer.compose(self.image, kept, controls, canvas=canvas).image
+            if finishing.any:
+                image = finish(image, areas_of(kept, image.size), finishing)
+            return image, canvas.plan.upscale
 
     def without_grain(self, indices: Sequence[int], controls: Controls) -> Image:
         """The same without the grain that was laid back; not kept."""

@@ -5,6 +5,7 @@ import { el } from "./dom.js";
 import { currentLanguage, onLanguage, t } from "./words.js";
 
 const KINDS = ["web", "print", "png", "proof"];
+const SIZES = [1, 2, 4, "auto"];
 const SIDES = [512, 1080, 2048, 4096];
 const PAPERS = [1, 1.5, 2, [100, 150], [130, 180], [200, 300]];
 
@@ -37,14 +38,19 @@ export class Take {
         el("span", { "data-t": `take.${kind}.for` }),
       ),
     );
+    this.size = choice("take.size", SIZES, 1);
     this.side = choice("take.side", SIDES, 2048);
     this.paper = choice("take.paper", PAPERS, 1.5);
     onLanguage(() => this.reword());
     this.reword();
-    this.holder.append(el("h2", { class: "sr", "data-t": "take.title" }), ...this.buttons, this.side, this.paper);
+    this.holder.append(el("h2", { class: "sr", "data-t": "take.title" }), ...this.buttons, this.size, this.side, this.paper);
   }
 
   reword() {
+    SIZES.forEach((size, i) => {
+      const words = size === "auto" ? t("take.size.auto") : size === 1 ? t("take.size.same") : `${size} ×`;
+      this.size.options[i].textContent = `${t("take.size")}: ${words}`;
+    });
     SIDES.forEach((side, i) => (this.side.options[i].textContent = `${t("take.web")}: ${side} px`));
     PAPERS.forEach((paper, i) => {
       const size = Array.isArray(paper) ? `${paper.map((mm) => mm / 10).join(" × ")} cm` : `${paper} ×`;
@@ -58,6 +64,7 @@ export class Take {
     return {
       preset: this.store.preset,
       language: currentLanguage(),
+      upscale: SIZES[this.size.selectedIndex],
       side: SIDES[this.side.selectedIndex],
       ...(Array.isArray(paper) ? { millimetres: paper } : { scale: paper }),
     };
