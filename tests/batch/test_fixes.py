@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from likeness.batch.fixes import REMEDIES, treat
+from likeness.batch.fixes import REMEDIES, fixable, treat
 from likeness.batch.options import WorkOptions
 from likeness.errors import ConfigError, ControlError
 from likeness.faces.findings import CODES, Finding, Limits
 from likeness.repair.repairs import Repairs
 from likeness.restore.config import Settings
 from likeness.restore.controls import Controls
+from likeness.restore.enlargement import Enlargement
 from likeness.restore.selection import Selection
 
 
@@ -23,7 +24,7 @@ def test_every_remedy_answers_a_finding_and_changes_something(code: str) -> None
     assert code in CODES
     treatment = treat(WorkOptions(), [finding(code)], 1)
     assert treatment.options.controls != Controls()
-    assert [text.split(":")[0] for text in treatment.done] == [code]
+    assert {text.split(":")[0] for text in treatment.done} == {code}
     assert treat(treatment.options, [finding(code)], 1).options == treatment.options, "twice is once"
 
 
@@ -33,6 +34,20 @@ def test_what_they_do() -> None:
     gentle = WorkOptions(controls=Controls(latent_step_decay=0.02))
     turned = treat(gentle, [finding("face-turned")], 1).options.controls
     assert (turned.latent_step_decay, turned.degradation_scale) == (0.02, 0.7), "never stronger than it was asked for"
+
+
+def test_what_is_small_is_enlarged() -> None:
+    for code, face in (("face-small", 1), ("size-small", None)):
+        treatment = treat(WorkOptions(), [finding(code, face)], 2)
+        assert treatment.options.enlargement == Enlargement(upscale="auto")
+        assert any("upscale auto" in text for text in treatment.done)
+    wanted = WorkOptions(enlargement=Enlargement(upscale=2))
+    assert treat(wanted, [finding("face-small")], 1).options.enlargement == wanted.enlargement
+    drawn = [finding("drawing", 0), finding("face-small", 0)]
+    assert treat(WorkOptions(), drawn, 2).options.enlargement == Enlargement()
+    assert fixable(finding("size-small", None), WorkOptions())
+    assert not fixable(finding("size-small", None), WorkOptions(limits=Limits(refuse=frozenset({"size-small"}))))
+    assert not fixable(finding("no-face", None), WorkOptions())
 
 
 def test_a_remedy_for_one_of_several_faces_is_not_taken() -> None:

@@ -23,6 +23,7 @@ from likeness.faces.findings import Limits
 from likeness.imaging.files import read_image
 from likeness.restore.config import Settings
 from likeness.restore.controls import Controls
+from likeness.restore.enlargement import Enlargement
 from likeness.restore.pipeline import Restorer
 from likeness.runtimes.base import Runtime
 
@@ -138,6 +139,19 @@ def test_doubtful_results_go_to_review_and_come_back(studio: Studio, pictures: P
     again = studio.work(pictures / "ann.jpg", replace(strict, guard=None))
     assert (again.state, again.outcome["guard"]) == ("final", None)
     assert [listed.name for listed in studio.output.files()] == ["final/ann.png"], "never in both"
+
+
+def test_results_are_enlarged_as_each_picture_asks(studio: Studio, pictures: Path) -> None:
+    options = WorkOptions(enlargement=Enlargement(upscale=2, background="clean"))
+    assert WorkOptions.from_dict(options.to_dict()) == options
+    before = read_image(pictures / "ann.jpg").size
+    result = studio.work(pictures / "ann.jpg", options)
+    assert result.state in ("final", "review"), result.reason
+    after = read_image(studio.output.read(result.outcome["output"])).size
+    assert (after.width, after.height) == (2 * before.width, 2 * before.height)
+    refused = studio.work(pictures / "ann.jpg", WorkOptions(enlargement=Enlargement(upscale=8, max_output_pixels=1000)))
+    assert refused.state == "failed"
+    assert "more than the limit of 1,000" in refused.reason
 
 
 def test_what_happens_on_a_finding(studio: Studio, pictures: Path) -> None:

@@ -63,6 +63,23 @@ class TestOnePicture:
         assert changed[40:90, 85:140].mean() > 0.2
         assert not changed[180:].any()
 
+    def test_a_result_is_enlarged_or_what_would_show_more_is_said(
+        self, here: Path, model: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        before = read_image(here / "pair.png").size
+        for flags, factor in (([], 1), (["-s", "2"], 2), (["--upscale", "1.5", "--bg-upsampler", "none"], 1.5)):
+            assert main(["restore", "pair.png", "--max-output-pixels", "2M", *flags, *model]) == 0
+            after = read_image(here / "output_pair.png").size
+            assert (after.width, after.height) == (round(factor * before.width), round(factor * before.height))
+            said = capsys.readouterr().err
+            assert ("enlarged" in said) == (factor != 1)
+        assert main(["restore", "landscape.png", "--copy-unrestored", "--long-side", "700", *model]) == 3
+        assert read_image(here / "output_landscape.png").size.width == 700
+        assert "enlarged, but not restored, in output_landscape.png" in capsys.readouterr().err
+        assert main(["restore", "pair.png", "-s", "8", "--max-output-pixels", "10k", *model]) == 2
+        assert main(["restore", "pair.png", "-s", "8", "--max-output-pixels", "10000", *model]) == 1
+        assert "it cannot be enlarged" in capsys.readouterr().err
+
     def test_every_product_is_written_and_reported(self, here: Path, model: list[str]) -> None:
         arguments = ["--compare", "--save-faces", "crops", "--report", "reports/r.json", "--preset", "natural"]
         assert main(["restore", "portrait.jpg", *arguments, "--strength", "0.5", *model]) == 0

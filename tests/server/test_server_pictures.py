@@ -52,6 +52,18 @@ def test_a_restored_picture_is_the_library_s_own(server: Running, portrait: byte
     assert answer.content == encode_image(expected.image, "PNG")
 
 
+def test_a_result_is_enlarged(server: Running, portrait: bytes, astronaut: Image) -> None:
+    answer = sent(server, "/v1/restore", {"file": portrait}, "application/json", upscale="1.5", background="lanczos")
+    report = answer.json()["report"]
+    picture = read_image(base64.b64decode(answer.json()["image"]))
+    assert (picture.size.width, report["result_width"], report["width"]) == (384, 384, 256)
+    assert report["upscale"] == 1.5
+    auto = sent(server, "/v1/restore", {"file": portrait}, "application/json", upscale="auto").json()["report"]
+    assert auto["upscale"] == server.state.restorer.restore(astronaut, upscale="auto").upscale
+    for fields in ({"upscale": "9"}, {"upscale": "2", "long_side": "512"}, {"background": "/etc/passwd"}):
+        assert sent(server, "/v1/restore", {"file": portrait}, **fields).status_code == 422
+
+
 def test_json_holds_the_picture_and_a_report(server: Running, portrait: bytes) -> None:
     answer = sent(
         server, "/v1/restore", {"file": portrait}, "application/json", evidence="true", degradation_scale="1.15"

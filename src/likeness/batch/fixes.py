@@ -6,14 +6,14 @@ those that are restored; otherwise the finding is just told.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 
 from likeness.batch.options import WorkOptions
 from likeness.faces.findings import Finding
 from likeness.restore.controls import PRESETS, Controls
 
-__all__ = ["REMEDIES", "Treatment", "treat"]
+__all__ = ["REMEDIES", "Treatment", "fixable", "treat"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,11 +54,27 @@ def treat(options: WorkOptions, findings: Sequence[Finding], faces: int) -> Trea
             if changed != controls:
                 controls = changed
                 done.append(f"{code}: {text}")
+    enlargement = options.enlargement
+    small = next((finding.code for finding in findings if _is_small(finding, rest)), None)
+    if small is not None and not enlargement.any:
+        # Of the whole picture, and so good for one small face among larger ones as well.
+        enlargement = replace(enlargement, upscale="auto")
+        done.append(f"{small}: enlarged until every face shows what was restored (upscale auto)")
     repairs = options.repairs
     if repairs.balance == 0:
         # It measures for itself whether the picture has aged, and does nothing to one that has not.
         repairs = replace(repairs, balance=1.0)
-    return Treatment(options=replace(options, controls=controls, repairs=repairs), leave=leave, done=tuple(done))
+    changed_options = replace(options, controls=controls, repairs=repairs, enlargement=enlargement)
+    return Treatment(options=changed_options, leave=leave, done=tuple(done))
+
+
+def fixable(finding: Finding, options: WorkOptions) -> bool:
+    """Whether what preflight refuses is worth the work all the same, as something can be done about it."""
+    return finding.code == "size-small" and finding.code not in options.limits.refuse
+
+
+def _is_small(finding: Finding, restored: Set[int]) -> bool:
+    return finding.code == "size-small" or (finding.code == "face-small" and finding.face in restored)
 
 
 def _gentle(controls: Controls, preset: str = "natural") -> Controls:

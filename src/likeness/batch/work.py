@@ -13,7 +13,7 @@ from pathlib import PurePosixPath
 from typing import Any, Literal
 
 from likeness.batch.cache import KeptDetector
-from likeness.batch.fixes import Treatment, treat
+from likeness.batch.fixes import Treatment, fixable, treat
 from likeness.batch.journal import Item, Thumbnails
 from likeness.batch.options import WorkOptions
 from likeness.batch.storage import Place, read_file
@@ -194,6 +194,8 @@ class PictureWorker:
         findings = () if options.aligned else preflight(image, faces, options.limits)
         job.clock.lap("check")
         refused = [finding for finding in findings if finding.level == "refuse"]
+        if options.on_finding == "fix":
+            refused = [finding for finding in refused if not fixable(finding, options)]
         if options.on_finding == "skip":
             refused += [finding for finding in findings if finding.level == "warn"]
         if refused:
