@@ -24,7 +24,7 @@ def assert_refused(answer: httpx.Response) -> None:
     assert 400 <= answer.status_code < 500, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()
-    assert set(problem) == {"type", "title", "status", "code", "detail"}
+    assert set(problem) == {"type", "title", "status", "code", "detail", "notice"}
     assert problem["status"] == answer.status_code
     assert problem["detail"].isprintable()
     assert 0 < len(problem["detail"]) <= 1000

@@ -159,7 +159,7 @@ def assert_problem(answer: httpx.Response, *statuses: int) -> None:
     assert answer.status_code in statuses, f"{answer.status_code} {answer.text[:500]}"
     assert answer.headers["content-type"] == "application/problem+json"
     problem = answer.json()
-    assert set(problem) == {"type", "title", "status", "code", "detail"}
+    assert set(problem) == {"type", "title", "status", "code", "detail", "notice"}
     assert problem["status"] == answer.status_code
     assert problem["detail"]
     assert len(answer.content) < 2000

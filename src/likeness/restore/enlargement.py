@@ -53,7 +53,7 @@ class Enlargement:
         **_ROW,
     )
     long_side: int | None = option(
-        Number(low=16, whole=True),
+        Number(low=16, high=100_000, whole=True),
         default=None,
         unit="px",
         label=Words("Long side", "长边"),

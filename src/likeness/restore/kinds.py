@@ -12,7 +12,21 @@ from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
 from likeness.errors import ControlError
 
-__all__ = ["Choice", "Kind", "Number", "Option", "Surface", "Switch", "Text", "Weights", "Words", "option", "rows_of"]
+__all__ = [
+    "Choice",
+    "Effect",
+    "Group",
+    "Kind",
+    "Number",
+    "Option",
+    "Surface",
+    "Switch",
+    "Text",
+    "Weights",
+    "Words",
+    "option",
+    "rows_of",
+]
 
 Surface: TypeAlias = Literal["flag", "file", "request"]
 """Where an option can be given: on the command line, in a configuration file, in a request to the server."""
