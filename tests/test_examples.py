@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from likeness import PRESETS, Image, Restorer, read_image
+from likeness import PRESETS, Image, Restorer, Size, read_image
 from likeness.metrics import band_energy, psnr
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -75,6 +75,9 @@ def test_making_the_samples_again_gives_the_same_pictures(samples, tmp_path: Pat
 def test_the_demo_restores_every_sample(samples, demo: Path) -> None:
     for sample in samples.SAMPLES:
         before, after = read_image(EXAMPLES / sample.file), read_image(demo / sample.file)
+        if sample.small:
+            assert (before.size, after.size) == (Size(120, 120), Size(480, 480))
+            continue
         assert after.size == before.size
         # The corner of the picture is background, and re-encoding is all that may change it.
         assert np.abs(after.pixels - before.pixels).max() > 0.02, f"{sample.file} was not changed"
