@@ -10,12 +10,16 @@ LIKENESS_CACHE names another folder, or is "off".
 from __future__ import annotations
 
 import hashlib
+import inspect
 import logging
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from likeness.compute.library import load_openvino
 from likeness.compute.network import Network
@@ -26,7 +30,7 @@ from likeness.errors import ConfigError
 if TYPE_CHECKING:
     import openvino
 
-__all__ = ["CompiledCache", "default_cache"]
+__all__ = ["CompiledCache", "default_cache", "digest_of_code", "digest_of_weights"]
 
 _log = logging.getLogger(__name__)
 
@@ -122,6 +126,21 @@ def default_cache() -> CompiledCache | None:
             "this user has no home folder, so compiled networks are not kept; set LIKENESS_CACHE to a folder for them"
         )
         return None
+
+
+def digest_of_weights(state: Mapping[str, NDArray[np.float32]]) -> str:
+    """SHA-256 of a network's arrays with their names and shapes."""
+    digest = hashlib.sha256()
+    for name, array in sorted(state.items()):
+        digest.update(f"{name} {array.shape}".encode())
+        digest.update(np.ascontiguousarray(array).tobytes())
+    return digest.hexdigest()
+
+
+def digest_of_code(*made_by: Callable[..., Any]) -> str:
+    """SHA-256 of the files that functions and classes stand in: a new version of the code that builds a graph may build
+    another one from the same weights."""
+    return hashlib.sha256(b"".join(Path(inspect.getfile(one)).read_bytes() for one in made_by)).hexdigest()
 
 
 def _digest(core: openvino.Core, identity: str, device: str, properties: Mapping[str, Any]) -> str:

@@ -7,21 +7,20 @@ nothing here writes it to a file or into a picture.
 
 from __future__ import annotations
 
-import hashlib
 import threading
-from pathlib import Path
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.compute.compiled import default_cache
+from likeness.compute.compiled import default_cache, digest_of_code, digest_of_weights
 from likeness.compute.library import shared_core
 from likeness.compute.network import Network
 from likeness.imaging.colour import luma
 from likeness.imaging.filters import resize
 from likeness.imaging.image import Pixels, Size
-from likeness.models.embedding import architecture, graph
+from likeness.models.embedding.architecture import EmbeddingConfig
+from likeness.models.embedding.graph import build
 from likeness.models.embedding.weights import EmbeddingWeights, packaged_weights
 
 if TYPE_CHECKING:
@@ -101,24 +100,13 @@ class FaceMatcher:
             return self._network
 
     def _compile(self) -> Network:
-        def build() -> openvino.Model:
-            return graph.build(self._weights.state, self._weights.config)
+        def make() -> openvino.Model:
+            return build(self._weights.state, self._weights.config)
 
         core, cache = shared_core(), default_cache()
         if cache is None:
-            return Network(core.compile_model(build(), "CPU", _PROPERTIES))
-        identity = _digest(self._weights)
+            return Network(core.compile_model(make(), "CPU", _PROPERTIES))
+        identity = f"{digest_of_weights(self._weights.state)} {digest_of_code(build, EmbeddingConfig)}"
         return cache.compile(
-            core, "face-embedding", identity=identity, build=build, device="CPU", properties=_PROPERTIES
+            core, "face-embedding", identity=identity, build=make, device="CPU", properties=_PROPERTIES
         )
-
-
-def _digest(weights: EmbeddingWeights) -> str:
-    """Of the weights and of the code that builds the graph."""
-    digest = hashlib.sha256()
-    for module in (architecture, graph):
-        digest.update(Path(str(module.__file__)).read_bytes())
-    for name, array in sorted(weights.state.items()):
-        digest.update(f"{name} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
-from likeness.compute.compiled import CompiledCache
+from likeness.compute.compiled import CompiledCache, digest_of_code, digest_of_weights
 from likeness.compute.library import shared_core
 from likeness.compute.network import Network
 from likeness.errors import ConfigError
 from likeness.imaging.image import Pixels
-from likeness.models.enlarger.architecture import SCALES
+from likeness.models.enlarger.architecture import SCALES, EnlargerConfig
 from likeness.models.enlarger.graph import build
 from likeness.models.enlarger.weights import EnlargerWeights
 from likeness.runtimes.base import Runtime
@@ -169,7 +167,7 @@ class EnlargerRuntime:
         return self._cache.compile(
             self._core,
             f"enlarger-{scale}x-{self._precision}",
-            identity=f"{_digest(self._weights)} {scale}",
+            identity=f"{digest_of_weights(self._weights.state)} {digest_of_code(build, EnlargerConfig)} {scale}",
             build=make,
             device="CPU",
             properties=self._properties,
@@ -193,16 +191,3 @@ def _spans(length: int, tile: int) -> Iterator[tuple[int, int]]:
     """Begin and end of as few tiles as cover a side, alike in size to a pixel or so."""
     edges = np.linspace(0, length, -(-length // tile) + 1).round().astype(int).tolist()
     yield from pairwise(edges)
-
-
-def _digest(weights: EnlargerWeights) -> str:
-    """Of the weights and of the code that builds the graph."""
-    from likeness.models.enlarger import architecture, graph
-
-    digest = hashlib.sha256()
-    for module in (architecture, graph):
-        digest.update(Path(str(module.__file__)).read_bytes())
-    for name, array in sorted(weights.state.items()):
-        digest.update(f"{name} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()

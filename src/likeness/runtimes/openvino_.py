@@ -6,22 +6,18 @@ watches the sockets.
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import logging
 import threading
 from collections.abc import Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.compute.compiled import CompiledCache
+from likeness.compute.compiled import CompiledCache, digest_of_code, digest_of_weights
 from likeness.compute.library import load_openvino, shared_core
 from likeness.compute.network import Network
 from likeness.errors import ConfigError
-from likeness.models.architecture import Architecture
 from likeness.models.registry import architecture_of
 from likeness.models.spec import Spec
 from likeness.runtimes.base import Batch, check_batch
@@ -134,28 +130,15 @@ class OpenVinoRuntime:
 
         if self._cache is None:
             return Network(self._core.compile_model(make(), self._device, self._properties))
+        code = digest_of_code(graph, self._architecture.config)
         return self._cache.compile(
             self._core,
             f"{self._spec.architecture}-{self._spec.size or 'any'}-{self._precision}",
-            identity=f"{self._identity or _digest(self._state)} {self._spec.config} {_graph_digest(self._architecture)}",
+            identity=f"{self._identity or digest_of_weights(self._state)} {self._spec.config} {code}",
             build=make,
             device=self._device,
             properties=self._properties,
         )
-
-
-def _digest(state: Mapping[str, NDArray[np.float32]]) -> str:
-    digest = hashlib.sha256()
-    for name, array in sorted(state.items()):
-        digest.update(f"{name} {array.shape}".encode())
-        digest.update(np.ascontiguousarray(array).tobytes())
-    return digest.hexdigest()
-
-
-def _graph_digest(architecture: Architecture[Any]) -> str:
-    """Of the code that builds the graph: a new version of it may build another one from the same weights."""
-    made_by = architecture.graph, architecture.config
-    return hashlib.sha256(b"".join(Path(inspect.getfile(one)).read_bytes() for one in made_by if one)).hexdigest()
 
 
 def _checked_device(core: openvino.Core, device: str) -> str:

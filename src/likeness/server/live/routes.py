@@ -193,11 +193,10 @@ async def download(
 
     def work() -> Response:
         after, drawn = session.image, 1.0
-        if kind == "proof" or enlargement.upscale == 1:
-            if look.faces:
-                after = session.finished(look.faces, look.controls(), look.finishing())
-        else:
+        if kind != "proof" and enlargement.upscale != 1:
             after, drawn = session.enlarged(look.faces, look.controls(), look.finishing(), enlargement)
+        elif look.faces:
+            after = session.finished(look.faces, look.controls(), look.finishing())
         file = make_file(
             kind,
             session,

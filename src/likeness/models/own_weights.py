@@ -1,0 +1,96 @@
+"""Weights of networks of our own beside the restorer, as files: safetensors in float16 that say what they are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, Generic, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.core.files import write_bytes_atomically
+from likeness.errors import CheckpointError, CheckpointFormatError, FileWriteError
+
+__all__ = ["OwnWeights", "packaged_file", "read_own_weights", "write_own_weights"]
+
+_Config = TypeVar("_Config")
+
+_FLOAT16_MAX = float(np.finfo(np.float16).max)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OwnWeights(Generic[_Config]):
+    """A network's weights.
+
+    Attributes:
+        state: float32 arrays, those of the architecture's ``expected_shapes``.
+        config: what they are the weights of.
+        source: where they came from, one line, or empty.
+    """
+
+    state: Mapping[str, NDArray[np.float32]]
+    config: _Config
+    source: str = ""
+
+
+def packaged_file(name: str) -> Path:
+    """The file in the package of a network's name."""
+    return Path(str(files("likeness") / "weights" / f"{name}.safetensors"))
+
+
+def read_own_weights(
+    path: Path, what: str, configure: Callable[[Mapping[str, tuple[int, ...]]], _Config]
+) -> OwnWeights[_Config]:
+    """Read weights.
+
+    Args:
+        path: the file.
+        what: what they are of, for messages: "enlarger".
+        configure: the network's configuration from names and shapes; raises ValueError for another network's.
+
+    Raises:
+        CheckpointFormatError: if they are another network's, or damaged.
+        CheckpointError: if the file is missing or cannot be read.
+    """
+    import safetensors
+
+    try:
+        with safetensors.safe_open(path, framework="numpy") as opened:
+            file: Any = opened  # its stub declares no methods
+            metadata = cast("dict[str, str]", file.metadata() or {})
+            names = [str(name) for name in file.keys()]  # noqa: SIM118 (not a mapping)
+            state = {name: np.ascontiguousarray(file.get_tensor(name), dtype=np.float32) for name in names}
+        config = configure({name: array.shape for name, array in state.items()})
+    except (safetensors.SafetensorError, TypeError) as error:
+        raise CheckpointFormatError(f"{path} is no readable safetensors file ({error}); fetch it again.") from error
+    except ValueError as error:
+        raise CheckpointFormatError(f"{path} holds no {what}: {error}.") from error
+    except OSError as error:
+        raise CheckpointError(f"{path} cannot be read ({error.strerror or error}).") from error
+    for name, array in state.items():
+        if not np.isfinite(array).all():
+            raise CheckpointFormatError(f"{path} is damaged or badly trained: {name} holds undefined numbers.")
+    return OwnWeights(state=state, config=config, source=metadata.get("source", ""))
+
+
+def write_own_weights(path: Path, file_format: str, weights: OwnWeights[Any]) -> None:
+    """Write weights in float16; the file appears whole or not at all.
+
+    Raises:
+        CheckpointFormatError: if a number does not fit float16.
+        CheckpointError: if the file cannot be written.
+    """
+    from safetensors.numpy import save
+
+    arrays: dict[str, NDArray[np.float16]] = {}
+    for name, array in weights.state.items():
+        if not bool(np.all(np.abs(array) <= _FLOAT16_MAX)):  # not a number compares false as well
+            raise CheckpointFormatError(f"{name} holds a number that float16 cannot; nothing was written to {path}.")
+        arrays[name] = np.ascontiguousarray(array, dtype=np.float16)
+    try:
+        write_bytes_atomically(save(arrays, metadata={"format": file_format, "source": weights.source}), path)
+    except FileWriteError as error:
+        raise CheckpointError(str(error)) from error
