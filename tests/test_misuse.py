@@ -1,5 +1,7 @@
 """What the library is handed by mistake: one sentence at the call, of the library's own kind, from every public entry."""
 
+# pyright: basic, reportArgumentType=false, reportCallIssue=false
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -36,6 +38,9 @@ MADE: dict[str, Callable[[], object]] = {
     "bit depth": lambda: Image(pixels=PIXELS, bit_depth=12),  # type: ignore[arg-type]
     "from_uint8 of floats": lambda: Image.from_uint8(PIXELS),  # type: ignore[arg-type]
     "from_uint8 of a list": lambda: Image.from_uint8([[1]]),  # type: ignore[arg-type]
+    "from_array of a list": lambda: Image.from_array([[0.5]]),  # type: ignore[arg-type]
+    "from_pil of a path": lambda: Image.from_pil("a.jpg"),  # type: ignore[arg-type]
+    "restore with a number": lambda: likeness.restore(GOOD, 3),  # type: ignore[arg-type]
     "from_uint8 of four channels": lambda: Image.from_uint8(np.zeros((4, 4, 4), np.uint8)),
     "weights of a dict": lambda: Controls(face_mask_weights={"eye": 1.2}),  # type: ignore[arg-type]
     "weights of None": lambda: Controls(face_mask_weights=None),  # type: ignore[arg-type]
@@ -94,11 +99,12 @@ MADE: dict[str, Callable[[], object]] = {
 }  # fmt: skip
 
 NO_PICTURES: dict[str, Any] = {
-    "a path": Path("a.jpg"),
-    "a text": "a.jpg",
-    "bytes": b"x",
-    "an array": PIXELS,
-    "an uint8 array": np.zeros((80, 90, 3), np.uint8),
+    "a list": [[0.5]],
+    "a dictionary": {"image": PIXELS},
+    "a number": 3,
+    "an array of whole numbers": np.zeros((80, 90, 3), np.int64),
+    "an array to 255": PIXELS * 255,
+    "an array channel first": np.zeros((3, 80, 90), np.uint8),
     "nothing": None,
     "samples to 255": Image(pixels=PIXELS * 255),
     "samples below 0": Image(pixels=-PIXELS),
@@ -146,7 +152,7 @@ def test_what_is_no_picture(name: str, restorer: Restorer, tmp_path: Path) -> No
 
 def test_what_a_restorer_does_not_take(restorer: Restorer) -> None:
     given: dict[str, Any] = {
-        "controls": ("natural", {"strength": 1}, Controls, 1),
+        "controls": ("naturl", "", {"strength": 1}, Controls, 1),
         "selection": ("all", "largest", (0,), 0),
         "repairs": ({"scratches": 1}, "all", 1),
         "damage": ("a.png", [[1.0]], GOOD, np.zeros((3, 3), np.float32), np.full((80, 90), np.nan, np.float32)),

@@ -2,10 +2,10 @@
 
 ::
 
-    from likeness import Controls, Restorer, read_image, write_image
+    from likeness import Restorer, write_image
 
-    restorer = Restorer()
-    restoration = restorer.restore(read_image("photo.jpg"), Controls.natural())
+    restorer = Restorer()  # loads the network; keep it
+    restoration = restorer.restore("photo.jpg", "natural")
     write_image(restoration.image, "restored.jpg")
     for outcome in restoration.faces:
         print(outcome.index, outcome.status, outcome.reason)

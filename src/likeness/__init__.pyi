@@ -46,6 +46,7 @@ from .faces.findings import (
     Limits as Limits,
 )
 from .faces.preflight import preflight as preflight
+from .imaging.accepting import ImageInput as ImageInput
 from .imaging.decoding.pool import (
     DecoderLimits as DecoderLimits,
     DecoderPool as DecoderPool,
@@ -78,6 +79,11 @@ from .restore.controls import (
     RegionWeights as RegionWeights,
 )
 from .restore.enlargement import Enlargement as Enlargement
+from .restore.following import (
+    Mapped as Mapped,
+    Progress as Progress,
+)
+from .restore.once import restore as restore
 from .restore.outcome import (
     FaceOutcome as FaceOutcome,
     FaceProjection as FaceProjection,

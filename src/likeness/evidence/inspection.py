@@ -19,7 +19,7 @@ from likeness.evidence.seam import seam
 from likeness.evidence.texture import highlights, skin_texture
 from likeness.faces.detect import Detector, MediaPipeDetector
 from likeness.faces.face import Face, reading_order
-from likeness.imaging.arguments import picture
+from likeness.imaging.accepting import ImageInput, any_picture
 from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Box, Image
 from likeness.messages.notice import Notice, notice_of
@@ -28,7 +28,7 @@ from likeness.metrics import IdentityModel, overshoots
 __all__ = ["Inspector", "inspect"]
 
 
-def inspect(before: Image, after: Image) -> Inspection:
+def inspect(before: ImageInput, after: ImageInput) -> Inspection:
     """Measure what became of every face; see `Inspector.inspect`. For many pairs keep an `Inspector`."""
     return Inspector().inspect(before, after)
 
@@ -43,7 +43,7 @@ class Inspector:
     def __init__(self, *, detector: Detector | None = None) -> None:
         self._detector = detector or MediaPipeDetector()
 
-    def inspect(self, before: Image, after: Image) -> Inspection:
+    def inspect(self, before: ImageInput, after: ImageInput) -> Inspection:
         """Find the faces in ``before`` and measure what became of each in ``after``.
 
         Args:
@@ -57,7 +57,8 @@ class Inspector:
             PairError: if the sizes do not fit.
             NoFaceError: if there is no face in ``before``, or none that can be aligned.
         """
-        scale = _checked_scale(picture("before", before), picture("after", after))
+        before, after = any_picture("before", before), any_picture("after", after)
+        scale = _checked_scale(before, after)
         faces = reading_order(self._detector.detect(before))
         if not faces:
             raise NoFaceError(Notice("no-face.before"))

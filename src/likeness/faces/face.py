@@ -33,6 +33,9 @@ class Landmarks:
         if self.points.shape != (478, 2) or self.depth.shape != (478,):
             raise ValueError(f"landmarks must be 478 x 2 and 478, not {self.points.shape} and {self.depth.shape}")
 
+    def __repr__(self) -> str:
+        return f"Landmarks(source={self.source!r})"
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Face:
@@ -49,6 +52,9 @@ class Face:
     score: float
     landmarks: Landmarks
     five_points: NDArray[np.float64]
+
+    def __repr__(self) -> str:
+        return f"Face({self.box.rounded()}, score={self.score:.2f})"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

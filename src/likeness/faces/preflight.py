@@ -16,7 +16,8 @@ from likeness.faces.findings import CODES, Finding, Limits
 from likeness.faces.pose import eye_openings, head_pose
 from likeness.faces.regions import OVAL_OUTLINE
 from likeness.faces.tones import FaceTones, face_tones, face_view
-from likeness.imaging.arguments import all_of_type, of_type, picture
+from likeness.imaging.accepting import ImageInput, any_picture
+from likeness.imaging.arguments import all_of_type, of_type
 from likeness.imaging.colour import is_colourless
 from likeness.imaging.exif import is_adobe_rgb
 from likeness.imaging.icc import gamut_volume, profile_space
@@ -29,18 +30,18 @@ __all__ = ["preflight", "unreadable"]
 _ORDER = {code: place for place, code in enumerate(CODES)}
 
 
-def preflight(image: Image, faces: Sequence[Face], limits: Limits | None = None) -> tuple[Finding, ...]:
+def preflight(image: ImageInput, faces: Sequence[Face], limits: Limits | None = None) -> tuple[Finding, ...]:
     """Look at a picture before any work.
 
     Args:
-        image: the picture, as `read_image` gives it.
+        image: the picture, as `read_image` gives it, or its file.
         faces: the faces in it, in the order in which findings are to number them (`Restorer.find_faces`: reading order).
         limits: from where on something is the matter.
 
     Returns:
         the findings, gravest kind first (the order of `CODES`), then by face; none if nothing is the matter.
     """
-    image, faces = picture("image", image), all_of_type("faces", faces, Face)
+    image, faces = any_picture("image", image), all_of_type("faces", faces, Face)
     limits = Limits() if limits is None else of_type("limits", limits, Limits)
     found = [*_of_picture(image, len(faces), limits), *_of_file(image, limits), *_of_colours(image, limits)]
     for index, face in enumerate(faces):

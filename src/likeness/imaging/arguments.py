@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from typing import Any, TypeVar, cast
 
 import numpy as np
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
 
 from likeness.errors import ArgumentError
 from likeness.imaging.image import Image
@@ -68,18 +70,22 @@ def one_of(name: str, value: object, values: tuple[Any, ...]) -> None:
 
 
 def picture(name: str, value: object) -> Image:
-    """The value, if it is a picture whose samples are in [0, 1].
+    """The value as a picture whose samples are in [0, 1]; one of Pillow's and an array are taken as well.
+
+    Files are taken by `likeness.imaging.accepting.any_picture`.
 
     Raises:
-        ArgumentError: if it is something else: a path, an array, samples from 0 to 255 or undefined ones.
+        ArgumentError: if it is something else: a path, samples of another range or undefined ones.
     """
-    image = of_type(
-        name, value, Image, hint="read files with read_image, and take 8-bit arrays in with Image.from_uint8"
-    )
+    if isinstance(value, PillowImage.Image):
+        return Image.from_pil(value)
+    if isinstance(value, np.ndarray):
+        return Image.from_array(cast("NDArray[Any]", value))
+    image = of_type(name, value, Image, hint="PIL images and NumPy arrays are taken as well, files by read_image")
     low, high = float(image.pixels.min()), float(image.pixels.max())
     # The negation refuses undefined samples as well.
     if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):
         raise ArgumentError(
-            f"{name} has samples from {low:g} to {high:g}; they must be in 0 to 1 (Image.from_uint8 takes 0 to 255)"
+            f"{name} has samples from {low:g} to {high:g}; they must be in 0 to 1 (Image.from_array takes 0 to 255)"
         )
     return image

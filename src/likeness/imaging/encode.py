@@ -119,7 +119,7 @@ def encode_image(
         values = {"size": str(image.size), "format": target.name, "most": target.largest_side}
         raise ImageWriteError(Notice("image.sides-too-long", values))
     depth: Literal[8, 16] = bit_depth or (image.bit_depth if image.bit_depth in target.depths else 8)
-    exif, metadata = for_file(image, target.name)
+    exif, metadata = for_file(image.exif, image.metadata, image.size, target.name)
     try:
         samples, profile = _samples(image, target, depth)
         if target.name == "TIFF":

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import BinaryIO, TypeAlias
 
-from likeness.imaging.image import Size
+from likeness.imaging.geometry import Size
 
 __all__ = [
     "Directory",

@@ -13,7 +13,10 @@ from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import BinaryIO, Literal, TypeAlias
+from typing import Any, BinaryIO, Literal, TypeAlias
+
+from numpy.typing import NDArray
+from PIL import Image as PillowImage
 
 from likeness.core.files import write_bytes_atomically
 from likeness.core.opening import open_file
@@ -238,7 +241,7 @@ def _why_unreadable(name: str, path: Path, error: OSError) -> Notice:
 
 
 def write_image(
-    image: Image,
+    image: Image | PillowImage.Image | NDArray[Any],
     target: Path | str,
     *,
     bit_depth: Literal[8, 16] | None = None,
@@ -250,7 +253,7 @@ def write_image(
     See `encode_image` for how depth, quality, profile, EXIF and transparency are treated.
 
     Args:
-        image: the picture.
+        image: the picture; one of Pillow's, and an array as `Image.from_array` takes it, serve as well.
         target: the file; one that exists is replaced.
         bit_depth: 8 or 16; None takes the picture's own, or 8 where the format has no other.
         quality: 1 to 100, for JPEG, WebP (100: lossless) and AVIF; None compresses as the file it came from, see there.

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.imaging.image import Size
+from likeness.imaging.geometry import Size
 
 __all__ = ["gaussian_blur", "resize", "to_channels", "wide_blur"]
 

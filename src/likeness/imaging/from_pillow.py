@@ -1,24 +1,26 @@
-"""A loaded Pillow picture of any mode to samples."""
+"""A Pillow picture of any mode to samples."""
 
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import Literal, cast
 
 import numpy as np
 from PIL import Image as PillowImage
-from PIL import ImageFile
 
 from likeness.imaging.decoded import Decoded, reading, split_channels
 from likeness.imaging.icc import pillow_to_srgb
+from likeness.imaging.metadata.gate import admit
+from likeness.imaging.metadata_fields import Found
 from likeness.imaging.samples import Samples, row_strips
 
-__all__ = ["from_pillow"]
+__all__ = ["from_loaded_pillow", "from_pillow"]
 
 _log = logging.getLogger(__name__)
 
 
-def from_pillow(picture: ImageFile.ImageFile, name: str) -> Decoded:
+def from_pillow(picture: PillowImage.Image, name: str) -> Decoded:
     """Samples, alpha and profile of a loaded picture of any mode."""
     profile = cast("bytes | None", picture.info.get("icc_profile"))
     mode, transparency = picture.mode, picture.info.get("transparency")
@@ -52,6 +54,21 @@ def from_pillow(picture: ImageFile.ImageFile, name: str) -> Decoded:
     if mode == "P" and (samples[..., :1] == samples[..., 1:]).all():
         samples = samples[..., 0]
     return Decoded(samples=samples, alpha=alpha, icc_profile=profile)
+
+
+def from_loaded_pillow(picture: PillowImage.Image, name: str) -> Decoded:
+    """The same of a picture that a program holds, with what its ``info`` says.
+
+    Raises:
+        ImageReadError: if its file turns out to be damaged, or its mode holds no picture.
+    """
+    with reading(name, "image.damaged", picture.format or picture.mode):
+        picture.load()  # a file that was only opened is decoded now
+    exif, xmp = picture.info.get("exif"), picture.info.get("xmp")
+    kept = admit(
+        Found(exif=exif if isinstance(exif, bytes) else None, xmp=xmp if isinstance(xmp, bytes) else None), name
+    )
+    return replace(from_pillow(picture, name), exif=kept.exif, metadata=kept.metadata, orientation=kept.orientation)
 
 
 def _to_rgb(picture: PillowImage.Image, profile: bytes | None, name: str) -> tuple[PillowImage.Image, str]:

@@ -1,113 +1,31 @@
-"""The one image type, and the named types for sizes, points and boxes."""
+"""The one image type, and its ways from and to the types of other libraries."""
 
 from __future__ import annotations
 
+import io
 from dataclasses import dataclass, replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
+from PIL import Image as PillowImage
 
 from likeness.errors import ArgumentError
+from likeness.imaging.decoded import Decoded, split_channels
+from likeness.imaging.develop import develop
+from likeness.imaging.from_pillow import from_loaded_pillow
+from likeness.imaging.geometry import Box, Point, Size
 from likeness.imaging.metadata_fields import NO_METADATA, Metadata
 from likeness.imaging.origin import Compression, Note
-from likeness.imaging.samples import row_strips
+from likeness.imaging.samples import Samples, row_strips, to_samples
 
 __all__ = ["Box", "Image", "Pixels", "Point", "Size"]
 
 Pixels = NDArray[np.float32]
 """RGB samples, height x width x 3, float32 in [0, 1], sRGB-encoded."""
 
-
-@dataclass(frozen=True, slots=True)
-class Size:
-    """Width and height in pixels."""
-
-    width: int
-    height: int
-
-    def __post_init__(self) -> None:
-        if self.width < 1 or self.height < 1:
-            raise ValueError(f"a size must be at least 1 x 1, not {self.width} x {self.height}")
-
-    @property
-    def pixels(self) -> int:
-        """Number of pixels."""
-        return self.width * self.height
-
-    def __str__(self) -> str:
-        return f"{self.width}x{self.height}"
-
-
-@dataclass(frozen=True, slots=True)
-class Point:
-    """A position in pixels; (0, 0) is the centre of the top left pixel."""
-
-    x: float
-    y: float
-
-
-@dataclass(frozen=True, slots=True)
-class Box:
-    """An axis-aligned rectangle in pixels: left and top inside, right and bottom outside."""
-
-    left: float
-    top: float
-    right: float
-    bottom: float
-
-    @property
-    def width(self) -> float:
-        return self.right - self.left
-
-    @property
-    def height(self) -> float:
-        return self.bottom - self.top
-
-    @property
-    def area(self) -> float:
-        return max(0.0, self.width) * max(0.0, self.height)
-
-    @property
-    def centre(self) -> Point:
-        return Point((self.left + self.right) / 2, (self.top + self.bottom) / 2)
-
-    def intersection(self, other: Box) -> float:
-        """Area common to both boxes."""
-        width = min(self.right, other.right) - max(self.left, other.left)
-        height = min(self.bottom, other.bottom) - max(self.top, other.top)
-        return max(0.0, width) * max(0.0, height)
-
-    def iou(self, other: Box) -> float:
-        """Intersection over union, in [0, 1]."""
-        common = self.intersection(other)
-        union = self.area + other.area - common
-        return common / union if union > 0 else 0.0
-
-    def expanded(self, fraction: float) -> Box:
-        """The box grown on each side by ``fraction`` of its width and height."""
-        dx, dy = self.width * fraction, self.height * fraction
-        return Box(self.left - dx, self.top - dy, self.right + dx, self.bottom + dy)
-
-    def clipped(self, size: Size) -> Box:
-        """The part of the box inside a picture of ``size``."""
-        return Box(
-            min(max(self.left, 0.0), size.width),
-            min(max(self.top, 0.0), size.height),
-            max(min(self.right, float(size.width)), 0.0),
-            max(min(self.bottom, float(size.height)), 0.0),
-        )
-
-    def rounded(self) -> Box:
-        """The box to a tenth of a pixel, for JSON."""
-        return Box(round(self.left, 1), round(self.top, 1), round(self.right, 1), round(self.bottom, 1))
-
-    def to_slices(self) -> tuple[slice, slice]:
-        """Row and column slices that cover the box, rounded outward."""
-        return (
-            slice(int(np.floor(self.top)), int(np.ceil(self.bottom))),
-            slice(int(np.floor(self.left)), int(np.ceil(self.right))),
-        )
+_SHOWN_SIDE = 1024
+"""Longer side of what a notebook shows, px: a 24 megapixel PNG would weigh the notebook down."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -139,7 +57,7 @@ class Image:
     icc_profile: bytes | None = None
     exif: bytes | None = None
     metadata: Metadata = NO_METADATA
-    native: NDArray[np.uint8] | NDArray[np.uint16] | None = None
+    native: Samples | None = None
     converted_from: Literal["CMYK", "Lab"] | None = None
     profile_fault: str = ""
     notes: tuple[Note, ...] = ()
@@ -193,6 +111,50 @@ class Image:
         """The samples as height x width x 3 uint8, rounded."""
         return (np.clip(self.pixels, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
 
+    def to_pil(self) -> PillowImage.Image:
+        """The picture for Pillow: 8 bits in sRGB, of mode L, LA, RGB or RGBA, upright; in ``info`` its EXIF block.
+
+        >>> Image.from_array(np.zeros((20, 30, 4))).to_pil().mode
+        'RGBA'
+        """
+        colour = self.pixels[..., :1] if self.grey else self.pixels
+        samples = to_samples(colour, 8)
+        if self.alpha is not None:
+            samples = np.concatenate([samples, to_samples(self.alpha, 8)[..., None]], axis=2)
+        picture = PillowImage.fromarray(samples[..., 0] if samples.shape[2] == 1 else np.ascontiguousarray(samples))
+        if self.exif is not None:
+            picture.info["exif"] = b"Exif\0\0" + self.exif
+        return picture
+
+    def __array__(self, dtype: DTypeLike | None = None, copy: bool | None = None) -> NDArray[Any]:
+        """For NumPy: ``pixels``, as they are or of another floating-point type; uint8 and uint16 are scaled and rounded.
+
+        >>> np.asarray(Image.from_array(np.ones((20, 30))), dtype=np.uint8)[0, 0].tolist()
+        [255, 255, 255]
+        """
+        wanted: np.dtype[Any] = self.pixels.dtype if dtype is None else np.dtype(dtype)
+        if wanted == np.float32:
+            return self.pixels.copy() if copy else self.pixels
+        if copy is False:
+            raise ValueError(f"the samples are float32: as {wanted} they have to be copied")
+        if wanted == np.uint8 or wanted == np.uint16:
+            return to_samples(self.pixels, 8 if wanted == np.uint8 else 16)
+        if wanted.kind != "f":
+            raise ArgumentError(f"a picture becomes an array of uint8, uint16 or a floating-point type, not {wanted}")
+        return self.pixels.astype(wanted)
+
+    def __repr__(self) -> str:
+        more = [f"{self.bit_depth} bits", *["grey"] * self.grey, *["alpha"] * (self.alpha is not None)]
+        return f"Image({self.size}, {', '.join(more)})"
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows: a PNG file, no side over 1024 px."""
+        picture, stream = self.to_pil(), io.BytesIO()
+        picture.thumbnail((_SHOWN_SIDE, _SHOWN_SIDE))
+        picture.info.clear()
+        picture.save(stream, "PNG", compress_level=1)
+        return stream.getvalue()
+
     @staticmethod
     def from_uint8(samples: NDArray[np.uint8]) -> Image:
         """A picture from RGB or grey uint8 samples, height x width (x 3)."""
@@ -202,6 +164,76 @@ class Image:
         grey = samples.ndim == 2
         rgb = np.repeat(samples[:, :, None], 3, axis=2) if grey else samples
         return Image(pixels=rgb.astype(np.float32) / np.float32(255.0), grey=grey)
+
+    @staticmethod
+    def from_array(samples: NDArray[Any]) -> Image:
+        """A picture from samples of another library: grey, RGB or RGBA, sRGB-encoded.
+
+        Args:
+            samples: height x width, or height x width x 1, 3 or 4; uint8 in 0 to 255, uint16 in 0 to 65535, or
+                floating-point in 0 to 1. OpenCV's are BGR: hand over ``array[..., ::-1]``.
+
+        Raises:
+            ArgumentError: for another type, shape or range.
+
+        >>> Image.from_array(np.full((480, 640), 65535, np.uint16))
+        Image(640x480, 16 bits, grey)
+        """
+        if not isinstance(samples, np.ndarray):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ArgumentError(f"samples must be a NumPy array, not {type(samples).__name__}")
+        if (samples.ndim != 2 and (samples.ndim != 3 or samples.shape[2] not in (1, 3, 4))) or samples.size == 0:
+            shape = " x ".join(map(str, samples.shape))
+            hint = "; move the channels last" if samples.ndim == 3 and samples.shape[0] in (1, 3, 4) else ""
+            raise ArgumentError(
+                f"samples must be height x width, or height x width x 3 or 4, not {shape or 'one'}{hint}"
+            )
+        if samples.dtype.kind == "u" and samples.dtype.itemsize <= 2:
+            colour, alpha = split_channels(samples.astype(samples.dtype.newbyteorder("="), copy=False))
+            return Image.from_decoded(Decoded(samples=colour, alpha=alpha), "the picture")
+        if samples.dtype.kind != "f":
+            raise ArgumentError(f"samples must be uint8, uint16 or floating-point, not {samples.dtype}")
+        low, high = float(samples.min()), float(samples.max())
+        if not (low >= 0 and high <= 1):  # the negation refuses undefined samples as well
+            raise ArgumentError(f"floating-point samples must be in 0 to 1, not {low:g} to {high:g}")
+        planes = np.array(samples if samples.ndim == 3 else samples[..., None], dtype=np.float32)
+        grey = planes.shape[2] == 1
+        return Image(
+            pixels=np.repeat(planes, 3, axis=2) if grey else np.ascontiguousarray(planes[..., :3]),
+            alpha=np.ascontiguousarray(planes[..., 3]) if planes.shape[2] == 4 else None,
+            grey=grey,
+        )
+
+    @staticmethod
+    def from_pil(picture: PillowImage.Image) -> Image:
+        """A picture from Pillow, of any mode, as `likeness.read_image` gives it: upright, in sRGB, with profile and EXIF.
+
+        Raises:
+            ArgumentError: if it is none of Pillow's.
+            ImageReadError: if its file turns out to be damaged, or its mode holds no picture ("F", "I").
+        """
+        given: object = picture
+        if not isinstance(given, PillowImage.Image):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ArgumentError(f"a picture of the type PIL.Image.Image is wanted, not {type(given).__name__}")
+        return Image.from_decoded(from_loaded_pillow(picture, "the picture"), "the picture")
+
+    @staticmethod
+    def from_decoded(decoded: Decoded, name: str) -> Image:
+        """The picture that a decoder has handed on; ``name`` is what the log calls it."""
+        made = develop(decoded, name)
+        return Image(
+            pixels=made.pixels,
+            alpha=made.alpha,
+            bit_depth=made.bit_depth,
+            grey=decoded.samples.ndim == 2,
+            icc_profile=made.icc_profile,
+            exif=decoded.exif,
+            metadata=decoded.metadata,
+            native=made.native,
+            converted_from=decoded.converted_from,
+            profile_fault=made.profile_fault,
+            notes=made.notes,
+            compression=decoded.compression,
+        )
 
 
 def _check_samples(name: str, samples: object) -> None:

@@ -17,7 +17,8 @@ from likeness.errors import ControlError
 from likeness.faces.align import align, unwarp, warp
 from likeness.faces.face import Alignment, Face
 from likeness.faces.regions import region_masks
-from likeness.imaging.arguments import all_of_type, of_type, picture
+from likeness.imaging.accepting import ImageInput, any_picture
+from likeness.imaging.arguments import all_of_type, of_type
 from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Image, Pixels
@@ -93,12 +94,12 @@ def damage_of(mask: Image) -> _Map:
 
 
 def repair(
-    image: Image, repairs: Repairs, damage: NDArray[np.float32] | None = None, *, faces: Sequence[Face] = ()
+    image: ImageInput, repairs: Repairs, damage: NDArray[np.float32] | None = None, *, faces: Sequence[Face] = ()
 ) -> RepairResult:
     """Repair a picture: fill holes, mend scratches and dust, fade fringes, balance ageing, in this order.
 
     Args:
-        image: any picture.
+        image: any picture, or its file.
         repairs: what to do.
         damage: H x W in [0, 1], 1 where the picture holds nothing (ink, a hole, a torn corner); or None.
         faces: those of the picture: inside them, only what is surely a scratch is mended. Without them a lash or a
@@ -107,7 +108,8 @@ def repair(
     Raises:
         ControlError: if the mask has another size than the picture, holds other values, or covers all of it.
     """
-    pixels = picture("image", image).pixels
+    image = any_picture("image", image)
+    pixels = image.pixels
     of_type("repairs", repairs, Repairs)
     faces = all_of_type("faces", faces, Face)
     filled = None if damage is None else _checked(damage, image)

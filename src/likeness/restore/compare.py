@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
-from likeness.imaging.arguments import finite_number, of_type, picture
+from likeness.imaging.accepting import ImageInput, any_picture
+from likeness.imaging.arguments import finite_number, of_type
 from likeness.imaging.image import Image, Pixels, Size
 from likeness.restore.outcome import FaceOutcome, Restoration
 
@@ -50,7 +51,7 @@ class SheetOptions:
             raise ValueError("a sheet needs max_faces from 0 on, and every size from 1 px on")
 
 
-def compare(before: Image, restoration: Restoration, options: SheetOptions | None = None) -> Image:
+def compare(before: ImageInput, restoration: Restoration, options: SheetOptions | None = None) -> Image:
     """Draw the sheet.
 
     Args:
@@ -65,7 +66,7 @@ def compare(before: Image, restoration: Restoration, options: SheetOptions | Non
     Raises:
         ValueError: if ``before`` is not the picture that was restored, going by its size.
     """
-    before, restoration = picture("before", before), of_type("restoration", restoration, Restoration)
+    before, restoration = any_picture("before", before), of_type("restoration", restoration, Restoration)
     options = SheetOptions() if options is None else of_type("options", options, SheetOptions)
     after = restoration.image
     wanted = Size(*(max(1, round(side * restoration.upscale)) for side in (before.size.width, before.size.height)))

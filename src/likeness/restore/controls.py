@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
 
-from likeness.errors import ControlError
+from likeness.core.spelling import did_you_mean
+from likeness.errors import ArgumentError, ControlError
 from likeness.messages.notice import Notice
 from likeness.restore.kinds import Number, Switch, Weights, Words, option, rows_of
 
@@ -65,17 +66,24 @@ class RegionWeights:
         known = [region.name for region in fields(RegionWeights)]
         for name in weights:
             if name not in known and name != "all":
-                raise ControlError(f'unknown face region "{name}"; the regions are {", ".join(known)}, and all')
+                meant = did_you_mean(str(name), [*known, "all"])
+                raise ControlError(f'unknown face region "{name}"{meant}; the regions are {", ".join(known)}, and all')
         everywhere = weights.get("all", 1.0)
         return RegionWeights(**{name: weights.get(name, everywhere) for name in known})
 
     def to_dict(self) -> dict[str, float]:
         return asdict(self)
 
+    def __repr__(self) -> str:
+        return _short(self)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Controls:
     """What a retoucher sets. The defaults are the preset ``standard``.
+
+    >>> Controls(latent_step_decay=0.04).with_weights({"eye": 1.3})
+    Controls(latent_step_decay=0.04, face_mask_weights=RegionWeights(eye=1.3))
 
     Each field is a row of the table of options (`likeness.restore.options`) and says its range and what it does; a control
     is added here, and is then known to the command line, files, lists, requests, the page and the documents.
@@ -150,6 +158,9 @@ class Controls:
             if not isinstance(row.kind, Weights):
                 row.check(getattr(self, row.key))
 
+    def __repr__(self) -> str:
+        return _short(self)
+
     @property
     def warnings(self) -> tuple[Notice, ...]:
         """What to tell the user about these values, one sentence each."""
@@ -185,8 +196,28 @@ class Controls:
             ControlError: if there is none; the message lists them.
         """
         if not isinstance(name, str) or name not in PRESETS:  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ControlError(f'unknown preset "{name}"; the presets are {", ".join(PRESETS)}')
+            meant = did_you_mean(str(name), PRESETS)
+            raise ControlError(f'unknown preset "{name}"{meant}; the presets are {", ".join(PRESETS)}')
         return PRESETS[name]
+
+    @staticmethod
+    def of(given: Controls | str | None) -> Controls:
+        """These controls, the preset of that name, or `standard` for None.
+
+        Raises:
+            ControlError: if there is no such preset.
+            ArgumentError: if it is something else.
+
+        >>> Controls.of("natural").latent_step_decay
+        0.04
+        """
+        if given is None:
+            return Controls.standard()
+        if isinstance(given, str):
+            return Controls.preset(given)
+        if not isinstance(given, Controls):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ArgumentError(f"controls must be Controls or the name of a preset, not {type(given).__name__}")
+        return given
 
     @staticmethod
     def standard() -> Controls:
@@ -217,6 +248,14 @@ class Controls:
     def low_light() -> Controls:
         """Phone pictures in the dark: smear, fringes, motion."""
         return PRESETS["low-light"]
+
+
+def _short(values: RegionWeights | Controls) -> str:
+    """What differs from the defaults, as it would be written."""
+    told = [
+        f"{item.name}={value!r}" for item in fields(values) if (value := getattr(values, item.name)) != item.default
+    ]
+    return f"{type(values).__name__}({', '.join(told)})"
 
 
 PRESETS: dict[str, Controls] = {

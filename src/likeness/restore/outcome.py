@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import zlib
+from collections import Counter
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Literal
@@ -62,6 +63,9 @@ class FaceProjection:
     grey: bool
     controls: Controls
     milliseconds: dict[str, float]
+
+    def __repr__(self) -> str:
+        return f"FaceProjection({self.index}, {self.crop.shape[0]} px)"
 
     @cached_property
     def target(self) -> Pixels:
@@ -138,6 +142,9 @@ class FaceOutcome:
     milliseconds: dict[str, float] = field(default_factory=dict[str, float])
     warnings: tuple[Notice, ...] = ()
 
+    def __repr__(self) -> str:
+        return f"FaceOutcome({self.index}, {self.status}{f': {self.reason}' if self.reason else ''})"
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Restoration:
@@ -161,6 +168,15 @@ class Restoration:
     repaired: RepairResult | None = None
     upscale: float = 1.0
     suggested_upscale: float | None = None
+
+    def __repr__(self) -> str:
+        counted = Counter(outcome.status for outcome in self.faces)
+        faces = ", ".join(f"{count} {status}" for status, count in counted.items())
+        return f"Restoration({self.image.size}, faces: {faces or 'none'})"
+
+    def _repr_png_(self) -> bytes:
+        """What a notebook shows: the picture."""
+        return self.image._repr_png_()  # pyright: ignore[reportPrivateUsage] - IPython's name for it
 
     @property
     def restored(self) -> tuple[FaceOutcome, ...]:

@@ -7,22 +7,26 @@ and keeps what it returned, `Restorer.canvas` enlarges, `Restorer.compose` is ar
 from __future__ import annotations
 
 import logging
+import os
 import threading
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Generator, Iterable, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import TracebackType
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness.core.parallel import map_in_order
 from likeness.core.stopwatch import Stopwatch
-from likeness.errors import ArgumentError, NoFaceError
+from likeness.errors import ArgumentError, LikenessError, NoFaceError
 from likeness.faces.align import TEMPLATE_SIZE
 from likeness.faces.detect import Detector, MediaPipeDetector
 from likeness.faces.face import Face, Landmarks, reading_order
 from likeness.faces.mesh import average_face, five_points
-from likeness.imaging.arguments import all_of_type, of_type, picture
+from likeness.imaging.accepting import ImageInput, any_picture
+from likeness.imaging.arguments import all_of_type, of_type
 from likeness.imaging.image import Box, Image
 from likeness.messages.notice import Notice, notice_of
 from likeness.models.catalog import DEFAULT_MODEL
@@ -34,11 +38,13 @@ from likeness.restore.canvas import CanvasPlan, plan_canvas, suggested_upscale
 from likeness.restore.composing import compose
 from likeness.restore.controls import Controls
 from likeness.restore.enlargement import Enlargement
+from likeness.restore.following import Mapped, OnProgress, Progress, tell_nobody
 from likeness.restore.outcome import FaceOutcome, FaceProjection, Restoration
 from likeness.restore.placing import Canvas, make_canvas
 from likeness.restore.projecting import project_each
 from likeness.restore.selection import Selection
 from likeness.runtimes.base import Runtime
+from likeness.runtimes.batching import BatchingRuntime
 from likeness.runtimes.load import load_runtime
 
 __all__ = ["Restorer"]
@@ -49,8 +55,19 @@ _PRESETS = "Controls.preset takes the name of one"
 _PARSED = "Selection.parse takes a text"
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Networks:
+    """What a restorer keeps until it is closed."""
+
+    detector: Detector
+    runtime: Runtime
+    enlargers: Enlargers
+
+
 class Restorer:
     """Restores portraits. Loads its network on first use and keeps it; safe to use from several threads.
+
+    It may be used as a context, which gives the networks' memory back at its end (`close`).
 
     Args:
         model: an embedded or imported model's name, a catalog name that was fetched, or a checkpoint file.
@@ -78,23 +95,59 @@ class Restorer:
             if runtime is None:
                 # Both load and compile networks, which leaves the interpreter free for the other.
                 threading.Thread(target=_prepared, args=(detector,), name="likeness-detector").start()
-        self._detector = detector
         store = store or Store()
-        self._runtime = runtime or load_runtime(store, model, device=device, precision=precision, threads=threads)
-        self._enlargers = Enlargers(store, threads=threads)
+        self._held: _Networks | None = _Networks(
+            detector=detector,
+            runtime=runtime or load_runtime(store, model, device=device, precision=precision, threads=threads),
+            enlargers=Enlargers(store, threads=threads),
+        )
+        self._own_runtime = runtime is None
+
+    def __enter__(self) -> Restorer:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the networks' memory back; work that is going on is ended well, and none is taken any more."""
+        held, self._held = self._held, None
+        if held is not None and self._own_runtime and isinstance(held.runtime, BatchingRuntime):
+            held.runtime.close()
+
+    @property
+    def _networks(self) -> _Networks:
+        if self._held is None:
+            raise LikenessError("this Restorer was closed; make another")
+        return self._held
+
+    @property
+    def _detector(self) -> Detector:
+        return self._networks.detector
+
+    @property
+    def _runtime(self) -> Runtime:
+        return self._networks.runtime
+
+    @property
+    def _enlargers(self) -> Enlargers:
+        return self._networks.enlargers
 
     @property
     def runtime(self) -> Runtime:
         return self._runtime
 
-    def find_faces(self, image: Image) -> tuple[Face, ...]:
+    def __repr__(self) -> str:
+        return f"Restorer({'closed' if self._held is None else self._held.runtime.description})"
+
+    def find_faces(self, image: ImageInput) -> tuple[Face, ...]:
         """The faces of a picture in reading order: rows from top to bottom, left to right within a row."""
-        return reading_order(self._detector.detect(picture("image", image)))
+        return reading_order(self._detector.detect(any_picture("image", image)))
 
     def restore(
         self,
-        image: Image,
-        controls: Controls | None = None,
+        image: ImageInput,
+        controls: Controls | str | None = None,
         *,
         selection: Selection | None = None,
         aligned: bool = False,
@@ -105,30 +158,35 @@ class Restorer:
         long_side: int | None = None,
         background: str | Path = "faithful",
         match_sharpness: bool = True,
+        progress: OnProgress = tell_nobody,
     ) -> Restoration:
         """Restore the faces of a picture, and enlarge it if that is wanted.
 
         Args:
-            image: any picture; with ``aligned`` an FFHQ-aligned crop, whose whole area is then one face.
-            controls: how; `Controls.standard` if None.
+            image: any picture (a path, the bytes of a file, one of Pillow's, an array as `Image.from_array` takes it, or an
+                `Image`); with ``aligned`` an FFHQ-aligned crop, whose whole area is then one face.
+            controls: how; the name of a preset is taken as well, and None is `Controls.standard`.
             selection: which faces; all if None.
             aligned: skip detection and alignment.
             repairs: what to repair first, all over the picture; nothing if None.
             damage: H x W in [0, 1], 1 where the picture holds nothing: filled first, and never restored (`Restorer.repair`).
             enlargement: how the result is enlarged, after all repairs; not at all if None.
             upscale, long_side, background, match_sharpness: those of an `Enlargement`, for short, where none is given.
+            progress: hears how far the work is (`Progress`).
 
         Returns:
             the picture, changed on the restored faces (and by repairs) only unless it is enlarged, and the outcome of every
             face found.
 
         Raises:
-            ImageTooLargeError: if the enlarged result would be too large; told before any work (`plan_canvas`).
+            ArgumentError: if something is of a type that is not taken.
+            ImageReadError: if the picture's file cannot be read.
+            ImageTooLargeError: if the picture is too large, or the enlarged result would be; told before any work
+                (`plan_canvas`).
             ControlError: if the damage mask does not fit the picture, or more faces are selected than may be.
             NoFaceError: if there is no face, or the selection leaves none.
         """
-        image = picture("image", image)
-        controls = Controls.standard() if controls is None else of_type("controls", controls, Controls, hint=_PRESETS)
+        image, controls = any_picture("image", image), Controls.of(controls)
         selection = Selection() if selection is None else of_type("selection", selection, Selection, hint=_PARSED)
         if repairs is not None:
             of_type("repairs", repairs, Repairs)
@@ -148,9 +206,11 @@ class Restorer:
         clock = Stopwatch()
         repaired: RepairResult | None = None
         if damage is not None or (repairs is not None and repairs.any):
+            progress(Progress(step="repair"))
             repaired = self.repair(image, repairs or Repairs(), damage, aligned=aligned)
             image = repaired.image
             clock.lap("repair")
+        progress(Progress(step="detect"))
         faces = (self._aligned_face(image),) if aligned else reading_order(self._detector.detect(image))
         clock.lap("detect")
         if not faces:
@@ -167,8 +227,11 @@ class Restorer:
                 outcomes[index] = FaceOutcome(index=index, face=face, status="skipped", reason=reason)
             else:
                 wanted.append((index, face))
-        filled = None if repaired is None else repaired.filled
-        for (index, face), done in project_each(self._runtime, image, wanted, controls, aligned=aligned, filled=filled):
+        filled, total = None if repaired is None else repaired.filled, len(wanted)
+        progress(Progress(step="project", total=total))
+        each = project_each(self._runtime, image, wanted, controls, aligned=aligned, filled=filled)
+        for count, ((index, face), done) in enumerate(each, start=1):
+            progress(Progress(step="project", done=count, total=total))
             if isinstance(done, FaceProjection):
                 projections.append(done)
             else:
@@ -181,9 +244,12 @@ class Restorer:
             plan = self._plan(image, restored, enlargement)
         canvas: Canvas | None = None
         if plan.upscale > 1:
+            progress(Progress(step="enlarge", done=total, total=total))
             canvas = self._canvas(image, projections, enlargement, plan)
             clock.lap("enlarge")
+        progress(Progress(step="compose", done=total, total=total))
         composed = compose(image, projections, controls, canvas)
+        progress(Progress(step="done", done=total, total=total))
         outcomes.update({outcome.index: outcome for outcome in composed.faces})
         return Restoration(
             image=composed.image,
@@ -197,9 +263,55 @@ class Restorer:
             ),
         )
 
+    def map(
+        self,
+        images: Iterable[ImageInput],
+        controls: Controls | str | None = None,
+        *,
+        selection: Selection | None = None,
+        aligned: bool = False,
+        repairs: Repairs | None = None,
+        enlargement: Enlargement | None = None,
+        workers: int = 2,
+    ) -> Generator[Mapped]:
+        """Restore many pictures, one after the other; while one is in the network, the next is read.
+
+        The results come in the order of the pictures. One that cannot be read or has no face costs the others nothing: its
+        error is in its result. Hundreds of pictures that must survive a power cut are for `likeness batch`.
+
+        Args:
+            images: as `restore` takes them; taken from an iterator only when there is room for them.
+            controls, selection, aligned, repairs, enlargement: see `restore`.
+            workers: how many pictures are worked on at a time; each takes its memory.
+
+        Raises:
+            ArgumentError, ControlError: for options that cannot be used, at once.
+        """
+        controls = Controls.of(controls)
+        if isinstance(images, (str, bytes, os.PathLike, Image, np.ndarray)) or not hasattr(images, "__iter__"):
+            raise ArgumentError("images must be a list of pictures or paths, not a single one; restore takes that")
+        if workers < 1:
+            raise ArgumentError(f"workers must be at least 1, not {workers}")
+
+        def one(source: ImageInput) -> Mapped:
+            try:
+                done = self.restore(
+                    source,
+                    controls,
+                    selection=selection,
+                    aligned=aligned,
+                    repairs=repairs,
+                    enlargement=enlargement,
+                )
+            except LikenessError as error:
+                return Mapped(source=source, error=error)
+            return Mapped(source=source, restoration=done)
+
+        return map_in_order(one, images, workers=workers)
+
     def repair(
         self,
-        image: Image,
+        image: ImageInput,
         repairs: Repairs,
         damage: NDArray[np.float32] | None = None,
         *,
@@ -212,6 +324,7 @@ class Restorer:
         Raises:
             ControlError: if the damage mask does not fit the picture.
         """
+        of_type("repairs", repairs, Repairs)
         whole = repair(image, Repairs(), damage)
         if not repairs.any:
             return replace(whole, repairs=repairs)
@@ -222,7 +335,7 @@ class Restorer:
 
     def project(
         self,
-        image: Image,
+        image: ImageInput,
         face: Face,
         controls: Controls,
         *,
@@ -242,7 +355,7 @@ class Restorer:
 
     def project_all(
         self,
-        image: Image,
+        image: ImageInput,
         faces: Sequence[Face],
         controls: Controls,
         *,
@@ -257,7 +370,7 @@ class Restorer:
         Raises:
             ValueError: if a face's points are degenerate, or the numbers are not as many as the faces.
         """
-        image, faces = picture("image", image), all_of_type("faces", faces, Face)
+        image, faces = any_picture("image", image), all_of_type("faces", faces, Face)
         of_type("controls", controls, Controls, hint=_PRESETS)
         projections: list[FaceProjection] = []
         numbered = list(zip(range(len(faces)) if indices is None else indices, faces, strict=True))
@@ -269,7 +382,7 @@ class Restorer:
 
     def canvas(
         self,
-        image: Image,
+        image: ImageInput,
         projections: Sequence[FaceProjection],
         enlargement: Enlargement,
         *,
@@ -287,17 +400,19 @@ class Restorer:
             ImageTooLargeError: if the result would be too large (`plan_canvas`).
             CheckpointError, ConfigError: if the background's network cannot be had, or cannot run here.
         """
-        image, projections = picture("image", image), all_of_type("projections", projections, FaceProjection)
+        image, projections = any_picture("image", image), all_of_type("projections", projections, FaceProjection)
         of_type("enlargement", enlargement, Enlargement)
         faces = [item.face for item in projections]
         return self._canvas(image, projections, enlargement, self._plan(image, faces, enlargement), kept)
 
-    def enlarge(self, image: Image, enlargement: Enlargement) -> Image:
+    def enlarge(self, image: ImageInput, enlargement: Enlargement) -> Image:
         """The whole picture enlarged, no face restored: for one that has none. "auto" leaves it as large as it is.
 
         Raises:
             ImageTooLargeError, CheckpointError, ConfigError: as `canvas`.
         """
+        image = any_picture("image", image)
+        of_type("enlargement", enlargement, Enlargement)
         plan = self._plan(image, (), enlargement)
         return image if plan.upscale == 1 else self._canvas(image, (), enlargement, plan).image
 

@@ -112,7 +112,7 @@ class _Worker:
 
     def _decoded(self, stream: BinaryIO, request: dict[str, Any]) -> Any:
         from likeness.errors import ImageReadError, ImageTooLargeError
-        from likeness.imaging.decode import try_profile
+        from likeness.imaging.develop import try_profile
 
         kind, name, most = request["kind"], request["name"], request["max_pixels"]
         # The size is looked at under a small limit: what a header costs must not depend on what the file says.

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.errors import ConfigError, DecoderError, ImageError, ImageReadError, ImageTooLargeError, RawImageError
-from likeness.imaging.decode import decode_image, to_image
+from likeness.imaging.decode import decode_image
 from likeness.imaging.decoded import Decoded, raw_file
 from likeness.imaging.files import DEFAULT_MAX_PIXELS, PictureSource, open_picture
 from likeness.imaging.image import Image
@@ -254,7 +254,7 @@ def _image(answer: dict[str, Any], name: str) -> Image:
             raise known(said)
         raise RuntimeError(f"{error['kind']}: {error['sentence']}") from _DecoderTracebackError(error["traceback"])
     decoded: Decoded = answer["decoded"]
-    image = to_image(decoded, name)
+    image = Image.from_decoded(decoded, name)
     shared = [decoded.samples] if decoded.alpha is None else [decoded.samples, decoded.alpha]
     own = {
         field.name: _copy(value)

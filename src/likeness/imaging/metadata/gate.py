@@ -14,7 +14,7 @@ from likeness.imaging.exif import (
     exif_without_orientation,
     orientation,
 )
-from likeness.imaging.image import Image
+from likeness.imaging.geometry import Size
 from likeness.imaging.metadata.iptc import sound_iptc
 from likeness.imaging.metadata.jpeg import LONGEST_SEGMENT, LONGEST_XMP
 from likeness.imaging.metadata.xmp import clean_xmp, xmp_orientation, xmp_with_size
@@ -80,22 +80,23 @@ def admit(found: Found, name: str) -> Kept:
     )
 
 
-def for_file(image: Image, file_format: str) -> tuple[bytes | None, Metadata]:
+def for_file(exif: bytes | None, given: Metadata, size: Size, file_format: str) -> tuple[bytes | None, Metadata]:
     """EXIF block and metadata as a file of this format will hold them; the log says in one line what it cannot.
 
     Args:
-        image: the picture.
+        exif, given: the picture's own.
+        size: the picture's.
         file_format: as `FileFormat.name`.
     """
-    holds, given, lost = _HOLDS[file_format], image.metadata, list[str]()
-    exif = _exif_for(image, file_format)
+    holds, lost = _HOLDS[file_format], list[str]()
+    exif = _exif_for(exif, given, size, file_format)
     if exif is not None and "exif" not in holds:
         lost.append("EXIF")
         exif = None
     elif exif is not None and file_format == "JPEG" and len(exif) > _LONGEST_EXIF:
         lost.append(f"EXIF of {len(exif)} bytes (too long)")
         exif = None
-    xmp = xmp_with_size(given.xmp, image.size) if given.xmp else None
+    xmp = xmp_with_size(given.xmp, size) if given.xmp else None
     if xmp is not None and file_format == "JPEG" and len(xmp) > LONGEST_XMP:
         xmp = xmp.rstrip()  # packets end in spaces, so that programs can change them in place
     if xmp is not None and ("xmp" not in holds or (file_format == "JPEG" and len(xmp) > LONGEST_XMP)):
@@ -124,11 +125,11 @@ def for_file(image: Image, file_format: str) -> tuple[bytes | None, Metadata]:
     )
 
 
-def _exif_for(image: Image, file_format: str) -> bytes | None:
+def _exif_for(exif: bytes | None, metadata: Metadata, size: Size, file_format: str) -> bytes | None:
     """The block with the picture's size, and with the resolution where nothing else in the file can say it."""
-    exif = clean_exif(image.exif)
-    exif = exif_with_size(exif, image.size) if exif else None
-    resolution = image.metadata.resolution
+    exif = clean_exif(exif)
+    exif = exif_with_size(exif, size) if exif else None
+    resolution = metadata.resolution
     if resolution and "resolution" not in _HOLDS[file_format] and dots_per_inch(exif) is None:
         exif = exif_with_resolution(exif, *resolution) if exif else exif_from_resolution(*resolution)
     # AVIF says the orientation elsewhere; its writer would take the block apart to move it there.

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass, field
 from xml.parsers import expat
 
-from likeness.imaging.image import Size
+from likeness.imaging.geometry import Size
 
 __all__ = ["clean_xmp", "xmp_orientation", "xmp_with_size"]
 

@@ -1,0 +1,32 @@
+"""What somebody may have meant by a word that is not known."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = ["did_you_mean", "nearest"]
+
+_ALIKE = 0.6
+"""`difflib.SequenceMatcher`'s ratio from which two words count as alike: one letter in four may differ."""
+
+
+def nearest(word: str, known: Iterable[str]) -> str | None:
+    """The known word most like this one, whatever its case, with dashes or underscores; None if none is like it.
+
+    >>> nearest("naturl", ["standard", "natural"])
+    'natural'
+    """
+    by_plain = {_plain(name): name for name in known}
+    found = difflib.get_close_matches(_plain(word), by_plain, n=1, cutoff=_ALIKE)
+    return by_plain[found[0]] if found else None
+
+
+def did_you_mean(word: str, known: Iterable[str]) -> str:
+    """The question to follow a refusal: '; did you mean "natural"?', or "" if no known word is like this one."""
+    meant = nearest(word, known)
+    return f'; did you mean "{meant}"?' if meant is not None else ""
+
+
+def _plain(word: str) -> str:
+    return word.lower().replace("_", "-")
