@@ -25,7 +25,7 @@ class NetworkPlan:
     """Which network a worker uses, and how.
 
     Attributes:
-        settings: of the run: model, device, precision, threads, and what they say of the network.
+        settings: of the run: model, device, runtime, precision, threads, and what they say of the network.
         model: the network's name with a digest of its weights.
         kept: folder for its answers; None keeps none.
         limit: bytes in it at most.
@@ -63,6 +63,7 @@ class NetworkPlan:
             device=settings["device"] or "auto",
             precision=settings["precision"] or "auto",
             threads=settings["threads"],
+            library=settings["runtime"] or "auto",
         )
         settings.check_network(loaded.spec.numbers, model)
         kept = KeptProjections(self.kept or Path(), limit=0 if self.kept is None else self.limit)

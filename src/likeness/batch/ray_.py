@@ -27,7 +27,8 @@ from likeness.batch.runner import Done, settle
 from likeness.batch.storage import Place, is_url
 from likeness.batch.work import Handed, Result, deliver, read_source, unread
 from likeness.core.hashing import sha256_of
-from likeness.errors import BatchError, FileWriteError, ImageError, LikenessError
+from likeness.errors import BatchError, ConfigError, FileWriteError, ImageError, LikenessError
+from likeness.messages.notice import Notice
 
 __all__ = ["RayExecutor", "picture_executor"]
 
@@ -317,6 +318,8 @@ def picture_executor(
         CheckpointError: if the network's file is not here.
     """
     settings = network.settings
+    if settings["device"] not in (None, "auto", "cpu", "cuda"):
+        raise ConfigError(Notice("ray.no-device", {"device": settings["device"]}))
     threads = settings["threads"] or 1
     file = network.file
     cluster = Cluster(address, processors=None if workers is None else workers * threads)

@@ -115,7 +115,7 @@ def _options(flags: argparse.Namespace) -> BatchOptions:
     plan = Plan(
         model=f"{Path(model).stem}-{sha256_of(Store().path(model))[:16]}",
         # Of the run, not of its pictures.
-        settings=Settings({**settings.values, "device": None, "precision": None, "threads": None}),
+        settings=Settings({**settings.values, "device": None, "runtime": None, "precision": None, "threads": None}),
         on_finding=flags.on_finding,
         limits=limits,
         guard=GuardLimits() if flags.guard else None,

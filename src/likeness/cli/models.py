@@ -22,6 +22,7 @@ The networks by name; those with the purpose "restore" are for likeness restore 
   likeness models fetch NAME         fetch published weights, after showing their licence
   likeness models import FILE        take a checkpoint (.pth or .safetensors) into the store
   likeness models path NAME          where a model's file lies
+  likeness models export NAME -o F   write a network as ONNX, for other programs
   likeness models clean              delete the compiled networks; they are made again when needed
 
 The store is the folder LIKENESS_HOME, or the user's cache folder; LIKENESS_OFFLINE=1 forbids fetching. Compiled networks
@@ -48,6 +49,8 @@ def models(argv: Sequence[str], console: Console) -> int:
         return _import(flags.file, flags.name, flags.accept_licence, flags.replace, console)
     if flags.action == "path":
         return _path(flags.name, console)
+    if flags.action == "export":
+        return _export(flags.name, flags.output, flags.scale, console)
     if flags.action == "clean":
         return _clean(console)
     return _list(console)
@@ -56,7 +59,7 @@ def models(argv: Sequence[str], console: Console) -> int:
 def _parser() -> argparse.ArgumentParser:
     parser = Parser(
         prog="likeness models",
-        usage="likeness models list|fetch|import|path|clean ...",
+        usage="likeness models list|fetch|import|path|export|clean ...",
         description=_DESCRIPTION,
         formatter_class=argparse.RawDescriptionHelpFormatter,
         allow_abbrev=False,
@@ -75,12 +78,20 @@ def _parser() -> argparse.ArgumentParser:
     taking.add_argument("--replace", action="store_true", help="replace a model of that name")
     path = actions.add_parser("path", description="Print where a model's file lies.")
     path.add_argument("name", metavar="NAME", help="as likeness models list shows it")
+    writing = actions.add_parser(
+        "export",
+        description="Write a network as ONNX, from input to output (N x 3 x H x W, RGB), with its licence, size, face "
+        "template and range in the file.",
+    )
+    writing.add_argument("name", metavar="NAME|FILE", help="a model, a checkpoint file, or likeness-enlarge")
+    writing.add_argument("-o", "--output", metavar="FILE", type=Path, required=True, help="the ONNX file")
+    writing.add_argument("--scale", type=int, metavar="2|4", help="of likeness-enlarge (2)")
     for one in (fetch, taking):
         one.add_argument(
             "--accept-licence", "--accept-license", action="store_true", help="you have read the licence and accept it"
         )
     clean = actions.add_parser("clean", description="Delete the compiled networks; they are made again when needed.")
-    for one in (listing, fetch, taking, path, clean):
+    for one in (listing, fetch, taking, path, writing, clean):
         add_verbosity(one)
     return parser
 
@@ -139,6 +150,15 @@ def _path(name: str, console: Console) -> int:
     from likeness.models.store import Store
 
     console.hand_over(str(Store().path(name)))
+    return 0
+
+
+def _export(name: str, target: Path, scale: int | None, console: Console) -> int:
+    from likeness.models.onnx_export import ENLARGER, export_onnx
+    from likeness.models.store import Store
+
+    export_onnx(None if name == ENLARGER else Store().load(name), target, name=Path(name).stem, scale=scale)
+    console.say(f"{name} is written as ONNX: {target} ({_megabytes(target.stat().st_size)})")
     return 0
 
 

@@ -131,6 +131,7 @@ class _Worker:
             device=settings["device"] or "auto",
             precision=settings["precision"] or "auto",
             threads=settings["threads"],
+            runtime=settings["runtime"],
         )
         spec = self._restorer.runtime.spec
         settings.check_network(spec.numbers, model)

@@ -7,11 +7,13 @@ import logging
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 from likeness.cli.console import Console
 from likeness.cli.flags import HelpLayout, Parser, add_verbosity, format_names, pixel_count, verbosity
 from likeness.errors import ConfigError, MissingExtraError
+from likeness.restore.kinds import Choice
+from likeness.restore.options import row_of
 
 if TYPE_CHECKING:
     from likeness.server.http.settings import ServerSettings
@@ -69,7 +71,9 @@ def serve(argv: Sequence[str], console: Console) -> int:
 
     settings = _settings(flags)
     model = flags.model or DEFAULT_MODEL
-    restorer = Restorer(model, device=flags.device, precision=flags.precision, threads=flags.threads)
+    restorer = Restorer(
+        model, device=flags.device, precision=flags.precision, threads=flags.threads, runtime=flags.runtime
+    )
     console.detail(f"model {model}, {restorer.runtime.spec.side} px, {restorer.runtime.description}")
     name = Path(model).stem if flags.model and Path(model).is_file() else str(model)
     listener = Listener(create_app(settings, restorer, model=name))
@@ -162,7 +166,9 @@ def _parser() -> Parser:
     group.add_argument("--stall", dest="stall_seconds", type=float, metavar="S", help="for a pause in a request (20)")
     group = parser.add_argument_group("model")
     group.add_argument("--model", metavar="NAME|FILE", help="likeness models list shows the names (likeness-512)")
-    group.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="auto takes a CUDA device")
+    for key in ("device", "runtime"):
+        row = row_of(key)
+        group.add_argument(f"--{key}", choices=cast(Choice, row.kind).values, default="auto", help=row.help.en)
     group.add_argument("--precision", choices=("auto", "f32", "bf16"), default="auto", help="arithmetic of the network")
     group.add_argument("--threads", type=int, metavar="N", help="processor threads of the network (all)")
     return parser

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import openvino
     import torch
 
-__all__ = ["Architecture", "Config", "ConfigT", "Shapes", "State", "same_name"]
+__all__ = ["Architecture", "Config", "ConfigT", "GraphBuilder", "Shapes", "State", "same_name"]
 
 Shapes = Mapping[str, tuple[int, ...]]
 """Tensor shapes by name."""
@@ -35,11 +35,20 @@ class Config(Protocol):
 
 
 ConfigT = TypeVar("ConfigT", bound=Config)
+_Built = TypeVar("_Built", bound=Config, contravariant=True)
 
 
 def same_name(name: str) -> str:
     """The name of a tensor, where there was never another."""
     return name
+
+
+class GraphBuilder(Protocol[_Built]):
+    """Makes a network's OpenVINO graph from its weights and numbers."""
+
+    def __call__(self, state: State, config: _Built, *, any_batch: bool = False) -> openvino.Model:
+        """A graph with one input and one output, of one image or of any number of equal ones."""
+        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +66,7 @@ class Architecture(Generic[ConfigT]):
         shapes: every tensor that a network of these numbers has.
         module: the network in PyTorch, for inference, from weights, numbers, type of the convolutions and device; float32 in
             and out. It imports torch when it is called.
-        graph: the same as an OpenVINO graph with one input and one output, or None if there is none.
+        graph: the same as an OpenVINO graph, which is also what is written as ONNX, or None if there is none.
         rename: today's name of a tensor that older files call otherwise.
     """
 
@@ -69,5 +78,5 @@ class Architecture(Generic[ConfigT]):
     configure: Callable[[Shapes], ConfigT]
     shapes: Callable[[ConfigT], Shapes]
     module: Callable[[State, ConfigT, torch.dtype, torch.device], torch.nn.Module]
-    graph: Callable[[State, ConfigT], openvino.Model] | None
+    graph: GraphBuilder[ConfigT] | None
     rename: Callable[[str], str] = same_name

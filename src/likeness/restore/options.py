@@ -151,10 +151,21 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         key="device",
-        kind=Choice(values=("auto", "cpu", "cuda")),
+        kind=Choice(values=("auto", "cpu", "cuda", "directml", "coreml")),
         unset="auto",
         label=Words("Device", "设备"),
         help=Words("auto takes a CUDA device if there is one", "auto 在有 CUDA 设备时使用它"),
+        **_RUN,
+    ),
+    Option(
+        key="runtime",
+        kind=Choice(values=("auto", "openvino", "pytorch", "onnx")),
+        unset="auto",
+        label=Words("Runtime", "运行库"),
+        help=Words(
+            "what runs the network; auto goes by the device: OpenVINO, PyTorch for cuda, ONNX Runtime for the others",
+            "运行网络的库；auto 按设备选择：OpenVINO，cuda 用 PyTorch，其余用 ONNX Runtime",
+        ),
         **_RUN,
     ),
     Option(

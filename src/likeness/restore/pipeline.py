@@ -45,7 +45,7 @@ from likeness.restore.projecting import project_each
 from likeness.restore.selection import Selection
 from likeness.runtimes.base import Runtime
 from likeness.runtimes.batching import BatchingRuntime
-from likeness.runtimes.load import load_runtime
+from likeness.runtimes.load import Device, Library, load_runtime
 
 __all__ = ["Restorer"]
 
@@ -71,9 +71,10 @@ class Restorer:
 
     Args:
         model: an embedded or imported model's name, a catalog name that was fetched, or a checkpoint file.
-        device: "auto", "cpu" or "cuda".
+        device: "auto", "cpu", "cuda", "directml" or "coreml".
         precision: "auto" (bfloat16 where the processor has it, float16 on a CUDA device), "f32" or "bf16".
-        runtime: a ready runtime, instead of ``model``, ``device`` and ``precision``.
+        runtime: what runs the network, "auto" (by the device), "openvino", "pytorch" or "onnx"; or a ready runtime, instead
+            of ``model``, ``device`` and ``precision``.
         detector: a face detector of your own.
         threads: processor threads of the network; None for all.
         store: where models are kept.
@@ -83,25 +84,28 @@ class Restorer:
         self,
         model: str | Path = DEFAULT_MODEL,
         *,
-        device: Literal["auto", "cpu", "cuda"] = "auto",
+        device: Device = "auto",
         precision: Literal["auto", "f32", "bf16"] = "auto",
-        runtime: Runtime | None = None,
+        runtime: Runtime | Library | None = None,
         detector: Detector | None = None,
         threads: int | None = None,
         store: Store | None = None,
     ) -> None:
+        ready = None if runtime is None or isinstance(runtime, str) else runtime
         if detector is None:
             detector = MediaPipeDetector()
-            if runtime is None:
+            if ready is None:
                 # Both load and compile networks, which leaves the interpreter free for the other.
                 threading.Thread(target=_prepared, args=(detector,), name="likeness-detector").start()
         store = store or Store()
+        library: Library = runtime if isinstance(runtime, str) else "auto"
         self._held: _Networks | None = _Networks(
             detector=detector,
-            runtime=runtime or load_runtime(store, model, device=device, precision=precision, threads=threads),
+            runtime=ready
+            or load_runtime(store, model, device=device, precision=precision, threads=threads, library=library),
             enlargers=Enlargers(store, threads=threads),
         )
-        self._own_runtime = runtime is None
+        self._own_runtime = ready is None
 
     def __enter__(self) -> Restorer:
         return self

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +19,27 @@ from likeness.compute.forks import refuse_after_fork
 from likeness.core.hashing import sha256_of
 from likeness.errors import ArgumentError, ConfigError, MissingExtraError
 from likeness.imaging.arguments import one_of
+from likeness.messages.notice import Notice
 from likeness.models.formats import Checkpoint, read_checkpoint, read_spec
 from likeness.models.registry import architecture_of, check_purpose
-from likeness.models.spec import Purpose
+from likeness.models.spec import Purpose, Spec
 from likeness.models.store import Store
 from likeness.runtimes.base import Runtime
 
-__all__ = ["load_runtime"]
+__all__ = ["Device", "Library", "load_runtime"]
+
+Device = Literal["auto", "cpu", "cuda", "directml", "coreml"]
+"""Where a network can run."""
+
+Library = Literal["auto", "openvino", "pytorch", "onnx"]
+"""What can run it."""
+
+_DEVICES: Mapping[Library, tuple[Device, ...]] = {
+    "openvino": ("auto", "cpu"),
+    "pytorch": ("auto", "cpu", "cuda"),
+    "onnx": ("auto", "cpu", "cuda", "directml", "coreml"),
+}
+"""The devices that each library drives."""
 
 _log = logging.getLogger(__name__)
 
@@ -38,15 +52,17 @@ def load_runtime(
     model: str | Path,
     *,
     purpose: Purpose = "restore",
-    device: Literal["auto", "cpu", "cuda"] = "auto",
+    device: Device = "auto",
     precision: Literal["auto", "f32", "bf16"] = "auto",
     threads: int | None = None,
+    library: Library = "auto",
 ) -> Runtime:
-    """Load a model and make it ready: OpenVINO on the processor, PyTorch on a CUDA device.
+    """Load a model and make it ready: OpenVINO on the processor, PyTorch on a CUDA device, ONNX Runtime on others.
 
     "auto" takes a CUDA device where PyTorch is installed and finds one, else the processor. On a CUDA device, calls of
     several threads share batches (`BatchingRuntime`). The precision "auto" is float16 there, and bfloat16 on a processor
-    that has it. An architecture without an OpenVINO graph runs in PyTorch on the processor, too.
+    that has it; ONNX Runtime computes in float32. An architecture without an OpenVINO graph runs in PyTorch on the
+    processor, too.
 
     Args:
         store: where models are.
@@ -54,12 +70,14 @@ def load_runtime(
         purpose: what it is wanted for.
         device: where it shall run.
         precision: its arithmetic.
-        threads: processor threads for OpenVINO, or None for what it finds best.
+        threads: processor threads for OpenVINO and ONNX Runtime, or None for what they find best.
+        library: what runs it; "auto" goes by the device.
 
     Raises:
         CheckpointError: if the model cannot be had, or is for another purpose.
-        MissingExtraError: if ``device`` is "cuda" and PyTorch is not installed.
-        ConfigError: if ``device`` is "cuda" and there is none, or it cannot run the network; with "auto" that is logged.
+        MissingExtraError: if the library is not installed.
+        ConfigError: if ``device`` is none that the library drives, is not there, or cannot run the network; with "auto" the
+            latter is logged.
     """
     refuse_after_fork()
     if not isinstance(model, (str, Path)):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -67,19 +85,24 @@ def load_runtime(
     one_of("precision", precision, ("auto", "f32", "bf16"))
     if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int)):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ArgumentError(f"threads must be a whole number, not {type(threads).__name__}")
-    if not isinstance(device, str) or device not in ("auto", "cpu", "cuda"):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ConfigError(f'device must be auto, cpu or cuda, not "{device}"')
+    if not isinstance(device, str) or device not in get_args(Device):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigError(f'device must be {_either(get_args(Device))}, not "{device}"')
+    if not isinstance(library, str) or library not in get_args(Library):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ConfigError(f'library must be {_either(get_args(Library))}, not "{library}"')
+    library = _library(library, device)
     path = store.path(model)
     spec = read_spec(path)
     check_purpose(spec, purpose, str(model))
-    if device != "cpu" and _cuda(required=device == "cuda"):
+    if library == "onnx":
+        return _on_onnx(path, spec, device, precision, threads)
+    if library != "openvino" and device != "cpu" and _cuda(required=device == "cuda"):
         try:
             return _on_cuda(read_checkpoint(path), precision)
         except ConfigError as error:
             if device == "cuda":
                 raise
             _log.warning("%s; the processor is used", str(error).removesuffix(": use --device cpu"))
-    if architecture_of(spec).graph is None:
+    if library == "pytorch" or (architecture_of(spec).graph is None and library == "auto"):
         from likeness.runtimes.torch_ import TorchRuntime
 
         return TorchRuntime(read_checkpoint(path).state, spec, precision=precision)
@@ -98,6 +121,42 @@ def load_runtime(
     # Now, so that a damaged file is told of here and not at the first face.
     runtime.prepare()
     return runtime
+
+
+def _library(library: Library, device: Device) -> Library:
+    """The library, which some devices leave no choice of.
+
+    Raises:
+        ConfigError: if it does not drive the device.
+    """
+    if library == "auto":
+        return "onnx" if device in ("directml", "coreml") else "auto"
+    if device not in _DEVICES[library]:
+        raise ConfigError(Notice("runtime.no-device", {"library": library, "device": device}))
+    return library
+
+
+def _on_onnx(
+    path: Path, spec: Spec, device: Device, precision: Literal["auto", "f32", "bf16"], threads: int | None
+) -> Runtime:
+    """The network on ONNX Runtime, shared by threads where that is not the processor.
+
+    Raises:
+        MissingExtraError, ConfigError: see `load_runtime`.
+    """
+    from likeness.runtimes.batching import BatchingRuntime
+    from likeness.runtimes.onnx_ import BATCH, OnnxRuntime
+
+    if precision == "bf16":
+        raise ConfigError(Notice("onnx.f32-only"))
+    runtime = OnnxRuntime(read_checkpoint(path).state, spec, device=device, threads=threads)
+    if spec.size is None or runtime.device == "cpu":
+        return runtime
+    return BatchingRuntime(runtime, max_batch=BATCH)
+
+
+def _either(values: tuple[str, ...]) -> str:
+    return f"{', '.join(values[:-1])} or {values[-1]}"
 
 
 def _on_cuda(checkpoint: Checkpoint, precision: Literal["auto", "f32", "bf16"]) -> Runtime:

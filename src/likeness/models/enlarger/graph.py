@@ -24,13 +24,18 @@ if TYPE_CHECKING:
 __all__ = ["build"]
 
 
-def build(state: Mapping[str, NDArray[np.float32]], config: EnlargerConfig, scale: int) -> openvino.Model:
+def build(
+    state: Mapping[str, NDArray[np.float32]], config: EnlargerConfig, scale: int, *, whole: bool = False
+) -> openvino.Model:
     """An enlarger for one scale, with float32 inputs and outputs.
 
     Input ``image`` is 1 x 3 x (H + 2r) x (W + 2r), RGB in [0, 1], of any size: a picture or a tile with ``r = config.reach``
     pixels of its surroundings; input ``clean`` is one number in [0, 1]. Output ``enlarged`` is 1 x 3 x kH x kW and may leave
     the range a little. The same function as `network.Enlarger`: the shift of the input by a half is part of the first
     bias, the fine channels are part of the first kernel, and the bicubic enlargement is one convolution.
+
+    With ``whole`` the input is any number of whole pictures, N x 3 x H x W, that go on as their outermost pixels beyond
+    their borders.
     """
     openvino = load_openvino()
     op: Any = openvino.opset13
@@ -48,10 +53,14 @@ def build(state: Mapping[str, NDArray[np.float32]], config: EnlargerConfig, scal
     def activated(node: Any) -> Any:
         return op.prelu(node, constant(np.array([SLOPE], dtype=np.float32)))
 
-    image = op.parameter(openvino.PartialShape([1, 3, -1, -1]), np.float32, name="image")
+    picture = op.parameter(openvino.PartialShape([-1 if whole else 1, 3, -1, -1]), np.float32, name="image")
     clean = op.parameter([1], np.float32, name="clean")
-    for parameter in (image, clean):
+    for parameter in (picture, clean):
         parameter.output(0).set_names({parameter.get_friendly_name()})
+    image = picture
+    if whole:
+        margin = op.constant(np.array([0, 0, config.reach, config.reach], dtype=np.int64))
+        image = op.pad(picture, margin, margin, "edge")
 
     entry = state["entry.weight"]
     shift = 0.5 * entry[:, :3].sum(axis=(1, 2, 3), dtype=np.float64)
@@ -70,7 +79,7 @@ def build(state: Mapping[str, NDArray[np.float32]], config: EnlargerConfig, scal
     enlarged = op.depth_to_space(op.slice(samples, begin, end, ones, axes), "depth_first", scale)
     result = op.result(enlarged, name="enlarged/result")
     result.output(0).set_names({"enlarged"})
-    return openvino.Model([result], [image, clean], f"enlarger_{scale}x")
+    return openvino.Model([result], [picture, clean], f"enlarger_{scale}x")
 
 
 def _first_kernel(entry: NDArray[np.float32]) -> NDArray[np.float32]:

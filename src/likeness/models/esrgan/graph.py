@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["build"]
 
 
-def build(state: State, config: EsrganConfig) -> openvino.Model:
-    """The function of `network.Esrgan`: input ``image`` (1 x 3 x H x W, any size), output ``enlarged``.
+def build(state: State, config: EsrganConfig, *, any_batch: bool = False) -> openvino.Model:
+    """The function of `network.Esrgan`: input ``image`` (1 x 3 x H x W, any size; with ``any_batch`` N of
+    them), output ``enlarged``.
 
     The factor of what a dense block adds is multiplied into its last weights beforehand.
 
@@ -42,7 +43,7 @@ def build(state: State, config: EsrganConfig) -> openvino.Model:
     def activated(node: Any) -> Any:
         return op.prelu(node, constant(np.array([SLOPE], np.float32)))
 
-    image = op.parameter(openvino.PartialShape([1, 3, -1, -1]), np.float32, name="image")
+    image = op.parameter(openvino.PartialShape([-1 if any_batch else 1, 3, -1, -1]), np.float32, name="image")
     image.output(0).set_names({"image"})
     sides = op.gather(op.shape_of(image), ints(2, 3), ints(0))
     folded = image

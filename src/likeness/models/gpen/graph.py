@@ -45,17 +45,18 @@ _Maps = tuple[Any, ...]
 """Nodes of equal channels that stand for their concatenation: a convolution's own map and the injected one."""
 
 
-def build(state: State, config: GpenConfig) -> openvino.Model:
+def build(state: State, config: GpenConfig, *, any_batch: bool = False) -> openvino.Model:
     """The network as an OpenVINO model: input ``faces`` (1 x 3 x S x S, float32, RGB in [-1, 1]), output ``restored`` alike.
 
     Args:
         state: the network's weights under their published names, float32, as `likeness.models` reads them.
         config: the network's configuration; it must agree with the shapes in ``state``.
+        any_batch: whether it takes any number of faces; then styles always multiply maps, as weights are the same for all.
 
     Raises:
         KeyError: if a weight is missing from ``state``.
     """
-    return Graph(state, config).model()
+    return Graph(state, config, any_batch=any_batch).model()
 
 
 class Graph:
@@ -72,14 +73,15 @@ class Graph:
     even_up_to = 128
     """Largest resolution whose transposed convolution makes an even number of rows and columns."""
 
-    def __init__(self, state: State, config: GpenConfig) -> None:
+    def __init__(self, state: State, config: GpenConfig, *, any_batch: bool = False) -> None:
         self._state = state
         self._config = config
+        self._any_batch = any_batch
         self._op: Any = load_openvino().opset13
 
     def model(self) -> openvino.Model:
         """The whole network, as `build` describes it."""
-        faces = self.parameter("faces", [1, 3, self._config.size, self._config.size])
+        faces = self.parameter("faces", [-1 if self._any_batch else 1, 3, self._config.size, self._config.size])
         restored = self.result("restored", self.generator(*self.encoder(faces)))
         return load_openvino().Model([restored], [faces], f"gpen_{self._config.size}")
 
@@ -234,7 +236,8 @@ class Graph:
         else:
             scale = self._modulation(style, key)
             demodulation = self._demodulation(scale, weight)
-            if size >= (self.upsampling_style_in_weights_from if upsample else self.style_in_weights_from):
+            large = size >= (self.upsampling_style_in_weights_from if upsample else self.style_in_weights_from)
+            if large and not self._any_batch:
                 node = self._main_convolution(maps, weight, key, size, scale, demodulation, upsample=upsample)
             else:
                 node = self._main_convolution(self._scaled(maps, scale), weight, key, size, upsample=upsample)
@@ -274,7 +277,8 @@ class Graph:
 
     def _enlarged(self, node: Any, kernel: Any, key: str, size: int, channels: int) -> Any:
         """The stride-2 transposed convolution of a map with ``kernel`` (inputs x outputs x 3 x 3), and its blur."""
-        zeros = int(size <= self.even_up_to)
+        # CoreML knows no such zeros.
+        zeros = int(size <= self.even_up_to and not self._any_batch)
         node = self._op.convolution_backprop_data(
             node, kernel, [2, 2], None, [0, 0], [0, 0], [1, 1], "explicit", [zeros, zeros]
         )
@@ -285,10 +289,12 @@ class Graph:
         weight = self._weight(f"{key}.conv.weight")[0]
         weight = weight * np.float32(1.0 / math.sqrt(weight.shape[1]))
         fixed = self._fixed_style(key)
-        if fixed is None:
-            node = self._summed_convolution(maps, weight, self._modulation(style, key))
-        else:
+        if fixed is not None:
             node = self._summed_convolution(maps, weight * fixed.reshape(1, -1, 1, 1))
+        elif self._any_batch:
+            node = self._summed_convolution(self._scaled(maps, self._modulation(style, key)), weight)
+        else:
+            node = self._summed_convolution(maps, weight, self._modulation(style, key))
         return self._op.add(node, self._constant(self._weight(f"{key}.bias")))
 
     def _scaled(self, maps: _Maps, scale: Any) -> _Maps:

@@ -17,8 +17,9 @@ if TYPE_CHECKING:
 __all__ = ["build"]
 
 
-def build(state: State, config: SrvggConfig) -> openvino.Model:
-    """The function of `network.Srvgg`: input ``image`` (1 x 3 x H x W, any size), output ``enlarged``.
+def build(state: State, config: SrvggConfig, *, any_batch: bool = False) -> openvino.Model:
+    """The function of `network.Srvgg`: input ``image`` (1 x 3 x H x W, any size; with ``any_batch`` N of
+    them), output ``enlarged``.
 
     The enlarged input is added before its samples are spread: each becomes a square of equal samples there.
 
@@ -35,7 +36,7 @@ def build(state: State, config: SrvggConfig) -> openvino.Model:
         node = op.convolution(node, constant(state[f"{name}.weight"]), [1, 1], [1, 1], [1, 1], [1, 1])
         return op.add(node, constant(state[f"{name}.bias"].reshape(1, -1, 1, 1)))
 
-    image = op.parameter(openvino.PartialShape([1, 3, -1, -1]), np.float32, name="image")
+    image = op.parameter(openvino.PartialShape([-1 if any_batch else 1, 3, -1, -1]), np.float32, name="image")
     image.output(0).set_names({"image"})
     maps: Any = image
     for place in range(0, config.last, 2):

@@ -1,0 +1,137 @@
+"""A network as an ONNX file, for programs that run ONNX models: with what it takes and gives written inside."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from likeness.compute.onnx_graph import load_onnx, to_onnx
+from likeness.core.files import write_bytes_atomically
+from likeness.errors import CheckpointError, ConfigError, FileWriteError
+from likeness.messages.notice import Notice
+from likeness.models.enlarger.architecture import SCALES
+from likeness.models.enlarger.graph import build
+from likeness.models.enlarger.weights import EnlargerWeights, packaged_weights
+from likeness.models.formats import Checkpoint, ModelInfo
+from likeness.models.registry import architecture_of
+
+__all__ = ["ENLARGER", "INPUT", "OUTPUT", "checkpoint_to_onnx", "enlarger_to_onnx", "export_onnx"]
+
+INPUT, OUTPUT = "input", "output"
+"""What programs that run face restorers and enlargers expect an ONNX model's ports to be called."""
+
+ENLARGER = "likeness-enlarge"
+"""The name of the enlarger in the package."""
+
+_RANGES = {(-1.0, 1.0): "-1 to 1", (0.0, 1.0): "0 to 1"}
+
+
+def export_onnx(checkpoint: Checkpoint | None, target: Path, *, name: str, scale: int | None = None) -> None:
+    """Write a network as an ONNX file that appears whole or not at all.
+
+    Its input is called ``input`` and takes any number of images, N x 3 x H x W, RGB, float32 in the range that its metadata
+    names; ``output`` is alike. See `checkpoint_to_onnx` and `enlarger_to_onnx`.
+
+    Args:
+        checkpoint: the network; None for the enlarger in the package.
+        target: the file; one that exists is replaced.
+        name: what the model is called, where its file does not say.
+        scale: by how much the package's enlarger is to enlarge, 2 (which None means) or 4; None for others.
+
+    Raises:
+        ConfigError: for a scale that the network does not have, or a network without a graph.
+        CheckpointError: if the package is damaged, or the file cannot be written.
+        MissingExtraError: if onnx is not installed.
+    """
+    if checkpoint is None:
+        model = enlarger_to_onnx(packaged_weights(), scale=scale or SCALES[0])
+    elif scale is not None:
+        raise ConfigError(Notice("onnx.one-scale", {"name": name, "enlarger": ENLARGER}))
+    else:
+        model = checkpoint_to_onnx(checkpoint, name=name)
+    load_onnx().checker.check_model(model)
+    try:
+        write_bytes_atomically(model.SerializeToString(), target)
+    except FileWriteError as error:
+        raise CheckpointError(error.notice) from error
+
+
+def checkpoint_to_onnx(checkpoint: Checkpoint, *, name: str) -> Any:
+    """A restorer or an enlarger of any architecture with a graph as an ``onnx.ModelProto``.
+
+    Raises:
+        ConfigError: if the architecture has no graph.
+        MissingExtraError: if onnx is not installed.
+    """
+    spec = checkpoint.spec
+    architecture = architecture_of(spec)
+    if architecture.graph is None:
+        raise ConfigError(Notice("onnx.no-graph", {"title": spec.title}))
+    graph = architecture.graph(checkpoint.state, spec.config, any_batch=True)
+    size = spec.size
+    info = checkpoint.info or ModelInfo(name=name)
+    return to_onnx(
+        graph,
+        ports={graph.input(0).any_name: INPUT, graph.output(0).any_name: OUTPUT},
+        dimensions={
+            INPUT: ("N", 3, size or "H", size or "W"),
+            OUTPUT: ("N", 3, *((size * spec.scale,) * 2 if size is not None else (f"{spec.scale}H", f"{spec.scale}W"))),
+        },
+        name=info.name,
+        description=f"{spec.title[:1].upper()}{spec.title[1:]}",
+        metadata={
+            **_said_of(info),
+            "format": f"likeness-{spec.architecture}",
+            "config": json.dumps(asdict(spec.config), sort_keys=True),
+            "purpose": spec.purpose,
+            "size": "any" if size is None else str(size),
+            "scale": str(spec.scale),
+            "template": spec.template or "none",
+            "colour": "RGB",
+            "range": _RANGES[spec.value_range],
+        },
+    )
+
+
+def enlarger_to_onnx(weights: EnlargerWeights, *, scale: int) -> Any:
+    """The enlarger of the package for one scale as an ``onnx.ModelProto``.
+
+    Pictures go on as their outermost pixels beyond their borders. A second input, ``clean``, need not be given: 0 keeps
+    noise and grain, 1 removes them.
+
+    Raises:
+        ConfigError: for a scale that it does not have.
+        MissingExtraError: if onnx is not installed.
+    """
+    if scale not in SCALES:
+        raise ConfigError(f"{ENLARGER} enlarges {' or '.join(map(str, SCALES))} times, not {scale}")
+    return to_onnx(
+        build(weights.state, weights.config, scale, whole=True),
+        ports={"image": INPUT, "enlarged": OUTPUT},
+        dimensions={INPUT: ("N", 3, "H", "W"), OUTPUT: ("N", 3, f"{scale}H", f"{scale}W"), "clean": (1,)},
+        defaults={"clean": np.zeros(1, np.float32)},
+        name=f"{ENLARGER}-{scale}x",
+        description=f"An enlarger of photographs, {scale} times",
+        metadata={
+            **_said_of(ModelInfo(name=f"{ENLARGER}-{scale}x", licence="MIT", source=weights.source)),
+            "format": "likeness-enlarger",
+            "config": json.dumps(asdict(weights.config), sort_keys=True),
+            "purpose": "enlarge",
+            "size": "any",
+            "scale": str(scale),
+            "template": "none",
+            "colour": "RGB",
+            "range": _RANGES[0.0, 1.0],
+        },
+    )
+
+
+def _said_of(info: ModelInfo) -> Mapping[str, str]:
+    """What a model says of itself; what it does not say is left out, but for its licence."""
+    said = {key: value for key, value in asdict(info).items() if value}
+    return {**said, "licence": info.licence or "not named"}
