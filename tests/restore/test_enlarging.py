@@ -23,6 +23,8 @@ from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Box, Image, Pixels, Size
 from likeness.imaging.metadata_fields import Metadata
 from likeness.imaging.origin import Note
+from likeness.models.esrgan.config import EsrganConfig
+from likeness.models.esrgan.config import expected_shapes as esrgan_shapes
 from likeness.models.srvgg.config import SrvggConfig, expected_shapes
 from likeness.models.store import Store
 from likeness.restore import background
@@ -31,15 +33,16 @@ from likeness.restore.controls import Controls
 from likeness.restore.enlargement import Enlargement
 from likeness.restore.outcome import FaceProjection
 from likeness.restore.pipeline import Restorer
-from likeness.runtimes.base import Batch
+from likeness.runtimes.base import Batch, Runtime
 from likeness.runtimes.enlarging import Enlarger, TiledEnlarger
+from likeness.runtimes.openvino_ import OpenVinoRuntime
 from likeness.studio.finishing import Finishing, areas_of, finish
 
 
 class _Counting:
     """A real runtime that counts its calls and draws something of its own: fine stripes."""
 
-    def __init__(self, inner) -> None:
+    def __init__(self, inner: Runtime) -> None:
         self.inner = inner
         self.calls = 0
         self.spec = inner.spec
@@ -305,6 +308,18 @@ def test_a_network_of_a_file_enlarges_in_tiles(
     assert np.abs(enlarged - repeated).mean() < (0.5 if factor == 4 else 6) / 255
 
 
+def test_tiles_of_a_network_of_a_file_are_one_picture(small: Image) -> None:
+    """With an ESRGAN network, which folds squares of pixels and whose answer depends on many around them."""
+    config, rng = EsrganConfig(features=8, blocks=3, growth=4, scale=2), np.random.default_rng(0)
+    state = {name: rng.normal(0, 0.1, shape).astype(np.float32) for name, shape in esrgan_shapes(config).items()}
+    state["conv_last.bias"] += np.float32(0.5)
+    runtime = OpenVinoRuntime(state, config.spec, precision="f32")
+    pixels = small.pixels[:100]
+    tiled, whole = (TiledEnlarger(runtime, tile=tile).enlarge(pixels, 2) for tile in (35, 1000))
+    assert whole.std() > 0.02
+    assert 255 * np.abs(tiled - whole).max() < 0.05
+
+
 def test_too_large_is_refused_before_any_work(restorer: Restorer, runtime: _Counting, small: Image) -> None:
     calls = runtime.calls
     wanted = Enlargement(upscale=4, max_output_pixels=100_000)
@@ -344,9 +359,12 @@ def test_the_face_gets_the_grain_that_the_background_has(astronaut: Image) -> No
     )
     assert apart_two == pytest.approx(apart_one, abs=0.15)
     assert (added[:4] == 0).all()
-    # A background without grain wants a face without.
+    # A background without grain wants a face without, and that is said.
     clean = restorer.canvas(grainy, items, Enlargement(upscale=2, background="clean"))
-    assert np.array_equal(*(restorer.compose(grainy, items, c, canvas=clean).image.pixels for c in (plain, grain)))
+    bare, asked = (restorer.compose(grainy, items, c, canvas=clean) for c in (plain, grain))
+    assert np.array_equal(bare.image.pixels, asked.image.pixels)
+    told = [[warning.code for warning in result.faces[0].warnings] for result in (bare, asked)]
+    assert [("outcome.grain-cleaned" in codes) for codes in told] == [False, True]
 
 
 def test_finishing_goes_where_the_face_is_on_the_canvas(

@@ -9,16 +9,22 @@ import time
 from importlib.resources import files
 from typing import Any
 
+import cv2
 import httpx
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from running import Running
 
 from likeness.errors import ControlError
+from likeness.faces.align import warp
 from likeness.imaging.files import read_image
 from likeness.imaging.image import Box, Image, Size
+from likeness.imaging.resample import resample
+from likeness.restore.canvas import plan_canvas
 from likeness.restore.controls import Controls, RegionWeights
+from likeness.restore.enlargement import Enlargement
 from likeness.restore.kinds import rows_of
 from likeness.restore.pipeline import Restorer
 from likeness.restore.relaxation import ITERATIONS, relaxation_gain, weight_map
@@ -26,7 +32,7 @@ from likeness.server.http.problems import ProblemError
 from likeness.server.live import sessions as live_sessions
 from likeness.server.live.page import PAGE_FILES
 from likeness.server.live.sessions import LiveLimits, Session, Sessions
-from likeness.server.live.views import Area, field_of, whole_pixels
+from likeness.server.live.views import Area, field_of, view, whole_pixels
 from likeness.studio.finishing import Finishing
 
 LOOK: dict[str, Any] = {"faces": [0], "degradation_scale": 1.0, "latent_step_decay": 0.1}
@@ -56,7 +62,7 @@ def unpacked(answer: httpx.Response) -> tuple[dict[str, Any], list[bytes]]:
     return head, parts
 
 
-def decoded(data: bytes) -> np.ndarray:
+def decoded(data: bytes) -> NDArray[np.int16]:
     return np.asarray(PillowImage.open(io.BytesIO(data)).convert("RGB")).astype(np.int16)
 
 
@@ -75,7 +81,7 @@ def test_the_page_is_told_of_everything_that_can_be_moved(server: Running) -> No
     assert all(option["place"] for option in told.values())
     names = "|".join([*told, *RegionWeights().to_dict()])
     for name in PAGE_FILES:
-        script_file = files("likeness.server").joinpath("page", name)
+        script_file = files("likeness.server").joinpath("page").joinpath(name)
         if name.endswith(".js") and script_file.is_file():  # the catalogue of messages is made by the server
             script = script_file.read_text(encoding="utf-8")
             assert not re.search(rf'"(?:control|region)\.(?:{names})(?:\.help)?":', script), f"{name} says it again"
@@ -130,6 +136,64 @@ def test_a_smaller_view_is_averaged(server: Running, opened: dict[str, Any], por
     assert np.abs(small - exact[: small.shape[0], : small.shape[1]]).mean() < 2
 
 
+def test_an_enlarged_view_is_the_librarys_result_beside_the_photograph_interpolated(
+    server: Running, opened: dict[str, Any], portrait: bytes, tiny_restorer: Restorer
+) -> None:
+    image = read_image(portrait)
+    expected = tiny_restorer.restore(image, Controls.standard(), upscale=2).image
+    asked = [whole(opened, before=True, width=4096), {**whole(opened), "left": 20, "right": 80, "width": 120}]
+    with server.http() as client:
+        head, parts = unpacked(ask(client, opened["id"], "views", areas=asked, upscale=2))
+        auto, _ = unpacked(ask(client, opened["id"], "views", areas=asked, upscale="auto"))
+    assert head["upscale"] == 2
+    side = tiny_restorer.runtime.spec.side
+    assert (
+        auto["upscale"]
+        == plan_canvas(image.size, tiny_restorer.find_faces(image), Enlargement(upscale="auto"), side=side).upscale
+    )
+    whole_area, part = head["areas"]
+    assert whole_area["size"] == [2 * opened["width"], 2 * opened["height"]]
+    assert whole_area["parts"] == ["before", "after"]
+    before, after, close = (decoded(data) for data in parts)
+    assert np.abs(after - expected.to_uint8()).mean() < 1.5  # JPEG's own error
+    assert np.abs(close - expected.to_uint8()[:, 40:160]).mean() < 1.5
+    assert part["box"][:3:2] == [20, 80]
+    interpolated = Image(pixels=resample(image.pixels, expected.size)).to_uint8()
+    assert np.abs(before - interpolated).mean() < 1.5
+
+
+def test_parts_of_an_interpolated_view_fit_together(astronaut: Image) -> None:
+    size = astronaut.size
+    whole_view = view(astronaut.pixels, Area.fit(Box(0, 0, size.width, size.height), 3 * size.width, size, upscale=4))
+    for left, right in ((0, 40), (40, 90), (size.width - 33, size.width)):
+        part = view(astronaut.pixels, Area.fit(Box(left, 10, right, 60), 3 * (right - left), size, upscale=4))
+        assert np.abs(part - whole_view[30:180, 3 * left : 3 * right]).max() < 0.002
+
+
+def test_a_download_of_another_size_leaves_what_the_sliders_go_on_with(
+    tiny_restorer: Restorer, astronaut: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = Session(astronaut, "aunt.jpg", tiny_restorer)
+    made: list[float] = []
+    canvas = tiny_restorer.canvas
+
+    def counted(*arguments: Any, kept: Any) -> Any:
+        answer = canvas(*arguments, kept=kept)
+        if kept is None or kept.image is not answer.image:
+            made.append(answer.plan.upscale)
+        return answer
+
+    monkeypatch.setattr(tiny_restorer, "canvas", counted)
+    controls, moved = Controls.standard(), Controls(strength=0.5)
+    assert session.restore([0], controls, 2.0).image.size.width == 2 * astronaut.size.width
+    session.finished([0], controls, Finishing(), 1.5)
+    session.finished([0], controls, Finishing())
+    session.restore([0], moved, 2.0)
+    session.finished([0], moved, Finishing(), 2.0)
+    assert made == [2.0, 1.5]
+    assert session.nbytes > 2 * 4 * astronaut.pixels.nbytes
+
+
 def test_views_name_layers_of_grain_and_touches(server: Running, opened: dict[str, Any]) -> None:
     with server.http() as client:
         head, parts = unpacked(
@@ -156,7 +220,7 @@ def test_a_field_gives_the_change_that_the_library_makes(tiny_restorer: Restorer
     made = Controls.standard()
     (face,) = tiny_restorer.find_faces(astronaut)
     kept = tiny_restorer.project(astronaut, face, made)
-    head, data = field_of(kept)
+    head, data = field_of(kept, made)
     side = head["side"]
     assert side == kept.alignment.crop_size
     field = np.frombuffer(data[: side * side * 6], "<i2").reshape(side, side, 3) / head["scale"]
@@ -172,10 +236,28 @@ def test_a_field_gives_the_change_that_the_library_makes(tiny_restorer: Restorer
     assert abs(masks.astype(int).sum(axis=0) - 255).max() <= 5
 
 
+def test_a_field_gives_the_change_on_an_enlarged_picture(tiny_restorer: Restorer, astronaut: Image) -> None:
+    made, moved = Controls.standard(), Controls(strength=0.6)
+    kept = tiny_restorer.project_all(astronaut, tiny_restorer.find_faces(astronaut), made)
+    canvas = tiny_restorer.canvas(astronaut, kept, Enlargement(upscale=4))
+    head, data = field_of(kept[0], made, canvas)
+    side = head["side"]
+    assert side == canvas.answer(kept[0]).shape[0] > kept[0].alignment.crop_size
+    field = np.frombuffer(data[: side * side * 6], "<i2").reshape(side, side, 3) / head["scale"]
+    alignment = kept[0].alignment.scaled(canvas.plan.size).resized(side)
+    assert np.allclose(np.array(head["matrix"]), kept[0].alignment.resized(side).matrix)
+    gain = relaxation_gain(0.1, weight_map(kept[0].masks, moved.face_mask_weights), iterations=head["iterations"])
+    gain = cv2.resize(gain, (side, side), interpolation=cv2.INTER_LINEAR)
+    expected = warp(canvas.image.pixels, alignment) + moved.strength * gain[:, :, None] * field
+    after = warp(tiny_restorer.compose(astronaut, kept, moved, canvas=canvas).image.pixels, alignment)
+    inside = (expected > 0.01).all(axis=2) & (expected < 0.99).all(axis=2)
+    assert np.abs(expected - after)[inside].mean() < 0.5 / 255
+
+
 def test_a_field_of_several_rounds_is_refused(tiny_restorer: Restorer, astronaut: Image) -> None:
     (face,) = tiny_restorer.find_faces(astronaut)
     with pytest.raises(ControlError, match="refine"):
-        field_of(tiny_restorer.project(astronaut, face, Controls(refine=2)))
+        field_of(tiny_restorer.project(astronaut, face, Controls(refine=2)), Controls(refine=2))
 
 
 def test_only_degradation_runs_the_network_again(

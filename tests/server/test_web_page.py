@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from running import Running, served
 from sayings import capital, every_verdict
@@ -55,12 +56,29 @@ def browser() -> Generator[Any]:
 def new_page(browser: Any, server: Running, **options: Any) -> Any:
     context = browser.new_context(**{"viewport": {"width": 1280, "height": 860}, "locale": "en-US", **options})
     page = context.new_page()
-    page.on("request", lambda request: HOSTS.add(urlsplit(request.url).hostname or ""))
-    page.on("pageerror", lambda error: FAULTS.append(str(error)))
-    page.on("console", lambda said: FAULTS.append(said.text) if said.type == "error" else None)
+    page.on("request", _asked)
+    page.on("pageerror", _failed)
+    page.on("console", _said)
     page.goto(server.url)
     page.locator("body.ready").wait_for()
     return page
+
+
+def _asked(request: Any) -> None:
+    HOSTS.add(urlsplit(request.url).hostname or "")
+
+
+def _failed(error: Any) -> None:
+    FAULTS.append(str(error))
+
+
+def _said(message: Any) -> None:
+    if message.type == "error":
+        FAULTS.append(message.text)
+
+
+def _accept(dialog: Any) -> None:
+    dialog.accept()
 
 
 @pytest.fixture(scope="module")
@@ -108,14 +126,14 @@ def until(page: Any, true: Callable[[], bool]) -> None:
     raise AssertionError("it never came true")
 
 
-def seen(page: Any) -> np.ndarray:
+def seen(page: Any) -> NDArray[np.int16]:
     """What is on the stage's canvas, H x W x 3."""
     url = page.evaluate("document.getElementById('canvas').toDataURL('image/png')")
     picture = PillowImage.open(io.BytesIO(base64.b64decode(url.partition(",")[2])))
     return np.asarray(picture.convert("RGB")).astype(np.int16)
 
 
-def settled(page: Any) -> np.ndarray:
+def settled(page: Any) -> NDArray[np.int16]:
     """The canvas once the server's own result is drawn: the same twice, longer apart than a slider has to rest."""
     last = seen(page)
     for _ in range(20):
@@ -138,7 +156,7 @@ def box_of(page: Any, face: int) -> dict[str, float]:
     return page.locator(f".mark-face[data-face='{face}']").bounding_box()
 
 
-def within(canvas: np.ndarray, page: Any, face: int) -> np.ndarray:
+def within(canvas: NDArray[np.int16], page: Any, face: int) -> NDArray[np.int16]:
     stage = page.locator("#canvas").bounding_box()
     box = box_of(page, face)
     top, left = int(box["y"] - stage["y"]), int(box["x"] - stage["x"])
@@ -190,6 +208,37 @@ def test_a_preview_is_what_the_server_then_draws(page: Any) -> None:
         preview = seen(page)
         exact = settled(page)
         assert np.abs(within(preview, page, 0) - within(exact, page, 0)).mean() < 1.0, key
+
+
+def test_an_enlarged_result_is_seen_and_compared_at_its_size(page: Any, two_faces: bytes) -> None:
+    """Views get as fine as the result, places stay where they are, previews go on."""
+    size = page.locator("#take-size")
+    width, height = PillowImage.open(io.BytesIO(two_faces)).size
+    place = box_of(page, 0)
+    page.evaluate("document.getElementById('canvas').dataset.drawn = '0'")
+    size.select_option(index=1)
+    page.locator("#canvas:not([data-drawn='0'])").wait_for()
+    settled(page)
+    assert f"{2 * width} × {2 * height}" in size.locator("option:checked").text_content()
+    assert page.locator("#tag-before").text_content() == "Before, interpolated"
+    # It is fitted into the same window, so that only what a pixel is has changed.
+    assert (
+        abs(box_of(page, 0)["width"] / place["width"] - 1) < 0.02 or page.locator("#zoom-now").text_content() == "200%"
+    )
+    test_a_preview_is_what_the_server_then_draws(page)
+    page.locator("[data-zoom='1']").click()
+    assert page.locator("#zoom-now").text_content() == "100%"
+    with page.expect_download() as waiting:
+        page.locator("[data-take='png']").click()
+    with PillowImage.open(waiting.value.path()) as file:
+        assert file.size == (2 * width, 2 * height)
+    page.locator("[data-zoom='fit']").click()
+    size.select_option(index=3)
+    settled(page)
+    assert re.search(r"detail, \d+ × \d+$", size.locator("option:checked").text_content())
+    size.select_option(index=0)
+    settled(page)
+    assert page.locator("#tag-before").text_content() == "Before"
 
 
 def test_undo_redo_and_back_to_the_preset(page: Any) -> None:
@@ -367,7 +416,7 @@ def test_many_pictures_survive_a_reload(page: Any, portrait: bytes) -> None:
         assert {"one.jpg", "two.jpg", "report.json"} == set(archive.namelist())
         report = archive.read("report.json").decode()
     assert '"preset": "natural"' in report
-    page.on("dialog", lambda dialog: dialog.accept())
+    page.on("dialog", _accept)
     page.locator(".job header button").click()
     page.locator(".job").wait_for(state="detached")
 

@@ -29,7 +29,7 @@ from likeness.imaging.samples import row_strips, to_samples, to_unit
 from likeness.models.enlarger.architecture import SCALES
 from likeness.models.enlarger.weights import packaged_weights
 from likeness.models.store import Store
-from likeness.runtimes.enlarging import Enlarger, EnlargerRuntime, TiledEnlarger
+from likeness.runtimes.enlarging import RASTER, Enlarger, EnlargerRuntime, TiledEnlarger
 from likeness.runtimes.load import load_runtime
 
 __all__ = ["Enlargers", "enlarge_image", "enlarge_pixels"]
@@ -191,7 +191,7 @@ def _strip(pixels: Pixels, size: Size, enlarger: Enlarger, passes: tuple[int, ..
         scale *= factor
     ratio = height / size.height
     margin = math.ceil(reach + _SUPPORT * ratio) + 1
-    first = max(0, math.floor(rows.start * ratio) - margin)
+    first = max(0, math.floor(rows.start * ratio) - margin) // RASTER * RASTER
     last = min(height, math.ceil(rows.stop * ratio) + margin)
     part = pixels[first:last]
     for factor in passes:

@@ -67,7 +67,8 @@ def compose(
         clock = Stopwatch()
         share = whole * np.float32(controls.strength)
         wanted = controls.keep_grain and controls.grain_amount > 0
-        if wanted and item.grain is not None and (canvas is None or canvas.keeps_grain):
+        cleaned = canvas is not None and not canvas.keeps_grain
+        if wanted and item.grain is not None and not cleaned:
             if canvas is None:
                 laid = _lay_grain(pixels, item.grain, index, patches, share, controls.grain_amount)
             else:
@@ -84,7 +85,7 @@ def compose(
                 filled=item.filled,
                 gains=item.masks.means(share),
                 milliseconds={**item.milliseconds, **laps[index], **clock.laps},
-                warnings=face_warnings(item, controls, whole),
+                warnings=face_warnings(item, controls, whole, cleaned=cleaned),
             )
         )
     overall.lap("compose")

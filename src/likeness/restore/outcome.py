@@ -199,8 +199,17 @@ def gain_map(masks: RegionMasks, controls: Controls, iterations: int, grain: flo
     return relaxation_gain(step_in_grain(controls.latent_step_decay, grain), weights, iterations=iterations)
 
 
-def face_warnings(item: FaceProjection, controls: Controls, gain: NDArray[np.float32]) -> tuple[Notice, ...]:
-    """What the user should know about one face, one sentence each; ``gain`` is the whole way's (`gain_map`)."""
+def face_warnings(
+    item: FaceProjection, controls: Controls, gain: NDArray[np.float32], *, cleaned: bool = False
+) -> tuple[Notice, ...]:
+    """What the user should know about one face, one sentence each.
+
+    Args:
+        item: the face.
+        controls: how it was restored.
+        gain: S x S, the whole way's (`gain_map`).
+        cleaned: whether what it is laid on was enlarged without its grain.
+    """
     found: list[Notice] = []
     if item.face.landmarks.source == "template":
         found.append(Notice("outcome.average-face"))
@@ -215,6 +224,8 @@ def face_warnings(item: FaceProjection, controls: Controls, gain: NDArray[np.flo
         found.append(Notice("outcome.not-converged", {"regions": regions, "share": min(short.values())}))
     if controls.keep_grain and item.grain is None:
         found.append(Notice("outcome.no-grain"))
+    elif controls.keep_grain and controls.grain_amount > 0 and cleaned:
+        found.append(Notice("outcome.grain-cleaned"))
     if item.filled >= 0.01:
         found.append(Notice("outcome.filled", {"share": item.filled}))
     elif item.filled > 0.001:

@@ -120,15 +120,16 @@ def make_canvas(
         enlarger: what enlarges (`likeness.restore.background.Enlargers`).
         kept: an earlier canvas, of which everything that serves is taken over.
     """
-    answers: dict[int, tuple[Pixels, Pixels]] = {}
     same = kept is not None and kept.photograph is image and (kept.plan, kept.enlargement) == (plan, enlargement)
+    # Those of other faces too: the next look may have them again.
+    answers = dict(kept.answers) if kept is not None and same else {}
     enlarged = kept.image if kept is not None and same else enlarge_image(image, plan.size, enlarger)
     for item in projections:
         checkpoint()
         factor = _factor(item, plan)
         if factor == 1:
             continue
-        earlier = kept.answers.get(item.index) if kept is not None and same else None
+        earlier = answers.get(item.index)
         if earlier is None or earlier[0] is not item.projection:
             side = item.alignment.crop_size * factor
             larger = enlarge_pixels(item.projection, Size(side, side), enlarger, grey=item.grey)

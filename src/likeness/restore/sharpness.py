@@ -47,7 +47,7 @@ _RIM = 0.5
 _Map = NDArray[np.float32]
 
 
-def soften_rim(crop: Pixels, change: Pixels, mask: _Map, masks: RegionMasks) -> Pixels:
+def soften_rim(crop: Pixels, change: Pixels, mask: _Map, masks: RegionMasks, *, share: _Map | None = None) -> Pixels:
     """A face's change, as sharp toward the mask's rim as what lies outside.
 
     Args:
@@ -55,12 +55,14 @@ def soften_rim(crop: Pixels, change: Pixels, mask: _Map, masks: RegionMasks) -> 
         change: S x S x 3, before the mask.
         mask: S x S in [0, 1].
         masks: the face's regions, of any side.
+        share: S x S, how much of ``change`` will be laid on, which decides how sharp the inside gets; None for all of it.
 
     Returns:
         S x S x 3; ``change`` itself where the inside is no sharper.
     """
     depth = _inward(mask)
-    blurs = rim_blurs(crop + change * to_channels(mask), mask, depth)
+    laid = mask if share is None else mask * share
+    blurs = rim_blurs(crop + change * to_channels(laid), mask, depth)
     if blurs is None:
         return change
     inside, outside = blurs

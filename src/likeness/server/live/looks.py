@@ -13,7 +13,7 @@ from likeness.restore.controls import Controls
 from likeness.restore.kinds import rows_of
 from likeness.studio.finishing import Finishing
 
-__all__ = ["FAR", "SLIDERS", "LiveArea", "LiveFace", "LiveFileLook", "LiveLook", "LiveViews", "Touch"]
+__all__ = ["FAR", "SLIDERS", "LiveArea", "LiveFace", "LiveFileLook", "LiveLook", "LiveSizedLook", "LiveViews", "Touch"]
 
 _MOST_AREAS = 8
 _MOST_FACES = 256
@@ -84,7 +84,13 @@ class LiveLook(_Body):
         return {key: value for key, value in self.__pydantic_extra__.items() if SLIDERS[key].part == name}
 
 
-class LiveViews(LiveLook):
+class LiveSizedLook(LiveLook):
+    """A look, and how many times as large as the photograph the result is (`likeness.Enlargement.upscale`)."""
+
+    upscale: Annotated[int, Field(ge=1, le=4)] | Literal["auto"] = 1
+
+
+class LiveViews(LiveSizedLook):
     """A look, the parts of the picture to show of it, and the finishing touches that are to be previewed."""
 
     areas: list[LiveArea] = Field(min_length=1, max_length=_MOST_AREAS)

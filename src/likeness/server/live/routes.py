@@ -17,18 +17,16 @@ from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
 from likeness.errors import ControlError, ImageTooLargeError
-from likeness.imaging.image import Box
 from likeness.messages.notice import Notice
 from likeness.restore.controls import PRESETS
-from likeness.restore.enlargement import Enlargement
 from likeness.server.api.restoring import THE_PICTURE
 from likeness.server.http.state import ServerState, State, client_of
 from likeness.server.http.uploads import FormLimits, receive_form
 from likeness.server.http.waiting import run_in_turn
 from likeness.server.live.files import FileKind, make_file
-from likeness.server.live.looks import SLIDERS, LiveFace, LiveFileLook, LiveLook, LiveViews
+from likeness.server.live.looks import SLIDERS, LiveFace, LiveFileLook, LiveSizedLook, LiveViews
 from likeness.server.live.sessions import LiveLimits, Session, Sessions
-from likeness.server.live.views import Area, draw, field_of, pack
+from likeness.server.live.views import areas_in_view, draw, field_of, pack
 from likeness.studio.deliver import PrintOptions, WebOptions, drawn_upscale, print_scale
 
 __all__ = [
@@ -127,24 +125,24 @@ async def views(key: str, look: LiveViews, request: Request, state: State, sessi
     session = sessions.get(key)
 
     def work() -> bytes:
-        areas = [
-            Area.fit(Box(area.left, area.top, area.right, area.bottom), area.width, session.image.size)
-            for area in look.areas
-        ]
-        if sum(area.size.pixels for area in areas) > sessions.limits.view_pixels:
+        asked = areas_in_view(session, look.areas, _MOST_DRAWN)
+        if sum(area.size.pixels for area in asked) > sessions.limits.view_pixels:
             raise ControlError(Notice("live.views-too-large", {"most": sessions.limits.view_pixels}))
-        return pack(*draw(session, look, areas))
+        return pack(*draw(session, look))
 
     return _private(await _in_turn(request, state, work))
 
 
 @live_router.post("/pictures/{key}/fields")
-async def fields(key: str, look: LiveLook, request: Request, state: State, sessions: _SessionsOf) -> Response:
+async def fields(key: str, look: LiveSizedLook, request: Request, state: State, sessions: _SessionsOf) -> Response:
     """What previews of the faces are computed from in the browser."""
     session = sessions.get(key)
 
     def work() -> bytes:
-        found = [field_of(item) for item in session.projections(look.faces, look.controls())]
+        controls = look.controls()
+        upscale = session.upscale(look.faces, controls, look.upscale)
+        canvas = session.canvas(look.faces, controls, upscale)
+        found = [field_of(item, controls, canvas) for item in session.projections(look.faces, controls)]
         return pack({"fields": [head for head, _ in found]}, [data for _, data in found])
 
     return _private(await _in_turn(request, state, work))
@@ -182,8 +180,11 @@ async def download(
     # What is larger on paper than the photograph gets the pixels that the network drew, as far as memory allows.
     # Over that a print is as coarse as it was: its pixels would be made up, and pass for the photograph's.
     most = min(math.sqrt(sessions.limits.pixels / session.image.size.pixels), _MOST_DRAWN)
-    upscale = max(1.0, min(drawn_upscale(session.image.size, paper), most)) if kind == "print" else look.upscale
-    enlargement = Enlargement(upscale=upscale, max_output_pixels=sessions.limits.pixels)
+    asked = look.upscale
+    if kind == "print":
+        asked = max(1.0, min(drawn_upscale(session.image.size, paper), most))
+    elif kind == "proof":
+        asked = 1.0
     record: dict[str, Any] = {
         "preset": look.preset,
         "controls": asdict(look.controls()),
@@ -192,11 +193,10 @@ async def download(
     }
 
     def work() -> Response:
-        after, drawn = session.image, 1.0
-        if kind != "proof" and enlargement.upscale != 1:
-            after, drawn = session.enlarged(look.faces, look.controls(), look.finishing(), enlargement)
-        elif look.faces:
-            after = session.finished(look.faces, look.controls(), look.finishing())
+        upscale = session.upscale(look.faces, look.controls(), asked)
+        after = session.image
+        if look.faces or upscale > 1:
+            after = session.finished(look.faces, look.controls(), look.finishing(), upscale)
         file = make_file(
             kind,
             session,
@@ -205,7 +205,7 @@ async def download(
             state.inspector,
             web=web,
             paper=paper,
-            drawn=drawn,
+            drawn=upscale,
             language=look.language,
         )
         headers = {

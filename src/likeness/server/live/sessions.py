@@ -13,17 +13,21 @@ import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Literal
 
 from likeness.compute.cancellation import checkpoint
 from likeness.errors import ControlError
 from likeness.faces.findings import Finding
 from likeness.faces.preflight import preflight
-from likeness.imaging.image import Image
+from likeness.imaging.image import Image, Size
 from likeness.messages.notice import Notice
+from likeness.restore.canvas import plan_canvas
 from likeness.restore.controls import Controls
 from likeness.restore.enlargement import Enlargement
 from likeness.restore.outcome import FaceProjection, Restoration
 from likeness.restore.pipeline import Restorer
+from likeness.restore.placing import Canvas
 from likeness.server.http.problems import ProblemError
 from likeness.server.live.faces import see_face
 from likeness.studio.finishing import Finishing, FinishingArea, areas_of, finish
@@ -74,20 +78,31 @@ class Session:
         name: its file's name, for downloads.
         restorer: finds and restores faces.
         most_faces: how many faces may be restored together.
+        most_pixels: of an enlarged result.
     """
 
-    def __init__(self, image: Image, name: str, restorer: Restorer, *, most_faces: int = LiveLimits.faces) -> None:
+    def __init__(
+        self,
+        image: Image,
+        name: str,
+        restorer: Restorer,
+        *,
+        most_faces: int = LiveLimits.faces,
+        most_pixels: int = LiveLimits.pixels,
+    ) -> None:
         self.image = image
         self.name = name
         self._restorer = restorer
         self._most_faces = most_faces
+        self._most_pixels = most_pixels
         self._lock = threading.RLock()
         found = restorer.find_faces(image)
         self.findings: tuple[Finding, ...] = preflight(image, found)
         side = restorer.runtime.spec.side
         self.faces = tuple(see_face(index, face, image, side) for index, face in enumerate(found))
         self._projections: dict[int, FaceProjection] = {}
-        self._areas: tuple[tuple[FaceProjection, ...], tuple[FinishingArea, ...]] | None = None
+        self._areas: tuple[tuple[FaceProjection, ...], Size, tuple[FinishingArea, ...]] | None = None
+        self._canvas: Canvas | None = None
         self._result: tuple[tuple[object, ...], Restoration] | None = None
 
     def projections(self, indices: Sequence[int], controls: Controls) -> tuple[FaceProjection, ...]:
@@ -123,74 +138,100 @@ class Session:
                     del self._projections[index]
             return tuple(self._projections[index] for index in indices)
 
-    def restore(self, indices: Sequence[int], controls: Controls) -> Restoration:
-        """The picture with these faces restored: what a download gives. The last one is kept.
+    def upscale(self, indices: Sequence[int], controls: Controls, asked: float | Literal["auto"]) -> float:
+        """How many times as large as the picture the result is; "auto" goes by these faces.
 
         Raises:
             ControlError: as `projections`.
+            ImageTooLargeError: as `Restorer.canvas`; told before any work but the faces' own.
         """
-        key = (tuple(indices), controls)
+        faces = [kept.face for kept in self.projections(indices, controls)] if asked == "auto" else []
+        side = self._restorer.runtime.spec.side
+        return plan_canvas(self.image.size, faces, self._enlargement(asked), side=side).upscale
+
+    def canvas(self, indices: Sequence[int], controls: Controls, upscale: float, *, keep: bool = True) -> Canvas | None:
+        """The picture enlarged, for these faces; kept for the next look, or only used. None for a result of its own size.
+
+        Raises:
+            ControlError: as `projections`.
+            ImageTooLargeError: as `Restorer.canvas`.
+        """
+        if upscale == 1:
+            return None
+        with self._lock:
+            checkpoint()
+            kept = self.projections(indices, controls)
+            made = self._restorer.canvas(self.image, kept, self._enlargement(upscale), kept=self._canvas)
+            if keep:
+                self._canvas = made
+            return made
+
+    def restore(self, indices: Sequence[int], controls: Controls, upscale: float = 1.0) -> Restoration:
+        """The picture with these faces restored, so many times as large: what a download gives. The last one is kept.
+
+        Raises:
+            ControlError: as `projections`.
+            ImageTooLargeError: as `Restorer.canvas`.
+        """
+        key = (tuple(indices), controls, upscale)
         with self._lock:
             checkpoint()
             if self._result is not None and self._result[0] == key:
                 return self._result[1]
-            composed = self._restorer.compose(self.image, self.projections(indices, controls), controls)
+            composed = self._composed(indices, controls, upscale)
             self._result = (key, composed)
             return composed
 
-    def finishing_areas(self, indices: Sequence[int], controls: Controls) -> tuple[FinishingArea, ...]:
-        """Where finishing touches go on these faces.
+    def finishing_areas(self, indices: Sequence[int], controls: Controls, size: Size) -> tuple[FinishingArea, ...]:
+        """Where finishing touches go on these faces, in a result of a size.
 
         Raises:
             ControlError: as `projections`.
         """
         with self._lock:
             kept = self.projections(indices, controls)
-            if self._areas is None or self._areas[0] != kept:
-                self._areas = (kept, areas_of(kept))
-            return self._areas[1]
+            if self._areas is None or self._areas[:2] != (kept, size):
+                self._areas = (kept, size, areas_of(kept, size))
+            return self._areas[2]
 
-    def finished(self, indices: Sequence[int], controls: Controls, finishing: Finishing) -> Image:
-        """The picture with these faces restored and finished: what is downloaded.
-
-        Raises:
-            ControlError: as `projections`.
-        """
-        with self._lock:
-            restored = self.restore(indices, controls).image
-            return finish(restored, self.finishing_areas(indices, controls), finishing) if finishing.any else restored
-
-    def enlarged(
-        self, indices: Sequence[int], controls: Controls, finishing: Finishing, enlargement: Enlargement
-    ) -> tuple[Image, float]:
-        """The same on the picture enlarged, and how many times it is as large; not kept.
+    def finished(self, indices: Sequence[int], controls: Controls, finishing: Finishing, upscale: float = 1.0) -> Image:
+        """The picture with these faces restored and finished, so many times as large: what is downloaded.
 
         Raises:
             ControlError: as `projections`.
             ImageTooLargeError: as `Restorer.canvas`.
         """
         with self._lock:
-            kept = self.projections(indices, controls)
-            canvas = self._restorer.canvas(self.image, kept, enlargement)
-            if canvas.plan.upscale == 1:
-                return self.finished(indices, controls, finishing), 1.0
-            image = self._restorer.compose(self.image, kept, controls, canvas=canvas).image
-            if finishing.any:
-                image = finish(image, areas_of(kept, image.size), finishing)
-            return image, canvas.plan.upscale
+            # A file of another size than what is seen must not drive out what the sliders go on with.
+            seen = upscale == 1 or (self._canvas is not None and self._canvas.plan.upscale == upscale)
+            made = self.restore if seen else partial(self._composed, keep=False)
+            restored = made(indices, controls, upscale).image
+            if not finishing.any:
+                return restored
+            return finish(restored, self.finishing_areas(indices, controls, restored.size), finishing)
 
-    def without_grain(self, indices: Sequence[int], controls: Controls) -> Image:
+    def without_grain(self, indices: Sequence[int], controls: Controls, upscale: float = 1.0) -> Image:
         """The same without the grain that was laid back; not kept."""
         with self._lock:
-            plain = replace(controls, keep_grain=False)
-            return self._restorer.compose(self.image, self.projections(indices, plain), plain).image
+            return self._composed(indices, replace(controls, keep_grain=False), upscale).image
+
+    def _composed(
+        self, indices: Sequence[int], controls: Controls, upscale: float, *, keep: bool = True
+    ) -> Restoration:
+        kept, canvas = self.projections(indices, controls), self.canvas(indices, controls, upscale, keep=keep)
+        return self._restorer.compose(self.image, kept, controls, canvas=canvas)
+
+    def _enlargement(self, upscale: float | Literal["auto"]) -> Enlargement:
+        return Enlargement(upscale=upscale, max_output_pixels=self._most_pixels)
 
     @property
     def nbytes(self) -> int:
         """About how much memory this picture takes, with its result and what is kept of its faces."""
         image = self.image
         own = 2 * image.pixels.nbytes + sum(x.nbytes for x in (image.alpha, image.native) if x is not None)
-        return own + sum(kept.nbytes for kept in list(self._projections.values()))
+        canvas = self._canvas
+        enlarged = 0 if canvas is None else canvas.nbytes + canvas.image.pixels.nbytes
+        return own + enlarged + sum(kept.nbytes for kept in list(self._projections.values()))
 
 
 @dataclass(kw_only=True)
@@ -219,7 +260,7 @@ class Sessions:
 
     def open(self, image: Image, name: str, *, client: str = "") -> tuple[str, Session]:
         """Keep a picture of a client; returns its name and the session. Finds its faces first."""
-        session = Session(image, name, self.restorer, most_faces=self.limits.faces)
+        session = Session(image, name, self.restorer, most_faces=self.limits.faces, most_pixels=self.limits.pixels)
         key = secrets.token_urlsafe(24)
         with self._changed:
             now = time.monotonic()

@@ -1,5 +1,8 @@
 """What the page is sent: views of the picture before and after, and the fields that it computes previews from.
 
+Places are told in the photograph's pixels, also where the result is enlarged; the view's size then goes up to the result's
+pixels, and the photograph beside it is enlarged by plain interpolation, so that both are compared at one size.
+
 Several parts travel in one answer: the length of a JSON head (four bytes, little-endian), the head, and the parts that it
 names, one after the other.
 """
@@ -22,10 +25,14 @@ from likeness.faces.regions import REGIONS
 from likeness.imaging.encode import encode_image
 from likeness.imaging.filters import resize
 from likeness.imaging.image import Box, Image, Pixels, Size
+from likeness.imaging.resample import resample
 from likeness.messages.notice import Notice
-from likeness.restore.outcome import FaceProjection
+from likeness.restore.controls import Controls
+from likeness.restore.outcome import FaceProjection, gain_map
+from likeness.restore.placing import Canvas, place
 from likeness.restore.relaxation import ITERATIONS
-from likeness.server.live.looks import FAR, LiveViews
+from likeness.restore.sharpness import soften_rim
+from likeness.server.live.looks import FAR, LiveArea, LiveViews
 from likeness.server.live.sessions import Session
 from likeness.studio.finishing import FinishingArea, finish
 
@@ -51,6 +58,12 @@ MASK_SIDE = 128
 _NOTHING = 128 / 255
 """Where a layer that is added has nothing."""
 
+_MOST_FIELD = 1024
+"""Side of a field at most: previews are for a screen."""
+
+_AROUND = 8
+"""Pixels around a part of the picture that is interpolated; the filter reaches 3."""
+
 _QUALITY = 95
 """JPEG, colour at full resolution: its errors stay under those of a screen."""
 
@@ -61,15 +74,21 @@ class Area:
 
     Attributes:
         box: in the picture, on whole pixels.
-        size: of the view; never larger than the box, as the browser enlarges.
+        size: of the view; never larger than the box in the result, as the browser enlarges.
     """
 
     box: Box
     size: Size
 
     @staticmethod
-    def fit(box: Box, width: int, picture: Size) -> Area:
+    def fit(box: Box, width: int, picture: Size, *, upscale: float = 1.0) -> Area:
         """The part of ``box`` that lies in the picture, at most ``width`` pixels wide.
+
+        Args:
+            box: the part, in the picture's pixels.
+            width: of the view, px.
+            picture: size of the picture.
+            upscale: how many times as large the result is.
 
         Raises:
             ControlError: if it is empty.
@@ -78,27 +97,51 @@ class Area:
         if rows.stop <= rows.start or columns.stop <= columns.start:
             raise ControlError("the view lies outside the picture")
         whole = Box(float(columns.start), float(rows.start), float(columns.stop), float(rows.stop))
-        scale = min(1.0, max(1, width) / whole.width)
+        scale = min(upscale, max(1, width) / whole.width)
         size = Size(max(1, round(whole.width * scale)), max(1, round(whole.height * scale)))
         return Area(box=whole, size=size)
 
+    def on(self, picture: Size, result: Size) -> Area:
+        """The same part of the picture at another size, such as that of an enlarged result."""
+        across, down = result.width / picture.width, result.height / picture.height
+        box = self.box
+        there = Box(box.left * across, box.top * down, box.right * across, box.bottom * down)
+        return Area(box=there.rounded(), size=self.size)
+
 
 def view(pixels: Pixels, area: Area) -> Pixels:
-    """The area at its size: averaged over the picture's pixels, never enlarged."""
+    """The area at its size: averaged over the picture's pixels, or interpolated (Lanczos) where it has too few."""
     rows, columns = area.box.to_slices()
+    size, inside = area.size, Size(columns.stop - columns.start, rows.stop - rows.start)
+    if size.width > inside.width or size.height > inside.height:
+        return _interpolated(pixels, area)
     part = np.ascontiguousarray(pixels[rows, columns])
-    if (area.size.height, area.size.width) == part.shape[:2]:
-        return part
-    return np.clip(resize(part, area.size, "area"), 0.0, 1.0)
+    return part if size == inside else np.clip(resize(part, size, "area"), 0.0, 1.0)
+
+
+def _interpolated(pixels: Pixels, area: Area) -> Pixels:
+    """With the pixels around the area, so that parts of a picture fit together."""
+    rows, columns = area.box.to_slices()
+    height, width = pixels.shape[:2]
+    left, right = max(0, columns.start - _AROUND), min(width, columns.stop + _AROUND)
+    top, bottom = max(0, rows.start - _AROUND), min(height, rows.stop + _AROUND)
+    across, down = area.size.width / area.box.width, area.size.height / area.box.height
+    larger = resample(
+        pixels[top:bottom, left:right], Size(round((right - left) * across), round((bottom - top) * down))
+    )
+    # Rounding must not take the last pixels past the end.
+    x = min(round((columns.start - left) * across), larger.shape[1] - area.size.width)
+    y = min(round((rows.start - top) * down), larger.shape[0] - area.size.height)
+    return larger[y : y + area.size.height, x : x + area.size.width]
 
 
 def in_view(places: Sequence[FinishingArea], area: Area) -> list[FinishingArea]:
     """Where finishing touches go in a view, at its size: quicker than on the whole picture, and alike to look at."""
     across, down = area.size.width / area.box.width, area.size.height / area.box.height
     local: list[FinishingArea] = []
-    for place in places:
-        box = place.box
-        # The place's corners in the view, and its shares there.
+    for whole in places:
+        box = whole.box
+        # The area's corners in the view, and its shares there.
         matrix = np.array(
             [[across, 0, (box.left - area.box.left) * across], [0, down, (box.top - area.box.top) * down]]
         )
@@ -107,10 +150,10 @@ def in_view(places: Sequence[FinishingArea], area: Area) -> list[FinishingArea]:
         flags = cv2.INTER_LINEAR
         colour, tone = (
             np.asarray(cv2.warpAffine(share, matrix, size, flags=flags), np.float32)
-            for share in (place.colour, place.tone)
+            for share in (whole.colour, whole.tone)
         )
-        whole = Box(0.0, 0.0, float(area.size.width), float(area.size.height))
-        local.append(FinishingArea(box=whole, colour=colour, tone=tone, side=place.side * across))
+        frame = Box(0.0, 0.0, float(area.size.width), float(area.size.height))
+        local.append(FinishingArea(box=frame, colour=colour, tone=tone, side=whole.side * across))
     return local
 
 
@@ -133,15 +176,21 @@ def jpeg(pixels: Pixels) -> bytes:
     return encode_image(Image(pixels=np.ascontiguousarray(pixels, dtype=np.float32)), "JPEG", quality=_QUALITY)
 
 
-def field_of(item: FaceProjection) -> tuple[dict[str, Any], bytes]:
+def field_of(item: FaceProjection, look: Controls, canvas: Canvas | None = None) -> tuple[dict[str, Any], bytes]:
     """What a browser needs to compute, for any step, weights and strength, how the picture changes on one face.
 
     The change at a place is  strength * (1 - (1 - eta m)^T) * field,  m the weights blended by the masks there
-    (`likeness.restore.relaxation`), as long as the network ran once (``refine`` 1).
+    (`likeness.restore.relaxation`), as long as the network ran once (``refine`` 1). On an enlarged picture the field is
+    softened toward the rim (`likeness.restore.sharpness`) as for this look.
+
+    Args:
+        item: what the network made of the face.
+        look: the controls that are set now.
+        canvas: the enlarged picture; None for the photograph's own size.
 
     Returns:
-        the head: ``side``, ``mask_side``, ``regions``, ``scale``, ``iterations`` and ``matrix`` (2 x 3, from the picture's
-        pixels to the field's); and the field (side x side x 3, 16-bit, in 1/scale) followed by the masks
+        the head: ``side``, ``mask_side``, ``regions``, ``scale``, ``iterations`` and ``matrix`` (2 x 3, from the
+        photograph's pixels to the field's); and the field (side x side x 3, 16-bit, in 1/scale) followed by the masks
         (regions x mask_side x mask_side, 8-bit).
 
     Raises:
@@ -150,20 +199,23 @@ def field_of(item: FaceProjection) -> tuple[dict[str, Any], bytes]:
     if item.controls.refine != 1:
         raise ControlError("with refine above 1 the change of a face is no longer a product")
     checkpoint()
-    side = item.alignment.crop_size
+    placed = item if canvas is None else place(item, canvas)
+    side = wanted = placed.alignment.crop_size
+    change = placed.target - placed.start
+    if canvas is not None and canvas.enlargement.match_sharpness:
+        gain = resize(gain_map(item.masks, look, ITERATIONS, item.held.grain), Size(side, side), "linear")
+        change = soften_rim(placed.crop, change, placed.mask, item.masks, share=gain)
+    change = change * placed.mask[:, :, None]
     # A small face needs no more than its own pixels.
-    wanted = side
-    while wanted > 64 and wanted / 2 >= item.alignment.native_side:
+    native = item.alignment.native_side * (1.0 if canvas is None else canvas.plan.upscale)
+    while wanted > 64 and (wanted / 2 >= native or wanted > _MOST_FIELD):
         wanted //= 2
-    change = (item.target - item.start) * item.mask[:, :, None]
     if wanted != side:
         change = resize(change, Size(wanted, wanted), "area")
     whole = np.clip(np.round(change * np.float32(FIELD_SCALE)), -32767, 32767).astype("<i2")
     size = Size(MASK_SIDE, MASK_SIDE)
     masks = np.stack([_small(item.masks[region], size) for region in REGIONS])
-    shrink = wanted / side
-    matrix: NDArray[np.float64] = item.alignment.matrix * shrink
-    matrix[:, 2] += (shrink - 1) / 2
+    matrix = item.alignment.resized(wanted).matrix
     head = {
         "face": item.index,
         "side": wanted,
@@ -176,37 +228,49 @@ def field_of(item: FaceProjection) -> tuple[dict[str, Any], bytes]:
     return head, whole.tobytes() + np.round(masks * 255).astype(np.uint8).tobytes()
 
 
-def draw(session: Session, look: LiveViews, areas: Sequence[Area]) -> tuple[dict[str, Any], list[bytes]]:
+def draw(session: Session, look: LiveViews) -> tuple[dict[str, Any], list[bytes]]:
     """Parts of a picture for a look, one for each of ``look.areas``: the head that says what they are, and JPEGs.
 
     Raises:
-        ControlError: for a value out of range, or a face that is not there.
+        ControlError: for a value out of range, a face that is not there, or an area outside the picture.
+        ImageTooLargeError: if the enlarged result would be too large.
     """
     controls, finishing = look.controls(), look.finishing()
-    restoration = session.restore(look.faces, controls) if look.faces else None
+    upscale = session.upscale(look.faces, controls, look.upscale)
+    restoration = session.restore(look.faces, controls, upscale) if look.faces or upscale > 1 else None
     after = restoration.image if restoration else session.image
     boxes = [box for index in look.faces if (box := session.faces[index].area) is not None]
-    finished = session.finishing_areas(look.faces, controls) if look.faces and (finishing.any or look.layers) else ()
+    finished = (
+        session.finishing_areas(look.faces, controls, after.size)
+        if look.faces and (finishing.any or look.layers)
+        else ()
+    )
     # A finishing slider previews itself along the secant from where it is to its further end.
     far = {touch: max(FAR[touch], key=lambda end: abs(end - getattr(finishing, touch))) for touch in look.layers}
     grainless: Image | None = None
-    if restoration and controls.keep_grain and controls.grain_amount > 0:
-        grainless = session.without_grain(look.faces, controls)
+    if look.faces and controls.keep_grain and controls.grain_amount > 0:
+        grainless = session.without_grain(look.faces, controls, upscale)
     heads: list[dict[str, Any]] = []
     parts: list[bytes] = []
-    for asked, area in zip(look.areas, areas, strict=True):
+    for asked, area in zip(look.areas, areas_in_view(session, look.areas, upscale), strict=True):
         checkpoint()
-        block = whole_pixels(boxes, area) if restoration else None
+        block = None
+        if upscale > 1:
+            # Enlarging changes what is around the faces, too.
+            block = (0, 0, area.size.width, area.size.height)
+        elif restoration:
+            block = whole_pixels(boxes, area)
         names: list[str] = []
         if asked.before:
             names.append("before")
             parts.append(jpeg(view(session.image.pixels, area)))
         if block is not None:
-            shown = view(after.pixels, area)
+            there = area.on(session.image.size, after.size)
+            shown = view(after.pixels, there)
             if grainless is not None:
                 names.append("grain")
-                parts.append(jpeg(_block(shown - view(grainless.pixels, area) + _NOTHING, block)))
-            place, plain = in_view(finished, area), Image(pixels=shown)
+                parts.append(jpeg(_block(shown - view(grainless.pixels, there) + _NOTHING, block)))
+            place, plain = in_view(finished, there), Image(pixels=shown)
             now = finish(plain, place, finishing).pixels
             for touch, end in far.items():
                 names.append(touch)
@@ -224,7 +288,20 @@ def draw(session: Session, look: LiveViews, areas: Sequence[Area]) -> tuple[dict
             }
         )
     warned = [_notices(outcome.warnings) for outcome in restoration.faces] if restoration else []
-    return {"areas": heads, "far": far, "notices": _notices(controls.warnings), "face_notices": warned}, parts
+    head = {"areas": heads, "far": far, "upscale": upscale}
+    return {**head, "notices": _notices(controls.warnings), "face_notices": warned}, parts
+
+
+def areas_in_view(session: Session, areas: Sequence[LiveArea], upscale: float) -> list[Area]:
+    """Areas as the page asks for them, cut to the picture.
+
+    Raises:
+        ControlError: if one lies outside the picture.
+    """
+    return [
+        Area.fit(Box(area.left, area.top, area.right, area.bottom), area.width, session.image.size, upscale=upscale)
+        for area in areas
+    ]
 
 
 def _notices(warnings: Sequence[Notice]) -> list[dict[str, Any]]:

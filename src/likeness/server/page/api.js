@@ -83,13 +83,13 @@ export async function reopenPicture(id) {
   return (await answered(`/live/pictures/${id}`)).json();
 }
 
-export async function views(id, look, areas, layers, signal) {
-  const answer = await answered(`/live/pictures/${id}/views`, json({ ...look, areas, layers }, signal));
+export async function views(id, look, upscale, areas, layers, signal) {
+  const answer = await answered(`/live/pictures/${id}/views`, json({ ...look, upscale, areas, layers }, signal));
   return unpack(await answer.arrayBuffer());
 }
 
-export async function fields(id, look) {
-  const answer = await answered(`/live/pictures/${id}/fields`, json(look));
+export async function fields(id, look, upscale) {
+  const answer = await answered(`/live/pictures/${id}/fields`, json({ ...look, upscale }));
   return unpack(await answer.arrayBuffer());
 }
 

@@ -29,13 +29,14 @@ class Page {
       onDraw: () => this.draw(),
       onReady: () => (this.stage.canvas.dataset.ready = String(this.store.look.degradation_scale)),
       onBusy: (words) => this.busy(words),
-      onProblem: (error) => this.problem(error),
+      onProblem: (error, size) => this.drawingProblem(error, size),
       onWarnings: (...told) => this.report.warn(...told),
+      onGrown: (size, grown) => this.grown(size, grown),
       getAreas: () => [...this.stage.areas(), ...this.loupes.areas()],
     });
     this.stage = new Stage({ onMove: () => this.live.moved(), fields: this.live.fields, getLook: () => this.store.look });
     this.marks = new Marks({ stage: this.stage, onToggle: (face) => this.toggle(face), onCurrent: (face) => this.choose(face) });
-    this.loupes = new Loupes({ stage: this.stage, onGo: (spot) => this.stage.look(spot, 2) });
+    this.loupes = new Loupes({ stage: this.stage, onGo: (spot) => this.stage.look(spot, this.loupes.scale) });
     this.loupes.onResize = () => this.live.moved();
     this.report = new Report({
       store: this.store,
@@ -54,6 +55,8 @@ class Page {
     });
     this.take = new Take({
       store: this.store,
+      mostPixels: about.max_pixels,
+      onSize: (size) => this.resize(size),
       onBusy: (words) => this.busy(words),
       onProblem: (error) => this.problem(error),
       announce: (text) => this.announce(text),
@@ -114,7 +117,7 @@ class Page {
       if (event.key === "b" || event.key === "B") before(false);
     });
     this.stage.watchers.add(() => {
-      element("zoom-now").textContent = `${Math.round(this.stage.scale * 100)}%`;
+      element("zoom-now").textContent = `${Math.round(this.stage.zoomed * 100)}%`;
     });
     window.addEventListener("pagehide", () => {
       if (this.picture) api.leave(this.picture.id);
@@ -163,7 +166,7 @@ class Page {
     // From the whole picture, closer means the face.
     const at = this.stage.fitted && face ? middle(face.box) : this.stage.centre;
     this.stage.centre = [...at];
-    return this.stage.zoom(Number(which));
+    return this.stage.zoom(Number(which) * this.stage.grow);
   }
 
   async openFiles(files) {
@@ -209,18 +212,39 @@ class Page {
     element("tools").hidden = false;
     element("open-another").hidden = false;
     element("one").classList.add("opened");
+    this.take.open(picture);
+    if (kept) this.take.choose(kept.size ?? 1);
+    this.sizeTo(this.take.chosen);
     this.stage.open(picture);
     this.marks.open(picture);
     this.loupes.open(picture, picture.faces[this.current]);
     this.report.open(picture);
     this.panel.open(picture);
-    this.take.open(picture);
     this.showFaces();
     this.history();
     this.live.open(picture, this.store.look);
     this.reword();
     this.announce(t("opened.faces", { name: picture.name, count: picture.faces.length }));
     this.keep();
+  }
+
+  /** Results are to be so many times as large as the photograph, or "auto". */
+  resize(size) {
+    this.sizeTo(size);
+    this.keep();
+  }
+
+  sizeTo(size) {
+    this.live.setSize(size);
+    // What "auto" is, only the server says.
+    if (size !== "auto") this.grown(size, size);
+  }
+
+  /** What came of a size. */
+  grown(size, grown) {
+    this.take.tell(grown);
+    this.stage.resizeResult(size, grown);
+    this.loupes.name();
   }
 
   toggle(face) {
@@ -286,6 +310,15 @@ class Page {
     if (!error.sentence) throw error;
   }
 
+  /** A result that cannot be as large leaves the page at the photograph's size. */
+  drawingProblem(error, size) {
+    if (size !== undefined && size !== 1 && error.code !== "picture-closed") {
+      this.take.choose(1);
+      this.resize(1);
+    }
+    this.problem(error);
+  }
+
   clearProblem() {
     element("problem").hidden = true;
   }
@@ -298,7 +331,7 @@ class Page {
     try {
       const picture = await api.openPicture(file, file.name || "picture");
       // Another picture may have been opened meanwhile, or a slider moved.
-      if (this.file === file) this.show(picture, { look: this.store.look, preset: this.store.preset });
+      if (this.file === file) this.show(picture, { look: this.store.look, preset: this.store.preset, size: this.take.chosen });
       else api.close(picture.id);
     } catch (error) {
       this.problem(error);
@@ -311,7 +344,7 @@ class Page {
   keep() {
     if (!this.picture) return;
     try {
-      sessionStorage.setItem(KEPT, JSON.stringify({ id: this.picture.id, look: this.store.look, preset: this.store.preset }));
+      sessionStorage.setItem(KEPT, JSON.stringify({ id: this.picture.id, look: this.store.look, preset: this.store.preset, size: this.take.chosen }));
     } catch {
       // Without a store a reload begins anew.
     }

@@ -24,14 +24,16 @@ export class Fields {
     return this.kept.get(face)?.field;
   }
 
-  put(head, parts, look) {
+  put(head, parts, look, size) {
     head.fields.forEach((one, i) => {
-      this.kept.set(one.face, { look, field: new Field(one, parts[i]) });
+      this.kept.set(one.face, { look, size, field: new Field(one, parts[i]) });
     });
   }
 
-  missing(look) {
-    return look.refine === 1 ? look.faces.filter((face) => !this.get(face, look)) : [];
+  /** Faces that have no field for a look, or one for a result of another size. */
+  missing(look, size) {
+    if (look.refine !== 1) return [];
+    return look.faces.filter((face) => !this.get(face, look) || this.kept.get(face).size !== size);
   }
 
   /** Shares of `look` less those of `from`, on the grid of the field's masks. */

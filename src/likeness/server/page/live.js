@@ -9,8 +9,10 @@ const REST_MS = 140; // how long a slider has to rest before the server is asked
 
 export class Live {
   /**
-   * @param {{onDraw: Function, onBusy: Function, onProblem: Function, onWarnings: Function, getAreas: Function}} page
-   *   getAreas gives [{tile, left, top, right, bottom, width}] of what is on the screen.
+   * @param {{onDraw: Function, onBusy: Function, onProblem: Function, onWarnings: Function, onGrown: Function,
+   *   getAreas: Function}} page
+   *   getAreas gives [{tile, left, top, right, bottom, width}] of what is on the screen; onGrown is told how many times as
+   *   large as the photograph the result is that was drawn.
    */
   constructor(page) {
     this.page = page;
@@ -21,6 +23,8 @@ export class Live {
     this.timer = 0;
     this.movedAt = new WeakMap();
     this.touch = null;
+    this.size = 1; // how many times as large as the photograph the result is to be, or "auto"
+    this.grown = 1; // and is
   }
 
   open(picture, look) {
@@ -61,6 +65,13 @@ export class Live {
     if (touch && this.picture) this.ask(60);
   }
 
+  /** How much larger the result is to be: a number, or "auto". */
+  setSize(size) {
+    if (this.size === size) return;
+    this.size = size;
+    if (this.picture) this.ask(0);
+  }
+
   /** What is on the screen has changed place or size. */
   moved() {
     if (this.picture) this.ask(90);
@@ -96,8 +107,7 @@ export class Live {
       this.again = Boolean(this.running);
       return;
     }
-    const picture = this.picture;
-    const look = this.look;
+    const { picture, look, size } = this;
     let wanted = this.page.getAreas().filter((area) => needs(area, look, this.touch));
     // While a slider moves that only the server can follow, the picture comes first and the loupes when it rests.
     if (this.moving && wanted.some((area) => area.seen)) wanted = wanted.filter((area) => area.seen);
@@ -109,12 +119,14 @@ export class Live {
     const abort = new AbortController();
     this.running = abort;
     const network = look.faces.length > 0 && (!this.last || !sameProjection(this.last, look) || look.faces.some((f) => !this.last.faces.includes(f)));
-    const busy = setTimeout(() => this.page.onBusy(network ? "busy.network" : "busy.view"), network ? 120 : 700);
+    const enlarging = size !== 1 && this.enlarged !== `${picture.id} ${size}`;
+    const words = enlarging ? "busy.enlarging" : network ? "busy.network" : "busy.view";
+    const busy = setTimeout(() => this.page.onBusy(words), network || enlarging ? 120 : 700);
     try {
       const asked = wanted.map(({ left, top, right, bottom, width, tile, key }) => ({
         left, top, right, bottom, width, before: tile.key !== key || !tile.beforeImage,
       }));
-      const { head, parts } = await api.views(picture.id, look, asked, layers, abort.signal);
+      const { head, parts } = await api.views(picture.id, look, size, asked, layers, abort.signal);
       let start = 0;
       for (const [i, area] of head.areas.entries()) {
         const own = parts.slice(start, start + area.parts.length);
@@ -127,6 +139,9 @@ export class Live {
       }
       if (this.picture !== picture) return;
       this.last = look;
+      this.enlarged = `${picture.id} ${size}`;
+      this.grown = head.upscale;
+      if (this.size === size) this.page.onGrown(size, head.upscale);
       this.page.onWarnings(head.notices, head.face_notices, look);
       this.page.onDraw();
       this.measure("likeness:exact", look);
@@ -140,13 +155,13 @@ export class Live {
         this.ask(1500);
         return;
       }
-      this.page.onProblem(error);
+      this.page.onProblem(error, size);
       return;
     } finally {
       clearTimeout(busy);
       if (this.running === abort) this.running = null;
     }
-    if (this.again || !same(this.look, look)) {
+    if (this.again || this.size !== size || !same(this.look, look)) {
       this.again = false;
       this.ask(0);
     } else {
@@ -155,13 +170,14 @@ export class Live {
   }
 
   async fetchFields(picture, look) {
-    const missing = this.fields.missing(look);
+    const size = this.grown;
+    const missing = this.fields.missing(look, size);
     if (!missing.length || this.fetching) return;
     this.fetching = true;
     try {
-      const { head, parts } = await api.fields(picture.id, { ...look, faces: missing });
+      const { head, parts } = await api.fields(picture.id, { ...look, faces: missing }, size);
       if (this.picture !== picture) return;
-      this.fields.put(head, parts, look);
+      this.fields.put(head, parts, look, size);
       this.page.onReady();
     } catch (error) {
       if (this.picture === picture) this.page.onProblem(error);

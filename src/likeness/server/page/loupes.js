@@ -1,11 +1,11 @@
-// Eye, hair and skin of one face at 200%: where a restoration shows what it is worth.
+// Eye, hair and skin of one face, closely: where a restoration shows what it is worth.
 
 import { el } from "./dom.js";
 import { Tile } from "./tile.js";
 import { applyWords, t } from "./words.js";
 
 const SPOTS = ["eye", "hair", "skin"];
-const SCALE = 2;
+const CLOSE = 2; // screen pixels per pixel of the photograph, where the result has no more
 
 export class Loupes {
   constructor({ stage, onGo }) {
@@ -17,13 +17,18 @@ export class Loupes {
         "button",
         { type: "button", class: "loupe", onclick: () => this.face && onGo(this.face.spots[spot]) },
         canvas,
-        el("span", { class: "loupe-name" }, el("span", { "data-t": `loupe.${spot}` }), el("span", { class: "number" }, "200%")),
+        el("span", { class: "loupe-name" }, el("span", { "data-t": `loupe.${spot}` }), el("span", { class: "number" })),
       );
       this.holder.append(button);
       return { spot, canvas, button, tile: new Tile() };
     });
     stage.watchers.add(() => this.draw());
     new ResizeObserver(() => this.onResize?.()).observe(this.holder);
+  }
+
+  /** Screen pixels per pixel of the photograph. */
+  get scale() {
+    return Math.max(CLOSE, this.stage.grow);
   }
 
   open(picture, face) {
@@ -36,8 +41,10 @@ export class Loupes {
 
   name() {
     applyWords(this.holder);
+    const percent = `${Math.round((this.scale / this.stage.grow) * 100)}%`;
     for (const { spot, button } of this.loupes) {
-      button.setAttribute("aria-label", `${t("loupe.title", { spot: t(`loupe.${spot}`) })}. ${t("loupe.go")}`);
+      button.querySelector(".number").textContent = percent;
+      button.setAttribute("aria-label", `${t("loupe.title", { spot: t(`loupe.${spot}`), percent })}. ${t("loupe.go")}`);
     }
   }
 
@@ -49,29 +56,31 @@ export class Loupes {
       const width = Math.round(canvas.clientWidth * this.stage.ratio);
       const height = Math.round(canvas.clientHeight * this.stage.ratio);
       if (canvas.width !== width || canvas.height !== height) [canvas.width, canvas.height] = [width, height];
-      const across = Math.min(this.picture.width, Math.ceil(width / SCALE));
-      const down = Math.min(this.picture.height, Math.ceil(height / SCALE));
+      const across = Math.min(this.picture.width, Math.ceil(width / this.scale));
+      const down = Math.min(this.picture.height, Math.ceil(height / this.scale));
       const [x, y] = this.face.spots[spot];
       const left = Math.round(Math.min(Math.max(0, x - across / 2), this.picture.width - across));
       const top = Math.round(Math.min(Math.max(0, y - down / 2), this.picture.height - down));
       loupe.place = [left, top];
-      return { tile, left, top, right: left + across, bottom: top + down, width: across, key: `${left} ${top} ${across} ${down}` };
+      const key = `${left} ${top} ${across} ${down} of ${this.stage.size}`;
+      return { tile, left, top, right: left + across, bottom: top + down, width: across * this.stage.grow, key };
     });
   }
 
   draw() {
     if (!this.face) return;
+    const { scale } = this;
     for (const { canvas, tile, place } of this.loupes) {
       if (!place || !tile.beforeImage) continue;
       const context = canvas.getContext("2d", { alpha: false });
-      context.setTransform(SCALE, 0, 0, SCALE, -place[0] * SCALE, -place[1] * SCALE);
+      context.setTransform(scale, 0, 0, scale, -place[0] * scale, -place[1] * scale);
       context.imageSmoothingQuality = "high";
       tile.drawBefore(context);
       if (this.stage.beforeOnly) continue;
       const x = Math.round(canvas.width * this.stage.split);
       context.save();
       context.beginPath();
-      context.rect(place[0] + x / SCALE, place[1], canvas.width, canvas.height);
+      context.rect(place[0] + x / scale, place[1], canvas.width, canvas.height);
       context.clip();
       tile.drawAfter(context);
       context.restore();

@@ -21,6 +21,8 @@ export class Stage {
     this.split = 0.5;
     this.beforeOnly = false;
     this.region = null;
+    this.size = 1;
+    this.grow = 1;
     this.watchers = new Set();
     this.fitted = true;
     new ResizeObserver(() => this.resize()).observe(this.element);
@@ -54,14 +56,29 @@ export class Stage {
     else this.moved();
   }
 
-  /** Scale at which the whole picture is seen, in screen pixels per picture pixel. */
+  /**
+   * The result is to be so many times as large as the photograph: places stay in the photograph's pixels, views get finer.
+   * @param {number | "auto"} size what was asked for
+   * @param {number} grow what comes of it
+   */
+  resizeResult(size, grow) {
+    if (size === this.size && grow === this.grow) return;
+    // What is seen stays as large as it is, unless it was all of the picture.
+    this.size = size;
+    this.grow = grow;
+    if (!this.picture) return;
+    if (this.fitted) this.fit();
+    else this.moved();
+  }
+
+  /** Scale at which the whole picture is seen, in screen pixels per pixel of the photograph. */
   get fitScale() {
     const pad = 20 * this.ratio;
     const { width, height } = this.picture;
     return Math.min(
       (this.canvas.width - pad * 2) / width,
       (this.canvas.height - pad * 2) / height,
-      Math.max(2, 1.6 * this.ratio),
+      Math.max(2, 1.6 * this.ratio) * this.grow,
     );
   }
 
@@ -73,10 +90,15 @@ export class Stage {
     this.moved();
   }
 
-  /** Zoom to a scale in screen pixels per picture pixel, keeping a place of the picture where it is. */
+  /** Screen pixels per pixel of the result. */
+  get zoomed() {
+    return this.scale / this.grow;
+  }
+
+  /** Zoom to a scale in screen pixels per pixel of the photograph, keeping a place of the picture where it is. */
   zoom(scale, at = this.centre) {
     const low = Math.min(this.fitScale, 1);
-    const next = Math.min(MOST, Math.max(low, scale));
+    const next = Math.min(MOST * this.grow, Math.max(low, scale));
     const factor = this.scale / next;
     this.centre = [at[0] + (this.centre[0] - at[0]) * factor, at[1] + (this.centre[1] - at[1]) * factor];
     this.scale = next;
@@ -127,17 +149,19 @@ export class Stage {
   areas() {
     if (!this.picture) return [];
     const { width, height } = this.picture;
-    const wide = Math.max(1, Math.min(width, Math.round(width * this.fitScale)));
-    const found = [{ tile: this.whole, left: 0, top: 0, right: width, bottom: height, width: wide, key: `whole ${wide}`, seen: true }];
-    if (this.scale > this.fitScale * 1.02 && wide < width) {
+    const wide = Math.max(1, Math.min(width * this.grow, Math.round(width * this.fitScale)));
+    const key = `whole ${wide} of ${this.size}`;
+    const found = [{ tile: this.whole, left: 0, top: 0, right: width, bottom: height, width: wide, key, seen: true }];
+    if (this.scale > this.fitScale * 1.02 && wide < width * this.grow) {
       const [left, top] = this.toPicture(0, 0).map((v) => Math.max(0, Math.floor(v)));
       const end = this.toPicture(this.canvas.width / this.ratio, this.canvas.height / this.ratio);
       const right = Math.min(width, Math.ceil(end[0]));
       const bottom = Math.min(height, Math.ceil(end[1]));
       if (right > left && bottom > top) {
         found[0].seen = false;
-        const across = Math.max(1, Math.round((right - left) * Math.min(1, this.scale)));
-        found.push({ tile: this.detail, left, top, right, bottom, width: across, key: `${left} ${top} ${right} ${bottom} ${across}`, seen: true });
+        const across = Math.max(1, Math.round((right - left) * Math.min(this.grow, this.scale)));
+        const place = `${left} ${top} ${right} ${bottom} ${across} of ${this.size}`;
+        found.push({ tile: this.detail, left, top, right, bottom, width: across, key: place, seen: true });
       }
     } else if (this.detail.key) {
       this.detail = new Tile();
@@ -153,7 +177,7 @@ export class Stage {
     if (!this.picture || !this.whole.beforeImage) return;
     const x = canvas.width / 2 - this.centre[0] * this.scale;
     const y = canvas.height / 2 - this.centre[1] * this.scale;
-    context.imageSmoothingEnabled = this.scale < 6;
+    context.imageSmoothingEnabled = this.zoomed < 6;
     context.imageSmoothingQuality = "high";
     context.setTransform(this.scale, 0, 0, this.scale, x, y);
     this.whole.drawBefore(context);
@@ -226,7 +250,8 @@ export class Stage {
     const [before, after] = this.tags;
     before.style.transform = `translate(${Math.max(10, left + 10)}px, ${top}px)`;
     after.style.transform = `translate(calc(${right - 10}px - 100%), ${top}px)`;
-    before.classList.toggle("off", x - left < 74 && !this.beforeOnly);
+    before.textContent = t(this.grow > 1 ? "before.enlarged" : "before");
+    before.classList.toggle("off", x - left < before.offsetWidth + 20 && !this.beforeOnly);
     after.classList.toggle("off", right - x < 74 || this.beforeOnly);
   }
 
@@ -283,7 +308,7 @@ export class Stage {
     this.canvas.addEventListener("dblclick", (event) => {
       if (!this.picture) return;
       const at = this.toPicture(event.offsetX, event.offsetY);
-      if (this.scale < 1) this.zoom(1, at);
+      if (this.zoomed < 1) this.zoom(this.grow, at);
       else this.fit();
     });
     this.element.addEventListener(

@@ -10,8 +10,10 @@ const SIDES = [512, 1080, 2048, 4096];
 const PAPERS = [1, 1.5, 2, [100, 150], [130, 180], [200, 300]];
 
 export class Take {
-  constructor({ store, onBusy, onProblem, announce }) {
+  constructor({ store, mostPixels, onSize, onBusy, onProblem, announce }) {
     this.store = store;
+    this.mostPixels = mostPixels;
+    this.grown = null;
     this.holder = document.getElementById("take");
     this.buttons = KINDS.map((kind) =>
       el(
@@ -39,6 +41,10 @@ export class Take {
       ),
     );
     this.size = choice("take.size", SIZES, 1);
+    this.size.addEventListener("change", () => {
+      this.grown = null;
+      onSize(this.chosen);
+    });
     this.side = choice("take.side", SIDES, 2048);
     this.paper = choice("take.paper", PAPERS, 1.5);
     onLanguage(() => this.reword());
@@ -48,8 +54,14 @@ export class Take {
 
   reword() {
     SIZES.forEach((size, i) => {
-      const words = size === "auto" ? t("take.size.auto") : size === 1 ? t("take.size.same") : `${size} ×`;
-      this.size.options[i].textContent = `${t("take.size")}: ${words}`;
+      const times = size === "auto" ? this.grown : size;
+      const { width, height } = this.picture ?? {};
+      const words = [
+        size === "auto" ? t("take.size.auto") : size === 1 ? t("take.size.same") : `${size} ×`,
+        times > 1 && width ? `${width * times} × ${height * times}` : "",
+      ];
+      this.size.options[i].textContent = `${t("take.size")}: ${words.filter(Boolean).join(", ")}`;
+      this.size.options[i].disabled = size > 1 && size * size * width * height > this.mostPixels;
     });
     SIDES.forEach((side, i) => (this.side.options[i].textContent = `${t("take.web")}: ${side} px`));
     PAPERS.forEach((paper, i) => {
@@ -58,13 +70,31 @@ export class Take {
     });
   }
 
+  /** How many times as large as the photograph results are to be, or "auto". */
+  get chosen() {
+    return SIZES[this.size.selectedIndex];
+  }
+
+  choose(size) {
+    this.size.selectedIndex = Math.max(0, SIZES.indexOf(size));
+    this.grown = null;
+    this.reword();
+  }
+
+  /** What came of the size that was chosen. */
+  tell(grown) {
+    if (this.grown === grown) return;
+    this.grown = grown;
+    this.reword();
+  }
+
   /** How files are made, besides the look. */
   options() {
     const paper = PAPERS[this.paper.selectedIndex];
     return {
       preset: this.store.preset,
       language: currentLanguage(),
-      upscale: SIZES[this.size.selectedIndex],
+      upscale: this.chosen,
       side: SIDES[this.side.selectedIndex],
       ...(Array.isArray(paper) ? { millimetres: paper } : { scale: paper }),
     };
@@ -73,6 +103,8 @@ export class Take {
   open(picture) {
     this.picture = picture;
     this.holder.hidden = !picture;
+    this.choose(this.chosen);
+    if (this.size.selectedOptions[0].disabled) this.choose(1);
   }
 
   lock(on) {
