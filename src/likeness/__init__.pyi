@@ -63,6 +63,7 @@ from .imaging.image import (
 )
 from .imaging.metadata_fields import Metadata as Metadata
 from .messages.notice import Notice as Notice
+from .reference.references import References as References
 from .repair.repair import (
     RepairResult as RepairResult,
     repair as repair,

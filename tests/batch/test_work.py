@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import io
+import os
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -16,11 +18,13 @@ from likeness.batch.options import WorkOptions
 from likeness.batch.runner import Plan, make_tasks, redo, run, sweep
 from likeness.batch.sources import Source, find_sources
 from likeness.batch.storage import Place
-from likeness.batch.work import PictureWorker, Result
+from likeness.batch.work import PictureWorker, Result, read_source
 from likeness.core.hashing import sha256_of_bytes
 from likeness.evidence.quality_gate import GuardLimits
 from likeness.faces.findings import Limits
-from likeness.imaging.files import read_image
+from likeness.imaging.files import read_image, write_image
+from likeness.imaging.filters import gaussian_blur
+from likeness.imaging.image import Image
 from likeness.restore.config import Settings
 from likeness.restore.controls import Controls
 from likeness.restore.enlargement import Enlargement
@@ -115,6 +119,47 @@ def test_a_folder_from_beginning_to_end(studio: Studio, pictures: Path) -> None:
     assert redo(studio.journal, studio.output, missing=True) == 1
     assert studio.run()["ann.jpg"].state == "final"
     assert redo(studio.journal, studio.output, failed=True, missing=True) == 1
+
+
+def test_references_of_a_list_serve_and_their_content_counts(
+    studio: Studio, pictures: Path, tmp_path: Path, astronaut: Image
+) -> None:
+    write_image(astronaut.with_pixels(gaussian_blur(astronaut.pixels, 2.5)), tmp_path / "blurred.png")
+    sharp = tmp_path / "sharp.png"
+    write_image(astronaut, sharp)
+    (tmp_path / "list.csv").write_text(f"file,references,trust_references\nblurred.png,{sharp};{sharp},yes\n")
+    sources = find_sources([str(tmp_path / "list.csv")])
+    options = sources[0].settings
+    assert options["references"] == (sharp, sharp)
+    assert studio.put(sources) == PutCount(added=1)
+    (result,) = studio.run().values()
+    (face,) = result.outcome["faces"]
+    assert {gift["name"] for gift in face["references"]["gifts"]} == {"sharp.png"}
+    assert studio.put(sources) == PutCount(kept=1)
+    # Another content under the same name is another result.
+    os.utime(sharp, ns=(1, 1))
+    assert studio.put(sources) == PutCount(kept=1)
+    shutil.copy(pictures / "wall.jpg", sharp)
+    assert studio.put(sources) == PutCount(changed=1)
+    (result,) = studio.run().values()
+    assert result.state == "failed"
+    assert "sharp.png shows no face that could serve as a reference" in result.reason
+
+
+def test_references_travel_with_a_picture(studio: Studio, tmp_path: Path, astronaut: Image) -> None:
+    write_image(astronaut.with_pixels(gaussian_blur(astronaut.pixels, 2.5)), tmp_path / "blurred.png")
+    (tmp_path / "album").mkdir()
+    write_image(astronaut, tmp_path / "album" / "sharp.png")
+    settings = {"references": (tmp_path / "album",), "trust_references": True}
+    studio.put(find_sources([str(tmp_path / "blurred.png")]), **settings)
+    (item,) = studio.journal.items()
+    handed = read_source(item)
+    assert handed.references is not None
+    assert [(name, optional) for name, _, optional in handed.references] == [("sharp.png", True)]
+    shutil.rmtree(tmp_path / "album")
+    result = studio.worker.work(item, handed)
+    (face,) = result.outcome["faces"]
+    assert {gift["name"] for gift in face["references"]["gifts"]} == {"sharp.png"}
 
 
 def test_one_content_under_two_names_is_done_under_both_with_one_pass_of_the_network(
@@ -231,10 +276,14 @@ def test_results_keep_their_names(studio: Studio, pictures: Path, tmp_path: Path
     assert first.items() <= {item.source: item.target for item in studio.journal.items()}.items()
 
 
+def _unread(file: str) -> bytes:
+    pytest.fail(f"{file} is read again")
+
+
 def test_files_are_not_read_again_to_be_known(studio: Studio, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sources = find_sources([str(pictures)])
     studio.put(sources)
-    monkeypatch.setattr("likeness.batch.runner.read_file", lambda _: pytest.fail("read again"))
+    monkeypatch.setattr("likeness.batch.runner.read_file", _unread)
     assert studio.put(sources) == PutCount(kept=6)
 
 

@@ -19,6 +19,7 @@ from likeness.cli import main, restore_script
 from likeness.faces.detect import MediaPipeDetector
 from likeness.faces.face import Face
 from likeness.imaging.files import read_image, write_image
+from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Image, Size
 from likeness.restore.pipeline import Restorer
 
@@ -36,7 +37,9 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, astronaut_file: Path, 
 
 def landscape() -> Image:
     rows = np.linspace(0.9, 0.2, 120, dtype=np.float32)[:, None, None]
-    return Image(pixels=np.ascontiguousarray(np.broadcast_to(rows * np.float32([0.5, 0.7, 1.0]), (120, 160, 3))))
+    return Image(
+        pixels=np.ascontiguousarray(np.broadcast_to(rows * np.array([0.5, 0.7, 1.0], np.float32), (120, 160, 3)))
+    )
 
 
 def files(folder: Path) -> set[str]:
@@ -79,6 +82,29 @@ class TestOnePicture:
         assert main(["restore", "pair.png", "-s", "8", "--max-output-pixels", "10k", *model]) == 2
         assert main(["restore", "pair.png", "-s", "8", "--max-output-pixels", "10000", *model]) == 1
         assert "it cannot be enlarged" in capsys.readouterr().err
+
+    def test_another_photograph_serves_or_is_refused(
+        self, here: Path, model: list[str], capsys: pytest.CaptureFixture[str], astronaut: Image
+    ) -> None:
+        write_image(astronaut.with_pixels(gaussian_blur(astronaut.pixels, 2.5)), here / "blurred.png")
+        run = ["restore", "blurred.png", *model]
+        assert main([*run, "-o", "without.png"]) == 0
+        served = ["--reference", "portrait.jpg", "--trust-references", "--report", "r.json"]
+        assert main([*run, "-o", "with.png", *served]) == 0
+        assert "1 face restored, with detail of portrait.jpg (eye" in capsys.readouterr().err
+        (face,) = json.loads((here / "r.json").read_text(encoding="utf-8"))["pictures"][0]["faces"]
+        assert [match["serves"] for match in face["references"]["matches"]] == [True]
+        assert {gift["name"] for gift in face["references"]["gifts"]} == {"portrait.jpg"}
+        assert main([*run, "-o", "none.png", *served, "--reference-strength", "0"]) == 0
+        assert "with detail" not in capsys.readouterr().err
+        without, with_it, none = (read_image(here / f"{name}.png").pixels for name in ("without", "with", "none"))
+        assert np.abs(with_it - without).max() > 0.02
+        np.testing.assert_array_equal(none, without)
+        capsys.readouterr()
+        for name, sentence in (("landscape.png", "shows no face that could serve"), ("gone.jpg", "cannot be found")):
+            assert main([*run, "-o", "refused.png", "--reference", name]) == 2
+            assert sentence in capsys.readouterr().err
+        assert not (here / "refused.png").exists()
 
     def test_every_product_is_written_and_reported(self, here: Path, model: list[str]) -> None:
         arguments = ["--compare", "--save-faces", "crops", "--report", "reports/r.json", "--preset", "natural"]

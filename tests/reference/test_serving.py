@@ -1,18 +1,23 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sittings import Sitting
 
+from likeness.errors import ArgumentError, ImageReadError, NoFaceError
 from likeness.faces.detect import MediaPipeDetector
 from likeness.imaging.colour import luma
+from likeness.imaging.files import write_image
 from likeness.imaging.filters import gaussian_blur
-from likeness.imaging.image import Image
+from likeness.imaging.image import Image, Pixels
 from likeness.metrics import psnr
-from likeness.reference.matching import FaceMatcher
-from likeness.reference.photographs import prepare_reference
-from likeness.reference.serving import embed_face, matches, served, warped_for
+from likeness.reference.matching import Embedding, FaceMatcher
+from likeness.reference.photographs import Reference
+from likeness.reference.references import Photograph, References
+from likeness.reference.serving import Match, assigned, matches, warped_for
 from likeness.restore.controls import Controls
 from likeness.restore.outcome import FaceProjection
 from likeness.restore.pipeline import Restorer
@@ -35,32 +40,177 @@ def projection(restorer: Restorer, blurred: Image) -> FaceProjection:
     return restorer.project(blurred, face, Controls.standard())
 
 
-def test_a_face_is_restored_with_its_reference(
-    restorer: Restorer, blurred: Image, projection: FaceProjection, astronaut: Image, matcher: FaceMatcher
-) -> None:
-    (face,) = restorer.find_faces(astronaut)
-    side = restorer.runtime.spec.side
-    reference = prepare_reference(astronaut, face, matcher=matcher, side=side, name="astronaut.jpg")
-    (match,) = matches(embed_face(projection, matcher), [reference])
-    assert match.verdict != "other", match.likeness
+@pytest.fixture
+def references(astronaut: Image, matcher: FaceMatcher) -> References:
+    # At 64 px, as the small network sees a face, it is in doubt.
+    return References([astronaut], matcher=matcher, trusted=True)
 
-    warped = warped_for(projection, [reference], MediaPipeDetector())
-    assert warped is not None
-    assert warped.sigma > 1
-    assert served(projection, warped, 0.0) is projection
-    with_it = served(projection, warped, 1.0)
-    before, after = (
-        restorer.compose(blurred, [item], Controls.standard()).image.pixels for item in (projection, with_it)
-    )
-    box = face.box.to_slices()
+
+@pytest.fixture(scope="module")
+def stranger(matcher: FaceMatcher) -> FaceMatcher:
+    """A matcher for which everybody is likely somebody else: the embedding turned round in every second call."""
+
+    class Doubting(FaceMatcher):
+        def __init__(self) -> None:
+            super().__init__()
+            self._sign = np.float32(1)
+
+        def embed(self, *crops: Pixels) -> Embedding:
+            self._sign = -self._sign
+            return matcher.embed(*crops) * self._sign
+
+    return Doubting()
+
+
+def test_a_face_is_restored_with_its_reference(
+    restorer: Restorer, blurred: Image, astronaut: Image, references: References
+) -> None:
+    without = restorer.restore(blurred)
+    assert without.faces[0].references is None
+    with_it = restorer.restore(blurred, references=references)
+    (outcome,) = with_it.faces
+    assert outcome.references is not None
+    assert [match.serves for match in outcome.references.matches] == [True]
+    assert {"eye", "nose"} <= {gift.region for gift in outcome.references.gifts}
+    assert {gift.name for gift in outcome.references.gifts} == {"photograph 1"}
+    before, after = without.image.pixels, with_it.image.pixels
+    box = outcome.face.box.to_slices()
     fine = [(luma(x) - gaussian_blur(luma(x), 2))[box].ravel() for x in (before, after, astronaut.pixels)]
     alike = [float(np.corrcoef(x, fine[2])[0, 1]) for x in fine[:2]]
     assert alike[1] > alike[0] + 0.01
     assert psnr(after[box], astronaut.pixels[box]) > psnr(before[box], astronaut.pixels[box])
-    np.testing.assert_array_equal(restorer.compose(blurred, [projection], Controls.standard()).image.pixels, before)
-    assert with_it.projection is projection.projection
+
+
+def test_strength_is_arithmetic(
+    restorer: Restorer, blurred: Image, projection: FaceProjection, references: References
+) -> None:
+    (served,) = restorer.serve([projection], references)
+    assert served.projection is projection.projection
+    assert served.target is projection.target
+    assert served.nbytes > projection.nbytes
+
+    def composed(item: FaceProjection, strength: float) -> Pixels:
+        return restorer.compose(blurred, [item], Controls(reference_strength=strength)).image.pixels
+
+    plain, none, half, whole = (
+        composed(projection, 1),
+        composed(served, 0),
+        composed(served, 0.5),
+        composed(served, 1),
+    )
+    np.testing.assert_array_equal(none, plain)
+    np.testing.assert_allclose(half, (none + whole) / 2, atol=1e-5)
+    assert np.abs(whole - plain).max() > 0.02
+
+
+def test_an_enlarged_face_is_served_too(
+    restorer: Restorer, blurred: Image, astronaut: Image, references: References
+) -> None:
+    without = restorer.restore(blurred, upscale=2.0, background="lanczos").image
+    with_it = restorer.restore(blurred, upscale=2.0, background="lanczos", references=references).image
+    assert with_it.size == without.size
+    fine = [luma(x.pixels) - gaussian_blur(luma(x.pixels), 4) for x in (without, with_it)]
+    change = fine[1] - fine[0]
+    larger = np.repeat(np.repeat(luma(astronaut.pixels), 2, 0), 2, 1)
+    missing = larger - gaussian_blur(larger, 4) - fine[0]
+    where = np.abs(change) > 0.005
+    assert where.any()
+    assert np.corrcoef(change[where], missing[where])[0, 1] > 0.3
+
+
+def test_another_person_serves_only_if_somebody_says_so(
+    restorer: Restorer, blurred: Image, astronaut: Image, stranger: FaceMatcher
+) -> None:
+    without = restorer.restore(blurred)
+    refused = restorer.restore(blurred, references=References([astronaut], matcher=stranger))
+    np.testing.assert_array_equal(refused.image.pixels, without.image.pixels)
+    (outcome,) = refused.faces
+    assert outcome.references is not None
+    assert not outcome.references.gifts
+    assert outcome.warnings[-1].code == "reference.other"
+    forced = restorer.restore(blurred, references=References([astronaut], matcher=stranger, trusted=True))
+    assert forced.faces[0].warnings[-1].code == "reference.trusted"
+    assert np.abs(forced.image.pixels - without.image.pixels).max() > 0.02
+
+
+def test_a_face_in_doubt_gets_none(restorer: Restorer, blurred: Image, astronaut: Image, matcher: FaceMatcher) -> None:
+    (outcome,) = restorer.restore(blurred, references=References([astronaut], matcher=matcher)).faces
+    assert outcome.references is not None
+    assert [(match.verdict, match.serves) for match in outcome.references.matches] == [("doubt", False)]
+    assert outcome.warnings[-1].code == "reference.doubt"
+
+
+def test_a_photograph_does_not_serve_itself(restorer: Restorer, astronaut: Image, matcher: FaceMatcher) -> None:
+    (outcome,) = restorer.restore(astronaut, references=References([astronaut], matcher=matcher)).faces
+    assert outcome.references is not None
+    assert outcome.references.matches == ()
+    assert not any(warning.code.startswith("reference") for warning in outcome.warnings)
+
+
+def test_files_and_folders_are_read_once_and_named(
+    restorer: Restorer, blurred: Image, astronaut: Image, matcher: FaceMatcher, tmp_path: Path
+) -> None:
+    album = tmp_path / "album"
+    (album / "1969").mkdir(parents=True)
+    write_image(astronaut, album / "1969" / "sharp.png")
+    (album / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    write_image(Image(pixels=np.full((64, 64, 3), 0.5, np.float32)), album / "grey.png")
+    references = References([album], matcher=matcher, trusted=True)
+    for _ in range(2):
+        (outcome,) = restorer.restore(blurred, references=references).faces
+        assert outcome.references is not None
+        assert {gift.name for gift in outcome.references.gifts} == {"sharp.png"}
+        (album / "1969" / "sharp.png").unlink(missing_ok=True)
+
+
+def test_what_cannot_serve_is_refused_in_one_sentence(
+    restorer: Restorer, blurred: Image, matcher: FaceMatcher, tmp_path: Path
+) -> None:
+    grey = Image(pixels=np.full((64, 64, 3), 0.5, np.float32))
+    with pytest.raises(NoFaceError, match="photograph 1 shows no face"):
+        restorer.restore(blurred, references=References([grey], matcher=matcher))
+    write_image(grey, tmp_path / "grey.png")
+    with pytest.raises(NoFaceError, match="none of the photographs shows a face"):
+        References([tmp_path], matcher=matcher).prepare(restorer.detector, 64)
+    with pytest.raises(ImageReadError, match=r"nowhere\.jpg: the reference cannot be found"):
+        References(["nowhere.jpg"])
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ImageReadError, match="holds no picture"):
+        References([tmp_path / "empty"])
+    for wrong in ([], [3], "name.jpg"):
+        with pytest.raises(ArgumentError):
+            References(wrong)  # pyright: ignore[reportArgumentType]
+    with pytest.raises(ArgumentError, match=r"likeness\.References takes"):
+        restorer.restore(blurred, references=[grey])  # pyright: ignore[reportArgumentType]
+
+
+def test_a_person_is_in_a_picture_once(sitting: Sitting) -> None:
+    photographs = {replace(sitting.reference): 0, replace(sitting.reference): 0, replace(sitting.reference): 1}
+    left, right, other = photographs
+
+    def match(reference: Reference, likeness: float) -> Match:
+        return Match(reference=reference, likeness=likeness, verdict="same" if likeness > 0.8 else "doubt")
+
+    faces = [
+        [match(left, 0.95), match(other, 0.9), match(right, 0.85)],
+        [match(left, 0.97), match(right, 0.7), match(other, 0.6)],
+    ]
+    first, second = assigned(faces, photographs, trusted=False)
+    assert [one.reference for one in first] == [other, right]
+    assert [one.reference for one in second] == [left]
+    (alone,) = assigned(faces[1:], photographs, trusted=True)
+    assert [one.reference for one in alone] == [left, other]
 
 
 def test_without_a_reference_nothing_is_laid(projection: FaceProjection) -> None:
     assert warped_for(projection, [], MediaPipeDetector()) is None
     assert matches(np.eye(128, dtype=np.float32)[0], []) == ()
+
+
+def test_a_photograph_may_be_read_by_whoever_has_it(
+    restorer: Restorer, blurred: Image, astronaut: Image, matcher: FaceMatcher
+) -> None:
+    upload = Photograph(name="upload.jpg", read=lambda: astronaut)
+    (outcome,) = restorer.restore(blurred, references=References([upload], matcher=matcher)).faces
+    assert outcome.references is not None
+    assert [match.name for match in outcome.references.matches] == ["upload.jpg"]

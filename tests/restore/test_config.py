@@ -82,6 +82,8 @@ def test_every_setting_can_be_in_a_file(tmp_path: Path) -> None:
         "min_face": 24,
         "max_face": 400.5,
         "aligned": True,
+        "references": ["sharp.jpg", "album"],
+        "trust_references": True,
         "copy_unrestored": True,
         "upscale": "auto",
         "long_side": 900,
@@ -100,6 +102,7 @@ def test_every_setting_can_be_in_a_file(tmp_path: Path) -> None:
     settings = read_settings(write(tmp_path, json.dumps(values), "all.json"))
 
     assert set(settings.values) == {row.key for row in OPTIONS} - {"model_path"}
+    assert settings["references"] == (tmp_path / "sharp.jpg", tmp_path / "album")
     assert (settings["mend_scratches"], settings["balance"], settings["defringe"]) == (1, 0.5, 0)
     assert settings["damage_mask"] == tmp_path / "mask.png"
 

@@ -14,6 +14,7 @@ from likeness.core.tables import read_csv
 from likeness.errors import ConfigError
 from likeness.restore.config import Settings, settings_from
 from likeness.restore.controls import RegionWeights
+from likeness.restore.kinds import Text
 from likeness.restore.options import OPTIONS
 
 __all__ = ["PER_PICTURE", "Row", "check_per_picture", "read_list"]
@@ -29,6 +30,9 @@ _LANGUAGE = "language"
 
 PER_PICTURE = tuple(row.key for row in OPTIONS if row.per_picture)
 """Keys that a picture may have of its own: not the network and the machine, of which a run has one."""
+
+_SEVERAL = {row.key for row in OPTIONS if isinstance(row.kind, Text) and row.kind.several}
+"""Columns whose cells may hold several names."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -134,7 +138,7 @@ def _row(values: Mapping[str, str], number: int, name: str) -> Row:
     where = f"{name}, line {number}"
     weights = {key: _number(text, key, where) for key, text in values.items() if key in regions and text}
     others = {
-        key: _value(text)
+        key: _names(text) if key in _SEVERAL else _value(text)
         for key, text in values.items()
         if text and key not in regions and key not in ("file", "client", "email")
     }
@@ -150,6 +154,11 @@ def _row(values: Mapping[str, str], number: int, name: str) -> Row:
         client=values.get("client", ""),
         email=values.get("email", ""),
     )
+
+
+def _names(text: str) -> Any:
+    """One name or several: a JSON list, or with semicolons between them."""
+    return _value(text) if text.startswith("[") else [name.strip() for name in text.split(";") if name.strip()]
 
 
 def _number(text: str, key: str, where: str) -> float:

@@ -31,6 +31,7 @@ class WorkOptions(PictureOptions):
     Attributes:
         max_pixels: larger pictures are not read.
         damage_mask: a file of this machine, None for none; ``damage_digest`` is of its content.
+        references: files and folders of this machine; ``references_digest`` is of their content.
         on_finding: see `OnFinding`.
         limits: of preflight.
         guard: the guard's limits; None for no guard.
@@ -42,6 +43,8 @@ class WorkOptions(PictureOptions):
     max_pixels: int = DEFAULT_MAX_PIXELS
     damage_mask: str | None = None
     damage_digest: str = ""
+    references: tuple[str, ...] = ()
+    references_digest: str = ""
     on_finding: OnFinding = "flag"
     limits: Limits = field(default_factory=Limits)
     guard: GuardLimits | None = field(default_factory=GuardLimits)
@@ -61,6 +64,7 @@ class WorkOptions(PictureOptions):
         limits: Limits | None = None,
         guard: GuardLimits | None = None,
         damage_digest: str = "",
+        references_digest: str = "",
     ) -> WorkOptions:
         """From settings as people write them; what they leave open has its default."""
         if settings["copy_unrestored"]:
@@ -73,6 +77,8 @@ class WorkOptions(PictureOptions):
             max_pixels=settings["max_pixels"] or DEFAULT_MAX_PIXELS,
             damage_mask=None if mask is None else str(mask),
             damage_digest=damage_digest,
+            references=tuple(map(str, settings["references"] or ())),
+            references_digest=references_digest,
             on_finding=on_finding,
             limits=limits or Limits(),
             guard=guard,
@@ -90,6 +96,8 @@ class WorkOptions(PictureOptions):
             for name, value in asdict(self.limits).items()
         }
         written = _written(self)
+        if "references" in written:
+            written["references"] = list(self.references)
         if "enlargement" in written:
             written["enlargement"] = _written(self.enlargement)
         return {
@@ -116,6 +124,8 @@ class WorkOptions(PictureOptions):
             for name, make in _PARTS.items():
                 if taken.get(name) is not None:
                     taken[name] = make(dict(taken[name]))
+            if "references" in taken:
+                taken["references"] = tuple(taken["references"])
             return WorkOptions(**taken)
         except TypeError as error:
             raise ConfigError(f"the options cannot be used: {error}") from error

@@ -7,9 +7,11 @@ wrong with the picture is in the result.
 from __future__ import annotations
 
 import threading
+from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
-from pathlib import PurePosixPath
+from functools import partial
+from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
 from likeness.batch.cache import KeptDetector
@@ -18,6 +20,7 @@ from likeness.batch.journal import Item, Thumbnails
 from likeness.batch.options import WorkOptions
 from likeness.batch.storage import Place, read_file
 from likeness.core.hashing import sha256_of_bytes
+from likeness.core.home import expanded
 from likeness.errors import DecoderError, FileWriteError, ImageError, LikenessError, NoFaceError
 from likeness.evidence.quality_gate import Guard, GuardLimits, Verdict
 from likeness.faces.detect import MediaPipeDetector
@@ -29,6 +32,8 @@ from likeness.imaging.encode import find_format
 from likeness.imaging.image import Image, Size
 from likeness.imaging.thumbnail import thumbnail
 from likeness.messages.notice import Notice
+from likeness.reference.matching import FaceMatcher
+from likeness.reference.references import Photograph, References, photographs_at, reference_files
 from likeness.restore.job import RestoreJob, read_damage
 from likeness.restore.outcome import Restoration
 from likeness.restore.pipeline import Restorer
@@ -40,6 +45,9 @@ __all__ = ["FINAL", "REVIEW", "Handed", "PictureWorker", "Result", "deliver", "r
 
 FINAL, REVIEW = "final", "review"
 """Folders of the output."""
+
+_REFERENCES_KEPT = 8
+"""How many pictures' references are kept ready: those of a list often come one after the other."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,20 +80,31 @@ class Handed:
     Attributes:
         picture: the file's bytes.
         damage: those of its damage mask, if it has one.
+        references: name and bytes of each other photograph, and whether it was found in a folder; None where they are to be
+            read from where they lie.
     """
 
     picture: bytes
     damage: bytes | None = None
+    references: tuple[tuple[str, bytes, bool], ...] | None = None
 
 
-def read_source(item: Item) -> Handed:
-    """What the work on an item needs.
+def read_source(item: Item, *, references: bool = True) -> Handed:
+    """What the work on an item needs; without ``references`` those are left to be read from where they lie.
 
     Raises:
         ImageReadError: if a file cannot be read.
     """
-    damage = WorkOptions.from_dict(item.options).damage_mask
-    return Handed(picture=read_file(item.source), damage=None if damage is None else read_file(damage))
+    options = WorkOptions.from_dict(item.options)
+    damage = options.damage_mask
+    others: list[tuple[str, bytes, bool]] = []
+    for place in options.references if references else ():
+        others += [(file.name, read_file(str(file)), expanded(place) != file) for file in reference_files(place)]
+    return Handed(
+        picture=read_file(item.source),
+        damage=None if damage is None else read_file(damage),
+        references=tuple(others) if references else None,
+    )
 
 
 def unread(error: ImageError) -> Result:
@@ -128,6 +147,9 @@ class PictureWorker:
         self._output = output
         self._thumbnails = thumbnails
         self._guards: dict[GuardLimits, Guard] = {}
+        self._matcher = FaceMatcher()
+        self._references: OrderedDict[tuple[str, bool], References] = OrderedDict()
+        self._references_lock = threading.Lock()
         self._large = threading.Lock()
 
     @property
@@ -177,7 +199,7 @@ class PictureWorker:
         )
         with job:
             try:
-                handed = handed or read_source(item)
+                handed = handed or read_source(item, references=False)
                 listed = options.damage_digest
                 changed = sha256_of_bytes(handed.picture) != item.content
                 damaged = listed and handed.damage is not None and sha256_of_bytes(handed.damage) != listed
@@ -187,9 +209,9 @@ class PictureWorker:
             if image is None or damaged:
                 name = item.source if changed else options.damage_mask
                 return Result(state="failed", reason=f"{name} was changed since it was listed; run again", retry=True)
-            return self._look(item, job, image, handed.damage, options)
+            return self._look(item, job, image, handed, options)
 
-    def _look(self, item: Item, job: RestoreJob, image: Image, damage: bytes | None, options: WorkOptions) -> Result:
+    def _look(self, item: Item, job: RestoreJob, image: Image, handed: Handed, options: WorkOptions) -> Result:
         faces: Sequence[Face] = () if options.aligned else self._restorer.find_faces(image)
         findings = () if options.aligned else preflight(image, faces, options.limits)
         job.clock.lap("check")
@@ -204,7 +226,7 @@ class PictureWorker:
         treatment = Treatment(options=options, leave=frozenset(), done=())
         if options.on_finding == "fix":
             treatment = treat(options, findings, len(faces))
-        return self._restore(item, job, image, faces, damage, treatment, findings)
+        return self._restore(item, job, image, faces, handed, treatment, findings)
 
     def _restore(
         self,
@@ -212,18 +234,21 @@ class PictureWorker:
         job: RestoreJob,
         image: Image,
         faces: Sequence[Face],
-        damage: bytes | None,
+        handed: Handed,
         treatment: Treatment,
         findings: Sequence[Finding],
     ) -> Result:
         options = treatment.options
+        references = self._other_photographs(options, handed)
         file_format = find_format(PurePosixPath(item.target).suffix).name
         try:
             selection = _without(options.selection, treatment.leave, faces, image.size)
             if selection is None:
                 raise NoFaceError(Notice("no-face.none-worth"))
-            mask = read_damage(self._decoder, damage, max_pixels=options.max_pixels, name=options.damage_mask)
-            restoration = job.restore(image, options, selection=selection, damage=mask, file_format=file_format)
+            mask = read_damage(self._decoder, handed.damage, max_pixels=options.max_pixels, name=options.damage_mask)
+            restoration = job.restore(
+                image, options, selection=selection, damage=mask, references=references, file_format=file_format
+            )
         except NoFaceError as error:
             reason = "; ".join([str(error), *treatment.done])
             return self._unrestored(image, "skipped", reason, _outcome(job.record(), findings, treatment))
@@ -246,6 +271,40 @@ class PictureWorker:
             thumbnails=self._small(image, restoration.image),
             data=data if self._output is None else None,
         )
+
+    def _other_photographs(self, options: WorkOptions, handed: Handed) -> References | None:
+        """The references of a picture, ready to serve: read once for all pictures that have the same ones.
+
+        Raises:
+            ImageReadError, NoFaceError: if one cannot serve.
+        """
+        if not options.references:
+            return None
+
+        def read(source: Path | bytes, name: str) -> Image:
+            return self._decoder.read(source, max_pixels=options.max_pixels, name=name)
+
+        key = (options.references_digest, options.trust_references)
+        with self._references_lock:
+            if key not in self._references:
+                if handed.references is None:
+                    found = [
+                        one
+                        for place in options.references
+                        for one in photographs_at(place, lambda path: read(path, str(path)))
+                    ]
+                else:
+                    found = [
+                        Photograph(name=name, read=partial(read, data, name), optional=optional)
+                        for name, data, optional in handed.references
+                    ]
+                self._references[key] = References(found, trusted=key[1], matcher=self._matcher)
+            references = self._references[key]
+            self._references.move_to_end(key)
+            while len(self._references) > _REFERENCES_KEPT:
+                self._references.popitem(last=False)
+        references.prepare(self._restorer.detector, self._restorer.runtime.spec.side)
+        return references
 
     def _judge(self, image: Image, restoration: Restoration, limits: GuardLimits | None) -> Verdict | None:
         if limits is None:

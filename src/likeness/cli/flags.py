@@ -70,10 +70,13 @@ def add_verbosity(parser: argparse.ArgumentParser) -> None:
 
 def typed_settings(flags: argparse.Namespace) -> Settings:
     """What the flags of `add_options` say."""
-    said = {row.key: getattr(flags, row.key, None) for row in OPTIONS if "flag" in row.given}
-    return Settings(
-        {key: dict(cast("Any", value)) if isinstance(value, list) else value for key, value in said.items()}
-    )
+    said: dict[str, Any] = {}
+    for row in OPTIONS:
+        value = getattr(flags, row.key, None) if "flag" in row.given else None
+        if isinstance(value, list):  # of a flag that may be repeated
+            value = dict(cast("Any", value)) if isinstance(row.kind, Weights) else tuple(cast("list[Any]", value))
+        said[row.key] = value
+    return Settings(said)
 
 
 def checked_settings(path: Path) -> Settings:
@@ -103,6 +106,7 @@ _GROUPS = {
     "controls": "controls (likeness presets shows what each preset sets)",
     "repairs": "repairs of the whole picture (off; X is 0 to 1, 1 if left out)",
     "faces": "which faces",
+    "references": "other photographs of the same person",
     "enlarging": "size of the result",
     "files": "model and files",
 }
@@ -137,6 +141,8 @@ def _add_option(add: Callable[..., argparse.Action], row: Option) -> None:
         more = {"type": type(kind.values[0]), "choices": kind.values}
     elif isinstance(kind, Text) and kind.file:
         more["type"] = Path
+        if kind.several:
+            more |= {"nargs": "+", "action": "extend"}
     elif isinstance(kind, Number):
         more["type"] = pixel_count if kind.millions else _number(kind)
     if alone or isinstance(kind, Switch):

@@ -23,7 +23,9 @@ from likeness.imaging.encode import find_format
 from likeness.imaging.files import DEFAULT_MAX_PIXELS, output_suffix, result_suffix, write_image
 from likeness.imaging.image import Image
 from likeness.imaging.sniff import HEAD_BYTES, sniff_format
+from likeness.messages.notice import Notice
 from likeness.models.catalog import DEFAULT_MODEL
+from likeness.reference.references import References, photographs_at
 from likeness.restore.compare import compare
 from likeness.restore.config import Settings
 from likeness.restore.job import RestoreJob, read_damage
@@ -124,6 +126,11 @@ class _Worker:
         self._inspector = Inspector() if options.targets.report is not None else None
         self._large = threading.Lock()
         settings = options.settings
+        named = settings["references"]
+        self._references: References | None = None
+        if named is not None:
+            photographs = [found for place in named for found in photographs_at(place, self._read)]
+            self._references = References(photographs, trusted=options.trust_references)
         model = settings["model"] or DEFAULT_MODEL
         began = time.perf_counter()
         self._restorer = Restorer(
@@ -139,6 +146,10 @@ class _Worker:
             f"model {model}, {spec.size} px, {self._restorer.runtime.description}, ready in "
             f"{time.perf_counter() - began:.1f} s"
         )
+        if self._references is not None:
+            began = time.perf_counter()
+            count = len(self._references.prepare(self._restorer.detector, spec.side))
+            console.detail(f"references: {_faces(count)}, ready in {time.perf_counter() - began:.1f} s")
         self.record = RunRecord(
             model=str(model),
             runtime=self._restorer.runtime,
@@ -147,6 +158,9 @@ class _Worker:
             selection=options.selection,
             aligned=options.aligned,
         )
+
+    def _read(self, path: Path) -> Image:
+        return self._decoder.read(path, max_pixels=self._options.max_pixels)
 
     def restore(self, job: Job, count: str) -> PictureRecord:
         """Restore one picture; whatever goes wrong with it is told, and recorded."""
@@ -168,7 +182,9 @@ class _Worker:
         image = work.read(data if data is not None else cast("Path", job.source))
         try:
             file_format = find_format(_suffix(job, data)).name
-            restoration = work.restore(image, options, damage=self._damage, file_format=file_format)
+            restoration = work.restore(
+                image, options, damage=self._damage, references=self._references, file_format=file_format
+            )
         except NoFaceError:
             return self._unrestored(job, work, count, image, data)
         self._tell_faces(job, restoration)
@@ -190,7 +206,8 @@ class _Worker:
             face_files=face_files,
         )
         self._console.say(
-            f"{count}{job.name} -> {output}: {_counted(record)}{_enlarged(restoration)}{_repaired(restoration)} "
+            f"{count}{job.name} -> {output}: {_counted(record)}{_helped(restoration)}{_enlarged(restoration)}"
+            f"{_repaired(restoration)} "
             f"({work.clock.seconds:.1f} s)"
         )
         return record
@@ -337,6 +354,24 @@ def _enlarged(restoration: Restoration) -> str:
     if suggested is not None:
         said += f"; a face is too small to show what was restored: --upscale auto would enlarge {suggested:g} times"
     return said
+
+
+def _helped(restoration: Restoration) -> str:
+    """Which photograph lent which face what, to follow the count of faces; "" where none did."""
+    if restoration.controls.reference_strength == 0:
+        return ""
+    helped = [face for face in restoration.restored if face.references is not None and face.references.gifts]
+    parts: list[str] = []
+    for face in helped[:_FACES_NAMED]:
+        assert face.references is not None
+        regions: dict[str, list[str]] = {}
+        for gift in face.references.gifts:
+            regions.setdefault(gift.name, []).append(Notice(f"region.{gift.region}"))
+        told = " and ".join(f"{name} ({', '.join(own)})" for name, own in regions.items())
+        whose = f"face {face.index} " if len(restoration.faces) > 1 else ""
+        parts.append(f"{whose}with detail of {told}")
+    more = f" and {len(helped) - _FACES_NAMED} more" if len(helped) > _FACES_NAMED else ""
+    return f", {', '.join(parts)}{more}" if parts else ""
 
 
 def _repaired(restoration: Restoration) -> str:

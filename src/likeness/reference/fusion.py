@@ -36,8 +36,9 @@ from likeness.imaging.image import Pixels, Size
 from likeness.reference.correspondence import fold_free, mesh_map, refined_map, sampled
 from likeness.reference.expression import Expression, rising
 from likeness.reference.photographs import Reference
+from likeness.restore.references import Gift
 
-__all__ = ["Gift", "WarpedReference", "best_of", "fuse", "photograph_blur", "warp_reference"]
+__all__ = ["WarpedReference", "best_of", "fuse", "photograph_blur", "warp_reference"]
 
 _Map = NDArray[np.float32]
 
@@ -99,15 +100,6 @@ class WarpedReference:
             means = masks.means(self.shares * (self.source == number))
             found += [Gift(region=region, name=name, share=share) for region, share in means.items() if share >= 0.05]
         return tuple(found)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Gift:
-    """How much of one region came from one photograph: ``share``, the mean of m there, in [0, 1]."""
-
-    region: str
-    name: str
-    share: float
 
 
 def warp_reference(

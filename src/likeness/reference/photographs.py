@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
 from likeness.errors import NoFaceError
-from likeness.faces.align import align, valid_mask, warp
+from likeness.faces.align import TEMPLATE_SIZE, align, valid_mask, warp
+from likeness.faces.effective_resolution import effective_resolution
 from likeness.faces.face import Face
 from likeness.imaging.arguments import of_type, picture
 from likeness.imaging.colour import luma
-from likeness.imaging.image import Image
+from likeness.imaging.filters import resize, to_channels
+from likeness.imaging.image import Image, Size
+from likeness.messages.notice import Notice
 from likeness.reference.expression import Expression
 from likeness.reference.matching import Embedding, FaceMatcher
 
@@ -41,6 +45,16 @@ class Reference:
     native_side: float
     embedding: Embedding
 
+    @cached_property
+    def resolution(self) -> float:
+        """Side of the smallest crop that could hold what this one shows, px (`EffectiveResolution.pixels`)."""
+        light = self.light
+        if light.shape[0] != TEMPLATE_SIZE:
+            light = resize(
+                light, Size(TEMPLATE_SIZE, TEMPLATE_SIZE), "area" if light.shape[0] > TEMPLATE_SIZE else "cubic"
+            )
+        return effective_resolution(to_channels(light), self.native_side).pixels
+
 
 def prepare_reference(image: Image, face: Face, *, matcher: FaceMatcher, side: int = 512, name: str = "") -> Reference:
     """Make a face of another photograph ready to serve.
@@ -58,7 +72,7 @@ def prepare_reference(image: Image, face: Face, *, matcher: FaceMatcher, side: i
     """
     image, face = picture("image", image), of_type("face", face, Face)
     if face.landmarks.source != "mesh":
-        raise NoFaceError(f"the face in {name or 'the reference'} is too unclear to serve: its mesh was not found")
+        raise NoFaceError(Notice("reference.unclear", {"name": name or "the reference"}))
     alignment = align(face.five_points, image.size, side)
     crop = warp(image.pixels, alignment)
     return Reference(

@@ -49,7 +49,10 @@ def compose(
         left = ITERATIONS - (controls.refine - 1) * (ITERATIONS // controls.refine)
         last = whole if left == ITERATIONS else gain_map(item.masks, controls, left, item.held.grain)
         placed = item if canvas is None else place(item, canvas)
-        change = advance(placed.start, placed.target, _sized(last, placed))
+        target = placed.target
+        if item.references is not None:
+            target = item.references.fused(target, controls.reference_strength)
+        change = advance(placed.start, target, _sized(last, placed))
         if placed.start is not placed.crop:
             change += placed.start - placed.crop
         if canvas is not None and canvas.enlargement.match_sharpness:
@@ -86,6 +89,7 @@ def compose(
                 gains=item.masks.means(share),
                 milliseconds={**item.milliseconds, **laps[index], **clock.laps},
                 warnings=face_warnings(item, controls, whole, cleaned=cleaned),
+                references=item.references,
             )
         )
     overall.lap("compose")

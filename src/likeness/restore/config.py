@@ -156,7 +156,7 @@ def settings_from(values: Mapping[str, Any], *, name: str, folder: Path) -> Sett
         if key == "model_path":
             key, taken = "model", _model_file(name, folder, Path(taken))
         elif isinstance(row.kind, Text) and row.kind.file:
-            taken = folder / expanded(taken)
+            taken = tuple(folder / expanded(one) for one in taken) if row.kind.several else folder / expanded(taken)
         if key in settings:
             raise ConfigError(f"{name}: model and model_path name two models; keep one")
         settings[key] = taken

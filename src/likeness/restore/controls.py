@@ -147,6 +147,17 @@ class Controls:
         place="advanced",
         projects=True,
     )
+    reference_strength: float = option(
+        Number(low=0.0, high=1.0),
+        default=1.0,
+        label=Words("References", "参考照片"),
+        text=Words(
+            "how much other photographs of the person may give, where there are any",
+            "有本人的其他照片时，它们可以提供多少细节",
+        ),
+        group="references",
+        place="",
+    )
 
     def __post_init__(self) -> None:
         weights: object = self.face_mask_weights
@@ -179,12 +190,10 @@ class Controls:
 
     @property
     def preset_name(self) -> str:
-        """Name of the preset that these are, at any strength, grain amount and ``refine``; "" if they are none's."""
+        """Name of the preset that these are, whatever `_BESIDE_PRESETS` are set to; "" if they are none's."""
         for name, preset in PRESETS.items():
-            if (
-                replace(self, strength=preset.strength, grain_amount=preset.grain_amount, refine=preset.refine)
-                == preset
-            ):
+            ours = {key: getattr(preset, key) for key in _BESIDE_PRESETS}
+            if replace(self, **ours) == preset:
                 return name
         return ""
 
@@ -257,6 +266,9 @@ def _short(values: RegionWeights | Controls) -> str:
     ]
     return f"{type(values).__name__}({', '.join(told)})"
 
+
+_BESIDE_PRESETS = ("strength", "grain_amount", "refine", "reference_strength")
+"""Controls that do not make a preset another one."""
 
 PRESETS: dict[str, Controls] = {
     "standard": Controls(),

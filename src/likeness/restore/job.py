@@ -25,7 +25,7 @@ from likeness.imaging.files import DEFAULT_MAX_PIXELS, PictureSource
 from likeness.imaging.image import Image
 from likeness.messages.notice import Notice, notice_of
 from likeness.repair.repair import damage_of
-from likeness.restore.outcome import Restoration
+from likeness.restore.outcome import ReferenceSource, Restoration
 from likeness.restore.picture_options import PictureOptions
 from likeness.restore.pipeline import Restorer
 from likeness.restore.report import PictureRecord, face_record
@@ -115,6 +115,7 @@ class RestoreJob:
         *,
         selection: Selection | None = None,
         damage: NDArray[np.float32] | None = None,
+        references: ReferenceSource | None = None,
         file_format: str | None = None,
     ) -> Restoration:
         """Restore what was read; also returns if no face could be restored, and says so in `Restoration.failure`.
@@ -124,6 +125,7 @@ class RestoreJob:
             options: how.
             selection: which faces, if not those of the options.
             damage: see `read_damage`.
+            references: other photographs of the persons.
             file_format: what the result will be written as: an enlarged one must fit into it.
 
         Raises:
@@ -140,6 +142,7 @@ class RestoreJob:
                 aligned=options.aligned,
                 repairs=options.repairs,
                 damage=damage,
+                references=references,
                 enlargement=enlargement,
             )
         except NoFaceError as error:

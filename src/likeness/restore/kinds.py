@@ -32,7 +32,7 @@ Surface: TypeAlias = Literal["flag", "file", "request"]
 """Where an option can be given: on the command line, in a configuration file, in a request to the server."""
 
 
-Group: TypeAlias = Literal["controls", "repairs", "faces", "enlarging", "files"]
+Group: TypeAlias = Literal["controls", "repairs", "faces", "references", "enlarging", "files"]
 """The heading under which ``--help`` and the documents have an option."""
 
 Effect: TypeAlias = Literal["face", "picture", "file", "run"]
@@ -188,14 +188,20 @@ class Text(Kind):
         more: what the JSON schema says of it beside that.
         file: whether it names a file; in a configuration file relative to its folder.
         numbers: whether a file may hold a whole number or a list of them instead.
+        several: whether it is a list of texts; one text stands for a list of one.
     """
 
     wanted: str = "a text"
     more: Mapping[str, Any] = field(default_factory=dict[str, Any])
     file: bool = False
     numbers: bool = False
+    several: bool = False
 
-    def read(self, value: Any) -> str | None:
+    def read(self, value: Any) -> str | tuple[str, ...] | None:
+        if self.several:
+            texts = cast("list[object]", value) if isinstance(value, list) else [value]
+            taken = [text for text in texts if isinstance(text, str) and text]
+            return tuple(taken) if taken and len(taken) == len(texts) else None
         given = cast("list[object]", value) if isinstance(value, list) else [value]
         if self.numbers and given and all(type(number) is int for number in given):
             return ",".join(map(str, given))

@@ -140,6 +140,31 @@ OPTIONS: tuple[Option, ...] = (
         label=Words("Aligned", "已对齐"),
         help=Words("the pictures are FFHQ-aligned crops of one face each", "图片是按 FFHQ 对齐的单张人脸"),
     ),
+    Option(
+        key="references",
+        kind=Text(wanted="the names of pictures or folders", file=True, several=True),
+        group="references",
+        given=("flag", "file"),
+        flag="--reference",
+        metavar="FILE",
+        label=Words("Other photographs", "其他照片"),
+        help=Words(
+            "other photographs of the same persons, files or folders: they lend their detail to the faces that they fit",
+            "同一人的其他照片（文件或文件夹）：为相符的人脸提供细节",
+        ),
+    ),
+    Option(
+        key="trust_references",
+        kind=Switch(),
+        default=False,
+        group="references",
+        part="picture",
+        label=Words("Trust the photographs", "信任参考照片"),
+        help=Words(
+            "they show the same persons, also where the faces look like others'",
+            "参考照片确为同一人，即使看起来不像",
+        ),
+    ),
     *rows_of(Enlargement),
     Option(
         key="copy_unrestored",

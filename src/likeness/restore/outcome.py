@@ -5,13 +5,15 @@ from __future__ import annotations
 import logging
 import zlib
 from collections import Counter
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness.faces.detect import Detector
 from likeness.faces.face import Alignment, Face
 from likeness.faces.regions import RegionMasks
 from likeness.grain.regrain import FaceGrain, measure_face_grain
@@ -21,9 +23,10 @@ from likeness.repair.repair import RepairResult
 from likeness.restore.arbitration import HeldDetail, arbitrate
 from likeness.restore.controls import Controls
 from likeness.restore.kinds import rows_of
+from likeness.restore.references import FaceReferences
 from likeness.restore.relaxation import CONVERGED, relaxation_gain, step_in_grain, weight_map
 
-__all__ = ["FaceOutcome", "FaceProjection", "Restoration", "face_warnings", "gain_map"]
+__all__ = ["FaceOutcome", "FaceProjection", "ReferenceSource", "Restoration", "face_warnings", "gain_map"]
 
 _log = logging.getLogger(__name__)
 
@@ -47,6 +50,7 @@ class FaceProjection:
         grey: whether that is black and white.
         controls: those the projection was made with.
         milliseconds: time of each step.
+        references: what other photographs of the person give; None where none were asked for.
     """
 
     index: int
@@ -63,6 +67,7 @@ class FaceProjection:
     grey: bool
     controls: Controls
     milliseconds: dict[str, float]
+    references: FaceReferences | None = None
 
     def __repr__(self) -> str:
         return f"FaceProjection({self.index}, {self.crop.shape[0]} px)"
@@ -91,6 +96,14 @@ class FaceProjection:
         if "grain" in vars(other):
             vars(self)["grain"] = other.grain
 
+    def with_references(self, references: FaceReferences | None) -> FaceProjection:
+        """The same projection with what other photographs give; what was measured of it is kept."""
+        copy = replace(self, references=references)
+        if "target" in vars(self):
+            vars(copy)["target"] = self.target
+        copy.take_grain(self)
+        return copy
+
     @property
     def nbytes(self) -> int:
         """Memory of what is kept here, ``target`` included; the picture, which is shared, is not."""
@@ -101,7 +114,7 @@ class FaceProjection:
         grain: FaceGrain | None = vars(self).get("grain")
         if grain is not None:
             total += grain.nbytes
-        return total
+        return total + (0 if self.references is None else self.references.nbytes)
 
     def serves(self, controls: Controls) -> bool:
         """Whether these controls can be applied to this projection without running the network again."""
@@ -113,6 +126,19 @@ class FaceProjection:
             controls.latent_step_decay == made.latent_step_decay
             and controls.face_mask_weights == made.face_mask_weights
         )
+
+
+@runtime_checkable
+class ReferenceSource(Protocol):
+    """Other photographs, which may show the persons of a picture: `likeness.References`, say."""
+
+    def serve(self, faces: Sequence[FaceProjection], detector: Detector) -> Sequence[FaceReferences]:
+        """What they give to each face of one picture, in its order.
+
+        Raises:
+            LikenessError: if a photograph cannot be read, or shows no face.
+        """
+        ...
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -129,6 +155,7 @@ class FaceOutcome:
         gains: mean share of the way to the projection in each region, in [0, 1].
         milliseconds: time of each step.
         warnings: what the user should know about this face.
+        references: what other photographs of the person gave; None where none were asked for.
     """
 
     index: int
@@ -141,6 +168,7 @@ class FaceOutcome:
     gains: dict[str, float] = field(default_factory=dict[str, float])
     milliseconds: dict[str, float] = field(default_factory=dict[str, float])
     warnings: tuple[Notice, ...] = ()
+    references: FaceReferences | None = None
 
     def __repr__(self) -> str:
         return f"FaceOutcome({self.index}, {self.status}{f': {self.reason}' if self.reason else ''})"
@@ -230,4 +258,6 @@ def face_warnings(
         found.append(Notice("outcome.filled", {"share": item.filled}))
     elif item.filled > 0.001:
         found.append(Notice("outcome.filled-little"))
+    if item.references is not None:
+        found += item.references.warnings
     return tuple(found)

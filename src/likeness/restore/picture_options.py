@@ -23,6 +23,7 @@ class PictureOptions:
 
     Attributes:
         controls, repairs, selection, aligned, enlargement: see `likeness.Restorer.restore`.
+        trust_references: whether other photographs serve whatever the matcher says of them.
         quality: 1 to 100, for JPEG, WebP and AVIF; as the picture's file if None.
         bit_depth: of PNG and TIFF; the picture's own if None.
 
@@ -35,6 +36,7 @@ class PictureOptions:
     selection: Selection = field(default_factory=Selection)
     aligned: bool = False
     enlargement: Enlargement = field(default_factory=Enlargement)
+    trust_references: bool = False
     quality: int | None = None
     bit_depth: Literal[8, 16] | None = None
 
@@ -63,6 +65,7 @@ _KINDS = {
     "selection": Selection,
     "aligned": bool,
     "enlargement": Enlargement,
+    "trust_references": bool,
 }
 
 

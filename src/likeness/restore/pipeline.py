@@ -39,7 +39,7 @@ from likeness.restore.composing import compose
 from likeness.restore.controls import Controls
 from likeness.restore.enlargement import Enlargement
 from likeness.restore.following import Mapped, OnProgress, Progress, tell_nobody
-from likeness.restore.outcome import FaceOutcome, FaceProjection, Restoration
+from likeness.restore.outcome import FaceOutcome, FaceProjection, ReferenceSource, Restoration
 from likeness.restore.placing import Canvas, make_canvas
 from likeness.restore.projecting import project_each
 from likeness.restore.selection import Selection
@@ -53,6 +53,7 @@ _log = logging.getLogger(__name__)
 
 _PRESETS = "Controls.preset takes the name of one"
 _PARSED = "Selection.parse takes a text"
+_REFERENCES = "likeness.References takes images and the names of files and folders"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,6 +145,10 @@ class Restorer:
     def __repr__(self) -> str:
         return f"Restorer({'closed' if self._held is None else self._held.runtime.description})"
 
+    @property
+    def detector(self) -> Detector:
+        return self._detector
+
     def find_faces(self, image: ImageInput) -> tuple[Face, ...]:
         """The faces of a picture in reading order: rows from top to bottom, left to right within a row."""
         return reading_order(self._detector.detect(any_picture("image", image)))
@@ -157,6 +162,7 @@ class Restorer:
         aligned: bool = False,
         repairs: Repairs | None = None,
         damage: NDArray[np.float32] | None = None,
+        references: ReferenceSource | None = None,
         enlargement: Enlargement | None = None,
         upscale: float | Literal["auto"] = 1.0,
         long_side: int | None = None,
@@ -174,6 +180,8 @@ class Restorer:
             aligned: skip detection and alignment.
             repairs: what to repair first, all over the picture; nothing if None.
             damage: H x W in [0, 1], 1 where the picture holds nothing: filled first, and never restored (`Restorer.repair`).
+            references: other photographs of the persons (`likeness.References`), which lend their detail to the faces that
+                they fit; ``controls.reference_strength`` says how much.
             enlargement: how the result is enlarged, after all repairs; not at all if None.
             upscale, long_side, background, match_sharpness: those of an `Enlargement`, for short, where none is given.
             progress: hears how far the work is (`Progress`).
@@ -184,16 +192,18 @@ class Restorer:
 
         Raises:
             ArgumentError: if something is of a type that is not taken.
-            ImageReadError: if the picture's file cannot be read.
+            ImageReadError: if the picture's file, or that of a reference, cannot be read.
             ImageTooLargeError: if the picture is too large, or the enlarged result would be; told before any work
                 (`plan_canvas`).
             ControlError: if the damage mask does not fit the picture, or more faces are selected than may be.
-            NoFaceError: if there is no face, or the selection leaves none.
+            NoFaceError: if there is no face, or the selection leaves none; or if a reference shows none.
         """
         image, controls = any_picture("image", image), Controls.of(controls)
         selection = Selection() if selection is None else of_type("selection", selection, Selection, hint=_PARSED)
         if repairs is not None:
             of_type("repairs", repairs, Repairs)
+        if references is not None:
+            of_type("references", references, ReferenceSource, hint=_REFERENCES)
         if enlargement is None:
             enlargement = Enlargement(
                 upscale=upscale, long_side=long_side, background=background, match_sharpness=match_sharpness
@@ -243,6 +253,9 @@ class Restorer:
                 _log.info("face %d could not be restored: %s", index, done)
                 outcomes[index] = FaceOutcome(index=index, face=face, status="failed", reason=notice_of(done))
         clock.lap("project")
+        if references is not None:
+            projections = list(self.serve(projections, references))
+            clock.lap("references")
         restored = [item.face for item in projections]
         if enlargement.upscale == "auto":
             plan = self._plan(image, restored, enlargement)
@@ -383,6 +396,17 @@ class Restorer:
                 raise done
             projections.append(done)
         return tuple(projections)
+
+    def serve(self, projections: Sequence[FaceProjection], references: ReferenceSource) -> tuple[FaceProjection, ...]:
+        """The projections of one picture's faces with what other photographs give to each, ready for `compose`.
+
+        Raises:
+            NoFaceError, ImageReadError: if a reference shows no face, or cannot be read.
+        """
+        projections = all_of_type("projections", projections, FaceProjection)
+        of_type("references", references, ReferenceSource, hint=_REFERENCES)
+        served = references.serve(projections, self._detector)
+        return tuple(item.with_references(given) for item, given in zip(projections, served, strict=True))
 
     def canvas(
         self,

@@ -156,6 +156,8 @@ def face_record(outcome: FaceOutcome, picture_size: Size, *, evidence: dict[str,
     about 5 to 10 for a frontal face, more for a turned one, and much more where the points are wrong. ``region_gains``
     are shares of the way to the network's result, 0 to 1, and ``filled`` the share of the face that held no pixels.
     ``notice`` and ``notices`` are the codes and values of ``reason`` and of each of the ``warnings``.
+    ``references`` are the other photographs that were looked at, and which region got how much from which; None where none
+    were asked for.
     ``evidence`` is what was measured of the face before and after, as `likeness.evidence` puts it; None where nothing was.
     """
     face = outcome.face
@@ -174,6 +176,7 @@ def face_record(outcome: FaceOutcome, picture_size: Size, *, evidence: dict[str,
         "warnings": list(outcome.warnings),
         "notices": [warning.to_dict() for warning in outcome.warnings],
         "milliseconds": _rounded(outcome.milliseconds),
+        "references": None if outcome.references is None else outcome.references.to_dict(),
         "evidence": evidence,
     }
 

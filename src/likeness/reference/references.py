@@ -1,0 +1,208 @@
+"""Other photographs, as they are handed to a restoration: read, their faces found and embedded, once."""
+
+from __future__ import annotations
+
+import logging
+import os
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from likeness.core.home import expanded
+from likeness.errors import ArgumentError, ImageError, ImageReadError, NoFaceError
+from likeness.faces.detect import Detector
+from likeness.faces.face import Face
+from likeness.imaging.accepting import ImageInput, any_picture
+from likeness.imaging.files import is_picture, read_image
+from likeness.imaging.folders import list_folder
+from likeness.imaging.image import Image
+from likeness.messages.notice import Notice
+from likeness.reference.matching import SAME_FROM, FaceMatcher
+from likeness.reference.photographs import Reference, prepare_reference
+from likeness.reference.serving import (
+    Match,
+    ServedFace,
+    assigned,
+    embed_face,
+    is_same_photograph,
+    matches,
+    served,
+)
+from likeness.restore.outcome import FaceProjection
+
+__all__ = ["Photograph", "References", "photographs_at", "reference_files"]
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Photograph:
+    """Another photograph, which is read when it first has to serve.
+
+    Attributes:
+        name: what to call it in a report.
+        read: reads it.
+        optional: whether it is passed over where it cannot be read or shows no face: it was found in a folder, say.
+    """
+
+    name: str
+    read: Callable[[], Image]
+    optional: bool = False
+
+
+class References:
+    """Other photographs of the persons in a picture, for `Restorer.restore`; thread-safe, and good for many pictures.
+
+    Files are read when they first have to serve, and of each face only an aligned crop and its embedding are kept, in
+    memory. Which face a photograph serves is decided by likeness (`FaceMatcher`): one that shows likely another person, or
+    is in doubt, serves none.
+
+    Args:
+        photographs: images as `Restorer.restore` takes them, and names of folders, whose pictures are taken with those of
+            their subfolders.
+        trusted: they show the persons of the picture, whatever the matcher says.
+        matcher: tells who is who; one for several saves memory.
+
+    Raises:
+        ArgumentError: if there is none, or one is neither an image nor a name.
+        ImageReadError: if a file or a folder does not exist, or a folder holds no picture.
+    """
+
+    def __init__(
+        self,
+        photographs: Iterable[Photograph | ImageInput],
+        *,
+        trusted: bool = False,
+        matcher: FaceMatcher | None = None,
+    ) -> None:
+        if isinstance(photographs, (str, bytes, Path, Image)):
+            raise ArgumentError(f"photographs must be a list, not {type(photographs).__name__}")
+        self._photographs = [found for number, one in enumerate(photographs) for found in _named(one, number)]
+        if not self._photographs:
+            raise ArgumentError("references need at least one photograph")
+        self._trusted = trusted
+        self._matcher = matcher or FaceMatcher()
+        self._prepared: dict[int, dict[Reference, int]] = {}
+        self._lock = threading.Lock()
+
+    def prepare(self, detector: Detector, side: int) -> tuple[Reference, ...]:
+        """Read the photographs and find their faces, unless that has been done; all of them, in their order.
+
+        A file of a folder that cannot be read or shows no face is passed over, and the log says so.
+
+        Args:
+            detector: finds the faces.
+            side: of the restoring network (`Spec.side`), px.
+
+        Raises:
+            NoFaceError: if a photograph that was named shows no face, or none in a folder does.
+            ImageReadError, ImageTooLargeError: if a file that was named cannot be read.
+        """
+        return tuple(self._references(detector, side))
+
+    def serve(self, faces: Sequence[FaceProjection], detector: Detector) -> tuple[ServedFace, ...]:
+        """See `likeness.restore.outcome.ReferenceSource`."""
+        if not faces:
+            return ()
+        photographs = self._references(detector, faces[0].crop.shape[0])
+        found: list[tuple[Match, ...]] = []
+        for item in faces:
+            others = [reference for reference in photographs if not is_same_photograph(item, reference)]
+            found.append(matches(embed_face(item, self._matcher), others))
+        chosen = assigned(found, photographs, trusted=self._trusted)
+        # Of a group one or two may have a reference: only where nobody has it is told why.
+        nearest = None if any(chosen) else max(found, key=lambda row: row[0].likeness if row else -1)
+        return tuple(
+            served(item, row, own, detector, _refused(row) if row is nearest else ())
+            for item, row, own in zip(faces, found, chosen, strict=True)
+        )
+
+    def _references(self, detector: Detector, side: int) -> dict[Reference, int]:
+        """Every reference with the number of its photograph."""
+        with self._lock:
+            if side not in self._prepared:
+                self._prepared[side] = self._prepare(detector, side)
+            return self._prepared[side]
+
+    def _prepare(self, detector: Detector, side: int) -> dict[Reference, int]:
+        found: dict[Reference, int] = {}
+        for number, photograph in enumerate(self._photographs):
+            name = photograph.name
+            try:
+                image = photograph.read()
+                faces = [face for face in detector.detect(image) if face.landmarks.source == "mesh"]
+                if not faces:
+                    raise NoFaceError(Notice("reference.no-face", {"name": name}))
+            except (ImageError, NoFaceError) as error:
+                if not photograph.optional:
+                    raise
+                _log.info("passed over as a reference: %s", error)
+                continue
+            references = (self._reference(image, face, side, name) for face in faces)
+            found |= {reference: number for reference in references if reference is not None}
+        if not found:
+            raise NoFaceError(Notice("reference.none"))
+        return found
+
+    def _reference(self, image: Image, face: Face, side: int, name: str) -> Reference | None:
+        try:
+            return prepare_reference(image, face, matcher=self._matcher, side=side, name=name)
+        except ValueError as error:
+            _log.info("a face in %s cannot serve: %s", name, error)
+            return None
+
+
+def photographs_at(place: Path | str, read: Callable[[Path], Image] = read_image) -> tuple[Photograph, ...]:
+    """The photograph in a file, or those in a folder and its subfolders.
+
+    Args:
+        place: the file or the folder.
+        read: reads a file; files of strangers are better read in another process (`DecoderPool.read`).
+
+    Raises:
+        ImageReadError: as `reference_files`.
+    """
+    files = reference_files(place)
+    optional = expanded(place).is_dir()
+    return tuple(Photograph(name=file.name, read=partial(read, file), optional=optional) for file in files)
+
+
+def reference_files(place: Path | str) -> tuple[Path, ...]:
+    """The file itself, or the pictures of a folder and its subfolders.
+
+    Raises:
+        ImageReadError: if it does not exist, or a folder holds no picture or may not be read.
+    """
+    place = expanded(place)
+    if not place.is_dir():
+        if not place.exists():
+            raise ImageReadError(Notice("reference.missing", {"name": str(place)}))
+        return (place,)
+    try:
+        names = [name for name in list_folder(place).files if is_picture(name)]
+    except OSError as error:
+        raise ImageReadError(f"{place} cannot be read ({error.strerror})") from error
+    if not names:
+        raise ImageReadError(Notice("reference.empty", {"name": str(place)}))
+    return tuple(place / name for name in names)
+
+
+def _named(one: object, number: int) -> tuple[Photograph, ...]:
+    if isinstance(one, Photograph):
+        return (one,)
+    if isinstance(one, (str, os.PathLike)):
+        return photographs_at(Path(one))
+    image = any_picture("each reference", one)
+    return (Photograph(name=f"photograph {number + 1}", read=lambda: image),)
+
+
+def _refused(found: Sequence[Match]) -> tuple[Notice, ...]:
+    """Why not even the most alike reference serves."""
+    if not found:
+        return ()
+    best = found[0]
+    code = "reference.other" if best.verdict == "other" else "reference.doubt"
+    values = {"name": best.reference.name, "likeness": best.likeness, "limit": SAME_FROM}
+    return (Notice(code, values),)
