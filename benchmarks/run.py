@@ -322,7 +322,8 @@ def enlarging_tables(model: str, pictures: Pictures, _: Path, __: int) -> Tables
         ("4000x3000 to 8000x6000, one face", pictures.large, 2.0),
     ):
         image = read_image(path)
-        laps = [timed(lambda i=image, k=upscale: restorer.restore(i, upscale=k)) for _ in range(4)]
+        wanted = Enlargement(upscale=upscale)
+        laps = [timed(lambda i=image, e=wanted: restorer.restore(i, enlargement=e)) for _ in range(4)]
         rows.append(Row(name=f"`Restorer.restore`, {title}, warm", milliseconds=statistics.median(laps[1:])))
     image, controls = read_image(pictures.portrait), (Controls.natural(), Controls(degradation_scale=0.7))
     kept = restorer.project_all(image, restorer.find_faces(image), controls[0])

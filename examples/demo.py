@@ -18,7 +18,7 @@ from make_samples import HERE, SAMPLES, Sample
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
-from likeness import Controls, FaceOutcome, Image, LikenessError, Restorer, read_image, write_image
+from likeness import Controls, Enlargement, FaceOutcome, Image, LikenessError, Restorer, read_image, write_image
 
 __all__ = ["Row", "draw_sheet", "main"]
 
@@ -73,8 +73,8 @@ def restore_samples(out: Path, model: str) -> list[Row]:
         began = time.perf_counter()
         image = read_image(HERE / sample.file)
         # A small picture is enlarged until its face shows what the network drew.
-        upscale = "auto" if sample.small else 1
-        restoration = restorer.restore(image, Controls.preset(sample.preset), upscale=upscale)
+        enlargement = Enlargement(upscale="auto" if sample.small else 1)
+        restoration = restorer.restore(image, Controls.preset(sample.preset), enlargement=enlargement)
         target = out / sample.file
         write_image(restoration.image, target)
         for outcome in restoration.failed:

@@ -8,8 +8,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from likeness.models.catalog import CATALOG, DEFAULT_MODEL, CatalogEntry, embedded_path
+from likeness.models.catalog import CATALOG, DEFAULT_MODEL, CatalogEntry, embedded_path, published_as
 from likeness.models.formats import read_checkpoint
+from likeness.models.gpen.config import GpenConfig
 
 PUBLISHED = [entry for entry in CATALOG.values() if entry.name != DEFAULT_MODEL]
 
@@ -17,18 +18,20 @@ PUBLISHED = [entry for entry in CATALOG.values() if entry.name != DEFAULT_MODEL]
 def test_the_table_holds_the_published_models_and_ours() -> None:
     specs = {entry.name: entry.config.spec for entry in PUBLISHED if entry.config is not None}
     restorers = {name: spec.size for name, spec in specs.items() if spec.purpose == "restore"}
-    assert restorers == {f"GPEN-BFR-{size}": size for size in (256, 512, 1024, 2048)}
+    others = {f"GPEN-{task}-1024": 1024 for task in ("Colorization", "Inpainting")}
+    assert restorers == {f"GPEN-BFR-{size}": size for size in (256, 512, 1024, 2048)} | others
     enlargers = {name: spec.scale for name, spec in specs.items() if spec.purpose == "enlarge"}
     assert enlargers == {"RealESRGAN_x4plus": 4, "RealESRGAN_x2plus": 2, "realesr-general-x4v3": 4}
     assert list(CATALOG) == [DEFAULT_MODEL, *restorers, *enlargers]
-    assert [entry.purpose for entry in CATALOG.values()] == ["restore"] * 5 + ["enlarge"] * 3
+    purposes = [entry.purpose for entry in CATALOG.values()]
+    assert purposes == ["restore"] * 5 + ["colourise", "inpaint"] + ["enlarge"] * 3
     assert all(name == entry.name for name, entry in CATALOG.items())
 
 
 @pytest.mark.parametrize("entry", PUBLISHED, ids=lambda entry: entry.name)
 def test_published_entries_can_be_fetched_and_say_whether_a_business_may_use_them(entry: CatalogEntry) -> None:
-    assert entry.licence.must_accept == (entry.purpose == "restore")
-    assert ("non-commercial" if entry.purpose == "restore" else "business use is allowed") in entry.licence.summary
+    assert entry.licence.must_accept == (entry.purpose != "enlarge")
+    assert ("business use is allowed" if entry.purpose == "enlarge" else "non-commercial") in entry.licence.summary
     assert entry.urls
     for url in (*entry.urls, entry.page, entry.licence.url):
         parts = urlsplit(url)
@@ -36,6 +39,16 @@ def test_published_entries_can_be_fetched_and_say_whether_a_business_may_use_the
         assert parts.hostname
     assert entry.sha256 is None or re.fullmatch(r"[0-9a-f]{64}", entry.sha256)
     assert embedded_path(entry) is None
+
+
+def test_networks_of_one_structure_are_told_apart_by_their_names() -> None:
+    config = GpenConfig(size=1024, channel_multiplier=2, narrow=1.0)
+    assert published_as("GPEN-BFR-1024", config.spec) == config.spec
+    assert published_as("gpen-colorization-1024", config.spec) == dataclasses.replace(config.spec, purpose="colourise")
+    assert published_as("GPEN-Inpainting-1024", config.spec).purpose == "inpaint"
+    assert published_as("mine", config.spec) == config.spec
+    smaller = GpenConfig(size=512).spec  # of that name, but not that network
+    assert published_as("GPEN-Inpainting-1024", smaller) == smaller
 
 
 def test_our_own_model_is_free_and_inside_the_package() -> None:

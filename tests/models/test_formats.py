@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -49,6 +50,22 @@ def test_a_configuration_that_shapes_cannot_tell_is_kept(tmp_path: Path, state: 
     other = GpenConfig(size=64, channel_multiplier=2, narrow=0.0626)
     write_checkpoint(tmp_path / "a.safetensors", state, other.spec, INFO)
     assert read_spec(tmp_path / "a.safetensors").config == other != config
+
+
+def test_a_file_says_what_its_network_does(tmp_path: Path, state: State, config: GpenConfig) -> None:
+    path = tmp_path / "a.safetensors"
+    write_checkpoint(path, state, replace(config.spec, purpose="inpaint"), INFO)
+    assert read_spec(path).purpose == "inpaint"
+    copied = convert_checkpoint(path, tmp_path / "b.safetensors")
+    assert copied.spec.purpose == read_spec(tmp_path / "b.safetensors").purpose == "inpaint"
+    with safe_open(path, framework="numpy") as file:
+        metadata = file.metadata()
+    save_file(state, path, metadata={**metadata, "purpose": "paint"})
+    with pytest.raises(CheckpointFormatError, match="has damaged metadata"):
+        read_spec(path)
+    del metadata["purpose"]  # a file of before there was a choice
+    save_file(state, path, metadata=metadata)
+    assert read_spec(path).purpose == "restore"
 
 
 def test_safetensors_of_others_are_read_by_their_shapes(tmp_path: Path, state: State, config: GpenConfig) -> None:

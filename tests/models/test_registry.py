@@ -163,12 +163,12 @@ def test_graph_and_module_compute_the_same(config: Config, tmp_path: Path) -> No
 def test_one_of_another_purpose_is_refused_in_a_sentence(config: Config, tmp_path: Path) -> None:
     path = tmp_path / "a.safetensors"
     write_checkpoint(path, weights(config), config.spec, ModelInfo(name="a"))
-    check_purpose(config.spec, config.spec.purpose, "a")
-    assert load_runtime(Store(), path, purpose=config.spec.purpose, device="cpu").spec.config == config
+    check_purpose(config.spec, (config.spec.purpose,), "a")
+    assert load_runtime(Store(), path, purposes=(config.spec.purpose,), device="cpu").spec.config == config
     wanted = "restore" if config.spec.purpose != "restore" else "enlarge"
     sentence = f"holds {architecture_of(config.spec).title}, {PURPOSES[config.spec.purpose]}, not {PURPOSES[wanted]}; "
     with pytest.raises(CheckpointFormatError, match=sentence):
-        load_runtime(Store(), path, purpose=wanted, device="cpu")
+        load_runtime(Store(), path, purposes=(wanted,), device="cpu")
 
 
 def test_an_architecture_without_a_graph_runs_in_pytorch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,7 +179,7 @@ def test_an_architecture_without_a_graph_runs_in_pytorch(tmp_path: Path, monkeyp
     images = np.random.default_rng(0).uniform(0, 1, (2, 3, 9, 12)).astype(np.float32)
     expected = OpenVinoRuntime(state, config.spec, precision="f32").run(images)
     monkeypatch.setattr(registry, "ARCHITECTURES", (GPEN, replace(SRVGG, graph=None)))
-    runtime = load_runtime(Store(), path, purpose="enlarge", device="cpu")
+    runtime = load_runtime(Store(), path, purposes=("enlarge",), device="cpu")
     assert runtime.description.startswith("PyTorch ")
     assert np.abs(runtime.run(images) - expected).max() < 1e-4
     with pytest.raises(ConfigError, match="cannot run on OpenVINO; it needs PyTorch"):

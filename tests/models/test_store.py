@@ -238,13 +238,15 @@ def test_an_import_keeps_what_a_file_says_about_itself(tmp_path: Path, state: St
 
 def test_import_under_a_name_of_the_catalog(site: Site, tmp_path: Path, pth: Path, config: GpenConfig) -> None:
     """The way for those whose machine has no network: bring the published file."""
-    store = store_with(tmp_path, entry_for(site, pth, config), entry_for(site, pth, GpenConfig(size=512), name="other"))
+    colours = entry_for(site, pth, config, trained_for="colourise")  # nothing in the file says so
+    store = store_with(tmp_path, colours, entry_for(site, pth, GpenConfig(size=512), name="other"))
     with pytest.raises(LicenceError):
         store.import_(pth, "gpen-test")
     with pytest.raises(CheckpointFormatError, match=r"size 64.* not other"):
         store.import_(pth, "other", accept_licence=True)
     path = store.import_(pth, "gpen-test", accept_licence=True)
     assert path.name == "GPEN-test.safetensors"
+    assert (store.load("gpen-test").spec.purpose, store.list()[0].purpose) == ("colourise", "colourise")
     assert store.path("GPEN-test") == path
     assert store.fetch("GPEN-test") == path
     info = store.load("GPEN-test").info

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image as PillowImage
 
 import likeness
-from likeness import Controls, Image, LikenessError, NoFaceError, Progress, Restorer, Selection
+from likeness import Controls, Enlargement, Image, LikenessError, NoFaceError, Progress, Restorer, Selection
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +47,7 @@ def test_a_preset_misspelt(restorer: Restorer, astronaut: Image) -> None:
 
 def test_progress_is_told_step_by_step(restorer: Restorer, astronaut: Image) -> None:
     heard: list[Progress] = []
-    restorer.restore(astronaut, progress=heard.append, upscale=2)
+    restorer.restore(astronaut, progress=heard.append, enlargement=Enlargement(upscale=2))
     said = [(told.step, told.done, told.total) for told in heard]
     face = [("project", 0, 1), ("project", 1, 1)]
     assert said == [("detect", 0, 0), *face, ("enlarge", 1, 1), ("compose", 1, 1), ("done", 1, 1)]

@@ -13,7 +13,7 @@ from PIL import Image as PillowImage
 from profiles import ADOBE, gamma_curve, matrix_profile
 from safetensors.numpy import save_file
 
-from likeness.errors import ArgumentError, CheckpointError, ControlError, ImageTooLargeError
+from likeness.errors import CheckpointError, ControlError, ImageTooLargeError
 from likeness.faces.align import warp
 from likeness.imaging.colour import luma
 from likeness.imaging.encode import encode_image
@@ -94,7 +94,8 @@ def _energy(pixels: Pixels) -> float:
 
 def test_one_is_no_enlargement_to_the_last_bit(restorer: Restorer, small: Image) -> None:
     plain = restorer.restore(small)
-    for same in (restorer.restore(small, upscale=1), restorer.restore(small, long_side=100, background="clean")):
+    for wanted in (Enlargement(upscale=1), Enlargement(long_side=100, background="clean")):
+        same = restorer.restore(small, enlargement=wanted)
         assert np.array_equal(same.image.pixels, plain.image.pixels)
         assert same.upscale == 1
     assert plain.suggested_upscale is not None
@@ -148,7 +149,7 @@ def test_the_face_is_as_fine_as_the_network_drew_it(
 ) -> None:
     """Stripes two pixels wide at the network's size are there at 4x, and gone where the small result is enlarged."""
     controls = Controls(degradation_scale=0)
-    out = restorer.restore(small, controls, upscale=4, match_sharpness=False)
+    out = restorer.restore(small, controls, enlargement=Enlargement(upscale=4, match_sharpness=False))
     late = enlarge_pixels(restorer.restore(small, controls).image.pixels, Size(480, 480), faithful)
     alignment = projection.alignment.scaled(Size(480, 480))
     fine, coarse, drawn = (
@@ -207,7 +208,7 @@ def test_sliders_run_no_network(
 
 def test_a_result_is_what_its_parts_make(restorer: Restorer, small: Image) -> None:
     controls = Controls(refine=2)
-    out = restorer.restore(small, controls, upscale=3)
+    out = restorer.restore(small, controls, enlargement=Enlargement(upscale=3))
     items = restorer.project_all(small, restorer.find_faces(small), controls)
     canvas = restorer.canvas(small, items, Enlargement(upscale=3))
     assert np.array_equal(restorer.compose(small, items, controls, canvas=canvas).image.pixels, out.image.pixels)
@@ -221,9 +222,9 @@ def test_a_result_is_what_its_parts_make(restorer: Restorer, small: Image) -> No
 
 def test_auto(restorer: Restorer, projection: FaceProjection, small: Image, astronaut: Image) -> None:
     expected = next(k for k in (1, 2, 3, 4) if k * projection.alignment.native_side > 0.9 * 128 or k == 4)
-    out = restorer.restore(small, upscale="auto")
+    out = restorer.restore(small, enlargement=Enlargement(upscale="auto"))
     assert (out.upscale, out.image.size) == (expected, Size(120 * expected, 120 * expected))
-    assert out.upscale > restorer.restore(astronaut, upscale="auto").upscale
+    assert out.upscale > restorer.restore(astronaut, enlargement=Enlargement(upscale="auto")).upscale
 
 
 def test_repairs_come_first(restorer: Restorer, small: Image) -> None:
@@ -231,7 +232,7 @@ def test_repairs_come_first(restorer: Restorer, small: Image) -> None:
     damage[5:20, 5:20] = 1
     spoilt = small.pixels.copy()
     spoilt[5:20, 5:20] = (1.0, 0.0, 1.0)
-    out = restorer.restore(Image(pixels=spoilt), damage=damage, upscale=2)
+    out = restorer.restore(Image(pixels=spoilt), damage=damage, enlargement=Enlargement(upscale=2))
     assert out.repaired is not None
     assert out.repaired.image.size == Size(120, 120)
     corner = out.image.pixels[10:40, 10:40]
@@ -244,7 +245,7 @@ def test_grey_alpha_and_depth_stay(restorer: Restorer, small: Image, background_
     alpha = np.ones((120, 120), np.float32)
     alpha[:, :30] = 0
     image = Image(pixels=light, alpha=alpha, grey=True, bit_depth=16)
-    out = restorer.restore(image, upscale=2, background=background_).image
+    out = restorer.restore(image, enlargement=Enlargement(upscale=2, background=background_)).image
     assert out.grey
     assert np.array_equal(out.pixels[..., 0], out.pixels[..., 1])
     assert np.array_equal(out.pixels[..., 0], out.pixels[..., 2])
@@ -326,15 +327,13 @@ def test_too_large_is_refused_before_any_work(restorer: Restorer, runtime: _Coun
     with pytest.raises(ImageTooLargeError, match=r"2\.63 is the largest factor that fits"):
         restorer.restore(small, enlargement=wanted)
     with pytest.raises(CheckpointError):
-        restorer.restore(small, upscale=2, background="no-such-network")
-    with pytest.raises(ArgumentError, match="give one or the others"):
-        restorer.restore(small, enlargement=wanted, upscale=2)
+        restorer.restore(small, enlargement=Enlargement(upscale=2, background="no-such-network"))
     assert runtime.calls == calls
 
 
 def test_a_restorer_does_not_enlarge(small: Image, tiny_model: Path, restorer: Restorer) -> None:
     with pytest.raises((CheckpointError, ControlError), match="a restorer, not an enlarger"):
-        restorer.restore(small, upscale=2, background=tiny_model)
+        restorer.restore(small, enlargement=Enlargement(upscale=2, background=tiny_model))
 
 
 def test_the_face_gets_the_grain_that_the_background_has(astronaut: Image) -> None:

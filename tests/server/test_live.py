@@ -347,7 +347,8 @@ def test_downloads_are_enlarged(
         bare = ask(client, opened["id"], "files/png", upscale=1.5, faces=[])
         web = ask(client, opened["id"], "files/web", upscale=4, side=512)
         refused = ask(client, opened["id"], "files/png", upscale=9)
-    expected = tiny_restorer.restore(read_image(portrait), Controls.standard(), upscale=2).image
+    doubled = Enlargement(upscale=2)
+    expected = tiny_restorer.restore(read_image(portrait), Controls.standard(), enlargement=doubled).image
     assert np.array_equal(decoded(twice.content), expected.to_uint8())
     width, height = PillowImage.open(io.BytesIO(portrait)).size
     assert PillowImage.open(io.BytesIO(bare.content)).size == (round(1.5 * width), round(1.5 * height))

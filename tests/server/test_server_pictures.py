@@ -21,6 +21,7 @@ from likeness.imaging.files import read_image
 from likeness.imaging.image import Image
 from likeness.repair.repairs import Repairs
 from likeness.restore.controls import PRESETS, Controls
+from likeness.restore.enlargement import Enlargement
 from likeness.restore.pipeline import Restorer
 from likeness.restore.selection import Selection
 from likeness.server.api.pictures import wants_json
@@ -59,7 +60,8 @@ def test_a_result_is_enlarged(server: Running, portrait: bytes, astronaut: Image
     assert (picture.size.width, report["result_width"], report["width"]) == (384, 384, 256)
     assert report["upscale"] == 1.5
     auto = sent(server, "/v1/restore", {"file": portrait}, "application/json", upscale="auto").json()["report"]
-    assert auto["upscale"] == server.state.restorer.restore(astronaut, upscale="auto").upscale
+    in_python = server.state.restorer.restore(astronaut, enlargement=Enlargement(upscale="auto"))
+    assert auto["upscale"] == in_python.upscale
     for fields in ({"upscale": "9"}, {"upscale": "2", "long_side": "512"}, {"background": "/etc/passwd"}):
         assert sent(server, "/v1/restore", {"file": portrait}, **fields).status_code == 422
 

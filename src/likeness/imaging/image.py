@@ -96,6 +96,10 @@ class Image:
             raise ValueError("a picture with alpha cannot take samples of another size")
         return replace(self, pixels=pixels, native=None)
 
+    def in_colour(self) -> Image:
+        """The same picture, ready to be given colours: no longer one channel, nor in a colour space that has one only."""
+        return replace(self, grey=False, native=None, icc_profile=None) if self.grey else self
+
     def over_white(self) -> Pixels:
         """The pixels laid over white in encoded values, as browsers and image editors do; as they are if all is opaque."""
         if self.alpha is None:

@@ -11,7 +11,7 @@ fetched file must be a network of the configuration given here.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
@@ -19,10 +19,10 @@ from types import MappingProxyType
 from likeness.models.architecture import Config
 from likeness.models.esrgan.config import EsrganConfig
 from likeness.models.gpen.config import GpenConfig
-from likeness.models.spec import Purpose
+from likeness.models.spec import Purpose, Spec
 from likeness.models.srvgg.config import SrvggConfig
 
-__all__ = ["CATALOG", "DEFAULT_MODEL", "CatalogEntry", "Licence", "embedded_path"]
+__all__ = ["CATALOG", "DEFAULT_MODEL", "CatalogEntry", "Licence", "embedded_path", "entry_of", "published_as"]
 
 DEFAULT_MODEL = "likeness-512"
 """The model inside the package, which runs when no other is named."""
@@ -55,6 +55,7 @@ class CatalogEntry:
         licence: terms of the weights.
         page: where people read about it and can fetch it by hand.
         config: the network's numbers; None where the file inside the package decides.
+        trained_for: what the network does, where others of its very structure do something else and only the name tells.
         url: where it is fetched, or None if only by hand or if it is inside the package.
         mirrors: other addresses of the same bytes, tried in this order.
         sha256: lower-case hexadecimal, where really known.
@@ -67,6 +68,7 @@ class CatalogEntry:
     licence: Licence
     page: str
     config: Config | None = None
+    trained_for: Purpose | None = None
     url: str | None = None
     mirrors: tuple[str, ...] = ()
     sha256: str | None = None
@@ -76,7 +78,13 @@ class CatalogEntry:
     @property
     def purpose(self) -> Purpose:
         """What the network does; the one inside the package restores."""
-        return "restore" if self.config is None else self.config.spec.purpose
+        return "restore" if self.spec is None else self.spec.purpose
+
+    @property
+    def spec(self) -> Spec | None:
+        """The network; None where the file inside the package decides."""
+        spec = None if self.config is None else self.config.spec
+        return spec if spec is None or self.trained_for is None else replace(spec, purpose=self.trained_for)
 
     @property
     def urls(self) -> tuple[str, ...]:
@@ -164,6 +172,24 @@ CATALOG: Mapping[str, CatalogEntry] = MappingProxyType(
                 url=f"{_HIRES_PAGE}/resolve/master/pytorch_model-2048.pt",
             ),
             CatalogEntry(
+                name="GPEN-Colorization-1024",
+                description="GPEN's published weights that draw the colours of black-and-white portraits",
+                licence=_GPEN,
+                page="https://github.com/yangxy/GPEN",
+                config=GpenConfig(size=1024, channel_multiplier=2, narrow=1.0),
+                trained_for="colourise",
+                url=f"{_BUCKET}/GPEN-Colorization-1024.pth",
+            ),
+            CatalogEntry(
+                name="GPEN-Inpainting-1024",
+                description="GPEN's published weights that fill holes in portraits",
+                licence=_GPEN,
+                page="https://github.com/yangxy/GPEN",
+                config=GpenConfig(size=1024, channel_multiplier=2, narrow=1.0),
+                trained_for="inpaint",
+                url=f"{_BUCKET}/GPEN-Inpainting-1024.pth",
+            ),
+            CatalogEntry(
                 name="RealESRGAN_x4plus",
                 description="Real-ESRGAN's published weights, enlarges 4 times",
                 licence=_REAL_ESRGAN,
@@ -203,3 +229,17 @@ def embedded_path(entry: CatalogEntry) -> Path | None:
     if entry.resource is None:
         return None
     return Path(str(resources.files("likeness").joinpath(entry.resource)))
+
+
+def entry_of(name: str, catalog: Mapping[str, CatalogEntry] = CATALOG) -> CatalogEntry | None:
+    """The entry of a name, whatever its case; None if there is none."""
+    folded = name.casefold()
+    return next((entry for key, entry in catalog.items() if key.casefold() == folded), None)
+
+
+def published_as(name: str, spec: Spec) -> Spec:
+    """A network whose file does not say what it does: what the entry of the file's name says, if it has that structure."""
+    entry = entry_of(name)
+    if entry is None or entry.spec is None or replace(entry.spec, purpose=spec.purpose) != spec:
+        return spec
+    return entry.spec

@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from likeness.errors import CheckpointError, CheckpointFormatError, FileWriteError
 from likeness.models.architecture import Shapes, State
+from likeness.models.catalog import published_as
 from likeness.models.registry import architecture_of, check_shapes, named, recognise
-from likeness.models.spec import Spec
+from likeness.models.spec import PURPOSES, Spec
 from likeness.models.torch_files import TorchFile, TorchTensor
 
 __all__ = ["Checkpoint", "ModelInfo", "read_checkpoint", "read_spec", "write_checkpoint"]
@@ -135,6 +136,7 @@ def write_checkpoint(
     metadata = {
         "format": f"{_FORMAT}{spec.architecture}",
         "format_version": str(_FORMAT_VERSION),
+        "purpose": spec.purpose,
         "config": json.dumps(asdict(spec.config), sort_keys=True),
         "model": json.dumps(asdict(info), sort_keys=True),
     }
@@ -205,7 +207,7 @@ def _identified(shapes: Shapes, path: Path, spec: Spec | None = None) -> tuple[S
     Raises:
         CheckpointFormatError: if there is none, or they are not all of its tensors and no others.
     """
-    spec = spec or recognise(shapes, str(path))
+    spec = spec or published_as(path.stem, recognise(shapes, str(path)))
     rename = architecture_of(spec).rename
     names = {name: rename(name) for name in shapes}
     if len(set(names.values())) < len(names):
@@ -244,11 +246,13 @@ def _parse_metadata(metadata: Mapping[str, str], path: Path) -> tuple[Spec | Non
             for field in fields(architecture.config)
             if field.name in config
         }
-        return architecture.config(**numbers).spec, ModelInfo(
-            **{key: _field(key, value) for key, value in model.items() if key in known}
-        )
+        spec = architecture.config(**numbers).spec
+        # Files of before there was a choice do not say.
+        purpose = next(one for one in PURPOSES if one == metadata.get("purpose", spec.purpose))
+        info = ModelInfo(**{key: _field(key, value) for key, value in model.items() if key in known})
+        return replace(spec, purpose=purpose), info
     # A number may be infinite, and nested brackets end in a RecursionError.
-    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, StopIteration) as error:
         raise CheckpointFormatError(f"{path} has damaged metadata ({str(error)[:200]}); fetch it again.") from error
 
 

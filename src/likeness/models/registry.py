@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 
 from likeness.errors import CheckpointFormatError
@@ -91,16 +92,17 @@ def check_shapes(shapes: Shapes, spec: Spec, source: str) -> None:
             )
 
 
-def check_purpose(spec: Spec, purpose: Purpose, source: str) -> None:
+def check_purpose(spec: Spec, purposes: Collection[Purpose], source: str) -> None:
     """Hold a network to what it is wanted for.
 
     Raises:
         CheckpointFormatError: if it is for something else.
     """
-    if spec.purpose != purpose:
+    if spec.purpose not in purposes:
+        wanted = " or ".join(PURPOSES[purpose] for purpose in purposes)
         raise CheckpointFormatError(
-            f"{source} holds {architecture_of(spec).title}, {PURPOSES[spec.purpose]}, not {PURPOSES[purpose]}; `likeness "
-            "models list` says what each model is for."
+            f"{source} holds {architecture_of(spec).title}, {PURPOSES[spec.purpose]}, not {wanted}; `likeness models list` "
+            "says what each model is for."
         )
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["PURPOSES", "Purpose", "Spec"]
+__all__ = ["FACE_PURPOSES", "PURPOSES", "Purpose", "Spec"]
 
 Purpose = Literal["restore", "enlarge", "colourise", "inpaint"]
 
@@ -23,6 +23,9 @@ PURPOSES: Mapping[Purpose, str] = MappingProxyType(
     }
 )
 """What a network of each purpose is called in a sentence."""
+
+FACE_PURPOSES: tuple[Purpose, ...] = ("restore", "colourise", "inpaint")
+"""What is done to aligned faces, one by one; `likeness.restore.tasks` says how."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

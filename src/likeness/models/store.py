@@ -28,7 +28,7 @@ from likeness.core.hashing import sha256_of
 from likeness.core.home import expanded, home_folder
 from likeness.core.locking import locked
 from likeness.errors import CheckpointError, CheckpointFormatError, ChecksumError, DownloadError, LicenceError
-from likeness.models.catalog import CATALOG, DEFAULT_MODEL, CatalogEntry, embedded_path
+from likeness.models.catalog import CATALOG, DEFAULT_MODEL, CatalogEntry, embedded_path, entry_of
 from likeness.models.convert import convert_checkpoint
 from likeness.models.download import Progress, RetryPolicy, download
 from likeness.models.formats import Checkpoint, ModelInfo, read_checkpoint, read_spec
@@ -245,12 +245,12 @@ class Store:
         info = ModelInfo(name=name, licence=licence, source=file.name) if entry is not None else None
         target = self._models / f"{name}.safetensors"
         with self._writing(), locked(self._models / f"{name}.lock"):
-            checkpoint = convert_checkpoint(file, target, info=info)
+            checkpoint = convert_checkpoint(file, target, info=info, purpose=None if entry is None else entry.purpose)
             (self._models / f"{name}.pth").unlink(missing_ok=True)
             described = checkpoint.info
             self._write_record(
                 name,
-                purpose=spec.purpose,
+                purpose=checkpoint.spec.purpose,
                 source=str(file.name),
                 sha256=sha256_of(target),
                 size=target.stat().st_size,
@@ -297,8 +297,7 @@ class Store:
 
     def _entry(self, name: str) -> CatalogEntry | None:
         """The catalog's entry, whatever the case of the name."""
-        folded = name.casefold()
-        return next((entry for key, entry in self._catalog.items() if key.casefold() == folded), None)
+        return entry_of(name, self._catalog)
 
     def _stored(self, name: str) -> Path | None:
         candidates = (self._models / f"{name}{suffix}" for suffix in _SUFFIXES)
@@ -410,7 +409,8 @@ class Store:
 
 
 def _check_config(entry: CatalogEntry, spec: Spec, path: Path) -> None:
-    if entry.config is not None and replace(spec, licence="") != entry.config.spec:
+    # Published files do not say what they were trained for.
+    if entry.spec is not None and replace(spec, licence="", purpose=entry.purpose) != entry.spec:
         numbers = ", ".join(f"{name} {value:g}" for name, value in spec.numbers.items())
         raise CheckpointFormatError(
             f"{path} is {spec.title} ({numbers}), not {entry.name}; fetch it from {entry.page}."

@@ -94,7 +94,12 @@ def damage_of(mask: Image) -> _Map:
 
 
 def repair(
-    image: ImageInput, repairs: Repairs, damage: NDArray[np.float32] | None = None, *, faces: Sequence[Face] = ()
+    image: ImageInput,
+    repairs: Repairs,
+    damage: NDArray[np.float32] | None = None,
+    *,
+    faces: Sequence[Face] = (),
+    seed: int = 0,
 ) -> RepairResult:
     """Repair a picture: fill holes, mend scratches and dust, fade fringes, balance ageing, in this order.
 
@@ -104,6 +109,7 @@ def repair(
         damage: H x W in [0, 1], 1 where the picture holds nothing (ink, a hole, a torn corner); or None.
         faces: those of the picture: inside them, only what is surely a scratch is mended. Without them a lash or a
             wrinkle may be taken for one.
+        seed: decides the grain that is laid over what was filled.
 
     Raises:
         ControlError: if the mask has another size than the picture, holds other values, or covers all of it.
@@ -114,13 +120,13 @@ def repair(
     faces = all_of_type("faces", faces, Face)
     filled = None if damage is None else _checked(damage, image)
     if filled is not None:
-        pixels = _fill(pixels, filled, grey=image.grey)
+        pixels = _fill(pixels, filled, seed=seed, grey=image.grey)
     checkpoint()
     marks = balance = fringes = None
     if repairs.scratches > 0:
         keep, skin = face_guards(faces, image)
         marks = find_marks(pixels, keep, skin)
-        pixels = _mend(pixels, marks, repairs.scratches, grey=image.grey)
+        pixels = _mend(pixels, marks, repairs.scratches, seed=seed, grey=image.grey)
     checkpoint()
     if repairs.fringes > 0:
         fringes = find_fringes(pixels)
@@ -200,15 +206,15 @@ def _checked(damage: NDArray[np.float32], image: Image) -> _Map:
     return np.asarray(damage, dtype=np.float32)
 
 
-def _fill(pixels: Pixels, damage: _Map, *, grey: bool) -> Pixels:
+def _fill(pixels: Pixels, damage: _Map, *, seed: int, grey: bool) -> Pixels:
     """Damaged regions from their surroundings, with the picture's grain, blended by the mask's own grey."""
     missing = damage > 0
     if not missing.any():
         return pixels
-    return _laid(pixels, fill_holes(pixels, missing), damage, grey=grey)
+    return _laid(pixels, fill_holes(pixels, missing), damage, seed=seed, grey=grey)
 
 
-def _mend(pixels: Pixels, marks: Marks, amount: float, *, grey: bool) -> Pixels:
+def _mend(pixels: Pixels, marks: Marks, amount: float, *, seed: int, grey: bool) -> Pixels:
     """Marks filled from their surroundings, with soft edges and the picture's grain."""
     if not marks.mask.any():
         return pixels
@@ -221,12 +227,12 @@ def _mend(pixels: Pixels, marks: Marks, amount: float, *, grey: bool) -> Pixels:
     soft = gaussian_blur(missing.astype(np.float32), 0.7 * unit)
     # Fully opaque on the mark itself, fading over its rim, nothing beyond.
     weight = np.where(marks.mask, np.float32(1), soft) * missing
-    return _laid(pixels, filled, np.float32(amount) * weight, grey=grey)
+    return _laid(pixels, filled, np.float32(amount) * weight, seed=seed, grey=grey)
 
 
-def _laid(pixels: Pixels, filled: Pixels, weight: _Map, *, grey: bool) -> Pixels:
+def _laid(pixels: Pixels, filled: Pixels, weight: _Map, *, seed: int, grey: bool) -> Pixels:
     grain = picture_grain(pixels)
     if grain is not None:
-        filled = filled + grain_field(grain, filled, seed=0, grey=grey) * (weight > 0)[:, :, None]
+        filled = filled + grain_field(grain, filled, seed=seed, grey=grey) * (weight > 0)[:, :, None]
     result = pixels + weight[:, :, None] * (filled - pixels)
     return np.where(weight[:, :, None] > 0, np.clip(result, 0, 1), pixels)

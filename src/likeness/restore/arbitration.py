@@ -36,7 +36,7 @@ from likeness.imaging.filters import gaussian_blur, resize, to_channels
 from likeness.imaging.image import Image, Pixels, Size
 from likeness.imaging.pyramid import collapse, laplacian_pyramid
 
-__all__ = ["HeldDetail", "arbitrate", "held_detail"]
+__all__ = ["HeldDetail", "arbitrate", "held_detail", "nothing_held"]
 
 _COARSEST = 16
 """Side of what is left below the bands, whatever the crop's: structures over a sixteenth of the crop."""
@@ -93,6 +93,16 @@ def held_detail(picture: Pixels, projection: Pixels) -> HeldDetail:
     grain = visible**2 / (visible**2 + _GRAIN**2)
     unseen = _UNSEEN * (1.0 - grain)
     return HeldDetail(shares=(*(band.share(unseen) for band in bands), np.ones_like(own[-1])), grain=grain)
+
+
+def nothing_held(side: int) -> HeldDetail:
+    """Where nothing of a picture's own detail stays: k is 0 in every band, and below the bands.
+
+    Args:
+        side: S, a power of two, at least 32.
+    """
+    sides = (side >> band for band in range(int(np.log2(side // _COARSEST)) + 1))
+    return HeldDetail(shares=tuple(np.zeros((one, one), np.float32) for one in sides), grain=0.0)
 
 
 def arbitrate(picture: Pixels, projection: Pixels, held: HeldDetail) -> Pixels:

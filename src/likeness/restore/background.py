@@ -102,7 +102,7 @@ class Enlargers:
                 return _Packaged(runtime=self._packaged[deep], clean=float(background == "clean"))
             name = str(background)
             if name not in self._others:
-                runtime = load_runtime(self._store, background, purpose="enlarge", threads=self._threads)
+                runtime = load_runtime(self._store, background, purposes=("enlarge",), threads=self._threads)
                 self._others[name] = TiledEnlarger(runtime)
             return self._others[name]
 

@@ -35,6 +35,8 @@ def compose(
     """See `likeness.restore.pipeline.Restorer.compose`."""
     overall = Stopwatch()
     base = image if canvas is None else canvas.image
+    if any(item.task.adds_colour for item in projections):
+        base = base.in_colour()
     patches: list[Patch] = []
     after: list[Pixels] = []
     reached: list[_Map] = []
@@ -58,7 +60,9 @@ def compose(
         if canvas is not None and canvas.enlargement.match_sharpness:
             change = soften_rim(placed.crop, change, placed.mask, item.masks)
         change *= to_channels(placed.mask * np.float32(controls.strength))
-        patches.append(Patch(change=change, mask=placed.mask, alignment=placed.alignment))
+        patches.append(
+            Patch(change=change, mask=placed.mask, alignment=placed.alignment, within=_within(item, base.size))
+        )
         after.append(_in_crop(placed.crop + change, item.crop))
         reached.append(whole)
         clock.lap("controls")
@@ -84,7 +88,7 @@ def compose(
                 face=item.face,
                 status="restored",
                 before=Image(pixels=item.crop, grey=image.grey),
-                after=Image(pixels=np.clip(after[index], 0.0, 1.0, dtype=np.float32), grey=image.grey),
+                after=Image(pixels=np.clip(after[index], 0.0, 1.0, dtype=np.float32), grey=base.grey),
                 filled=item.filled,
                 gains=item.masks.means(share),
                 milliseconds={**item.milliseconds, **laps[index], **clock.laps},
@@ -150,6 +154,8 @@ def _add(pixels: Pixels, laid: Pixels, box: Box, index: int, patches: Sequence[P
     if counts is not None:
         # Where faces overlap each lays its share of the variance.
         laid *= np.sqrt(counts)[:, :, None]
+    if (within := patches[index].within) is not None:
+        laid *= within[box.to_slices()][:, :, None]
     area = pixels[box.to_slices()]
     np.clip(area + laid, 0.0, 1.0, out=area)
     return rewarp(laid, patches[index].alignment)
@@ -158,6 +164,14 @@ def _add(pixels: Pixels, laid: Pixels, box: Box, index: int, patches: Sequence[P
 def _warped(x: Pixels, matrix: NDArray[np.float64], box: Box, flags: int) -> Pixels:
     size = max(int(box.width), 1), max(int(box.height), 1)
     return np.asarray(cv2.warpAffine(x, matrix, size, flags=flags, borderMode=cv2.BORDER_REFLECT_101), np.float32)
+
+
+def _within(item: FaceProjection, size: Size) -> _Map | None:
+    """`FaceProjection.within` on a picture of this size."""
+    within = item.within
+    if within is None or within.shape == (size.height, size.width):
+        return within
+    return resize(within, size, "linear")
 
 
 def _sized(gain: _Map, placed: FaceProjection | PlacedFace) -> _Map:

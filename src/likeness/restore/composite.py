@@ -29,11 +29,13 @@ class Patch:
         change: S x S x 3; exactly 0 where ``mask`` is.
         mask: S x S in [0, 1], face-shaped; 0 toward the crop's border.
         alignment: where the crop lies in the picture.
+        within: H x W in [0, 1], the only places of the picture that may change; None for all.
     """
 
     change: Pixels
     mask: NDArray[np.float32]
     alignment: Alignment
+    within: NDArray[np.float32] | None = None
 
 
 def overlaps(patches: Sequence[Patch]) -> dict[int, list[int]]:
@@ -66,6 +68,8 @@ def paste(pixels: Pixels, patches: Sequence[Patch]) -> Pixels:
         rows, columns = box.to_slices()
         if near[index]:
             change *= _share(index, near[index], patches, box)[:, :, None]
+        if patch.within is not None:
+            change *= patch.within[rows, columns, None]
         area = result[rows, columns]
         np.add(area, change, out=area)
         np.clip(area, 0.0, 1.0, out=area)

@@ -20,11 +20,12 @@ from likeness.grain.regrain import FaceGrain, measure_face_grain
 from likeness.imaging.image import Image, Pixels
 from likeness.messages.notice import Notice
 from likeness.repair.repair import RepairResult
-from likeness.restore.arbitration import HeldDetail, arbitrate
+from likeness.restore.arbitration import HeldDetail
 from likeness.restore.controls import Controls
 from likeness.restore.kinds import rows_of
 from likeness.restore.references import FaceReferences
 from likeness.restore.relaxation import CONVERGED, relaxation_gain, step_in_grain, weight_map
+from likeness.restore.tasks.task import Task
 
 __all__ = ["FaceOutcome", "FaceProjection", "ReferenceSource", "Restoration", "face_warnings", "gain_map"]
 
@@ -40,15 +41,18 @@ class FaceProjection:
         face: where it is.
         alignment: from picture to crop.
         crop: S x S x 3 in [0, 1], the aligned input.
-        projection: S x S x 3, P_s(crop) (with ``refine`` over 1: of the last window's estimate).
+        projection: S x S x 3, the network's answer, P_s(crop) (with ``refine`` over 1: of the last window's estimate).
+        task: what that means.
         start: S x S x 3, where the last window starts from; ``crop`` itself with ``refine`` 1.
-        held: what of the crop stays, for what it holds itself, and how grainy it is (`held_detail`).
+        held: what of the crop stays, for what it holds itself, and how grainy it is (`Task.held_detail`).
         masks: the regions.
         mask: S x S, the paste-back mask.
-        filled: share of the face that lies in a filled region, in [0, 1]; ``mask`` is 0 there.
+        within: H x W in [0, 1], the only places of the picture that may change; None for all.
+        filled: share of the face that lies in a filled region, in [0, 1].
         picture: H x W x 3, the picture that the crop was taken from; not a copy.
-        grey: whether that is black and white.
+        grey: whether the result is black and white, as that is.
         controls: those the projection was made with.
+        seed: of the grain that is laid over the face; None for one that comes from the crop itself.
         milliseconds: time of each step.
         references: what other photographs of the person give; None where none were asked for.
     """
@@ -58,14 +62,17 @@ class FaceProjection:
     alignment: Alignment
     crop: Pixels
     projection: Pixels
+    task: Task
     start: Pixels
     held: HeldDetail
     masks: RegionMasks
     mask: NDArray[np.float32]
+    within: NDArray[np.float32] | None
     filled: float
     picture: Pixels
     grey: bool
     controls: Controls
+    seed: int | None
     milliseconds: dict[str, float]
     references: FaceReferences | None = None
 
@@ -74,8 +81,8 @@ class FaceProjection:
 
     @cached_property
     def target(self) -> Pixels:
-        """S x S x 3: the projection with the crop's own detail and tone put back; where relaxation leads."""
-        return arbitrate(self.crop, self.projection, self.held)
+        """S x S x 3: where relaxation leads; of a restored face the answer with the crop's own detail and tone put back."""
+        return self.task.target(self.crop, self.projection, self.held)
 
     @cached_property
     def grain(self) -> FaceGrain | None:
@@ -84,7 +91,8 @@ class FaceProjection:
         None if the picture is too small to measure any.
         """
         # The same picture gets the same grain, two pictures or two faces do not.
-        seed = zlib.crc32(np.ascontiguousarray(self.crop).tobytes(), self.index)
+        key = np.ascontiguousarray(self.crop).tobytes() if self.seed is None else str(self.seed).encode()
+        seed = zlib.crc32(key, self.index)
         try:
             return measure_face_grain(self.picture, self.alignment, self.mask, seed=seed, grey=self.grey)
         except ValueError as error:
@@ -254,6 +262,8 @@ def face_warnings(
         found.append(Notice("outcome.no-grain"))
     elif controls.keep_grain and controls.grain_amount > 0 and cleaned:
         found.append(Notice("outcome.grain-cleaned"))
+    if item.within is not None:
+        return tuple(found)  # what was filled is what the network was asked for
     if item.filled >= 0.01:
         found.append(Notice("outcome.filled", {"share": item.filled}))
     elif item.filled > 0.001:

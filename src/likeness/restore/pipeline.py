@@ -1,4 +1,4 @@
-"""The pipeline: find faces, align, project, enlarge, relax, lay back.
+"""The pipeline: find faces, align, project, enlarge, relax, lay back. What is done to a face is a task's.
 
 `Restorer.restore` does it all. Its parts are public, as sliders call the last one alone: `Restorer.project` runs the network
 and keeps what it returned, `Restorer.canvas` enlarges, `Restorer.compose` is arithmetic on both.
@@ -43,6 +43,8 @@ from likeness.restore.outcome import FaceOutcome, FaceProjection, ReferenceSourc
 from likeness.restore.placing import Canvas, make_canvas
 from likeness.restore.projecting import project_each
 from likeness.restore.selection import Selection
+from likeness.restore.tasks.registry import task_of
+from likeness.restore.tasks.task import Task
 from likeness.runtimes.base import Runtime
 from likeness.runtimes.batching import BatchingRuntime
 from likeness.runtimes.load import Device, Library, load_runtime
@@ -62,6 +64,7 @@ class _Networks:
 
     detector: Detector
     runtime: Runtime
+    task: Task
     enlargers: Enlargers
 
 
@@ -100,10 +103,13 @@ class Restorer:
                 threading.Thread(target=_prepared, args=(detector,), name="likeness-detector").start()
         store = store or Store()
         library: Library = runtime if isinstance(runtime, str) else "auto"
+        loaded = ready or load_runtime(
+            store, model, device=device, precision=precision, threads=threads, library=library
+        )
         self._held: _Networks | None = _Networks(
             detector=detector,
-            runtime=ready
-            or load_runtime(store, model, device=device, precision=precision, threads=threads, library=library),
+            runtime=loaded,
+            task=task_of(loaded.spec),
             enlargers=Enlargers(store, threads=threads),
         )
         self._own_runtime = ready is None
@@ -135,6 +141,10 @@ class Restorer:
         return self._networks.runtime
 
     @property
+    def _task(self) -> Task:
+        return self._networks.task
+
+    @property
     def _enlargers(self) -> Enlargers:
         return self._networks.enlargers
 
@@ -160,14 +170,12 @@ class Restorer:
         *,
         selection: Selection | None = None,
         aligned: bool = False,
+        faces: Sequence[Face] | None = None,
         repairs: Repairs | None = None,
         damage: NDArray[np.float32] | None = None,
         references: ReferenceSource | None = None,
         enlargement: Enlargement | None = None,
-        upscale: float | Literal["auto"] = 1.0,
-        long_side: int | None = None,
-        background: str | Path = "faithful",
-        match_sharpness: bool = True,
+        seed: int | None = None,
         progress: OnProgress = tell_nobody,
     ) -> Restoration:
         """Restore the faces of a picture, and enlarge it if that is wanted.
@@ -178,12 +186,15 @@ class Restorer:
             controls: how; the name of a preset is taken as well, and None is `Controls.standard`.
             selection: which faces; all if None.
             aligned: skip detection and alignment.
+            faces: the picture's faces, numbered as they stand, where they are known (`Restorer.find_faces`): no detection.
             repairs: what to repair first, all over the picture; nothing if None.
-            damage: H x W in [0, 1], 1 where the picture holds nothing: filled first, and never restored (`Restorer.repair`).
+            damage: H x W in [0, 1], 1 where the picture holds nothing: filled first (`Restorer.repair`). A restorer draws
+                nothing there, an inpainter draws there alone.
             references: other photographs of the persons (`likeness.References`), which lend their detail to the faces that
                 they fit; ``controls.reference_strength`` says how much.
             enlargement: how the result is enlarged, after all repairs; not at all if None.
-            upscale, long_side, background, match_sharpness: those of an `Enlargement`, for short, where none is given.
+            seed: of the grain that is laid over faces and what was filled; None for one that comes from the picture itself,
+                so that the same picture gets the same grain.
             progress: hears how far the work is (`Progress`).
 
         Returns:
@@ -191,12 +202,13 @@ class Restorer:
             face found.
 
         Raises:
-            ArgumentError: if something is of a type that is not taken.
+            ArgumentError: if something is of a type that is not taken, or both ``aligned`` and ``faces`` are given.
             ImageReadError: if the picture's file, or that of a reference, cannot be read.
             ImageTooLargeError: if the picture is too large, or the enlarged result would be; told before any work
                 (`plan_canvas`).
             ControlError: if the damage mask does not fit the picture, or more faces are selected than may be.
-            NoFaceError: if there is no face, or the selection leaves none; or if a reference shows none.
+            NoFaceError: if there is no face, the selection leaves none, or none has a hole for an inpainter; or if a reference
+                shows none.
         """
         image, controls = any_picture("image", image), Controls.of(controls)
         selection = Selection() if selection is None else of_type("selection", selection, Selection, hint=_PARSED)
@@ -204,15 +216,12 @@ class Restorer:
             of_type("repairs", repairs, Repairs)
         if references is not None:
             of_type("references", references, ReferenceSource, hint=_REFERENCES)
-        if enlargement is None:
-            enlargement = Enlargement(
-                upscale=upscale, long_side=long_side, background=background, match_sharpness=match_sharpness
-            )
-        elif (upscale, long_side, background, match_sharpness) != (1.0, None, "faithful", True):
-            raise ArgumentError(
-                "enlargement holds upscale, long_side, background and match_sharpness: give one or the others"
-            )
-        of_type("enlargement", enlargement, Enlargement)
+        enlargement = Enlargement() if enlargement is None else of_type("enlargement", enlargement, Enlargement)
+        if faces is not None:
+            faces = all_of_type("faces", faces, Face)
+            if aligned:
+                raise ArgumentError("an aligned crop is one face as a whole: leave out faces, or aligned")
+        _check_seed(seed)
         plan = self._plan(image, (), enlargement)
         if enlargement.any:
             # What cannot be had is told of before the work.
@@ -221,18 +230,18 @@ class Restorer:
         repaired: RepairResult | None = None
         if damage is not None or (repairs is not None and repairs.any):
             progress(Progress(step="repair"))
-            repaired = self.repair(image, repairs or Repairs(), damage, aligned=aligned)
+            repaired = self.repair(image, repairs or Repairs(), damage, aligned=aligned, faces=faces, seed=seed)
             image = repaired.image
             clock.lap("repair")
-        progress(Progress(step="detect"))
-        faces = (self._aligned_face(image),) if aligned else reading_order(self._detector.detect(image))
+        if faces is None:
+            progress(Progress(step="detect"))
+            faces = (self._aligned_face(image),) if aligned else reading_order(self._detector.detect(image))
         clock.lap("detect")
         if not faces:
             raise NoFaceError(Notice("no-face.none"))
         refusals = selection.refusals(faces, image.size)
         if all(refusals):
-            reasons = sorted({reason for reason in refusals if reason})
-            raise NoFaceError(Notice("no-face.selected", {"count": len(faces), "reasons": reasons}))
+            raise _none_selected(refusals)
         outcomes: dict[int, FaceOutcome] = {}
         projections: list[FaceProjection] = []
         wanted: list[tuple[int, Face]] = []
@@ -243,15 +252,21 @@ class Restorer:
                 wanted.append((index, face))
         filled, total = None if repaired is None else repaired.filled, len(wanted)
         progress(Progress(step="project", total=total))
-        each = project_each(self._runtime, image, wanted, controls, aligned=aligned, filled=filled)
+        each = project_each(
+            self._runtime, self._task, image, wanted, controls, aligned=aligned, filled=filled, seed=seed
+        )
         for count, ((index, face), done) in enumerate(each, start=1):
             progress(Progress(step="project", done=count, total=total))
             if isinstance(done, FaceProjection):
                 projections.append(done)
+            elif isinstance(done, Notice):
+                outcomes[index] = FaceOutcome(index=index, face=face, status="skipped", reason=done)
             else:
                 # One face that cannot be aligned must not cost the others; it is reported, not hidden.
                 _log.info("face %d could not be restored: %s", index, done)
                 outcomes[index] = FaceOutcome(index=index, face=face, status="failed", reason=notice_of(done))
+        if all(index in outcomes and outcomes[index].status == "skipped" for index in range(len(faces))):
+            raise _none_selected([outcome.reason or None for outcome in outcomes.values()])
         clock.lap("project")
         if references is not None:
             projections = list(self.serve(projections, references))
@@ -333,22 +348,28 @@ class Restorer:
         damage: NDArray[np.float32] | None = None,
         *,
         aligned: bool = False,
+        faces: Sequence[Face] | None = None,
+        seed: int | None = None,
     ) -> RepairResult:
         """Repair a picture (`likeness.repair.repair.repair`), its own faces guarded; the network takes no part.
 
         Holes are filled first, as a face with a hole is not always found.
 
+        Args:
+            image, repairs, damage, aligned, faces: as in `restore`.
+            seed: of the grain that is laid over what was filled; None is 0.
+
         Raises:
             ControlError: if the damage mask does not fit the picture.
         """
         of_type("repairs", repairs, Repairs)
-        whole = repair(image, Repairs(), damage)
+        _check_seed(seed)
+        whole = repair(image, Repairs(), damage, seed=seed or 0)
         if not repairs.any:
             return replace(whole, repairs=repairs)
-        faces: tuple[Face, ...] = ()
-        if repairs.scratches > 0:
+        if repairs.scratches > 0 and faces is None:
             faces = (self._aligned_face(whole.image),) if aligned else self.find_faces(whole.image)
-        return replace(repair(whole.image, repairs, faces=faces), filled=whole.filled)
+        return replace(repair(whole.image, repairs, faces=faces or (), seed=seed or 0), filled=whole.filled)
 
     def project(
         self,
@@ -359,16 +380,18 @@ class Restorer:
         index: int = 0,
         aligned: bool = False,
         filled: NDArray[np.float32] | None = None,
+        seed: int | None = None,
     ) -> FaceProjection:
         """Align one face and run the network on it; the result serves any step, weights, grain and strength.
 
-        ``filled`` (H x W in [0, 1]) is where the picture was filled from its surroundings: what the network draws there
-        would be invented, so none of it is ever laid back.
+        ``filled`` (H x W in [0, 1]) is where the picture was filled from its surroundings: what a restorer draws there would
+        be invented, so none of it is ever laid back; an inpainter changes nothing else.
 
         Raises:
-            ValueError: if the face's points are degenerate.
+            ValueError: if the face's points are degenerate, or there is nothing for an inpainter to fill.
         """
-        return self.project_all(image, [face], controls, indices=[index], aligned=aligned, filled=filled)[0]
+        indices = [index]
+        return self.project_all(image, [face], controls, indices=indices, aligned=aligned, filled=filled, seed=seed)[0]
 
     def project_all(
         self,
@@ -379,21 +402,25 @@ class Restorer:
         indices: Sequence[int] | None = None,
         aligned: bool = False,
         filled: NDArray[np.float32] | None = None,
+        seed: int | None = None,
     ) -> tuple[FaceProjection, ...]:
         """What `project` makes of each face, numbered by ``indices`` or as they stand; the network gets several at once.
 
         On a CUDA device that is several times faster than one after the other, on a processor it is the same.
 
         Raises:
-            ValueError: if a face's points are degenerate, or the numbers are not as many as the faces.
+            ValueError: as `project`, or if the numbers are not as many as the faces.
         """
         image, faces = any_picture("image", image), all_of_type("faces", faces, Face)
         of_type("controls", controls, Controls, hint=_PRESETS)
+        _check_seed(seed)
         projections: list[FaceProjection] = []
         numbered = list(zip(range(len(faces)) if indices is None else indices, faces, strict=True))
-        for _, done in project_each(self._runtime, image, numbered, controls, aligned=aligned, filled=filled):
+        for _, done in project_each(
+            self._runtime, self._task, image, numbered, controls, aligned=aligned, filled=filled, seed=seed
+        ):
             if not isinstance(done, FaceProjection):
-                raise done
+                raise ValueError(done) if isinstance(done, Notice) else done
             projections.append(done)
         return tuple(projections)
 
@@ -494,6 +521,17 @@ class Restorer:
             landmarks=Landmarks(points=points, depth=mesh[:, 2], source="template"),
             five_points=five_points(points),
         )
+
+
+def _none_selected(reasons: Sequence[Notice | None]) -> NoFaceError:
+    """Why every face was left alone."""
+    told = sorted({reason for reason in reasons if reason})
+    return NoFaceError(Notice("no-face.selected", {"count": len(reasons), "reasons": told}))
+
+
+def _check_seed(seed: int | None) -> None:
+    if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or seed < 0):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise ArgumentError(f"seed must be a whole number from 0, or None, not {seed!r}")
 
 
 def _prepared(detector: MediaPipeDetector) -> None:

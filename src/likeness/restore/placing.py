@@ -22,7 +22,7 @@ from likeness.faces.align import warp
 from likeness.faces.face import Alignment
 from likeness.imaging.filters import resize
 from likeness.imaging.image import Image, Pixels, Size
-from likeness.restore.arbitration import HeldDetail, arbitrate
+from likeness.restore.arbitration import HeldDetail
 from likeness.restore.background import enlarge_image, enlarge_pixels
 from likeness.restore.canvas import CanvasPlan
 from likeness.restore.enlargement import Enlargement
@@ -157,7 +157,7 @@ def place(item: FaceProjection, canvas: Canvas) -> PlacedFace:
         alignment=alignment,
         crop=crop,
         start=start,
-        target=arbitrate(crop, answer, _finer(item.held, factor)),
+        target=item.task.target(crop, answer, _finer(item.held, factor)),
         mask=_enlarged(item.mask, size),
     )
 

@@ -1,28 +1,29 @@
-"""Faces through the network: aligned, shown to it, and its answers kept for `likeness.restore.composing`."""
+"""Faces through the network: aligned, given to it as the task has it, and its answers kept for composing."""
 
 from __future__ import annotations
 
 from collections.abc import Generator, Sequence
+from dataclasses import replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from likeness.core.stopwatch import Stopwatch
-from likeness.degradations import pre_degrade
 from likeness.faces.align import align, valid_mask, warp
 from likeness.faces.face import Alignment, Face
 from likeness.faces.regions import face_mask, region_masks
 from likeness.imaging.colour import is_colourless, luma
 from likeness.imaging.filters import to_channels
 from likeness.imaging.image import Image, Pixels, Size
+from likeness.messages.notice import Notice
+from likeness.models.spec import Spec
 from likeness.repair.repair import filled_in_crop
-from likeness.restore.arbitration import arbitrate, held_detail
 from likeness.restore.controls import Controls
 from likeness.restore.lockstep import Answer, Steps, run_in_lockstep
 from likeness.restore.outcome import FaceProjection, gain_map
-from likeness.restore.outline import without_background
 from likeness.restore.relaxation import ITERATIONS, advance
+from likeness.restore.tasks.task import FaceCrop, Task
 from likeness.runtimes.base import Batch, Runtime
 
 __all__ = ["project_each"]
@@ -34,25 +35,30 @@ few enough that a group photograph takes 50 MB more and not a gigabyte."""
 
 def project_each(
     runtime: Runtime,
+    task: Task,
     image: Image,
     faces: Sequence[tuple[int, Face]],
     controls: Controls,
     *,
     aligned: bool,
     filled: NDArray[np.float32] | None,
-) -> Generator[tuple[tuple[int, Face], FaceProjection | Exception]]:
-    """Every numbered face with its projection, or with the error that it failed with."""
+    seed: int | None,
+) -> Generator[tuple[tuple[int, Face], FaceProjection | Notice | Exception]]:
+    """Every numbered face with its projection, the reason for which it is left alone, or the error that it failed with."""
     for begin in range(0, len(faces), _TOGETHER):
         group = faces[begin : begin + _TOGETHER]
         steps = [
-            _projecting(runtime.spec.side, image, face, controls, index=index, aligned=aligned, filled=filled)
+            _projecting(
+                runtime.spec, task, image, face, controls, index=index, aligned=aligned, filled=filled, seed=seed
+            )
             for index, face in group
         ]
         yield from zip(group, run_in_lockstep(steps, runtime.run), strict=True)
 
 
 def _projecting(
-    side: int,
+    spec: Spec,
+    task: Task,
     image: Image,
     face: Face,
     controls: Controls,
@@ -60,57 +66,66 @@ def _projecting(
     index: int,
     aligned: bool,
     filled: NDArray[np.float32] | None,
-) -> Steps[FaceProjection]:
+    seed: int | None,
+) -> Steps[FaceProjection | Notice]:
     """The work on one face, to be run with others (`run_in_lockstep`)."""
     clock = Stopwatch()
+    side = spec.side
 
-    def seen(answer: Answer) -> Pixels:
+    def from_network(answer: Answer) -> Pixels:
         clock.skip()  # the time in which the other faces of a group had their turn
         clock.add("network", answer.milliseconds)
-        return _seen(answer.face, grey)
+        return _from_network(answer.face, spec, grey)
 
     alignment = _whole(image.size, side) if aligned else align(face.five_points, image.size, side)
     crop = warp(image.pixels, alignment)
     clock.lap("align")
-    points = alignment.to_crop(face.landmarks.points)
-    masks = region_masks(points.astype(np.float32), side)
-    mask = np.ones((side, side), np.float32) if aligned else face_mask(masks) * valid_mask(alignment)
+    points = alignment.to_crop(face.landmarks.points).astype(np.float32)
+    masks = region_masks(points, side)
+    valid = valid_mask(alignment)
+    area = np.ones((side, side), np.float32) if aligned else face_mask(masks) * valid
+    seen = FaceCrop(pixels=crop, points=points, masks=masks, valid=valid, face=area, aligned=aligned)
     share = 0.0
     if filled is not None:
-        inside, near = filled_in_crop(filled, alignment)
-        share = float((mask * inside).sum() / max(float(mask.sum()), 1.0))
-        mask = mask * (np.float32(1) - near)
+        hole, with_margin = filled_in_crop(filled, alignment)
+        share = float((area * hole).sum() / max(float(area.sum()), 1.0))
+        seen = replace(seen, hole=hole, hole_with_margin=with_margin)
     clock.lap("masks")
+    if task.only_holes and (seen.hole is None or not seen.hole.any()):
+        return Notice("outcome.no-hole")
     start = crop
-    grey = image.grey or is_colourless(crop)
-    shown = _shown(crop, controls)
+    grey = (image.grey or is_colourless(crop)) and not task.adds_colour
+    asked = _to_network(task.to_network(seen, crop, controls), spec)
     clock.lap("network")
-    projection = seen((yield shown))
+    projection = from_network((yield asked))
     for _ in range(controls.refine - 1):
-        held = held_detail(crop, projection)
+        held = task.held_detail(crop, projection)
         gain = gain_map(masks, controls, ITERATIONS // controls.refine, held.grain)
-        start = start + advance(start, arbitrate(crop, projection, held), gain)
-        shown = _shown(np.clip(start, 0.0, 1.0, dtype=np.float32), controls)
+        start = start + advance(start, task.target(crop, projection, held), gain)
+        estimate = np.clip(start, 0.0, 1.0, dtype=np.float32)
+        asked = _to_network(task.to_network(seen, estimate, controls), spec)
         clock.lap("network")
-        projection = seen((yield shown))
+        projection = from_network((yield asked))
     clock.lap("network")
-    if not aligned:
-        mask = without_background(mask, projection, points.astype(np.float32))
-        clock.lap("masks")
+    mask = task.mask(seen, projection)
+    clock.lap("masks")
     return FaceProjection(
         index=index,
         face=face,
         alignment=alignment,
         crop=crop,
         projection=projection,
+        task=task,
         start=start,
-        held=held_detail(crop, projection),
+        held=task.held_detail(crop, projection),
         masks=masks,
         mask=mask,
+        within=filled if task.only_holes else None,
         filled=share,
         picture=image.pixels,
         grey=grey,
         controls=controls,
+        seed=seed,
         milliseconds=clock.laps,
     )
 
@@ -123,19 +138,21 @@ def _whole(size: Size, side: int) -> Alignment:
     return Alignment(matrix=matrix, crop_size=side, picture_size=size)
 
 
-def _shown(crop: Pixels, controls: Controls) -> Batch:
-    """What the network sees of a crop (S x S x 3 in [0, 1]): pre-degraded, 1 x 3 x S x S in [-1, 1]."""
-    shown = np.stack(cv2.split(pre_degrade(crop, controls.degradation_scale)))[None]
-    shown *= np.float32(2)
-    shown -= np.float32(1)
-    return shown
+def _to_network(pixels: Pixels, spec: Spec) -> Batch:
+    """S x S x 3 in [0, 1] as the network takes it: 1 x 3 x S x S in its range."""
+    low, high = spec.value_range
+    asked = np.stack(cv2.split(pixels))[None]
+    asked *= np.float32(high - low)
+    asked += np.float32(low)
+    return asked
 
 
-def _seen(answer: Batch, grey: bool) -> Pixels:
-    """The network's answer (1 x 3 x S x S) as S x S x 3 in [0, 1]."""
+def _from_network(answer: Batch, spec: Spec, grey: bool) -> Pixels:
+    """The network's answer (1 x 3 x S x S in its range) as S x S x 3 in [0, 1]."""
+    low, high = spec.value_range
     pixels = np.asarray(cv2.merge(tuple(answer[0])), np.float32)
-    pixels *= np.float32(0.5)
-    pixels += np.float32(0.5)
+    pixels *= np.float32(1 / (high - low))
+    pixels += np.float32(-low / (high - low))
     np.clip(pixels, 0.0, 1.0, out=pixels)
     # A black-and-white photograph stays one: the network may not tint it.
     return to_channels(luma(pixels)) if grey else pixels

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ctypes
 import logging
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
 from pathlib import Path
@@ -22,7 +22,7 @@ from likeness.imaging.arguments import one_of
 from likeness.messages.notice import Notice
 from likeness.models.formats import Checkpoint, read_checkpoint, read_spec
 from likeness.models.registry import architecture_of, check_purpose
-from likeness.models.spec import Purpose, Spec
+from likeness.models.spec import FACE_PURPOSES, Purpose, Spec
 from likeness.models.store import Store
 from likeness.runtimes.base import Runtime
 
@@ -51,7 +51,7 @@ def load_runtime(
     store: Store,
     model: str | Path,
     *,
-    purpose: Purpose = "restore",
+    purposes: Collection[Purpose] = FACE_PURPOSES,
     device: Device = "auto",
     precision: Literal["auto", "f32", "bf16"] = "auto",
     threads: int | None = None,
@@ -67,7 +67,7 @@ def load_runtime(
     Args:
         store: where models are.
         model: a name, or a file.
-        purpose: what it is wanted for.
+        purposes: what it may be for.
         device: where it shall run.
         precision: its arithmetic.
         threads: processor threads for OpenVINO and ONNX Runtime, or None for what they find best.
@@ -92,7 +92,7 @@ def load_runtime(
     library = _library(library, device)
     path = store.path(model)
     spec = read_spec(path)
-    check_purpose(spec, purpose, str(model))
+    check_purpose(spec, purposes, str(model))
     if library == "onnx":
         return _on_onnx(path, spec, device, precision, threads)
     if library != "openvino" and device != "cpu" and _cuda(required=device == "cuda"):

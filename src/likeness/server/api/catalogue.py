@@ -8,6 +8,7 @@ from typing import Any, Literal
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from likeness.models.spec import FACE_PURPOSES
 from likeness.models.store import Store
 from likeness.restore.controls import PRESETS, Controls
 from likeness.restore.kinds import rows_of
@@ -76,7 +77,7 @@ def models(state: State) -> ModelsAnswer:
                 loaded=model.name == state.model,
             )
             for model in Store().list()
-            if model.purpose == "restore"
+            if model.purpose in FACE_PURPOSES
         ],
     )
 

@@ -1,0 +1,30 @@
+"""The table of tasks by the purpose of a network."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from likeness.models.registry import check_purpose
+from likeness.models.spec import FACE_PURPOSES, Purpose, Spec
+from likeness.restore.tasks.colouring import Colouring
+from likeness.restore.tasks.inpainting import Inpainting
+from likeness.restore.tasks.restoring import Restoring
+from likeness.restore.tasks.task import Task
+
+__all__ = ["TASKS", "task_of"]
+
+TASKS: Mapping[Purpose, Task] = MappingProxyType(
+    {"restore": Restoring(), "colourise": Colouring(), "inpaint": Inpainting()}
+)
+"""One for each of `FACE_PURPOSES`."""
+
+
+def task_of(spec: Spec) -> Task:
+    """What a network does to faces.
+
+    Raises:
+        CheckpointFormatError: if it is not for faces.
+    """
+    check_purpose(spec, FACE_PURPOSES, spec.title)
+    return TASKS[spec.purpose]

@@ -1,0 +1,43 @@
+"""Restoring: the answer is the face as a sharp photograph would show it, and the photograph keeps what it truly holds."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.degradations import pre_degrade
+from likeness.imaging.image import Pixels
+from likeness.restore.arbitration import HeldDetail, arbitrate, held_detail
+from likeness.restore.controls import Controls
+from likeness.restore.outline import without_background
+from likeness.restore.tasks.task import FaceCrop
+
+__all__ = ["Restoring"]
+
+_Map = NDArray[np.float32]
+
+
+class Restoring:
+    """See `likeness.restore.tasks.task.Task`."""
+
+    adds_colour = False
+    only_holes = False
+
+    def to_network(self, _face: FaceCrop, estimate: Pixels, controls: Controls) -> Pixels:
+        """The estimate, pre-degraded."""
+        return pre_degrade(estimate, controls.degradation_scale)
+
+    def held_detail(self, crop: Pixels, answer: Pixels) -> HeldDetail:
+        """What the photograph holds above its noise."""
+        return held_detail(crop, answer)
+
+    def target(self, crop: Pixels, answer: Pixels, held: HeldDetail) -> Pixels:
+        """The answer with the photograph's own detail and tone put back."""
+        return arbitrate(crop, answer, held)
+
+    def mask(self, face: FaceCrop, answer: Pixels) -> _Map:
+        """The face without plain background and without holes: what the network draws in those would be invented."""
+        mask = face.face
+        if face.hole_with_margin is not None:
+            mask = mask * (np.float32(1) - face.hole_with_margin)
+        return mask if face.aligned else without_background(mask, answer, face.points)
