@@ -1,6 +1,6 @@
 """Whether two checkouts of Likeness make the same results, to the last bit: for changes that move walls only.
 
-    python tools/same_results.py BEFORE AFTER PICTURES...
+    python tools/same_results.py [--model NAME|FILE] BEFORE AFTER PICTURES...
 
 Restores every picture under five settings with each checkout, by the command line, as a batch and by the server, and
 compares the samples of the results. The exit status is 0 if all are equal.
@@ -36,9 +36,11 @@ def main() -> int:
     parser.add_argument("before", type=Path)
     parser.add_argument("after", type=Path)
     parser.add_argument("pictures", type=Path, nargs="+")
+    parser.add_argument("--model", help="the network; a small one is enough where the network itself did not change")
     flags = parser.parse_args()
+    network = ["--model", flags.model] if flags.model else []
     pictures = [path.resolve() for path in flags.pictures]
-    results = [dict(digests(checkout.resolve(), pictures)) for checkout in (flags.before, flags.after)]
+    results = [dict(digests(checkout.resolve(), pictures, network)) for checkout in (flags.before, flags.after)]
     other = sorted(name for name in results[0] | results[1] if results[0].get(name) != results[1].get(name))
     for name in other:
         print(f"not the same: {name}")
@@ -48,7 +50,7 @@ def main() -> int:
     return 1 if other or not results[0] else 0
 
 
-def digests(checkout: Path, pictures: Sequence[Path]) -> Iterator[tuple[str, str]]:
+def digests(checkout: Path, pictures: Sequence[Path], network: Sequence[str]) -> Iterator[tuple[str, str]]:
     """Names of results, and digests of their samples."""
     environment = {**os.environ, "PYTHONPATH": str(checkout / "src")}
     with tempfile.TemporaryDirectory() as scratch:
@@ -58,10 +60,20 @@ def digests(checkout: Path, pictures: Sequence[Path]) -> Iterator[tuple[str, str
                 folder = Path(scratch) / f"{way}-{setting}"
                 shape = ["--no-guard"] if way == "batch" else ["--copy-unrestored"]
                 target = [str(folder)] if way == "batch" else ["-o", str(folder)]
-                command = [sys.executable, "-m", "likeness", way, *map(str, pictures), *target, *flags, *shape]
+                command = [
+                    sys.executable,
+                    "-m",
+                    "likeness",
+                    way,
+                    *map(str, pictures),
+                    *target,
+                    *flags,
+                    *shape,
+                    *network,
+                ]
                 subprocess.run(command, env=environment, check=False, capture_output=True)
                 yield from ((f"{way} {setting} {path.name}", samples(path.read_bytes())) for path in found(folder))
-        yield from served(environment, Path(scratch), pictures)
+        yield from served(environment, Path(scratch), pictures, network)
 
 
 def flag(name: str, value: str) -> list[str]:
@@ -73,8 +85,10 @@ def found(folder: Path) -> list[Path]:
     return sorted(path for path in folder.rglob("*") if path.suffix.lower() in suffixes)
 
 
-def served(environment: dict[str, str], scratch: Path, pictures: Sequence[Path]) -> Iterator[tuple[str, str]]:
-    command = [sys.executable, "-m", "likeness", "serve", "--port", "0", "--data", str(scratch / "data")]
+def served(
+    environment: dict[str, str], scratch: Path, pictures: Sequence[Path], network: Sequence[str]
+) -> Iterator[tuple[str, str]]:
+    command = [sys.executable, "-m", "likeness", "serve", "--port", "0", "--data", str(scratch / "data"), *network]
     with subprocess.Popen(
         command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
     ) as server:
