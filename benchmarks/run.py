@@ -137,10 +137,12 @@ def kept_tables(path: Path, machine: Mapping[str, str]) -> dict[str, Tables]:
 def network_tables(model: str, pictures: Pictures, _: Path, rounds: int) -> Tables:
     """One face through every path, with the model's own weights, and with the published structure."""
     own, config = Store().load(model), published()
+    numbers = own.spec.config
+    assert isinstance(numbers, GpenConfig)
     image = read_image(pictures.portrait)
     return {
-        f"Network, one face: {model} ({describe(own.spec.config)})": network_table(
-            own.state, own.spec.config, network_face(Restorer(model), image), rounds
+        f"Network, one face: {model} ({describe(numbers)})": network_table(
+            own.state, numbers, network_face(Restorer(model), image), rounds
         ),
         f"Network, one face: the structure of {PUBLISHED} ({describe(config)}), random weights": network_table(
             random_state(config), config, network_face(published_restorer(), image), rounds

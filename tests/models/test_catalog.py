@@ -62,7 +62,7 @@ def test_our_own_model_is_free_and_inside_the_package() -> None:
         pytest.skip("the weights are not in this checkout yet")
     checkpoint = read_checkpoint(path)
     assert checkpoint.kind == "likeness"
-    assert checkpoint.spec.config.size == 512
+    assert checkpoint.spec.size == 512
     assert checkpoint.info is not None
     assert checkpoint.info.licence == entry.licence.name
 

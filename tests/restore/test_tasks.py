@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from likeness.errors import ArgumentError, CheckpointFormatError, NoFaceError
+from likeness.faces.face import Face
 from likeness.imaging.colour import luma
 from likeness.imaging.files import read_image, write_image
 from likeness.imaging.image import Image
@@ -21,12 +23,14 @@ from likeness.restore.pipeline import Restorer
 from likeness.restore.selection import Selection
 from likeness.restore.tasks.registry import TASKS
 
+_Tinting = dict[Purpose, Restorer]
+
 _TINT = np.array([0.2, 0.0, -0.2], np.float32)
 """What the networks here add to the picture that they are given, of 1."""
 
 
 @pytest.fixture(scope="module")
-def tinting(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory):
+def tinting(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> _Tinting:
     """A network of each purpose that tints what it is given, in a file that says what it is for."""
     tiny = read_checkpoint(tiny_model)
     octaves = [int(name.split(".")[2]) for name in tiny.state if name.startswith("generator.to_rgbs.")]
@@ -56,7 +60,7 @@ def grey(astronaut: Image) -> Image:
 
 
 @pytest.fixture(scope="module")
-def hole(couple: Image, tinting) -> np.ndarray:
+def hole(couple: Image, tinting: _Tinting) -> NDArray[np.float32]:
     """A hole in the cheek of the first face, half of it soft."""
     face = tinting["inpaint"].find_faces(couple)[0]
     rows, columns = np.mgrid[: couple.size.height, : couple.size.width]
@@ -69,7 +73,7 @@ def test_there_is_a_task_for_everything_that_is_done_to_faces() -> None:
     assert set(TASKS) == set(FACE_PURPOSES)
 
 
-def test_black_and_white_gets_colours_and_keeps_its_lightness(tinting, grey: Image, tmp_path: Path) -> None:
+def test_black_and_white_gets_colours_and_keeps_its_lightness(tinting: _Tinting, grey: Image, tmp_path: Path) -> None:
     out = tinting["colourise"].restore(grey)
     assert not out.image.grey
     assert out.faces[0].before is not None
@@ -90,7 +94,7 @@ def test_black_and_white_gets_colours_and_keeps_its_lightness(tinting, grey: Ima
     assert np.ptp(tinting["restore"].restore(grey).image.pixels, axis=2).max() == 0
 
 
-def test_an_aligned_crop_gets_colours_all_over_also_enlarged(tinting, grey: Image) -> None:
+def test_an_aligned_crop_gets_colours_all_over_also_enlarged(tinting: _Tinting, grey: Image) -> None:
     out = tinting["colourise"].restore(grey, aligned=True)
     assert (np.ptp(out.image.pixels, axis=2) > 0).mean() > 0.95
     twice = tinting["colourise"].restore(grey, aligned=True, enlargement=Enlargement(upscale=2, background="lanczos"))
@@ -99,7 +103,7 @@ def test_an_aligned_crop_gets_colours_all_over_also_enlarged(tinting, grey: Imag
     assert np.abs(small - out.image.pixels).mean() < 0.01
 
 
-def test_colours_of_a_photograph_are_replaced(tinting, astronaut: Image) -> None:
+def test_colours_of_a_photograph_are_replaced(tinting: _Tinting, astronaut: Image) -> None:
     out = tinting["colourise"].restore(astronaut, aligned=True).image.pixels
     grey = np.repeat(luma(astronaut.pixels)[:, :, None], 3, axis=2)
     expected = tinting["colourise"].restore(Image(pixels=grey), aligned=True).image.pixels
@@ -108,7 +112,7 @@ def test_colours_of_a_photograph_are_replaced(tinting, astronaut: Image) -> None
     assert left < 0.1 * np.abs(astronaut.pixels - grey).mean()
 
 
-def test_an_inpainter_draws_in_holes_alone(tinting, couple: Image, hole: np.ndarray) -> None:
+def test_an_inpainter_draws_in_holes_alone(tinting: _Tinting, couple: Image, hole: NDArray[np.float32]) -> None:
     restorer = tinting["inpaint"]
     out = restorer.restore(couple, damage=hole)
     assert [face.status for face in out.faces] == ["restored", "skipped"]
@@ -129,7 +133,7 @@ def test_an_inpainter_draws_in_holes_alone(tinting, couple: Image, hole: np.ndar
 
 @pytest.mark.parametrize("controls", [Controls(keep_grain=True), Controls(refine=2)], ids=["grain", "two windows"])
 def test_an_inpainter_leaves_the_rest_with_every_control(
-    tinting, couple: Image, hole: np.ndarray, controls: Controls
+    tinting: _Tinting, couple: Image, hole: NDArray[np.float32], controls: Controls
 ) -> None:
     noise = np.random.default_rng(0).normal(0, 0.03, couple.pixels.shape[:2])[:, :, None]
     grainy = Image(pixels=np.clip(couple.pixels + noise, 0, 1).astype(np.float32))
@@ -138,7 +142,7 @@ def test_an_inpainter_leaves_the_rest_with_every_control(
     assert not np.array_equal(out.image.pixels[hole == 1], grainy.pixels[hole == 1])
 
 
-def test_an_inpainter_on_an_enlarged_picture(tinting, couple: Image, hole: np.ndarray) -> None:
+def test_an_inpainter_on_an_enlarged_picture(tinting: _Tinting, couple: Image, hole: NDArray[np.float32]) -> None:
     twice = Enlargement(upscale=2, background="lanczos")
     out = tinting["inpaint"].restore(couple, damage=hole, enlargement=twice).image.pixels
     assert out.shape[:2] == (2 * couple.size.height, 2 * couple.size.width)
@@ -154,7 +158,7 @@ def test_an_inpainter_on_an_enlarged_picture(tinting, couple: Image, hole: np.nd
     assert np.abs(out - plain)[hole.repeat(2, axis=0).repeat(2, axis=1) == 1].mean() > 0.1
 
 
-def test_without_a_hole_there_is_nothing_to_fill(tinting, couple: Image, hole: np.ndarray) -> None:
+def test_without_a_hole_there_is_nothing_to_fill(tinting: _Tinting, couple: Image, hole: NDArray[np.float32]) -> None:
     restorer = tinting["inpaint"]
     with pytest.raises(NoFaceError, match="needs a damage mask"):
         restorer.restore(couple)
@@ -175,19 +179,20 @@ def test_an_enlarger_restores_no_face(tiny_model: Path, tmp_path: Path) -> None:
 class _Blind:
     """A detector that must not be asked."""
 
-    def detect(self, _: Image) -> tuple[()]:
-        raise AssertionError("detection ran")
+    def detect(self, image: Image) -> tuple[Face, ...]:
+        raise AssertionError(f"detection ran on {image.size}")
 
 
-def test_faces_that_are_known_are_not_looked_for(tinting, couple: Image) -> None:
+def test_faces_that_are_known_are_not_looked_for(tinting: _Tinting, couple: Image) -> None:
     found = tinting["restore"].find_faces(couple)
     expected = tinting["restore"].restore(couple)
     blind = Restorer(runtime=tinting["restore"].runtime, detector=_Blind())
     out = blind.restore(couple, faces=found)
     assert np.array_equal(out.image.pixels, expected.image.pixels)
-    backwards = blind.restore(couple, faces=found[::-1], selection=Selection(which=(0,)))
-    assert [outcome.face for outcome in backwards.faces] == list(found[::-1])
-    assert [outcome.status for outcome in backwards.faces] == ["restored", "skipped"]
+    backwards = found[::-1]
+    turned = blind.restore(couple, faces=backwards, selection=Selection(which=(0,)))
+    assert [outcome.face for outcome in turned.faces] == list(backwards)
+    assert [outcome.status for outcome in turned.faces] == ["restored", "skipped"]
     blind.restore(couple, faces=found, repairs=Repairs(scratches=1.0))
     with pytest.raises(NoFaceError):
         blind.restore(couple, faces=[])
@@ -197,13 +202,13 @@ def test_faces_that_are_known_are_not_looked_for(tinting, couple: Image) -> None
         blind.restore(couple, faces=[couple])  # type: ignore[list-item]
 
 
-def test_the_seed_decides_what_is_random(tinting, couple: Image, hole: np.ndarray) -> None:
+def test_the_seed_decides_what_is_random(tinting: _Tinting, couple: Image, hole: NDArray[np.float32]) -> None:
     noise = np.random.default_rng(0).normal(0, 0.03, couple.pixels.shape[:2])[:, :, None]
     grainy = Image(pixels=np.clip(couple.pixels + noise, 0, 1).astype(np.float32))
     restorer = tinting["restore"]
     faces = restorer.find_faces(grainy)
 
-    def made(seed: int | None) -> np.ndarray:
+    def made(seed: int | None) -> NDArray[np.float32]:
         out = restorer.restore(grainy, Controls(keep_grain=True), faces=faces, damage=hole, seed=seed)
         return out.image.pixels
 
@@ -214,7 +219,7 @@ def test_the_seed_decides_what_is_random(tinting, couple: Image, hole: np.ndarra
     assert not np.array_equal(first, picture)
     # Nothing else depends on it.
     plain = [restorer.restore(couple, faces=faces, seed=seed).image.pixels for seed in (None, 1)]
-    assert np.array_equal(*plain)
+    assert np.array_equal(plain[0], plain[1])
     for bad in (-1, 1.5, True, "a"):
         with pytest.raises(ArgumentError, match="seed must be a whole number"):
             restorer.restore(couple, seed=bad)  # type: ignore[arg-type]
