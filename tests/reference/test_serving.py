@@ -19,6 +19,7 @@ from likeness.reference.photographs import Reference
 from likeness.reference.references import Photograph, References
 from likeness.reference.serving import Match, assigned, matches, warped_for
 from likeness.restore.controls import Controls
+from likeness.restore.enlargement import Enlargement
 from likeness.restore.outcome import FaceProjection
 from likeness.restore.pipeline import Restorer
 
@@ -106,8 +107,9 @@ def test_strength_is_arithmetic(
 def test_an_enlarged_face_is_served_too(
     restorer: Restorer, blurred: Image, astronaut: Image, references: References
 ) -> None:
-    without = restorer.restore(blurred, upscale=2.0, background="lanczos").image
-    with_it = restorer.restore(blurred, upscale=2.0, background="lanczos", references=references).image
+    twice = Enlargement(upscale=2.0, background="lanczos")
+    without = restorer.restore(blurred, enlargement=twice).image
+    with_it = restorer.restore(blurred, enlargement=twice, references=references).image
     assert with_it.size == without.size
     fine = [luma(x.pixels) - gaussian_blur(luma(x.pixels), 4) for x in (without, with_it)]
     change = fine[1] - fine[0]

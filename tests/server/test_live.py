@@ -140,7 +140,7 @@ def test_an_enlarged_view_is_the_librarys_result_beside_the_photograph_interpola
     server: Running, opened: dict[str, Any], portrait: bytes, tiny_restorer: Restorer
 ) -> None:
     image = read_image(portrait)
-    expected = tiny_restorer.restore(image, Controls.standard(), upscale=2).image
+    expected = tiny_restorer.restore(image, Controls.standard(), enlargement=Enlargement(upscale=2)).image
     asked = [whole(opened, before=True, width=4096), {**whole(opened), "left": 20, "right": 80, "width": 120}]
     with server.http() as client:
         head, parts = unpacked(ask(client, opened["id"], "views", areas=asked, upscale=2))
