@@ -207,8 +207,8 @@ class Restorer:
             ImageTooLargeError: if the picture is too large, or the enlarged result would be; told before any work
                 (`plan_canvas`).
             ControlError: if the damage mask does not fit the picture, or more faces are selected than may be.
-            NoFaceError: if there is no face, the selection leaves none, or none has a hole for an inpainter; or if a reference
-                shows none.
+            NoFaceError: if there is no face, the selection leaves none, or none has a hole for an inpainter; or if a
+                reference shows none.
         """
         image, controls = any_picture("image", image), Controls.of(controls)
         selection = Selection() if selection is None else of_type("selection", selection, Selection, hint=_PARSED)
