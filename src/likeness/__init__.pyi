@@ -30,6 +30,7 @@ from .errors import (
     ServerBusyError as ServerBusyError,
     ServerError as ServerError,
     TrainingError as TrainingError,
+    VideoError as VideoError,
 )
 from .evidence.figures import (
     FaceEvidence as FaceEvidence,

@@ -29,6 +29,7 @@
     ├── MissingExtraError           a feature whose optional dependency is not installed
     ├── ServerError                 a server of Likeness that cannot be reached, or will not do what was asked
     │   └── ServerBusyError         it has too much to do at the moment; ask again later
+    ├── VideoError                  a video cannot be read, or not written: damaged, no video, too long, no encoder
     └── TrainingError               a training run that cannot start or go on
 
 Each message is one sentence for a person: what is wrong, with which file, and what to do.
@@ -67,6 +68,7 @@ __all__ = [
     "ServerBusyError",
     "ServerError",
     "TrainingError",
+    "VideoError",
 ]
 
 
@@ -201,3 +203,7 @@ class ServerBusyError(ServerError):
 
 class TrainingError(LikenessError):
     """A training run cannot start or go on."""
+
+
+class VideoError(LikenessError):
+    """A video cannot be read, or not written: it is damaged, too large, holds no pictures, or nothing here encodes it."""

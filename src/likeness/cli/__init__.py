@@ -221,6 +221,12 @@ def _load_acceptance() -> _Command:
     return acceptance
 
 
+def _load_video() -> _Command:
+    from likeness.cli.video import video
+
+    return video
+
+
 def _load_bench() -> _Command:
     from likeness.cli.bench import bench
 
@@ -233,6 +239,7 @@ _COMMANDS: dict[str, _Entry] = {
     "batch": _Entry(
         summary="restore hundreds of pictures, unwatched, to be gone on with after anything", load=_load_batch
     ),
+    "video": _Entry(summary="restore the people in a video, without flicker", load=_load_video),
     "check": _Entry(summary="say what is the matter with pictures, before any work", load=_load_check),
     "proof": _Entry(summary="show a client before and after: a sheet, and a page with a slider", load=_load_proof),
     "deliver": _Entry(summary="write web and print versions", load=_load_deliver),

@@ -1,0 +1,260 @@
+"""``likeness video``: restore the people in a video."""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from likeness.cli.console import Console
+from likeness.cli.flags import (
+    HelpLayout,
+    Parser,
+    add_options,
+    add_verbosity,
+    check_settings,
+    checked_settings,
+    typed_settings,
+    verbosity,
+)
+from likeness.errors import ConfigError, NoFaceError
+from likeness.messages.notice import Notice
+from likeness.restore.config import Settings
+
+if TYPE_CHECKING:
+    from likeness.restore.pipeline import Restorer
+    from likeness.video.clip import Clip, Limits
+    from likeness.video.job import VideoJob
+    from likeness.video.options import VideoOptions
+
+__all__ = ["video"]
+
+_DESCRIPTION = """\
+Restore the people in a video, the same way in every frame. Everything outside a face stays as it is, but for encoding;
+sound, subtitles, chapters, rotation and the times of frames are kept.
+
+film.mp4 becomes output_film.mp4 in the current directory, unless -o says otherwise. A run that was interrupted or killed
+goes on where it was when the same command is given again: finished segments wait in OUT.unfinished."""
+
+_EPILOG = """\
+exit status:
+  0    the video was restored
+  1    it failed; nothing was written but finished segments
+  2    nothing was begun: a flag, a value, a file name or the model cannot be used
+  3    no frame shows a face that could be restored
+  130  interrupted; the same command goes on
+
+examples:
+  likeness video film.mp4 --preset natural
+  likeness video film.mp4 --preview 4 -o sheet.png
+  likeness video film.mp4 -o part.mov --from 1:05 --to 1:35 --codec prores"""
+
+_PICTURES_ONLY = (
+    "mend_scratches",
+    "balance",
+    "defringe",
+    "damage_mask",
+    "aligned",
+    "copy_unrestored",
+    "quality",
+    "bit_depth",
+)
+"""Options that are of pictures alone."""
+
+_PREVIEW = 5
+
+
+def video(argv: Sequence[str], console: Console) -> int:
+    """Run the command.
+
+    Returns:
+        the exit status (see ``--help``).
+
+    Raises:
+        SystemExit: for ``--help``, and for flags that cannot be parsed.
+        LikenessError: for whatever cannot be used, read or written.
+    """
+    flags = _parser().parse_args(argv)
+    console.verbosity = verbosity(flags)
+    settings = typed_settings(flags).over(Settings() if flags.config is None else checked_settings(flags.config))
+    check_settings(settings)
+    unused = [key for key in _PICTURES_ONLY if settings[key]]
+    if unused:
+        raise ConfigError(Notice("video.with-pictures", {"names": ", ".join(unused)}))
+    from likeness.video.clip import Limits, open_clip
+    from likeness.video.job import plan_video
+
+    options = _options(flags, settings)
+    limits = Limits(pixels=settings["max_pixels"] or Limits.pixels)
+    clip = _without(open_clip(flags.input, limits), flags)
+    if flags.preview is not None:
+        target = flags.output or Path(f"preview_{flags.input.stem}.png")
+        return _preview(_restorer(settings, console), clip, options, limits, flags.preview, target, console)
+    target = flags.output
+    if target is None and flags.frames is None:
+        target = Path(f"output_{flags.input.stem}{_suffix(flags.input)}")
+    # The side of the network's crop decides only about "auto", which is refused.
+    job = plan_video(clip, options, target=target, pictures=flags.frames, side=512)
+    for note in job.notes:
+        console.warn(f"{flags.input}: {note}")
+    if flags.restart:
+        job.restart()
+    return _run(job, _restorer(settings, console), settings, limits, console)
+
+
+def _run(job: VideoJob, restorer: Restorer, settings: Settings, limits: Limits, console: Console) -> int:
+    from likeness.video.session import FrameByFrame
+
+    network = f"{settings['model'] or ''} {restorer.runtime.spec!r} {restorer.runtime.description}"
+    session = FrameByFrame(restorer, job.options)
+    began = time.perf_counter()
+    frames = kept = restored = failed = 0
+    try:
+        steps = job.run(session, network=network, limits=limits)
+        with closing(steps), console.progress(steps, unit="frame", total=job.frames) as shown:
+            for done in shown:
+                frames += 1
+                kept += done.kept
+                restored += done.restored
+                failed += done.failed
+    except NoFaceError as error:
+        console.error(str(error))
+        return 3
+    except KeyboardInterrupt:
+        if job.target is not None and frames:
+            console.notice(Notice("video.kept", {"count": frames, "folder": str(job.folder)}))
+        raise
+    seconds = time.perf_counter() - began
+    faces = f"{restored} faces restored" + (f", {failed} failed" if failed else "")
+    earlier = f", {kept} of an earlier run" if kept else ""
+    console.say(
+        f"{job.target or job.pictures}: {frames} frames{earlier}, {faces}, "
+        f"{(frames - kept) / max(seconds, 1e-6):.2f} frames/s, {seconds:.0f} s"
+    )
+    return 1 if failed else 0
+
+
+def _preview(
+    restorer: Restorer,
+    clip: Clip,
+    options: VideoOptions,
+    limits: Limits,
+    count: int,
+    target: Path,
+    console: Console,
+) -> int:
+    from likeness.imaging.files import write_image
+    from likeness.video.preview import preview
+    from likeness.video.session import FrameByFrame
+
+    sheet = preview(clip, options, FrameByFrame(restorer, options), count=count, limits=limits)
+    write_image(sheet, target)
+    console.say(f"{target}: {sheet.size} px")
+    return 0
+
+
+def _options(flags: argparse.Namespace, settings: Settings) -> VideoOptions:
+    from likeness.restore.picture_options import parts_of
+    from likeness.video.options import VideoOptions, parse_seconds
+
+    parts = parts_of(settings)
+    return VideoOptions(
+        controls=parts["controls"],
+        selection=parts["selection"],
+        enlargement=parts["enlargement"],
+        codec=flags.codec,
+        crf=flags.crf,
+        bit_rate=flags.bitrate,
+        begin=0.0 if flags.begin is None else parse_seconds(flags.begin),
+        end=None if flags.end is None else parse_seconds(flags.end),
+    )
+
+
+def _without(clip: Clip, flags: argparse.Namespace) -> Clip:
+    """The clip without the streams that are not wanted."""
+    dropped = {kind for kind, given in (("audio", flags.no_sound), ("subtitle", flags.no_subtitles)) if given}
+    return replace(clip, copied=tuple(stream for stream in clip.copied if stream.kind not in dropped))
+
+
+def _restorer(settings: Settings, console: Console) -> Restorer:
+    from likeness.models.catalog import DEFAULT_MODEL
+    from likeness.restore.pipeline import Restorer
+
+    model = settings["model"] or DEFAULT_MODEL
+    restorer = Restorer(
+        model,
+        device=settings["device"] or "auto",
+        precision=settings["precision"] or "auto",
+        threads=settings["threads"],
+    )
+    settings.check_network(restorer.runtime.spec.numbers, model)
+    console.detail(f"model {model}, {restorer.runtime.description}")
+    return restorer
+
+
+def _suffix(source: Path) -> str:
+    from likeness.video.container import SUFFIXES
+
+    return source.suffix if source.suffix.lower() in SUFFIXES else ".mp4"
+
+
+def _bit_rate(text: str) -> int:
+    """Bits a second, as typed: "8000000", "8000k" or "8M"."""
+    factor = {"k": 1_000, "m": 1_000_000}.get(text[-1:].lower())
+    try:
+        return round(float(text[:-1] if factor else text) * (factor or 1))
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f'"{text}" is no bitrate; write it as 8M or 8000k') from None
+
+
+def _count(text: str) -> int:
+    if not text.isdecimal() or not 1 <= int(text) <= 50:
+        raise argparse.ArgumentTypeError(f'"{text}" is no number of frames from 1 to 50')
+    return int(text)
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog="likeness video",
+        usage="likeness video INPUT [-o OUT] [flags]",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=HelpLayout,
+        allow_abbrev=False,
+    )
+    parser.add_argument("input", metavar="INPUT", type=Path, help="a video")
+    parser.add_argument(
+        "-o", "--output", metavar="OUT", type=Path, help="the result; its ending chooses the kind of file"
+    )
+    parser.add_argument(
+        "--config", type=Path, metavar="FILE", help="settings from a .toml or .json file; flags win over it"
+    )
+    group = parser.add_argument_group("what is written")
+    group.add_argument(
+        "--codec", metavar="NAME", help="h264, hevc, av1, vp9, prores or ffv1 (the video's own, else h264)"
+    )
+    group.add_argument(
+        "--crf", type=float, metavar="X", help="constant quality as the encoder counts it, lower is better"
+    )
+    group.add_argument("--bitrate", type=_bit_rate, metavar="RATE", help="bits a second instead of it, such as 8M")
+    group.add_argument("--from", dest="begin", metavar="TIME", help="begin there: 83.5 or 1:23.5")
+    group.add_argument("--to", dest="end", metavar="TIME", help="end before there")
+    group.add_argument("--frames", type=Path, metavar="FOLDER", help="write each frame as a PNG; without -o no video")
+    group.add_argument("--no-sound", action="store_true", help="leave sound out")
+    group.add_argument("--no-subtitles", action="store_true", help="leave subtitles out")
+    group.add_argument(
+        "--preview",
+        type=_count,
+        nargs="?",
+        const=_PREVIEW,
+        metavar="N",
+        help=f"instead of a video a picture of N frames before and after ({_PREVIEW})",
+    )
+    group.add_argument("--restart", action="store_true", help="throw away what an earlier run left unfinished")
+    add_verbosity(parser)
+    add_options(parser, without=_PICTURES_ONLY)
+    return parser

@@ -1,0 +1,73 @@
+"""What a video's result depends on, beside the video and the network."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+from typing import Any
+
+from likeness.errors import ConfigError
+from likeness.imaging.arguments import finite_number, of_type
+from likeness.messages.notice import Notice
+from likeness.restore.controls import Controls
+from likeness.restore.enlargement import Enlargement
+from likeness.restore.selection import Selection
+
+__all__ = ["VideoOptions", "parse_seconds"]
+
+_CLOCK = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d+)?)")
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoOptions:
+    """How a video is restored and written.
+
+    Attributes:
+        controls, selection, enlargement: see `likeness.Restorer.restore`; faces are numbered as they appear.
+        codec: one of `likeness.video.encoders.CODECS`; None for the video's own, or h264 where that is not written.
+        crf: the encoder's constant quality, lower is better and larger; None for its usual one, which hardly shows.
+        bit_rate: bits a second instead of it.
+        begin, end: the part that is restored, s from the video's start; to its end if ``end`` is None.
+
+    Raises:
+        ConfigError: for a value that cannot be used.
+    """
+
+    controls: Controls = field(default_factory=Controls)
+    selection: Selection = field(default_factory=Selection)
+    enlargement: Enlargement = field(default_factory=Enlargement)
+    codec: str | None = None
+    crf: float | None = None
+    bit_rate: int | None = None
+    begin: float = 0.0
+    end: float | None = None
+
+    def __post_init__(self) -> None:
+        of_type("controls", self.controls, Controls)
+        of_type("selection", self.selection, Selection)
+        of_type("enlargement", self.enlargement, Enlargement)
+        if self.enlargement.upscale == "auto":
+            # Frames of one video are all of one size.
+            raise ConfigError(Notice("video.auto"))
+        if self.bit_rate is not None and finite_number("bit_rate", self.bit_rate) < 1:
+            raise ConfigError(Notice("video.bitrate", {"value": str(self.bit_rate)}))
+        begin, end = finite_number("begin", self.begin), self.end
+        if begin < 0 or (end is not None and finite_number("end", end) <= begin):
+            raise ConfigError(Notice("video.part", {"begin": begin, "end": "" if end is None else f"{end:g}"}))
+
+    def identity(self) -> dict[str, Any]:
+        """All of it as JSON has it: two runs with the same are one job."""
+        return {name: repr(getattr(self, name)) for name in self.__dataclass_fields__}
+
+
+def parse_seconds(text: str) -> float:
+    """Seconds, from "83.5", "1:23.5" or "0:01:23.5".
+
+    Raises:
+        ConfigError: for anything else.
+    """
+    found = _CLOCK.fullmatch(text.strip())
+    if found is None:
+        raise ConfigError(Notice("video.time", {"text": text[:40]}))
+    hours, minutes, seconds = (float(part or 0) for part in found.groups())
+    return 3600 * hours + 60 * minutes + seconds

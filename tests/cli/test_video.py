@@ -1,0 +1,72 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clips import decoded, plain_frames, write_clip
+
+from likeness.cli import main
+from likeness.imaging.files import read_image
+from likeness.imaging.image import Image
+from likeness.imaging.samples import to_samples
+
+
+@pytest.fixture(scope="module")
+def film(tmp_path_factory: pytest.TempPathFactory, astronaut: Image) -> Path:
+    samples = to_samples(astronaut.pixels[:144, 10:202], 8).astype(np.uint8)
+    return write_clip(tmp_path_factory.mktemp("film") / "film.mp4", [samples] * 3, sound="aac")
+
+
+def test_a_film_is_restored(
+    film: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["video", str(film), "--model", str(tiny_model), "--to", "0.1"]) == 0
+    assert "output_film.mp4: 3 frames, 3 faces restored" in capsys.readouterr().err
+    assert len(decoded(tmp_path / "output_film.mp4")) == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["output_film.mp4"]
+
+
+def test_a_preview_is_a_picture(film: Path, tiny_model: Path, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.png"
+    assert main(["video", str(film), "--model", str(tiny_model), "--preview", "2", "-o", str(sheet)]) == 0
+    assert read_image(sheet).size.width == 2 * (192 + 8) + 8
+
+
+def test_without_a_face_nothing_is_written(tiny_model: Path, tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "sea.mp4", plain_frames(1))
+    assert main(["video", str(source), "--model", str(tiny_model), "-o", str(tmp_path / "out.mp4")]) == 3
+    assert [path.name for path in tmp_path.iterdir()] == ["sea.mp4"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "status", "sentence"),
+    [
+        (["none.mp4"], 1, "none.mp4 does not exist"),
+        (["FILM", "--codec", "xvid"], 2, "no codec xvid"),
+        (["FILM", "--balance"], 2, "unrecognized arguments: --balance"),
+        (["FILM", "--from", "soon"], 2, "is no time"),
+        (["FILM", "--bitrate", "fast"], 2, "is no bitrate"),
+        (["FILM", "--upscale", "auto"], 2, "enlarged by a number"),
+        (["FILM", "--preview", "99"], 2, "no number of frames"),
+        (["FILM", "-o", "out.txt"], 2, "must end in"),
+    ],
+)
+def test_what_cannot_begin(
+    arguments: list[str], status: int, sentence: str, film: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    try:
+        got = main(["video", *(str(film) if word == "FILM" else word for word in arguments)])
+    except SystemExit as end:
+        got = end.code
+    assert got == status
+    assert sentence in capsys.readouterr().err
+
+
+def test_a_file_of_settings_for_pictures_is_refused(
+    film: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "prints.toml").write_text("balance = 0.5\nmend_scratches = 0.5\n")
+    assert main(["video", str(film), "--config", str(tmp_path / "prints.toml")]) == 2
+    assert "leave out mend_scratches, balance" in capsys.readouterr().err
