@@ -11,6 +11,7 @@ import tracemalloc
 import zlib
 from pathlib import Path
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -22,8 +23,8 @@ from likeness.imaging.exif import dots_per_inch
 from likeness.imaging.files import read_image, write_image
 from likeness.imaging.image import Image, Size
 from likeness.imaging.metadata.iptc import iptc_from_resources, resources_from_iptc, sound_iptc
-from likeness.imaging.metadata.xmp import clean_xmp, xmp_orientation, xmp_with_size
-from likeness.imaging.metadata_fields import Metadata
+from likeness.imaging.metadata.xmp import clean_xmp, xmp_orientation, xmp_source_type, xmp_with_size
+from likeness.imaging.metadata_fields import EDITED_BY_NETWORK, Metadata
 
 DATA = Path(__file__).parents[1] / "data"
 
@@ -191,6 +192,47 @@ def test_xmp_loses_what_would_be_untrue_and_nothing_else() -> None:
     sized = xmp_with_size(cleaned, Size(30, 20))
     assert sized == cleaned.replace(b">4000<", b">30<").replace(b">3000<", b">20<")
     assert clean_xmp(_XMP) == _XMP
+
+
+_OLD = b"http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture"
+_RDF = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><r:RDF xmlns:r="http://www.w3.org/1999/02/22-rdf-syntax-ns#">%s</r:RDF></x:xmpmeta>'
+_SAID = b"<r:Description r:about='me' xmlns:e='http://iptc.org/std/Iptc4xmpExt/2008-02-29/' e:City='Here'"
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        None,
+        _XMP,
+        _RDF % (_SAID + b"/>"),
+        _RDF % (_SAID + b" e:DigitalSourceType='" + _OLD + b"'/>"),
+        _RDF % (_SAID + b"><e:DigitalSourceType>" + _OLD + b"</e:DigitalSourceType></r:Description>"),
+        _RDF % (_SAID + b"><e:DigitalSourceType r:resource='" + _OLD + b"'/></r:Description>"),
+        _RDF.replace(b">%s</r:RDF>", b"/>"),
+    ],
+)
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WebP", "AVIF"])
+def test_where_an_image_comes_from_is_said_once(packet: bytes | None, kind: str) -> None:
+    assert xmp_source_type(packet) == (_OLD.decode() if packet and _OLD in packet else None)
+    image = _image(xmp=packet, source_type=EDITED_BY_NETWORK)
+    for _ in range(2):  # what was said before gives way, also what we said ourselves
+        written = read_image(encode_image(image, kind)).metadata.xmp
+        assert written is not None
+        root = ElementTree.fromstring(written)
+        space, rdf = "{http://iptc.org/std/Iptc4xmpExt/2008-02-29/}", "{http://www.w3.org/1999/02/22-rdf-syntax-ns#}"
+        found = [one.text for one in root.iter(f"{space}DigitalSourceType")]
+        assert found == [EDITED_BY_NETWORK]
+        assert _OLD not in written
+        assert (b"City" in written) == (packet is not None and b"City" in packet)
+        about = {one.get(f"{rdf}about") for one in root.iter(f"{rdf}Description")} - {None}
+        assert len(about) == 1, "the descriptions of a packet are about one thing"
+        image = read_image(encode_image(image, kind))
+        assert image.metadata.source_type == EDITED_BY_NETWORK
+
+
+def test_bmp_has_no_place_for_it_and_nothing_is_lost(caplog: pytest.LogCaptureFixture) -> None:
+    encode_image(_image(source_type=EDITED_BY_NETWORK), "BMP")
+    assert not caplog.records
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from likeness.imaging.decoding.pool import DecoderPool
 from likeness.imaging.encode import encode_image
 from likeness.imaging.files import read_image
 from likeness.imaging.image import Image
+from likeness.imaging.metadata_fields import EDITED_BY_NETWORK, MADE_BY_NETWORK
 from likeness.restore import job as module
 from likeness.restore.controls import Controls
 from likeness.restore.job import RestoreJob, read_damage
@@ -44,6 +46,26 @@ def test_a_picture_goes_from_file_to_file(restorer: Restorer, decoder: DecoderPo
     assert record.size == image.size
     assert [face["status"] for face in record.faces] == ["restored"]
     assert {"read", "detect", "project", "write"} <= set(record.milliseconds)
+
+
+def test_a_result_says_that_a_network_has_drawn_in_it(
+    restorer: Restorer, decoder: DecoderPool, astronaut_file: Path
+) -> None:
+    def source_type(before: str | None, options: PictureOptions) -> str | None:
+        with RestoreJob(restorer, decoder, name="astronaut") as job:
+            image = read_image(astronaut_file)
+            given = replace(image, metadata=replace(image.metadata, source_type=before))
+            image = job.read(encode_image(given, "PNG"))
+            result = job.restore(image, options).image
+            return read_image(job.encode(result, options, "JPEG")).metadata.source_type
+
+    captured = "http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture"
+    silent = PictureOptions(provenance=False)
+    assert source_type(None, PictureOptions()) == EDITED_BY_NETWORK
+    assert source_type(captured, PictureOptions()) == EDITED_BY_NETWORK
+    assert source_type(MADE_BY_NETWORK, PictureOptions()) == MADE_BY_NETWORK
+    assert source_type(None, silent) is None
+    assert source_type(captured, silent) == captured
 
 
 def test_a_picture_without_a_face_is_recorded_as_one(

@@ -4,10 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-__all__ = ["MOST_INFLATED", "NO_METADATA", "Found", "Metadata"]
+__all__ = ["EDITED_BY_NETWORK", "MADE_BY_NETWORK", "MOST_INFLATED", "NO_METADATA", "Found", "Metadata"]
 
 MOST_INFLATED = 8 << 20
 """Bytes that the compressed texts of one file may become: more is left out."""
+
+EDITED_BY_NETWORK = "http://cv.iptc.org/newscodes/digitalsourcetype/compositeWithTrainedAlgorithmicMedia"
+"""IPTC's term for a photograph that a trained network has drawn in: the `Metadata.source_type` of what is restored."""
+
+MADE_BY_NETWORK = "http://cv.iptc.org/newscodes/digitalsourcetype/trainedAlgorithmicMedia"
+"""IPTC's term for an image that a network made from the beginning: no restoration makes it less so."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,11 +26,14 @@ class Metadata:
         comment: a JPEG comment; its encoding is nowhere said.
         text: PNG texts, keyword and text, in their order; image generators keep their ``parameters`` or ``workflow`` there.
         resolution: horizontal and vertical, dots per inch, as the file's own header says, not its EXIF block.
+        source_type: where the image comes from, as its XMP says: a URI of IPTC's vocabulary
+            http://cv.iptc.org/newscodes/digitalsourcetype. It is written into the XMP of files that have a place for it.
     """
 
     xmp: bytes | None = None
     iptc: bytes | None = None
     comment: bytes | None = None
+    source_type: str | None = None
     text: tuple[tuple[str, str], ...] = ()
     resolution: tuple[float, float] | None = None
 

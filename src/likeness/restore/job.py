@@ -161,6 +161,9 @@ class RestoreJob:
         Raises:
             ImageWriteError: if the format cannot hold the picture.
         """
+        if not options.provenance:
+            before = None if self._image is None else self._image.metadata.source_type
+            image = replace(image, metadata=replace(image.metadata, source_type=before))
         data = encode_image(image, file_format, bit_depth=options.bit_depth, quality=options.quality)
         self.clock.lap("write")
         return data

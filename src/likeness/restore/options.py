@@ -226,6 +226,17 @@ OPTIONS: tuple[Option, ...] = (
         **_RESULT,
     ),
     Option(
+        key="provenance",
+        kind=Switch(),
+        default=True,
+        label=Words("Say it was restored", "注明经过修复"),
+        help=Words(
+            "say in the result's XMP that a network has drawn in it (IPTC source type); --no-provenance leaves it out",
+            "在结果的 XMP 中注明含有网络绘制的内容（IPTC 数字来源类型）；--no-provenance 不注明",
+        ),
+        **_RESULT,
+    ),
+    Option(
         key="max_pixels",
         kind=Number(low=1, whole=True, millions=True),
         unset="100M",

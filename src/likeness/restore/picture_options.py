@@ -24,6 +24,7 @@ class PictureOptions:
     Attributes:
         controls, repairs, selection, aligned, enlargement: see `likeness.Restorer.restore`.
         trust_references: whether other photographs serve whatever the matcher says of them.
+        provenance: whether the result's XMP says that a network has drawn in it.
         quality: 1 to 100, for JPEG, WebP and AVIF; as the picture's file if None.
         bit_depth: of PNG and TIFF; the picture's own if None.
 
@@ -37,6 +38,7 @@ class PictureOptions:
     aligned: bool = False
     enlargement: Enlargement = field(default_factory=Enlargement)
     trust_references: bool = False
+    provenance: bool = True
     quality: int | None = None
     bit_depth: Literal[8, 16] | None = None
 
@@ -66,6 +68,7 @@ _KINDS = {
     "aligned": bool,
     "enlargement": Enlargement,
     "trust_references": bool,
+    "provenance": bool,
 }
 
 

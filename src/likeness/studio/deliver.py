@@ -11,7 +11,7 @@ from likeness.errors import ConfigError, ImageTooLargeError, ResolutionError
 from likeness.imaging.exif import credits_exif
 from likeness.imaging.icc import can_convert_back, profile_space, srgb_profile
 from likeness.imaging.image import Image, Pixels, Size
-from likeness.imaging.metadata_fields import NO_METADATA
+from likeness.imaging.metadata_fields import Metadata
 from likeness.imaging.resample import resample
 from likeness.messages.notice import Notice, Value
 from likeness.restore.enlargement import MOST
@@ -128,15 +128,21 @@ class PrintVersion:
 
 
 def for_web(image: Image, options: WebOptions) -> Image:
-    """The version for the screen: reduced in linear light, in sRGB with the profile that says so, 8 bits, without metadata.
+    """The version for the screen: reduced in linear light, in sRGB with the profile that says so, 8 bits, without metadata,
+    except that a network has drawn in it, if it has.
 
     Samples of other colour spaces became sRGB through their own profile when the picture was read.
     """
     long = max(image.size.width, image.size.height)
     size = _scaled(image.size, min(1.0, options.side / long))
     return replace(
-        _at(image, size), icc_profile=srgb_profile(), exif=None, metadata=NO_METADATA, bit_depth=8, grey=False
+        _at(image, size), icc_profile=srgb_profile(), exif=None, metadata=_source(image), bit_depth=8, grey=False
     )
+
+
+def _source(image: Image) -> Metadata:
+    """All that a version says of itself: where the image comes from."""
+    return Metadata(source_type=image.metadata.source_type)
 
 
 def drawn_upscale(size: Size, version: WebOptions | PrintOptions) -> float:
@@ -191,7 +197,7 @@ def for_print(image: Image, options: PrintOptions, *, drawn: float = 1.0) -> Pri
         # One channel cannot carry a colour profile.
         grey=image.grey and profile_space(profile) == "GRAY",
         exif=credits_exif(image.exif, options.dpi),
-        metadata=NO_METADATA,
+        metadata=_source(image),
     )
     return PrintVersion(
         image=printed,

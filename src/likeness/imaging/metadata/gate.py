@@ -17,7 +17,13 @@ from likeness.imaging.exif import (
 from likeness.imaging.geometry import Size
 from likeness.imaging.metadata.iptc import sound_iptc
 from likeness.imaging.metadata.jpeg import LONGEST_SEGMENT, LONGEST_XMP
-from likeness.imaging.metadata.xmp import clean_xmp, xmp_orientation, xmp_with_size
+from likeness.imaging.metadata.xmp import (
+    clean_xmp,
+    xmp_orientation,
+    xmp_source_type,
+    xmp_with_size,
+    xmp_with_source_type,
+)
 from likeness.imaging.metadata_fields import NO_METADATA, Found, Metadata
 
 __all__ = ["Kept", "admit", "for_file"]
@@ -74,7 +80,12 @@ def admit(found: Found, name: str) -> Kept:
     return Kept(
         exif=clean_exif(found.exif, name),
         metadata=Metadata(
-            xmp=xmp, iptc=iptc, comment=found.comment, text=tuple(found.text), resolution=found.resolution
+            xmp=xmp,
+            iptc=iptc,
+            comment=found.comment,
+            source_type=xmp_source_type(xmp),
+            text=tuple(found.text),
+            resolution=found.resolution,
         ),
         orientation=turn,
     )
@@ -97,6 +108,8 @@ def for_file(exif: bytes | None, given: Metadata, size: Size, file_format: str) 
         lost.append(f"EXIF of {len(exif)} bytes (too long)")
         exif = None
     xmp = xmp_with_size(given.xmp, size) if given.xmp else None
+    if given.source_type is not None and "xmp" in holds:
+        xmp = xmp_with_source_type(xmp, given.source_type)
     if xmp is not None and file_format == "JPEG" and len(xmp) > LONGEST_XMP:
         xmp = xmp.rstrip()  # packets end in spaces, so that programs can change them in place
     if xmp is not None and ("xmp" not in holds or (file_format == "JPEG" and len(xmp) > LONGEST_XMP)):
