@@ -14,10 +14,13 @@ from PIL import Image as PillowImage
 from running import Running
 from signals import tiff, tiff_page
 
-from likeness.errors import LikenessError
+from likeness.client.answers import RequestOptions
+from likeness.client.http import LikenessClient
+from likeness.errors import LikenessError, NoFaceError
 from likeness.faces.preflight import preflight
 from likeness.imaging.encode import encode_image
 from likeness.imaging.files import read_image
+from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Image
 from likeness.repair.repairs import Repairs
 from likeness.restore.controls import PRESETS, Controls
@@ -124,6 +127,45 @@ def test_a_damage_mask_is_filled_and_never_restored(server: Running, portrait: b
     PillowImage.new("L", (10, 10)).save(stream, "PNG")
     refused = sent(server, "/v1/restore", {"file": portrait, "damage_mask": stream.getvalue()})
     assert (refused.status_code, refused.json()["code"]) == (422, "control-out-of-range")
+
+
+def test_other_photographs_serve_a_face_or_are_refused(server: Running, portrait: bytes, astronaut: Image) -> None:
+    blurred = encode_image(astronaut.with_pixels(gaussian_blur(astronaut.pixels, 2.5)), "PNG")
+    form = [("file", blurred), ("references", portrait), ("references", portrait)]
+    with server.http() as client:
+
+        def answer(*files: tuple[str, bytes], **fields: str) -> httpx.Response:
+            return client.post(
+                "/v1/restore",
+                files=[(part, ("a", data)) for part, data in files],
+                data=fields,
+                headers={"Accept": "application/json"},
+            )
+
+        served = answer(*form, trust_references="true").json()["report"]
+        (face,) = served["faces"]
+        assert [match["name"] for match in face["references"]["matches"] if match["serves"]]
+        assert {gift["name"] for gift in face["references"]["gifts"]} <= {"reference 1", "reference 2"}
+        doubted = answer(*form[:2]).json()["report"]["faces"][0]
+        assert not doubted["references"]["gifts"]
+        assert doubted["notices"][-1]["code"] == "reference.doubt"
+        without = answer(form[0]).json()["report"]["faces"][0]
+        assert without["references"] is None
+        flat = encode_image(Image(pixels=np.full((64, 64, 3), 0.5, np.float32)), "PNG")
+        refused = answer(form[0], ("references", flat))
+        assert (refused.status_code, refused.json()["code"]) == (422, "reference-unusable")
+        assert refused.json()["notice"]["code"] == "reference.no-face"
+        broken = answer(form[0], ("references", b"no picture"))
+        assert (broken.status_code, broken.json()["code"]) == (422, "picture-unreadable")
+        assert broken.json()["detail"].startswith("reference 1 is no picture")
+        many = answer(form[0], *[("references", portrait)] * 9)
+        assert (many.status_code, many.json()["code"]) == (413, "too-many-files")
+    with LikenessClient(server.url) as likeness:
+        asked = RequestOptions(trust_references=True)
+        (face,) = likeness.restore(blurred, options=asked, references=[portrait]).report["faces"]
+        assert {gift["name"] for gift in face["references"]["gifts"]} == {"reference 1"}
+        with pytest.raises(NoFaceError, match="reference 1 shows no face"):
+            likeness.restore(blurred, references=[flat])
 
 
 @pytest.mark.parametrize(

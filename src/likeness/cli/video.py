@@ -24,6 +24,7 @@ from likeness.cli.flags import (
 from likeness.errors import ConfigError, NoFaceError
 from likeness.messages.notice import Notice
 from likeness.restore.config import Settings
+from likeness.restore.options import row_of
 
 if TYPE_CHECKING:
     from likeness.restore.pipeline import Restorer
@@ -59,6 +60,10 @@ _PICTURES_ONLY = (
     "defringe",
     "damage_mask",
     "aligned",
+    "references",
+    "reference_strength",
+    "trust_references",
+    "provenance",
     "copy_unrestored",
     "quality",
     "bit_depth",
@@ -82,7 +87,7 @@ def video(argv: Sequence[str], console: Console) -> int:
     console.verbosity = verbosity(flags)
     settings = typed_settings(flags).over(Settings() if flags.config is None else checked_settings(flags.config))
     check_settings(settings)
-    unused = [key for key in _PICTURES_ONLY if settings[key]]
+    unused = [key for key in _PICTURES_ONLY if settings[key] not in (None, row_of(key).default)]
     if unused:
         raise ConfigError(Notice("video.with-pictures", {"names": ", ".join(unused)}))
     from likeness.video.clip import Limits, open_clip

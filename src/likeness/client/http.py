@@ -67,6 +67,7 @@ _ERRORS: dict[str, type[LikenessError]] = {
     "picture-unreadable": ImageReadError,
     "picture-unwritable": ImageWriteError,
     "no-face": NoFaceError,
+    "reference-unusable": NoFaceError,
     "pair-unequal": PairError,
     "control-out-of-range": ControlError,
     "option-unusable": ConfigError,
@@ -126,6 +127,7 @@ class LikenessClient:
         *,
         options: RequestOptions | None = None,
         damage: Picture | None = None,
+        references: Sequence[Picture] = (),
     ) -> RestoredPicture:
         """Restore a picture.
 
@@ -134,6 +136,8 @@ class LikenessClient:
             controls: how; the server's ``standard`` if None.
             options: what else is wanted.
             damage: a picture as large, white where ``picture`` holds nothing.
+            references: other photographs of the same persons, which lend their detail to the faces that they fit; the report
+                calls them "reference 1" and so on.
 
         Raises:
             ImageReadError, ImageTooLargeError, NoFaceError, ControlError, ConfigError: as in the library.
@@ -142,6 +146,7 @@ class LikenessClient:
         """
         fields = (options or RequestOptions()).fields(controls)
         files: _Files = [("file", picture), *([("damage_mask", damage)] if damage is not None else [])]
+        files += [("references", reference) for reference in references]
         answer = self._json("POST", "/v1/restore", fields=fields, files=files)
         try:
             data = base64.b64decode(answer["image"], validate=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
@@ -54,7 +54,7 @@ def form_schema(
     *,
     optional_files: Mapping[str, str] | None = None,
     fields: Mapping[str, Mapping[str, Any]] = FIELDS,
-    many: Sequence[str] = (),
+    many: Mapping[str, int | None] | None = None,
     example: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """A route's ``openapi_extra``: a form with files, by field with what each holds, and text fields.
@@ -63,15 +63,17 @@ def form_schema(
         files: fields that must hold a file.
         optional_files: fields that may.
         fields: JSON schemas of the text fields.
-        many: fields of ``files`` that may come several times.
+        many: fields of files that may come several times, and how often at most; None where the server's settings say it.
         example: text fields as an example.
     """
+    many = many or {}
     everything = {**files, **(optional_files or {})}
     properties: dict[str, Any] = {
         name: (
             {
                 "type": "array",
                 "minItems": 1,
+                **({} if many[name] is None else {"maxItems": many[name]}),
                 "items": {"type": "string", "format": "binary"},
                 "description": description,
             }

@@ -19,7 +19,7 @@ from likeness.faces.preflight import preflight, unreadable
 from likeness.imaging.image import Size
 from likeness.server.api.forms import errors, form_schema, picture_answers
 from likeness.server.api.requests import RestoreRequest, field_values
-from likeness.server.api.restoring import THE_PICTURE, Restored, restore_bytes
+from likeness.server.api.restoring import MOST_REFERENCES, THE_PICTURE, Restored, restore_bytes
 from likeness.server.http.problems import NoticeAnswer
 from likeness.server.http.state import ServerState, State, client_of
 from likeness.server.http.uploads import FormLimits, receive_form
@@ -124,19 +124,29 @@ _ACCEPT = Header(description="application/json for the picture as base64 with a 
     },
     openapi_extra=form_schema(
         {"file": "The picture: JPEG, PNG, TIFF, WebP, BMP, GIF, HEIC or AVIF."},
-        optional_files={"damage_mask": "A picture as large, white where it holds nothing: filled, never restored."},
+        optional_files={
+            "damage_mask": "A picture as large, white where it holds nothing: filled, never restored.",
+            "references": "Other photographs of the same persons: they lend their detail to the faces that they fit.",
+        },
+        many={"references": MOST_REFERENCES},
         example={"preset": "natural", "strength": 0.8, "face_mask_weights": {"eye": 1.2}, "faces": "largest"},
     ),
 )
 async def restore(request: Request, state: State, accept: Annotated[str, _ACCEPT] = "*/*") -> Response:
     """Restores the faces and leaves everything else as it is. Without a face: 422, code `no-face`."""
     with state.pool.admit(client_of(request)) as ticket, state.held.account() as account:
-        form = await receive_form(request, FormLimits.one_each(state.settings, "file", "damage_mask"), account)
+        files = {"file": 1, "damage_mask": 1, "references": MOST_REFERENCES}
+        form = await receive_form(request, FormLimits.at_most(state.settings, files), account)
         asked = RestoreRequest.of(field_values(form.fields))
         picture = form.file("file").data
         damage = next((upload.data for upload in form.files if upload.part == "damage_mask"), None)
+        others = [upload.data for upload in form.files if upload.part == "references"]
         restored = await run_in_turn(
-            request, state, ticket, lambda: restore_bytes(state, picture, asked, damage=damage), kind="restore"
+            request,
+            state,
+            ticket,
+            lambda: restore_bytes(state, picture, asked, damage=damage, references=others),
+            kind="restore",
         )
     headers = {"Likeness-Faces": str(restored.faces), "Likeness-Restored": str(restored.faces_restored)}
     if wants_json(accept):

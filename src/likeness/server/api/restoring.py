@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from typing import Any
 
 from likeness.compute.cancellation import WorkCancelled
@@ -11,15 +13,20 @@ from likeness.evidence.records import face_records
 from likeness.imaging.encode import find_format
 from likeness.imaging.image import Image
 from likeness.imaging.sniff import HEAD_BYTES
+from likeness.messages.notice import notice_of
+from likeness.reference.references import Photograph, References
 from likeness.restore.job import RestoreJob, read_damage
 from likeness.server.api.requests import RestoreRequest
 from likeness.server.http.problems import ProblemError
 from likeness.server.http.state import ServerState
 
-__all__ = ["THE_PICTURE", "Restored", "restore_bytes"]
+__all__ = ["MOST_REFERENCES", "THE_PICTURE", "Restored", "restore_bytes"]
 
 THE_PICTURE = "the picture"
 """What sentences call an upload: a client's own name for it belongs in no log."""
+
+MOST_REFERENCES = 8
+"""Other photographs that a request may bring."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -53,7 +60,13 @@ class Restored:
 
 
 def restore_bytes(
-    state: ServerState, data: bytes, request: RestoreRequest, *, damage: bytes | None = None, name: str = THE_PICTURE
+    state: ServerState,
+    data: bytes,
+    request: RestoreRequest,
+    *,
+    damage: bytes | None = None,
+    references: Sequence[bytes] = (),
+    name: str = THE_PICTURE,
 ) -> Restored:
     """Read, restore and write a picture, in memory.
 
@@ -62,17 +75,18 @@ def restore_bytes(
         data: the picture file.
         request: what is to be done.
         damage: a picture file that is white where the picture holds nothing.
+        references: other photographs of the same persons; sentences and the record call them "reference 1" and so on.
         name: what sentences call the picture.
 
     Raises:
         ImageReadError, ImageTooLargeError: if a file cannot be read.
         NoFaceError: if there is no face to restore.
         ControlError: if there are more than the server restores at a time, or the damage mask does not fit.
-        ProblemError: if each of them failed.
+        ProblemError: if each of them failed, or a reference shows none.
         ImageWriteError, ConfigError: if the result cannot be written in the format asked for.
     """
     try:
-        restored = _restore(state, data, request, damage, name)
+        restored = _restore(state, data, request, damage, references, name)
     except NoFaceError:
         state.metrics.pictures.labels("no face").inc()
         raise
@@ -88,7 +102,14 @@ def restore_bytes(
     return restored
 
 
-def _restore(state: ServerState, data: bytes, request: RestoreRequest, damage: bytes | None, name: str) -> Restored:
+def _restore(
+    state: ServerState,
+    data: bytes,
+    request: RestoreRequest,
+    damage: bytes | None,
+    references: Sequence[bytes],
+    name: str,
+) -> Restored:
     limit = state.settings.max_pixels
     job = RestoreJob(state.restorer, state.decoder, name=name, max_pixels=limit)
     image = job.read(data)
@@ -98,6 +119,7 @@ def _restore(state: ServerState, data: bytes, request: RestoreRequest, damage: b
         raise ConfigError(
             f"{file_format.name} holds 8 bits per sample only; write PNG or TIFF to keep {request.bit_depth} bits"
         )
+    others = _references(state, references, trusted=request.trust_references)
     # A result takes as much memory as a picture of its size.
     enlargement = replace(request.enlargement, max_output_pixels=limit)
     restoration = job.restore(
@@ -106,6 +128,7 @@ def _restore(state: ServerState, data: bytes, request: RestoreRequest, damage: b
         selection=replace(request.selection, most=state.settings.max_faces),
         file_format=file_format.name,
         damage=read_damage(state.decoder, damage, max_pixels=limit, name="the damage mask"),
+        references=others,
     )
     if not restoration.restored:
         raise ProblemError("faces-failed", restoration.failure)
@@ -131,3 +154,27 @@ def _restore(state: ServerState, data: bytes, request: RestoreRequest, damage: b
         after=restoration.image,
         record=record,
     )
+
+
+def _references(state: ServerState, uploads: Sequence[bytes], *, trusted: bool) -> References | None:
+    """Other photographs, read and ready to serve; None without any.
+
+    Raises:
+        ImageReadError, ImageTooLargeError: if one cannot be read.
+        ProblemError: if one shows no face.
+    """
+    if not uploads:
+        return None
+    photographs = [
+        Photograph(
+            name=f"reference {number}",
+            read=partial(state.decoder.read, data, max_pixels=state.settings.max_pixels, name=f"reference {number}"),
+        )
+        for number, data in enumerate(uploads, start=1)
+    ]
+    references = References(photographs, trusted=trusted, matcher=state.matcher)
+    try:
+        references.prepare(state.restorer.detector, state.restorer.runtime.spec.side)
+    except NoFaceError as error:
+        raise ProblemError("reference-unusable", notice_of(error)) from error
+    return references

@@ -78,6 +78,7 @@ CODES: dict[str, int] = {
     "picture-raw": 422,
     "picture-unreadable": 422,
     "picture-unwritable": 422,
+    "reference-unusable": 422,
     "request-invalid": 422,
     "resolution-low": 422,
     "busy": 429,

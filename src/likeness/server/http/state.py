@@ -16,6 +16,7 @@ from likeness.errors import ServerBusyError
 from likeness.evidence.inspection import Inspector
 from likeness.imaging.decoding.pool import DecoderPool
 from likeness.messages.notice import Notice
+from likeness.reference.matching import FaceMatcher
 from likeness.restore.pipeline import Restorer
 from likeness.server.http.addresses import client_key
 from likeness.server.http.metrics import Metrics
@@ -106,6 +107,7 @@ class ServerState:
         pool: where all work on pictures is done, in turn over clients.
         held: uploads in memory.
         decoder: reads uploads in processes of their own, which may die.
+        matcher: tells whether other photographs show the same person.
         metrics: figures for Prometheus.
         streams: how many streams of events each client has open; for the event loop's thread only.
         closing: set when the server is about to stop; streams end then.
@@ -118,6 +120,7 @@ class ServerState:
     pool: WorkPool
     held: Held
     decoder: DecoderPool
+    matcher: FaceMatcher = field(default_factory=FaceMatcher)
     metrics: Metrics = field(default_factory=Metrics)
     streams: Counter[str] = field(default_factory=Counter[str])
     closing: threading.Event = field(default_factory=threading.Event)

@@ -100,8 +100,13 @@ class FormLimits:
     @staticmethod
     def one_each(settings: ServerSettings, *fields: str) -> FormLimits:
         """One picture in each of these fields, as large as the server takes it."""
-        total = min(settings.max_upload * len(fields) + FORM_TEXT, settings.max_request)
-        return FormLimits(files=dict.fromkeys(fields, 1), file_bytes=settings.max_upload, total_bytes=total)
+        return FormLimits.at_most(settings, dict.fromkeys(fields, 1))
+
+    @staticmethod
+    def at_most(settings: ServerSettings, files: dict[str, int]) -> FormLimits:
+        """So many pictures in each of these fields, each as large as the server takes it."""
+        total = min(settings.max_upload * sum(files.values()) + FORM_TEXT, settings.max_request)
+        return FormLimits(files=files, file_bytes=settings.max_upload, total_bytes=total)
 
 
 async def receive_form(request: Request, limits: FormLimits, account: Account, *, folder: Path | None = None) -> Form:

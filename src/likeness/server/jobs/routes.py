@@ -144,7 +144,7 @@ _LINKS: dict[str, Any] = {
     responses={202: {"links": _LINKS}, **errors(415, 422, 429, 507)},
     openapi_extra=form_schema(
         {"files": "The pictures."},
-        many=("files",),
+        many={"files": None},
         fields={**FIELDS, "overrides": _OVERRIDES},
         example={"preset": "film-scan", "overrides": {"0": {"strength": 0.5}}},
     ),
