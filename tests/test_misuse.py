@@ -40,7 +40,7 @@ MADE: dict[str, Callable[[], object]] = {
     "from_uint8 of a list": lambda: Image.from_uint8([[1]]),  # type: ignore[arg-type]
     "from_array of a list": lambda: Image.from_array([[0.5]]),  # type: ignore[arg-type]
     "from_pil of a path": lambda: Image.from_pil("a.jpg"),  # type: ignore[arg-type]
-    "restore with a number": lambda: likeness.restore(GOOD, 3),  # type: ignore[arg-type]
+    "restore with a number": lambda: likeness.restore_image(GOOD, 3),  # type: ignore[arg-type]
     "from_uint8 of four channels": lambda: Image.from_uint8(np.zeros((4, 4, 4), np.uint8)),
     "weights of a dict": lambda: Controls(face_mask_weights={"eye": 1.2}),  # type: ignore[arg-type]
     "weights of None": lambda: Controls(face_mask_weights=None),  # type: ignore[arg-type]

@@ -85,7 +85,7 @@ from .restore.following import (
     Mapped as Mapped,
     Progress as Progress,
 )
-from .restore.once import restore as restore
+from .restore.once import restore_image as restore_image
 from .restore.outcome import (
     FaceOutcome as FaceOutcome,
     FaceProjection as FaceProjection,

@@ -104,7 +104,7 @@ def test_a_closed_restorer_says_so(tiny_model: Path, astronaut: Image) -> None:
 
 
 def test_one_call_with_the_packaged_network(astronaut_file: Path) -> None:
-    done = likeness.restore(astronaut_file, "natural")
+    done = likeness.restore_image(astronaut_file, "natural")
     assert repr(done) == "Restoration(256x256, faces: 1 restored)"
     assert repr(done.faces[0]) == "FaceOutcome(0, restored)"
     assert done._repr_png_().startswith(b"\x89PNG")  # pyright: ignore[reportPrivateUsage]

@@ -9,13 +9,13 @@ from likeness.restore.controls import Controls
 from likeness.restore.outcome import Restoration
 from likeness.restore.pipeline import Restorer
 
-__all__ = ["restore"]
+__all__ = ["restore_image"]
 
 _lock = threading.Lock()
 _kept: list[Restorer] = []
 
 
-def restore(image: ImageInput, controls: Controls | str | None = None) -> Restoration:
+def restore_image(image: ImageInput, controls: Controls | str | None = None) -> Restoration:
     """Restore the faces of a picture with the packaged network, which is loaded at the first call and kept.
 
     Everything else that can be chosen is at `Restorer` and `Restorer.restore`.
