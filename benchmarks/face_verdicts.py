@@ -71,7 +71,7 @@ RIDGE = 1.0
 """Weight of the squared coefficients, as the labelled faces are few."""
 
 _MEASURED = (
-    "native", "pixels", "narrowest", "noise", "shown", "found", "iris", "uneven", "moved", "teeth", "skin_lines",
+    "native", "pixels", "narrowest", "noise", "found", "iris", "uneven", "moved", "teeth", "skin_lines",
     "hair_lines", "sand", "lips", "blotches",
 )  # fmt: skip
 _Values = NDArray[np.float64]
@@ -177,10 +177,10 @@ def measured_again(rows: list[Row], folder: Path, old: Path) -> list[Row]:
                 restored = restorer.restore(image, SETTINGS[given["setting"]])
             except NoFaceError:
                 print(f"{given['picture']}: the face is no longer found, and its figures are kept")
-                restored = None
-            for outcome in restored.restored if restored else ():
-                scene = make_scene(image, restored.image, outcome.face)
-                done[source][outcome.index] = measure_structure(scene)
+            else:
+                for outcome in restored.restored:
+                    scene = make_scene(image, restored.image, outcome.face)
+                    done[source][outcome.index] = measure_structure(scene)
         found = done.get(source, {}).get(int(given["face"]), row.found)
         result.append(Row(given=given, half=row.half, call=row.call, fault=row.fault, found=found))
     return result

@@ -32,6 +32,7 @@ from .errors import (
     TrainingError as TrainingError,
     VideoError as VideoError,
 )
+from .evidence.face_verdict import FaceVerdict as FaceVerdict
 from .evidence.figures import (
     FaceEvidence as FaceEvidence,
     Figure as Figure,

@@ -186,6 +186,23 @@ def test_doubtful_results_go_to_review_and_come_back(studio: Studio, pictures: P
     assert [listed.name for listed in studio.output.files()] == ["final/ann.png"], "never in both"
 
 
+def test_a_bad_face_goes_to_review_and_is_counted(studio: Studio, pictures: Path) -> None:
+    picture = read_image(pictures / "ann.jpg")
+    soft = pictures / "soft.png"
+    write_image(picture.with_pixels(gaussian_blur(picture.pixels, 2.5)), soft)
+    result = studio.work(soft, WorkOptions())
+    assert result.state == "review", result.reason
+    assert result.reason.startswith("the face came out bad: the photograph holds only ")
+    (doubt, *_) = result.outcome["guard"]["doubts"]
+    assert (doubt["check"], doubt["face"]) == ("bad", 0)
+    assert result.outcome["faces"][0]["verdict"]["level"] == "bad"
+    left = studio.work(soft, WorkOptions(on_bad="skip"))
+    assert left.state == "skipped"
+    assert "came out bad" in left.reason
+    assert WorkOptions.from_dict(WorkOptions(on_bad="keep").to_dict()).on_bad == "keep"
+    assert "on_bad" not in WorkOptions().to_dict(), "what nobody set makes no picture new"
+
+
 def test_results_are_enlarged_as_each_picture_asks(studio: Studio, pictures: Path) -> None:
     options = WorkOptions(enlargement=Enlargement(upscale=2, background="clean"))
     assert WorkOptions.from_dict(options.to_dict()) == options

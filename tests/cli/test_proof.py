@@ -7,6 +7,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from likeness.cli import main
@@ -16,12 +17,12 @@ SAMPLE = Path(__file__).resolve().parents[2] / "examples" / "portrait.jpg"
 
 
 @pytest.fixture(scope="module")
-def softened() -> np.ndarray:
+def softened() -> NDArray[np.float32]:
     return np.asarray(cv2.GaussianBlur(np.asarray(read_image(SAMPLE).pixels), (0, 0), 1.0), np.float32)
 
 
 @pytest.fixture(autouse=True)
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, softened: np.ndarray) -> Path:
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, softened: NDArray[np.float32]) -> Path:
     """`in/` with two pictures, `out/` with the result of one, as restore writes it."""
     monkeypatch.chdir(tmp_path)
     for name in ("in", "out"):
@@ -149,6 +150,22 @@ def test_an_index_replaces_no_page_of_another(day: Path, capsys: pytest.CaptureF
     assert main([*call, "--caption-kept", ""]) == 0
     assert "proofs/index.html is a page of your own, and stays" in capsys.readouterr().err
     assert (folder / "index.html").read_text() == "<title>Our studio</title>"
+
+
+def test_the_index_leaves_out_what_came_out_bad(day: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    call = ["proof", str(day / "in"), str(day / "out" / "final"), "-o", "proofs", "--page-only", "--max-faces", "0"]
+    results = sorted((day / "out" / "final").glob("*.*"))
+    verdicts = ["bad", *["good"] * (len(results) - 1)]
+    pictures = [
+        {"input": "", "output": str(path), "preset": "", "controls": {}, "faces": [{"verdict": {"level": level}}]}
+        for path, level in zip(results, verdicts, strict=True)
+    ]
+    Path("r.json").write_text(json.dumps({"pictures": pictures}))
+    index = Path("proofs") / "index.html"
+    for flags, shown in (([], False), (["--include-bad"], True)):
+        main([*call, "--report", "r.json", "--caption-done", "", "--caption-kept", "", *flags])
+        assert (results[0].name in index.read_text()) == shown
+        assert ("the index leaves it out" in capsys.readouterr().err) != shown
 
 
 def test_characters_that_no_font_has_are_refused_before_any_work(

@@ -136,6 +136,23 @@ class TestOnePicture:
         with PillowImage.open(here / "crops" / "portrait_face0_after.png") as crop:
             assert crop.size == (128, 128)
 
+    def test_a_face_that_came_out_bad_is_told_and_fails_on_request(
+        self, here: Path, astronaut: Image, model: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        blurred = astronaut.with_pixels(gaussian_blur(astronaut.pixels, 2.5))
+        write_image(blurred, here / "blurred.png")
+        assert main(["restore", "blurred.png", *model]) == 0
+        assert "1 face restored; bad (the photograph holds only " in capsys.readouterr().err
+        arguments = ["blurred.png", "portrait.jpg", "-o", "out", "--report", "r.json", "--fail-on"]
+        assert main(["restore", *arguments, "bad", *model]) == 4
+        assert "2 of 2 pictures restored (2 faces), 1 came out bad" in capsys.readouterr().err
+        assert (here / "out" / "blurred.png").is_file()
+        report = json.loads((here / "r.json").read_text(encoding="utf-8"))
+        assert report["summary"]["verdicts"] == {"good": 1, "look": 0, "bad": 1}
+        assert [picture["verdict"] for picture in report["pictures"]] == ["bad", "good"]
+        assert main(["restore", "portrait.jpg", "--fail-on", "look", *model]) == 0
+        assert main(["restore", "blurred.png", "landscape.png", "-o", "two", "--fail-on", "look", *model]) == 4
+
     def test_strength_0_returns_the_picture(self, here: Path, model: list[str]) -> None:
         assert main(["restore", "pair.png", "-o", "same.png", "--strength", "0", *model]) == 0
         assert np.array_equal(read_image(here / "pair.png").pixels, read_image(here / "same.png").pixels)

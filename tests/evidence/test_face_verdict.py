@@ -10,9 +10,10 @@ from types import ModuleType
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from likeness.degradations import Degradation
-from likeness.evidence.face_verdict import LIMITS, REASONS, WEIGHTS, FaceVerdict, judge, judge_face
+from likeness.evidence.face_verdict import LIMITS, REASONS, WEIGHTS, FaceVerdict, Reason, judge, judge_face, worst
 from likeness.evidence.scene import Scene, make_scene
 from likeness.evidence.structure import measure_structure, texture_kept
 from likeness.faces.detect import MediaPipeDetector
@@ -44,7 +45,7 @@ def after(scene: Scene) -> Callable[[Pixels], FaceVerdict]:
     return lambda pixels: judge_face(_changed(scene, scene.before, pixels))
 
 
-def _polygon(scene: Scene, indices: list[int]) -> np.ndarray:
+def _polygon(scene: Scene, indices: list[int]) -> NDArray[np.float32]:
     area = np.zeros((512, 512), np.float32)
     cv2.fillPoly(area, [np.round(scene.points[indices]).astype(np.int32)], (1.0,))
     return gaussian_blur(area, 1.5)[..., None]
@@ -112,16 +113,38 @@ def test_what_is_drawn_into_heavy_blur_is_bad(scene: Scene) -> None:
     assert verdict.values["pixels"] < 40
 
 
-def test_every_reason_is_a_short_sentence(scene: Scene) -> None:
-    values = judge_face(scene).values
-    for sentence in REASONS.values():
-        assert len(sentence.format_map(values).split()) <= 8
+@pytest.mark.parametrize("reason", REASONS)
+def test_every_reason_is_a_short_sentence(scene: Scene, reason: Reason) -> None:
+    verdict = dataclasses.replace(judge_face(scene), level="bad", reason=reason)
+    assert 0 < len(verdict.sentence.split()) <= 8
+    assert verdict.to_dict()["notice"]["code"] == f"verdict.{reason}"
+
+
+def test_a_small_face_that_holds_its_pixels_is_at_most_to_be_looked_at(scene: Scene) -> None:
+    found = measure_structure(scene)
+    held = dataclasses.replace(found.held, pixels=30.0, narrowest=30.0)
+    blurred = judge(dataclasses.replace(found, iris=5.0, held=dataclasses.replace(held, native_side=160.0)))
+    small = judge(dataclasses.replace(found, iris=5.0, held=dataclasses.replace(held, native_side=40.0)))
+    assert (blurred.level, small.level) == ("bad", "look")
+    assert blurred.risk == small.risk
+    # A plain fault counts however small the face is.
+    green = judge(dataclasses.replace(found, lips=20.0, held=dataclasses.replace(held, native_side=40.0)))
+    assert (green.level, green.reason) == ("bad", "lips-recoloured")
+
+
+def test_the_worst_of_several(scene: Scene) -> None:
+    good = judge_face(scene)
+    assert worst([]) is worst([None]) is None
+    assert worst([good, None]) == "good"
+    assert worst([good, dataclasses.replace(good, level="bad"), dataclasses.replace(good, level="look")]) == "bad"
 
 
 @pytest.fixture(scope="module")
 def benchmark() -> ModuleType:
     path = REPOSITORY / "benchmarks" / "face_verdicts.py"
     spec = importlib.util.spec_from_file_location("face_verdicts", path)
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules["face_verdicts"] = module
     spec.loader.exec_module(module)
@@ -162,6 +185,8 @@ def test_sand_is_no_texture_kept(scene: Scene) -> None:
     whole, half, none, sandy = (
         texture_kept(_changed(scene, scene.before, x)) for x in (scene.before, smooth + fine / 2, smooth, replaced)
     )
+    assert None not in (whole, half, none, sandy)
+    whole, half, none, sandy = (value or 0.0 for value in (whole, half, none, sandy))
     assert whole >= 1
     assert half == pytest.approx((whole + none) / 2, rel=0.05)
     assert none < 0.3 * whole

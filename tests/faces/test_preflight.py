@@ -17,6 +17,7 @@ from likeness.faces.mesh import average_face
 from likeness.faces.pose import eye_openings, head_pose
 from likeness.faces.preflight import preflight, unreadable
 from likeness.imaging.files import read_image
+from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Image
 from likeness.imaging.portraits import Portraits
 
@@ -35,6 +36,7 @@ def found(detector: MediaPipeDetector, tmp_path_factory: pytest.TempPathFactory)
     with pytest.raises(RawImageError) as undeveloped:
         read_image(files.pop("raw"))
     images = {code: read_image(path) for code, path in files.items()}
+    images["blur"] = Image(pixels=gaussian_blur(portrait(), 5.0))
     result = {code: preflight(image, detector.detect(image)) for code, image in images.items()}
     return {**result, "unreadable": (unreadable(damaged.value),), "raw": (unreadable(undeveloped.value),)}
 
@@ -53,7 +55,7 @@ def test_each_fault_is_found_and_nothing_else(found: dict[str, tuple[Finding, ..
     if finding.figure is not None:
         assert finding.limit is not None
         assert (finding.figure < finding.limit) == (
-            code in {"size-small", "no-face", "face-small", "eyes-closed", "face-dark"}
+            code in {"size-small", "no-face", "face-small", "blur", "eyes-closed", "face-dark"}
         )
 
 

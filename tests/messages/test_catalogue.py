@@ -10,6 +10,7 @@ from string import Formatter
 import pytest
 
 import likeness
+from likeness.evidence.face_verdict import REASONS
 from likeness.evidence.geometry import PROPORTIONS
 from likeness.faces.findings import CODES as FINDINGS
 from likeness.faces.regions import REGIONS
@@ -19,16 +20,27 @@ from likeness.server.http.problems import CODES as PROBLEMS
 
 SOURCE = Path(likeness.__file__).parent
 FIGURES = (
-    *("hair_width", "hair_jaggedness", "highlights", "iris", "skin_texture", "plastic_skin", "identity", "stretch"),
+    *(
+        "whole_face",
+        "hair_width",
+        "hair_jaggedness",
+        "highlights",
+        "iris",
+        "skin_texture",
+        "plastic_skin",
+        "identity",
+        "stretch",
+    ),
     *("lid_fold", "colour_skin", "colour_eyes", "overshoot", "seam", *PROPORTIONS),
 )
-GROUPS = ("hair edge", "highlights", "iris", "skin", "identity", "geometry", "colour", "edges")
+GROUPS = ("face", "hair edge", "highlights", "iris", "skin", "identity", "geometry", "colour", "edges")
 FAMILIES = {
     "region": REGIONS,
     "figure": FIGURES,
     "group": GROUPS,
     "letter": tuple(FINDINGS),
     "preset": tuple(PRESETS),
+    "verdict": REASONS,
     "proof.detail": ("eyes", "hair", "skin", "face"),
     "proof.note": ("eyes", "hair", "skin"),
     # What only a browser sees, and every code that the server sends.

@@ -11,6 +11,7 @@ import pytest
 from likeness.errors import FileWriteError
 from likeness.faces.align import FFHQ_TEMPLATE
 from likeness.imaging.image import Image, Size
+from likeness.messages.notice import Notice
 from likeness.restore.controls import Controls
 from likeness.restore.outcome import FaceOutcome, Restoration
 from likeness.restore.pipeline import Restorer
@@ -52,6 +53,8 @@ def test_a_face_is_where_it_is_and_got_what_the_controls_say(restoration: Restor
     assert record["region_gains"]["cheek"] == pytest.approx(0.706, abs=0.03)
     assert record["region_gains"]["eye"] == pytest.approx(0.798, abs=0.05)
     assert record["milliseconds"]["network"] > 0
+    assert record["verdict"]["reason"] is None
+    assert record["verdict"]["values"]["pixels"] <= record["native_side"] + 0.1
 
 
 def test_misfit_is_measured_in_pixels_of_a_512_crop(restoration: Restoration) -> None:
@@ -67,10 +70,10 @@ def test_a_face_without_alignment_has_no_native_side(restoration: Restoration) -
         index=3,
         face=replace(whole.face, five_points=np.ones((5, 2))),
         status="failed",
-        reason="the points coincide",
+        reason=Notice("face.in-line"),
     )
     record = face_record(failed, Size(256, 256))
-    assert (record["status"], record["reason"]) == ("failed", "the points coincide")
+    assert (record["status"], record["reason"]) == ("failed", Notice("face.in-line"))
     assert record["native_side"] is None
     assert record["mesh"]["misfit"] is None
 
@@ -112,7 +115,10 @@ def test_the_file_holds_everything_and_counts_it(tmp_path: Path, run: RunRecord,
         "faces": 1,
         "faces_restored": 1,
         "faces_failed": 0,
+        "verdicts": {"good": 1, "look": 0, "bad": 0},
     }
+    assert [picture["verdict"] for picture in report["pictures"]] == ["good", None, None]
+    assert report["pictures"][0]["faces"][0]["verdict"]["level"] == "good"
     first, second, third = report["pictures"]
     assert first["milliseconds"] == {"read": 1.2}
     assert (second["width"], second["height"], second["output"]) == (9, 8, None)

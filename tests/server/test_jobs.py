@@ -19,6 +19,7 @@ from running import Running, served
 
 from likeness.imaging.encode import encode_image
 from likeness.imaging.files import read_image
+from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Image
 from likeness.messages.notice import Notice
 from likeness.restore.controls import Controls
@@ -112,6 +113,20 @@ def test_a_job_from_its_beginning_to_its_end(server: Running, portrait: bytes) -
             assert (gone.status_code, gone.json()["code"]) == (404, "job-unknown")
         assert client.delete(f"/v1/jobs/{job}").status_code == 404
     assert not (server.state.settings.data / "jobs" / job).exists()
+
+
+def test_a_face_that_came_out_bad_is_to_be_looked_at(server: Running, portrait: bytes) -> None:
+    sharp = read_image(portrait)
+    blurred = encode_image(sharp.with_pixels(gaussian_blur(sharp.pixels, 2.5)), "PNG")
+    with server.http() as client:
+        job = submit(client, ("aunt.png", blurred), ("uncle.jpg", portrait)).json()["id"]
+        done = finished(client, job)[1]
+        bad, good = done["pictures"]
+        assert (bad["state"], bad["verdict"], bad["notice"]["code"]) == ("review", "bad", "gate.bad")
+        assert (good["state"], good["verdict"], good["notice"]) == ("final", "good", None)
+        assert (done["counts"]["final"], done["counts"]["review"]) == (1, 1)
+        one = client.post("/v1/restore", files={"file": ("aunt.png", blurred)})
+        assert one.headers["likeness-verdict"] == "bad"
 
 
 def test_why_a_picture_failed_is_said_in_every_language(server: Running) -> None:

@@ -364,6 +364,15 @@ def test_a_print_with_too_few_pixels_is_refused(server: Running, opened: dict[st
     assert (answer.json()["code"], answer.json()["notice"]["code"]) == ("resolution-low", "print.coarse")
 
 
+def test_verdicts_on_the_faces(server: Running, opened: dict[str, Any]) -> None:
+    with server.http() as client:
+        first, again = (ask(client, opened["id"], "verdicts", faces=[0]).json() for _ in range(2))
+        refused = ask(client, opened["id"], "verdicts", faces=[99])
+    assert first == again
+    assert [(verdict["face"], verdict["level"]) for verdict in first["verdicts"]] == [(0, "good")]
+    assert refused.status_code == 422
+
+
 def test_evidence_of_a_face(server: Running, opened: dict[str, Any]) -> None:
     with server.http() as client:
         found = ask(client, opened["id"], "evidence", face=0).json()

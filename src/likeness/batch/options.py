@@ -93,7 +93,7 @@ class WorkOptions(PictureOptions):
         which = self.selection.which
         limits = {
             name: sorted(value) if isinstance(value, frozenset) else value
-            for name, value in asdict(self.limits).items()
+            for name, value in _written(self.limits).items()
         }
         written = _written(self)
         if "references" in written:
@@ -137,6 +137,8 @@ _FIRST = {
     "Repairs": "scratches balance fringes",
     "Selection": "which min_size max_size most",
     "Enlargement": "",
+    "Limits": "min_side min_face max_outside max_yaw max_pitch min_eye min_eye_face min_white max_clipped max_background "
+    "max_forehead_glare max_nose_glare max_eye_glare max_edges max_drawing max_gamut refuse ignore",
 }
 """What journals have always held, also where it is neutral: a picture's key is made of it."""
 

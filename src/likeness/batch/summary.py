@@ -13,8 +13,10 @@ from likeness.batch.journal import STATES, Item, Journal
 from likeness.batch.storage import Place
 from likeness.batch.summary_page import summary_page
 from likeness.core.tables import write_csv
+from likeness.evidence.face_verdict import LEVELS
+from likeness.restore.report import level_of
 
-__all__ = ["SCHEMA", "SUMMARY", "RunFigures", "write_summary"]
+__all__ = ["SCHEMA", "SUMMARY", "RunFigures", "without_a_face", "write_summary"]
 
 SCHEMA = 1
 """Number of the JSON file's structure; raised when a key changes its meaning or goes away."""
@@ -33,6 +35,7 @@ _COLUMNS = (
     "height",
     "faces",
     "restored",
+    "verdict",
     "findings",
     "fixes",
     "doubts",
@@ -99,6 +102,14 @@ def write_summary(journal: Journal, output: Place, run: RunFigures) -> tuple[str
     return tuple(written)
 
 
+def without_a_face(journal: Journal) -> int:
+    """How many of the pictures that were left alone hold no face."""
+    return sum(
+        any(finding["code"] == "no-face" for finding in item.outcome.get("findings", []))
+        for item in journal.items(group="", states=("skipped",))
+    )
+
+
 def _csv(journal: Journal) -> str:
     rows = (_row(item) for item in journal.items(group=""))
     return write_csv(_COLUMNS, ([row[column] for column in _COLUMNS] for row in rows))
@@ -124,6 +135,7 @@ def _row(item: Item) -> dict[str, Any]:
         "height": outcome.get("height"),
         "faces": len(faces),
         "restored": sum(face["status"] == "restored" for face in faces),
+        "verdict": level_of(faces) or "",
         "findings": " ".join(dict.fromkeys(finding["code"] for finding in outcome.get("findings", []))),
         "fixes": "; ".join(outcome.get("fixes", [])),
         "doubts": " ".join(dict.fromkeys(doubt["check"] for doubt in guard.get("doubts", []))),
@@ -138,6 +150,7 @@ def _row(item: Item) -> dict[str, Any]:
 def _json(journal: Journal, run: RunFigures) -> str:
     pictures = [_picture(item) for item in journal.items(group="")]
     states = Counter(picture["state"] for picture in pictures)
+    levels = Counter(level_of(picture["outcome"].get("faces") or []) for picture in pictures)
     findings = Counter(
         code for picture in pictures for code in {f["code"] for f in picture["outcome"].get("findings", [])}
     )
@@ -156,6 +169,8 @@ def _json(journal: Journal, run: RunFigures) -> str:
             "summary": {
                 "pictures": len(pictures),
                 **{state: states[state] for state in STATES},
+                "without_a_face": without_a_face(journal),
+                "verdicts": {level: levels[level] for level in LEVELS},
                 "findings": dict(sorted(findings.items())),
                 "doubts": dict(sorted(doubts.items())),
             },

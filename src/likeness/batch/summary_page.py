@@ -14,6 +14,7 @@ from urllib.parse import quote
 
 from likeness.batch.journal import Item, Journal, State
 from likeness.imaging.thumbnail import data_uri
+from likeness.restore.report import level_of
 
 __all__ = ["summary_page"]
 
@@ -35,8 +36,8 @@ _SECTIONS: tuple[tuple[str, str, str, bool], ...] = (
     ("waiting", "Not done yet", "The run was broken off before them; run the same command again.", True),
     (
         "warned",
-        "Delivered, with a finding",
-        "Restored into final; preflight found something that an eye should see.",
+        "Delivered, worth a look",
+        "Restored into final; preflight found something, or a face came out so, that an eye should see it.",
         True,
     ),
     ("final", "Delivered", "Restored into final; nothing was found.", False),
@@ -97,7 +98,11 @@ def summary_page(journal: Journal, run: Mapping[str, Any], *, model: str) -> str
 def _section(item: Item) -> str:
     if item.state in ("queued", "running"):
         return "waiting"
-    if item.state == "final" and any(finding["level"] == "warn" for finding in item.outcome.get("findings", [])):
+    outcome = item.outcome
+    if item.state == "final" and (
+        any(finding["level"] == "warn" for finding in outcome.get("findings", []))
+        or level_of(outcome.get("faces") or []) in ("look", "bad")
+    ):
         return "warned"
     return item.state
 
@@ -168,6 +173,11 @@ def _card(journal: Journal, item: Item) -> str:
         for finding in outcome.get("findings", [])
         # A refusal's message is the reason above.
         if finding["level"] != "note" and finding["message"] not in item.reason
+    )
+    findings += "".join(
+        f"<li><code>{verdict['level']}</code> face {face['index']}: {escape(verdict['sentence'])}</li>"
+        for face in outcome.get("faces") or []
+        if (verdict := face.get("verdict")) and verdict["level"] != "good" and verdict["sentence"] not in item.reason
     )
     fixes = "".join(f"<li>{escape(fix)}</li>" for fix in outcome.get("fixes", []))
     return (

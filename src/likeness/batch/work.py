@@ -190,6 +190,7 @@ class PictureWorker:
 
     def _work(self, item: Item, handed: Handed | None) -> Result:
         options = WorkOptions.from_dict(item.options)
+        options = replace(options, on_bad=options.on_bad or "lower")
         job = RestoreJob(
             self._restorer,
             self._decoder,
@@ -314,7 +315,9 @@ class PictureWorker:
         repaired = restoration.repaired
         # Repairs are meant to change colours and marks, and are measured by themselves.
         before = image if repaired is None else repaired.image
-        return guard.judge(before, restoration.image, [(face.index, face.face) for face in restoration.restored])
+        faces = [(face.index, face.face) for face in restoration.restored]
+        verdicts = {face.index: face.verdict for face in restoration.restored if face.verdict is not None}
+        return guard.judge(before, restoration.image, faces, verdicts)
 
     def _unrestored(
         self, image: Image, state: Literal["skipped", "failed"], reason: str, outcome: dict[str, Any]

@@ -14,10 +14,11 @@ from likeness.batch.network import NetworkPlan
 from likeness.batch.runner import Done, Plan, make_tasks, redo, sweep
 from likeness.batch.sources import find_sources
 from likeness.batch.storage import Place, is_url
-from likeness.batch.summary import RunFigures, write_summary
+from likeness.batch.summary import RunFigures, without_a_face, write_summary
 from likeness.batch.watch import Settling
 from likeness.cli.console import Console
 from likeness.cli.stopping import stopping
+from likeness.cli.verdict_line import verdict_line
 from likeness.errors import FileWriteError, JournalError
 from likeness.restore.config import Settings
 
@@ -207,7 +208,7 @@ class _Run:
             restored = sum(face["status"] == "restored" for face in outcome["faces"])
             codes = sorted({finding["code"] for finding in outcome["findings"] if finding["level"] == "warn"})
             found = f" ({', '.join(codes)})" if codes else ""
-            faces = f"{restored} face{'' if restored == 1 else 's'} restored"
+            faces = f"{restored} face{'' if restored == 1 else 's'} restored{verdict_line(outcome['faces'])}"
             console.say(f"{count}{item.source} -> {outcome['output']}: {faces}{found} ({seconds:.1f} s)")
         for fix in result.outcome.get("fixes", []):
             console.detail(f"{item.source}: {fix}")
@@ -236,6 +237,8 @@ class _Run:
             "skipped": "left alone",
             "failed": "failed",
         }
+        if faceless := without_a_face(journal):
+            told["skipped"] += f" ({faceless} without a face)"
         parts = [f"{counts[state]} {words}" for state, words in told.items() if counts[state]]
         rate = f"; {self._done / self._seconds:.1f} a second" if self._done > 1 else ""
         self._console.say(f"{', '.join(parts) or 'nothing done'}{rate}; {page}")

@@ -175,9 +175,19 @@ class _Proofs:
             written.append(str(job.page))
         self._console.say(f"{job.pair.before} and {job.pair.after} -> {', '.join(written)}")
         shown = job.page or job.sheet
-        if self._plan.index is None or shown is None:
+        if self._plan.index is None or shown is None or self._left_out(job.pair):
             return ()
         return (entry_of(made, shown.relative_to(self._plan.index.parent).as_posix()),)
+
+    def _left_out(self, pair: Pair) -> bool:
+        """Whether the index does without this proof, as a face came out bad; that is told."""
+        from likeness.restore.report import level_of
+
+        record = None if self._plan.report is None else self._plan.report.record(pair.before, pair.after)
+        if self._flags.include_bad or record is None or level_of(record["faces"]) != "bad":
+            return False
+        self._console.warn(f"{pair.after}: a face came out bad, so the index leaves it out; --include-bad shows it")
+        return True
 
     def write_index(self, entries: Sequence[IndexEntry]) -> bool:
         """Whether it was written; what went wrong is told."""
@@ -275,6 +285,9 @@ def _parser() -> Parser:
     shown.add_argument("--watermark", default="", metavar="TEXT", help="a line tiled over every picture")
     shown.add_argument(
         "--size", type=int, default=1000, metavar="PX", help="long side of each picture, 320 to 1600 (1000)"
+    )
+    shown.add_argument(
+        "--include-bad", action="store_true", help="the index shows results in which a face came out bad as well"
     )
     shown.add_argument("--max-faces", type=int, default=2, metavar="N", help="faces that are shown enlarged (2)")
     parser.add_argument("--max-pixels", type=pixel_count, metavar="N", help="do not read larger pictures; 200M (100M)")

@@ -41,6 +41,7 @@ exit status:
   1    at least one picture, or a face in one, failed; the others were restored
   2    nothing was begun: a flag, a value, a file name or the model cannot be used
   3    no picture failed, but at least one holds no face (or none that was selected)
+  4    with --fail-on only: no picture failed, but a face came out bad (or, with look, is to be looked at)
   130  interrupted; what was finished is complete
 
 examples:
@@ -123,6 +124,7 @@ def _options(
             bit_depth=settings["bit_depth"],
         ),
         settings=settings,
+        fail_on=flags.fail_on,
         **parts_of(settings),
     )
 
@@ -148,6 +150,11 @@ def _parser(prog: str) -> Parser:
     parser.add_argument("--compare-to", metavar="OUT", help="the same into this file (one picture) or folder")
     parser.add_argument(
         "--save-faces", type=Path, metavar="FOLDER", help="save each face's aligned crop, before and after"
+    )
+    parser.add_argument(
+        "--fail-on",
+        choices=("bad", "look"),
+        help="exit with 4 if a face came out bad, or is to be looked at; the pictures are written all the same",
     )
     add_verbosity(parser)
     add_options(parser)

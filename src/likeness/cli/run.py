@@ -5,19 +5,21 @@ from __future__ import annotations
 import sys
 import threading
 import time
+from collections import Counter
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import cast
+from typing import Literal, cast
 
 from likeness.cli.console import Console, silence
 from likeness.cli.ordered import on_its_own, told_in_order
 from likeness.cli.plan import Job, Targets, plan, refuse_keyboard
+from likeness.cli.verdict_line import HELD_BACK, verdict_line
 from likeness.core.files import make_folder, write_bytes_atomically
 from likeness.errors import ConfigError, FileWriteError, ImageReadError, ImageWriteError, NoFaceError
+from likeness.evidence.face_verdict import LEVELS
 from likeness.evidence.inspection import Inspector
-from likeness.evidence.records import face_records
 from likeness.imaging.decoding.pool import DecoderPool
 from likeness.imaging.encode import find_format
 from likeness.imaging.files import DEFAULT_MAX_PIXELS, output_suffix, result_suffix, write_image
@@ -32,6 +34,7 @@ from likeness.restore.job import RestoreJob, read_damage
 from likeness.restore.outcome import FaceOutcome, Restoration
 from likeness.restore.picture_options import PictureOptions
 from likeness.restore.pipeline import Restorer
+from likeness.restore.records import face_records
 from likeness.restore.report import PictureRecord, RunRecord, write_report
 
 __all__ = ["RestoreOptions", "run"]
@@ -48,11 +51,13 @@ class RestoreOptions(PictureOptions):
         inputs: as typed.
         targets: where results go.
         settings: file and flags together: what the picture's options came from, and what is said of the run.
+        fail_on: the verdict on a face from which on the run has not succeeded; None for none.
     """
 
     inputs: tuple[str, ...]
     targets: Targets
     settings: Settings
+    fail_on: Literal["look", "bad"] | None = None
 
     @property
     def max_pixels(self) -> int:
@@ -63,8 +68,8 @@ def run(options: RestoreOptions, console: Console) -> int:
     """Restore what the options name.
 
     Returns:
-        the exit status: 0 all restored, 1 something failed (the report included), 3 nothing failed but a picture holds no
-        face.
+        the exit status: 0 all restored, 1 something failed (the report included), 4 nothing failed but a face came out as
+        `RestoreOptions.fail_on` says, 3 none of these but a picture holds no face.
 
     Raises:
         LikenessError: if the work cannot begin: then nothing was read or written.
@@ -111,7 +116,7 @@ def _restore_all(options: RestoreOptions, console: Console, jobs: Sequence[Job],
             console.notice(f"{len(records)} of {len(jobs)} pictures were done; what was written is complete")
     if len(jobs) > 1:
         console.say(_summary(records, time.perf_counter() - began))
-    return _status(records) if report_written else 1
+    return _status(records, options.fail_on) if report_written else 1
 
 
 class _Worker:
@@ -206,9 +211,8 @@ class _Worker:
             face_files=face_files,
         )
         self._console.say(
-            f"{count}{job.name} -> {output}: {_counted(record)}{_helped(restoration)}{_enlarged(restoration)}"
-            f"{_repaired(restoration)} "
-            f"({work.clock.seconds:.1f} s)"
+            f"{count}{job.name} -> {output}: {_counted(record)}{verdict_line(record.faces)}{_helped(restoration)}"
+            f"{_enlarged(restoration)}{_repaired(restoration)} ({work.clock.seconds:.1f} s)"
         )
         return record
 
@@ -242,7 +246,9 @@ class _Worker:
             self._console.warn(f"{job.name} has {_faces(count)}, numbered from 0; there is no face {names}")
         for face in restoration.failed:
             self._console.error(f"{job.name}, face {face.index}: could not be restored ({face.reason})")
-        remarks = [(face, warning) for face in restoration.faces for warning in face.warnings]
+        remarks = [
+            (face, warning) for face in restoration.faces for warning in face.warnings if warning.code not in HELD_BACK
+        ]
         shown = remarks if self._console.verbose or len(remarks) <= _FACES_NAMED + 1 else remarks[:_FACES_NAMED]
         for face, warning in shown:
             self._console.warn(f"{job.name}, face {face.index}: {warning}")
@@ -399,6 +405,11 @@ def _summary(records: Sequence[PictureRecord], seconds: float) -> str:
     parts = [f"{restored} of {len(records)} pictures restored ({_faces(faces)})"]
     if partly:
         parts.append(f"{partly} of them in part")
+    levels = Counter(record.level for record in records)
+    if levels["bad"]:
+        parts.append(f"{levels['bad']} came out bad")
+    if levels["look"]:
+        parts.append(f"{levels['look']} to be looked at")
     if count["no face"]:
         parts.append(f"{count['no face']} without a face to restore")
     if count["failed"]:
@@ -406,8 +417,10 @@ def _summary(records: Sequence[PictureRecord], seconds: float) -> str:
     return f"{', '.join(parts)}; {seconds:.1f} s"
 
 
-def _status(records: Sequence[PictureRecord]) -> int:
+def _status(records: Sequence[PictureRecord], fail_on: Literal["look", "bad"] | None) -> int:
     statuses = {record.status for record in records}
     if statuses & {"failed", "partly restored"}:
         return 1
+    if fail_on is not None and any(record.level in LEVELS[LEVELS.index(fail_on) :] for record in records):
+        return 4
     return 3 if "no face" in statuses else 0

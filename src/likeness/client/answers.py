@@ -11,6 +11,7 @@ from typing import Any, Literal, TypeAlias
 
 from likeness.core.files import write_bytes_atomically
 from likeness.errors import ConfigError
+from likeness.evidence.face_verdict import Level
 from likeness.evidence.figures import Figure, Verdict
 from likeness.faces.findings import Finding
 from likeness.imaging.arguments import of_type
@@ -90,6 +91,11 @@ class RestoredPicture:
     def image(self) -> Image:
         """The picture, decoded."""
         return read_image(self.data, name="the restored picture")
+
+    @property
+    def verdict(self) -> Level | None:
+        """The worst verdict on its faces; None where there is none. The report has that on each."""
+        return self.report["verdict"]
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -187,12 +193,13 @@ class RemoteInspection:
 
 @dataclass(frozen=True, kw_only=True)
 class JobPicture:
-    """One picture of a job; ``state`` is one of `likeness.batch.journal.STATES`."""
+    """One picture of a job; ``state`` is one of `likeness.batch.journal.STATES`, and ``verdict`` the worst on its faces."""
 
     number: int
     name: str
     state: str
     reason: str
+    verdict: Level | None = None
 
     @staticmethod
     def of(answer: Mapping[str, Any]) -> JobPicture:
@@ -203,6 +210,7 @@ class JobPicture:
             name=answer["name"],
             state=answer["state"],
             reason=Notice.of(reason, notice) if notice else reason,
+            verdict=answer.get("verdict"),
         )
 
 

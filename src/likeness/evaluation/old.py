@@ -95,7 +95,7 @@ def pictures_by(restorer: Restorer, controls: Controls | None = None) -> Picture
     """A restorer of ours as a source of whole pictures."""
 
     def source(_: str, image: Image) -> Image:
-        return restorer.restore(image, controls).image
+        return restorer.restore(image, controls, verdicts=False).image
 
     return source
 

@@ -63,7 +63,7 @@ def restored_by(restorer: Restorer, controls: Controls | None = None) -> Source:
     """A restorer of ours as a source."""
 
     def source(pair: Pair) -> Pixels:
-        return restorer.restore(Image(pixels=pair.degraded), controls, aligned=True).image.pixels
+        return restorer.restore(Image(pixels=pair.degraded), controls, aligned=True, verdicts=False).image.pixels
 
     return source
 

@@ -11,6 +11,7 @@ from likeness.errors import MissingExtraError, NoFaceError, PairError
 from likeness.evidence import verdicts
 from likeness.evidence.colour import colour_shift
 from likeness.evidence.eyes import EYES, eye_box, iris_texture, lid_fold, sclera
+from likeness.evidence.face_verdict import judge_face
 from likeness.evidence.figures import FaceEvidence, Figure, Inspection
 from likeness.evidence.geometry import measure_proportions, register
 from likeness.evidence.hair import hair_edge
@@ -84,6 +85,7 @@ class Inspector:
         scene = make_scene(before, after, face)
         face_box = box_around(scene.points, margin=16.0)
         figures = (
+            verdicts.face_figure(judge_face(scene), face_box),
             *verdicts.hair_figures(hair_edge(scene)),
             verdicts.highlight_figure(highlights(scene)),
             verdicts.iris_figure(iris_texture(scene)),

@@ -2,14 +2,15 @@
 
 Each output is held against its input, face by face, by figures of `likeness.evidence` and a few coarse ones of its own that
 see what a restoration never does: another face, a cast, a blotch, an empty or burnt-out face, one that moved, a visible
-border, changes where no face is. It does not judge taste: a face that is merely too smooth passes.
+border, changes where no face is. A face whose verdict is bad (`likeness.evidence.face_verdict`) is doubted as well. It does
+not judge taste: a face that is merely too smooth passes.
 
 The limits lie between real restorations and outputs that were broken on purpose; docs/batch.md has the table.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias, get_args
 
@@ -18,6 +19,7 @@ from numpy.typing import NDArray
 
 from likeness.errors import ConfigError, MissingExtraError
 from likeness.evidence.colour import colour_difference, colour_shift, to_lab
+from likeness.evidence.face_verdict import LIMITS, FaceVerdict
 from likeness.evidence.geometry import register
 from likeness.evidence.scene import SIDE, Scene, make_scene, scale_between
 from likeness.evidence.seam import seam
@@ -28,10 +30,10 @@ from likeness.imaging.image import Image, Pixels, Size
 from likeness.messages.notice import Notice, notice_of
 from likeness.metrics import IdentityModel
 
-__all__ = ["CHECKS", "Check", "Doubt", "FaceMeasures", "Guard", "GuardLimits", "Verdict"]
+__all__ = ["CHECKS", "Check", "Doubt", "FaceMeasures", "Guard", "GuardLimits", "Verdict", "called"]
 
 Check: TypeAlias = Literal[
-    "blank", "saturated", "smear", "identity", "blotch", "spot", "colour", "geometry", "seam", "outside"
+    "bad", "blank", "saturated", "smear", "identity", "blotch", "spot", "colour", "geometry", "seam", "outside"
 ]
 
 CHECKS: tuple[Check, ...] = get_args(Check)
@@ -208,13 +210,20 @@ class Guard:
     def limits(self) -> GuardLimits:
         return self._limits
 
-    def judge(self, before: Image, after: Image, faces: Sequence[tuple[int, Face]]) -> Verdict:
+    def judge(
+        self,
+        before: Image,
+        after: Image,
+        faces: Sequence[tuple[int, Face]],
+        verdicts: Mapping[int, FaceVerdict] | None = None,
+    ) -> Verdict:
         """Hold an output against its input.
 
         Args:
             before: the input; with repairs, the repaired picture, as they are meant to change colours and marks.
             after: the output, of the same size or enlarged as a whole.
             faces: the restored faces with their numbers.
+            verdicts: what was said of them, by their numbers.
 
         Raises:
             ValueError: if the sizes do not fit.
@@ -224,6 +233,11 @@ class Guard:
         doubts: list[Doubt] = []
         measured: list[FaceMeasures] = []
         notes: list[str] = [self.identity_note] if self.identity_note else []
+        for index, verdict in (verdicts or {}).items():
+            if verdict.level == "bad":
+                said = Notice("gate.bad", {"who": called(index, len(faces)), "why": verdict.sentence})
+                limit = LIMITS[1]
+                doubts.append(Doubt(check="bad", face=index, figure=verdict.risk, limit=limit, sentence=said))
         largest = sorted(faces, key=lambda numbered: -numbered[1].box.area)[: self._max_faces]
         for index, face in sorted(largest, key=lambda numbered: numbered[0]):
             try:
@@ -232,8 +246,7 @@ class Guard:
                 notes.append(Notice("evidence.not-measured", {"index": index, "reason": notice_of(error)}))
                 continue
             measured.append(measures)
-            who = Notice("gate.the-face") if len(faces) == 1 else Notice("gate.face", {"index": index})
-            doubts += self._doubts(measures, who)
+            doubts += self._doubts(measures, called(index, len(faces)))
         if len(faces) > len(largest):
             notes.append(Notice("gate.some-faces", {"most": len(largest), "count": len(faces)}))
         outside = _outside(before, after, [face for _, face in faces])
@@ -316,6 +329,11 @@ class Guard:
         if found.seam is not None and found.seam > limits.seam:
             doubt("seam", "gate.seam", "levels", found.seam, limits.seam)
         return doubts
+
+
+def called(index: int, count: int) -> Notice:
+    """What sentences call one of so many faces."""
+    return Notice("gate.the-face") if count == 1 else Notice("gate.face", {"index": index})
 
 
 def _contrasts(scene: Scene, inside: NDArray[np.bool_]) -> tuple[float, float]:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.faces.align import TEMPLATE_SIZE, align, valid_mask, warp
+from likeness.faces.effective_resolution import EffectiveResolution, effective_resolution
 from likeness.faces.face import Face
 from likeness.faces.regions import RegionMasks, face_mask, region_masks
 from likeness.imaging.colour import luma
@@ -62,6 +63,11 @@ class Scene:
     def lumas(self) -> tuple[_Map, _Map]:
         """Luma before and after, 512 x 512."""
         return luma(self.before), luma(self.after)
+
+    @cached_property
+    def resolution(self) -> EffectiveResolution:
+        """What the picture before holds there."""
+        return effective_resolution(self.before, self.native_side)
 
     @cached_property
     def pasted(self) -> _Map:

@@ -13,10 +13,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness.evidence.colour import to_lab
 from likeness.evidence.eyes import EYES, Eye
 from likeness.evidence.scene import SIDE, Scene
 from likeness.faces.attention import mesh_points
-from likeness.faces.effective_resolution import EffectiveResolution, effective_resolution
+from likeness.faces.effective_resolution import EffectiveResolution
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Image, Pixels, Size
 
@@ -58,8 +59,8 @@ class Structure:
 
     Attributes:
         held: what the photograph holds there.
-        shown: what the face after shows, px across; the network's own sharpness counts here.
-        found: whether a mesh was found in the face after. If not, the one before serves, and ``moved`` is 0.
+        found: whether a mesh was found in the face after; True as well where none was before. If none was, the one before
+            serves, and ``moved`` is 0.
         iris: luma of the whites beside the irises over that of the irises within their rim, on the side where the rim is
             weakest, mean of both eyes, levels of 255.
         uneven: difference of the irises' heights between the corners of their eyes, shares of the eye's width.
@@ -73,7 +74,6 @@ class Structure:
     """
 
     held: EffectiveResolution
-    shown: float
     found: bool
     iris: float
     uneven: float
@@ -106,9 +106,8 @@ def measure_structure(scene: Scene) -> Structure:
     strands, grains = np.sign(grown := fine[1][1] - fine[0][1]) * np.sqrt(np.abs(grown))
     lips, blotches = _colours(scene, points)
     return Structure(
-        held=effective_resolution(scene.before, scene.native_side),
-        shown=effective_resolution(scene.after, SIDE).pixels,
-        found=mesh is not None,
+        held=scene.resolution,
+        found=mesh is not None or not scene.measured,
         iris=float(np.mean([contrast for contrast, _ in irises])) * _LEVELS,
         uneven=abs(irises[0][1] - irises[1][1]),
         moved=float(np.hypot(*(points[places] - before[places]).T).mean()),
@@ -224,4 +223,4 @@ def _colours(scene: Scene, p: _Values) -> tuple[float, float]:
 def _chroma(pixels: Pixels) -> _Map:
     """a* and b*, reduced."""
     small = resize(np.ascontiguousarray(pixels), Size(_SMALL, _SMALL), "area")
-    return np.asarray(cv2.cvtColor(small, cv2.COLOR_RGB2Lab), dtype=np.float32)[..., 1:]
+    return to_lab(small)[..., 1:].astype(np.float32)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from likeness.evidence.eyes import Iris, LidFold
+from likeness.evidence.face_verdict import FaceVerdict
 from likeness.evidence.figures import Figure, Verdict
 from likeness.evidence.geometry import PROPORTIONS, Proportion, Registration
 from likeness.evidence.hair import HairEdge
@@ -20,6 +21,7 @@ from likeness.messages.notice import Notice
 
 __all__ = [
     "colour_figure",
+    "face_figure",
     "hair_figures",
     "highlight_figure",
     "identity_figure",
@@ -100,6 +102,7 @@ _SEAM, _HARD_SEAM = 3.0, 4.5
 
 
 _FIGURES = {
+    "whole_face": ("face", ""),
     "hair_width": ("hair edge", "px"),
     "hair_jaggedness": ("hair edge", "px"),
     "highlights": ("highlights", "levels"),
@@ -136,6 +139,16 @@ def _told(
     verdict = _by(value, *limits)
     sentence = words[("good", "look", "bad").index(verdict)]
     return replace(figure, after=value, verdict=verdict, sentence=sentence, boxes=(box,))
+
+
+def face_figure(verdict: FaceVerdict, box: Box) -> Figure:
+    """The verdict on the face as a whole; it weighs too many things to have one value."""
+    return replace(
+        _figure("whole_face"),
+        verdict=verdict.level,
+        sentence=verdict.sentence or Notice("verdict.good"),
+        boxes=(box,),
+    )
 
 
 def hair_figures(edge: HairEdge | None) -> tuple[Figure, Figure]:

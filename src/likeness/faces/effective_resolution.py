@@ -170,7 +170,9 @@ def _telling(light: _Map) -> NDArray[np.bool_]:
 
 def _quietest(power: _Map, telling: NDArray[np.bool_]) -> float:
     """Mean power of a tile at the quiet end of the telling ones."""
-    return float(np.quantile(resize(power, Size(_TILES, _TILES), "area")[1:-1, 1:-1][telling], _QUIET))
+    tiles = np.sort(resize(power, Size(_TILES, _TILES), "area")[1:-1, 1:-1][telling])
+    # By hand: numpy's quantile takes longer over so few than reducing takes.
+    return float(np.interp(_QUIET * (len(tiles) - 1), np.arange(len(tiles)), tiles))
 
 
 @cache

@@ -11,6 +11,7 @@ import numpy as np
 
 from likeness.errors import RawImageError
 from likeness.faces.drawing import drawing_score
+from likeness.faces.effective_resolution import face_resolution
 from likeness.faces.face import Face
 from likeness.faces.findings import CODES, Finding, Limits
 from likeness.faces.pose import eye_openings, head_pose
@@ -26,6 +27,9 @@ from likeness.imaging.origin import Note
 from likeness.messages.notice import Notice, Value, notice_of
 
 __all__ = ["preflight", "unreadable"]
+
+_BLURRED = 1.5
+"""A face has so many times the pixels, a side, that it holds before it is called blurred."""
 
 _ORDER = {code: place for place, code in enumerate(CODES)}
 
@@ -130,6 +134,8 @@ def _of_face(image: Image, face: Face, index: int, limits: Limits) -> Iterator[F
     if width < limits.min_face:
         said = Notice("finding.face-small", {"width": width, "limit": limits.min_face})
         yield _finding(said, limits, index, (width, limits.min_face, "px"))
+    else:
+        yield from _of_detail(image, face, index, limits)
     outside = _outside(face, image.size)
     if outside > limits.max_outside:
         said = Notice("finding.face-cut", {"outside": outside})
@@ -147,6 +153,16 @@ def _of_face(image: Image, face: Face, index: int, limits: Limits) -> Iterator[F
             yield _finding(Notice("finding.face-unclear.tones", {"reason": notice_of(error)}), limits, index)
         return
     yield from _of_light(tones, score, width, index, limits)
+
+
+def _of_detail(image: Image, face: Face, index: int, limits: Limits) -> Iterator[Finding]:
+    try:
+        held = face_resolution(image, face)
+    except ValueError:  # points that allow no crop: the mesh and the outline have their own findings
+        return
+    if held.narrowest < limits.min_held and held.native_side > _BLURRED * held.pixels:
+        said = Notice("finding.blur", {"held": held.narrowest})
+        yield _finding(said, limits, index, (held.narrowest, limits.min_held, "px"))
 
 
 def _of_pose(face: Face, index: int, limits: Limits) -> Iterator[Finding]:

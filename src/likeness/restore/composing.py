@@ -5,7 +5,7 @@ On an enlarged picture (`Canvas`) the same arithmetic is done in crops of the si
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import cv2
@@ -32,9 +32,15 @@ _Map = NDArray[np.float32]
 
 
 def compose(
-    image: Image, projections: Sequence[FaceProjection], controls: Controls, canvas: Canvas | None = None
+    image: Image,
+    projections: Sequence[FaceProjection],
+    controls: Controls,
+    canvas: Canvas | None = None,
+    *,
+    strengths: Mapping[int, float] | None = None,
 ) -> Restoration:
-    """See `likeness.restore.pipeline.Restorer.compose`."""
+    """See `likeness.restore.pipeline.Restorer.compose`; ``strengths`` are of faces that get another one."""
+    own = strengths or {}
     overall = Stopwatch()
     base = image if canvas is None else canvas.image
     if any(item.task.adds_colour for item in projections):
@@ -61,7 +67,7 @@ def compose(
             change += placed.start - placed.crop
         if canvas is not None and canvas.enlargement.match_sharpness:
             change = soften_rim(placed.crop, change, placed.mask, item.masks)
-        change *= to_channels(placed.mask * np.float32(controls.strength))
+        change *= to_channels(placed.mask * np.float32(own.get(item.index, controls.strength)))
         patches.append(
             Patch(change=change, mask=placed.mask, alignment=placed.alignment, within=_within(item, base.size))
         )
@@ -74,7 +80,8 @@ def compose(
     for index, (item, whole) in enumerate(zip(projections, reached, strict=True)):
         checkpoint()
         clock = Stopwatch()
-        share = whole * np.float32(controls.strength)
+        strength = own.get(item.index, controls.strength)
+        share = whole * np.float32(strength)
         wanted = controls.keep_grain and controls.grain_amount > 0
         cleaned = canvas is not None and not canvas.keeps_grain
         if wanted and item.grain is not None and not cleaned:
@@ -92,6 +99,7 @@ def compose(
                 before=Image(pixels=item.crop, grey=image.grey),
                 after=Image(pixels=np.clip(after[index], 0.0, 1.0, dtype=np.float32), grey=base.grey),
                 filled=item.filled,
+                strength=strength,
                 gains=item.masks.means(share),
                 milliseconds={**item.milliseconds, **laps[index], **clock.laps},
                 warnings=face_warnings(item, controls, whole, cleaned=cleaned),

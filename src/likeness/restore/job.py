@@ -144,6 +144,7 @@ class RestoreJob:
                 damage=damage,
                 references=references,
                 enlargement=enlargement,
+                on_bad=options.on_bad or "keep",
             )
         except NoFaceError as error:
             self.clock.lap("detect")

@@ -7,12 +7,13 @@ their own class (`likeness.restore.controls.Controls`); everything else is a row
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, get_args
 
 from likeness.errors import ConfigError
 from likeness.restore.controls import PRESETS, Controls
 from likeness.restore.enlargement import Enlargement
 from likeness.restore.kinds import Choice, Number, Option, Switch, Text, Words, rows_of
+from likeness.restore.on_bad import OnBad
 
 __all__ = ["OPTIONS", "row_of"]
 
@@ -166,6 +167,19 @@ OPTIONS: tuple[Option, ...] = (
         ),
     ),
     *rows_of(Enlargement),
+    Option(
+        key="on_bad",
+        kind=Choice(values=get_args(OnBad)),
+        unset="lower in a batch, else keep",
+        label=Words("Bad results", "效果不好时"),
+        help=Words(
+            "a face that came out bad: keep it, restore it with less strength if that helps, or leave it as it was",
+            "修复效果不好的人脸：保留结果、降低强度（若有用），或保持原样",
+        ),
+        group="faces",
+        part="picture",
+        effect="face",
+    ),
     Option(
         key="copy_unrestored",
         kind=Switch(),

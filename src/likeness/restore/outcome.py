@@ -13,6 +13,7 @@ from typing import Literal, Protocol, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness.evidence.face_verdict import FaceVerdict, Level, worst
 from likeness.faces.detect import Detector
 from likeness.faces.face import Alignment, Face
 from likeness.faces.regions import RegionMasks
@@ -156,14 +157,17 @@ class FaceOutcome:
     Attributes:
         index: number of the face in the picture, reading order, from 0.
         face: where it is.
-        status: "restored", "skipped" (not selected) or "failed".
+        status: "restored", "skipped" (not selected, or left alone as it came out bad) or "failed".
         reason: why it was skipped or failed, else "".
         before, after: S x S aligned crops, only of a restored face.
         filled: share of the face that held no pixels and was filled from its surroundings, in [0, 1].
+        strength: that it was restored with; under the controls' where it would have come out bad with that (``on_bad``), and
+            0 where it was not restored.
         gains: mean share of the way to the projection in each region, in [0, 1].
         milliseconds: time of each step.
         warnings: what the user should know about this face.
         references: what other photographs of the person gave; None where none were asked for.
+        verdict: whether it came out well; None if it was not restored, or nothing could be measured.
     """
 
     index: int
@@ -173,10 +177,12 @@ class FaceOutcome:
     before: Image | None = None
     after: Image | None = None
     filled: float = 0.0
+    strength: float = 0.0
     gains: dict[str, float] = field(default_factory=dict[str, float])
     milliseconds: dict[str, float] = field(default_factory=dict[str, float])
     warnings: tuple[Notice, ...] = ()
     references: FaceReferences | None = None
+    verdict: FaceVerdict | None = None
 
     def __repr__(self) -> str:
         return f"FaceOutcome({self.index}, {self.status}{f': {self.reason}' if self.reason else ''})"
@@ -221,6 +227,11 @@ class Restoration:
     @property
     def failed(self) -> tuple[FaceOutcome, ...]:
         return tuple(outcome for outcome in self.faces if outcome.status == "failed")
+
+    @property
+    def level(self) -> Level | None:
+        """The worst verdict on its faces; None if there is none."""
+        return worst(face.verdict for face in self.faces)
 
     @property
     def failure(self) -> Notice:

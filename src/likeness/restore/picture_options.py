@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from likeness.errors import ConfigError
 from likeness.imaging.arguments import finite_number, of_type
@@ -11,6 +11,7 @@ from likeness.repair.repairs import Repairs
 from likeness.restore.config import Settings
 from likeness.restore.controls import Controls, RegionWeights
 from likeness.restore.enlargement import Enlargement
+from likeness.restore.on_bad import OnBad
 from likeness.restore.options import OPTIONS
 from likeness.restore.selection import Selection
 
@@ -27,6 +28,7 @@ class PictureOptions:
         provenance: whether the result's XMP says that a network has drawn in it.
         quality: 1 to 100, for JPEG, WebP and AVIF; as the picture's file if None.
         bit_depth: of PNG and TIFF; the picture's own if None.
+        on_bad: see `likeness.Restorer.restore`; if None, "lower" in batches and jobs, which nobody watches, and else "keep".
 
     Raises:
         ConfigError: for a value that cannot be used.
@@ -41,6 +43,7 @@ class PictureOptions:
     provenance: bool = True
     quality: int | None = None
     bit_depth: Literal[8, 16] | None = None
+    on_bad: OnBad | None = None
 
     def __post_init__(self) -> None:
         for name, kind in _KINDS.items():
@@ -49,6 +52,8 @@ class PictureOptions:
             raise ConfigError(f"quality must be 1 to 100, not {self.quality}")
         if self.bit_depth is not None and finite_number("bit_depth", self.bit_depth) not in (8, 16):
             raise ConfigError(f"bit_depth must be 8 or 16, not {self.bit_depth}")
+        if self.on_bad not in (None, *get_args(OnBad)):
+            raise ConfigError(f"on_bad must be one of {', '.join(get_args(OnBad))}, not {self.on_bad!r}")
 
     def to_settings(self) -> Settings:
         """Settings that come to these options: what differs from the defaults."""

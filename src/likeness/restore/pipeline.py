@@ -13,7 +13,7 @@ from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,8 @@ from likeness.restore.composing import compose
 from likeness.restore.controls import Controls
 from likeness.restore.enlargement import Enlargement
 from likeness.restore.following import Mapped, OnProgress, Progress, tell_nobody
+from likeness.restore.judging import compose_judged, judged
+from likeness.restore.on_bad import OnBad
 from likeness.restore.outcome import FaceOutcome, FaceProjection, ReferenceSource, Restoration
 from likeness.restore.placing import Canvas, make_canvas
 from likeness.restore.projecting import project_each
@@ -175,6 +177,8 @@ class Restorer:
         damage: NDArray[np.float32] | None = None,
         references: ReferenceSource | None = None,
         enlargement: Enlargement | None = None,
+        on_bad: OnBad = "keep",
+        verdicts: bool = True,
         seed: int | None = None,
         progress: OnProgress = tell_nobody,
     ) -> Restoration:
@@ -193,6 +197,9 @@ class Restorer:
             references: other photographs of the persons (`likeness.References`), which lend their detail to the faces that
                 they fit; ``controls.reference_strength`` says how much.
             enlargement: how the result is enlarged, after all repairs; not at all if None.
+            on_bad: what becomes of a face that came out bad (`FaceOutcome.verdict`): "keep" leaves it, "lower" restores it
+                with the largest strength with which it is not bad, if there is one, and "skip" leaves it as it was.
+            verdicts: whether each restored face is judged; it takes some 50 ms of one core a face. Without, none is bad.
             seed: of the grain that is laid over faces and what was filled; None for one that comes from the picture itself,
                 so that the same picture gets the same grain.
             progress: hears how far the work is (`Progress`).
@@ -207,9 +214,11 @@ class Restorer:
             ImageTooLargeError: if the picture is too large, or the enlarged result would be; told before any work
                 (`plan_canvas`).
             ControlError: if the damage mask does not fit the picture, or more faces are selected than may be.
-            NoFaceError: if there is no face, the selection leaves none, or none has a hole for an inpainter; or if a
-                reference shows none.
+            NoFaceError: if there is no face, the selection leaves none, or none has a hole for an inpainter; if a reference
+                shows none; or with ``on_bad`` "skip" if each came out bad.
         """
+        if on_bad not in get_args(OnBad):
+            raise ArgumentError(f"on_bad must be one of {', '.join(get_args(OnBad))}, not {on_bad!r}")
         image, controls = any_picture("image", image), Controls.of(controls)
         selection = Selection() if selection is None else of_type("selection", selection, Selection, hint=_PARSED)
         if repairs is not None:
@@ -280,7 +289,13 @@ class Restorer:
             canvas = self._canvas(image, projections, enlargement, plan)
             clock.lap("enlarge")
         progress(Progress(step="compose", done=total, total=total))
-        composed = compose(image, projections, controls, canvas)
+        if verdicts:
+            composed = compose_judged(image, projections, controls, canvas, on_bad)
+        else:
+            composed = compose(image, projections, controls, canvas)
+        if composed.faces and not any(outcome.status != "skipped" for outcome in (*composed.faces, *outcomes.values())):
+            reasons = sorted({outcome.reason for outcome in composed.faces if outcome.reason})
+            raise NoFaceError(Notice("no-face.all-bad", {"reasons": reasons}))
         progress(Progress(step="done", done=total, total=total))
         outcomes.update({outcome.index: outcome for outcome in composed.faces})
         return Restoration(
@@ -489,6 +504,12 @@ class Restorer:
         projections = all_of_type("projections", projections, FaceProjection)
         of_type("controls", controls, Controls, hint=_PRESETS)
         return compose(image, projections, controls, canvas)
+
+    def judge(self, restoration: Restoration, projections: Sequence[FaceProjection]) -> Restoration:
+        """What `compose` made, with the verdict on each face (`FaceOutcome.verdict`), as `restore` gives it; runs no network
+        but that of the face's mesh."""
+        of_type("restoration", restoration, Restoration)
+        return judged(restoration, all_of_type("projections", projections, FaceProjection))
 
     def _plan(self, image: Image, faces: Sequence[Face], enlargement: Enlargement) -> CanvasPlan:
         return plan_canvas(image.size, faces, enlargement, side=self._runtime.spec.side)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
 from importlib.metadata import version
@@ -13,6 +13,7 @@ from typing import Any, Literal
 import numpy as np
 
 from likeness.core.files import write_text_atomically
+from likeness.evidence.face_verdict import LEVELS, Level
 from likeness.faces.align import FFHQ_TEMPLATE, align
 from likeness.imaging.image import Size
 from likeness.imaging.origin import Note
@@ -22,7 +23,7 @@ from likeness.restore.outcome import FaceOutcome
 from likeness.restore.selection import Selection
 from likeness.runtimes.base import Runtime
 
-__all__ = ["SCHEMA", "PictureRecord", "RunRecord", "face_record", "write_report"]
+__all__ = ["SCHEMA", "PictureRecord", "RunRecord", "face_record", "level_of", "write_report"]
 
 SCHEMA = 1
 """Number of the report's structure; raised when a key changes its meaning or goes away."""
@@ -70,6 +71,11 @@ class PictureRecord:
         """How many faces have a status ("restored", "skipped", "failed")."""
         return sum(face["status"] == status for face in self.faces)
 
+    @property
+    def level(self) -> Level | None:
+        """The worst verdict on its faces; None if there is none."""
+        return level_of(self.faces)
+
     def to_dict(self) -> dict[str, Any]:
         size, result_size = self.size, self.result_size
         return {
@@ -77,6 +83,7 @@ class PictureRecord:
             "status": self.status,
             "message": self.message,
             "notice": _coded(self.message),
+            "verdict": self.level,
             "output": self.output,
             "copied": self.copied,
             "compare": self.compare,
@@ -142,9 +149,16 @@ class RunRecord:
                 "faces": sum(len(picture.faces) for picture in pictures),
                 "faces_restored": sum(picture.count("restored") for picture in pictures),
                 "faces_failed": sum(picture.count("failed") for picture in pictures),
+                "verdicts": {level: sum(picture.level == level for picture in pictures) for level in LEVELS},
             },
             "pictures": [picture.to_dict() for picture in pictures],
         }
+
+
+def level_of(faces: Iterable[Mapping[str, Any]]) -> Level | None:
+    """The worst verdict among faces' records; None if there is none. Records of before there were verdicts have none."""
+    found = [LEVELS.index(face["verdict"]["level"]) for face in faces if face.get("verdict")]
+    return LEVELS[max(found)] if found else None
 
 
 def face_record(outcome: FaceOutcome, picture_size: Size, *, evidence: dict[str, Any] | None = None) -> dict[str, Any]:
@@ -153,9 +167,11 @@ def face_record(outcome: FaceOutcome, picture_size: Size, *, evidence: dict[str,
     ``native_side`` is the side of the aligned crop in the picture's pixels; None where the face's points allow no
     alignment. ``mesh.source`` is "template" where no mesh was found and an average face took its place, and ``mesh.misfit``
     the root mean square distance of the five points from the FFHQ template after alignment, in pixels of a 512 crop:
-    about 5 to 10 for a frontal face, more for a turned one, and much more where the points are wrong. ``region_gains``
-    are shares of the way to the network's result, 0 to 1, and ``filled`` the share of the face that held no pixels.
-    ``notice`` and ``notices`` are the codes and values of ``reason`` and of each of the ``warnings``.
+    about 5 to 10 for a frontal face, more for a turned one, and much more where the points are wrong. ``strength`` is that
+    which the face was restored with, ``region_gains`` are shares of the way to the network's result, 0 to 1, and ``filled``
+    the share of the face that held no pixels.
+    ``verdict`` is what to say of the face: a level ("good", "look" or "bad"), the reason, and what was measured; None where
+    it was not restored. ``notice`` and ``notices`` are the codes and values of ``reason`` and of each of the ``warnings``.
     ``references`` are the other photographs that were looked at, and which region got how much from which; None where none
     were asked for.
     ``evidence`` is what was measured of the face before and after, as `likeness.evidence` puts it; None where nothing was.
@@ -172,7 +188,9 @@ def face_record(outcome: FaceOutcome, picture_size: Size, *, evidence: dict[str,
         "native_side": fit[0] if fit else None,
         "mesh": {"source": face.landmarks.source, "misfit": fit[1] if fit else None},
         "filled": round(float(outcome.filled), 4),
+        "strength": round(float(outcome.strength), 4),
         "region_gains": {region: round(float(gain), 4) for region, gain in outcome.gains.items()},
+        "verdict": None if outcome.verdict is None else outcome.verdict.to_dict(),
         "warnings": list(outcome.warnings),
         "notices": [warning.to_dict() for warning in outcome.warnings],
         "milliseconds": _rounded(outcome.milliseconds),

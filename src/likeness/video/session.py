@@ -51,7 +51,11 @@ class FrameByFrame:
         options = self._options
         try:
             done = self._restorer.restore(
-                image, options.controls, selection=options.selection, enlargement=options.enlargement
+                image,
+                options.controls,
+                selection=options.selection,
+                enlargement=options.enlargement,
+                verdicts=False,
             )
         except NoFaceError:
             enlarged = self._restorer.enlarge(image, options.enlargement)

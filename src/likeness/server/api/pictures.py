@@ -106,6 +106,10 @@ class InspectAnswer(BaseModel):
 _RESTORED_HEADERS = {
     "Likeness-Faces": {"description": "Faces found.", "schema": {"type": "integer"}},
     "Likeness-Restored": {"description": "Faces restored.", "schema": {"type": "integer"}},
+    "Likeness-Verdict": {
+        "description": "The worst verdict on its faces: good, look or bad; empty where none could be given.",
+        "schema": {"type": "string", "enum": ["good", "look", "bad", ""]},
+    },
 }
 
 _ACCEPT = Header(description="application/json for the picture as base64 with a report; anything else for the picture.")
@@ -148,7 +152,11 @@ async def restore(request: Request, state: State, accept: Annotated[str, _ACCEPT
             lambda: restore_bytes(state, picture, asked, damage=damage, references=others),
             kind="restore",
         )
-    headers = {"Likeness-Faces": str(restored.faces), "Likeness-Restored": str(restored.faces_restored)}
+    headers = {
+        "Likeness-Faces": str(restored.faces),
+        "Likeness-Restored": str(restored.faces_restored),
+        "Likeness-Verdict": restored.verdict,
+    }
     if wants_json(accept):
         return JSONResponse(_answer(restored), headers=headers)
     return Response(restored.data, media_type=restored.media_type, headers=headers)

@@ -9,13 +9,13 @@ from typing import Any
 
 from likeness.compute.cancellation import WorkCancelled
 from likeness.errors import ConfigError, NoFaceError
-from likeness.evidence.records import face_records
 from likeness.imaging.encode import find_format
 from likeness.imaging.image import Image
 from likeness.imaging.sniff import HEAD_BYTES
 from likeness.messages.notice import notice_of
 from likeness.reference.references import Photograph, References
 from likeness.restore.job import RestoreJob, read_damage
+from likeness.restore.records import face_records
 from likeness.server.api.requests import RestoreRequest
 from likeness.server.http.problems import ProblemError
 from likeness.server.http.state import ServerState
@@ -53,6 +53,11 @@ class Restored:
     @property
     def faces(self) -> int:
         return len(self.record["faces"])
+
+    @property
+    def verdict(self) -> str:
+        """The worst verdict on its faces; "" if there is none."""
+        return self.record["verdict"] or ""
 
     @property
     def faces_restored(self) -> int:

@@ -17,8 +17,9 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 
@@ -28,6 +29,7 @@ from likeness.compute.cancellation import WorkCancelled, cancellable, checkpoint
 from likeness.core.files import write_bytes_atomically
 from likeness.core.hashing import sha256_of
 from likeness.errors import ConfigError, FileWriteError, JournalError, LikenessError, NoFaceError
+from likeness.evidence.quality_gate import called
 from likeness.imaging.encode import find_format
 from likeness.imaging.sniff import HEAD_BYTES
 from likeness.imaging.thumbnail import thumbnail
@@ -350,7 +352,9 @@ class Jobs:
         began = time.perf_counter()
         try:
             data = self._input(item.group, number).read_bytes()
-            restored = restore_bytes(self._state, data, RestoreRequest.of(item.options))
+            request = RestoreRequest.of(item.options)
+            # Nobody watches a job, as nobody watches a batch.
+            restored = restore_bytes(self._state, data, replace(request, on_bad=request.on_bad or "lower"))
             output = self._output(item.group, number)
             checkpoint()
             output.parent.mkdir(exist_ok=True)
@@ -373,12 +377,17 @@ class Jobs:
         else:
             seconds = time.perf_counter() - began
             self._state.metrics.work_seconds.labels("job").observe(seconds)
-            partly = restored.record["status"] == "partly restored"
+            why = _doubt(restored.record)
             kept = self._journal.finish(
                 item,
-                "review" if partly else "final",
-                reason=restored.record["message"],
-                outcome={"format": restored.file_format, "seconds": seconds, "report": restored.record},
+                "review" if why else "final",
+                reason=why,
+                outcome={
+                    "notice": why.to_dict() if why else None,
+                    "format": restored.file_format,
+                    "seconds": seconds,
+                    "report": restored.record,
+                },
                 thumbnails=Thumbnails(before=thumbnail(restored.before), after=thumbnail(restored.after)),
             )
             if not kept and self._journal.get(item.target, group=item.group) is None:
@@ -402,6 +411,19 @@ class Jobs:
 
     def _output(self, job: str, number: int) -> Path:
         return self._folder(job) / "out" / _name(number)
+
+
+def _doubt(record: Mapping[str, Any]) -> Notice | Literal[""]:
+    """Why a person must look at a result: faces that failed, or came out bad; "" if nobody need to."""
+    faces = record["faces"]
+    bad = [
+        Notice("gate.bad", {"who": called(face["index"], len(faces)), "why": Notice.of("", face["verdict"]["notice"])})
+        for face in faces
+        if face["verdict"] and face["verdict"]["level"] == "bad"
+    ]
+    failed = [Notice.of(record["message"], record["notice"])] if record["message"] else []
+    found = [*failed, *bad]
+    return found[0] if len(found) == 1 else Notice("job.doubts", {"doubts": found}) if found else ""
 
 
 def _name(number: int) -> str:

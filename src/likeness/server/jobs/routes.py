@@ -74,10 +74,13 @@ class PictureAnswer(BaseModel):
     number: int
     name: str = Field(description="Name of the result, safe for any file system.", examples=["aunt.jpg"])
     state: ItemState = Field(
-        description="queued, running; final, review (restored, but not every face), skipped (no face), failed."
+        description="queued, running; final, review (a face failed or came out bad), skipped (no face), failed."
     )
     reason: str = Field(description="Why it is in review, was skipped or failed; empty otherwise.")
     notice: NoticeAnswer | None = Field(description="The reason as code and values; null where there is none.")
+    verdict: Literal["good", "look", "bad"] | None = Field(
+        description="The worst verdict on its faces; null until it is restored."
+    )
 
 
 class PictureDetails(PictureAnswer):
@@ -372,7 +375,14 @@ def _overrides(text: str, count: int) -> dict[int, dict[str, Any]]:
 def _picture(item: Item) -> PictureAnswer:
     why = item.outcome.get("notice") or item.outcome.get("report", {}).get("notice")
     notice = NoticeAnswer(**Notice.of(item.reason, why).to_dict()) if item.reason else None
-    return PictureAnswer(number=number_of(item), name=item.target, state=item.state, reason=item.reason, notice=notice)
+    return PictureAnswer(
+        number=number_of(item),
+        name=item.target,
+        state=item.state,
+        reason=item.reason,
+        notice=notice,
+        verdict=item.outcome.get("report", {}).get("verdict"),
+    )
 
 
 def _details(item: Item) -> PictureDetails:

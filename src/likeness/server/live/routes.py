@@ -163,6 +163,21 @@ async def evidence(key: str, look: LiveFace, request: Request, state: State, ses
     return await _in_turn(request, state, work)
 
 
+@live_router.post("/pictures/{key}/verdicts")
+async def verdicts(
+    key: str, look: LiveSizedLook, request: Request, state: State, sessions: _SessionsOf
+) -> dict[str, Any]:
+    """Whether each face came out well, and if not, why."""
+    session = sessions.get(key)
+
+    def work() -> dict[str, Any]:
+        controls = look.controls()
+        found = session.verdicts(look.faces, controls, session.upscale(look.faces, controls, look.upscale))
+        return {"verdicts": [{"face": index, **verdict.to_dict()} for index, verdict in found.items()]}
+
+    return await _in_turn(request, state, work)
+
+
 @live_router.post("/pictures/{key}/files/{kind}")
 async def download(
     key: str, kind: FileKind, look: LiveFileLook, request: Request, state: State, sessions: _SessionsOf

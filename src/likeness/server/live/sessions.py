@@ -18,6 +18,7 @@ from typing import Literal
 
 from likeness.compute.cancellation import checkpoint
 from likeness.errors import ControlError
+from likeness.evidence.face_verdict import FaceVerdict
 from likeness.faces.findings import Finding
 from likeness.faces.preflight import preflight
 from likeness.imaging.image import Image, Size
@@ -181,6 +182,19 @@ class Session:
             composed = self._composed(indices, controls, upscale)
             self._result = (key, composed)
             return composed
+
+    def verdicts(self, indices: Sequence[int], controls: Controls, upscale: float = 1.0) -> dict[int, FaceVerdict]:
+        """Whether each of these faces came out well; finishing touches have no part in it.
+
+        Raises:
+            ControlError, ImageTooLargeError: as `restore`.
+        """
+        with self._lock:
+            restoration = self.restore(indices, controls, upscale)
+            if restoration.level is None:
+                restoration = self._restorer.judge(restoration, self.projections(indices, controls))
+                self._result = ((tuple(indices), controls, upscale), restoration)
+            return {face.index: face.verdict for face in restoration.faces if face.verdict is not None}
 
     def finishing_areas(self, indices: Sequence[int], controls: Controls, size: Size) -> tuple[FinishingArea, ...]:
         """Where finishing touches go on these faces, in a result of a size.

@@ -97,6 +97,10 @@ export async function evidence(id, look, face) {
   return (await answered(`/live/pictures/${id}/evidence`, json({ ...look, face }))).json();
 }
 
+export async function verdicts(id, look, upscale) {
+  return (await answered(`/live/pictures/${id}/verdicts`, json({ ...look, upscale }))).json();
+}
+
 export async function job(id) {
   return (await answered(`/v1/jobs/${id}`)).json();
 }

@@ -30,7 +30,14 @@ class Page {
       onReady: () => (this.stage.canvas.dataset.ready = String(this.store.look.degradation_scale)),
       onBusy: (words) => this.busy(words),
       onProblem: (error, size) => this.drawingProblem(error, size),
-      onWarnings: (...told) => this.report.warn(...told),
+      onWarnings: (...told) => {
+        this.report.warn(...told);
+        this.marks.judge([]);
+      },
+      onVerdicts: (verdicts) => {
+        this.report.judge(verdicts);
+        this.marks.judge(verdicts);
+      },
       onGrown: (size, grown) => this.grown(size, grown),
       getAreas: () => [...this.stage.areas(), ...this.loupes.areas()],
     });

@@ -114,6 +114,7 @@ export class Live {
     const layers = this.touch && look.faces.length ? [this.touch] : [];
     if (!wanted.length) {
       await this.fetchFields(picture, look);
+      await this.judge(picture, look);
       return;
     }
     const abort = new AbortController();
@@ -166,6 +167,21 @@ export class Live {
       this.ask(0);
     } else {
       await this.fetchFields(picture, look);
+      await this.judge(picture, look);
+    }
+  }
+
+  /** Ask how each face came out, once for a look that rests. */
+  async judge(picture, look) {
+    const { size } = this;
+    if (!look.faces.length || this.moving || (this.judged?.look === look && this.judged.size === size)) return;
+    this.judged = { look, size };
+    try {
+      const { verdicts } = await api.verdicts(picture.id, look, size);
+      if (this.picture === picture && this.size === size && same(this.look, look)) this.page.onVerdicts(verdicts);
+    } catch (error) {
+      this.judged = null;
+      if (this.picture === picture && error.code !== "busy") this.page.onProblem(error);
     }
   }
 

@@ -1,6 +1,7 @@
 // The numbered faces, on the picture and in the panel: tick them, look at them.
 
 import { el } from "./dom.js";
+import { said } from "./said.js";
 import { t } from "./words.js";
 
 export class Marks {
@@ -45,6 +46,16 @@ export class Marks {
       mark.style.transform = `translate(${x0}px, ${y0}px)`;
       mark.style.width = `${Math.max(14, x1 - x0)}px`;
       mark.style.height = `${Math.max(14, y1 - y0)}px`;
+    }
+  }
+
+  /** Colour the numbers of faces that did not come out well. */
+  judge(verdicts) {
+    const told = new Map(verdicts.map((verdict) => [verdict.face, verdict]));
+    for (const { face, mark } of this.marks) {
+      const verdict = told.get(face.index);
+      mark.dataset.verdict = verdict?.level ?? "";
+      mark.setAttribute("aria-description", verdict?.notice ? said(verdict.notice) : "");
     }
   }
 

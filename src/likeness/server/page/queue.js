@@ -183,7 +183,9 @@ class Job {
     this.bar.value = summary.done;
     this.bar.hidden = summary.state === "done";
     this.element.dataset.state = summary.state;
-    const parts = [t("many.progress", { done: summary.done, total: summary.total })];
+    const { counts } = summary;
+    const parts = summary.state === "done" ? [] : [t("many.progress", { done: summary.done, total: summary.total })];
+    for (const state of ["final", "review", "skipped", "failed"]) if (counts[state]) parts.push(t(`many.${state}`, { count: counts[state] }));
     if (summary.state !== "done" && summary.seconds_left) parts.push(t("many.left", { time: duration(summary.seconds_left) }));
     if (summary.deleted_at) parts.push(t("many.deleted", { time: moment(summary.deleted_at) }));
     this.told.textContent = parts.join(" · ");
@@ -225,12 +227,13 @@ class Tile {
 
   show() {
     if (!this.told) return;
-    const { state, name, notice } = this.told;
+    const { state, name, notice, verdict } = this.told;
     const done = ["final", "review"].includes(state);
     this.name.textContent = name;
     this.name.title = name;
-    this.state.textContent = t(`state.${state}`);
-    this.state.className = `state ${state}`;
+    const looked = state === "final" && verdict === "look" ? "look" : state;
+    this.state.textContent = t(`state.${looked}`);
+    this.state.className = `state ${looked}`;
     this.reason.textContent = notice && ["review", "skipped", "failed"].includes(state) ? said(notice) : "";
     this.flip.setAttribute("aria-label", t("many.flip", { name }));
     this.flip.disabled = !done;

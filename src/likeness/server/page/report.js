@@ -31,10 +31,12 @@ export class Report {
     this.picture = picture;
     this.evidence = null;
     this.told = [];
+    this.verdicts = [];
     this.show();
   }
 
   warn(notices, faceNotices, look) {
+    this.verdicts = [];
     this.told = [
       ...notices.map((notice) => ({ notice })),
       ...faceNotices.flatMap((found, i) => found.map((notice) => ({ notice, face: look.faces[i] }))),
@@ -42,10 +44,20 @@ export class Report {
     this.showWarnings();
   }
 
+  /** What speaks against faces that did not come out well. */
+  judge(verdicts) {
+    this.verdicts = verdicts.filter(({ level }) => level !== "good");
+    this.showWarnings();
+  }
+
   showWarnings() {
     const many = this.picture.faces.length > 1;
-    this.warnings.hidden = this.told.length === 0;
+    const verdicts = this.verdicts ?? [];
+    this.warnings.hidden = this.told.length + verdicts.length === 0;
     this.warningList.replaceChildren(
+      ...verdicts.slice(0, 8).map(({ level, notice, face }) =>
+        this.saying(level === "bad" ? "refuse" : "warn", `${t(`verdict.${level}`)}: ${said(notice)}`, many ? face : undefined),
+      ),
       ...this.told.slice(0, 8).map(({ notice, face }) => this.saying("warn", said(notice), many ? face : undefined)),
     );
   }

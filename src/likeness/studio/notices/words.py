@@ -16,6 +16,7 @@ ADVICE: dict[str, str] = {
     "no-face": "letter.advice.upright",
     "several-faces": "letter.advice.which",
     "face-small": "letter.advice.original",
+    "blur": "letter.advice.other",
     "face-cut": "letter.advice.other",
     "face-unclear": "letter.advice.other",
     "face-turned": "letter.advice.other",

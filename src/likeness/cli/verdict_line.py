@@ -1,0 +1,44 @@
+"""What a picture's line says of faces that did not come out well, or were held back for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from likeness.evidence.face_verdict import LEVELS
+
+__all__ = ["HELD_BACK", "verdict_line"]
+
+_FACES_NAMED = 3
+"""How many faces are named; a group photograph may have dozens."""
+
+HELD_BACK = ("outcome.lowered", "outcome.bad-left")
+"""Codes of what became of a face that came out bad."""
+
+_WORDS = {"look": "to be looked at", "bad": "bad"}
+
+
+def verdict_line(faces: Sequence[Mapping[str, Any]]) -> str:
+    """Which faces are not good, worst first, and why, to follow the count of faces; "" if all are.
+
+    Args:
+        faces: records of a picture's faces (`likeness.restore.report.face_record`).
+    """
+    told: list[tuple[int, int, str]] = []
+    for face in faces:
+        verdict = face.get("verdict")
+        said = [f"{_WORDS[verdict['level']]} ({verdict['sentence']})"] if verdict and verdict["level"] != "good" else []
+        said += [text for text, notice in _spoken(face) if notice["code"] in HELD_BACK]
+        if said:
+            level = -LEVELS.index(verdict["level"]) if verdict else 0
+            told.append((level, face["index"], ", ".join(said)))
+    named = [said if len(faces) == 1 else f"face {index} {said}" for _, index, said in sorted(told)]
+    if len(named) > _FACES_NAMED + 1:
+        named = [*named[:_FACES_NAMED], f"{len(named) - _FACES_NAMED} more to look at"]
+    return "".join(f"; {said}" for said in named)
+
+
+def _spoken(face: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
+    """A face's reason and warnings with their codes."""
+    reason = [(face["reason"], face["notice"])] if face["notice"] else []
+    return [*reason, *zip(face["warnings"], face["notices"], strict=True)]
