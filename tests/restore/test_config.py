@@ -83,6 +83,7 @@ def test_every_setting_can_be_in_a_file(tmp_path: Path) -> None:
         "max_face": 400.5,
         "aligned": True,
         "references": ["sharp.jpg", "album"],
+        "album": "people.json",
         "trust_references": True,
         "provenance": False,
         "copy_unrestored": True,

@@ -71,6 +71,8 @@ class WorkOptions(PictureOptions):
             raise ConfigError(
                 "copy_unrestored is for likeness restore: a batch keeps out of its output what it leaves alone"
             )
+        if settings["album"] is not None:
+            raise ConfigError("album is for likeness restore: in a batch, references are named for each picture")
         mask = settings["damage_mask"]
         return WorkOptions(
             **parts_of(settings),

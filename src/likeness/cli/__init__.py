@@ -197,6 +197,12 @@ def _load_deliver() -> _Command:
     return deliver
 
 
+def _load_people() -> _Command:
+    from likeness.cli.people import people
+
+    return people
+
+
 def _load_inspect() -> _Command:
     from likeness.cli.inspect import inspect
 
@@ -247,6 +253,7 @@ _COMMANDS: dict[str, _Entry] = {
     "presets": _Entry(summary="show what each preset sets", load=_load_presets),
     "models": _Entry(summary="list, fetch and import networks", load=_load_models),
     "train": _Entry(summary="train a network of your own", load=_load_train),
+    "people": _Entry(summary="show who is in the photographs of a folder", load=_load_people),
     "inspect": _Entry(summary="show in figures what a restoration did", load=_load_inspect),
     "notify": _Entry(summary="tell clients which pictures cannot be restored, by mail", load=_load_notify),
     "review": _Entry(summary="let people rate settings or tools, blind", load=_load_review),

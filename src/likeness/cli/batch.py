@@ -228,5 +228,5 @@ def _parser() -> Parser:
         action="store_false",
         help="do not hold results against their inputs; all go to final",
     )
-    add_options(parser, without=["copy_unrestored"])
+    add_options(parser, without=["copy_unrestored", "album"])
     return parser

@@ -27,11 +27,14 @@ from likeness.imaging.image import Image
 from likeness.imaging.sniff import HEAD_BYTES, sniff_format
 from likeness.messages.notice import Notice
 from likeness.models.catalog import DEFAULT_MODEL
+from likeness.reference.albums import Corrections, read_corrections
+from likeness.reference.matching import FaceMatcher
+from likeness.reference.people import Album, AlbumReferences, read_album, scan_album
 from likeness.reference.references import References, photographs_at
 from likeness.restore.compare import compare
 from likeness.restore.config import Settings
 from likeness.restore.job import RestoreJob, read_damage
-from likeness.restore.outcome import FaceOutcome, Restoration
+from likeness.restore.outcome import FaceOutcome, ReferenceSource, Restoration
 from likeness.restore.picture_options import PictureOptions
 from likeness.restore.pipeline import Restorer
 from likeness.restore.records import face_records
@@ -119,6 +122,23 @@ def _restore_all(options: RestoreOptions, console: Console, jobs: Sequence[Job],
     return _status(records, options.fail_on) if report_written else 1
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Album:
+    """What ``--album`` names: a folder, whose faces are still to be found, or an album's file with its corrections."""
+
+    place: Path
+    found: Album | None = None
+    corrections: Corrections | None = None
+
+    @staticmethod
+    def at(place: Path) -> _Album:
+        """Read before the network is loaded: what cannot be used shall cost no time."""
+        if place.is_dir():
+            return _Album(place=place)
+        corrections = read_corrections(place.with_name("corrections.json"))
+        return _Album(place=place, found=read_album(place), corrections=corrections)
+
+
 class _Worker:
     """Restores pictures with one network, in any number of threads."""
 
@@ -132,10 +152,15 @@ class _Worker:
         self._large = threading.Lock()
         settings = options.settings
         named = settings["references"]
-        self._references: References | None = None
+        self._matcher = FaceMatcher()
+        self._references: ReferenceSource | None = None
+        references: References | None = None
+        if named is not None and settings["album"] is not None:
+            raise ConfigError("--reference and --album contradict each other; give one of the two")
+        album = None if settings["album"] is None else _Album.at(settings["album"])
         if named is not None:
             photographs = [found for place in named for found in photographs_at(place, self._read)]
-            self._references = References(photographs, trusted=options.trust_references)
+            references = References(photographs, trusted=options.trust_references, matcher=self._matcher)
         model = settings["model"] or DEFAULT_MODEL
         began = time.perf_counter()
         self._restorer = Restorer(
@@ -151,10 +176,17 @@ class _Worker:
             f"model {model}, {spec.size} px, {self._restorer.runtime.description}, ready in "
             f"{time.perf_counter() - began:.1f} s"
         )
-        if self._references is not None:
-            began = time.perf_counter()
-            count = len(self._references.prepare(self._restorer.detector, spec.side))
+        began = time.perf_counter()
+        if references is not None:
+            count = len(references.prepare(self._restorer.detector, spec.side))
             console.detail(f"references: {_faces(count)}, ready in {time.perf_counter() - began:.1f} s")
+            self._references = references
+        elif album is not None:
+            found = album.found or scan_album(
+                album.place, self._restorer.detector, self._matcher, read=self._read, told=console.detail
+            )
+            self._references = AlbumReferences(found, album.corrections, matcher=self._matcher, read=self._read)
+            console.detail(f"album: {_faces(len(found.faces))}, ready in {time.perf_counter() - began:.1f} s")
         self.record = RunRecord(
             model=str(model),
             runtime=self._restorer.runtime,

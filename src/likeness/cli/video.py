@@ -61,6 +61,7 @@ _PICTURES_ONLY = (
     "damage_mask",
     "aligned",
     "references",
+    "album",
     "reference_strength",
     "trust_references",
     "provenance",

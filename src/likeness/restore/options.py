@@ -155,6 +155,19 @@ OPTIONS: tuple[Option, ...] = (
         ),
     ),
     Option(
+        key="album",
+        kind=Text(wanted="the name of an album's file or of a folder", file=True),
+        group="references",
+        effect="run",
+        given=("flag", "file"),
+        metavar="FILE",
+        label=Words("Album", "相册"),
+        help=Words(
+            "serve each face with the best photographs of the same person: people.json of likeness people, or a folder",
+            "用同一人最好的照片为每张脸提供细节：likeness people 生成的 people.json，或一个文件夹",
+        ),
+    ),
+    Option(
         key="trust_references",
         kind=Switch(),
         default=False,

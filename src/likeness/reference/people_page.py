@@ -1,0 +1,66 @@
+"""The persons of an album as one HTML page, to look at and to correct: no other file, and nothing is sent anywhere."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from html import escape
+from importlib.resources import files
+
+from likeness.imaging.thumbnail import data_uri
+from likeness.reference.albums import Corrections, Person
+from likeness.reference.people import Album
+
+__all__ = ["people_page"]
+
+_HOW = (
+    "Tick faces, then press a button. <b>One person</b>: the ticked faces show the same person. <b>Somebody else</b>: the "
+    "ticked faces are not the person of their group. <b>Never use</b>: the ticked faces lend nothing to others. <b>Save</b> "
+    "stores <code>corrections.json</code>; put it beside this page and run <code>likeness people</code> again."
+)
+
+
+def people_page(album: Album, persons: Sequence[Person], corrections: Corrections) -> str:
+    """The page's HTML.
+
+    Args:
+        album: the faces.
+        persons: by group (`Album.persons`).
+        corrections: what holds already; the page adds to it.
+    """
+    place = files("likeness.reference")
+    style, script = (place.joinpath(f"people.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
+    sections = "".join(_section(number, person, album, corrections) for number, person in enumerate(persons, start=1))
+    known = {
+        "merge": [list(row) for row in corrections.merge],
+        "split": [list(row) for row in corrections.split],
+        "never": sorted(corrections.never),
+    }
+    # In a script "</" would end it, whatever a file is called.
+    data = json.dumps(known, ensure_ascii=False).replace("<", "\\u003c")
+    title = f"{len(persons)} persons, {len(album.faces)} faces, {len(album.files)} photographs"
+    return (
+        f"<!doctype html><html lang='en'><meta charset='utf-8'><title>{escape(title)}</title>"
+        f"<meta name='viewport' content='width=device-width, initial-scale=1'><style>{style}</style>"
+        f"<header><h1>{escape(title)}</h1><p>{_HOW}</p>"
+        "<p class='buttons'><button id='merge'>One person</button><button id='split'>Somebody else</button>"
+        "<button id='never'>Never use</button><button id='save'>Save</button><output id='said'></output></p></header>"
+        f"<main>{sections}</main><script id='corrections' type='application/json'>{data}</script>"
+        f"<script>{script}</script></html>"
+    )
+
+
+def _section(number: int, person: Person, album: Album, corrections: Corrections) -> str:
+    faces = "".join(_face(key, album, corrections) for key in person.faces)
+    count = len(person.faces)
+    return f"<section><h2>Person {number} <small>{count} face{'' if count == 1 else 's'}</small></h2>{faces}</section>"
+
+
+def _face(key: str, album: Album, corrections: Corrections) -> str:
+    face = album.faces[key]
+    never = " class='never'" if key in corrections.never else ""
+    name = escape(key, quote=True)
+    return (
+        f"<label{never} title='{name}'><input type='checkbox' data-key='{name}'><img src='{data_uri(face.shown)}' alt=''>"
+        f"<span>{name}</span><small>{face.pixels:.0f} px</small></label>"
+    )

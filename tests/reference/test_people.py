@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from likeness.cli import main
+from likeness.errors import ConfigError, ImageReadError
+from likeness.faces.detect import MediaPipeDetector
+from likeness.imaging.files import read_image, write_image
+from likeness.imaging.filters import gaussian_blur
+from likeness.imaging.image import Image
+from likeness.reference.albums import Corrections
+from likeness.reference.matching import FaceMatcher
+from likeness.reference.people import Album, AlbumReferences, read_album, scan_album, write_album
+from likeness.reference.people_page import people_page
+from likeness.restore.pipeline import Restorer
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, astronaut: Image) -> Path:
+    """One person sharp and blurred, in two folders, beside a picture of nobody and a broken file."""
+    place = tmp_path_factory.mktemp("album")
+    (place / "1969").mkdir()
+    write_image(astronaut, place / "1969" / "sharp.png")
+    write_image(astronaut.with_pixels(gaussian_blur(astronaut.pixels, 1.2)), place / "blurred.png")
+    write_image(Image(pixels=np.full((64, 64, 3), 0.5, np.float32)), place / "grey.png")
+    (place / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\n")
+    return place
+
+
+@pytest.fixture(scope="module")
+def album(folder: Path, matcher: FaceMatcher) -> Album:
+    return scan_album(folder, MediaPipeDetector(), matcher)
+
+
+def test_faces_are_found_once_and_kept(folder: Path, album: Album, matcher: FaceMatcher, tmp_path: Path) -> None:
+    assert list(album.faces) == ["blurred.png#0", "1969/sharp.png#0"]
+    assert set(album.files) == {"blurred.png", "broken.png", "grey.png", "1969/sharp.png"}
+    assert album.faces["1969/sharp.png#0"].pixels > album.faces["blurred.png#0"].pixels
+    write_album(tmp_path / "people.json", album, album.persons())
+    kept = read_album(tmp_path / "people.json")
+    for key, face in album.faces.items():
+        assert float(face.embedding @ kept.faces[key].embedding) > 0.9999
+    read: list[str] = []
+    again = scan_album(folder, MediaPipeDetector(), matcher, known=kept, told=read.append)
+    assert (list(again.faces), read) == (list(album.faces), [])
+    changed = Album(folder=folder, files={**kept.files, "blurred.png": "another"}, faces=kept.faces)
+    scan_album(folder, MediaPipeDetector(), matcher, known=changed, told=read.append)
+    assert read == ["blurred.png"]
+
+
+def test_what_is_no_album_is_refused(folder: Path, matcher: FaceMatcher, tmp_path: Path) -> None:
+    for number, text in enumerate(("", "[]", '{"schema": 9, "folder": "a", "files": {}, "faces": []}')):
+        path = tmp_path / f"{number}.json"
+        path.write_text(text)
+        with pytest.raises(ConfigError, match="is no album"):
+            read_album(path)
+    with pytest.raises(ConfigError, match="cannot be read as an album"):
+        read_album(tmp_path / "nowhere.json")
+    with pytest.raises(ImageReadError, match="is no folder"):
+        scan_album(folder / "grey.png", MediaPipeDetector(), matcher)
+
+
+def test_a_face_is_served_by_its_person_as_corrected(
+    folder: Path, album: Album, tiny_model: Path, matcher: FaceMatcher
+) -> None:
+    blurred, sharp = "blurred.png#0", "1969/sharp.png#0"
+    restorer = Restorer(tiny_model, precision="f32")
+    image = read_image(folder / "blurred.png")
+
+    def names(corrections: Corrections) -> set[str]:
+        source = AlbumReferences(album, corrections, matcher=matcher)
+        (face,) = restorer.restore(image, references=source).faces
+        assert face.references is not None
+        return {match.name for match in face.references.matches if match.serves}
+
+    assert names(Corrections()) == {"1969/sharp.png"}
+    assert names(Corrections(merge=((blurred, sharp),))) == {"1969/sharp.png"}
+    assert names(Corrections(split=((blurred, sharp),))) == set()
+    assert names(Corrections(never=frozenset({sharp}))) == set()
+
+
+def test_the_page_shows_every_face_and_no_name_ends_its_script(album: Album) -> None:
+    corrections = Corrections(merge=(("</script><b>#0", "1969/sharp.png#0"),), never=frozenset({"blurred.png#0"}))
+    page = people_page(album, album.persons(corrections), corrections)
+    assert page.count("data:image/jpeg;base64,") == 2
+    assert "</script><b>" not in page
+    assert "class='never' title='blurred.png#0'" in page
+    assert "http" not in page
+
+
+def test_the_command_groups_a_folder_and_restore_takes_the_album(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert main(["people", str(folder)]) == 0
+    said = capsys.readouterr().err
+    assert "faces: 2, in 4 photographs; persons: 1, of whom 1 more than once" in said
+    out = tmp_path / f"people_{folder.name}"
+    assert {path.name for path in out.iterdir()} == {"index.html", "people.json"}
+    (out / "corrections.json").write_text(json.dumps({"split": [["blurred.png#0", "1969/sharp.png#0"]]}))
+    assert main(["people", str(folder)]) == 0
+    assert "persons: 2" in capsys.readouterr().err
+    model = ["--model", str(tiny_model), "--device", "cpu"]
+    run = ["restore", str(folder / "blurred.png"), "-o", "result.png", *model]
+    assert main([*run, "--album", str(out / "people.json")]) == 0
+    assert "with detail" not in capsys.readouterr().err
+    assert main([*run, "--album", str(folder)]) == 0
+    assert "with detail of 1969/sharp.png" in capsys.readouterr().err
+    assert main([*run, "--album", str(folder / "grey.png")]) == 2
+    assert main([*run, "--album", str(folder), "--reference", str(folder)]) == 2
+    assert "contradict each other" in capsys.readouterr().err
+    assert main(["people", str(folder / "grey.png")]) == 1
