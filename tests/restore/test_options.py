@@ -45,7 +45,7 @@ def test_every_option_is_one_row_with_words_in_both_languages() -> None:
             assert words.en, each.key
             assert words.zh, each.key
             assert not words.en.endswith("."), each.key
-        assert each.default is None or each.kind.refusal(each.default) is None or each.part == "controls", each.key
+        assert each.default is None or each.kind.refusal(each.default, each.key) is None or each.part == "controls", each.key
     assert row_of("strength").default == 1.0
     with pytest.raises(ConfigError, match='unknown key "stength"; known are model_path, model'):
         row_of("stength")
@@ -125,8 +125,8 @@ def test_a_number_may_be_a_word_and_a_flag_have_other_names(monkeypatch: pytest.
     ],
 )
 def test_each_kind_refuses_what_it_is_not(kind: Any, good: object, bad: object, why: str) -> None:
-    assert kind.refusal(good) is None
-    assert why in (kind.refusal(bad) or "")
+    assert kind.refusal(good, "it") is None
+    assert why in (kind.refusal(bad, "it") or "")
 
 
 def test_a_list_takes_what_is_a_pictures_own() -> None:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from typing import Literal
+
+from likeness.messages.notice import Notice
 
 __all__ = ["did_you_mean", "nearest"]
 
@@ -22,10 +25,10 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     return by_plain[found[0]] if found else None
 
 
-def did_you_mean(word: str, known: Iterable[str]) -> str:
+def did_you_mean(word: str, known: Iterable[str]) -> Notice | Literal[""]:
     """The question to follow a refusal: '; did you mean "natural"?', or "" if no known word is like this one."""
     meant = nearest(word, known)
-    return f'; did you mean "{meant}"?' if meant is not None else ""
+    return "" if meant is None else Notice("spelling.meant", {"word": meant})
 
 
 def _plain(word: str) -> str:

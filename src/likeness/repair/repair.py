@@ -22,6 +22,7 @@ from likeness.imaging.arguments import all_of_type, of_type
 from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Image, Pixels
+from likeness.messages.notice import Notice
 from likeness.repair.balance import Balance, apply_balance, measure_balance
 from likeness.repair.fill import fill_holes, fill_thin, grain_field, picture_grain
 from likeness.repair.fringes import fade_fringes, find_fringes
@@ -191,18 +192,14 @@ def _checked(damage: NDArray[np.float32], image: Image) -> _Map:
         raise ControlError(f"the damage mask must be an array of numbers from 0 to 1, not {type(given).__name__}")
     height, width = image.pixels.shape[:2]
     if damage.shape != (height, width):
-        raise ControlError(
-            f"the damage mask is {' x '.join(map(str, damage.shape[::-1]))}, the picture {width} x {height}: "
-            "draw it on a copy of the picture"
-        )
+        sizes = {"mask": "x".join(map(str, damage.shape[::-1])), "size": str(image.size)}
+        raise ControlError(Notice("damage.size", sizes))
     if not np.isfinite(damage).all() or damage.min() < 0 or damage.max() > 1:
-        raise ControlError("the damage mask must hold values from 0 to 1")
+        raise ControlError(Notice("damage.values"))
     # Less than half a level of an 8-bit mask is none; blurring a mask leaves such tails.
     damage = np.where(damage < 0.5 / 255, 0, damage)
     if damage.min() > 0:
-        raise ControlError(
-            "the damage mask covers the whole picture: there is nothing to fill it from; white is damaged"
-        )
+        raise ControlError(Notice("damage.everything"))
     return np.asarray(damage, dtype=np.float32)
 
 

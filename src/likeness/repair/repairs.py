@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass, fields
 
 from likeness.errors import ControlError
+from likeness.messages.notice import Notice
 
 __all__ = ["Repairs"]
 
@@ -31,10 +32,16 @@ class Repairs:
         for field in fields(self):
             value = getattr(self, field.name)
             if isinstance(value, bool) or not isinstance(value, (int, float)):
-                raise ControlError(f"repair {field.name} must be a number from 0 to 1, not {type(value).__name__}")
+                raise ControlError(_refused(field.name, "wanted.number-between", type(value).__name__))
             if not math.isfinite(value) or not 0 <= value <= 1:
-                raise ControlError(f"repair {field.name} must be between 0 and 1, not {value:g}")
+                raise ControlError(_refused(field.name, "wanted.between", f"{value:g}"))
 
     @property
     def any(self) -> bool:
         return self != Repairs()
+
+
+def _refused(name: str, wanted: str, value: str) -> Notice:
+    return Notice(
+        "option.refused", {"name": f"repair {name}", "wanted": Notice(wanted, {"low": 0, "high": 1}), "value": value}
+    )

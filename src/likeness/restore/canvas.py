@@ -13,6 +13,7 @@ from likeness.errors import ConfigError, ImageTooLargeError
 from likeness.faces.align import align
 from likeness.faces.face import Face
 from likeness.imaging.image import Size
+from likeness.messages.notice import Notice
 from likeness.restore.enlargement import MOST, Enlargement
 
 __all__ = ["SMALL_FACE", "CanvasPlan", "plan_canvas", "suggested_upscale"]
@@ -85,9 +86,9 @@ def _to_long_side(size: Size, enlargement: Enlargement) -> CanvasPlan:
         return CanvasPlan(upscale=1.0, size=size)
     upscale = wanted / long
     if upscale > MOST:
+        most = {"factor": MOST, "long_side_fits": int(MOST * long)}
         raise ConfigError(
-            f"a long side of {wanted} px would enlarge the picture of {size} {upscale:.1f} times, and {MOST:g} times is the "
-            f"most; ask for {int(MOST * long)} px"
+            Notice("enlarge.long-side", {"long_side": wanted, "size": str(size), "upscale": upscale, **most})
         )
     return _checked(size, upscale, _times(size, upscale), enlargement)
 
@@ -102,16 +103,14 @@ def _checked(size: Size, upscale: float, result: Size, enlargement: Enlargement)
     hundredths = math.floor(most * 100)
     while hundredths > 100 and not _fits(_times(size, hundredths / 100), enlargement):
         hundredths -= 1  # sides are rounded to whole pixels
-    advice = f"{hundredths / 100:g} is the largest factor that fits" if hundredths > 100 else "it cannot be enlarged"
-    limit = (
-        f"the limit of {enlargement.max_output_pixels:,}"
-        if result.pixels > enlargement.max_output_pixels
-        else f"the {largest_side} pixels a side that its file format holds"
-    )
+    advice = Notice("enlarge.fits", {"factor": hundredths / 100}) if hundredths > 100 else Notice("enlarge.never-fits")
+    if largest_side is None or result.pixels > enlargement.max_output_pixels:
+        limit = Notice("enlarge.most-pixels", {"pixels": enlargement.max_output_pixels})
+    else:
+        limit = Notice("enlarge.largest-side", {"side": largest_side})
+    sizes = {"upscale": upscale, "size": str(size), "result": str(result), "pixels": result.pixels}
     raise ImageTooLargeError(
-        f"enlarged {upscale:g} times, the picture of {size} would have {result} = {result.pixels:,} pixels, more than "
-        f"{limit}: {advice}",
-        pixels=result.pixels,
+        Notice("enlarge.too-large", {**sizes, "limit": limit, "advice": advice}), pixels=result.pixels
     )
 
 

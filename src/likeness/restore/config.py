@@ -97,9 +97,9 @@ class Settings:
         for row in OPTIONS:
             value = self[row.key]
             if row.effect == "run" and value is not None and not isinstance(value, Path):
-                refusal = row.kind.refusal(value)
+                refusal = row.kind.refusal(value, row.key)
                 if refusal is not None:
-                    raise ConfigError(f"{row.key} {refusal}")
+                    raise ConfigError(refusal)
 
 
 def read_settings(path: Path) -> Settings:

@@ -50,8 +50,8 @@ class RegionWeights:
 
     def __post_init__(self) -> None:
         for name, value in asdict(self).items():
-            if (refusal := _WEIGHT.refusal(value)) is not None:
-                raise ControlError(f"face weight {name} {refusal}")
+            if (refusal := _WEIGHT.refusal(value, f"face weight {name}")) is not None:
+                raise ControlError(refusal)
 
     @staticmethod
     def of(weights: Mapping[str, float]) -> RegionWeights:
@@ -67,7 +67,8 @@ class RegionWeights:
         for name in weights:
             if name not in known and name != "all":
                 meant = did_you_mean(str(name), [*known, "all"])
-                raise ControlError(f'unknown face region "{name}"{meant}; the regions are {", ".join(known)}, and all')
+                values = {"name": str(name), "meant": meant, "known": ", ".join(known)}
+                raise ControlError(Notice("control.unknown-region", values))
         everywhere = weights.get("all", 1.0)
         return RegionWeights(**{name: weights.get(name, everywhere) for name in known})
 
@@ -205,8 +206,8 @@ class Controls:
             ControlError: if there is none; the message lists them.
         """
         if not isinstance(name, str) or name not in PRESETS:  # pyright: ignore[reportUnnecessaryIsInstance]
-            meant = did_you_mean(str(name), PRESETS)
-            raise ControlError(f'unknown preset "{name}"{meant}; the presets are {", ".join(PRESETS)}')
+            values = {"name": str(name), "meant": did_you_mean(str(name), PRESETS), "known": ", ".join(PRESETS)}
+            raise ControlError(Notice("control.unknown-preset", values))
         return PRESETS[name]
 
     @staticmethod

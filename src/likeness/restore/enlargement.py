@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from likeness.errors import ConfigError, ControlError
+from likeness.messages.notice import Notice
 from likeness.restore.kinds import Number, Switch, Text, Words, option, rows_of
 
 __all__ = ["BACKGROUNDS", "MOST", "Enlargement"]
@@ -107,9 +108,9 @@ class Enlargement:
             try:
                 row.check(value)
             except ControlError as error:
-                raise ConfigError(str(error)) from error
+                raise ConfigError(error.notice) from error
         if self.long_side is not None and self.upscale != 1:
-            raise ConfigError("either upscale or long_side says how large the result is; leave one out")
+            raise ConfigError(Notice("enlarge.both"))
 
     @property
     def any(self) -> bool:

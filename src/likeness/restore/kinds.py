@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
 from likeness.errors import ControlError
+from likeness.messages.notice import Notice, Value
 
 __all__ = [
     "Choice",
@@ -64,9 +65,9 @@ class Kind:
         """The JSON schema of values in a request."""
         raise NotImplementedError
 
-    def refusal(self, value: object) -> str | None:
-        """Why a value cannot be used ("must be ..., not ..."); None if it can."""
-        return None if self.read(value) is not None else f"must be {self.wanted}, not {value!r}"
+    def refusal(self, value: object, name: str) -> Notice | None:
+        """Why a value cannot be used, as a sentence about the option of this name; None if it can."""
+        return None if self.read(value) is not None else _refused(name, Notice.of(self.wanted), repr(value))
 
     def shown(self) -> dict[str, Any]:
         """What the page must know to show it, ready for JSON."""
@@ -122,24 +123,32 @@ class Number(Kind):
         others += [{"type": "string", "enum": list(self.words)}] if self.words else []
         return {"anyOf": [own, *others]} if others else own
 
-    def refusal(self, value: object) -> str | None:
+    def refusal(self, value: object, name: str) -> Notice | None:
         if value in self.words or (self.off and value == 0 and not isinstance(value, bool)):
             return None
-        ends = f"from {self.low:g} {'on' if self.high is None else f'to {self.high:g}'}"
-        named = "".join(f"{word} or " for word in self.words)
-        if self.whole and (isinstance(value, bool) or not isinstance(value, int)):
-            return f"must be {named}a whole number {ends}, not {value}"
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            return f"must be {named}a number {ends}, not {type(value).__name__}"
+        ends: dict[str, Value] = {"low": self.low} if self.high is None else {"low": self.low, "high": self.high}
+        if isinstance(value, bool) or not isinstance(value, int if self.whole else (int, float)):
+            open_end = self.high is None
+            if self.whole:
+                wanted, given = Notice("wanted.whole" if open_end else "wanted.whole-between", ends), str(value)
+            else:
+                wanted, given = Notice("wanted.number" if open_end else "wanted.number-between", ends), _type(value)
         # Written so that NaN is refused as well.
-        if self.low <= value and (self.high is None or value <= self.high):
+        elif self.low <= value and (self.high is None or value <= self.high):
             return None
+        else:
+            wanted, given = self._range(ends), f"{value:g}"
+        for word in reversed(self.words):
+            wanted = Notice("wanted.or", {"word": word, "wanted": wanted})
+        return _refused(name, wanted, given)
+
+    def _range(self, ends: dict[str, Value]) -> Notice:
         if self.high is None:
-            return f"must be {named}at least {self.low:g}, not {value:g}"
-        remark = " (or 0 to turn it off)" if self.off else ""
+            return Notice("wanted.least", ends)
         if self.useful is not None:
-            remark = f" ({self.useful[0]:g} to {self.useful[1]:g} is the useful range)"
-        return f"must be {named}between {self.low:g} and {self.high:g}{remark}, not {value:g}"
+            low, high = self.useful
+            return Notice("wanted.between-useful", {**ends, "useful_low": low, "useful_high": high})
+        return Notice("wanted.between-off" if self.off else "wanted.between", ends)
 
     def shown(self) -> dict[str, Any]:
         low, high = self.useful or (self.low, self.high)
@@ -171,7 +180,7 @@ class Choice(Kind):
 class Switch(Kind):
     """On or off."""
 
-    wanted: str = "true or false"
+    wanted: str = field(default_factory=lambda: Notice("wanted.switch"))
 
     def read(self, value: Any) -> bool | None:
         return value if isinstance(value, bool) else None
@@ -301,8 +310,8 @@ class Option:
         Raises:
             ControlError: the message begins with the key.
         """
-        if (refusal := self.kind.refusal(value)) is not None:
-            raise ControlError(f"{self.key} {refusal}")
+        if (refusal := self.kind.refusal(value, self.key)) is not None:
+            raise ControlError(refusal)
 
     @property
     def sentence(self) -> str:
@@ -339,6 +348,14 @@ class Option:
         words = {"label": self.label._asdict(), "help": self.help._asdict()}
         default = {} if isinstance(self.kind, Weights) else {"default": self.default}
         return {**own, **words, **default, **self.kind.shown()}
+
+
+def _refused(name: str, wanted: Notice, value: str) -> Notice:
+    return Notice("option.refused", {"name": name, "wanted": wanted, "value": value})
+
+
+def _type(value: object) -> str:
+    return type(value).__name__
 
 
 def option(

@@ -37,14 +37,14 @@ class Selection:
         if isinstance(which, tuple):
             numbers = cast("tuple[object, ...]", which)
             if not numbers or not all(type(number) is int and number >= 0 for number in numbers):
-                raise ConfigError("a selection of faces needs numbers from 0 on, such as (0, 2)")
+                raise ConfigError(Notice("selection.numbers"))
         elif which not in ("all", "largest", "centre"):
             raise ConfigError(f"faces must be all, largest, centre or a tuple of numbers, not {str(which)[:40]!r}")
         finite_number("min_size", self.min_size)
         if self.max_size is not None:
             finite_number("max_size", self.max_size)
         if self.min_size < 0 or (self.max_size is not None and self.max_size < self.min_size):
-            raise ConfigError(f"face sizes from {self.min_size:g} to {self.max_size} select nothing")
+            raise ConfigError(Notice("selection.nothing", {"low": self.min_size, "high": self.max_size}))
 
     @staticmethod
     def parse(text: str, *, min_size: float = 0.0, max_size: float | None = None) -> Selection:
@@ -68,7 +68,7 @@ class Selection:
         try:
             numbers = tuple(int(part) for part in word.split(","))
         except ValueError:
-            raise ConfigError(f'faces must be all, largest, centre or numbers such as 0,2, not "{text}"') from None
+            raise ConfigError(Notice("selection.faces", {"text": text})) from None
         return Selection(which=numbers, min_size=min_size, max_size=max_size)
 
     def refusals(self, faces: Sequence[Face], size: Size) -> list[Notice | None]:
