@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from likeness.batch.fixes import REMEDIES, fixable, treat
+from likeness.batch.fixes import FIXES, fixable, treat
 from likeness.batch.options import WorkOptions
 from likeness.errors import ConfigError, ControlError
 from likeness.faces.findings import CODES, Finding, Limits
@@ -19,7 +19,7 @@ def finding(code: str, face: int | None = 0) -> Finding:
     return Finding(code=code, level="warn", message="m", face=face)
 
 
-@pytest.mark.parametrize("code", REMEDIES)
+@pytest.mark.parametrize("code", FIXES)
 def test_every_remedy_answers_a_finding_and_changes_something(code: str) -> None:
     assert code in CODES
     treatment = treat(WorkOptions(), [finding(code)], 1)

@@ -45,7 +45,9 @@ def test_every_option_is_one_row_with_words_in_both_languages() -> None:
             assert words.en, each.key
             assert words.zh, each.key
             assert not words.en.endswith("."), each.key
-        assert each.default is None or each.kind.refusal(each.default, each.key) is None or each.part == "controls", each.key
+        assert each.default is None or each.kind.refusal(each.default, each.key) is None or each.part == "controls", (
+            each.key
+        )
     assert row_of("strength").default == 1.0
     with pytest.raises(ConfigError, match='unknown key "stength"; known are model_path, model'):
         row_of("stength")

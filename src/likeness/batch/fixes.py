@@ -1,7 +1,7 @@
 """What can be done about preflight's findings: the advice that their sentences give, followed.
 
-A remedy changes the whole picture's controls, so that one which concerns single faces is taken only if it concerns all of
-those that are restored; otherwise the finding is just told.
+A fix changes the whole picture's controls, so that one which concerns single faces is made only if it concerns all of those
+that are restored; otherwise the finding is reported and nothing else.
 """
 
 from __future__ import annotations
@@ -11,14 +11,15 @@ from dataclasses import dataclass, replace
 
 from likeness.batch.options import WorkOptions
 from likeness.faces.findings import Finding
+from likeness.messages.notice import Notice
 from likeness.restore.controls import PRESETS, Controls
 
-__all__ = ["REMEDIES", "Treatment", "fixable", "treat"]
+__all__ = ["FIXES", "Treatment", "fixable", "treat"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Treatment:
-    """Options with the remedies applied.
+    """Options with the fixes made.
 
     Attributes:
         options: to restore with.
@@ -28,7 +29,7 @@ class Treatment:
 
     options: WorkOptions
     leave: frozenset[int]
-    done: tuple[str, ...]
+    done: tuple[Notice, ...]
 
 
 def treat(options: WorkOptions, findings: Sequence[Finding], faces: int) -> Treatment:
@@ -39,27 +40,28 @@ def treat(options: WorkOptions, findings: Sequence[Finding], faces: int) -> Trea
         findings: of preflight; those that are no warnings are left alone.
         faces: how many there are in the picture.
     """
-    done: list[str] = []
+    done: list[Notice] = []
     leave = frozenset(finding.face for finding in findings if finding.code in _LEFT_ALONE and finding.face is not None)
     for code, why in _LEFT_ALONE.items():
         numbers = sorted({f.face for f in findings if f.code == code and f.face is not None})
         if numbers:
-            done.append(f"{code}: face {', '.join(map(str, numbers))} left alone, as {why}")
+            faces_told = ", ".join(map(str, numbers))
+            done.append(Notice("fix.left-alone", {"finding": code, "faces": faces_told, "why": Notice(why)}))
     rest = set(range(faces)) - leave
     controls = options.controls
-    for code, (text, change) in REMEDIES.items():
+    for code, (sentence, change) in FIXES.items():
         hit = {finding.face for finding in findings if finding.code == code}
         if hit and rest and rest <= hit:
             changed = change(controls)
             if changed != controls:
                 controls = changed
-                done.append(f"{code}: {text}")
+                done.append(Notice("fix.done", {"finding": code, "what": Notice(sentence)}))
     enlargement = options.enlargement
     small = next((finding.code for finding in findings if _is_small(finding, rest)), None)
     if small is not None and not enlargement.any:
         # Of the whole picture, and so good for one small face among larger ones as well.
         enlargement = replace(enlargement, upscale="auto")
-        done.append(f"{small}: enlarged until every face shows what was restored (upscale auto)")
+        done.append(Notice("fix.done", {"finding": small, "what": Notice("fix.enlarged")}))
     repairs = options.repairs
     if repairs.balance == 0:
         # It measures for itself whether the picture has aged, and does nothing to one that has not.
@@ -100,20 +102,20 @@ def _at_most(region: str, weight: float) -> Callable[[Controls], Controls]:
 
 
 _LEFT_ALONE = {
-    "drawing": "it would be pulled toward a photograph",
-    "face-unclear": "eyes and mouth could not be measured",
+    "drawing": "fix.why-drawing",
+    "face-unclear": "fix.why-unclear",
 }
 """Findings whose face is not restored, and why."""
 
-REMEDIES: dict[str, tuple[str, Callable[[Controls], Controls]]] = {
-    "face-small": ("restored as gently as the preset natural", _gentle),
-    "face-turned": ("restored as gently as the preset natural", _gentle),
-    "face-tilted": ("restored as gently as the preset natural", _gentle),
-    "eyes-closed": ("the eyes were left alone (eye=0)", _at_most("eye", 0.0)),
-    "face-dark": ("restored as gently as the preset low-light; brighten the picture first for more", _dark),
-    "backlit": ("restored as gently as the preset low-light; brighten the face first for more", _dark),
-    "glare-forehead": ("the forehead was restored half (forehead=0.5)", _at_most("forehead", 0.5)),
-    "glare-nose": ("the nose was restored half (nose=0.5)", _at_most("nose", 0.5)),
-    "glare-spectacles": ("the eyes were restored half (eye=0.5)", _at_most("eye", 0.5)),
+FIXES: dict[str, tuple[str, Callable[[Controls], Controls]]] = {
+    "face-small": ("fix.gentle", _gentle),
+    "face-turned": ("fix.gentle", _gentle),
+    "face-tilted": ("fix.gentle", _gentle),
+    "eyes-closed": ("fix.eyes-off", _at_most("eye", 0.0)),
+    "face-dark": ("fix.dark", _dark),
+    "backlit": ("fix.backlit", _dark),
+    "glare-forehead": ("fix.forehead-half", _at_most("forehead", 0.5)),
+    "glare-nose": ("fix.nose-half", _at_most("nose", 0.5)),
+    "glare-spectacles": ("fix.eyes-half", _at_most("eye", 0.5)),
 }
-"""Per code what was done, in words, and the change."""
+"""By a finding's code: the code of the sentence that says what was done, and the change of the controls."""

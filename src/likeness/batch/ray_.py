@@ -25,7 +25,7 @@ from likeness.batch.ray_cluster import Cluster
 from likeness.batch.ray_worker import Begin, Worker, Workplace
 from likeness.batch.runner import Done, settle
 from likeness.batch.storage import Place, is_url
-from likeness.batch.work import Handed, Result, deliver, read_source, unread
+from likeness.batch.work import Handed, Result, deliver, read_source, unexpected, unread
 from likeness.core.hashing import sha256_of
 from likeness.errors import BatchError, ConfigError, FileWriteError, ImageError, LikenessError
 from likeness.messages.notice import Notice
@@ -243,7 +243,7 @@ class RayExecutor:
             # It raises nothing on purpose: a bug, or an answer that cannot travel.
             cause = error.cause if isinstance(error.cause, Exception) else RuntimeError(str(error.cause))
             answer = Answer(
-                result=Result(state="failed", reason=f"{item.source}: unexpected {_first_line(cause)}", bug=cause),
+                result=Result(state="failed", reason=unexpected(item, _first_line(cause)), bug=cause),
                 traceback=str(error),
             )
         except exceptions.RayError as error:
@@ -267,7 +267,7 @@ class RayExecutor:
         try:
             deliver(self._output, item, result.state, result.data)
         except FileWriteError as error:
-            return Result(state="failed", reason=str(error), retry=True)
+            return Result(state="failed", reason=error.notice, retry=True)
         return replace(result, data=None)
 
     def _lose(self, journal: Journal, slot: _Slot) -> None:

@@ -23,6 +23,7 @@ from likeness.errors import ConfigError, ControlError, ImageReadError
 from likeness.evidence.quality_gate import GuardLimits
 from likeness.faces.findings import Limits
 from likeness.imaging.names import result_names
+from likeness.messages.notice import Notice
 from likeness.reference.references import reference_files
 from likeness.restore.config import Settings
 
@@ -246,16 +247,16 @@ def run_apart(
         journal.release(item, counted=True)
         after = journal.get(item.target, group=item.group)
         if after is not None and after.state == "failed":
-            yield Done(item=after, result=Result(state="failed", reason=f"{item.source}: {after.reason}"), counted=True)
+            why = Notice("batch.named", {"source": item.source, "reason": Notice.of(after.reason)})
+            yield Done(item=after, result=Result(state="failed", reason=why), counted=True)
 
 
 def settle(journal: Journal, item: Item, result: Result) -> bool:
     """Give an item back with its result; whether that counted (`Journal.finish`)."""
+    outcome = {**result.outcome, "notice": result.reason.to_dict()} if result.reason else result.outcome
     if result.state == "failed":
-        return journal.fail(item, result.reason, retry=result.retry, outcome=result.outcome)
-    return journal.finish(
-        item, result.state, reason=result.reason, outcome=result.outcome, thumbnails=result.thumbnails
-    )
+        return journal.fail(item, result.reason, retry=result.retry, outcome=outcome)
+    return journal.finish(item, result.state, reason=result.reason, outcome=outcome, thumbnails=result.thumbnails)
 
 
 def redo(journal: Journal, output: Place, *, failed: bool = False, missing: bool = False) -> int:

@@ -31,7 +31,7 @@ from likeness.imaging.decoding.pool import DecoderPool
 from likeness.imaging.encode import find_format
 from likeness.imaging.image import Image, Size
 from likeness.imaging.thumbnail import thumbnail
-from likeness.messages.notice import Notice
+from likeness.messages.notice import Notice, notice_of
 from likeness.reference.matching import FaceMatcher
 from likeness.reference.references import Photograph, References, photographs_at, reference_files
 from likeness.restore.job import RestoreJob, read_damage
@@ -65,7 +65,7 @@ class Result:
     """
 
     state: Literal["final", "review", "skipped", "failed"]
-    reason: str = ""
+    reason: Notice | Literal[""] = ""
     outcome: dict[str, Any] = field(default_factory=dict[str, Any])
     thumbnails: Thumbnails | None = None
     retry: bool = False
@@ -110,7 +110,7 @@ def read_source(item: Item, *, references: bool = True) -> Handed:
 def unread(error: ImageError) -> Result:
     """The result for a picture that cannot be read."""
     record = PictureRecord(input="", status="failed")
-    return Result(state="failed", reason=str(error), outcome=_outcome(record, [unreadable(error)]))
+    return Result(state="failed", reason=error.notice, outcome=_outcome(record, [unreadable(error)]))
 
 
 def deliver(output: Place, item: Item, state: Literal["final", "review"], data: bytes) -> None:
@@ -167,24 +167,15 @@ class PictureWorker:
         try:
             return self._work(item, handed)
         except FileWriteError as error:
-            return Result(state="failed", reason=str(error), retry=True)
-        except DecoderError as error:
-            return Result(state="failed", reason=_named(item, str(error)), retry=True)
-        except LikenessError as error:
-            return Result(state="failed", reason=_named(item, str(error)))
-        except OSError as error:
-            return Result(state="failed", reason=_named(item, str(error)), retry=True)
+            return Result(state="failed", reason=error.notice, retry=True)
+        except (LikenessError, OSError) as error:
+            of_the_machine = isinstance(error, (DecoderError, OSError))
+            return Result(state="failed", reason=_named(item, notice_of(error)), retry=of_the_machine)
         except MemoryError:
-            return Result(
-                state="failed",
-                reason=f"{item.source}: not enough memory for this picture; close other programs or make it smaller",
-                retry=True,
-            )
+            return Result(state="failed", reason=_named(item, Notice("batch.no-memory")), retry=True)
         except Exception as error:
             # A bug of ours: it must be seen and counted, but not cost the studio the other 500 pictures.
-            return Result(
-                state="failed", reason=f"{item.source}: unexpected {type(error).__name__}: {error}", bug=error
-            )
+            return Result(state="failed", reason=unexpected(item, f"{type(error).__name__}: {error}"), bug=error)
         finally:
             self._detector.forget()
 
@@ -209,7 +200,8 @@ class PictureWorker:
                 return unread(error)
             if image is None or damaged:
                 name = item.source if changed else options.damage_mask
-                return Result(state="failed", reason=f"{name} was changed since it was listed; run again", retry=True)
+                changed_since = Notice("batch.changed", {"name": str(name)})
+                return Result(state="failed", reason=changed_since, retry=True)
             return self._look(item, job, image, handed, options)
 
     def _look(self, item: Item, job: RestoreJob, image: Image, handed: Handed, options: WorkOptions) -> Result:
@@ -222,8 +214,8 @@ class PictureWorker:
         if options.on_finding == "skip":
             refused += [finding for finding in findings if finding.level == "warn"]
         if refused:
-            reason = "; ".join(dict.fromkeys(finding.message for finding in refused))
-            return self._unrestored(image, "skipped", reason, _outcome(job.record(), findings))
+            told = [Notice.of(message) for message in dict.fromkeys(finding.message for finding in refused)]
+            return self._unrestored(image, "skipped", _joined(told), _outcome(job.record(), findings))
         treatment = Treatment(options=options, leave=frozenset(), done=())
         if options.on_finding == "fix":
             treatment = treat(options, findings, len(faces))
@@ -251,10 +243,11 @@ class PictureWorker:
                 image, options, selection=selection, damage=mask, references=references, file_format=file_format
             )
         except NoFaceError as error:
-            reason = "; ".join([str(error), *treatment.done])
-            return self._unrestored(image, "skipped", reason, _outcome(job.record(), findings, treatment))
+            return self._unrestored(
+                image, "skipped", _joined([error.notice, *treatment.done]), _outcome(job.record(), findings, treatment)
+            )
         if not restoration.restored:
-            reason = f"{item.source}: {restoration.failure}"
+            reason = _named(item, restoration.failure)
             return self._unrestored(image, "failed", reason, _outcome(job.record(), findings, treatment))
         verdict = self._judge(image, restoration, options.guard)
         job.clock.lap("guard")
@@ -320,7 +313,7 @@ class PictureWorker:
         return guard.judge(before, restoration.image, faces, verdicts)
 
     def _unrestored(
-        self, image: Image, state: Literal["skipped", "failed"], reason: str, outcome: dict[str, Any]
+        self, image: Image, state: Literal["skipped", "failed"], reason: Notice | Literal[""], outcome: dict[str, Any]
     ) -> Result:
         return Result(state=state, reason=reason, outcome=outcome, thumbnails=self._small(image, None))
 
@@ -362,14 +355,21 @@ def _outcome(
     }
 
 
-def _reason(restoration: Restoration, verdict: Verdict | None) -> str:
+def _reason(restoration: Restoration, verdict: Verdict | None) -> Notice | Literal[""]:
     """Why a person must look before it goes out; "" if nobody need to."""
-    parts: list[str] = [
-        Notice("outcome.face-failed", {"index": face.index, "reason": face.reason}) for face in restoration.failed
-    ]
+    parts = [Notice("outcome.face-failed", {"index": face.index, "reason": face.reason}) for face in restoration.failed]
     if verdict is not None and verdict.doubts:
-        parts.append(verdict.reason)
-    return "; ".join(parts)
+        parts.append(Notice.of(verdict.reason))
+    return _joined(parts)
+
+
+def _joined(reasons: Sequence[Notice]) -> Notice | Literal[""]:
+    return Notice("batch.reasons", {"reasons": reasons}) if reasons else ""
+
+
+def unexpected(item: Item, error: str) -> Notice:
+    """The reason for a picture at which a bug of ours showed."""
+    return Notice("batch.named", {"source": item.source, "reason": Notice("batch.unexpected", {"error": error})})
 
 
 def _without(selection: Selection, leave: frozenset[int], faces: Sequence[Face], size: Size) -> Selection | None:
@@ -381,6 +381,6 @@ def _without(selection: Selection, leave: frozenset[int], faces: Sequence[Face],
     return replace(selection, which=rest) if rest else None
 
 
-def _named(item: Item, sentence: str) -> str:
-    """The error's sentence, which begins with the picture's name unless it names it anyway."""
-    return sentence if item.source in sentence else f"{item.source}: {sentence}"
+def _named(item: Item, reason: Notice) -> Notice:
+    """A reason that begins with the picture's name, unless it names it anyway."""
+    return reason if item.source in reason else Notice("batch.named", {"source": item.source, "reason": reason})

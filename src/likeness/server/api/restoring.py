@@ -12,7 +12,7 @@ from likeness.errors import ConfigError, NoFaceError
 from likeness.imaging.encode import find_format
 from likeness.imaging.image import Image
 from likeness.imaging.sniff import HEAD_BYTES
-from likeness.messages.notice import notice_of
+from likeness.messages.notice import Notice, notice_of
 from likeness.reference.references import Photograph, References
 from likeness.restore.job import RestoreJob, read_damage
 from likeness.restore.records import face_records
@@ -119,11 +119,9 @@ def _restore(
     job = RestoreJob(state.restorer, state.decoder, name=name, max_pixels=limit)
     image = job.read(data)
     file_format = request.result_format(data[:HEAD_BYTES])
-    if request.bit_depth not in (None, *file_format.depths):
+    if request.bit_depth is not None and request.bit_depth not in file_format.depths:
         # Known before the work, and so said before it.
-        raise ConfigError(
-            f"{file_format.name} holds 8 bits per sample only; write PNG or TIFF to keep {request.bit_depth} bits"
-        )
+        raise ConfigError(Notice("image.eight-bits", {"format": file_format.name, "bits": request.bit_depth}))
     others = _references(state, references, trusted=request.trust_references)
     # A result takes as much memory as a picture of its size.
     enlargement = replace(request.enlargement, max_output_pixels=limit)

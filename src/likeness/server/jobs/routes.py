@@ -17,7 +17,7 @@ from pydantic import BaseModel, Field
 
 from likeness.batch.journal import Item
 from likeness.batch.journal import State as ItemState
-from likeness.errors import ConfigError, ControlError, ServerBusyError
+from likeness.errors import ConfigError, ControlError, LikenessError, ServerBusyError
 from likeness.messages.notice import Notice
 from likeness.server.api.forms import errors, form_schema, picture_answers
 from likeness.server.api.requests import FIELDS, RestoreRequest, field_values, read_json
@@ -346,10 +346,14 @@ def _requests(form: Form) -> list[RestoreRequest]:
         try:
             found.append(RestoreRequest.of({**values, **overrides[number]}))
         except ConfigError as error:
-            raise ConfigError(f"picture {number}: {error}") from None
+            raise ConfigError(_of_picture(number, error)) from None
         except ControlError as error:
-            raise ControlError(f"picture {number}: {error}") from None
+            raise ControlError(_of_picture(number, error)) from None
     return found
+
+
+def _of_picture(number: int, error: LikenessError) -> Notice:
+    return Notice("job.of-picture", {"number": number, "reason": error.notice})
 
 
 def _overrides(text: str, count: int) -> dict[int, dict[str, Any]]:
