@@ -15,8 +15,10 @@ from likeness.batch.options import WorkOptions
 from likeness.cli.flags import Parser, add_options, typed_settings
 from likeness.errors import ConfigError, ControlError
 from likeness.repair.repairs import Repairs
+from likeness.restore import options as table
 from likeness.restore.config import Settings, settings_from
 from likeness.restore.controls import Controls
+from likeness.restore.enlargement import Enlargement
 from likeness.restore.kinds import Choice, Number, Option, Switch, Words, rows_of
 from likeness.restore.options import OPTIONS, row_of
 from likeness.restore.picture_options import PictureOptions, parts_of
@@ -89,7 +91,7 @@ def test_flags_say_what_files_say() -> None:
 def test_a_number_may_be_a_word_and_a_flag_have_other_names(monkeypatch: pytest.MonkeyPatch) -> None:
     scale = row(Number(low=1.0, high=8.0, words=("auto",)), aliases=("-s", "--sr_scale"))
     monkeypatch.setattr("likeness.cli.flags.OPTIONS", (scale,))
-    monkeypatch.setattr("likeness.restore.options._BY_KEY", {"a_try": scale})
+    monkeypatch.setattr(table, "_BY_KEY", {"a_try": scale})
     parser = Parser(prog="try", allow_abbrev=False)
     add_options(parser)
     for typed, value in (("--a-try=2", 2.0), ("-s auto", "auto"), ("--sr_scale 4", 4.0)):
@@ -128,7 +130,26 @@ def test_a_number_may_be_a_word_and_a_flag_have_other_names(monkeypatch: pytest.
 )
 def test_each_kind_refuses_what_it_is_not(kind: Any, good: object, bad: object, why: str) -> None:
     assert kind.refusal(good, "it") is None
-    assert why in (kind.refusal(bad, "it") or "")
+    refusal = kind.refusal(bad, "it")
+    assert refusal is not None
+    assert why in refusal
+    assert refusal.coded
+    assert refusal.say("zh").startswith("it 必须")
+
+
+def test_what_is_refused_is_said_in_other_languages() -> None:
+    with pytest.raises(ControlError) as refused:
+        Controls(latent_step_decay=0.5)
+    said = refused.value.notice.say("zh")
+    assert said == "latent_step_decay 必须在 0.005 到 0.1 之间（常用范围为 0.02 到 0.1），不能是 0.5"
+    with pytest.raises(ConfigError) as refused_size:
+        Enlargement(upscale=9)
+    assert refused_size.value.notice.say("zh") == "upscale 必须是 auto，或者在 1 到 8 之间，不能是 9"
+    with pytest.raises(ControlError) as unknown:
+        Controls.preset("naturl")
+    assert unknown.value.notice.say("zh").startswith(
+        "没有名为“naturl”的预设（是不是“natural”？）；可用的预设是 standard"
+    )
 
 
 def test_a_list_takes_what_is_a_pictures_own() -> None:

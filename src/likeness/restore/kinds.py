@@ -6,7 +6,7 @@ Nothing here loads NumPy, so that a command line can be read without it.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
@@ -138,9 +138,7 @@ class Number(Kind):
             return None
         else:
             wanted, given = self._range(ends), f"{value:g}"
-        for word in reversed(self.words):
-            wanted = Notice("wanted.or", {"word": word, "wanted": wanted})
-        return _refused(name, wanted, given)
+        return _refused(name, _or(self.words, wanted), given)
 
     def _range(self, ends: dict[str, Value]) -> Notice:
         if self.high is None:
@@ -163,7 +161,8 @@ class Choice(Kind):
     values: tuple[str | int, ...]
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "wanted", " or ".join(map(json.dumps, self.values)))
+        *others, last = (json.dumps(value) for value in self.values)
+        object.__setattr__(self, "wanted", _or(others, Notice("wanted.value", {"value": last})))
         object.__setattr__(self, "span", " or ".join(map(str, self.values)))
 
     def read(self, value: Any) -> str | int | None:
@@ -352,6 +351,13 @@ class Option:
 
 def _refused(name: str, wanted: Notice, value: str) -> Notice:
     return Notice("option.refused", {"name": name, "wanted": wanted, "value": value})
+
+
+def _or(words: Sequence[str], wanted: Notice) -> Notice:
+    """Any of some words, or something else."""
+    for word in reversed(words):
+        wanted = Notice("wanted.or", {"word": word, "wanted": wanted})
+    return wanted
 
 
 def _type(value: object) -> str:
