@@ -6,6 +6,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from likeness.errors import ControlError
 from likeness.imaging.image import Image
@@ -21,15 +22,15 @@ def restorer(tiny_model: Path) -> Restorer:
 
 
 @pytest.fixture
-def eye(astronaut: Image, restorer: Restorer) -> np.ndarray:
+def eye(astronaut: Image, restorer: Restorer) -> NDArray[np.float32]:
     """A damage mask over the left eye, with a soft rim."""
     x, y = restorer.find_faces(astronaut)[0].five_points[0]
     mask = np.zeros(astronaut.pixels.shape[:2], np.float32)
     cv2.ellipse(mask, (round(float(x)), round(float(y))), (14, 8), 0, 0, 360, (1.0,), -1)
-    return cv2.GaussianBlur(mask, (0, 0), 1)
+    return np.asarray(cv2.GaussianBlur(mask, (0, 0), 1), np.float32)
 
 
-def inked(image: Image, mask: np.ndarray) -> Image:
+def inked(image: Image, mask: NDArray[np.float32]) -> Image:
     return image.with_pixels((image.pixels * (1 - mask[:, :, None])).astype(np.float32))
 
 
@@ -46,7 +47,7 @@ def test_nothing_asked_for_nothing_done(astronaut: Image) -> None:
     assert set(result.to_dict().values()) == {None}
 
 
-def test_a_hole_is_filled_and_the_rest_stays_to_the_bit(astronaut: Image, eye: np.ndarray) -> None:
+def test_a_hole_is_filled_and_the_rest_stays_to_the_bit(astronaut: Image, eye: NDArray[np.float32]) -> None:
     image = replace(inked(astronaut, eye), bit_depth=16, icc_profile=b"profile")
     result = repair(image, Repairs(), eye)
     assert (result.image.pixels[eye < 0.001] == image.pixels[eye < 0.001]).all()
@@ -56,7 +57,7 @@ def test_a_hole_is_filled_and_the_rest_stays_to_the_bit(astronaut: Image, eye: n
     assert result.to_dict()["filled"] == {"area": pytest.approx(float(eye.mean()), abs=1e-5)}
 
 
-def test_the_network_draws_nothing_into_a_hole(astronaut: Image, eye: np.ndarray, restorer: Restorer) -> None:
+def test_the_network_draws_nothing_into_a_hole(astronaut: Image, eye: NDArray[np.float32], restorer: Restorer) -> None:
     image = inked(astronaut, eye)
     filled = repair(image, Repairs(), eye).image.pixels
     result = restorer.restore(image, damage=eye)
@@ -88,7 +89,7 @@ def test_a_hole_beside_the_face_concerns_no_face(astronaut: Image, restorer: Res
         (np.ones((256, 256), np.float32), "covers the whole picture"),
     ],
 )
-def test_a_mask_that_cannot_be_used_is_refused(astronaut: Image, mask: np.ndarray, sentence: str) -> None:
+def test_a_mask_that_cannot_be_used_is_refused(astronaut: Image, mask: NDArray[np.float32], sentence: str) -> None:
     with pytest.raises(ControlError, match=sentence):
         repair(astronaut, Repairs(), mask)
 

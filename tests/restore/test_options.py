@@ -36,7 +36,8 @@ RICH = PictureOptions(
 
 def row(kind: Any, **more: Any) -> Option:
     text = Words("a try", "试验")
-    return Option(**{"key": "a_try", "kind": kind, "label": text, "help": text, "group": "controls", **more})
+    values: dict[str, Any] = {"key": "a_try", "kind": kind, "label": text, "help": text, "group": "controls", **more}
+    return Option(**values)
 
 
 def test_every_option_is_one_row_with_words_in_both_languages() -> None:
@@ -189,8 +190,8 @@ def test_an_option_that_was_added_since_stands_in_the_journal_only_if_it_is_set(
 ) -> None:
     from likeness.batch import options as module
 
-    before = dict(module._FIRST, Controls=module._FIRST["Controls"].replace(" refine", ""))
-    monkeypatch.setattr(module, "_FIRST", before)
+    first: dict[str, str] = vars(module)["_FIRST"]
+    monkeypatch.setattr(module, "_FIRST", dict(first, Controls=first["Controls"].replace(" refine", "")))
     assert "refine" not in WorkOptions().to_dict()["controls"]
     assert WorkOptions(controls=Controls(refine=2)).to_dict()["controls"]["refine"] == 2
 

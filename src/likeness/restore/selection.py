@@ -44,7 +44,7 @@ class Selection:
         if self.max_size is not None:
             finite_number("max_size", self.max_size)
         if self.min_size < 0 or (self.max_size is not None and self.max_size < self.min_size):
-            raise ConfigError(Notice("selection.nothing", {"low": self.min_size, "high": self.max_size}))
+            raise ConfigError(Notice("selection.nothing", {"low": self.min_size, "high": str(self.max_size)}))
 
     @staticmethod
     def parse(text: str, *, min_size: float = 0.0, max_size: float | None = None) -> Selection:
