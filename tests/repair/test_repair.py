@@ -84,7 +84,7 @@ def test_a_hole_beside_the_face_concerns_no_face(astronaut: Image, restorer: Res
 @pytest.mark.parametrize(
     ("mask", "sentence"),
     [
-        (np.zeros((10, 20), np.float32), "the damage mask is 20x10, the picture 256x256"),
+        (np.zeros((10, 20), np.float32), "the damage mask is 20 x 10, the picture 256 x 256"),
         (np.full((256, 256), 2, np.float32), "values from 0 to 1"),
         (np.ones((256, 256), np.float32), "covers the whole picture"),
     ],

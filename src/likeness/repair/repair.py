@@ -192,7 +192,7 @@ def _checked(damage: NDArray[np.float32], image: Image) -> _Map:
         raise ControlError(f"the damage mask must be an array of numbers from 0 to 1, not {type(given).__name__}")
     height, width = image.pixels.shape[:2]
     if damage.shape != (height, width):
-        sizes = {"mask": "x".join(map(str, damage.shape[::-1])), "size": str(image.size)}
+        sizes = {"mask": " x ".join(map(str, damage.shape[::-1])), "size": f"{width} x {height}"}
         raise ControlError(Notice("damage.size", sizes))
     if not np.isfinite(damage).all() or damage.min() < 0 or damage.max() > 1:
         raise ControlError(Notice("damage.values"))
