@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from machine import connecting_to_a_full_disk
 
 from likeness.batch.cache import KeptProjections
 from likeness.batch.journal import Item, Journal, Task, Thumbnails
@@ -51,23 +52,17 @@ def _is_kept(path: Path, done: list[str]) -> None:
     assert not set(done) & set(again), "done twice"
     with Journal(path) as journal:
         assert journal.counts() == {**dict.fromkeys(journal.counts(), 0), "final": len(NAMES)}
-        assert journal._file.rows("PRAGMA integrity_check")[0][0] == "ok"
+        assert journal._file.rows("PRAGMA integrity_check")[0][0] == "ok"  # pyright: ignore[reportPrivateUsage]
 
 
 def test_a_disk_that_is_full_at_any_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     sentences: set[str] = set()
-    connect = sqlite3.connect
     for pages in range(1, 60, 2):
         path = tmp_path / f"{pages}.sqlite"
 
-        def limited(*given: object, pages: int = pages, **named: object) -> sqlite3.Connection:
-            database = connect(*given, **named)  # type: ignore[arg-type]
-            database.execute(f"PRAGMA max_page_count = {pages}")
-            return database
-
         done: list[str] = []
         with monkeypatch.context() as patch:
-            patch.setattr(sqlite3, "connect", limited)
+            patch.setattr(sqlite3, "connect", connecting_to_a_full_disk(pages))
             try:
                 _work(path, done)
             except JournalError as error:
@@ -250,7 +245,9 @@ def test_kept_projections_that_a_disk_changed_are_no_answers(tmp_path: Path) -> 
     kept = KeptProjections(tmp_path)
     answer = np.random.default_rng(0).random((3, 8, 8)).astype(np.float32)
     kept.put("ab12", answer)
-    np.testing.assert_array_equal(kept.get("ab12", answer.shape), answer)
+    found = kept.get("ab12", answer.shape)
+    assert found is not None
+    np.testing.assert_array_equal(found, answer)
     (path,) = tmp_path.rglob("*.f32")
     data = path.read_bytes()
     chance = random.Random(1)
@@ -321,7 +318,7 @@ def test_the_journals_disk_fails_in_the_middle_of_a_run(
     def full(self: Journal, item: Item, *given: object, **named: object) -> bool:
         if item.target == "2.png":
             # From here on, by SQLite itself.
-            self._file._database.execute("PRAGMA max_page_count = 1")
+            self._file._database.execute("PRAGMA max_page_count = 1")  # pyright: ignore[reportPrivateUsage]
             named["outcome"] = {"long": "x" * 100_000}
         return finish(self, item, *given, **named)  # type: ignore[arg-type]
 

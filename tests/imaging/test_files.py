@@ -8,12 +8,11 @@ import resource
 import stat
 import subprocess
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
+from machine import as_nobody
 from PIL import Image as PillowImage
 
 from likeness.errors import ArgumentError, ConfigError, ImageReadError, ImageTooLargeError, ImageWriteError
@@ -35,19 +34,6 @@ NAMES = ["portrait.png", "my client photo.png", "奶奶的照片.png", "Großmut
 @pytest.fixture
 def image() -> Image:
     return Image.from_uint8(SAMPLES)
-
-
-@contextmanager
-def as_nobody() -> Iterator[None]:
-    """Run as a user without rights, so that permissions bind; root's tests would show nothing otherwise."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 # --- reading ----------------------------------------------------------------------------------------------------------

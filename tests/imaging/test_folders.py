@@ -10,11 +10,11 @@ import socket
 import sys
 import tempfile
 from collections.abc import Generator
-from contextlib import contextmanager
 from pathlib import Path
 from types import FrameType
 
 import pytest
+from machine import as_nobody
 
 from likeness.core.opening import open_file
 from likeness.errors import ImageReadError
@@ -59,19 +59,6 @@ def open_to_all() -> Generator[Path]:
         if path.is_dir():
             path.chmod(0o755)
     shutil.rmtree(folder)
-
-
-@contextmanager
-def as_somebody() -> Generator[None]:
-    """As a user for whom permissions hold: root may read everything."""
-    if os.geteuid() != 0:
-        yield
-        return
-    os.seteuid(65534)
-    try:
-        yield
-    finally:
-        os.seteuid(0)
 
 
 def test_bins_and_thumbnails_are_left_alone_and_counted(tmp_path: Path) -> None:
@@ -148,7 +135,7 @@ def test_one_folder_that_cannot_be_read_does_not_stop_the_others(
 ) -> None:
     written(open_to_all, "a.jpg", "closed/b.jpg", "open/c.jpg")
     (open_to_all / "closed").chmod(0)
-    with as_somebody():
+    with as_nobody():
         listing = list_folder(open_to_all)
         with caplog.at_level(logging.WARNING, "likeness"):
             assert pictures_in(open_to_all) == ["a.jpg", "open/c.jpg"]

@@ -9,6 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+from counting import Counting
 from PIL import Image as PillowImage
 from profiles import ADOBE, gamma_curve, matrix_profile
 from safetensors.numpy import save_file
@@ -33,34 +34,25 @@ from likeness.restore.controls import Controls
 from likeness.restore.enlargement import Enlargement
 from likeness.restore.outcome import FaceProjection
 from likeness.restore.pipeline import Restorer
-from likeness.runtimes.base import Batch, Runtime
+from likeness.runtimes.base import Batch
 from likeness.runtimes.enlarging import Enlarger, TiledEnlarger
 from likeness.runtimes.openvino_ import OpenVinoRuntime
 from likeness.studio.finishing import Finishing, areas_of, finish
 
 
-class _Counting:
-    """A real runtime that counts its calls and draws something of its own: fine stripes."""
-
-    def __init__(self, inner: Runtime) -> None:
-        self.inner = inner
-        self.calls = 0
-        self.spec = inner.spec
-        self.description = inner.description
-
-    def run(self, faces: Batch) -> Batch:
-        self.calls += 1
-        stripes = np.where(np.arange(faces.shape[3]) % 4 < 2, np.float32(0.2), np.float32(-0.2))
-        return self.inner.run(faces) + stripes
+def _striped(answer: Batch) -> Batch:
+    """Something of the network's own: fine stripes."""
+    stripes = np.where(np.arange(answer.shape[3]) % 4 < 2, np.float32(0.2), np.float32(-0.2))
+    return answer + stripes
 
 
 @pytest.fixture(scope="module")
-def runtime(tiny_model: Path) -> _Counting:
-    return _Counting(Restorer(tiny_model, precision="f32").runtime)
+def runtime(tiny_model: Path) -> Counting:
+    return Counting(Restorer(tiny_model, precision="f32").runtime, _striped)
 
 
 @pytest.fixture(scope="module")
-def restorer(runtime: _Counting) -> Restorer:
+def restorer(runtime: Counting) -> Restorer:
     return Restorer(runtime=runtime)
 
 
@@ -188,7 +180,7 @@ def test_a_face_larger_than_the_network_is_enlarged_with_the_background(
 
 
 def test_sliders_run_no_network(
-    restorer: Restorer, runtime: _Counting, small: Image, projection: FaceProjection, monkeypatch: pytest.MonkeyPatch
+    restorer: Restorer, runtime: Counting, small: Image, projection: FaceProjection, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     controls = Controls()
     canvas = restorer.canvas(small, [projection], Enlargement(upscale=2))
@@ -321,7 +313,7 @@ def test_tiles_of_a_network_of_a_file_are_one_picture(small: Image) -> None:
     assert 255 * np.abs(tiled - whole).max() < 0.05
 
 
-def test_too_large_is_refused_before_any_work(restorer: Restorer, runtime: _Counting, small: Image) -> None:
+def test_too_large_is_refused_before_any_work(restorer: Restorer, runtime: Counting, small: Image) -> None:
     calls = runtime.calls
     wanted = Enlargement(upscale=4, max_output_pixels=100_000)
     with pytest.raises(ImageTooLargeError, match=r"2\.63 is the largest factor that fits"):

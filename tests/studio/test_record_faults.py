@@ -8,6 +8,7 @@ import sqlite3
 from pathlib import Path
 
 import pytest
+from machine import connecting_to_a_full_disk
 
 from likeness.errors import RecordError
 from likeness.studio.acceptance import open_book
@@ -21,20 +22,14 @@ def _answer(path: Path, names: list[str], written: list[str]) -> None:
 
 
 def test_a_disk_that_is_full_at_any_page(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    connect = sqlite3.connect
     names = [f"{number}.jpg" for number in range(60)]
     told = 0
     for pages in range(1, 16):
         path = tmp_path / f"{pages}.sqlite"
 
-        def limited(*given: object, pages: int = pages, **named: object) -> sqlite3.Connection:
-            database = connect(*given, **named)  # type: ignore[arg-type]
-            database.execute(f"PRAGMA max_page_count = {pages}")
-            return database
-
         written: list[str] = []
         with monkeypatch.context() as patch:
-            patch.setattr(sqlite3, "connect", limited)
+            patch.setattr(sqlite3, "connect", connecting_to_a_full_disk(pages))
             try:
                 _answer(path, names, written)
             except RecordError as error:

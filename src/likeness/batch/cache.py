@@ -19,8 +19,7 @@ from likeness.errors import ConfigError
 from likeness.faces.detect import Detector
 from likeness.faces.face import Face
 from likeness.imaging.image import Image
-from likeness.models.spec import Spec
-from likeness.runtimes.base import Batch, Runtime
+from likeness.runtimes.base import Batch, Runtime, WrappedRuntime
 
 __all__ = ["DEFAULT_KEPT_BYTES", "KeptDetector", "KeptProjections", "KeptRuntime"]
 
@@ -70,7 +69,7 @@ def _name(digest: str) -> str:
     return f"{digest[:2]}/{digest}"
 
 
-class KeptRuntime:
+class KeptRuntime(WrappedRuntime):
     """A runtime that asks the network only what it has not been asked before; see `likeness.runtimes.base.Runtime`.
 
     Args:
@@ -80,20 +79,12 @@ class KeptRuntime:
     """
 
     def __init__(self, runtime: Runtime, *, model: str, kept: KeptProjections) -> None:
-        self._runtime = runtime
+        super().__init__(runtime)
         # A runtime of other precision answers otherwise.
         self._model = f"{model}\0{runtime.description}".encode()
         self._kept = kept
         self._lock = threading.Lock()
         self._asked = self._found = 0
-
-    @property
-    def spec(self) -> Spec:
-        return self._runtime.spec
-
-    @property
-    def description(self) -> str:
-        return self._runtime.description
 
     @property
     def counts(self) -> tuple[int, int]:

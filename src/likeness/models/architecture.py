@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import openvino
     import torch
 
-__all__ = ["Architecture", "Config", "ConfigT", "GraphBuilder", "Shapes", "State", "same_name"]
+__all__ = ["Architecture", "Config", "ConfigT", "GraphBuilder", "Shapes", "State", "for_inference", "same_name"]
 
 Shapes = Mapping[str, tuple[int, ...]]
 """Tensor shapes by name."""
@@ -49,6 +49,15 @@ class GraphBuilder(Protocol[_Built]):
     def __call__(self, state: State, config: _Built, *, any_batch: bool = False) -> openvino.Model:
         """A graph with one input and one output, of one image or of any number of equal ones."""
         ...
+
+
+def for_inference(network: torch.nn.Module, state: State, dtype: torch.dtype, device: torch.device) -> torch.nn.Module:
+    """A network in PyTorch with these weights, ready to answer; it learns no more."""
+    import torch
+
+    network.requires_grad_(False)
+    network.load_state_dict({key: torch.from_numpy(np.array(value, np.float32)) for key, value in state.items()})
+    return network.eval().to(device, dtype)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from likeness.compute.forks import refuse_after_fork
 from likeness.models.spec import Spec
 
-__all__ = ["Batch", "Runtime", "check_batch"]
+__all__ = ["Batch", "Runtime", "WrappedRuntime", "check_batch"]
 
 Batch = NDArray[np.float32]
 """Images for the network: N x 3 x H x W, RGB, float32 in its range (`Spec.value_range`); faces are N x 3 x S x S."""
@@ -35,6 +35,25 @@ class Runtime(Protocol):
             ValueError: if ``faces`` has another shape or type.
         """
         ...
+
+
+class WrappedRuntime:
+    """A runtime that passes everything on to another, for those that change something about it."""
+
+    def __init__(self, runtime: Runtime) -> None:
+        self._runtime = runtime
+
+    @property
+    def spec(self) -> Spec:
+        return self._runtime.spec
+
+    @property
+    def description(self) -> str:
+        return self._runtime.description
+
+    def run(self, faces: Batch) -> Batch:
+        """See `Runtime`."""
+        return self._runtime.run(faces)
 
 
 def check_batch(images: Batch, spec: Spec) -> None:

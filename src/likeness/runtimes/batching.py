@@ -9,8 +9,7 @@ from types import TracebackType
 
 import numpy as np
 
-from likeness.models.spec import Spec
-from likeness.runtimes.base import Batch, Runtime, check_batch
+from likeness.runtimes.base import Batch, Runtime, WrappedRuntime, check_batch
 
 __all__ = ["BatchingRuntime"]
 
@@ -28,7 +27,7 @@ class _Call:
         return self.result is not None or self.error is not None
 
 
-class BatchingRuntime:
+class BatchingRuntime(WrappedRuntime):
     """A runtime whose `run` calls from several threads share batches; implements `Runtime`.
 
     While the network is idle a call runs at once, alone: nobody waits for company that may not come. While it is busy, calls
@@ -50,7 +49,7 @@ class BatchingRuntime:
     def __init__(self, runtime: Runtime, *, max_batch: int = 16, in_flight: int = 2) -> None:
         if max_batch < 1 or in_flight < 1:
             raise ValueError(f"max_batch and in_flight must be at least 1, not {max_batch} and {in_flight}")
-        self._runtime = runtime
+        super().__init__(runtime)
         self._max_batch = max_batch
         self._in_flight = in_flight
         self._changed = threading.Condition()
@@ -58,14 +57,6 @@ class BatchingRuntime:
         self._queue: deque[_Call] = deque()
         self._running = 0
         self._closed = False
-
-    @property
-    def spec(self) -> Spec:
-        return self._runtime.spec
-
-    @property
-    def description(self) -> str:
-        return self._runtime.description
 
     @property
     def runtime(self) -> Runtime:

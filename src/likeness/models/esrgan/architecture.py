@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from likeness.models.architecture import Architecture, State
+from likeness.models.architecture import Architecture, State, for_inference
 from likeness.models.esrgan.config import EsrganConfig, expected_shapes, present_name
 from likeness.models.esrgan.graph import build
 
@@ -22,13 +20,9 @@ def _detect(names: Collection[str]) -> bool:
 
 
 def _module(state: State, config: EsrganConfig, dtype: torch.dtype, device: torch.device) -> torch.nn.Module:
-    import torch
-
     from likeness.models.esrgan.network import Esrgan
 
-    network = Esrgan(config).requires_grad_(False)
-    network.load_state_dict({key: torch.from_numpy(np.array(value, np.float32)) for key, value in state.items()})
-    return network.eval().to(device, dtype)
+    return for_inference(Esrgan(config), state, dtype, device)
 
 
 ESRGAN = Architecture(

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from likeness.models.architecture import Architecture, State
+from likeness.models.architecture import Architecture, State, for_inference
 from likeness.models.srvgg.config import SrvggConfig, expected_shapes
 from likeness.models.srvgg.graph import build
 
@@ -22,13 +20,9 @@ def _detect(names: Collection[str]) -> bool:
 
 
 def _module(state: State, config: SrvggConfig, dtype: torch.dtype, device: torch.device) -> torch.nn.Module:
-    import torch
-
     from likeness.models.srvgg.network import Srvgg
 
-    network = Srvgg(config).requires_grad_(False)
-    network.load_state_dict({key: torch.from_numpy(np.array(value, np.float32)) for key, value in state.items()})
-    return network.eval().to(device, dtype)
+    return for_inference(Srvgg(config), state, dtype, device)
 
 
 SRVGG = Architecture(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -127,6 +127,10 @@ class RestoreRequest(PictureOptions):
             if not _fits(FIELDS[name], value):
                 raise ConfigError(f"the form: {name} cannot be used as it is given: {FIELDS[name]['description']}")
         return request
+
+    def within(self, max_pixels: int) -> RestoreRequest:
+        """The same, with no larger result than the server takes pictures: an enlarged one needs as much memory."""
+        return replace(self, enlargement=replace(self.enlargement, max_output_pixels=max_pixels))
 
     def result_format(self, head: bytes) -> FileFormat:
         """What the result is written as: what was asked for, else as the picture is, by its first bytes."""

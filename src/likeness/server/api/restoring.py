@@ -123,11 +123,9 @@ def _restore(
         # Known before the work, and so said before it.
         raise ConfigError(Notice("image.eight-bits", {"format": file_format.name, "bits": request.bit_depth}))
     others = _references(state, references, trusted=request.trust_references)
-    # A result takes as much memory as a picture of its size.
-    enlargement = replace(request.enlargement, max_output_pixels=limit)
     restoration = job.restore(
         image,
-        replace(request, enlargement=enlargement),
+        request.within(limit),
         selection=replace(request.selection, most=state.settings.max_faces),
         file_format=file_format.name,
         damage=read_damage(state.decoder, damage, max_pixels=limit, name="the damage mask"),

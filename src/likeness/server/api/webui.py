@@ -10,7 +10,6 @@ import base64
 import binascii
 import html
 import re
-from dataclasses import replace
 from typing import Any, TypeVar
 
 from anyio import to_thread
@@ -344,8 +343,8 @@ def _without_a_face(state: ServerState, data: bytes, wanted: RestoreRequest, why
     if not wanted.enlargement.any:
         return _unchanged(state, data), f"{why}; the picture is as it came"
     image = state.decoder.read(data, max_pixels=state.settings.max_pixels, name=THE_PICTURE)
-    enlargement = replace(wanted.enlargement, max_output_pixels=state.settings.max_pixels)
-    return encode_image(state.restorer.enlarge(image, enlargement), "PNG"), f"{why}; the picture was only enlarged"
+    enlarged = state.restorer.enlarge(image, wanted.within(state.settings.max_pixels).enlargement)
+    return encode_image(enlarged, "PNG"), f"{why}; the picture was only enlarged"
 
 
 def _unchanged(state: ServerState, data: bytes) -> bytes:
