@@ -41,7 +41,7 @@ from likeness.restore.report import PictureRecord
 from likeness.restore.selection import Selection
 from likeness.runtimes.base import Runtime
 
-__all__ = ["FINAL", "REVIEW", "Handed", "PictureWorker", "Result", "deliver", "read_source", "unread"]
+__all__ = ["FINAL", "REVIEW", "Handed", "PictureWorker", "Result", "deliver", "read_source", "unexpected", "unread"]
 
 FINAL, REVIEW = "final", "review"
 """Folders of the output."""

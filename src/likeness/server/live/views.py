@@ -40,6 +40,7 @@ __all__ = [
     "FIELD_SCALE",
     "MASK_SIDE",
     "Area",
+    "areas_in_view",
     "draw",
     "field_of",
     "in_view",
