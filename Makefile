@@ -18,7 +18,7 @@ help:
 	@echo 'make demo     install, restore the sample portraits into out/, and draw out/sheet.jpg'
 	@echo 'make test     install with the development tools, and run the tests'
 	@echo 'make test-long  the tests that take long: a Ray cluster, kills, whole benchmarks'
-	@echo 'make check    style (ruff), types (pyright), layers (import-linter)'
+	@echo 'make check    style (ruff), types (pyright, TypeScript for the page), layers (import-linter)'
 	@echo 'make bench    measure speed, memory and scale (10 minutes); writes results.md, steps.md and scale.md in benchmarks/'
 	@echo 'make weights  train the weights anew: make weights PORTRAITS=folder of sharp, aligned portraits'
 	@echo 'make samples  make the sample pictures in examples/ again'
@@ -38,6 +38,7 @@ check: $(DEV)
 	@$(BIN)/ruff format --check
 	@$(BIN)/lint-imports
 	@$(BIN)/pyright
+	@$(BIN)/python tools/check_page.py
 
 bench: $(DEV)
 	@$(BIN)/python benchmarks/run.py

@@ -12,7 +12,7 @@ from fastapi import APIRouter, Request, Response
 from likeness.messages.notice import LANGUAGES, catalogue
 from likeness.server.http.problems import ProblemError
 
-__all__ = ["PAGE_FILES", "index", "page_file", "page_router"]
+__all__ = ["PAGE_FILES", "index", "page_content", "page_file", "page_router"]
 
 _SCRIPT, _STYLE = "text/javascript; charset=utf-8", "text/css; charset=utf-8"
 
@@ -68,19 +68,23 @@ def page_file(name: str, request: Request) -> Response:
     return _answer(name, request)
 
 
-@cache
-def _content(name: str) -> tuple[bytes, str]:
-    """A file's bytes and their tag."""
+def page_content(name: str) -> bytes:
+    """The bytes of one of `PAGE_FILES`."""
     if name == "messages.js":
         sentences = {language: catalogue(language) for language in LANGUAGES}
-        data = f"export const MESSAGES = {json.dumps(sentences, ensure_ascii=False)};\n".encode()
-    else:
-        data = files("likeness.server").joinpath("page").joinpath(name).read_bytes()
+        return f"export const MESSAGES = {json.dumps(sentences, ensure_ascii=False)};\n".encode()
+    return files("likeness.server").joinpath("page").joinpath(name).read_bytes()
+
+
+@cache
+def _tagged(name: str) -> tuple[bytes, str]:
+    """A file's bytes and their tag."""
+    data = page_content(name)
     return data, f'"{hashlib.sha256(data).hexdigest()[:20]}"'
 
 
 def _answer(name: str, request: Request) -> Response:
-    data, tag = _content(name)
+    data, tag = _tagged(name)
     # Asked for anew each time, so that a page and its scripts are never of two versions; unchanged costs no bytes.
     headers = {"ETag": tag, "Cache-Control": "no-cache"}
     if request.headers.get("if-none-match") == tag:

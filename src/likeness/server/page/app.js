@@ -15,7 +15,11 @@ import { Take } from "./take.js";
 import "./words_many.js";
 import { applyWords, currentLanguage, firstLanguage, learnWords, onLanguage, setLanguage, t } from "./words.js";
 
+/** @param {string} id @returns {any} an element of index.html, of whatever kind it is there */
 const element = (id) => document.getElementById(id);
+
+/** @param {string} selector @returns {NodeListOf<HTMLElement>} */
+const elements = (selector) => document.querySelectorAll(selector);
 const KEPT = "likeness.open";
 const MANY_FACES = 12;
 
@@ -89,10 +93,10 @@ class Page {
       onProblem: (error) => this.problem(error),
       active: () => !element("one").hidden,
     });
-    for (const button of document.querySelectorAll("[data-language]")) {
+    for (const button of elements("[data-language]")) {
       button.addEventListener("click", () => setLanguage(button.dataset.language));
     }
-    for (const button of document.querySelectorAll("[data-zoom]")) {
+    for (const button of elements("[data-zoom]")) {
       button.addEventListener("click", () => this.zoom(button.dataset.zoom));
     }
     for (const name of ["one", "many"]) {
@@ -378,7 +382,7 @@ class Page {
   }
 
   reword() {
-    for (const button of document.querySelectorAll("[data-language]")) {
+    for (const button of elements("[data-language]")) {
       button.setAttribute("aria-pressed", String(button.dataset.language === currentLanguage()));
     }
     element("privacy").textContent = t("empty.privacy", { minutes: Math.round(this.about.idle_seconds / 60) });

@@ -32,11 +32,12 @@ export function folded(title, open, ...children) {
   return el("details", { class: "section", open }, el("summary", {}, el("h2", { "data-t": title })), ...children);
 }
 
-/**
- * A slider with its name, its value, and a mark where the preset has it.
- * @param {{key: string, label: string, help?: string, range: object, onMove: Function, onRest: Function, compact?: boolean}} options
- */
+/** A slider with its name, its value, and a mark where the preset has it. */
 export class Slider {
+  /**
+   * @param {{key: string, label: string, help?: string, range: any, onMove: Function, onRest: Function, onReset: Function,
+   *   compact?: boolean}} options
+   */
   constructor({ key, label, help, range, onMove, onRest, onReset, compact = false }) {
     this.range = range;
     const id = `slider-${key}`;

@@ -10,7 +10,7 @@ const REST_MS = 140; // how long a slider has to rest before the server is asked
 export class Live {
   /**
    * @param {{onDraw: Function, onBusy: Function, onProblem: Function, onWarnings: Function, onGrown: Function,
-   *   getAreas: Function}} page
+   *   onReady: Function, getAreas: Function}} page
    *   getAreas gives [{tile, left, top, right, bottom, width}] of what is on the screen; onGrown is told how many times as
    *   large as the photograph the result is that was drawn.
    */

@@ -10,6 +10,8 @@ const CLOSE = 2; // screen pixels per pixel of the photograph, where the result 
 export class Loupes {
   constructor({ stage, onGo }) {
     this.stage = stage;
+    /** @type {(() => void) | null} */
+    this.onResize = null;
     this.holder = document.getElementById("loupes");
     this.loupes = SPOTS.map((spot) => {
       const canvas = el("canvas", {});
@@ -20,7 +22,7 @@ export class Loupes {
         el("span", { class: "loupe-name" }, el("span", { "data-t": `loupe.${spot}` }), el("span", { class: "number" })),
       );
       this.holder.append(button);
-      return { spot, canvas, button, tile: new Tile() };
+      return { spot, canvas, button, tile: new Tile(), place: [0, 0] };
     });
     stage.watchers.add(() => this.draw());
     new ResizeObserver(() => this.onResize?.()).observe(this.holder);

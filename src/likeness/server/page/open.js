@@ -2,6 +2,7 @@
 
 import { Problem } from "./api.js";
 
+/** @param {string} id @returns {any} an element of index.html, of whatever kind it is there */
 const element = (id) => document.getElementById(id);
 
 export function openWays({ onFiles, onProblem, active }) {

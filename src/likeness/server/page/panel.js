@@ -6,7 +6,7 @@ import { OPTIONS, presetLook, REGIONS, same, settingsOf, TOUCHES } from "./look.
 import { t } from "./words.js";
 
 export class Panel {
-  /** @param {{store: object, about: object, onRegion: Function, onTouch: Function, onFaces: Function, onCurrent: Function}} page */
+  /** @param {{store: object, about: object, onRegion: Function, onTouch: Function, onFaces: Function, onCurrent: Function, report: object}} page */
   constructor({ store, about, onRegion, onTouch, onFaces, onCurrent, report }) {
     this.store = store;
     this.presets = Object.fromEntries(Object.entries(about.presets).map(([name, set]) => [name, presetLook(set)]));

@@ -299,6 +299,7 @@ class Again {
 }
 
 function duration(seconds) {
+  /** @type {Intl.NumberFormatOptions} */
   const style = { style: "unit", unitDisplay: "short", maximumFractionDigits: 0 };
   const locale = currentLanguage() === "zh" ? "zh" : "en";
   const [value, unit] = seconds < 90 ? [Math.max(1, Math.round(seconds)), "second"] : seconds < 5400 ? [seconds / 60, "minute"] : [seconds / 3600, "hour"];
@@ -306,6 +307,6 @@ function duration(seconds) {
 }
 
 function moment(text) {
-  const hours = Math.max(1, Math.round((new Date(text) - Date.now()) / 3600000));
+  const hours = Math.max(1, Math.round((new Date(text).getTime() - Date.now()) / 3600000));
   return new Intl.RelativeTimeFormat(currentLanguage() === "zh" ? "zh" : "en").format(hours, "hour");
 }

@@ -9,7 +9,7 @@ const TINT = [255, 196, 94];
 export class Stage {
   constructor({ onMove, fields, getLook }) {
     this.element = document.getElementById("stage");
-    this.canvas = document.getElementById("canvas");
+    this.canvas = /** @type {HTMLCanvasElement} */ (document.getElementById("canvas"));
     this.divider = document.getElementById("divider");
     this.tags = [document.getElementById("tag-before"), document.getElementById("tag-after")];
     this.context = this.canvas.getContext("2d", { alpha: false });
@@ -21,6 +21,7 @@ export class Stage {
     this.split = 0.5;
     this.beforeOnly = false;
     this.region = null;
+    /** @type {number | "auto"} */
     this.size = 1;
     this.grow = 1;
     this.watchers = new Set();
@@ -300,7 +301,7 @@ export class Stage {
       }
     });
     for (const name of ["pointerup", "pointercancel"]) {
-      this.canvas.addEventListener(name, (event) => {
+      this.canvas.addEventListener(name, (/** @type {PointerEvent} */ event) => {
         pointers.delete(event.pointerId);
         pinch = 0;
       });

@@ -61,7 +61,7 @@ export class Take {
         times > 1 && width ? `${width * times} × ${height * times}` : "",
       ];
       this.size.options[i].textContent = `${t("take.size")}: ${words.filter(Boolean).join(", ")}`;
-      this.size.options[i].disabled = size > 1 && size * size * width * height > this.mostPixels;
+      this.size.options[i].disabled = typeof size === "number" && size > 1 && size * size * width * height > this.mostPixels;
     });
     SIDES.forEach((side, i) => (this.side.options[i].textContent = `${t("take.web")}: ${side} px`));
     PAPERS.forEach((paper, i) => {

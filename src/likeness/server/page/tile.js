@@ -5,6 +5,8 @@ import { arithmetic } from "./look.js";
 export class Tile {
   constructor() {
     this.box = null;
+    this.key = ""; // which part of which view it holds
+    this.width = this.height = 0;
     this.beforeImage = null;
     this.exact = null;
     this.patch = null;
