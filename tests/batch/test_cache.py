@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from likeness.batch.cache import KeptDetector, KeptProjections, KeptRuntime
+from likeness.batch.cache import CachedDetector, CachedRuntime, ProjectionCache
 from likeness.errors import ConfigError
 from likeness.faces.detect import MediaPipeDetector
 from likeness.faces.face import Face
@@ -17,15 +18,15 @@ from likeness.restore.pipeline import Restorer
 from likeness.runtimes.base import Runtime
 
 
-def answer(value: float) -> np.ndarray:
+def answer(value: float) -> NDArray[np.float32]:
     return np.full((3, 8, 8), value, np.float32)
 
 
 def test_other_controls_need_no_network_and_the_result_is_that_of_a_fresh_run(
     tiny_runtime: Runtime, astronaut: Image, tmp_path: Path
 ) -> None:
-    def restorer() -> tuple[Restorer, KeptRuntime]:
-        runtime = KeptRuntime(tiny_runtime, model="tiny", kept=KeptProjections(tmp_path / "kept"))
+    def restorer() -> tuple[Restorer, CachedRuntime]:
+        runtime = CachedRuntime(tiny_runtime, model="tiny", kept=ProjectionCache(tmp_path / "kept"))
         return Restorer(runtime=runtime), runtime
 
     first, runtime = restorer()
@@ -42,7 +43,7 @@ def test_other_controls_need_no_network_and_the_result_is_that_of_a_fresh_run(
 
 
 def test_of_several_faces_only_the_new_ones_are_asked(tiny_runtime: Runtime, tmp_path: Path) -> None:
-    runtime = KeptRuntime(tiny_runtime, model="tiny", kept=KeptProjections(tmp_path))
+    runtime = CachedRuntime(tiny_runtime, model="tiny", kept=ProjectionCache(tmp_path))
     side = runtime.spec.side
     faces = np.random.default_rng(0).uniform(-1, 1, (3, 3, side, side)).astype(np.float32)
     runtime.run(faces[1:2])
@@ -50,14 +51,14 @@ def test_of_several_faces_only_the_new_ones_are_asked(tiny_runtime: Runtime, tmp
     assert runtime.counts == (3, 1)
     for face, projected in zip(faces, together, strict=True):
         assert np.abs(tiny_runtime.run(face[None])[0] - projected).max() < 1e-4
-    other = KeptRuntime(tiny_runtime, model="another", kept=KeptProjections(tmp_path))
+    other = CachedRuntime(tiny_runtime, model="another", kept=ProjectionCache(tmp_path))
     other.run(faces[:1])
     assert other.counts == (1, 0), "another model's answers are not its own"
 
 
 def test_the_longest_unused_go_first(tmp_path: Path) -> None:
     size = 4096 + answer(0).nbytes
-    kept = KeptProjections(tmp_path, limit=10 * size)
+    kept = ProjectionCache(tmp_path, limit=10 * size)
     for number in range(10):
         kept.put(f"{number:040d}", answer(number))
     for path in tmp_path.glob("*/*.f32"):
@@ -72,7 +73,7 @@ def test_the_longest_unused_go_first(tmp_path: Path) -> None:
 
 
 def test_what_is_cut_short_is_no_answer(tmp_path: Path) -> None:
-    kept = KeptProjections(tmp_path)
+    kept = ProjectionCache(tmp_path)
     kept.put("ab" * 20, answer(1))
     (path,) = tmp_path.glob("*/*.f32")
     path.write_bytes(path.read_bytes()[:100])
@@ -80,17 +81,17 @@ def test_what_is_cut_short_is_no_answer(tmp_path: Path) -> None:
 
 
 def test_nothing_is_kept_without_room(tmp_path: Path) -> None:
-    kept = KeptProjections(tmp_path / "none", limit=0)
+    kept = ProjectionCache(tmp_path / "none", limit=0)
     kept.put("ab" * 20, answer(1))
     assert kept.get("ab" * 20, (3, 8, 8)) is None
     assert not (tmp_path / "none").exists()
     with pytest.raises(ConfigError):
-        KeptProjections(tmp_path, limit=-1)
+        ProjectionCache(tmp_path, limit=-1)
 
 
 def test_a_disk_that_cannot_be_written_costs_only_time(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
-    kept = KeptProjections(tmp_path / "file")
+    kept = ProjectionCache(tmp_path / "file")
     kept.put("ab" * 20, answer(1))
     assert kept.get("ab" * 20, (3, 8, 8)) is None
 
@@ -106,7 +107,7 @@ class _Counting:
 
 def test_a_picture_is_searched_once(astronaut: Image) -> None:
     counting = _Counting()
-    detector = KeptDetector(counting)
+    detector = CachedDetector(counting)
     detector.detect(astronaut)
     detector.detect(replace(astronaut))
     assert len(counting.asked) == 2, "another picture, even if it looks the same"
@@ -116,4 +117,4 @@ def test_a_picture_is_searched_once(astronaut: Image) -> None:
     detector.forget()
     detector.detect(astronaut)
     assert len(counting.asked) == 4
-    assert len(KeptDetector(MediaPipeDetector()).detect(astronaut)) == 1
+    assert len(CachedDetector(MediaPipeDetector()).detect(astronaut)) == 1

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from machine import connecting_to_a_full_disk
 
-from likeness.batch.cache import KeptProjections
+from likeness.batch.cache import ProjectionCache
 from likeness.batch.journal import Item, Journal, Task, Thumbnails
 from likeness.batch.options import WorkOptions
 from likeness.batch.storage import Place
@@ -242,7 +242,7 @@ def test_places_write_only_inside(tmp_path: Path, name: str) -> None:
 
 
 def test_kept_projections_that_a_disk_changed_are_no_answers(tmp_path: Path) -> None:
-    kept = KeptProjections(tmp_path)
+    kept = ProjectionCache(tmp_path)
     answer = np.random.default_rng(0).random((3, 8, 8)).astype(np.float32)
     kept.put("ab12", answer)
     found = kept.get("ab12", answer.shape)

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image as PillowImage
 
-from likeness.batch.cache import KeptProjections, KeptRuntime
+from likeness.batch.cache import CachedRuntime, ProjectionCache
 from likeness.batch.journal import Item, Journal, PutCount
 from likeness.batch.options import WorkOptions
 from likeness.batch.runner import Plan, make_tasks, redo, run, sweep
@@ -40,7 +40,7 @@ class Studio:
     def __init__(self, folder: Path, runtime: Runtime, output: str = "") -> None:
         self.output = Place(output or str(folder / "out"))
         self.journal = Journal(folder / "journal.sqlite")
-        self.runtime = KeptRuntime(runtime, model="tiny", kept=KeptProjections(folder / "kept"))
+        self.runtime = CachedRuntime(runtime, model="tiny", kept=ProjectionCache(folder / "kept"))
         self.worker = PictureWorker(self.runtime, self.output)
 
     def put(self, sources: Sequence[Source], **settings: object) -> PutCount:

@@ -85,7 +85,7 @@ def assert_ended(running: Running, counted: Counted) -> None:
     runs = counted.runs
     time.sleep(10 * SECONDS)
     assert counted.runs == runs
-    assert running.state.held.bytes == 0
+    assert running.state.upload_memory.bytes == 0
 
 
 def form(picture: bytes, **fields: Any) -> dict[str, Any]:
@@ -201,7 +201,7 @@ def test_more_faces_than_are_taken_at_a_time_are_refused(
 
 
 def running_sessions(running: Running) -> list[Any]:
-    return list(running.sessions._entries.values())
+    return list(running.sessions._entries.values())  # pyright: ignore[reportPrivateUsage]
 
 
 def test_a_face_named_twice_is_refused_before_any_work(server: Running, portrait: bytes) -> None:

@@ -134,7 +134,7 @@ def test_the_web_ui_s_body(name: str, server: Running) -> None:
         assert_refused(client.post("/sdapi/v1/extra-single-image", content=body, headers=JSON))
         listed = body.replace(b'"image": ', b'"imageList": [{"data": ').replace(b'"gfpgan', b'}], "gfpgan')
         assert_refused(client.post("/sdapi/v1/extra-batch-images", content=listed, headers=JSON))
-    assert server.state.held.bytes == 0
+    assert server.state.upload_memory.bytes == 0
 
 
 def test_base64_is_taken_with_prefix_and_space_and_costs_no_more_for_it(server: Running, portrait: bytes) -> None:
@@ -300,7 +300,7 @@ def test_a_body_in_chunks_without_a_length_is_bounded(server: Running, portrait:
 
 
 def test_nothing_of_it_was_held_or_unforeseen(server: Running) -> None:
-    assert server.state.held.bytes == 0
+    assert server.state.upload_memory.bytes == 0
     assert server.state.pool.admitted == 0
     with server.http() as client:
         page = client.get("/metrics").text

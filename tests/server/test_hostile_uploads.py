@@ -476,5 +476,5 @@ def test_the_server_goes_on_after_all_of_it(server: Running, portrait: bytes) ->
     with server.http() as client:
         assert client.get("/healthz").json()["status"] == "ok"
         assert client.post("/v1/restore", files={"file": ("a.jpg", portrait)}).status_code == 200
-    assert server.state.held.bytes == 0
+    assert server.state.upload_memory.bytes == 0
     assert server.state.pool.admitted == 0

@@ -203,11 +203,11 @@ def test_a_request_that_takes_too_long_is_answered_and_its_work_never_begun(stri
         assert "retry-after" in answer.headers
         # The answer may be here a moment before its place in the line is given back.
         for _ in range(200):
-            if (strict.state.pool.waiting, strict.state.held.bytes) == (0, 0):
+            if (strict.state.pool.waiting, strict.state.upload_memory.bytes) == (0, 0):
                 break
             time.sleep(0.02)
         assert strict.state.pool.waiting == 0
-        assert strict.state.held.bytes == 0
+        assert strict.state.upload_memory.bytes == 0
     finally:
         end.set()
         blocker.result(20)

@@ -1,6 +1,6 @@
 """What is kept from one run to the next and from one step to the next: the network's answers, and a picture's faces.
 
-The network is asked through `KeptRuntime`, which knows the answers of earlier runs by the digest of what was asked. So
+The network is asked through `CachedRuntime`, which knows the answers of earlier runs by the digest of what was asked. So
 nothing else has to know about it: a picture that is restored again with another step, other weights or another strength asks
 the same, is answered from the disk, and comes out to the last bit as it would have from the network.
 """
@@ -21,7 +21,7 @@ from likeness.faces.face import Face
 from likeness.imaging.image import Image
 from likeness.runtimes.base import Batch, Runtime, WrappedRuntime
 
-__all__ = ["DEFAULT_KEPT_BYTES", "KeptDetector", "KeptProjections", "KeptRuntime"]
+__all__ = ["DEFAULT_KEPT_BYTES", "CachedDetector", "CachedRuntime", "ProjectionCache"]
 
 DEFAULT_KEPT_BYTES = 4 * 1024**3
 """At 512 px a face is 3 MiB, so that is about 1,300 faces."""
@@ -29,7 +29,7 @@ DEFAULT_KEPT_BYTES = 4 * 1024**3
 _SUFFIX = ".f32"
 
 
-class KeptProjections:
+class ProjectionCache:
     """Answers of the network on the disk, the longest unused removed first; for several threads and processes.
 
     float32, as the network gave them: half precision would move one pixel in fifty by one level, and then a result would
@@ -69,7 +69,7 @@ def _name(digest: str) -> str:
     return f"{digest[:2]}/{digest}"
 
 
-class KeptRuntime(WrappedRuntime):
+class CachedRuntime(WrappedRuntime):
     """A runtime that asks the network only what it has not been asked before; see `likeness.runtimes.base.Runtime`.
 
     Args:
@@ -78,7 +78,7 @@ class KeptRuntime(WrappedRuntime):
         kept: where answers are kept.
     """
 
-    def __init__(self, runtime: Runtime, *, model: str, kept: KeptProjections) -> None:
+    def __init__(self, runtime: Runtime, *, model: str, kept: ProjectionCache) -> None:
         super().__init__(runtime)
         # A runtime of other precision answers otherwise.
         self._model = f"{model}\0{runtime.description}".encode()
@@ -112,7 +112,7 @@ class KeptRuntime(WrappedRuntime):
         return state.hexdigest()
 
 
-class KeptDetector:
+class CachedDetector:
     """A detector that, asked about one picture twice in a row by one thread, looks once."""
 
     def __init__(self, detector: Detector) -> None:

@@ -7,7 +7,7 @@ import traceback
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from likeness.batch.cache import DEFAULT_KEPT_BYTES, KeptProjections, KeptRuntime
+from likeness.batch.cache import DEFAULT_KEPT_BYTES, CachedRuntime, ProjectionCache
 from likeness.batch.journal import Item
 from likeness.batch.storage import Place
 from likeness.batch.work import Handed, PictureWorker, Result
@@ -45,7 +45,7 @@ class NetworkPlan:
         """
         return Store().path(self.settings["model"] or DEFAULT_MODEL)
 
-    def load(self, file: Path | None = None) -> KeptRuntime:
+    def load(self, file: Path | None = None) -> CachedRuntime:
         """Make it ready.
 
         Args:
@@ -66,8 +66,8 @@ class NetworkPlan:
             library=settings["runtime"] or "auto",
         )
         settings.check_network(loaded.spec.numbers, model)
-        kept = KeptProjections(self.kept or Path(), limit=0 if self.kept is None else self.limit)
-        return KeptRuntime(loaded, model=self.model, kept=kept)
+        kept = ProjectionCache(self.kept or Path(), limit=0 if self.kept is None else self.limit)
+        return CachedRuntime(loaded, model=self.model, kept=kept)
 
 
 @dataclass(frozen=True, kw_only=True)

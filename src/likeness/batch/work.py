@@ -14,7 +14,7 @@ from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
 
-from likeness.batch.cache import KeptDetector
+from likeness.batch.cache import CachedDetector
 from likeness.batch.fixes import Treatment, fixable, treat
 from likeness.batch.journal import Item, Thumbnails
 from likeness.batch.options import WorkOptions
@@ -127,7 +127,7 @@ class PictureWorker:
     """Works on one picture after the other with one network; safe to use from several threads.
 
     Args:
-        runtime: the network, such as `likeness.batch.cache.KeptRuntime`.
+        runtime: the network, such as `likeness.batch.cache.CachedRuntime`.
         output: where results go, into ``final`` or ``review``; None leaves them in `Result.data`.
         thumbnails: whether they are made.
         decoder: reads the pictures, so that a file may crash what decodes it and nothing else; None makes one.
@@ -142,7 +142,7 @@ class PictureWorker:
         decoder: DecoderPool | None = None,
     ) -> None:
         self._decoder = decoder or DecoderPool()
-        self._detector = KeptDetector(MediaPipeDetector())
+        self._detector = CachedDetector(MediaPipeDetector())
         self._restorer = Restorer(runtime=runtime, detector=self._detector)
         self._output = output
         self._thumbnails = thumbnails

@@ -69,7 +69,7 @@ def deliver(argv: Sequence[str], console: Console) -> int:
     """
     flags = _parser().parse_args(with_amounts(argv, _AMOUNTS))
     console.verbosity = verbosity(flags)
-    from likeness.cli.ordered import told_in_order
+    from likeness.cli.ordered import reported_in_order
     from likeness.faces.detect import MediaPipeDetector
     from likeness.imaging.decoding.pool import DecoderPool
     from likeness.imaging.files import DEFAULT_MAX_PIXELS
@@ -93,7 +93,7 @@ def deliver(argv: Sequence[str], console: Console) -> int:
     )
     failed = 0
     began = time.perf_counter()
-    with closing(told_in_order(work.deliver, jobs, console, unit="picture")) as delivered:
+    with closing(reported_in_order(work.deliver, jobs, console, unit="picture")) as delivered:
         for good in delivered:
             failed += not good
     if len(jobs) > 1:

@@ -11,7 +11,7 @@ from likeness.cli.console import Console
 from likeness.core.parallel import map_in_order
 from likeness.errors import LikenessError
 
-__all__ = ["LARGE", "on_its_own", "told_in_order"]
+__all__ = ["LARGE", "on_its_own", "reported_in_order"]
 
 LARGE = 16_000_000
 """Pixels over which pictures should be worked on one at a time, for their memory's sake."""
@@ -54,7 +54,7 @@ def on_its_own(console: Console, name: str, *, count: str = "") -> Generator[lis
         console.subject = ""
 
 
-def told_in_order(
+def reported_in_order(
     work: Callable[[_Item], _Result],
     items: Sequence[_Item],
     console: Console,

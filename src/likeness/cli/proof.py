@@ -62,7 +62,7 @@ def proof(argv: Sequence[str], console: Console) -> int:
     """
     flags = _parser().parse_args(argv)
     console.verbosity = verbosity(flags)
-    from likeness.cli.ordered import told_in_order
+    from likeness.cli.ordered import reported_in_order
     from likeness.cli.proof_plan import plan_proofs
     from likeness.studio.fonts import find_typeface
     from likeness.studio.proof import ProofOptions
@@ -92,7 +92,7 @@ def proof(argv: Sequence[str], console: Console) -> int:
     failed = 0
     began = time.perf_counter()
     entries: list[IndexEntry] = []
-    with closing(told_in_order(work.make, asked.jobs, console, unit="proof")) as proofs:
+    with closing(reported_in_order(work.make, asked.jobs, console, unit="proof")) as proofs:
         for made in proofs:
             failed += not made.written
             entries += made.entries

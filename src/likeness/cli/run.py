@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from likeness.cli.console import Console, silence
-from likeness.cli.ordered import on_its_own, told_in_order
+from likeness.cli.ordered import on_its_own, reported_in_order
 from likeness.cli.plan import Job, Targets, plan, refuse_keyboard
 from likeness.cli.verdict_line import HELD_BACK, verdict_line
 from likeness.core.files import make_folder, write_bytes_atomically
@@ -108,7 +108,7 @@ def _restore_all(options: RestoreOptions, console: Console, jobs: Sequence[Job],
     interrupted, report_written = True, True
     try:
         numbered = list(enumerate(jobs, start=1))
-        with closing(told_in_order(one, numbered, console, unit="picture", late=records.append)) as restored:
+        with closing(reported_in_order(one, numbered, console, unit="picture", late=records.append)) as restored:
             for record in restored:
                 records.append(record)  # noqa: PERF402 - what is done counts, even if the next one is broken off
         interrupted = False

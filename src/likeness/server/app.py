@@ -29,7 +29,7 @@ from likeness.server.http.metrics import METRICS_TYPE
 from likeness.server.http.pool import WorkPool
 from likeness.server.http.problems import add_error_handlers
 from likeness.server.http.settings import ServerSettings
-from likeness.server.http.state import Held, ServerState, State
+from likeness.server.http.state import ServerState, State, UploadMemory
 from likeness.server.jobs.jobs import Jobs
 from likeness.server.jobs.routes import jobs_router
 from likeness.server.live.page import page_router
@@ -64,7 +64,7 @@ def create_app(settings: ServerSettings, restorer: Restorer, *, model: str = DEF
         model=model,
         inspector=Inspector(),
         pool=WorkPool(workers=settings.threads, queue=settings.queue, queue_per_client=settings.queue_per_client),
-        held=Held(settings.max_held),
+        upload_memory=UploadMemory(settings.max_held),
         decoder=DecoderPool(processes=settings.threads, limits=DecoderLimits(formats=settings.formats)),
     )
     _watch(state)
@@ -142,7 +142,7 @@ def _watch(state: ServerState) -> None:
     figures.watch("likeness_queue_waiting", "Pieces of work in the line.", lambda: pool.waiting)
     figures.watch("likeness_queue_running", "Pieces of work being done.", lambda: pool.running)
     figures.watch("likeness_queue_admitted", "Requests that hold a place.", lambda: pool.admitted)
-    figures.watch("likeness_held_bytes", "Uploads in memory.", lambda: state.held.bytes)
+    figures.watch("likeness_held_bytes", "Uploads in memory.", lambda: state.upload_memory.bytes)
 
 
 _router = APIRouter(tags=["server"])

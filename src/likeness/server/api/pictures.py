@@ -138,7 +138,7 @@ _ACCEPT = Header(description="application/json for the picture as base64 with a 
 )
 async def restore(request: Request, state: State, accept: Annotated[str, _ACCEPT] = "*/*") -> Response:
     """Restores the faces and leaves everything else as it is. Without a face: 422, code `no-face`."""
-    with state.pool.admit(client_of(request)) as ticket, state.held.account() as account:
+    with state.pool.admit(client_of(request)) as ticket, state.upload_memory.account() as account:
         files = {"file": 1, "damage_mask": 1, "references": MOST_REFERENCES}
         form = await receive_form(request, FormLimits.at_most(state.settings, files), account)
         asked = RestoreRequest.of(field_values(form.fields))
@@ -173,7 +173,7 @@ async def check(request: Request, state: State) -> CheckAnswer:
 
     A file that cannot be read is a finding as well, as with `likeness check`.
     """
-    with state.pool.admit(client_of(request)) as ticket, state.held.account() as account:
+    with state.pool.admit(client_of(request)) as ticket, state.upload_memory.account() as account:
         form = await receive_form(request, FormLimits.one_each(state.settings, "file"), account)
         form.no_fields()
         picture = form.file("file").data
@@ -191,7 +191,7 @@ async def check(request: Request, state: State) -> CheckAnswer:
 )
 async def inspect(request: Request, state: State) -> InspectAnswer:
     """Hair edge, highlights, irises, skin, identity, proportions, colour, each with a verdict in words."""
-    with state.pool.admit(client_of(request)) as ticket, state.held.account() as account:
+    with state.pool.admit(client_of(request)) as ticket, state.upload_memory.account() as account:
         form = await receive_form(request, FormLimits.one_each(state.settings, "before", "after"), account)
         form.no_fields()
         before, after = form.file("before").data, form.file("after").data

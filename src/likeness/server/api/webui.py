@@ -199,7 +199,7 @@ def _body(model: type[BaseModel]) -> dict[str, Any]:
 )
 async def single(request: Request, state: State) -> ExtrasAnswer:
     """A picture without a face comes back as it is, and `html_info` says so, as there."""
-    with state.pool.admit(client_of(request)) as ticket, state.held.account() as account:
+    with state.pool.admit(client_of(request)) as ticket, state.upload_memory.account() as account:
         wanted, (picture,) = await _receive(SingleExtras, 1, request, state, account)
         image, info = await run_in_turn(
             request, state, ticket, lambda: _restore(state, picture, wanted, account), kind="webui"
@@ -212,7 +212,7 @@ async def single(request: Request, state: State) -> ExtrasAnswer:
 )
 async def batch(request: Request, state: State) -> BatchExtrasAnswer:
     """One after the other, in one request; for many pictures there is POST /v1/jobs."""
-    with state.pool.admit(client_of(request)) as ticket, state.held.account() as account:
+    with state.pool.admit(client_of(request)) as ticket, state.upload_memory.account() as account:
         wanted, pictures = await _receive(BatchExtras, _MOST_PICTURES, request, state, account)
         done = await run_in_turn(
             request,

@@ -23,10 +23,10 @@ from likeness.server.http.metrics import Metrics
 from likeness.server.http.pool import WorkPool
 from likeness.server.http.settings import ServerSettings
 
-__all__ = ["Account", "Held", "ServerState", "State", "client_of", "server_state"]
+__all__ = ["Account", "ServerState", "State", "UploadMemory", "client_of", "server_state"]
 
 
-class Held:
+class UploadMemory:
     """How many bytes of uploads are in memory, under one limit for all requests.
 
     Args:
@@ -69,10 +69,10 @@ class Held:
 
 
 class Account:
-    """What one request holds of `Held`."""
+    """What one request holds of `UploadMemory`."""
 
-    def __init__(self, held: Held) -> None:
-        self._held = held
+    def __init__(self, memory: UploadMemory) -> None:
+        self._memory = memory
         self._bytes = 0
 
     def take(self, count: int) -> None:
@@ -81,17 +81,17 @@ class Account:
         Raises:
             ServerBusyError: if there is no room for them.
         """
-        self._held.take(count)
+        self._memory.take(count)
         self._bytes += count
 
     def free(self, count: int) -> None:
         """Count bytes out before the end."""
-        self._held.free(count)
+        self._memory.free(count)
         self._bytes -= count
 
     def close(self) -> None:
         """Count out all that is left."""
-        self._held.free(self._bytes)
+        self._memory.free(self._bytes)
         self._bytes = 0
 
 
@@ -105,7 +105,7 @@ class ServerState:
         model: its name, for people.
         inspector: measures pairs of pictures.
         pool: where all work on pictures is done, in turn over clients.
-        held: uploads in memory.
+        upload_memory: uploads in memory.
         decoder: reads uploads in processes of their own, which may die.
         matcher: tells whether other photographs show the same person.
         metrics: figures for Prometheus.
@@ -118,7 +118,7 @@ class ServerState:
     model: str
     inspector: Inspector
     pool: WorkPool
-    held: Held
+    upload_memory: UploadMemory
     decoder: DecoderPool
     matcher: FaceMatcher = field(default_factory=FaceMatcher)
     metrics: Metrics = field(default_factory=Metrics)

@@ -155,7 +155,7 @@ _LINKS: dict[str, Any] = {
 async def create(request: Request, response: Response, state: State, jobs: JobsOf) -> JobAnswer:
     """The fields are those of POST /v1/restore and hold for every picture. What was answered with 202 survives a restart."""
     settings = state.settings
-    with state.pool.admit(client_of(request)), state.held.account() as account:
+    with state.pool.admit(client_of(request)), state.upload_memory.account() as account:
         job, folder = await to_thread.run_sync(jobs.reserve)
         try:
             limits = FormLimits(
@@ -284,7 +284,7 @@ def picture(job: JobId, number: Number, jobs: JobsOf) -> PictureDetails:
 )
 async def again(job: JobId, number: Number, request: Request, state: State, jobs: JobsOf) -> PictureDetails:
     """The fields replace what was asked for before; the same fields change nothing. Its name and format stay."""
-    with state.pool.admit(client_of(request)), state.held.account() as account:
+    with state.pool.admit(client_of(request)), state.upload_memory.account() as account:
         item = await to_thread.run_sync(jobs.item, job, number)
         form = await receive_form(request, FormLimits(files={}, file_bytes=1, total_bytes=1 << 20), account)
         values = field_values(form.fields)

@@ -89,7 +89,7 @@ def about(state: State, sessions: _SessionsOf) -> dict[str, Any]:
 async def open_picture(request: Request, state: State, sessions: _SessionsOf) -> JSONResponse:
     """Open a picture: find its faces and say what is the matter with it."""
     client = client_of(request)
-    with state.pool.admit(client) as ticket, state.held.account() as account:
+    with state.pool.admit(client) as ticket, state.upload_memory.account() as account:
         form = await receive_form(request, FormLimits.one_each(state.settings, "file"), account)
         form.no_fields()
         upload = form.file("file")

@@ -5,7 +5,7 @@ import threading
 import pytest
 
 from likeness.cli.console import Console
-from likeness.cli.ordered import told_in_order
+from likeness.cli.ordered import reported_in_order
 
 
 @pytest.mark.parametrize("processors", [1, 2])
@@ -22,7 +22,7 @@ def test_results_and_lines_come_in_the_order_of_the_items(
         second.set()
         return number * number
 
-    assert list(told_in_order(work, range(5), console, unit="item")) == [0, 1, 4, 9, 16]
+    assert list(reported_in_order(work, range(5), console, unit="item")) == [0, 1, 4, 9, 16]
     assert capsys.readouterr().err.split("\n") == [*(f"line {number}" for number in range(5)), ""]
 
 
@@ -36,7 +36,7 @@ def test_what_was_begun_is_told_when_the_work_is_broken_off(
         console.say(f"line {number}")
         return number
 
-    results = told_in_order(work, range(100), console, unit="item", late=late.append)
+    results = reported_in_order(work, range(100), console, unit="item", late=late.append)
     assert next(results) == 0
     results.close()
     told = capsys.readouterr().err.split()[1::2]
@@ -46,4 +46,4 @@ def test_what_was_begun_is_told_when_the_work_is_broken_off(
 
 
 def test_nothing_to_do_is_no_error() -> None:
-    assert list(told_in_order(str, [], Console(), unit="item")) == []
+    assert list(reported_in_order(str, [], Console(), unit="item")) == []
