@@ -77,7 +77,7 @@ def test_a_disk_that_is_full_at_any_page(tmp_path: Path, monkeypatch: pytest.Mon
 _LIMITED = """
 import resource, sys, os
 from pathlib import Path
-sys.path.insert(0, sys.argv[1])
+sys.path[:0] = [sys.argv[1], str(Path(sys.argv[1]).parent)]
 from test_journal_faults import _work
 from likeness.errors import LikenessError
 folder = Path(sys.argv[2])
