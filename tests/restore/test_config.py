@@ -84,6 +84,7 @@ def test_every_setting_can_be_in_a_file(tmp_path: Path) -> None:
         "aligned": True,
         "references": ["sharp.jpg", "album"],
         "album": "people.json",
+        "on_bad": "lower",
         "trust_references": True,
         "provenance": False,
         "copy_unrestored": True,
