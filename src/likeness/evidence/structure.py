@@ -67,8 +67,8 @@ class Structure:
         moved: mean distance of the features from where they were, px.
         teeth: variation along the row of teeth over their brightness; None where the mouth is shut.
         skin_lines, hair_lines: strength of gradients that have a direction, at a scale of 3 px, over that before, levels.
-        sand: gradients in hair that have none, at a scale of 1 px: what was added of them, less what was added of lines,
-            levels.
+        sand: gradients in hair that have none, at a scale of 1 px: what was added of them beyond what was added on skin,
+            where only grain and coding add any, less what was added of lines; levels.
         lips: distance of the lips' colour from that before, CIELAB a* and b*.
         blotches: variation of the skin's colour at a scale of 4 to 20 px over that before, CIELAB a* and b*.
     """
@@ -103,7 +103,10 @@ def measure_structure(scene: Scene) -> Structure:
     skin_lines, hair_lines = (
         float(np.sqrt(coarse[1][area, 0]) - np.sqrt(coarse[0][area, 0])) for area in range(len(areas))
     )
-    strands, grains = np.sign(grown := fine[1][1] - fine[0][1]) * np.sqrt(np.abs(grown))
+    skin, hair = fine[1] - fine[0]
+    # Grain and coding are on skin as well, and no sand.
+    grown = np.array([hair[0], hair[1] - max(skin[1], 0.0)])
+    strands, grains = np.sign(grown) * np.sqrt(np.abs(grown))
     lips, blotches = _colours(scene, points)
     return Structure(
         held=scene.resolution,
