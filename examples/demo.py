@@ -18,7 +18,17 @@ from make_samples import HERE, SAMPLES, Sample
 from PIL import Image as PillowImage
 from PIL import ImageDraw, ImageFont
 
-from likeness import Controls, Enlargement, FaceOutcome, Image, LikenessError, Restorer, read_image, write_image
+from likeness import (
+    Controls,
+    Enlargement,
+    FaceOutcome,
+    Image,
+    LikenessError,
+    Restorer,
+    Size,
+    read_image,
+    write_image,
+)
 
 __all__ = ["Row", "draw_sheet", "main"]
 
@@ -28,15 +38,17 @@ SIDE = 384
 GAP = 12
 CAPTION = 30
 COLUMNS = 2
-README_FILES = ("portrait.jpg", "early-digital.jpg", "grey-film.png", "avatar.png")
+README_FILES = ("avatar.png", "spectacles.jpg", "portrait.jpg", "grey-film.png")
 
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """A sample and its face, before and after."""
+    """A sample, its face before and after, and the sizes of the whole picture."""
 
     sample: Sample
     face: FaceOutcome
+    before: Size
+    after: Size
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -79,7 +91,8 @@ def restore_samples(out: Path, model: str) -> list[Row]:
         write_image(restoration.image, target)
         for outcome in restoration.failed:
             raise LikenessError(f"{sample.file}: face {outcome.index} could not be restored: {outcome.reason}")
-        rows.extend(Row(sample=sample, face=face) for face in restoration.restored)
+        after = restoration.image.size
+        rows.extend(Row(sample=sample, face=face, before=image.size, after=after) for face in restoration.restored)
         seconds = time.perf_counter() - began
         sizes = f"{image.size!s:>9} -> {restoration.image.size!s:9}"
         print(f"{sample.file:18} {sizes}  --preset {sample.preset:14} {seconds:4.1f} s  -> {target}")
@@ -96,6 +109,8 @@ def draw_sheet(rows: Sequence[Row], columns: int) -> Image:
     for number, row in enumerate(rows):
         left, top = GAP + number % columns * (width + GAP), GAP + number // columns * height
         text = f"{row.sample.story}  ·  preset {row.sample.preset}"
+        if row.after != row.before:
+            text += f"  ·  {row.before} to {row.after}"
         draw.text((left + 2, top + CAPTION / 2), text, fill=(230, 230, 230), font=font, anchor="lm")
         for place, image in enumerate((row.face.before, row.face.after)):
             if image is None:

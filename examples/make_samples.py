@@ -1,4 +1,4 @@
-"""Makes the sample pictures from one public-domain portrait: `python examples/make_samples.py`.
+"""Makes the sample pictures from two public-domain portraits: `python examples/make_samples.py`.
 
 Each sample is a situation from a studio's day: a crop of the original, degraded by one of the recipes of
 `likeness.degradations`, saved as such a picture would arrive. The table is also what `examples/demo.py` restores.
@@ -20,10 +20,10 @@ from likeness.imaging.image import Pixels
 __all__ = ["SAMPLES", "Sample", "main", "sharp"]
 
 HERE = Path(__file__).resolve().parent
-ORIGINAL = HERE / "original" / "astronaut.jpg"
+ORIGINALS = HERE / "original"
 
 IRIS = (203.5, 101.1)
-"""Centre (x, y) of the left iris in the original, px."""
+"""Centre (x, y) of the left iris in the astronaut's portrait, px."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,7 +37,8 @@ class Sample:
         crop: left, top, width, height in the original, px.
         scale: enlargement of the crop before the recipe is applied.
         recipe, seed: what degrades it (`likeness.degradations.RECIPES`), or "" for nothing.
-        small: keep the small size that the recipe makes of it.
+        original: the portrait that it is made from.
+        small: width and height that are left of it.
         grey: save one channel.
         turned: save it lying on its side with the EXIF orientation that puts it upright, as phones do.
         broken_eye: paint the eye of a badly generated picture.
@@ -51,7 +52,8 @@ class Sample:
     scale: float
     recipe: str
     seed: int
-    small: bool = False
+    original: str = "astronaut.jpg"
+    small: tuple[int, int] | None = None
     grey: bool = False
     turned: bool = False
     broken_eye: bool = False
@@ -84,8 +86,8 @@ SAMPLES: tuple[Sample, ...] = (
         crop=(92, 0, 264, 330), scale=2.0, recipe="messenger", seed=7, quality=75,
     ),
     Sample(
-        file="avatar.png", preset="standard", story="120 x 120, all that is left",
-        crop=(124, 28, 202, 202), scale=2.5, recipe="avatar", seed=0, small=True,
+        file="avatar.png", preset="standard", story="an avatar, all that is left",
+        crop=(124, 28, 202, 202), scale=2.5, recipe="avatar", seed=0, small=(120, 120),
     ),
     Sample(
         file="backlit.jpg", preset="natural", story="against the window",
@@ -95,24 +97,28 @@ SAMPLES: tuple[Sample, ...] = (
         file="ai-portrait.webp", preset="ai-portrait", story="generated, one eye broken",
         crop=(116, 10, 220, 220), scale=2.4, recipe="clean", seed=0, broken_eye=True, quality=90,
     ),
+    Sample(
+        file="spectacles.jpg", preset="natural", story="a thumbnail out of a message", original="hopper.jpg",
+        crop=(122, 10, 290, 364), scale=1.5, recipe="messenger", seed=7, small=(164, 206), quality=80,
+    ),
 )  # fmt: skip
 """In the order in which the sheet shows them."""
 
 
 def main() -> None:
-    original = np.asarray(Image.open(ORIGINAL).convert("RGB"))
     total = 0
     for sample in SAMPLES:
         path = HERE / sample.file
-        _save(_degrade(sharp(original, sample), sample), sample, path)
+        _save(_degrade(sharp(sample), sample), sample, path)
         total += path.stat().st_size
         print(f"{sample.file:20} {path.stat().st_size / 1000:6.0f} kB")
     print(f"{'all':20} {total / 1000:6.0f} kB")
 
 
-def sharp(original: NDArray[np.uint8], sample: Sample) -> Pixels:
+def sharp(sample: Sample) -> Pixels:
     """The sample before anything happened to it: its crop, enlarged; H x W x 3, float32 in [0, 1]."""
     left, top, width, height = sample.crop
+    original = np.asarray(Image.open(ORIGINALS / sample.original).convert("RGB"))
     picture = _break_eye(original, IRIS) if sample.broken_eye else original
     pixels = picture[top : top + height, left : left + width].astype(np.float32) / np.float32(255)
     size = (round(width * sample.scale), round(height * sample.scale))
@@ -121,9 +127,9 @@ def sharp(original: NDArray[np.uint8], sample: Sample) -> Pixels:
 
 
 def _degrade(pixels: Pixels, sample: Sample) -> NDArray[np.uint8]:
-    pixels = RECIPES[sample.recipe].degrade(pixels, sample.seed, keep_small=sample.small)
-    if sample.small:
-        pixels = cv2.resize(pixels, (120, 120), interpolation=cv2.INTER_AREA)
+    pixels = RECIPES[sample.recipe].degrade(pixels, sample.seed, keep_small=sample.small is not None)
+    if sample.small is not None:
+        pixels = cv2.resize(pixels, sample.small, interpolation=cv2.INTER_AREA)
     return (np.clip(pixels, 0, 1) * 255 + 0.5).astype(np.uint8)
 
 
