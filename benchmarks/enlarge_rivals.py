@@ -20,7 +20,7 @@ from enlarge import SPOILT, floats, rounded, spoilt
 from ncnn import read_ncnn
 from numpy.typing import NDArray
 
-from likeness import Controls, Image, Restorer
+from likeness import Enlargement, Image, Restorer
 from likeness.cli.timing import machine_facts
 from likeness.degradations.reduction import reduce_samples
 from likeness.imaging.image import Pixels, Size
@@ -59,12 +59,8 @@ def restoring_ways() -> dict[str, Way]:
     restorer = Restorer()
 
     def restored(preset: str, background: str) -> Way:
-        controls = Controls.preset(preset)
-        return lambda x: (
-            (
-                restorer.restore(Image(pixels=x), controls, aligned=True, upscale=SCALE, background=background)
-            ).image.pixels
-        )
+        enlargement = Enlargement(upscale=SCALE, background=background)
+        return lambda x: restorer.restore(Image(pixels=x), preset, aligned=True, enlargement=enlargement).image.pixels
 
     return {
         "faithful, face restored (standard)": restored("standard", "faithful"),

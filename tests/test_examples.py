@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
@@ -19,11 +20,11 @@ EXAMPLES = ROOT / "examples"
 
 
 @pytest.fixture(scope="module")
-def samples() -> Iterator[object]:
+def samples() -> Iterator[ModuleType]:
     """The module `examples/make_samples.py`."""
     sys.path.insert(0, str(EXAMPLES))
     try:
-        import make_samples
+        import make_samples  # pyright: ignore[reportMissingImports]
 
         yield make_samples
     finally:
@@ -43,7 +44,7 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
-def test_every_preset_has_a_sample_and_the_formats_vary(samples) -> None:
+def test_every_preset_has_a_sample_and_the_formats_vary(samples: ModuleType) -> None:
     table = samples.SAMPLES
     assert {sample.preset for sample in table} == set(PRESETS)
     assert len({Path(sample.file).suffix for sample in table}) >= 4
@@ -53,7 +54,7 @@ def test_every_preset_has_a_sample_and_the_formats_vary(samples) -> None:
     assert sum(path.stat().st_size for path in EXAMPLES.rglob("*") if path.suffix != ".pyc") < 1_500_000
 
 
-def test_samples_are_what_they_are_said_to_be(samples) -> None:
+def test_samples_are_what_they_are_said_to_be(samples: ModuleType) -> None:
     for sample in samples.SAMPLES:
         image = read_image(EXAMPLES / sample.file)
         assert image.size.height >= image.size.width, f"{sample.file} should stand upright"
@@ -62,7 +63,9 @@ def test_samples_are_what_they_are_said_to_be(samples) -> None:
         assert stored.width > stored.height, "a phone's picture lies on its side in the file"
 
 
-def test_making_the_samples_again_gives_the_same_pictures(samples, tmp_path: Path, monkeypatch, capsys) -> None:
+def test_making_the_samples_again_gives_the_same_pictures(
+    samples: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.setattr(samples, "HERE", tmp_path)
     samples.main()
     assert "portrait.jpg" in capsys.readouterr().out
@@ -72,7 +75,7 @@ def test_making_the_samples_again_gives_the_same_pictures(samples, tmp_path: Pat
         assert mean_difference(again, stored) < 0.01
 
 
-def test_the_demo_restores_every_sample(samples, demo: Path) -> None:
+def test_the_demo_restores_every_sample(samples: ModuleType, demo: Path) -> None:
     for sample in samples.SAMPLES:
         before, after = read_image(EXAMPLES / sample.file), read_image(demo / sample.file)
         if sample.small:
@@ -90,7 +93,7 @@ def test_the_demo_restores_every_sample(samples, demo: Path) -> None:
     assert picture.size.width > picture.size.height
 
 
-def test_the_main_sample_is_nearer_to_its_original_in_texture(samples, demo: Path) -> None:
+def test_the_main_sample_is_nearer_to_its_original_in_texture(samples: ModuleType, demo: Path) -> None:
     sample = samples.SAMPLES[0]
     original = samples.sharp(sample)
     before, after = read_image(EXAMPLES / sample.file), read_image(demo / sample.file)

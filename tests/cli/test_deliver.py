@@ -7,8 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
+from PIL.TiffImagePlugin import TiffImageFile
 from profiles import ADOBE, gamma_curve, matrix_profile
 
+from likeness import Enlargement, Restorer
 from likeness.cli import main
 from likeness.imaging.files import read_image
 
@@ -46,6 +48,39 @@ def test_a_folder_gets_both_versions(capsys: pytest.CaptureFixture[str]) -> None
     err = capsys.readouterr().err
     assert "872x1089 px, 74 x 92 mm at 300 dpi, 1.50 times as large, sharpened, edges overshoot by 0." in err
     assert "2 of 2 pictures delivered to out" in err
+
+
+def test_a_batch_is_delivered_from_what_the_network_drew(capsys: pytest.CaptureFixture[str]) -> None:
+    original = Path("small/thumbnail.jpg")
+    original.parent.mkdir()
+    shutil.copy(EXAMPLES / "spectacles.jpg", original)
+    assert main(["batch", "small", "made"]) == 0
+    capsys.readouterr()
+    flags = ["--web", "--web-size", "412"]
+    assert main(["deliver", "made", "drawn", *flags]) == 0
+    assert "restored again from its original, 2 times as large" in capsys.readouterr().err
+    expected = Restorer().restore(original, "standard", enlargement=Enlargement(upscale=2)).image
+    web = np.asarray(opened("drawn/web/thumbnail.jpg").convert("RGB")).astype(float)
+    assert np.abs(web - expected.to_uint8()).mean() < 2
+
+    # Where that cannot be done the finished file is what there is, and it is said why.
+    assert main(["deliver", "made", "plain", *flags, "--as-finished"]) == 0
+    assert opened("plain/web/thumbnail.jpg").size == (164, 206)
+    assert "original" not in capsys.readouterr().err
+    whole = original.read_bytes()
+    original.write_bytes(whole + b"more")
+    assert main(["deliver", "made", "changed", *flags]) == 0
+    assert f"{original} is no longer the picture that the batch restored" in capsys.readouterr().err
+    original.unlink()
+    assert main(["deliver", "made", "gone", *flags]) == 0
+    assert "could not be restored again from its original" in capsys.readouterr().err
+    original.write_bytes(whole)
+    finished = Path("made/final/thumbnail.jpg")
+    finished.write_bytes(finished.read_bytes() + b"\0")
+    assert main(["deliver", "made/final", "edited", *flags]) == 0
+    assert "was changed after its batch" in capsys.readouterr().err
+    for place in ("changed", "gone", "edited"):
+        assert opened(f"{place}/web/thumbnail.jpg").size == (164, 206)
 
 
 def test_formats_sizes_and_single_files() -> None:
@@ -161,5 +196,6 @@ def test_metadata_of_the_source_does_not_reach_the_web(folder: Path) -> None:
     assert b"Ada" not in web
     assert b"secret" not in web
     paper = opened("out/print/tagged.tif")
+    assert isinstance(paper, TiffImageFile)
     assert paper.tag_v2[0x013B] == "Ada Author"
     assert 0x8825 not in paper.tag_v2

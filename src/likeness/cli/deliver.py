@@ -17,6 +17,7 @@ from likeness.core.home import expanded
 from likeness.errors import ConfigError
 
 if TYPE_CHECKING:
+    from likeness.batch.redraw import Redrawer
     from likeness.faces.detect import Detector
     from likeness.imaging.decoding.pool import DecoderPool
     from likeness.imaging.image import Image
@@ -29,7 +30,8 @@ _DESCRIPTION = """\
 Write web and print versions of finished pictures; both if neither --web nor --print is given.
 
 IN is a picture, a folder (with its subfolders), a quoted pattern, or the output of likeness batch, of which the folder
-final is taken: what waits in review is not delivered. The versions go to OUT/web and OUT/print under the
+final is taken: what waits in review is not delivered, and where a face is smaller in it than the network drew it, a version
+that is larger is restored again from the original. The versions go to OUT/web and OUT/print under the
 names of their pictures; with a single picture and one of --web and --print, OUT may also be a file."""
 
 _EPILOG = """\
@@ -50,9 +52,10 @@ _AMOUNTS = {"--warmth": 0.15, "--clarity": 0.3}
 
 @dataclass(frozen=True, kw_only=True)
 class _Job:
-    """One picture, and where its versions go; None for one that is not wanted."""
+    """One picture, its place in its folder, and where its versions go; None for one that is not wanted."""
 
     source: Path
+    inside: Path
     web: Path | None
     print: Path | None
 
@@ -82,14 +85,16 @@ def deliver(argv: Sequence[str], console: Console) -> int:
     web = _web(flags) if flags.web or both else None
     paper = _print(flags) if flags.print or both else None
     jobs = _plan(flags.input, flags.output, web, paper)
+    decoder = DecoderPool()
     work = _Deliveries(
         web=web,
         paper=paper,
         finishing=finishing,
         detector=MediaPipeDetector() if finishing.any else None,
         max_pixels=DEFAULT_MAX_PIXELS if flags.max_pixels is None else flags.max_pixels,
-        decoder=DecoderPool(),
+        decoder=decoder,
         console=console,
+        redrawer=None if flags.as_finished else _redrawer(flags.input, decoder),
     )
     failed = 0
     began = time.perf_counter()
@@ -113,6 +118,7 @@ class _Deliveries:
     max_pixels: int
     decoder: DecoderPool
     console: Console
+    redrawer: Redrawer | None
     large: threading.Lock = field(default_factory=threading.Lock)
 
     def deliver(self, job: _Job) -> bool:
@@ -122,9 +128,10 @@ class _Deliveries:
         with on_its_own(self.console, str(job.source)):
             image = self.decoder.read(job.source, max_pixels=self.max_pixels)
             with self.large if self._pixels(image) > LARGE else nullcontext():
+                image, drawn = self._redrawn(image, job)
                 image = self._finished(image, job.source)
                 good = self._write_web(image, job)
-                return self._write_print(image, job) and good
+                return self._write_print(image, job, drawn) and good
         return False
 
     def _pixels(self, image: Image) -> float:
@@ -133,6 +140,23 @@ class _Deliveries:
 
         scale = 1.0 if self.paper is None else print_scale(image.size, self.paper)
         return image.size.pixels * max(1.0, scale * scale)
+
+    def _redrawn(self, image: Image, job: _Job) -> tuple[Image, float]:
+        """The picture from the network's own answer where a version gains by it, and how many times as large."""
+        from pathlib import PurePosixPath
+
+        from likeness.studio.deliver import drawn_upscale
+
+        if self.redrawer is None:
+            return image, 1.0
+        wanted = [drawn_upscale(image.size, version) for version in (self.web, self.paper) if version is not None]
+        made = self.redrawer.redraw(PurePosixPath(job.inside.as_posix()), job.source, image.size, max(wanted))
+        if made.why:
+            self.console.warn(f"{job.source}: {made.why}")
+        if made.image is None:
+            return image, 1.0
+        self.console.say(f"{job.source}: restored again from its original, {made.drawn:.3g} times as large")
+        return made.image, made.drawn
 
     def _finished(self, image: Image, source: Path) -> Image:
         if self.detector is None:
@@ -157,20 +181,33 @@ class _Deliveries:
         self.console.say(f"{job.source} -> {job.web}: {version.size} px, sRGB")
         return True
 
-    def _write_print(self, image: Image, job: _Job) -> bool:
+    def _write_print(self, image: Image, job: _Job, drawn: float) -> bool:
         if self.paper is None or job.print is None:
             return True
         from likeness.core.files import make_folder
         from likeness.imaging.files import write_image
         from likeness.studio.deliver import for_print
 
-        version = for_print(image, self.paper)
+        version = for_print(image, self.paper, drawn=drawn)
         for warning in version.warnings:
             self.console.warn(f"{job.source}: {warning}")
         make_folder(job.print.parent)
         write_image(version.image, job.print, bit_depth=self.paper.bit_depth, quality=self.paper.quality)
         self.console.say(f"{job.source} -> {job.print}: {_described(version, self.paper.dpi)}")
         return True
+
+
+def _redrawer(source: str, decoder: DecoderPool) -> Redrawer | None:
+    """For the output of a batch, or its folder of finished pictures."""
+    from likeness.batch.redraw import Redrawer
+    from likeness.batch.work import FINAL
+    from likeness.cli.batch_results import journal_of
+
+    folder = expanded(source)
+    if not folder.is_dir():
+        return None
+    journal = journal_of(folder.parent if folder.name == FINAL else folder)
+    return None if journal is None else Redrawer(journal, decoder)
 
 
 def _described(version: PrintVersion, dpi: float) -> str:
@@ -245,10 +282,11 @@ def _plan(source: str, output: str, web: WebOptions | None, paper: PrintOptions 
     jobs = [
         _Job(
             source=source,
+            inside=inside,
             web=_under(target / "web", name, web.file_format) if web else None,
             print=_under(target / "print", name, paper.file_format) if paper else None,
         )
-        for (source, _), name in zip(named, names, strict=True)
+        for (source, inside), name in zip(named, names, strict=True)
     ]
     _check(jobs)
     return tuple(jobs)
@@ -271,7 +309,12 @@ def _single(source: str, target: Path, web: WebOptions | None, paper: PrintOptio
         raise ConfigError(f"{target} is no {wanted.file_format} file; name one, or choose another {flag}")
     if not target.parent.is_dir():
         raise ConfigError(f"{target}: the folder {target.parent} does not exist; make it first")
-    job = _Job(source=expanded(source), web=target if web else None, print=target if paper else None)
+    job = _Job(
+        source=expanded(source),
+        inside=Path(expanded(source).name),
+        web=target if web else None,
+        print=target if paper else None,
+    )
     _check([job])
     return job
 
@@ -334,6 +377,9 @@ def _parser() -> Parser:
     )
     face.add_argument("--exposure", type=float, default=0.0, metavar="X", help="-1 to 1 stops lighter")
     face.add_argument("--clarity", type=float, default=0.0, metavar="[X]", help="0 to 1: contrast of middle size (0.3)")
+    parser.add_argument(
+        "--as-finished", action="store_true", help="of a batch: never restore again from the originals, only resample"
+    )
     parser.add_argument("--max-pixels", type=pixel_count, metavar="N", help="do not read larger pictures; 200M (100M)")
     add_verbosity(parser)
     return parser

@@ -16,13 +16,13 @@ from likeness.imaging.image import Size
 from likeness.messages.notice import Notice
 from likeness.restore.enlargement import MOST, Enlargement
 
-__all__ = ["SMALL_FACE", "CanvasPlan", "plan_canvas", "suggested_upscale"]
+__all__ = ["SHOWN", "SMALL_FACE", "CanvasPlan", "plan_canvas", "suggested_upscale"]
 
 SMALL_FACE = 200.0
 """Width of a face in pixels under which most of what the network draws is averaged away in a result that is not enlarged."""
 
 _AUTO = (1.0, 2.0, 3.0, 4.0)
-_SHOWN = 0.9
+SHOWN = 0.9
 """Share of the network's side at which a face shows what it drew."""
 
 
@@ -59,7 +59,7 @@ def plan_canvas(
         ConfigError: if ``long_side`` would take a factor over 8.
     """
     if enlargement.upscale == "auto":
-        wanted = next((k for k in _AUTO if _least_side(faces, size) * k >= _SHOWN * side), _AUTO[-1])
+        wanted = next((k for k in _AUTO if _least_side(faces, size) * k >= SHOWN * side), _AUTO[-1])
         fitting = [k for k in _AUTO if k <= wanted and _fits(_times(size, k), enlargement)]
         upscale = max(fitting, default=1.0)
         return CanvasPlan(upscale=upscale, size=_times(size, upscale))
