@@ -98,6 +98,8 @@ def compose(
                 status="restored",
                 before=Image(pixels=item.crop, grey=image.grey),
                 after=Image(pixels=np.clip(after[index], 0.0, 1.0, dtype=np.float32), grey=base.grey),
+                mask=patches[index].mask,
+                alignment=patches[index].alignment,
                 filled=item.filled,
                 strength=strength,
                 gains=item.masks.means(share),

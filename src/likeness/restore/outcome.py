@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.evidence.face_verdict import FaceVerdict, Level, worst
+from likeness.faces.align import unwarp
 from likeness.faces.detect import Detector
 from likeness.faces.face import Alignment, Face
 from likeness.faces.regions import RegionMasks
@@ -160,6 +161,8 @@ class FaceOutcome:
         status: "restored", "skipped" (not selected, or left alone as it came out bad) or "failed".
         reason: why it was skipped or failed, else "".
         before, after: S x S aligned crops, only of a restored face.
+        mask: S x S in [0, 1], where the crop was laid on; only of a restored face.
+        alignment: from the result to the crop; only of a restored face.
         filled: share of the face that held no pixels and was filled from its surroundings, in [0, 1].
         strength: that it was restored with; under the controls' where it would have come out bad with that (``on_bad``), and
             0 where it was not restored.
@@ -176,6 +179,8 @@ class FaceOutcome:
     reason: Notice | Literal[""] = ""
     before: Image | None = None
     after: Image | None = None
+    mask: NDArray[np.float32] | None = None
+    alignment: Alignment | None = None
     filled: float = 0.0
     strength: float = 0.0
     gains: dict[str, float] = field(default_factory=dict[str, float])
@@ -227,6 +232,16 @@ class Restoration:
     @property
     def failed(self) -> tuple[FaceOutcome, ...]:
         return tuple(outcome for outcome in self.faces if outcome.status == "failed")
+
+    def area(self) -> NDArray[np.float32]:
+        """H x W of the result, in [0, 1]: where restored faces were laid on, softly; 0 where nothing is seen of them."""
+        area = np.zeros((self.image.size.height, self.image.size.width), np.float32)
+        for outcome in self.restored:
+            if outcome.mask is not None and outcome.alignment is not None:
+                mask, box = unwarp(outcome.mask, outcome.alignment)
+                part = area[box.to_slices()]
+                np.maximum(part, np.clip(mask, 0.0, 1.0), out=part)
+        return area
 
     @property
     def level(self) -> Level | None:

@@ -1,0 +1,1 @@
+"""Likeness inside other programs."""
