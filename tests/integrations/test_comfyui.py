@@ -20,6 +20,7 @@ from likeness.integrations.comfyui.nodes import (
     NODE_CLASS_MAPPINGS,
     NODE_DISPLAY_NAME_MAPPINGS,
     FaceEvidence,
+    MakeReferences,
     Preflight,
     Preset,
     Regions,
@@ -159,6 +160,18 @@ def test_damage_is_filled_and_not_restored(restorer: Restorer, batch: Any) -> No
     _, mask, report = run(RestoreFaces, restorer=restorer, image=batch, damage=damage[None])
     assert float(mask[0, 105:125, 105:155].max()) == 0
     assert json.loads(report)[0]["repairs"] is not None
+
+
+def test_references_are_handed_on(restorer: Restorer, batch: Any, astronaut: Image) -> None:
+    from likeness.reference.references import References
+
+    (references,) = run(MakeReferences, photographs=batch[1:])
+    pictures, _, _ = run(RestoreFaces, restorer=restorer, image=batch[:1], references=references)
+    mirrored = Image(pixels=np.ascontiguousarray(astronaut.pixels[:, ::-1]))
+    expected = restorer.restore(astronaut, references=References([mirrored]))
+    np.testing.assert_array_equal(pictures[0].numpy(), expected.image.pixels)
+    with pytest.raises(ArgumentError, match="at least one photograph"):
+        run(MakeReferences)
 
 
 def test_evidence_and_preflight_tell_what_they_see(batch: Any) -> None:

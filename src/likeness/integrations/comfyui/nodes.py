@@ -11,6 +11,7 @@ from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from likeness.errors import ConfigError, NoFaceError
 from likeness.evidence.inspection import Inspector
@@ -32,6 +33,7 @@ from likeness.integrations.comfyui.widgets import (
 from likeness.messages.notice import Notice, notice_of
 from likeness.models.catalog import DEFAULT_MODEL
 from likeness.models.store import Store
+from likeness.reference.references import References
 from likeness.restore.canvas import plan_canvas
 from likeness.restore.config import Settings
 from likeness.restore.controls import Controls
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
 __all__ = ["NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS"]
 
 _CATEGORY = "Likeness"
-_RESTORER, _CONTROLS = "LIKENESS_RESTORER", "LIKENESS_CONTROLS"
+_RESTORER, _CONTROLS, _REFERENCES = "LIKENESS_RESTORER", "LIKENESS_CONTROLS", "LIKENESS_REFERENCES"
 """Types of our own; a link joins equal ones only."""
 
 _CONTROL_KEYS = tuple(row.key for row in rows_of(Controls) if not isinstance(row.kind, Weights))
@@ -58,6 +60,7 @@ _PICTURE_KEYS = tuple(
     if row.part in ("repairs", "selection", "enlargement", "picture")
     and row.effect in ("face", "picture")
     and "request" in row.given
+    and row.key != "trust_references"  # of the node that makes references
 )
 _LIMITS = {
     "min_side": "least short side of the picture, px",
@@ -154,6 +157,38 @@ class Regions:
         return (settings,)
 
 
+class MakeReferences:
+    """Other photographs of the same persons."""
+
+    CATEGORY: ClassVar = _CATEGORY
+    DESCRIPTION: ClassVar = "Other photographs of the same persons, which lend their detail to the faces that they fit."
+    FUNCTION: ClassVar = "make"
+    RETURN_TYPES: ClassVar = (_REFERENCES,)
+    RETURN_NAMES: ClassVar = ("references",)
+
+    @classmethod
+    def INPUT_TYPES(cls) -> dict[str, dict[str, Any]]:  # noqa: N802
+        return {
+            "required": {
+                "folder": (
+                    "STRING",
+                    {"default": "", "tooltip": "an album: a folder of photographs, on ComfyUI's machine"},
+                ),
+                **inputs_of(("trust_references",)),
+            },
+            "optional": {"photographs": ("IMAGE", {})},
+        }
+
+    def make(self, folder: str, trust_references: bool, photographs: torch.Tensor | None = None) -> tuple[References]:
+        """The node's work.
+
+        Raises:
+            LikenessError: if there is neither a photograph nor a folder with one.
+        """
+        images = [] if photographs is None else images_of(photographs)
+        return (References([*images, *([folder] if folder else [])], trusted=trust_references),)
+
+
 class RestoreFaces:
     """The faces of every picture restored."""
 
@@ -186,6 +221,7 @@ class RestoreFaces:
                     _CONTROLS,
                     {"tooltip": "a preset's or one's own; without any those of the preset standard"},
                 ),
+                "references": (_REFERENCES, {}),
                 "damage": ("MASK", {"tooltip": row_of("damage_mask").sentence}),
             },
         }
@@ -196,6 +232,7 @@ class RestoreFaces:
         image: torch.Tensor,
         copy_unrestored: bool,
         controls: Settings | None = None,
+        references: References | None = None,
         damage: torch.Tensor | None = None,
         **values: Any,  # by the keys of the table
     ) -> tuple[torch.Tensor, torch.Tensor, str]:
@@ -210,7 +247,7 @@ class RestoreFaces:
         with stopping():
             options = _same_for_all(restorer, images, options)
             done = [
-                _restored(restorer, one, mask, options, copy_unrestored, number)
+                _restored(restorer, one, mask, references, options, copy_unrestored, number)
                 for number, (one, mask) in enumerate(each(list(zip(images, damages, strict=True))))
             ]
         report = [record.to_dict() for _, _, record in done]
@@ -341,8 +378,14 @@ def _same_for_all(restorer: Restorer, images: Sequence[Image], options: PictureO
 
 
 def _restored(
-    restorer: Restorer, image: Image, damage: Any, options: PictureOptions, copy_unrestored: bool, number: int
-) -> tuple[Image, Any, PictureRecord]:
+    restorer: Restorer,
+    image: Image,
+    damage: NDArray[np.float32] | None,
+    references: References | None,
+    options: PictureOptions,
+    copy_unrestored: bool,
+    number: int,
+) -> tuple[Image, NDArray[np.float32], PictureRecord]:
     """The result, where faces were laid on, and the record."""
     try:
         done = restorer.restore(
@@ -352,7 +395,9 @@ def _restored(
             aligned=options.aligned,
             repairs=options.repairs,
             damage=damage,
+            references=references,
             enlargement=options.enlargement,
+            on_bad=options.on_bad or "keep",
         )
     except NoFaceError as error:
         if not copy_unrestored:
@@ -403,6 +448,7 @@ NODE_CLASS_MAPPINGS = {
     "LikenessPreset": Preset,
     "LikenessControls": SetControls,
     "LikenessRegions": Regions,
+    "LikenessReferences": MakeReferences,
     "LikenessRestoreFaces": RestoreFaces,
     "LikenessFaceEvidence": FaceEvidence,
     "LikenessPreflight": Preflight,
@@ -414,6 +460,7 @@ NODE_DISPLAY_NAME_MAPPINGS = {
     "LikenessPreset": "Preset (Likeness)",
     "LikenessControls": "Controls (Likeness)",
     "LikenessRegions": "Face Regions (Likeness)",
+    "LikenessReferences": "References (Likeness)",
     "LikenessRestoreFaces": "Restore Faces (Likeness)",
     "LikenessFaceEvidence": "Face Evidence (Likeness)",
     "LikenessPreflight": "Preflight (Likeness)",
