@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
-from likeness.errors import ConfigError
 from likeness.restore.config import Settings
 from likeness.restore.controls import PRESETS
 from likeness.restore.kinds import Choice, Number, Option, Switch, Weights
@@ -70,7 +69,7 @@ def settings_of(values: Mapping[str, Any]) -> Settings:
     """What is set in the inputs of `inputs_of`.
 
     Raises:
-        ConfigError: for a value that cannot be used; the sentence names the option.
+        ControlError: for a value that cannot be used; the sentence names the option.
     """
     return Settings({key: _read(row_of(key), value) for key, value in values.items()})
 
@@ -82,8 +81,8 @@ def _read(row: Option, value: Any) -> Any:
             value = float(value)
         if row.default is None and value == 0:
             return None
-    if isinstance(kind, (Number, Choice)) and (refusal := kind.refusal(value)) is not None:
-        raise ConfigError(f"{row.key} {refusal}")
+    if isinstance(kind, (Number, Choice)):
+        row.check(value)
     return value
 
 
