@@ -23,7 +23,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--out", required=True, type=Path)
-    parser.add_argument("--views", type=int, default=96_000)
+    parser.add_argument("--views", type=int, default=76_800)
+    parser.add_argument("--state", type=Path, help="a file to go on from when it was stopped (default: none is kept)")
     parser.add_argument("--seed", type=int, default=0)
     asked = parser.parse_args()
     read = [Portraits.read(folder, 512) for folder in asked.folders]
@@ -44,7 +45,9 @@ def main() -> None:
     def report(lesson: Lesson) -> None:
         print(f"{lesson.views} of {lesson.of} views, {lesson.rate:.0f} a second, {lesson.right:.1%} found", flush=True)
 
-    network = learn_matcher(portraits, labels, np.stack(meshes), views=asked.views, seed=asked.seed, report=report)
+    network = learn_matcher(
+        portraits, labels, np.stack(meshes), views=asked.views, seed=asked.seed, state=asked.state, report=report
+    )
     source = f"learnt from {len(kept)} portraits of {labels.max() + 1} persons, {asked.views} views"
     write_weights(asked.out, folded(network, source))
 

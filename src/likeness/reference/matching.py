@@ -31,10 +31,10 @@ __all__ = ["OTHER_BELOW", "SAME_FROM", "Embedding", "FaceMatcher", "Verdict", "f
 Embedding: TypeAlias = NDArray[np.float32]
 Verdict: TypeAlias = Literal["same", "doubt", "other"]
 
-SAME_FROM = 0.8
-"""Likeness from which two faces count as one person."""
-OTHER_BELOW = 0.65
-"""Likeness under which two faces count as two persons."""
+SAME_FROM = 0.78
+"""Likeness from which two faces count as one person: 2% of strangers in one studio, light and pose reach it."""
+OTHER_BELOW = 0.5
+"""Likeness under which two faces count as two persons: strangers photographed on two days reach it one time in a hundred."""
 
 _CENTRE, _REACH = (257.0, 303.0), 416.0
 """Middle and side of the square of an FFHQ-aligned crop of 512 that the network sees, px: as in `likeness.training`."""

@@ -3,15 +3,18 @@
 Each step shows two views of each of 32 persons, of two photographs where there are two, one view mostly poor and one mostly
 good. Each of the 64 must find its partner (InfoNCE: van den Oord et al., "Representation learning with contrastive
 predictive coding", 2018) and its person among all (CosFace: Wang et al., 2018). As most persons have one photograph only,
-the second alone hardly starts. Faces are bent as other expressions would bend them: as far as the lower halves of other
-portraits' meshes differ.
+the second alone hardly starts; persons with several come three times as often, as only they show what days and ages do.
+Faces are bent as other expressions would bend them: as far as the lower halves of other portraits' meshes differ. What is
+kept is the moving average of the weights.
 """
 
 from __future__ import annotations
 
+import copy
 import math
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -25,14 +28,20 @@ from likeness.models.embedding.architecture import BRANCHES, STAGES, EmbeddingCo
 from likeness.models.embedding.weights import EmbeddingWeights
 from likeness.training.face_views import CHIP_MARGIN, Look, chips_of, moved_places, smooth_noise
 from likeness.training.identity import FaceEmbedding, Lesson
+from likeness.training.run_state import Part, load_state, save_state
 
 __all__ = ["MATCHER_LOOK", "folded", "learn_matcher"]
 
-MATCHER_LOOK = Look(side=80, centre=(257.0, 303.0), reach=416.0)
-_WIDTH, _SQUEEZE = 20, 64
+MATCHER_LOOK = Look(side=112, centre=(257.0, 303.0), reach=416.0)
+_WIDTH, _SQUEEZE = 24, 64
 _BATCH = 64
 _RATE, _DECAY = 2e-3, 5e-3
-_PAIR_SCALE, _PERSON_SCALE, _MARGIN, _SMOOTHING = 14.0, 20.0, 0.25, 0.05
+_PAIR_SCALE, _PERSON_SCALE, _MARGIN, _SMOOTHING = 14.0, 22.0, 0.3, 0.05
+_EASY, _HARD, _HARD_FROM = 0.3, 0.8, 0.4
+"""How poor views get (`_views`) at the start, and from this share of the run on."""
+_SEVERAL = 3
+"""How often persons with several photographs come while others come once."""
+_AVERAGE = 0.998
 _FIELDS, _KNOTS = 400, 20
 _LIPS = (
     61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185,
@@ -49,6 +58,7 @@ def learn_matcher(
     look: Look = MATCHER_LOOK,
     width: int = _WIDTH,
     seed: int = 0,
+    state: Path | None = None,
     report: Callable[[Lesson], None] | None = None,
 ) -> FaceEmbedding:
     """Learn from so many views of ``portraits``.
@@ -57,42 +67,68 @@ def learn_matcher(
         portraits: FFHQ-aligned.
         labels: a number from 0 for each, the same for the same person (`person_labels`).
         meshes: N x 478 x 2, their meshes in px at 512.
+        state: a file that keeps where learning stands, to go on from if it was stopped; None keeps nothing.
+
+    Raises:
+        TrainingError: if ``state`` belongs to other persons, views or networks.
     """
     torch.manual_seed(seed)
-    rng = np.random.default_rng(seed)
     count = int(labels.max()) + 1
     members = [np.flatnonzero(labels == person) for person in range(count)]
-    chips, bends = chips_of(portraits, look), _bends(meshes, look, rng)
+    odds = np.array([_SEVERAL if len(own) > 1 else 1 for own in members], dtype=np.float64)
+    chips, bends = chips_of(portraits, look), _bends(meshes, look, np.random.default_rng(seed))
     network = FaceEmbedding(look, width, squeeze=_SQUEEZE)
-    centres = nn.Parameter(torch.randn(count, 128) * 0.1)
-    optimiser = torch.optim.AdamW([*network.parameters(), centres], lr=_RATE, weight_decay=_DECAY, fused=True)
+    persons = nn.Embedding(count, 128)
+    nn.init.normal_(persons.weight, std=0.1)
+    average = copy.deepcopy(network)
+    optimiser = torch.optim.AdamW(
+        [*network.parameters(), *persons.parameters()], lr=_RATE, weight_decay=_DECAY, fused=True
+    )
+    settings = {"views": views, "seed": seed, "side": look.side, "width": width, "persons": count}
+    parts: dict[str, Part] = {"network": network, "average": average, "persons": persons, "optimiser": optimiser}
+    steps, right, first = views // _BATCH, 0.0, 0
+    if state is not None and state.is_file():
+        first = load_state(state, settings, tuple(settings), parts, "cpu") // _BATCH
     partner = torch.arange(_BATCH) ^ 1
-    steps, right, since = views // _BATCH, 0.0, time.perf_counter()
-    order = np.empty(0, dtype=np.int64)
-    for step in range(steps):
-        done = step / steps
-        while len(order) < _BATCH // 2:
-            order = np.concatenate([order, rng.permutation(count)])
-        persons, order = order[: _BATCH // 2], order[_BATCH // 2 :]
-        drawn = np.concatenate([rng.choice(members[who], 2, replace=len(members[who]) < 2) for who in persons])
+    since = time.perf_counter()
+    for step in range(first, steps):
+        rng, done = np.random.default_rng((seed, step)), step / steps
+        who = rng.choice(count, _BATCH // 2, replace=False, p=odds / odds.sum())
+        drawn = np.concatenate([rng.choice(members[one], 2, replace=len(members[one]) < 2) for one in who])
         for group in optimiser.param_groups:
             group["lr"] = _RATE * min(1.0, (step + 1) / 100) * max(0.01, 0.5 + 0.5 * math.cos(math.pi * done))
-        shown = _views(chips[drawn], bends, look.side, 0.3 + 0.7 * min(1.0, done / 0.4), rng)
+        hard = _EASY + (_HARD - _EASY) * min(1.0, done / _HARD_FROM)
+        shown = _views(chips[drawn], bends, look.side, hard, rng)
         embedding = network.describe(_hidden(network.flatten(shown), rng))
         truth = torch.as_tensor(labels[drawn])
-        cosines = embedding @ F.normalize(centres, dim=1).T
-        margin = _MARGIN * max(0.0, min(1.0, 2 * done - 0.2)) * F.one_hot(truth, count)
+        cosines = embedding @ F.normalize(persons.weight, dim=1).T
+        margin = _MARGIN * max(0.0, min(1.0, 2 * done - 0.1)) * F.one_hot(truth, count)
         among = (embedding @ embedding.T * _PAIR_SCALE).masked_fill(torch.eye(_BATCH, dtype=torch.bool), -1e4)
         loss = F.cross_entropy(_PERSON_SCALE * (cosines - margin), truth, label_smoothing=_SMOOTHING)
         loss = loss + F.cross_entropy(among, partner)
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
-        right = 0.98 * right + 0.02 * float((among.argmax(dim=1) == partner).float().mean())
-        if report is not None and (step % 100 == 99 or step == steps - 1):
+        _follow(average, network, min(_AVERAGE, (step + 1) / (step + 10)))
+        right = 0.98 * right + 0.02 * float((among.detach().argmax(dim=1) == partner).float().mean())
+        if step % 100 == 99 or step == steps - 1:
             seen = (step + 1) * _BATCH
-            report(Lesson(views=seen, of=steps * _BATCH, rate=seen / (time.perf_counter() - since), right=right))
-    return network.eval().requires_grad_(False)
+            if state is not None:
+                save_state(state, settings, seen, parts)
+            if report is not None:
+                rate = (step + 1 - first) * _BATCH / (time.perf_counter() - since)
+                report(Lesson(views=seen, of=steps * _BATCH, rate=rate, right=right))
+    return average.eval().requires_grad_(False)
+
+
+def _follow(average: nn.Module, network: nn.Module, share: float) -> None:
+    """Move an average of weights toward those of now; ``share`` is what it keeps of itself."""
+    with torch.no_grad():
+        for own, new in zip(average.state_dict().values(), network.state_dict().values(), strict=True):
+            if own.is_floating_point():
+                own.lerp_(new, 1 - share)
+            else:
+                own.copy_(new)
 
 
 def folded(network: FaceEmbedding, source: str = "") -> EmbeddingWeights:
