@@ -25,7 +25,7 @@ help:
 	@echo 'make clean    remove .venv, out/ and caches'
 
 demo: $(BASE)
-	@$(BIN)/python examples/demo.py
+	@$(BIN)/likeness demo out --overwrite
 
 test: $(DEV)
 	@$(BIN)/python -m pytest

@@ -1,7 +1,7 @@
 """Makes the sample pictures from two public-domain portraits: `python examples/make_samples.py`.
 
 Each sample is a situation from a studio's day: a crop of the original, degraded by one of the recipes of
-`likeness.degradations`, saved as such a picture would arrive. The table is also what `examples/demo.py` restores.
+`likeness.degradations`, saved as such a picture would arrive. Their presets and stories are in `likeness.cli.demo`.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from likeness.cli.demo import SAMPLES as SHOWN
+from likeness.cli.demo import Sample as Shown
 from likeness.degradations import RECIPES
 from likeness.imaging.image import Pixels
 
@@ -32,8 +34,6 @@ class Sample:
 
     Attributes:
         file: its name.
-        preset: the preset that fits it.
-        story: what happened to it.
         crop: left, top, width, height in the original, px.
         scale: enlargement of the crop before the recipe is applied.
         recipe, seed: what degrades it (`likeness.degradations.RECIPES`), or "" for nothing.
@@ -46,8 +46,6 @@ class Sample:
     """
 
     file: str
-    preset: str
-    story: str
     crop: tuple[int, int, int, int]
     scale: float
     recipe: str
@@ -59,47 +57,43 @@ class Sample:
     broken_eye: bool = False
     quality: int = 88
 
+    @property
+    def shown(self) -> Shown:
+        """What the demo says of it; a small one keeps the size that its recipe makes of it."""
+        return next(shown for shown in SHOWN if shown.file == self.file)
+
 
 SAMPLES: tuple[Sample, ...] = (
     Sample(
-        file="portrait.jpg", preset="standard", story="soft and compressed",
-        crop=(92, 2, 264, 330), scale=2.2, recipe="moderate", seed=123,
+        file="portrait.jpg", crop=(92, 2, 264, 330), scale=2.2, recipe="moderate", seed=123,
     ),
     Sample(
-        file="early-digital.jpg", preset="early-digital", story="a camera of the year 2001",
-        crop=(102, 4, 240, 320), scale=2.0, recipe="early-digital", seed=6,
+        file="early-digital.jpg", crop=(102, 4, 240, 320), scale=2.0, recipe="early-digital", seed=6,
     ),
     Sample(
-        file="film-scan.tif", preset="film-scan", story="a yellowed, scratched print, scanned",
-        crop=(106, 2, 240, 300), scale=1.6, recipe="film-scan", seed=5,
+        file="film-scan.tif", crop=(106, 2, 240, 300), scale=1.6, recipe="film-scan", seed=5,
     ),
     Sample(
-        file="grey-film.png", preset="natural", story="a black-and-white print, 8-bit grey",
-        crop=(106, 2, 240, 300), scale=1.6, recipe="grey-film", seed=0, grey=True,
+        file="grey-film.png", crop=(106, 2, 240, 300), scale=1.6, recipe="grey-film", seed=0, grey=True,
     ),
     Sample(
-        file="low-light.jpg", preset="low-light", story="a phone at night, held upright",
-        crop=(82, 0, 288, 384), scale=2.0, recipe="low-light", seed=4, turned=True,
+        file="low-light.jpg", crop=(82, 0, 288, 384), scale=2.0, recipe="low-light", seed=4, turned=True,
     ),
     Sample(
-        file="messenger.webp", preset="natural", story="forwarded twice",
-        crop=(92, 0, 264, 330), scale=2.0, recipe="messenger", seed=7, quality=75,
+        file="messenger.webp", crop=(92, 0, 264, 330), scale=2.0, recipe="messenger", seed=7, quality=75,
     ),
     Sample(
-        file="avatar.png", preset="standard", story="an avatar, all that is left",
-        crop=(124, 28, 202, 202), scale=2.5, recipe="avatar", seed=0, small=(120, 120),
+        file="avatar.png", crop=(124, 28, 202, 202), scale=2.5, recipe="avatar", seed=0, small=(120, 120),
     ),
     Sample(
-        file="backlit.jpg", preset="natural", story="against the window",
-        crop=(82, 0, 288, 360), scale=2.0, recipe="backlit", seed=1,
+        file="backlit.jpg", crop=(82, 0, 288, 360), scale=2.0, recipe="backlit", seed=1,
     ),
     Sample(
-        file="ai-portrait.webp", preset="ai-portrait", story="generated, one eye broken",
-        crop=(116, 10, 220, 220), scale=2.4, recipe="clean", seed=0, broken_eye=True, quality=90,
+        file="ai-portrait.webp", crop=(116, 10, 220, 220), scale=2.4, recipe="clean", seed=0, broken_eye=True, quality=90,
     ),
     Sample(
-        file="spectacles.jpg", preset="natural", story="a thumbnail out of a message", original="hopper.jpg",
-        crop=(122, 10, 290, 364), scale=1.5, recipe="messenger", seed=7, small=(164, 206), quality=80,
+        file="spectacles.jpg", original="hopper.jpg", crop=(122, 10, 290, 364), scale=1.5, recipe="messenger", seed=7,
+        small=(164, 206), quality=80,
     ),
 )  # fmt: skip
 """In the order in which the sheet shows them."""

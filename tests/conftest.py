@@ -19,14 +19,16 @@ State = dict[str, NDArray[np.float32]]
 
 @pytest.fixture(scope="session", autouse=True)
 def compiled_networks(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
-    """A cache of compiled networks of the tests' own, shared with the programs that they start."""
-    before = os.environ.get("LIKENESS_CACHE")
-    os.environ["LIKENESS_CACHE"] = str(tmp_path_factory.mktemp("compiled"))
+    """A cache of compiled networks, shared with the programs that tests start, and a state folder of the tests' own."""
+    own = {"LIKENESS_CACHE": "compiled", "XDG_STATE_HOME": "state"}
+    before = {name: os.environ.get(name) for name in own}
+    os.environ.update({name: str(tmp_path_factory.mktemp(folder)) for name, folder in own.items()})
     yield
-    if before is None:
-        del os.environ["LIKENESS_CACHE"]
-    else:
-        os.environ["LIKENESS_CACHE"] = before
+    for name, value in before.items():
+        if value is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = value
 
 
 @pytest.fixture(scope="session")

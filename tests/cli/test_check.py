@@ -58,7 +58,7 @@ def test_a_clean_picture(folder: Path, capsys: pytest.CaptureFixture[str]) -> No
 def test_warnings_are_no_failure_unless_asked(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = str(folder / "eyes-closed.png")
     assert main(["check", path]) == 0
-    assert "look at it\n  warn    eyes-closed       face 0: both eyes look closed" in capsys.readouterr().out
+    assert "look at it\n  warn    eyes-closed       face 1: both eyes look closed" in capsys.readouterr().out
     assert main(["check", path, "--refuse", "eyes-closed"]) == 1
     assert "refused\n  refuse  eyes-closed" in capsys.readouterr().out
     assert main(["check", path, "--ignore", "eyes-closed,grey"]) == 0
@@ -77,7 +77,7 @@ def test_faces_with_the_same_finding_share_a_line(folder: Path, capsys: pytest.C
     assert main(["check", str(folder / "several-faces.png"), "--min-face", "300"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3
-    assert lines[2].startswith("  warn    face-small        face 0: ")
+    assert lines[2].startswith("  warn    face-small        face 1: ")
     assert lines[2].endswith("(also face 1)") or "(also face 1)" in lines[1]
 
 

@@ -27,7 +27,7 @@ def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> tuple[str, str]:
 def test_table_json_and_page(pair: tuple[str, str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["inspect", *pair, "--json", "figures.json", "--html", "page.html"]) == 0
     out, err = capsys.readouterr()
-    assert out.startswith("Face 0: ")
+    assert out.startswith("Face 1: ")
     assert "Radial texture" in out
     assert "page written to page.html" in err
     content = json.loads(Path("figures.json").read_text(encoding="utf-8"))

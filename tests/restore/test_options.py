@@ -74,14 +74,14 @@ def test_options_go_to_settings_and_back() -> None:
 def test_flags_say_what_files_say() -> None:
     parser = Parser(prog="try", allow_abbrev=False)
     add_options(parser)
-    typed = "--preset natural --refine 2 --face-weight eye=1.2 --keep-grain --balance 0.5 --faces 0,2 --quality 90"
+    typed = "--preset natural --refine 2 --face-weight eye=1.2 --keep-grain --balance 0.5 --faces 1,3 --quality 90"
     in_file = {
         "preset": "natural",
         "refine": 2,
         "face_mask_weights": {"eye": 1.2},
         "keep_grain": True,
         "balance": 0.5,
-        "faces": [0, 2],
+        "faces": [1, 3],
         "quality": 90,
     }
     flags = typed_settings(parser.parse_args(typed.split()))

@@ -24,7 +24,15 @@ SIZE = Size(250, 200)
 
 @pytest.mark.parametrize(
     ("text", "chosen"),
-    [("all", [0, 1, 2]), ("largest", [2]), ("centre", [1]), ("center", [1]), ("0,2", [0, 2]), (" 1 ", [1])],
+    [
+        ("all", [0, 1, 2]),
+        ("largest", [2]),
+        ("centre", [1]),
+        ("center", [1]),
+        ("1,3", [0, 2]),
+        (" 2 ", [1]),
+        ("0,2", [0, 2]),
+    ],
 )
 def test_selection(text: str, chosen: list[int]) -> None:
     reasons = Selection.parse(text).refusals(FACES, SIZE)

@@ -321,7 +321,7 @@ VALUES = [
     ("quality", "0", "quality must be 1 to 100, not 0"),
     ("bit_depth", "-8", "bit_depth must be 8 or 16, not -8"),
     ("bit_depth", "16", "JPEG holds 8 bits per sample only; write PNG or TIFF to keep 16 bits"),
-    ("faces", "-1", "a selection of faces needs numbers from 0 on"),
+    ("faces", "-1", "numbers from 1 on"),
     ("faces", "../../etc/passwd", "faces must be all, largest, centre or numbers"),
     ("min_face", "-3", "face sizes from -3 to None select nothing"),
     ("preset", "../natural", 'unknown preset "../natural"'),

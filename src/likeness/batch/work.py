@@ -357,7 +357,9 @@ def _outcome(
 
 def _reason(restoration: Restoration, verdict: Verdict | None) -> Notice | Literal[""]:
     """Why a person must look before it goes out; "" if nobody need to."""
-    parts = [Notice("outcome.face-failed", {"index": face.index, "reason": face.reason}) for face in restoration.failed]
+    parts = [
+        Notice("outcome.face-failed", {"number": face.index + 1, "reason": face.reason}) for face in restoration.failed
+    ]
     if verdict is not None and verdict.doubts:
         parts.append(Notice.of(verdict.reason))
     return _joined(parts)

@@ -7,16 +7,31 @@ Only this package prints, and only it decides about exit statuses. Each command 
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from likeness.cli.console import Console, silence, usable_streams
+from likeness.core.spelling import did_you_mean
 
-__all__ = ["main", "restore_script"]
+if TYPE_CHECKING:
+    from likeness.cli.flags import Parser
 
-_Command = Callable[[Sequence[str], Console], int]
+__all__ = ["COMMANDS", "Command", "main", "restore_script"]
+
+_Run = Callable[[Sequence[str], Console], int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Command:
+    """A command: what runs it, and what reads its arguments."""
+
+    run: Callable[[Sequence[str], Console], int]
+    make_parser: Callable[[], Parser]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -28,13 +43,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     arguments = list(sys.argv[1:] if argv is None else argv)
     name = arguments[0] if arguments else ""
-    command = _COMMANDS.get(name)
+    command = COMMANDS.get(name)
     if command is None:
         return _guarded(_without_command, arguments)
-    return _guarded(command.load(), arguments[1:])
+    return _guarded(command.load().run, arguments[1:], name)
 
 
 _SCRIPT_SIDE = 512
+
+_PAGE = "http://127.0.0.1:8470"
+"""Where `likeness serve` is found unless it is told otherwise."""
 
 
 def restore_script(sample: Path, *, prog: str, argv: Sequence[str] | None = None) -> int:
@@ -51,15 +69,15 @@ def restore_script(sample: Path, *, prog: str, argv: Sequence[str] | None = None
 
         return restore(arguments, console, prog=prog, default_input=sample, least_side=_SCRIPT_SIDE)
 
-    return _guarded(command, list(sys.argv[1:] if argv is None else argv))
+    return _guarded(command, list(sys.argv[1:] if argv is None else argv), prog)
 
 
-def _guarded(command: _Command, arguments: Sequence[str]) -> int:
+def _guarded(command: _Run, arguments: Sequence[str], name: str = "") -> int:
     """Run a command; every error becomes a sentence and an exit status."""
     usable_streams()
     from likeness.errors import ConfigError, ControlError, LikenessError, MissingExtraError
 
-    with Console() as console:
+    with Console(arguments=[name, *arguments]) as console:
         try:
             return command(arguments, console)
         except KeyboardInterrupt:
@@ -84,6 +102,8 @@ def _guarded(command: _Command, arguments: Sequence[str]) -> int:
                 return 2
             console.unexpected(error)
             return 1
+        finally:
+            console.ledger.save()
 
 
 def _without_command(arguments: Sequence[str], console: Console) -> int:
@@ -96,13 +116,33 @@ def _without_command(arguments: Sequence[str], console: Console) -> int:
         console.show(_help())
         return 0
     if not arguments:
-        console.error(f"name a command\n\n{_help()}")
-    elif arguments[0].startswith("-"):
+        return _nothing_named(console)
+    if arguments[0].startswith("-"):
         console.error(f"flags go after the command: likeness COMMAND {arguments[0]}; see likeness --help")
     else:
-        hint = f"; did you mean: likeness restore {arguments[0]}" if _exists(arguments[0]) else ""
+        hint = did_you_mean(arguments[0], COMMANDS)
+        if _exists(arguments[0]):
+            hint = f"; did you mean: likeness restore {arguments[0]}"
         console.error(f'there is no command "{arguments[0]}"{hint}; see likeness --help')
     return 2
+
+
+def _nothing_named(console: Console) -> int:
+    """``likeness`` alone: the page in the browser where somebody sits before a desktop, else what there is."""
+    from likeness.cli.opening import open_page, opens_page, served_already
+
+    if not opens_page(os.environ, sys.platform, terminal=sys.stdin.isatty() and sys.stdout.isatty()):
+        console.error(f"name a command\n\n{_help()}")
+        return 2
+    if find_spec("fastapi") is None:
+        console.show(f'{_help()}\n\nFor the page in the browser: pip install "likeness[serve]"')
+        return 0
+    if served_already(_PAGE) and open_page(_PAGE):
+        console.show(_PAGE)
+        return 0
+    from likeness.cli.serve import serve
+
+    return serve(["--open"], console)
 
 
 def _exists(name: str) -> bool:
@@ -113,7 +153,7 @@ def _exists(name: str) -> bool:
 
 
 def _help() -> str:
-    lines = [f"  {name:12}{command.summary}" for name, command in _COMMANDS.items()]
+    lines = [f"  {name:12}{command.summary}" for name, command in COMMANDS.items()]
     return "\n".join(
         [
             "usage: likeness COMMAND ...",
@@ -122,6 +162,7 @@ def _help() -> str:
             "",
             *lines,
             "",
+            "  likeness                        opens the page in the browser, on a desktop",
             "  likeness restore photo.jpg      writes output_photo.jpg",
             "  likeness COMMAND --help         shows a command's flags",
             "  likeness --version              shows the version",
@@ -134,114 +175,127 @@ class _Entry:
     """A command: what it does, and the function that imports it."""
 
     summary: str
-    load: Callable[[], _Command]
+    load: Callable[[], Command]
 
 
-def _load_restore() -> _Command:
-    from likeness.cli.restore import restore
+def _load_restore() -> Command:
+    from likeness.cli.restore import make_parser, restore
 
-    return restore
-
-
-def _load_batch() -> _Command:
-    from likeness.cli.batch import batch
-
-    return batch
+    return Command(run=restore, make_parser=lambda: make_parser("likeness restore"))
 
 
-def _load_check() -> _Command:
-    from likeness.cli.check import check
+def _load_batch() -> Command:
+    from likeness.cli.batch import batch, make_parser
 
-    return check
-
-
-def _load_models() -> _Command:
-    from likeness.cli.models import models
-
-    return models
+    return Command(run=batch, make_parser=make_parser)
 
 
-def _load_serve() -> _Command:
-    from likeness.cli.serve import serve
+def _load_check() -> Command:
+    from likeness.cli.check import check, make_parser
 
-    return serve
-
-
-def _load_presets() -> _Command:
-    from likeness.cli.presets import presets
-
-    return presets
+    return Command(run=check, make_parser=make_parser)
 
 
-def _load_train() -> _Command:
-    from likeness.cli.train import train
+def _load_demo() -> Command:
+    from likeness.cli.demo import demo, make_parser
 
-    return train
-
-
-def _load_evaluate() -> _Command:
-    from likeness.cli.evaluate import evaluate
-
-    return evaluate
+    return Command(run=demo, make_parser=make_parser)
 
 
-def _load_proof() -> _Command:
-    from likeness.cli.proof import proof
+def _load_models() -> Command:
+    from likeness.cli.models import make_parser, models
 
-    return proof
-
-
-def _load_deliver() -> _Command:
-    from likeness.cli.deliver import deliver
-
-    return deliver
+    return Command(run=models, make_parser=make_parser)
 
 
-def _load_people() -> _Command:
-    from likeness.cli.people import people
+def _load_serve() -> Command:
+    from likeness.cli.serve import make_parser, serve
 
-    return people
-
-
-def _load_inspect() -> _Command:
-    from likeness.cli.inspect import inspect
-
-    return inspect
+    return Command(run=serve, make_parser=make_parser)
 
 
-def _load_review() -> _Command:
-    from likeness.cli.review import review
+def _load_presets() -> Command:
+    from likeness.cli.presets import make_parser, presets
 
-    return review
-
-
-def _load_notify() -> _Command:
-    from likeness.cli.notify import notify
-
-    return notify
+    return Command(run=presets, make_parser=make_parser)
 
 
-def _load_acceptance() -> _Command:
-    from likeness.cli.acceptance import acceptance
+def _load_train() -> Command:
+    from likeness.cli.train import make_parser, train
 
-    return acceptance
-
-
-def _load_video() -> _Command:
-    from likeness.cli.video import video
-
-    return video
+    return Command(run=train, make_parser=make_parser)
 
 
-def _load_bench() -> _Command:
-    from likeness.cli.bench import bench
+def _load_evaluate() -> Command:
+    from likeness.cli.evaluate import evaluate, make_parser
 
-    return bench
+    return Command(run=evaluate, make_parser=make_parser)
+
+
+def _load_proof() -> Command:
+    from likeness.cli.proof import make_parser, proof
+
+    return Command(run=proof, make_parser=make_parser)
+
+
+def _load_people() -> Command:
+    from likeness.cli.people import make_parser, people
+
+    return Command(run=people, make_parser=make_parser)
+
+
+def _load_deliver() -> Command:
+    from likeness.cli.deliver import deliver, make_parser
+
+    return Command(run=deliver, make_parser=make_parser)
+
+
+def _load_inspect() -> Command:
+    from likeness.cli.inspect import inspect, make_parser
+
+    return Command(run=inspect, make_parser=make_parser)
+
+
+def _load_review() -> Command:
+    from likeness.cli.review import make_parser, review
+
+    return Command(run=review, make_parser=make_parser)
+
+
+def _load_notify() -> Command:
+    from likeness.cli.notify import make_parser, notify
+
+    return Command(run=notify, make_parser=make_parser)
+
+
+def _load_video() -> Command:
+    from likeness.cli.video import make_parser, video
+
+    return Command(run=video, make_parser=make_parser)
+
+
+def _load_acceptance() -> Command:
+    from likeness.cli.acceptance import acceptance, make_parser
+
+    return Command(run=acceptance, make_parser=make_parser)
+
+
+def _load_bench() -> Command:
+    from likeness.cli.bench import bench, make_parser
+
+    return Command(run=bench, make_parser=make_parser)
+
+
+def _load_completion() -> Command:
+    from likeness.cli.completion import completion, make_parser
+
+    return Command(run=completion, make_parser=make_parser)
 
 
 # A further command gets a module of this package, a loader above and a line here.
-_COMMANDS: dict[str, _Entry] = {
+COMMANDS: dict[str, _Entry] = {
     "restore": _Entry(summary="restore the faces in pictures", load=_load_restore),
+    "demo": _Entry(summary="restore sample portraits, and draw a sheet to look at", load=_load_demo),
     "batch": _Entry(
         summary="restore hundreds of pictures, unwatched, to be gone on with after anything", load=_load_batch
     ),
@@ -260,4 +314,5 @@ _COMMANDS: dict[str, _Entry] = {
     "acceptance": _Entry(summary="count how many pictures clients accept first time", load=_load_acceptance),
     "evaluate": _Entry(summary="score a network on portraits it has not seen", load=_load_evaluate),
     "bench": _Entry(summary="measure how fast this machine is", load=_load_bench),
+    "completion": _Entry(summary="print what completes commands and flags in a shell", load=_load_completion),
 }

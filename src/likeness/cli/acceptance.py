@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from argparse import ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
@@ -18,7 +18,7 @@ from likeness.errors import ConfigError
 if TYPE_CHECKING:
     from likeness.studio.acceptance import AcceptanceBook, Period
 
-__all__ = ["acceptance"]
+__all__ = ["acceptance", "make_parser"]
 
 _DESCRIPTION = """\
 Keep a book of what clients say of delivered pictures, and count how many they accept first time. Nothing in the book is
@@ -57,7 +57,7 @@ def acceptance(argv: Sequence[str], console: Console) -> int:
         FileWriteError: if an export cannot be written.
         SystemExit: for ``--help``, and for arguments that cannot be parsed.
     """
-    flags = _parser().parse_args(argv)
+    flags = make_parser().parse_args(argv)
     console.verbosity = verbosity(flags)
     from likeness.studio.acceptance import open_book
 
@@ -172,20 +172,20 @@ def _day(text: str) -> date:
         raise ArgumentTypeError(f'"{text}" is no day; write it as 2026-11-21') from None
 
 
-def _parser() -> Parser:
+def make_parser() -> Parser:
+    """The command's flags."""
     from likeness.studio.acceptance import ANSWERS
 
     parser = Parser(
         prog="likeness acceptance",
+        usage="likeness acceptance add|correct|list|rate|import|export ... [flags]",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
     def command(name: str, run: Callable[[AcceptanceBook, Namespace, Console], None], text: str) -> Parser:
-        made = commands.add_parser(name, help=text, description=f"{text[:1].upper()}{text[1:]}.", allow_abbrev=False)
+        made = commands.add_parser(name, help=text, description=f"{text[:1].upper()}{text[1:]}.")
         made.set_defaults(run=run)
         made.add_argument(
             "--book", type=Path, default=Path("acceptance.sqlite"), metavar="FILE", help="the book (acceptance.sqlite)"

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 from likeness.cli.console import Console
 from likeness.cli.flags import (
     AMOUNTS,
-    HelpLayout,
     Parser,
     add_findings,
     add_options,
@@ -29,7 +28,7 @@ from likeness.restore.config import Settings
 if TYPE_CHECKING:
     from likeness.cli.batch_run import BatchOptions
 
-__all__ = ["batch"]
+__all__ = ["batch", "make_parser"]
 
 _DESCRIPTION = """\
 Restore many pictures, unwatched. What was done stands in a journal: run the same command again after anything, and it goes
@@ -70,7 +69,7 @@ def batch(argv: Sequence[str], console: Console) -> int:
         SystemExit: for ``--help``, and for flags that cannot be parsed.
         ConfigError, ControlError: for a value that cannot be used.
     """
-    flags = _parser().parse_intermixed_args(with_amounts(argv, AMOUNTS))
+    flags = make_parser().parse_intermixed_args(with_amounts(argv, AMOUNTS))
     console.verbosity = verbosity(flags)
     try:
         options = _options(flags)
@@ -153,14 +152,13 @@ def _size(text: str) -> int:
         raise argparse.ArgumentTypeError(f'"{text}" is no size; write it as 500M or 4G') from None
 
 
-def _parser() -> Parser:
+def make_parser() -> Parser:
+    """The command's flags."""
     parser = Parser(
         prog="likeness batch",
         usage="likeness batch INPUT... OUT [flags]",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=HelpLayout,
-        allow_abbrev=False,
     )
     parser.add_argument(
         "inputs", metavar="INPUT", nargs="+", help="folders, quoted patterns, CSV lists, pictures, URLs"

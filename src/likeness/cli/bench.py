@@ -7,7 +7,7 @@ import os
 import shutil
 import tempfile
 import time
-from argparse import ArgumentTypeError, RawDescriptionHelpFormatter
+from argparse import ArgumentTypeError
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from likeness.cli.console import Console
-from likeness.cli.flags import Parser, add_verbosity, verbosity
+from likeness.cli.flags import Parser, add_overwrite, add_verbosity, verbosity
 from likeness.cli.table import table
 from likeness.models.catalog import DEFAULT_MODEL
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from likeness.restore.pipeline import Restorer
     from likeness.runtimes.base import Batch
 
-__all__ = ["bench"]
+__all__ = ["bench", "make_parser"]
 
 _DESCRIPTION = """\
 Measure how fast Likeness is on this machine: the network, a whole restoration from a cold and a warm start, a slider, and a
@@ -119,9 +119,11 @@ def bench(argv: Sequence[str], console: Console) -> int:
         FileWriteError: if the file cannot be written.
         SystemExit: for ``--help``, and for arguments that cannot be parsed.
     """
-    flags = _parser().parse_args(argv)
+    flags = make_parser().parse_args(argv)
     console.verbosity = verbosity(flags)
     effort = _QUICK if flags.quick else _FULL
+    if flags.json is not None and str(flags.json) != "-":
+        console.ledger.claim([flags.json], overwrite=flags.overwrite)
     began = time.perf_counter()
     from likeness.cli.timing import machine_facts
     from likeness.core.files import write_text_atomically
@@ -168,19 +170,20 @@ def bench(argv: Sequence[str], console: Console) -> int:
     return 0
 
 
-def _parser() -> Parser:
+def make_parser() -> Parser:
+    """The command's flags."""
     parser = Parser(
         prog="likeness bench",
+        usage="likeness bench [flags]",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("--model", metavar="NAME|FILE", default=DEFAULT_MODEL, help=f"the network ({DEFAULT_MODEL})")
     parser.add_argument("--quick", action="store_true", help="fewer turns: a quarter of the time, less steady figures")
     parser.add_argument(
         "--json", metavar="FILE", type=_json_file, help="write the figures; - prints them, and no tables"
     )
+    add_overwrite(parser.add_argument)
     add_verbosity(parser)
     return parser
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from likeness.cli.console import Console, cleaned
-from likeness.cli.flags import Parser, add_findings, add_verbosity, pixel_count, verbosity
+from likeness.cli.flags import Parser, add_findings, add_overwrite, add_verbosity, pixel_count, verbosity
 from likeness.cli.table import table
 from likeness.errors import ConfigError, FileWriteError, LikenessError
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from likeness.imaging.decoding.pool import DecoderPool
     from likeness.imaging.image import Size
 
-__all__ = ["SCHEMA", "check"]
+__all__ = ["SCHEMA", "check", "make_parser"]
 
 SCHEMA = 1
 """Number of the JSON file's structure; raised when a key changes its meaning or goes away."""
@@ -94,7 +94,7 @@ def check(argv: Sequence[str], console: Console) -> int:
         ConfigError: for inputs, values and codes that cannot be used; nothing was read then.
         SystemExit: for ``--help``, and for flags that cannot be parsed.
     """
-    flags = _parser().parse_intermixed_args(argv)
+    flags = make_parser().parse_intermixed_args(argv)
     console.verbosity = verbosity(flags)
     from likeness.cli.plan import find_inputs, refuse_collisions, refuse_keyboard
     from likeness.faces.detect import MediaPipeDetector
@@ -111,6 +111,7 @@ def check(argv: Sequence[str], console: Console) -> int:
         raise ConfigError(f"--json {flags.json}: the folder {flags.json.parent} does not exist; make it first")
     if flags.json is not None:
         refuse_collisions((source for source in sources if source is not None), [(flags.json, "--json")])
+        console.ledger.claim([flags.json], overwrite=flags.overwrite)
     decoder = DecoderPool()
     decoder.start()
     detector = MediaPipeDetector()
@@ -209,8 +210,9 @@ class _Page:
                 told.setdefault(finding.code, []).append(finding)
         for code, findings in told.items():
             first, *others = findings
-            where = "" if first.face is None else f"face {first.face}: "
-            more = f" (also face{'s' if len(others) > 1 else ''} {', '.join(str(f.face) for f in others)})"
+            where = "" if first.face is None else f"face {first.face + 1}: "
+            numbers = ", ".join(str(other.face + 1) for other in others if other.face is not None)
+            more = f" (also face{'s' if len(others) > 1 else ''} {numbers})"
             message = f"{where}{first.message}{_figures(first)}{more if others else ''}"
             lines.append(self._row(first.level, code, cleaned(message)))
         return "\n".join(lines)
@@ -285,14 +287,13 @@ def _write(path: Path, done: Sequence[_Checked], limits: Limits, interrupted: bo
     return True
 
 
-def _parser() -> Parser:
+def make_parser() -> Parser:
+    """The command's flags."""
     parser = Parser(
         prog="likeness check",
         usage="likeness check INPUT... [flags]",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("inputs", metavar="INPUT", nargs="+", help="pictures, folders, quoted patterns, or -")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every finding with its figures")
@@ -301,5 +302,6 @@ def _parser() -> Parser:
     parser.add_argument("--max-yaw", type=float, metavar="DEG", help="warn of heads turned further than this (30)")
     add_findings(parser.add_argument, ignore="do not tell these")
     parser.add_argument("--max-pixels", type=pixel_count, metavar="N", help="do not read larger pictures; 200M (100M)")
+    add_overwrite(parser.add_argument)
     add_verbosity(parser)
     return parser

@@ -12,10 +12,12 @@ import re
 import sys
 import threading
 import traceback
-from collections.abc import Generator, Iterable, Iterator, Sized
+from collections.abc import Generator, Iterable, Iterator, Sequence, Sized
 from contextlib import contextmanager
 from types import TracebackType
 from typing import TextIO, TypeVar
+
+from likeness.cli.ledger import Ledger
 
 __all__ = ["Console", "cleaned", "silence", "usable_streams"]
 
@@ -72,10 +74,13 @@ class Console:
 
     Args:
         verbosity: -1 shows only what went wrong, 0 warnings and results too, 1 details, 2 everything the library logs.
+        arguments: the command line, from the command's name on; None where a program calls a command's function.
     """
 
-    def __init__(self, *, verbosity: int = 0) -> None:
+    def __init__(self, *, verbosity: int = 0, arguments: Sequence[str] | None = None) -> None:
         self._verbosity = verbosity
+        self.ledger = Ledger(arguments)
+        """The files that the command line has written, and may write."""
         self._thread = _ThreadState()
         self._bar_shown = False
         self._handler = _LogLines(self)

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from likeness.cli.console import Console
-from likeness.cli.flags import Parser, add_verbosity, pixel_count, verbosity, with_amounts
+from likeness.cli.flags import Parser, add_overwrite, add_verbosity, pixel_count, verbosity, with_amounts
 from likeness.core.home import expanded
 from likeness.errors import ConfigError
 
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from likeness.studio.deliver import PrintOptions, PrintVersion, WebOptions
     from likeness.studio.finishing import Finishing
 
-__all__ = ["deliver"]
+__all__ = ["deliver", "make_parser"]
 
 _DESCRIPTION = """\
 Write web and print versions of finished pictures; both if neither --web nor --print is given.
@@ -70,7 +70,7 @@ def deliver(argv: Sequence[str], console: Console) -> int:
         ConfigError, ControlError: for values and names that cannot be used; nothing was read then.
         SystemExit: for ``--help``, and for flags that cannot be parsed.
     """
-    flags = _parser().parse_args(with_amounts(argv, _AMOUNTS))
+    flags = make_parser().parse_args(with_amounts(argv, _AMOUNTS))
     console.verbosity = verbosity(flags)
     from likeness.cli.ordered import reported_in_order
     from likeness.faces.detect import MediaPipeDetector
@@ -85,6 +85,8 @@ def deliver(argv: Sequence[str], console: Console) -> int:
     web = _web(flags) if flags.web or both else None
     paper = _print(flags) if flags.print or both else None
     jobs = _plan(flags.input, flags.output, web, paper)
+    outputs = (path for job in jobs for path in (job.web, job.print) if path is not None)
+    console.ledger.claim(outputs, overwrite=flags.overwrite)
     decoder = DecoderPool()
     work = _Deliveries(
         web=web,
@@ -338,14 +340,13 @@ def _millimetres(text: str) -> tuple[float, float]:
     return sides[0], sides[-1]
 
 
-def _parser() -> Parser:
+def make_parser() -> Parser:
+    """The command's flags."""
     parser = Parser(
         prog="likeness deliver",
         usage="likeness deliver IN OUT [flags]",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("input", metavar="IN", help="a picture, a folder, or a quoted pattern")
     parser.add_argument("output", metavar="OUT", help="a folder, or a file for a single version")
@@ -381,5 +382,6 @@ def _parser() -> Parser:
         "--as-finished", action="store_true", help="of a batch: never restore again from the originals, only resample"
     )
     parser.add_argument("--max-pixels", type=pixel_count, metavar="N", help="do not read larger pictures; 200M (100M)")
+    add_overwrite(parser.add_argument)
     add_verbosity(parser)
     return parser

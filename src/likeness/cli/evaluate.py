@@ -23,7 +23,24 @@ if TYPE_CHECKING:
     from likeness.restore.controls import Controls
     from likeness.restore.pipeline import Restorer
 
-__all__ = ["evaluate"]
+__all__ = ["evaluate", "make_parser"]
+
+_DESCRIPTION = """\
+Degrade sharp, FFHQ-aligned portraits by fixed recipes with fixed seeds, restore them, and compare with the originals; each
+figure stands beside the degraded input's own. With --old, restore pictures that have no original and compare each face
+with itself. docs/cli.md explains the figures."""
+
+_EPILOG = """\
+exit status:
+  0    measured
+  1    the model or a picture cannot be had, or a file cannot be written
+  2    nothing was begun: a flag, a folder or a file cannot be used, or the extra is missing
+
+examples:
+  likeness evaluate portraits/ --json figures.json --sheets sheets/
+  likeness evaluate portraits/ --recipes mild --write-pairs pairs/
+  likeness evaluate portraits/ --recipes mild --outputs results/
+  likeness evaluate --old scans/ --preset film-scan --sheets sheets/"""
 
 _SIZE = 512
 """Side at which portraits are judged where no model says another."""
@@ -40,7 +57,7 @@ def evaluate(argv: Sequence[str], console: Console) -> int:
         ConfigError: for options that cannot be used, no portraits, or results of a tool that are missing or do not fit.
         SystemExit: for ``--help``, and for arguments that cannot be parsed.
     """
-    flags = _parser().parse_args(argv)
+    flags = make_parser().parse_args(argv)
     console.verbosity = verbosity(flags)
     _check(flags)
     if flags.old:
@@ -165,13 +182,13 @@ def _old(flags: Namespace, console: Console) -> int:
     return 0
 
 
-def _parser() -> Parser:
+def make_parser() -> Parser:
+    """The command's flags."""
     parser = Parser(
         prog="likeness evaluate",
-        description="Degrade sharp, FFHQ-aligned portraits by fixed recipes with fixed seeds, restore them, and compare "
-        "with the originals; each figure stands beside the degraded input's own. With --old, restore pictures that have no "
-        "original and compare each face with itself.",
-        allow_abbrev=False,
+        usage="likeness evaluate FOLDER [flags]",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
     )
     parser.add_argument(
         "portraits", metavar="FOLDER", nargs="?", type=Path, help="portraits: pictures, or tar shards <split>-*.tar"

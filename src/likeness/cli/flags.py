@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import Any, NoReturn, cast
 
 from likeness.cli.console import Console
+from likeness.core.spelling import did_you_mean
 from likeness.errors import ConfigError
 from likeness.restore.config import Settings, read_settings
+from likeness.restore.controls import PRESETS
 from likeness.restore.kinds import Choice, Number, Option, Switch, Text, Weights
 from likeness.restore.options import OPTIONS
 
@@ -19,14 +21,18 @@ __all__ = [
     "Parser",
     "add_findings",
     "add_options",
+    "add_overwrite",
     "add_verbosity",
+    "all_flags",
     "check_settings",
     "checked_settings",
     "format_names",
     "pixel_count",
+    "subparsers_of",
     "typed_settings",
     "verbosity",
     "with_amounts",
+    "words_for",
 ]
 
 
@@ -40,12 +46,39 @@ class HelpLayout(argparse.RawDescriptionHelpFormatter):
         # "-o, --output OUT" instead of "-o OUT, --output OUT".
         if not action.option_strings or action.nargs == 0:
             return super()._format_action_invocation(action)
-        metavar = action.metavar if isinstance(action.metavar, str) else "|".join(map(str, action.choices or ()))
+        choices = "|".join(map(str, action.choices or ()))
+        metavar = action.metavar if isinstance(action.metavar, str) else choices or action.dest.upper()
         return f"{', '.join(action.option_strings)} {metavar}"
 
 
 class Parser(argparse.ArgumentParser):
-    """An argument parser that refuses in one sentence instead of printing every flag first."""
+    """An argument parser as every command has it: laid out alike, no shortened flags, refusals in one sentence."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        # As argparse has it: it makes the parsers of subcommands itself, and hands on what its version knows.
+        super().__init__(*args, **{"formatter_class": HelpLayout, "allow_abbrev": False, **kwargs})
+
+    def parse_args(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> argparse.Namespace:
+        found, unknown = self.parse_known_args(args, namespace or argparse.Namespace())
+        self._refuse(unknown)
+        return found
+
+    def parse_intermixed_args(  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, args: Sequence[str] | None = None, namespace: argparse.Namespace | None = None
+    ) -> argparse.Namespace:
+        found, unknown = self.parse_known_intermixed_args(args, namespace or argparse.Namespace())
+        self._refuse(unknown)
+        return found
+
+    def _refuse(self, unknown: Sequence[str]) -> None:
+        for text in unknown:
+            if text.startswith("-") and text != "-":
+                name = text.partition("=")[0]
+                self.error(f"there is no flag {name}{did_you_mean(name, all_flags(self))}")
+        if unknown:
+            self.error(f"too many arguments: {' '.join(unknown)}")
 
     def error(self, message: str) -> NoReturn:
         Console().error(f"{message}; see {self.prog} --help")
@@ -57,6 +90,23 @@ class Parser(argparse.ArgumentParser):
         Console().show(self.format_help().rstrip("\n"))
 
 
+def all_flags(parser: argparse.ArgumentParser) -> list[str]:
+    """Every flag of a parser, and of its subcommands."""
+    found: list[str] = []
+    for action in parser._actions:  # pyright: ignore[reportPrivateUsage] - argparse has no other way to list them
+        found += action.option_strings
+        for inner in subparsers_of(action).values():
+            found += all_flags(inner)
+    return found
+
+
+def subparsers_of(action: argparse.Action) -> dict[str, argparse.ArgumentParser]:
+    """The subcommands by name; none if it is another action."""
+    if not isinstance(action, argparse._SubParsersAction):  # pyright: ignore[reportPrivateUsage]
+        return {}
+    return dict(cast("Mapping[str, argparse.ArgumentParser]", action.choices))
+
+
 def verbosity(flags: argparse.Namespace) -> int:
     return -1 if flags.quiet else cast("int", flags.verbose)
 
@@ -66,6 +116,11 @@ def add_verbosity(parser: argparse.ArgumentParser) -> None:
     loudness = parser.add_mutually_exclusive_group()
     loudness.add_argument("-v", "--verbose", action="count", default=0, help="say more; -vv says everything")
     loudness.add_argument("-q", "--quiet", action="store_true", help="say only what went wrong")
+
+
+def add_overwrite(add: Callable[..., argparse.Action]) -> None:
+    """``--overwrite``, as every command has it that writes files; `Ledger.claim` takes it."""
+    add("--overwrite", action="store_true", help="replace files that this command line did not write before")
 
 
 def typed_settings(flags: argparse.Namespace) -> Settings:
@@ -151,6 +206,29 @@ def _add_option(add: Callable[..., argparse.Action], row: Option) -> None:
     add(row.flag_name, dest=row.key, help=f"{f'{span}: ' if span else ''}{row.help.en}{usual}", **more)
     for alias in row.aliases:
         add(alias, dest=row.key, help=argparse.SUPPRESS, **more)
+
+
+def words_for(action: argparse.Action) -> tuple[str, ...]:
+    """What may stand behind a flag, as far as it is known beforehand: words, or beginnings such as "eye="."""
+    if action.choices is not None:
+        return tuple(map(str, action.choices))
+    row = next((row for row in OPTIONS if row.flag_name in action.option_strings), None)
+    if row is None:
+        return ()
+    if isinstance(row.kind, Weights):
+        return tuple(f"{region}=" for region in ("all", *row.kind.regions))
+    if isinstance(row.kind, Number):
+        return row.kind.words
+    return _WORDS.get(row.key, ())
+
+
+_WORDS = {
+    "preset": tuple(PRESETS),
+    "faces": ("all", "largest", "centre"),
+    "background": ("faithful", "clean", "lanczos"),
+    "model": ("likeness-512",),
+}
+"""Of rows whose values are any text."""
 
 
 def _number(kind: Number) -> Callable[[str], float | str]:

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 import json
-from argparse import RawDescriptionHelpFormatter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from likeness.cli.console import Console
-from likeness.cli.flags import Parser, add_verbosity, verbosity
+from likeness.cli.flags import Parser, add_overwrite, add_verbosity, verbosity
 from likeness.cli.table import table
 from likeness.errors import ConfigError
 
 if TYPE_CHECKING:
     from likeness.evidence.figures import FaceEvidence, Figure, Inspection
 
-__all__ = ["inspect"]
+__all__ = ["inspect", "make_parser"]
+
+_DESCRIPTION = """\
+Measure what restoration, by any tool or hand, did to a portrait: hair edge, highlights, iris, skin, identity, geometry,
+colour, edges. Faces are found in BEFORE; AFTER has the same size, or is enlarged or reduced as a whole."""
 
 _EPILOG = """\
 verdicts:
@@ -47,7 +50,7 @@ def inspect(argv: Sequence[str], console: Console) -> int:
         FileWriteError: if a file cannot be written.
         SystemExit: for ``--help``, and for arguments that cannot be parsed.
     """
-    flags = _parser().parse_args(argv)
+    flags = make_parser().parse_args(argv)
     console.verbosity = verbosity(flags)
     to_stdout = flags.json is not None and str(flags.json) == "-"
     if flags.html is not None and str(flags.html) == "-":
@@ -60,6 +63,7 @@ def inspect(argv: Sequence[str], console: Console) -> int:
         if path is not None and str(path) != "-"
     ]
     refuse_collisions((flags.before, flags.after), outputs)
+    console.ledger.claim([path for path, _ in outputs], overwrite=flags.overwrite)
     from likeness.imaging.decoding.pool import DecoderPool
 
     with DecoderPool() as decoder:
@@ -86,15 +90,13 @@ def inspect(argv: Sequence[str], console: Console) -> int:
     return 1 if flags.strict and found.verdict == "bad" else 0
 
 
-def _parser() -> Parser:
+def make_parser() -> Parser:
+    """The command's flags."""
     parser = Parser(
         prog="likeness inspect",
-        description="Measure what restoration, by any tool or hand, did to a portrait: hair edge, highlights, iris, skin, "
-        "identity, geometry, colour, edges. Faces are found in BEFORE; AFTER has the same size, or is enlarged or reduced "
-        "as a whole.",
+        usage="likeness inspect BEFORE AFTER [flags]",
+        description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("before", metavar="BEFORE", type=Path, help="the picture as it was")
     parser.add_argument("after", metavar="AFTER", type=Path, help="the restored picture")
@@ -105,6 +107,7 @@ def _parser() -> Parser:
         "--html", type=Path, metavar="FILE", help="write one page with the crops side by side, to show and print"
     )
     parser.add_argument("--strict", action="store_true", help="exit with 1 if a verdict is bad")
+    add_overwrite(parser.add_argument)
     add_verbosity(parser)
     return parser
 
@@ -112,7 +115,7 @@ def _parser() -> Parser:
 def _text(found: Inspection) -> str:
     parts: list[str] = []
     for face in found.faces:
-        head = f"Face {face.index}: {face.box.width:.0f} px wide; {_tally(face)}"
+        head = f"Face {face.index + 1}: {face.box.width:.0f} px wide; {_tally(face)}"
         rows = [_row(figure) for figure in face.figures]
         lines = [head, *(f"  note: {note}" for note in face.notes), "", table(_HEAD, rows)]
         parts.append("\n".join(lines))

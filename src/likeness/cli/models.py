@@ -13,7 +13,7 @@ from likeness.cli.flags import Parser, add_verbosity, verbosity
 from likeness.cli.table import table
 from likeness.errors import LicenceError
 
-__all__ = ["models"]
+__all__ = ["make_parser", "models"]
 
 _DESCRIPTION = """\
 The networks by name; those with the purpose "restore" are for likeness restore --model.
@@ -28,6 +28,17 @@ The networks by name; those with the purpose "restore" are for likeness restore 
 The store is the folder LIKENESS_HOME, or the user's cache folder; LIKENESS_OFFLINE=1 forbids fetching. Compiled networks
 lie in the store's folder compiled, or in the folder LIKENESS_CACHE; LIKENESS_CACHE=off keeps none."""
 
+_EPILOG = """\
+exit status:
+  0    done
+  1    a licence was not accepted, or the model cannot be had
+  2    an argument cannot be used
+
+examples:
+  likeness models list
+  likeness models fetch GPEN-BFR-512
+  likeness models import studio.pth --name studio"""
+
 _STATES = {"available": "not fetched"}
 
 
@@ -41,7 +52,7 @@ def models(argv: Sequence[str], console: Console) -> int:
         CheckpointError: if a model cannot be had.
         SystemExit: for ``--help``, and for arguments that cannot be parsed.
     """
-    flags = _parser().parse_args(argv)
+    flags = make_parser().parse_args(argv)
     console.verbosity = verbosity(flags)
     if flags.action == "fetch":
         return _fetch(flags.name, flags.accept_licence, console)
@@ -56,13 +67,13 @@ def models(argv: Sequence[str], console: Console) -> int:
     return _list(console)
 
 
-def _parser() -> argparse.ArgumentParser:
+def make_parser() -> Parser:
+    """The command's flags."""
     parser = Parser(
         prog="likeness models",
         usage="likeness models list|fetch|import|path|export|clean ...",
         description=_DESCRIPTION,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
+        epilog=_EPILOG,
     )
     actions = parser.add_subparsers(
         dest="action", prog="likeness models", required=True, metavar="ACTION", help=argparse.SUPPRESS

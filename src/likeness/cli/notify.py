@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from argparse import Namespace, RawDescriptionHelpFormatter
+from argparse import Namespace
 from collections.abc import Sequence
 from email.message import EmailMessage
 from pathlib import Path
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from likeness.studio.notices.settings import MailSettings
     from likeness.studio.notices.templates import LetterTemplate
 
-__all__ = ["notify"]
+__all__ = ["make_parser", "notify"]
 
 _DESCRIPTION = """\
 Tell clients by e-mail which of their pictures cannot be restored as they are, why, and what to do: one mail per address.
@@ -57,7 +57,7 @@ def notify(argv: Sequence[str], console: Console) -> int:
         RecordError, BatchError: if the ledger or the journal cannot be used.
         SystemExit: for ``--help``, and for arguments that cannot be parsed.
     """
-    flags = _parser().parse_args(argv)
+    flags = make_parser().parse_args(argv)
     console.verbosity = verbosity(flags)
     if flags.send and flags.eml:
         raise ConfigError("--eml writes mails instead of sending them: give --send or --eml")
@@ -217,13 +217,13 @@ def _addresses(number: int) -> str:
     return f"{number} address{'' if number == 1 else 'es'}"
 
 
-def _parser() -> Parser:
+def make_parser() -> Parser:
+    """The command's flags."""
     parser = Parser(
         prog="likeness notify",
+        usage="likeness notify SOURCE [flags]",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("source", metavar="SOURCE", type=Path, help="a batch's output, or a file of check --json")
     parser.add_argument("--mail", type=Path, required=True, metavar="FILE.toml", help="who writes, and the mail server")

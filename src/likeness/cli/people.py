@@ -10,7 +10,7 @@ from likeness.cli.console import Console
 from likeness.cli.flags import Parser, add_verbosity, verbosity
 from likeness.errors import ConfigError
 
-__all__ = ["people"]
+__all__ = ["make_parser", "people"]
 
 _EPILOG = """\
 What is written to OUT:
@@ -41,7 +41,7 @@ def people(argv: Sequence[str], console: Console) -> int:
         FileWriteError: if a file cannot be written.
         SystemExit: for ``--help``, and for arguments that cannot be parsed.
     """
-    flags = _parser().parse_args(argv)
+    flags = make_parser().parse_args(argv)
     console.verbosity = verbosity(flags)
     folder: Path = flags.folder
     out: Path = flags.output or Path(f"people_{folder.resolve().name}")
@@ -75,13 +75,11 @@ def people(argv: Sequence[str], console: Console) -> int:
     return 0
 
 
-def _parser() -> Parser:
+def make_parser() -> Parser:
     parser = Parser(
         prog="likeness people",
         description="Group the faces of a folder, with its subfolders, by person. Everything stays on this machine.",
         epilog=_EPILOG,
-        formatter_class=RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("folder", metavar="FOLDER", type=Path, help="the photographs")
     parser.add_argument(

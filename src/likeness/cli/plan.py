@@ -36,6 +36,7 @@ class Targets:
         compare_to: a file or a folder for them; None puts each beside its result.
         save_faces: folder for aligned crops.
         report: file of the report.
+        overwrite: whether files that are there may be replaced, whoever wrote them.
         bit_depth: of the results; checked against their formats.
     """
 
@@ -44,6 +45,7 @@ class Targets:
     compare_to: str | None = None
     save_faces: Path | None = None
     report: Path | None = None
+    overwrite: bool = False
     bit_depth: Literal[8, 16] | None = None
 
 
@@ -55,7 +57,7 @@ class Job:
         source: the picture, None for standard input.
         target: the result, None for standard output.
         compare: the before/after sheet.
-        faces: aligned crops are saved as this path and ``_face0_before.png``, ``_face0_after.png`` and so on.
+        faces: aligned crops are saved as this path and ``_face1_before.png``, ``_face1_after.png`` and so on.
     """
 
     source: Path | None

@@ -9,7 +9,16 @@ from likeness.cli.flags import Parser
 from likeness.cli.table import table
 from likeness.restore.controls import PRESETS, Controls
 
-__all__ = ["presets"]
+__all__ = ["make_parser", "presets"]
+
+_EPILOG = """\
+exit status:
+  0    shown
+  2    an argument cannot be used
+
+examples:
+  likeness presets
+  likeness restore portrait.jpg --preset natural"""
 
 _FOR = {
     "standard": "the network's plain behaviour",
@@ -23,8 +32,7 @@ _FOR = {
 
 def presets(argv: Sequence[str], console: Console) -> int:
     """Print the table of presets; returns 0."""
-    parser = Parser(prog="likeness presets", description="Show what each preset sets.", allow_abbrev=False)
-    parser.parse_args(argv)
+    make_parser().parse_args(argv)
     rows = [
         (
             name,
@@ -38,6 +46,12 @@ def presets(argv: Sequence[str], console: Console) -> int:
     ]
     console.show(table(("preset", "degradation", "step", "face weights", "grain", "for"), rows))
     return 0
+
+
+def make_parser() -> Parser:
+    """The command's flags."""
+    description = "Show what each preset sets, and what it is for."
+    return Parser(prog="likeness presets", usage="likeness presets", description=description, epilog=_EPILOG)
 
 
 def _weights(preset: Controls) -> str:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from likeness.cli.console import Console
-from likeness.cli.flags import Parser, add_verbosity, pixel_count, verbosity
+from likeness.cli.flags import Parser, add_overwrite, add_verbosity, pixel_count, verbosity
 from likeness.errors import LikenessError
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from likeness.studio.proof import ProofOptions
     from likeness.studio.proof_index import IndexEntry
 
-__all__ = ["proof"]
+__all__ = ["make_parser", "proof"]
 
 _DESCRIPTION = """\
 Show a client before and after: a sheet (a picture), and a page with a slider that needs no other file.
@@ -60,7 +60,7 @@ def proof(argv: Sequence[str], console: Console) -> int:
         ConfigError: for values, names and characters that cannot be used; nothing was written then.
         SystemExit: for ``--help``, and for flags that cannot be parsed.
     """
-    flags = _parser().parse_args(argv)
+    flags = make_parser().parse_args(argv)
     console.verbosity = verbosity(flags)
     from likeness.cli.ordered import reported_in_order
     from likeness.cli.proof_plan import plan_proofs
@@ -82,6 +82,8 @@ def proof(argv: Sequence[str], console: Console) -> int:
         sheet="" if flags.page_only else f".{flags.format}",
         page=not flags.sheet_only,
     )
+    outputs = (path for job in asked.jobs for path in (job.sheet, job.page) if path is not None)
+    console.ledger.claim(outputs, overwrite=flags.overwrite)
     # Own text that no font can draw is better refused now than after half of the proofs.
     find_typeface(
         f"{options.studio}{options.watermark}{flags.caption_done or ''}{flags.caption_kept or ''}", flags.font
@@ -246,14 +248,13 @@ def _pictures(count: int) -> str:
     return f"{count} picture{'' if count == 1 else 's'}"
 
 
-def _parser() -> Parser:
+def make_parser() -> Parser:
+    """The command's flags."""
     parser = Parser(
         prog="likeness proof",
         usage="likeness proof BEFORE AFTER [flags]",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("before", metavar="BEFORE", type=Path, help="a picture, a folder, or a batch's list")
     parser.add_argument("after", metavar="AFTER", type=Path, help="the restored one, or the folder of results")
@@ -291,5 +292,6 @@ def _parser() -> Parser:
     )
     shown.add_argument("--max-faces", type=int, default=2, metavar="N", help="faces that are shown enlarged (2)")
     parser.add_argument("--max-pixels", type=pixel_count, metavar="N", help="do not read larger pictures; 200M (100M)")
+    add_overwrite(parser.add_argument)
     add_verbosity(parser)
     return parser

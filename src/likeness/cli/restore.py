@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING
 from likeness.cli.console import Console
 from likeness.cli.flags import (
     AMOUNTS,
-    HelpLayout,
     Parser,
     add_options,
+    add_overwrite,
     add_verbosity,
     check_settings,
     checked_settings,
@@ -26,7 +26,7 @@ from likeness.restore.config import Settings
 if TYPE_CHECKING:
     from likeness.cli.run import RestoreOptions
 
-__all__ = ["restore"]
+__all__ = ["make_parser", "restore"]
 
 _DESCRIPTION = """\
 Restore the faces in pictures and keep the people: everything outside a face stays as it is, or is enlarged as it is.
@@ -47,7 +47,7 @@ exit status:
 examples:
   likeness restore portrait.jpg --preset natural
   likeness restore family/ -o restored/ --preset film-scan --report restored/report.json
-  likeness restore group.jpg --faces 0,2 --face-weight eye=1.3 --face-weight lip=1.2 --compare
+  likeness restore group.jpg --faces 1,3 --face-weight eye=1.3 --face-weight lip=1.2 --compare
   likeness restore avatar.jpg --upscale auto
   likeness restore blurred.jpg --reference sharp.jpg another-day.jpg
   likeness restore - < in.jpg > out.jpg"""
@@ -77,7 +77,7 @@ def restore(
         SystemExit: for ``--help``, and for flags that cannot be parsed.
         ConfigError, ControlError: for a value that cannot be used.
     """
-    parser = _parser(prog)
+    parser = make_parser(prog)
     flags = parser.parse_intermixed_args(with_amounts(argv, AMOUNTS))
     console.verbosity = verbosity(flags)
     options = _options(flags, parser, default_input, least_side)
@@ -121,6 +121,7 @@ def _options(
             compare_to=flags.compare_to,
             save_faces=flags.save_faces,
             report=flags.report,
+            overwrite=flags.overwrite,
             bit_depth=settings["bit_depth"],
         ),
         settings=settings,
@@ -129,14 +130,13 @@ def _options(
     )
 
 
-def _parser(prog: str) -> Parser:
+def make_parser(prog: str) -> Parser:
+    """The command's flags."""
     parser = Parser(
         prog=prog,
         usage=f"{prog} INPUT... [-o OUT] [flags]",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=HelpLayout,
-        allow_abbrev=False,
     )
     parser.add_argument("inputs", metavar="INPUT", nargs="*", help="pictures, folders, quoted patterns, or -")
     parser.add_argument("-o", "--output", metavar="OUT", help="file for one picture, folder for several, - for stdout")
@@ -156,6 +156,7 @@ def _parser(prog: str) -> Parser:
         choices=("bad", "look"),
         help="exit with 4 if a face came out bad, or is to be looked at; the pictures are written all the same",
     )
+    add_overwrite(parser.add_argument)
     add_verbosity(parser)
     add_options(parser)
     _add_aliases(parser)

@@ -6,7 +6,7 @@ import json
 import secrets
 import socket
 import textwrap
-from argparse import ArgumentTypeError, Namespace, RawDescriptionHelpFormatter
+from argparse import ArgumentTypeError, Namespace
 from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from likeness.studio.review.results import Results
     from likeness.studio.review.session import ReviewSession
 
-__all__ = ["review"]
+__all__ = ["make_parser", "review"]
 
 _DESCRIPTION = """\
 Let people rate versions of the same pictures without knowing which is which: several settings, or several tools.
@@ -58,7 +58,7 @@ def review(argv: Sequence[str], console: Console) -> int:
         FileWriteError: if a report cannot be written.
         SystemExit: for ``--help``, and for arguments that cannot be parsed.
     """
-    flags = _parser().parse_args(argv)
+    flags = make_parser().parse_args(argv)
     console.verbosity = verbosity(flags)
     _check(flags)
     if flags.report is not None:
@@ -208,15 +208,14 @@ def _side(text: str) -> tuple[str, Path]:
     return name.strip(), expanded(folder)
 
 
-def _parser() -> Parser:
+def make_parser() -> Parser:
+    """The command's flags."""
     parser = Parser(
         prog="likeness review",
         usage="likeness review NAME=FOLDER NAME=FOLDER... --session DIR [flags]\n"
         "       likeness review --session DIR | --report DIR [flags]",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=RawDescriptionHelpFormatter,
-        allow_abbrev=False,
     )
     parser.add_argument("sides", metavar="NAME=FOLDER", nargs="*", type=_side, help="2 to 4 sides and their pictures")
     parser.add_argument("--session", type=Path, metavar="DIR", help="the session's folder; made if sides are named")

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import glob
 import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -88,12 +89,23 @@ def run(options: RestoreOptions, console: Console) -> int:
     report = options.targets.report
     if report is not None:
         make_folder(report.parent)
+    console.ledger.claim(_outputs(jobs, report), overwrite=options.targets.overwrite)
     for warning in options.controls.warnings:
         console.warn(warning)
     with DecoderPool() as decoder:
         # It starts while the network loads.
         decoder.start()
         return _restore_all(options, console, jobs, _Worker(options, console, decoder))
+
+
+def _outputs(jobs: Sequence[Job], report: Path | None) -> Iterator[Path]:
+    """What will be written, and crops of faces that are there: how many there will be is not known yet."""
+    for job in jobs:
+        yield from (path for path in (job.target, job.compare) if path is not None)
+        if job.faces is not None:
+            yield from job.faces.parent.glob(f"{glob.escape(job.faces.name)}_face*_*.png")
+    if report is not None:
+        yield report
 
 
 def _restore_all(options: RestoreOptions, console: Console, jobs: Sequence[Job], worker: _Worker) -> int:
@@ -274,16 +286,16 @@ class _Worker:
         which = self._options.selection.which
         missing = [index for index in which if index >= count] if isinstance(which, tuple) else []
         if missing:
-            names = ", ".join(map(str, missing))
-            self._console.warn(f"{job.name} has {_faces(count)}, numbered from 0; there is no face {names}")
+            names = ", ".join(str(index + 1) for index in missing)
+            self._console.warn(f"{job.name} has {_faces(count)}, numbered from 1; there is no face {names}")
         for face in restoration.failed:
-            self._console.error(f"{job.name}, face {face.index}: could not be restored ({face.reason})")
+            self._console.error(f"{job.name}, face {face.index + 1}: could not be restored ({face.reason})")
         remarks = [
             (face, warning) for face in restoration.faces for warning in face.warnings if warning.code not in HELD_BACK
         ]
         shown = remarks if self._console.verbose or len(remarks) <= _FACES_NAMED + 1 else remarks[:_FACES_NAMED]
         for face, warning in shown:
-            self._console.warn(f"{job.name}, face {face.index}: {warning}")
+            self._console.warn(f"{job.name}, face {face.index + 1}: {warning}")
         if len(shown) < len(remarks):
             more = len(remarks) - len(shown)
             self._console.warn(f"{job.name}: {more} more remarks of this kind; -v shows them, --report keeps them")
@@ -320,8 +332,9 @@ class _Worker:
         written: list[str] = []
         for face in restoration.restored:
             for moment, crop in _crops(face):
-                path = job.faces.with_name(f"{job.faces.name}_face{face.index}_{moment}.png")
+                path = job.faces.with_name(f"{job.faces.name}_face{face.index + 1}_{moment}.png")
                 write_image(crop, path)
+                self._console.ledger.add(path)
                 written.append(str(path))
         return tuple(written)
 

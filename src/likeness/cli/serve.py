@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 from likeness.cli.console import Console
-from likeness.cli.flags import HelpLayout, Parser, add_verbosity, format_names, pixel_count, verbosity
+from likeness.cli.flags import Parser, add_verbosity, format_names, pixel_count, verbosity
+from likeness.cli.opening import open_page
 from likeness.errors import ConfigError, MissingExtraError
 from likeness.restore.kinds import Choice
 from likeness.restore.options import row_of
@@ -18,7 +19,7 @@ from likeness.restore.options import row_of
 if TYPE_CHECKING:
     from likeness.server.http.settings import ServerSettings
 
-__all__ = ["serve"]
+__all__ = ["make_parser", "serve"]
 
 _DESCRIPTION = """\
 Serve the web page and the HTTP API. Without flags only this machine can reach it, at http://127.0.0.1:8470; open that
@@ -33,7 +34,7 @@ exit status:
   2    it could not begin: a flag, a value, the address, the folder or the model cannot be used
 
 examples:
-  likeness serve
+  likeness serve --open
   likeness serve --port 9000 --data /srv/likeness --keep 72
   LIKENESS_API_KEY=$(cat key.txt) likeness serve --host 0.0.0.0 --allow-host studio.local
   curl -F file=@photo.jpg -F preset=natural -o restored.jpg http://127.0.0.1:8470/v1/restore"""
@@ -55,7 +56,7 @@ def serve(argv: Sequence[str], console: Console) -> int:
         MissingExtraError: if the server's libraries are not installed.
         SystemExit: for ``--help``, and for flags that cannot be parsed.
     """
-    flags = _parser().parse_args(argv)
+    flags = make_parser().parse_args(argv)
     console.verbosity = verbosity(flags)
     try:
         from likeness.server.app import create_app
@@ -87,6 +88,8 @@ def serve(argv: Sequence[str], console: Console) -> int:
     def ready(url: str) -> None:
         console.show(url)
         console.say(f"ready; jobs are kept in {settings.data} for {settings.keep_hours:g} hours; Ctrl-C ends it")
+        if flags.open and not open_page(url):
+            console.warn(f"no browser could be opened; open {url} yourself")
 
     listener.run(ready)
     console.say("stopped")
@@ -120,18 +123,18 @@ def _key(path: Path | None) -> str | None:
     return key
 
 
-def _parser() -> Parser:
+def make_parser() -> Parser:
+    """The command's flags."""
     parser = Parser(
         prog="likeness serve",
         usage="likeness serve [flags]",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=HelpLayout,
-        allow_abbrev=False,
     )
     add_verbosity(parser)
     group = parser.add_argument_group("where it listens, and to whom")
     group.add_argument("--host", metavar="ADDRESS", help="address to listen on (127.0.0.1: this machine only)")
+    group.add_argument("--open", action="store_true", help="open the page in the browser when it is ready")
     group.add_argument("--port", type=int, metavar="N", help="port; 0 takes a free one (8470)")
     group.add_argument("--api-key-file", type=Path, metavar="FILE", help=f"file with the API key (or set {_KEY})")
     for flag, destination, metavar, text in (

@@ -16,7 +16,22 @@ if TYPE_CHECKING:
     from likeness.training.identity import Lesson
     from likeness.training.progress import Progress
 
-__all__ = ["train"]
+__all__ = ["make_parser", "train"]
+
+_DESCRIPTION = """\
+Train a network as a TOML file says; docs/training.md explains every key. A run that was stopped goes on from its last
+saved state with the same command."""
+
+_EPILOG = """\
+exit status:
+  0    the run is done; the path of the weights is on standard output
+  1    the run cannot start or go on: portraits, or the disk
+  2    nothing was begun: a flag or a key of the file cannot be used, or PyTorch is missing
+  130  interrupted; the same command goes on from the last saved state
+
+examples:
+  likeness train configs/likeness-512/1-size-128.toml --portraits portraits/
+  likeness train studio.toml"""
 
 
 def train(argv: Sequence[str], console: Console) -> int:
@@ -30,16 +45,7 @@ def train(argv: Sequence[str], console: Console) -> int:
         ConfigError, TrainingError: if the run cannot start or go on.
         SystemExit: for ``--help``, and for arguments that cannot be parsed.
     """
-    parser = Parser(
-        prog="likeness train",
-        description="Train a network as a TOML file says (likeness.training.config explains every key). A run that was "
-        "stopped goes on from its last saved state with the same command.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("config", metavar="CONFIG.toml", type=Path, help="the run's settings")
-    parser.add_argument("--portraits", metavar="FOLDER", help="train on these instead of the file's")
-    add_verbosity(parser)
-    flags = parser.parse_args(argv)
+    flags = make_parser().parse_args(argv)
     console.verbosity = verbosity(flags)
     from likeness.training.enlarger.config import EnlargerTrainConfig
     from likeness.training.settings import read_settings
@@ -71,3 +77,14 @@ def train(argv: Sequence[str], console: Console) -> int:
 
         console.hand_over(str(loop.train(config, report=report, report_lesson=report_lesson)))
     return 0
+
+
+def make_parser() -> Parser:
+    """The command's flags."""
+    parser = Parser(
+        prog="likeness train", usage="likeness train CONFIG.toml [flags]", description=_DESCRIPTION, epilog=_EPILOG
+    )
+    parser.add_argument("config", metavar="CONFIG.toml", type=Path, help="the run's settings")
+    parser.add_argument("--portraits", metavar="FOLDER", help="train on these instead of the file's")
+    add_verbosity(parser)
+    return parser

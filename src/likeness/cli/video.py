@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 
 from likeness.cli.console import Console
 from likeness.cli.flags import (
-    HelpLayout,
     Parser,
     add_options,
     add_verbosity,
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
     from likeness.video.job import VideoJob
     from likeness.video.options import VideoOptions
 
-__all__ = ["video"]
+__all__ = ["make_parser", "video"]
 
 _DESCRIPTION = """\
 Restore the people in a video, the same way in every frame. Everything outside a face stays as it is, but for encoding;
@@ -84,7 +83,7 @@ def video(argv: Sequence[str], console: Console) -> int:
         SystemExit: for ``--help``, and for flags that cannot be parsed.
         LikenessError: for whatever cannot be used, read or written.
     """
-    flags = _parser().parse_args(argv)
+    flags = make_parser().parse_args(argv)
     console.verbosity = verbosity(flags)
     settings = typed_settings(flags).over(Settings() if flags.config is None else checked_settings(flags.config))
     check_settings(settings)
@@ -223,14 +222,13 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _parser() -> Parser:
+def make_parser() -> Parser:
+    """The command's flags."""
     parser = Parser(
         prog="likeness video",
         usage="likeness video INPUT [-o OUT] [flags]",
         description=_DESCRIPTION,
         epilog=_EPILOG,
-        formatter_class=HelpLayout,
-        allow_abbrev=False,
     )
     parser.add_argument("input", metavar="INPUT", type=Path, help="a video")
     parser.add_argument(

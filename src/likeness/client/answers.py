@@ -100,7 +100,7 @@ class RestoredPicture:
     @property
     def warnings(self) -> tuple[str, ...]:
         """What the user should know, of the controls and of each face."""
-        faces = (f"face {face['index']}: {text}" for face in self.report["faces"] for text in face["warnings"])
+        faces = (f"face {face['index'] + 1}: {text}" for face in self.report["faces"] for text in face["warnings"])
         return (*self.report["warnings"], *faces)
 
     def save(self, path: Path) -> None:

@@ -69,7 +69,7 @@ class Inspector:
             try:
                 found.append(self.inspect_face(before, after, face, index=index))
             except (ValueError, np.linalg.LinAlgError) as error:  # noqa: PERF203 - one face must not cost the others
-                notes.append(Notice("evidence.not-measured", {"index": index, "reason": notice_of(error)}))
+                notes.append(Notice("evidence.not-measured", {"number": index + 1, "reason": notice_of(error)}))
         if not found:
             raise NoFaceError(Notice("no-face.measured", {"count": len(faces), "reason": notes[0]}))
         return Inspection(faces=tuple(found), scale=scale, notes=tuple(notes))

@@ -87,7 +87,7 @@ def _value(value: float | None, unit: str, *, signed: bool = False) -> str:
 
 
 def _face(face: FaceEvidence, *, alone: bool) -> str:
-    title = "The face" if alone else f"Face {face.index}"
+    title = "The face" if alone else f"Face {face.index + 1}"
     notes = "".join(f"<p class='note'>{escape(note)}</p>" for note in face.notes)
     whole = Box(0.0, 0.0, 512.0, 512.0)
     groups: dict[str, list[Figure]] = {}

@@ -243,7 +243,7 @@ class Guard:
             try:
                 measures = self.measure(before, after, face, index=index)
             except (ValueError, np.linalg.LinAlgError) as error:  # one face must not cost the others
-                notes.append(Notice("evidence.not-measured", {"index": index, "reason": notice_of(error)}))
+                notes.append(Notice("evidence.not-measured", {"number": index + 1, "reason": notice_of(error)}))
                 continue
             measured.append(measures)
             doubts += self._doubts(measures, called(index, len(faces)))

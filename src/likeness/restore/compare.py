@@ -98,7 +98,7 @@ def compare(before: ImageInput, restoration: Restoration, options: SheetOptions 
 def _face_pair(outcome: FaceOutcome, side: int, options: SheetOptions, *, column: int) -> _Canvas:
     if outcome.before is None or outcome.after is None:
         raise ValueError(f"the restored face {outcome.index} came without its crops")
-    captions = f"Face {outcome.index} ({outcome.face.box.width:.0f} px wide)", "After"
+    captions = f"Face {outcome.index + 1} ({outcome.face.box.width:.0f} px wide)", "After"
     return _pair(outcome.before.pixels, outcome.after.pixels, Size(side, side), captions, options, column=column)
 
 

@@ -108,13 +108,13 @@ OPTIONS: tuple[Option, ...] = (
             numbers=True,
             more={
                 "pattern": "^(all|largest|centre|center|[0-9]{1,5}(,[0-9]{1,5}){0,99})$",
-                "examples": ["largest", "0,2"],
+                "examples": ["largest", "1,3"],
             },
         ),
         default="all",
         metavar="WHICH",
         label=Words("Faces", "人脸"),
-        help=Words("all, largest, centre, or numbers in reading order: 0,2", "all、largest、centre 或编号，如 0,2"),
+        help=Words("all, largest, centre, or numbers in reading order: 1,3", "all、largest、centre 或编号，如 1,3"),
         **_FACES,
     ),
     Option(

@@ -97,4 +97,5 @@ def _written(value: Any) -> Any:
     """A field's value as settings have it."""
     if isinstance(value, RegionWeights):
         return value.to_dict()
-    return ",".join(map(str, value)) if isinstance(value, tuple) else value
+    # Faces, which count from 1 where they are written.
+    return ",".join(str(index + 1) for index in value) if isinstance(value, tuple) else value

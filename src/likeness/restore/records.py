@@ -33,6 +33,6 @@ def face_records(before: Image, restoration: Restoration, inspector: Inspector |
                 found = inspector.inspect_face(before, restoration.image, outcome.face, index=outcome.index)
                 evidence = found.to_dict()
             except (LikenessError, ValueError, np.linalg.LinAlgError) as error:
-                _log.warning("face %d: no evidence for the report (%s)", outcome.index, error)
+                _log.warning("face %d: no evidence for the report (%s)", outcome.index + 1, error)
         records.append(face_record(outcome, before.size, evidence=evidence))
     return tuple(records)

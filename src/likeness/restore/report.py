@@ -174,12 +174,14 @@ def face_record(outcome: FaceOutcome, picture_size: Size, *, evidence: dict[str,
     it was not restored. ``notice`` and ``notices`` are the codes and values of ``reason`` and of each of the ``warnings``.
     ``references`` are the other photographs that were looked at, and which region got how much from which; None where none
     were asked for.
+    ``index`` counts from 0, ``number``, which people see and options take, from 1.
     ``evidence`` is what was measured of the face before and after, as `likeness.evidence` puts it; None where nothing was.
     """
     face = outcome.face
     fit = _fit(outcome, picture_size)
     return {
         "index": outcome.index,
+        "number": outcome.index + 1,
         "status": outcome.status,
         "reason": outcome.reason,
         "notice": _coded(outcome.reason),

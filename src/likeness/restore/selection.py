@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,13 +16,16 @@ from likeness.messages.notice import Notice
 
 __all__ = ["Selection"]
 
+_log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, kw_only=True)
 class Selection:
-    """Which faces; faces are numbered from 0 in reading order (`Restorer.find_faces`).
+    """Which faces, in reading order (`Restorer.find_faces`).
 
     Attributes:
-        which: "all", "largest", "centre" (the one nearest the picture's centre), or a tuple of numbers.
+        which: "all", "largest", "centre" (the one nearest the picture's centre), or a tuple of indices, which count from 0
+            as `FaceOutcome.index` does. Where people type numbers they count from 1 (`parse`).
         min_size: faces whose box is narrower are left alone, px.
         max_size: faces whose box is wider are left alone, px; None for no limit.
         most: how many faces may be selected; None for no limit. What the network returned for each takes 30 MB.
@@ -48,14 +52,19 @@ class Selection:
 
     @staticmethod
     def parse(text: str, *, min_size: float = 0.0, max_size: float | None = None) -> Selection:
-        """From "all", "largest", "centre" (or "center"), or numbers such as "0,2".
+        """From "all", "largest", "centre" (or "center"), or numbers from 1 on, such as "1,3".
+
+        Numbers with a 0 among them count from 0, as they did once; the log says so.
 
         Raises:
             ConfigError: for anything else.
+
+        >>> Selection.parse("1,3").which
+        (0, 2)
         """
         given: object = text
         if not isinstance(given, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigError(f"faces must be a text such as largest or 0,2, not {type(given).__name__}")
+            raise ConfigError(f"faces must be a text such as largest or 1,3, not {type(given).__name__}")
         word = text.strip().lower()
         names: dict[str, Literal["all", "largest", "centre"]] = {
             "all": "all",
@@ -69,6 +78,13 @@ class Selection:
             numbers = tuple(int(part) for part in word.split(","))
         except ValueError:
             raise ConfigError(Notice("selection.faces", {"text": text})) from None
+        if 0 in numbers:
+            counted = ",".join(str(number + 1) for number in numbers)
+            _log.warning(
+                'the faces "%s" are counted from 0, as there is a 0 among them; from 1 they are %s', text, counted
+            )
+        else:
+            numbers = tuple(number - 1 for number in numbers)
         return Selection(which=numbers, min_size=min_size, max_size=max_size)
 
     def refusals(self, faces: Sequence[Face], size: Size) -> list[Notice | None]:
