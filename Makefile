@@ -5,13 +5,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 BASE := $(VENV)/.installed-base
 DEV := $(VENV)/.installed-dev
+DOCS := $(VENV)/.installed-docs
 
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 # Asking for its own newest version is the one thing that the type checker would use the network for.
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check bench weights samples clean
+.PHONY: help demo test test-long check bench docs weights samples clean
 .DELETE_ON_ERROR:
 
 help:
@@ -20,6 +21,7 @@ help:
 	@echo 'make test-long  the tests that take long: a Ray cluster, kills, whole benchmarks'
 	@echo 'make check    style (ruff), types (pyright, TypeScript for the page), layers (import-linter)'
 	@echo 'make bench    measure speed, memory and scale (10 minutes); writes results.md, steps.md and scale.md in benchmarks/'
+	@echo 'make docs     the documentation as a searchable site: build/site/index.html'
 	@echo 'make weights  train the weights anew: make weights PORTRAITS=folder of sharp, aligned portraits'
 	@echo 'make samples  make the sample pictures in examples/ again'
 	@echo 'make clean    remove .venv, out/ and caches'
@@ -45,6 +47,11 @@ bench: $(DEV)
 	@$(BIN)/python benchmarks/steps.py
 	@$(BIN)/python benchmarks/scale.py
 
+docs: $(DOCS)
+	@$(BIN)/python tools/site.py
+	@NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+	@echo 'Look at build/site/index.html'
+
 # The runs in their order; one that was stopped goes on, one that is done is passed over in seconds.
 weights: $(DEV)
 	@test -n '$(PORTRAITS)' || { echo 'say which portraits: make weights PORTRAITS=folder' >&2; exit 1; }
@@ -68,6 +75,10 @@ $(BASE): pyproject.toml | $(BIN)/python
 $(DEV): pyproject.toml | $(BIN)/python
 	@echo 'Installing Likeness with its development tools into $(VENV) (a few minutes; once) ...'
 	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $(BASE) $@
+
+$(DOCS): pyproject.toml | $(BIN)/python
+	@$(BIN)/python -m pip install --quiet --editable '.[docs]'
 	@touch $(BASE) $@
 
 # python3.11 may be a pyenv shim without a Python behind it, so each candidate has to run to count.

@@ -18,7 +18,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").g
 FENCE = re.compile(
     r"(?:<!-- (?P<mark>[^\n]*?) -->\n+)?```(?P<language>\w+)\n(?P<text>.*?)^```$", re.DOTALL | re.MULTILINE
 )
-LINK = re.compile(r"\]\((?!https?:)([^)#]+)(?:#[^)]*)?\)")
+LINK = re.compile(r"\]\((?!https?:)(?P<path>[^)#]*)(?:#(?P<anchor>[^)]*))?\)")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -118,8 +118,31 @@ def test_few_blocks_are_left_out_and_each_says_why() -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 def test_links_lead_somewhere(page: Path) -> None:
-    for target in LINK.findall(page.read_text(encoding="utf-8")):
-        assert (page.parent / target).exists(), f"{page.name} links to {target}, which is not there"
+    for link in LINK.finditer(page.read_text(encoding="utf-8")):
+        target = page.parent / link["path"] if link["path"] else page
+        assert target.exists(), f"{page.name} links to {link['path']}, which is not there"
+        if link["anchor"] and target.suffix == ".md":
+            assert link["anchor"] in anchors(target), f"{page.name} links to {link[0]}, a heading that is not there"
+
+
+def anchors(page: Path) -> set[str]:
+    """Of a page's headings, as hosts of Markdown make them."""
+    plain = FENCE.sub("", page.read_text(encoding="utf-8"))
+    headings = [heading.replace("`", "") for heading in re.findall(r"^#+ (.+)$", plain, re.MULTILINE)]
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
+
+
+def test_the_site_has_every_page_and_knows_where_its_links_lead(tmp_path: Path) -> None:
+    spec = importlib.util.spec_from_file_location("site_tool", ROOT / "tools" / "site.py")
+    assert spec is not None
+    assert spec.loader is not None
+    site = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(site)
+    pages = {page.as_posix() for page in site.gather(ROOT, tmp_path / "site")}
+    listed = set(re.findall(r"^ +- (?:[\w ]+: )?([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE))
+    assert listed <= pages
+    assert {f"docs/{page.name}" for page in PAGES if page.parent.name == "docs"} <= listed
+    assert (tmp_path / "site" / "docs" / "images").is_dir()
 
 
 def test_the_page_on_the_command_line_names_every_flag_and_key() -> None:
