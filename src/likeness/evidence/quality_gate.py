@@ -333,7 +333,7 @@ class Guard:
 
 def called(index: int, count: int) -> Notice:
     """What sentences call one of so many faces."""
-    return Notice("gate.the-face") if count == 1 else Notice("gate.face", {"index": index})
+    return Notice("gate.the-face") if count == 1 else Notice("gate.face", {"number": index + 1})
 
 
 def _contrasts(scene: Scene, inside: NDArray[np.bool_]) -> tuple[float, float]:
