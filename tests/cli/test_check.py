@@ -78,7 +78,7 @@ def test_faces_with_the_same_finding_share_a_line(folder: Path, capsys: pytest.C
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 3
     assert lines[2].startswith("  warn    face-small        face 1: ")
-    assert lines[2].endswith("(also face 1)") or "(also face 1)" in lines[1]
+    assert lines[2].endswith("(also face 2)") or "(also face 2)" in lines[1]
 
 
 def test_standard_input(folder: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:

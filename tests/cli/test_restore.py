@@ -385,7 +385,7 @@ class TestFailedFaces:
     ) -> None:
         assert main(["restore", "pair.png", "--report", "r.json", *model]) == 1
         err = capsys.readouterr().err
-        assert "error: pair.png, face 1: could not be restored (" in err
+        assert "error: pair.png, face 2: could not be restored (" in err
         assert err.count("lie on a line") == 1
         assert "pair.png -> output_pair.png: 1 face restored, 1 failed" in err
         (picture,) = json.loads(Path("r.json").read_text())["pictures"]

@@ -141,7 +141,7 @@ def test_what_was_not_measured_is_said(portrait: Image, restoration: Restoration
     points = np.zeros_like(face.five_points)
     verdict = Guard().judge(portrait, restoration.image, [(0, face), (1, replace(face, five_points=points))])
     assert [measures.face for measures in verdict.faces] == [0]
-    assert any("face 1 could not be measured" in note for note in verdict.notes)
+    assert any("face 2 could not be measured" in note for note in verdict.notes)
     few = Guard(max_faces=1).judge(portrait, restoration.image, [(0, face), (1, face)])
     assert "only the 1 largest of 2 restored faces were measured" in few.notes
 

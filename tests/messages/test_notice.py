@@ -20,9 +20,9 @@ def test_a_notice_is_its_english_sentence() -> None:
 
 def test_it_is_said_in_another_language_with_all_that_is_in_it() -> None:
     assert SAID.say("zh") == "未收敛（眼睛、嘴唇）：只走了到修复结果的 41%"
-    inner = Notice("gate.blank", {"who": Notice("gate.face", {"index": 2}), "share": 0.5})
-    assert inner == "face 2 has only 50% of its contrast left"
-    assert inner.say("zh") == "编号 2 的人脸的反差只剩 50%"
+    inner = Notice("gate.blank", {"who": Notice("gate.face", {"number": 3}), "share": 0.5})
+    assert inner == "face 3 has only 50% of its contrast left"
+    assert inner.say("zh") == "编号 3 的人脸的反差只剩 50%"
 
 
 def test_the_page_has_words_of_its_own_where_the_catalogue_has_some() -> None:

@@ -419,7 +419,7 @@ def _helped(restoration: Restoration) -> str:
         for gift in face.references.gifts:
             regions.setdefault(gift.name, []).append(Notice(f"region.{gift.region}"))
         told = " and ".join(f"{name} ({', '.join(own)})" for name, own in regions.items())
-        whose = f"face {face.index} " if len(restoration.faces) > 1 else ""
+        whose = f"face {face.index + 1} " if len(restoration.faces) > 1 else ""
         parts.append(f"{whose}with detail of {told}")
     more = f" and {len(helped) - _FACES_NAMED} more" if len(helped) > _FACES_NAMED else ""
     return f", {', '.join(parts)}{more}" if parts else ""

@@ -171,7 +171,7 @@ def _crops(
     for index, face in enumerate(found):
         alignment = _aligned(face, image.size)
         if isinstance(alignment, ValueError):
-            failures.append(Failure(picture=path.name, reason=f"face {index}: {alignment}"))
+            failures.append(Failure(picture=path.name, reason=f"face {index + 1}: {alignment}"))
         else:
             crops.append((index, face.box.area, warp(image.pixels, alignment), warp(restored.pixels, alignment)))
     return crops
