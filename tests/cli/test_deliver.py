@@ -107,7 +107,7 @@ def test_a_profile_from_a_file(folder: Path) -> None:
 
 def test_warmth_with_and_without_an_amount(capsys: pytest.CaptureFixture[str]) -> None:
     def saturation(*flags: str) -> float:
-        assert main(["deliver", "in/portrait.jpg", "w.jpg", "--web", "--web-size", "726", *flags]) == 0
+        assert main(["deliver", "in/portrait.jpg", "w.jpg", "--web", "--web-size", "726", "--overwrite", *flags]) == 0
         part = np.asarray(opened("w.jpg").convert("HSV"))[200:300, 250:330]
         return float(part[..., 1].mean())
 
