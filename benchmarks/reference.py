@@ -79,6 +79,7 @@ class Album:
                 light=luma(self.pixels[number]),
                 valid=np.ones((512, 512), np.float32),
                 points=face.landmarks.points,
+                depth=face.landmarks.depth,
                 expression=Expression.of(face.landmarks),
                 native_side=512,
                 embedding=self.embedded[number].astype(np.float32),
@@ -119,7 +120,7 @@ def cases(
         degraded = Image.from_uint8(Image(pixels=drawn.apply(album.pixels[one], seed)).to_uint8())
         file = cache / f"{tag}-{recipe}-{seed}.npz"
         if not file.is_file():
-            face = restorer._aligned_face(degraded)
+            face = restorer._aligned_face(degraded)  # pyright: ignore[reportPrivateUsage]
             answer = restorer.project(degraded, face, Controls.standard(), aligned=True).projection
             np.savez(file, answer=answer.astype(np.float16))
         with np.load(file) as kept:

@@ -36,6 +36,7 @@ from likeness.imaging.image import Pixels, Size
 from likeness.reference.correspondence import fold_free, mesh_map, refined_map, sampled
 from likeness.reference.expression import Expression, rising
 from likeness.reference.photographs import Reference
+from likeness.reference.proportions import with_proportions
 from likeness.restore.references import Gift
 
 __all__ = ["WarpedReference", "best_of", "fuse", "photograph_blur", "warp_reference"]
@@ -138,7 +139,8 @@ def warp_reference(
     if sigma < _NOTHING_LOST * unit:
         nothing = np.zeros((side, side), np.float32)
         return WarpedReference(detail=nothing, shares=nothing, sigma=sigma, names=names, source=nobody)
-    places = refined_map(places, goal, reference.light, sigma)
+    landmarks = with_proportions(landmarks, reference, sigma, side)
+    places = refined_map(mesh_map(landmarks.points, reference.points, side), goal, reference.light, sigma)
     laid = sampled(reference.light, places)
 
     expression = Expression.of(landmarks)

@@ -38,7 +38,8 @@ __all__ = ["TOGETHER_FROM", "Album", "AlbumFace", "AlbumReferences", "read_album
 
 _log = logging.getLogger(__name__)
 
-_SCHEMA = 1
+_SCHEMA = 2
+"""Of the file; 1 held embeddings of the network of before, which say nothing beside those of today."""
 TOGETHER_FROM = 0.88
 """Mean likeness from which two groups of an album are one person. More than for a pair (`SAME_FROM`): among many faces a
 stranger has many chances to look alike, and a group with a stranger in it does harm that two groups of one person do not."""

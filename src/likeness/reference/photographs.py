@@ -32,6 +32,7 @@ class Reference:
         light: S x S, luma of the aligned crop in [0, 1]. Its colours are not used: those of the restored photograph stay.
         valid: S x S, 1 where the crop holds pixels of the photograph.
         points: 478 x 2, the mesh in the crop.
+        depth: 478, of the mesh's points, in the same unit.
         expression: pose, eyes and mouth.
         native_side: side of the crop in the photograph's own pixels: what there is to give.
         embedding: whose face it is.
@@ -41,6 +42,7 @@ class Reference:
     light: NDArray[np.float32]
     valid: NDArray[np.float32]
     points: NDArray[np.float32]
+    depth: NDArray[np.float32]
     expression: Expression
     native_side: float
     embedding: Embedding
@@ -80,6 +82,7 @@ def prepare_reference(image: Image, face: Face, *, matcher: FaceMatcher, side: i
         light=luma(crop),
         valid=valid_mask(alignment),
         points=alignment.to_crop(face.landmarks.points).astype(np.float32),
+        depth=(face.landmarks.depth * np.float32(alignment.scale)).astype(np.float32),
         expression=Expression.of(face.landmarks),
         native_side=alignment.native_side,
         embedding=matcher.embed(crop),
