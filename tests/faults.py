@@ -42,6 +42,7 @@ def write_faults(folder: Path, detector: MediaPipeDetector) -> dict[str, Path]:
         "clean": lambda x, _: x,
         "size-small": lambda x, _: cv2.resize(x, (120, 120), interpolation=cv2.INTER_AREA),
         "no-face": lambda x, _: np.ascontiguousarray(np.broadcast_to(x[:1, :, :], x.shape)),
+        "blur": lambda x, _: cv2.GaussianBlur(x, (0, 0), 5),
         "several-faces": lambda x, _: np.hstack([x, x[:, ::-1]]),
         "face-small": _small,
         "face-cut": lambda x, f: np.ascontiguousarray(x[:, round(float(f.five_points[2, 0]) - 0.1 * f.box.width) :]),

@@ -69,7 +69,7 @@ def test_a_run_and_its_summary(batch: Batch, inbox: Path, tmp_path: Path, capsys
     assert "1 face restored" in said
     assert "small.png was left alone: the picture is only " in said
     assert "broken.jpg" in said
-    assert "1 delivered, 1 left alone, 1 failed; " in said
+    assert "1 delivered, 1 left alone (1 without a face), 1 failed; " in said
     assert f"next: likeness proof {folder}/list.csv {out}\n" in said
     assert "likeness notify" not in said, "nobody is to be written to"
 

@@ -33,7 +33,7 @@ def test_table_json_and_page(pair: tuple[str, str], capsys: pytest.CaptureFixtur
     content = json.loads(Path("figures.json").read_text(encoding="utf-8"))
     assert (content["before"], content["after"]) == pair
     assert content["verdict"] == "bad"
-    assert len(content["faces"][0]["figures"]) == 21
+    assert len(content["faces"][0]["figures"]) == 22
     assert Path("page.html").read_text(encoding="utf-8").startswith("<!doctype html>")
 
 

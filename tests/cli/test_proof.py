@@ -55,7 +55,7 @@ def test_the_report_says_what_was_done() -> None:
     assert "采用“胶片扫描”预设修复，强度 50%，1 张面孔，保留胶片颗粒。" in page
     assert "身份差异 0.11" in page
     assert "修复前" in page
-    assert main([*arguments, "--caption-done", "Spots removed by hand", "--caption-kept", ""]) == 0
+    assert main([*arguments, "--caption-done", "Spots removed by hand", "--caption-kept", "", "--overwrite"]) == 0
     page = Path("p.html").read_text(encoding="utf-8")
     assert "Spots removed by hand" in page
     assert "identity" not in page
@@ -130,7 +130,7 @@ def test_a_batch_is_understood_without_flags(
     assert index.count("data:image/jpeg;base64,") == 4
     assert "href='proof_ann.png.html'" in index
     # The list, the summary and the journal lead to the same.
-    said = ("--caption-kept", "kept")
+    said = ("--caption-kept", "kept", "--overwrite")
     for arguments in (
         (str(day / "list.csv"), "out"),
         ("in/ann.jpg", "out/final/ann.jpg", "--report", "out/summary.json"),
@@ -154,6 +154,7 @@ def test_an_index_replaces_no_page_of_another(day: Path, capsys: pytest.CaptureF
 
 def test_the_index_leaves_out_what_came_out_bad(day: Path, capsys: pytest.CaptureFixture[str]) -> None:
     call = ["proof", str(day / "in"), str(day / "out" / "final"), "-o", "proofs", "--page-only", "--max-faces", "0"]
+    call.append("--overwrite")
     results = sorted((day / "out" / "final").glob("*.*"))
     verdicts = ["bad", *["good"] * (len(results) - 1)]
     pictures = [

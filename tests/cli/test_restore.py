@@ -71,7 +71,7 @@ class TestOnePicture:
     ) -> None:
         before = read_image(here / "pair.png").size
         for flags, factor in (([], 1), (["-s", "2"], 2), (["--upscale", "1.5", "--bg-upsampler", "none"], 1.5)):
-            assert main(["restore", "pair.png", "--max-output-pixels", "2M", *flags, *model]) == 0
+            assert main(["restore", "pair.png", "--overwrite", "--max-output-pixels", "2M", *flags, *model]) == 0
             after = read_image(here / "output_pair.png").size
             assert (after.width, after.height) == (round(factor * before.width), round(factor * before.height))
             said = capsys.readouterr().err
@@ -79,8 +79,8 @@ class TestOnePicture:
         assert main(["restore", "landscape.png", "--copy-unrestored", "--long-side", "700", *model]) == 3
         assert read_image(here / "output_landscape.png").size.width == 700
         assert "enlarged, but not restored, in output_landscape.png" in capsys.readouterr().err
-        assert main(["restore", "pair.png", "-s", "8", "--max-output-pixels", "10k", *model]) == 2
-        assert main(["restore", "pair.png", "-s", "8", "--max-output-pixels", "10000", *model]) == 1
+        assert main(["restore", "pair.png", "--overwrite", "-s", "8", "--max-output-pixels", "10k", *model]) == 2
+        assert main(["restore", "pair.png", "--overwrite", "-s", "8", "--max-output-pixels", "10000", *model]) == 1
         assert "it cannot be enlarged" in capsys.readouterr().err
 
     def test_another_photograph_serves_or_is_refused(
@@ -95,7 +95,7 @@ class TestOnePicture:
         (face,) = json.loads((here / "r.json").read_text(encoding="utf-8"))["pictures"][0]["faces"]
         assert [match["serves"] for match in face["references"]["matches"]] == [True]
         assert {gift["name"] for gift in face["references"]["gifts"]} == {"portrait.jpg"}
-        assert main([*run, "-o", "none.png", *served, "--reference-strength", "0"]) == 0
+        assert main([*run, "-o", "none.png", *served, "--reference-strength", "0", "--overwrite"]) == 0
         assert "with detail" not in capsys.readouterr().err
         without, with_it, none = (read_image(here / f"{name}.png").pixels for name in ("without", "with", "none"))
         assert np.abs(with_it - without).max() > 0.02

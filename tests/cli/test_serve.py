@@ -8,20 +8,20 @@ from typing import Any
 import pytest
 
 from likeness.cli import main
-from likeness.cli.serve import _parser, _settings  # pyright: ignore[reportPrivateUsage]
+from likeness.cli.serve import _settings, make_parser  # pyright: ignore[reportPrivateUsage]
 from likeness.server.http.settings import ServerSettings
 
 
 def test_flags_are_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LIKENESS_API_KEY", raising=False)
-    assert _settings(_parser().parse_args([])) == ServerSettings()
+    assert _settings(make_parser().parse_args([])) == ServerSettings()
     argv = (
         "--host ::1 --port 9 --allow-host a.example --allow-host b.example --cors https://c.example --proxy 10.0.0.1 "
         f"--data {tmp_path} --keep 1.5 --max-files 3 --max-jobs 4 --max-stored 100 --max-upload 0.5 --max-request 2 "
         "--max-held 8 --max-pixels 12M --workers 2 --queue 5 --queue-per-client 6 --connections 7 "
         "--connections-per-client 5 --max-faces 6 --timeout 8 --stall 9"
     )
-    assert _settings(_parser().parse_args(argv.split())) == ServerSettings(
+    assert _settings(make_parser().parse_args(argv.split())) == ServerSettings(
         host="::1",
         port=9,
         allowed_hosts=("a.example", "b.example"),
@@ -48,16 +48,16 @@ def test_flags_are_the_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 
 def test_every_setting_has_a_flag() -> None:
-    flags = {action.dest for action in _parser()._actions}
+    flags = {action.dest for action in make_parser()._actions}
     assert set(ServerSettings.__dataclass_fields__) - flags == {"api_key"}
 
 
 def test_the_key_comes_from_the_environment_or_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LIKENESS_API_KEY", "0123456789abcdef-environment")
-    assert _settings(_parser().parse_args([])).api_key == "0123456789abcdef-environment"
+    assert _settings(make_parser().parse_args([])).api_key == "0123456789abcdef-environment"
     file = tmp_path / "key"
     file.write_text("0123456789abcdef-file\n")
-    assert _settings(_parser().parse_args(["--api-key-file", str(file)])).api_key == "0123456789abcdef-file"
+    assert _settings(make_parser().parse_args(["--api-key-file", str(file)])).api_key == "0123456789abcdef-file"
 
 
 @pytest.mark.parametrize(

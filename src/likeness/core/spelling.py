@@ -10,8 +10,8 @@ from likeness.messages.notice import Notice
 
 __all__ = ["did_you_mean", "nearest"]
 
-_ALIKE = 0.6
-"""`difflib.SequenceMatcher`'s ratio from which two words count as alike: one letter in four may differ."""
+_ALIKE = 0.7
+"""`difflib.SequenceMatcher`'s ratio from which two words count as alike: two letters of seven may differ."""
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
@@ -32,4 +32,4 @@ def did_you_mean(word: str, known: Iterable[str]) -> Notice | Literal[""]:
 
 
 def _plain(word: str) -> str:
-    return word.lower().replace("_", "-")
+    return word.lower().lstrip("-").replace("_", "-")

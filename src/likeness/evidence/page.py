@@ -27,6 +27,7 @@ COUNTED: dict[Verdict, str] = {"good": "good", "look": "to look at", "bad": "bad
 """Verdicts after a number."""
 
 _MEANING: dict[str, str] = {
+    "face": "Eyes, teeth, hair and skin must be built as real ones are, and no finer than the photograph can say.",
     "hair edge": "Hair fades softly into its surroundings; a saw-tooth or cut-out edge gives a restoration away.",
     "highlights": "Bright skin on forehead and nose is made of small lights and shadows; a flat white patch is not.",
     "iris": "A living iris shows fibres that run outward; a drawn one is an even ring.",

@@ -47,7 +47,18 @@ from likeness.restore.report import PictureRecord, face_record
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["NODE_CLASS_MAPPINGS", "NODE_DISPLAY_NAME_MAPPINGS"]
+__all__ = [
+    "NODE_CLASS_MAPPINGS",
+    "NODE_DISPLAY_NAME_MAPPINGS",
+    "FaceEvidence",
+    "LoadRestorer",
+    "MakeReferences",
+    "Preflight",
+    "Preset",
+    "Regions",
+    "RestoreFaces",
+    "SetControls",
+]
 
 _CATEGORY = "Likeness"
 _RESTORER, _CONTROLS, _REFERENCES = "LIKENESS_RESTORER", "LIKENESS_CONTROLS", "LIKENESS_REFERENCES"

@@ -40,6 +40,7 @@ __all__ = [
     "live_sessions",
     "open_picture",
     "picture",
+    "verdicts",
     "views",
 ]
 
