@@ -14,7 +14,14 @@ from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Image
 from likeness.reference.albums import Corrections
 from likeness.reference.matching import FaceMatcher
-from likeness.reference.people import Album, AlbumReferences, read_album, scan_album, write_album
+from likeness.reference.people import (
+    Album,
+    AlbumReferences,
+    known_album,
+    read_album,
+    scan_album,
+    write_album,
+)
 from likeness.reference.people_page import people_page
 from likeness.restore.pipeline import Restorer
 
@@ -53,7 +60,7 @@ def test_faces_are_found_once_and_kept(folder: Path, album: Album, matcher: Face
 
 
 def test_what_is_no_album_is_refused(folder: Path, matcher: FaceMatcher, tmp_path: Path) -> None:
-    for number, text in enumerate(("", "[]", '{"schema": 9, "folder": "a", "files": {}, "faces": []}')):
+    for number, text in enumerate(("", "[]", '{"schema": 2, "folder": "a", "files": {}}')):
         path = tmp_path / f"{number}.json"
         path.write_text(text)
         with pytest.raises(ConfigError, match="is no album"):
@@ -62,6 +69,27 @@ def test_what_is_no_album_is_refused(folder: Path, matcher: FaceMatcher, tmp_pat
         read_album(tmp_path / "nowhere.json")
     with pytest.raises(ImageReadError, match="is no folder"):
         scan_album(folder / "grey.png", MediaPipeDetector(), matcher)
+
+
+def test_an_album_of_an_earlier_matcher_is_made_anew_and_serves_nobody(
+    album: Album, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    path = tmp_path / "people.json"
+    assert known_album(path) is None
+    write_album(path, album, album.persons())
+    known = known_album(path)
+    assert known is not None
+    assert known.files == album.files
+    assert not caplog.records
+    content = json.loads(path.read_text())
+    path.write_text(json.dumps(content | {"schema": content["schema"] - 1}))
+    assert known_album(path) is None
+    assert "all photographs are read again" in caplog.text
+    with pytest.raises(ConfigError, match="of another version"):
+        read_album(path)
+    path.write_text(json.dumps(content | {"schema": content["schema"] + 1}))
+    with pytest.raises(ConfigError, match="of another version"):
+        known_album(path)
 
 
 def test_a_face_is_served_by_its_person_as_corrected(
@@ -105,7 +133,7 @@ def test_the_command_groups_a_folder_and_restore_takes_the_album(
     assert main(["people", str(folder)]) == 0
     assert "persons: 2" in capsys.readouterr().err
     model = ["--model", str(tiny_model), "--device", "cpu"]
-    run = ["restore", str(folder / "blurred.png"), "-o", "result.png", *model]
+    run = ["restore", str(folder / "blurred.png"), "-o", "result.png", "--overwrite", *model]
     assert main([*run, "--album", str(out / "people.json")]) == 0
     assert "with detail" not in capsys.readouterr().err
     assert main([*run, "--album", str(folder)]) == 0

@@ -51,12 +51,12 @@ def people(argv: Sequence[str], console: Console) -> int:
     from likeness.imaging.decoding.pool import DecoderPool
     from likeness.reference.albums import read_corrections
     from likeness.reference.matching import FaceMatcher
-    from likeness.reference.people import read_album, scan_album, write_album
+    from likeness.reference.people import known_album, scan_album, write_album
     from likeness.reference.people_page import people_page
 
     corrections = read_corrections(out / "corrections.json")
     kept = out / "people.json"
-    known = read_album(kept) if kept.exists() else None
+    known = known_album(kept)
     with DecoderPool() as decoder:
         decoder.start()
         album = scan_album(

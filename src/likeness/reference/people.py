@@ -34,7 +34,16 @@ from likeness.reference.references import reference_files
 from likeness.reference.serving import MOST, Match, ServedFace, served
 from likeness.restore.outcome import FaceProjection
 
-__all__ = ["TOGETHER_FROM", "Album", "AlbumFace", "AlbumReferences", "read_album", "scan_album", "write_album"]
+__all__ = [
+    "TOGETHER_FROM",
+    "Album",
+    "AlbumFace",
+    "AlbumReferences",
+    "known_album",
+    "read_album",
+    "scan_album",
+    "write_album",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -42,7 +51,8 @@ _SCHEMA = 2
 """Of the file; 1 held embeddings of the network of before, which say nothing beside those of today."""
 TOGETHER_FROM = 0.88
 """Mean likeness from which two groups of an album are one person. More than for a pair (`SAME_FROM`): among many faces a
-stranger has many chances to look alike, and a group with a stranger in it does harm that two groups of one person do not."""
+stranger has many chances to look alike, and a group with a stranger in it does harm that two groups of one person do not.
+The least at which 2% of the faces at most had a stranger in their group, on 25 persons of one studio (docs/reference.md)."""
 _ITSELF = 0.999
 """Likeness of two embeddings from which they are of the very same crop."""
 _KEPT = 24
@@ -138,19 +148,35 @@ def read_album(path: Path) -> Album:
     """Read what `write_album` wrote.
 
     Raises:
-        ConfigError: if it cannot be read, or is no such file.
+        ConfigError: if it cannot be read, is no such file, or is one of another version.
     """
+    found, schema = _content(path)
+    if schema != _SCHEMA:
+        raise ConfigError(
+            f"{path} is an album of another version of Likeness (its schema is {schema}, and this version knows {_SCHEMA}); "
+            "run likeness people again"
+        )
     try:
-        found: Any = json.loads(path.read_text(encoding="utf-8"))
         faces = [_face_of(row) for row in found["faces"]]
         files = {str(name): str(digest) for name, digest in found["files"].items()}
-        if found["schema"] != _SCHEMA:
-            raise ValueError(f"its schema is {found['schema']}, and this version knows {_SCHEMA}")
         return Album(folder=Path(found["folder"]), files=files, faces={face.key: face for face in faces})
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read as an album ({error}); likeness people makes one") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
-        raise ConfigError(f"{path} is no album ({error}); likeness people makes one") from error
+        raise _no_album(path, error) from error
+
+
+def known_album(path: Path) -> Album | None:
+    """The album that `scan_album` can go on from: None if there is none yet, or if it was made with an earlier matcher.
+
+    Raises:
+        ConfigError: as `read_album`, of a later version too.
+    """
+    if not path.exists():
+        return None
+    _, schema = _content(path)
+    if schema < _SCHEMA:
+        _log.warning("%s was made with an earlier matcher: all photographs are read again", path)
+        return None
+    return read_album(path)
 
 
 def write_album(path: Path, album: Album, persons: Sequence[Person]) -> None:
@@ -296,6 +322,21 @@ def _album_face(image: Image, face: Face, number: int, name: str, matcher: FaceM
         embedding=reference.embedding,
         shown=thumbnail(Image(pixels=np.clip(crop, 0, 1)), side=_SHOWN),
     )
+
+
+def _content(path: Path) -> tuple[Any, int]:
+    """What an album's file holds, and its schema."""
+    try:
+        found: Any = json.loads(path.read_text(encoding="utf-8"))
+        return found, int(found["schema"])
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{path} cannot be read as an album ({error}); likeness people makes one") from error
+    except (ValueError, TypeError, KeyError) as error:
+        raise _no_album(path, error) from error
+
+
+def _no_album(path: Path, error: Exception) -> ConfigError:
+    return ConfigError(f"{path} is no album ({error}); likeness people makes one")
 
 
 def _face_of(row: Any) -> AlbumFace:
