@@ -155,7 +155,7 @@ def test_lists_as_programs_write_them(caplog: pytest.LogCaptureFixture) -> None:
         read_list(b"file,order,strenght,language\na.jpg,7,0.5,zh\n", name="x.csv")
     assert "order is not used" in caplog.text
     assert "language" not in caplog.text, "notify reads it"
-    assert "did you mean strength?" in caplog.text
+    assert '(did you mean "strength"?)' in caplog.text
 
 
 def test_a_sidecar_wins_over_the_list(tmp_path: Path) -> None:

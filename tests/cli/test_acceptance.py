@@ -58,7 +58,7 @@ def test_a_rate_without_pictures_is_valid_json(capsys: pytest.CaptureFixture[str
         ([], 2, "required: COMMAND"),
         (["list"], 1, "acceptance.sqlite does not exist"),
         (["rate"], 1, "acceptance.sqlite does not exist"),
-        (["add", "liked", "a.jpg"], 2, "invalid choice: 'liked'"),
+        (["add", "liked", "a.jpg"], 2, '"liked" is not one of '),
         (["add", "accepted", ""], 2, "an entry must name its picture"),
         (["add", "accepted", "a.jpg", "--day", "2.11.2026"], 2, "is no day; write it as 2026-11-21"),
         (["add", "accepted", "a.jpg", "--book", "no/book"], 2, "the folder no does not exist"),

@@ -20,6 +20,7 @@ from likeness.batch.journal import Item, Journal
 from likeness.cli import main
 from likeness.imaging.encode import encode_image
 from likeness.imaging.files import read_image
+from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Image
 
 Batch = Callable[..., int]
@@ -95,6 +96,15 @@ def test_a_run_and_its_summary(batch: Batch, inbox: Path, tmp_path: Path, capsys
     assert batch(folder / "list.csv", out) == 3
     assert "1 to be done again, as something changed, 2 known" in capsys.readouterr().err
     assert [item.attempts for item in items(out)] == [1, 1, 1]
+
+
+def test_the_summary_counts_faces_from_1(batch: Batch, astronaut: Image, tmp_path: Path) -> None:
+    soft = Image(pixels=gaussian_blur(astronaut.pixels, 5))
+    (tmp_path / "soft.png").write_bytes(encode_image(soft, "PNG"))
+    assert batch(tmp_path / "soft.png", tmp_path / "out") == 3
+    page = (tmp_path / "out" / "summary.html").read_text(encoding="utf-8")
+    assert "<code>blur</code> face 1: " in page
+    assert "face 0" not in page
 
 
 def test_exit_statuses_and_sentences(

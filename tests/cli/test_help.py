@@ -45,13 +45,17 @@ def test_examples_of_the_help_parse(name: str, capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["restor", "a.jpg"], 'there is no command "restor"; did you mean "restore"'),
-        (["restore", "a.jpg", "--presett", "natural"], 'there is no flag --presett; did you mean "--preset"'),
-        (["restore", "a.jpg", "--face_weight=eye=1"], 'there is no flag --face_weight; did you mean "--face-weight"'),
-        (["batch", "in", "out", "--worker", "2"], 'there is no flag --worker; did you mean "--workers"'),
+        (["restor", "a.jpg"], 'there is no command "restor" (did you mean "restore"?)'),
+        (["restore", "a.jpg", "--presett", "natural"], 'there is no flag --presett (did you mean "--preset"?)'),
+        (["restore", "a.jpg", "--face_weight=eye=1"], 'there is no flag --face_weight (did you mean "--face-weight"?)'),
+        (["batch", "in", "out", "--worker", "2"], 'there is no flag --worker (did you mean "--workers"?)'),
         (["models", "fetch", "a", "--acept-licence"], 'did you mean "--accept-licence"'),
-        (["restore", "a.jpg", "--preset", "naturl"], 'unknown preset "naturl"; did you mean "natural"'),
-        (["restore", "a.jpg", "--face-weight", "eyes=1"], 'unknown face region "eyes"; did you mean "eye"'),
+        (["restore", "a.jpg", "--preset", "naturl"], 'unknown preset "naturl" (did you mean "natural"?)'),
+        (["restore", "a.jpg", "--face-weight", "eyes=1"], 'unknown face region "eyes" (did you mean "eye"?)'),
+        (
+            ["restore", "a.jpg", "--fail-on", "lok"],
+            'argument --fail-on: "lok" is not one of bad, look (did you mean "look"?)',
+        ),
         (["presets", "natural"], "too many arguments: natural"),
         (["restore", "a.jpg", "--zzzz"], "there is no flag --zzzz; see likeness restore --help"),
     ],

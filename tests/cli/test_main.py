@@ -61,4 +61,4 @@ def test_what_is_no_command_is_told(arguments: list[str], sentence: str, capsys:
 
 def test_a_picture_instead_of_a_command_is_understood(astronaut_file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([str(astronaut_file)]) == 2
-    assert f"did you mean: likeness restore {astronaut_file}" in capsys.readouterr().err
+    assert f"(did you mean: likeness restore {astronaut_file}?)" in capsys.readouterr().err

@@ -82,7 +82,7 @@ def test_import_replaces_only_on_request(tiny_model: Path, capsys: pytest.Captur
         ),
         (["import", "lost.pth"], 1, "lost.pth does not exist"),
         (["import"], 2, "required: FILE; see likeness models import --help"),
-        (["remove"], 2, "invalid choice: 'remove'"),
+        (["remove"], 2, '"remove" is not one of list, '),
         ([], 2, "required: ACTION; see likeness models --help"),
     ],
 )

@@ -190,7 +190,7 @@ def test_characters_that_no_font_has_are_refused_before_any_work(
         (["in/ada.jpg", "out", "-o", "x.pdf"], "a proof is a picture"),
         (["in/ada.jpg", "out", "-o", "no/x.jpg"], "does not exist; make it first"),
         (["in/ada.jpg", "out", "-o", "in/ada.jpg"], "would be overwritten"),
-        (["in", "out", "--language", "fr"], "invalid choice"),
+        (["in", "out", "--language", "fr"], '"fr" is not one of '),
     ],
 )
 def test_what_cannot_begin_is_a_sentence(

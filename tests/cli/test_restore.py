@@ -495,6 +495,15 @@ class TestStreams:
             assert (result.format, result.size) == ("JPEG", (256, 256))
         assert b"standard input -> standard output: 1 face restored" in done.stderr
 
+    def test_faces_counted_from_0_are_told_once(
+        self, here: Path, model: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        picture = str(here / "portrait.jpg")
+        assert main(["restore", picture, "-o", "first.png", "--faces", "0", *model]) == 0
+        assert capsys.readouterr().err.count("counted from 0") == 1
+        assert main(["restore", picture, "-o", "none.png", "--faces", "2", *model]) == 3
+        assert "faces found: 1; none was restored: not among the faces chosen" in capsys.readouterr().err
+
     def test_no_face_and_no_picture(self, here: Path, model: list[str]) -> None:
         done = subprocess.run(
             self.command(model, "-", "--copy-unrestored"),

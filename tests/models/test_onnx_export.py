@@ -137,6 +137,7 @@ def test_what_cannot_be_written_is_one_sentence_and_no_file(
         ([str(tiny_model), "--scale", "2"], 2, "has one scale; --scale is for likeness-enlarge"),
         (["likeness-enlarge", "--scale", "3"], 2, "enlarges 2 or 4 times, not 3"),
         (["nobody"], 1, "There is no model or file nobody"),
+        (["likenes-512"], 1, 'no model or file likenes-512 (did you mean "likeness-512"?); known models are'),
     ):
         assert main(["models", "export", *arguments, "-o", str(tmp_path / "a.onnx")]) == status
         assert sentence in capsys.readouterr().err

@@ -188,7 +188,7 @@ def test_several_faces_and_selection(restorer: Restorer, pair: Image) -> None:
     half = pair.size.width // 2
     left_only = restorer.restore(pair, selection=Selection(which=(0,)))
     assert [outcome.status for outcome in left_only.faces] == ["restored", "skipped"]
-    assert left_only.faces[1].reason == "not selected"
+    assert left_only.faces[1].reason == "not among the faces chosen"
     assert np.array_equal(left_only.image.pixels[:, half + 8 :], pair.pixels[:, half + 8 :])
 
 
@@ -196,7 +196,7 @@ def test_no_face(restorer: Restorer, portrait: Image) -> None:
     ramp = np.repeat(np.linspace(0, 1, 200, dtype=np.float32)[None, :, None], 200, axis=0).repeat(3, axis=2)
     with pytest.raises(NoFaceError, match="no face was found"):
         restorer.restore(Image(pixels=np.ascontiguousarray(ramp)))
-    with pytest.raises(NoFaceError, match="none of the 1 faces found was selected"):
+    with pytest.raises(NoFaceError, match="faces found: 1; none was restored: "):
         restorer.restore(portrait, selection=Selection(min_size=5000))
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import logging
 from collections.abc import Mapping
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from likeness.core.spelling import did_you_mean
 from likeness.core.tables import read_csv
 from likeness.errors import ConfigError
 from likeness.restore.config import Settings, settings_from
@@ -120,9 +120,8 @@ def _columns(titles: list[str], name: str) -> dict[str, str]:
             found[title] = key
         else:
             _check_key(key, f"{name}, column {title}")
-            close = difflib.get_close_matches(key, [*PER_PICTURE, *regions, "file", "client", "email"], n=1)
             if title:
-                hint = f"; did you mean {close[0]}?" if close else ""
+                hint = did_you_mean(title, [*PER_PICTURE, *regions, "file", "client", "email"])
                 _log.warning("%s: the column %s is not used%s", name, title, hint)
     kinds = list(found.values())
     if "file" not in kinds:

@@ -175,7 +175,7 @@ def _card(journal: Journal, item: Item) -> str:
         if finding["level"] != "note" and finding["message"] not in item.reason
     )
     findings += "".join(
-        f"<li><code>{verdict['level']}</code> face {face['index']}: {escape(verdict['sentence'])}</li>"
+        f"<li><code>{verdict['level']}</code> face {face['index'] + 1}: {escape(verdict['sentence'])}</li>"
         for face in outcome.get("faces") or []
         if (verdict := face.get("verdict")) and verdict["level"] != "good" and verdict["sentence"] not in item.reason
     )
@@ -189,7 +189,7 @@ def _card(journal: Journal, item: Item) -> str:
 
 
 def _face(finding: Mapping[str, Any]) -> str:
-    return "" if finding["face"] is None else f" face {finding['face']}:"
+    return "" if finding["face"] is None else f" face {finding['face'] + 1}:"
 
 
 def _pictures(journal: Journal, item: Item) -> str:

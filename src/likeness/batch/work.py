@@ -350,7 +350,7 @@ def _outcome(
             "faces": [measures.to_dict() for measures in verdict.faces],
             "notes": list(verdict.notes),
         },
-        "warnings": [f"face {face['index']}: {warning}" for face in told["faces"] for warning in face["warnings"]],
+        "warnings": [f"face {face['index'] + 1}: {warning}" for face in told["faces"] for warning in face["warnings"]],
         "milliseconds": told["milliseconds"],
     }
 

@@ -122,7 +122,7 @@ def _without_command(arguments: Sequence[str], console: Console) -> int:
     else:
         hint = did_you_mean(arguments[0], COMMANDS)
         if _exists(arguments[0]):
-            hint = f"; did you mean: likeness restore {arguments[0]}"
+            hint = f" (did you mean: likeness restore {arguments[0]}?)"
         console.error(f'there is no command "{arguments[0]}"{hint}; see likeness --help')
     return 2
 
@@ -299,7 +299,7 @@ COMMANDS: dict[str, _Entry] = {
     "batch": _Entry(
         summary="restore hundreds of pictures, unwatched, to be gone on with after anything", load=_load_batch
     ),
-    "video": _Entry(summary="restore the people in a video, without flicker", load=_load_video),
+    "video": _Entry(summary="restore the people in a video, frame by frame", load=_load_video),
     "check": _Entry(summary="say what is the matter with pictures, before any work", load=_load_check),
     "proof": _Entry(summary="show a client before and after: a sheet, and a page with a slider", load=_load_proof),
     "deliver": _Entry(summary="write web and print versions", load=_load_deliver),

@@ -72,6 +72,12 @@ class Parser(argparse.ArgumentParser):
         self._refuse(unknown)
         return found
 
+    def _check_value(self, action: argparse.Action, value: Any) -> None:
+        if action.choices is not None and value not in action.choices:
+            known = [str(choice) for choice in action.choices]
+            hint = did_you_mean(str(value), known)
+            raise argparse.ArgumentError(action, f'"{value}" is not one of {", ".join(known)}{hint}')
+
     def _refuse(self, unknown: Sequence[str]) -> None:
         for text in unknown:
             if text.startswith("-") and text != "-":
@@ -144,8 +150,8 @@ def checked_settings(path: Path) -> Settings:
     return settings
 
 
-def check_settings(settings: Settings) -> None:
-    """Refuse what cannot be used.
+def check_settings(settings: Settings) -> dict[str, Any]:
+    """Refuse what cannot be used; what can is given back as the fields of `PictureOptions`, by name.
 
     Raises:
         ConfigError, ControlError: naming the setting.
@@ -153,8 +159,10 @@ def check_settings(settings: Settings) -> None:
     # Here and not at the top, as it loads NumPy, which --help can do without.
     from likeness.restore.picture_options import PictureOptions, parts_of
 
-    PictureOptions(**parts_of(settings))
+    parts = parts_of(settings)
+    PictureOptions(**parts)
     settings.check_run()
+    return parts
 
 
 _GROUPS = {

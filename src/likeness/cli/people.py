@@ -77,6 +77,7 @@ def people(argv: Sequence[str], console: Console) -> int:
 def make_parser() -> Parser:
     parser = Parser(
         prog="likeness people",
+        usage="likeness people FOLDER [-o OUT] [flags]",
         description="Group the faces of a folder, with its subfolders, by person. Everything stays on this machine.",
         epilog=_EPILOG,
     )

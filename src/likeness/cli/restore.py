@@ -107,11 +107,10 @@ def _options(
     settings = typed_settings(flags).over(Settings() if flags.config is None else checked_settings(flags.config))
     if least_side is not None and settings["upscale"] is None and settings["long_side"] is None:
         settings = settings.over(Settings({"long_side": least_side}))
-    check_settings(settings)
+    parts = check_settings(settings)
     # Here and not at the top, as these load NumPy and the picture formats, which --help can do without.
     from likeness.cli.plan import Targets
     from likeness.cli.run import RestoreOptions
-    from likeness.restore.picture_options import parts_of
 
     return RestoreOptions(
         inputs=tuple(inputs),
@@ -126,7 +125,7 @@ def _options(
         ),
         settings=settings,
         fail_on=flags.fail_on,
-        **parts_of(settings),
+        **parts,
     )
 
 

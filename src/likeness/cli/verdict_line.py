@@ -31,10 +31,10 @@ def verdict_line(faces: Sequence[Mapping[str, Any]]) -> str:
         said += [text for text, notice in _spoken(face) if notice["code"] in HELD_BACK]
         if said:
             level = -LEVELS.index(verdict["level"]) if verdict else 0
-            told.append((level, face["index"], ", ".join(said)))
-    named = [said if len(faces) == 1 else f"face {index} {said}" for _, index, said in sorted(told)]
+            told.append((level, face["index"] + 1, ", ".join(said)))
+    named = [said if len(faces) == 1 else f"face {number} {said}" for _, number, said in sorted(told)]
     if len(named) > _FACES_NAMED + 1:
-        named = [*named[:_FACES_NAMED], f"{len(named) - _FACES_NAMED} more to look at"]
+        named = [*named[:_FACES_NAMED], f"{len(named) - _FACES_NAMED} more that are not good"]
     return "".join(f"; {said}" for said in named)
 
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from likeness.cli.console import Console
 from likeness.cli.flags import (
@@ -86,14 +86,14 @@ def video(argv: Sequence[str], console: Console) -> int:
     flags = make_parser().parse_args(argv)
     console.verbosity = verbosity(flags)
     settings = typed_settings(flags).over(Settings() if flags.config is None else checked_settings(flags.config))
-    check_settings(settings)
+    parts = check_settings(settings)
     unused = [key for key in _PICTURES_ONLY if settings[key] not in (None, row_of(key).default)]
     if unused:
         raise ConfigError(Notice("video.with-pictures", {"names": ", ".join(unused)}))
     from likeness.video.clip import Limits, open_clip
     from likeness.video.job import plan_video
 
-    options = _options(flags, settings)
+    options = _options(flags, parts)
     limits = Limits(pixels=settings["max_pixels"] or Limits.pixels)
     clip = _without(open_clip(flags.input, limits), flags)
     if flags.preview is not None:
@@ -162,11 +162,9 @@ def _preview(
     return 0
 
 
-def _options(flags: argparse.Namespace, settings: Settings) -> VideoOptions:
-    from likeness.restore.picture_options import parts_of
+def _options(flags: argparse.Namespace, parts: Mapping[str, Any]) -> VideoOptions:
     from likeness.video.options import VideoOptions, parse_seconds
 
-    parts = parts_of(settings)
     return VideoOptions(
         controls=parts["controls"],
         selection=parts["selection"],

@@ -26,7 +26,7 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> Notice | Literal[""]:
-    """The question to follow a refusal: '; did you mean "natural"?', or "" if no known word is like this one."""
+    """The question to follow what is not known: ' (did you mean "natural"?)', or "" if no known word is like this one."""
     meant = nearest(word, known)
     return "" if meant is None else Notice("spelling.meant", {"word": meant})
 

@@ -27,6 +27,7 @@ from typing import Any, Literal, cast
 from likeness.core.hashing import sha256_of
 from likeness.core.home import expanded, home_folder
 from likeness.core.locking import locked
+from likeness.core.spelling import did_you_mean
 from likeness.errors import CheckpointError, CheckpointFormatError, ChecksumError, DownloadError, LicenceError
 from likeness.models.catalog import CATALOG, DEFAULT_MODEL, CatalogEntry, embedded_path, entry_of
 from likeness.models.convert import convert_checkpoint
@@ -141,8 +142,9 @@ class Store:
         path = expanded(name_or_path)
         if path.exists():
             return path
+        known = [model.name for model in self.list()]
         raise CheckpointError(
-            f"There is no model or file {name}; known models are {', '.join(model.name for model in self.list())}."
+            f"There is no model or file {name}{did_you_mean(str(name), known)}; known models are {', '.join(known)}."
         )
 
     def list(self) -> tuple[StoredModel, ...]:
@@ -185,7 +187,8 @@ class Store:
         """
         entry = self._entry(name)
         if entry is None:
-            raise CheckpointError(f"There is no model {name} to fetch; known are {', '.join(self._catalog)}.")
+            hint = did_you_mean(name, self._catalog)
+            raise CheckpointError(f"There is no model {name} to fetch{hint}; known are {', '.join(self._catalog)}.")
         embedded = embedded_path(entry)
         if embedded is not None:
             return self._embedded(entry, embedded)
@@ -281,7 +284,8 @@ class Store:
         """
         entry = self._entry(name)
         if entry is None:
-            raise CheckpointError(f"There is no model {name}; known are {', '.join(self._catalog)}.")
+            hint = did_you_mean(name, self._catalog)
+            raise CheckpointError(f"There is no model {name}{hint}; known are {', '.join(self._catalog)}.")
         self._check_licence(entry, accept=True)
 
     def licence_accepted(self, name: str) -> bool:

@@ -312,7 +312,7 @@ def _album_face(image: Image, face: Face, number: int, name: str, matcher: FaceM
     try:
         reference = prepare_reference(image, face, matcher=matcher, side=TEMPLATE_SIZE, name=name)
     except ValueError as error:
-        _log.info("face %d of %s is left out of the album: %s", number, name, error)
+        _log.info("face %d of %s is left out of the album: %s", number + 1, name, error)
         return None
     crop = warp(image.pixels, align(face.five_points, image.size, TEMPLATE_SIZE))
     return AlbumFace(

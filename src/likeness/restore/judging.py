@@ -136,7 +136,7 @@ def _verdict(item: FaceProjection, after: Image) -> FaceVerdict | None:
     try:
         return judge_face(_scene(item, after))
     except (ValueError, np.linalg.LinAlgError) as error:  # one face must not cost the others
-        _log.warning("face %d could not be judged: %s", item.index, error)
+        _log.warning("face %d could not be judged: %s", item.index + 1, error)
         return None
 
 

@@ -98,7 +98,7 @@ class FaceProjection:
         try:
             return measure_face_grain(self.picture, self.alignment, self.mask, seed=seed, grey=self.grey)
         except ValueError as error:
-            _log.info("face %d: %s", self.index, error)
+            _log.info("face %d: %s", self.index + 1, error)
             return None
 
     def take_grain(self, other: FaceProjection) -> None:

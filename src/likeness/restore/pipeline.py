@@ -272,7 +272,7 @@ class Restorer:
                 outcomes[index] = FaceOutcome(index=index, face=face, status="skipped", reason=done)
             else:
                 # One face that cannot be aligned must not cost the others; it is reported, not hidden.
-                _log.info("face %d could not be restored: %s", index, done)
+                _log.info("face %d could not be restored: %s", index + 1, done)
                 outcomes[index] = FaceOutcome(index=index, face=face, status="failed", reason=notice_of(done))
         if all(index in outcomes and outcomes[index].status == "skipped" for index in range(len(faces))):
             raise _none_selected([outcome.reason or None for outcome in outcomes.values()])

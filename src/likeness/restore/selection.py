@@ -81,7 +81,9 @@ class Selection:
         if 0 in numbers:
             counted = ",".join(str(number + 1) for number in numbers)
             _log.warning(
-                'the faces "%s" are counted from 0, as there is a 0 among them; from 1 they are %s', text, counted
+                'the faces "%s" are taken as counted from 0, as there is a 0 among them; counted from 1 they are %s',
+                text,
+                counted,
             )
         else:
             numbers = tuple(number - 1 for number in numbers)

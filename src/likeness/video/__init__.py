@@ -1,1 +1,1 @@
-"""Films: the same restoration for every frame, in constant memory, and a person who does not flicker."""
+"""Films: the same restoration for every frame, each for itself, in constant memory."""

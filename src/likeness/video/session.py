@@ -41,7 +41,7 @@ class Session(Protocol):
 
 
 class FrameByFrame:
-    """Each frame as if it were a photograph of its own: what flickers, kept to compare with."""
+    """Each frame as if it were a photograph of its own, so that faces may flicker."""
 
     def __init__(self, restorer: Restorer, options: VideoOptions) -> None:
         self._restorer = restorer

@@ -302,7 +302,7 @@ class FaceEvidence:
         verdicts = ("none", "good", "look", "bad")
         heaviest = max((one.verdict for one in found), key=verdicts.index)
         sentences = [
-            f"picture {number}, face {face.index}: {figure.sentence}"
+            f"picture {number}, face {face.index + 1}: {figure.sentence}"
             for number, one in enumerate(found)
             for face in one.faces
             for figure in face.figures

@@ -55,7 +55,7 @@ def see_face(index: int, face: Face, image: Image, side: int) -> SeenFace:
     try:
         alignment = align(face.five_points, size, side)
     except (ValueError, np.linalg.LinAlgError) as error:
-        _log.info("face %d cannot be aligned: %s", index, error)
+        _log.info("face %d cannot be aligned: %s", index + 1, error)
         return SeenFace(index=index, face=face, area=None, native_side=0.0, spots=spots)
     area = alignment.box if alignment.box.area > 0 else None
     return SeenFace(index=index, face=face, area=area, native_side=alignment.native_side, spots=spots)
