@@ -10,13 +10,13 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from likeness.batch.journal import Item, Journal
+from likeness.batch.journal import Item, Journal, State
 from likeness.cli import main
 from likeness.imaging.encode import encode_image
 from likeness.imaging.files import read_image
@@ -152,7 +152,7 @@ def _start(inbox: Path, out: Path, model: Path, *flags: str) -> subprocess.Popen
     )
 
 
-def _wait(process: subprocess.Popen[str], journal: Path, enough: Callable[[dict[str, int]], bool]) -> None:
+def _wait(process: subprocess.Popen[str], journal: Path, enough: Callable[[Mapping[State, int]], bool]) -> None:
     """Until the journal is as wanted; the process must not end before."""
     while process.poll() is None:
         if journal.exists():
