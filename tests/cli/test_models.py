@@ -14,6 +14,8 @@ import pytest
 from likeness.cli import main
 from likeness.models.catalog import CATALOG, CatalogEntry, Licence
 from likeness.models.formats import read_checkpoint, read_spec
+from likeness.models.gpen.config import GpenConfig
+from likeness.models.spec import Spec
 from likeness.models.store import Store
 
 
@@ -109,6 +111,11 @@ def test_a_licence_is_shown_before_it_is_accepted_and_offline_nothing_is_fetched
     assert (home / "licences" / "GPEN-BFR-256.json").is_file()
 
 
+def gpen_config(spec: Spec) -> GpenConfig:
+    assert isinstance(spec.config, GpenConfig)
+    return spec.config
+
+
 class _Silent(SimpleHTTPRequestHandler):
     def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
         pass
@@ -129,7 +136,7 @@ def published(tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
         description="a test's network",
         licence=licence,
         page="the model's page",
-        config=read_spec(tiny_model).config,
+        config=gpen_config(read_spec(tiny_model)),
         url=f"http://127.0.0.1:{server.server_port}/weights.pth",
     )
     catalog = {entry.name: entry}
@@ -156,7 +163,7 @@ def test_fetch_brings_the_model_once_the_licence_is_accepted(
     # Accepted for good: nobody is asked again.
     fetched.unlink()
     assert main(["models", "fetch", published]) == 0
-    assert read_checkpoint(fetched).spec.config.size == 128
+    assert gpen_config(read_checkpoint(fetched).spec).size == 128
 
 
 def test_clean_deletes_the_compiled_networks(
