@@ -112,7 +112,7 @@ def files(folder: Path) -> set[Path]:
 def test_few_blocks_are_left_out_and_each_says_why() -> None:
     left_out = [block for block in BLOCKS if block.mark.startswith("not run:")]
     assert all(len(block.mark.removeprefix("not run:").strip()) > 10 for block in left_out)
-    assert len(left_out) <= 8
+    assert len(left_out) <= len(BLOCKS) / 6
     assert {block.language for block in BLOCKS} <= {"sh", "python", "text", "toml", "json"}
 
 
