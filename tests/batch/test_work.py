@@ -188,9 +188,9 @@ def test_doubtful_results_go_to_review_and_come_back(studio: Studio, pictures: P
     assert [listed.name for listed in studio.output.files()] == ["final/ann.png"], "never in both"
 
 
-def test_a_bad_face_goes_to_review_and_is_counted(studio: Studio, pictures: Path) -> None:
+def test_a_bad_face_goes_to_review_and_is_counted(studio: Studio, pictures: Path, tmp_path: Path) -> None:
     picture = read_image(pictures / "ann.jpg")
-    soft = pictures / "soft.png"
+    soft = tmp_path / "soft.png"
     write_image(picture.with_pixels(gaussian_blur(picture.pixels, 2.5)), soft)
     result = studio.work(soft, WorkOptions())
     assert result.state == "review", result.reason

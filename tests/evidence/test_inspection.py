@@ -32,7 +32,7 @@ def test_the_sample_against_itself(sample: Image) -> None:
     content = found.to_dict()
     assert content["schema"] == SCHEMA
     names = [figure["name"] for figure in content["faces"][0]["figures"]]
-    assert len(names) == len(set(names)) == 21
+    assert len(names) == len(set(names)) == 22
     assert {"hair_width", "highlights", "iris", "plastic_skin", "identity", "stretch", "lid_fold", "seam"} <= set(names)
     with pytest.raises(KeyError):
         face["beauty"]

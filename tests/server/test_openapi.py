@@ -143,7 +143,7 @@ def test_links_lead_from_a_new_job_to_all_that_can_be_done_with_it(server: Runni
     run_state_machine_as_test(
         Machine,
         settings=settings(
-            max_examples=max(12, EXAMPLES),
+            max_examples=max(20, EXAMPLES),
             stateful_step_count=8,
             deadline=None,
             database=None,

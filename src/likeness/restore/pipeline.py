@@ -8,12 +8,9 @@ from __future__ import annotations
 
 import logging
 import os
-import threading
 from collections.abc import Generator, Iterable, Sequence
-from dataclasses import dataclass, replace
-from pathlib import Path
-from types import TracebackType
-from typing import Literal, get_args
+from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,34 +19,26 @@ from likeness.core.parallel import map_in_order
 from likeness.core.stopwatch import Stopwatch
 from likeness.errors import ArgumentError, LikenessError, NoFaceError
 from likeness.faces.align import TEMPLATE_SIZE
-from likeness.faces.detect import Detector, MediaPipeDetector
 from likeness.faces.face import Face, Landmarks, reading_order
 from likeness.faces.mesh import average_face, five_points
 from likeness.imaging.accepting import ImageInput, any_picture
 from likeness.imaging.arguments import all_of_type, of_type
 from likeness.imaging.image import Box, Image
 from likeness.messages.notice import Notice, notice_of
-from likeness.models.catalog import DEFAULT_MODEL
-from likeness.models.store import Store
 from likeness.repair.repair import RepairResult, repair
 from likeness.repair.repairs import Repairs
-from likeness.restore.background import Enlargers
 from likeness.restore.canvas import CanvasPlan, plan_canvas, suggested_upscale
 from likeness.restore.composing import compose
 from likeness.restore.controls import Controls
 from likeness.restore.enlargement import Enlargement
 from likeness.restore.following import Mapped, OnProgress, Progress, tell_nobody
 from likeness.restore.judging import compose_judged, judged
+from likeness.restore.networks import NetworkHolder
 from likeness.restore.on_bad import OnBad
 from likeness.restore.outcome import FaceOutcome, FaceProjection, ReferenceSource, Restoration
 from likeness.restore.placing import Canvas, make_canvas
 from likeness.restore.projecting import project_each
 from likeness.restore.selection import Selection
-from likeness.restore.tasks.registry import task_of
-from likeness.restore.tasks.task import Task
-from likeness.runtimes.base import Runtime
-from likeness.runtimes.batching import BatchingRuntime
-from likeness.runtimes.load import Device, Library, load_runtime
 
 __all__ = ["Restorer"]
 
@@ -60,17 +49,7 @@ _PARSED = "Selection.parse takes a text"
 _REFERENCES = "likeness.References takes images and the names of files and folders"
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Networks:
-    """What a restorer keeps until it is closed."""
-
-    detector: Detector
-    runtime: Runtime
-    task: Task
-    enlargers: Enlargers
-
-
-class Restorer:
+class Restorer(NetworkHolder):
     """Restores portraits. Loads its network on first use and keeps it; safe to use from several threads.
 
     It may be used as a context, which gives the networks' memory back at its end (`close`).
@@ -85,81 +64,6 @@ class Restorer:
         threads: processor threads of the network; None for all.
         store: where models are kept.
     """
-
-    def __init__(
-        self,
-        model: str | Path = DEFAULT_MODEL,
-        *,
-        device: Device = "auto",
-        precision: Literal["auto", "f32", "bf16"] = "auto",
-        runtime: Runtime | Library | None = None,
-        detector: Detector | None = None,
-        threads: int | None = None,
-        store: Store | None = None,
-    ) -> None:
-        ready = None if runtime is None or isinstance(runtime, str) else runtime
-        if detector is None:
-            detector = MediaPipeDetector()
-            if ready is None:
-                # Both load and compile networks, which leaves the interpreter free for the other.
-                threading.Thread(target=_prepared, args=(detector,), name="likeness-detector").start()
-        store = store or Store()
-        library: Library = runtime if isinstance(runtime, str) else "auto"
-        loaded = ready or load_runtime(
-            store, model, device=device, precision=precision, threads=threads, library=library
-        )
-        self._held: _Networks | None = _Networks(
-            detector=detector,
-            runtime=loaded,
-            task=task_of(loaded.spec),
-            enlargers=Enlargers(store, threads=threads),
-        )
-        self._own_runtime = ready is None
-
-    def __enter__(self) -> Restorer:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Give the networks' memory back; work that is going on is ended well, and none is taken any more."""
-        held, self._held = self._held, None
-        if held is not None and self._own_runtime and isinstance(held.runtime, BatchingRuntime):
-            held.runtime.close()
-
-    @property
-    def _networks(self) -> _Networks:
-        if self._held is None:
-            raise LikenessError("this Restorer was closed; make another")
-        return self._held
-
-    @property
-    def _detector(self) -> Detector:
-        return self._networks.detector
-
-    @property
-    def _runtime(self) -> Runtime:
-        return self._networks.runtime
-
-    @property
-    def _task(self) -> Task:
-        return self._networks.task
-
-    @property
-    def _enlargers(self) -> Enlargers:
-        return self._networks.enlargers
-
-    @property
-    def runtime(self) -> Runtime:
-        return self._runtime
-
-    def __repr__(self) -> str:
-        return f"Restorer({'closed' if self._held is None else self._held.runtime.description})"
-
-    @property
-    def detector(self) -> Detector:
-        return self._detector
 
     def find_faces(self, image: ImageInput) -> tuple[Face, ...]:
         """The faces of a picture in reading order: rows from top to bottom, left to right within a row."""
@@ -553,10 +457,3 @@ def _none_selected(reasons: Sequence[Notice | None]) -> NoFaceError:
 def _check_seed(seed: int | None) -> None:
     if seed is not None and (isinstance(seed, bool) or not isinstance(seed, int) or seed < 0):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ArgumentError(f"seed must be a whole number from 0, or None, not {seed!r}")
-
-
-def _prepared(detector: MediaPipeDetector) -> None:
-    try:
-        detector.prepare()
-    except Exception as error:  # it comes again, in the caller's thread, when the detector is used
-        _log.info("the detector is not ready yet: %s", error)

@@ -1,0 +1,123 @@
+"""The networks of a restorer, from loading to giving them back."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Literal, TypeVar
+
+from likeness.errors import LikenessError
+from likeness.faces.detect import Detector, MediaPipeDetector
+from likeness.models.catalog import DEFAULT_MODEL
+from likeness.models.store import Store
+from likeness.restore.background import Enlargers
+from likeness.restore.tasks.registry import task_of
+from likeness.restore.tasks.task import Task
+from likeness.runtimes.base import Runtime
+from likeness.runtimes.batching import BatchingRuntime
+from likeness.runtimes.load import Device, Library, load_runtime
+
+__all__ = ["NetworkHolder"]
+
+_log = logging.getLogger(__name__)
+
+_Self = TypeVar("_Self", bound="NetworkHolder")  # typing.Self is of Python 3.11
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Networks:
+    """What a restorer keeps until it is closed."""
+
+    detector: Detector
+    runtime: Runtime
+    task: Task
+    enlargers: Enlargers
+
+
+class NetworkHolder:
+    """Loads a restorer's networks and keeps them until it is closed; `Restorer` says what its arguments are."""
+
+    def __init__(
+        self,
+        model: str | Path = DEFAULT_MODEL,
+        *,
+        device: Device = "auto",
+        precision: Literal["auto", "f32", "bf16"] = "auto",
+        runtime: Runtime | Library | None = None,
+        detector: Detector | None = None,
+        threads: int | None = None,
+        store: Store | None = None,
+    ) -> None:
+        ready = None if runtime is None or isinstance(runtime, str) else runtime
+        if detector is None:
+            detector = MediaPipeDetector()
+            if ready is None:
+                # Both load and compile networks, which leaves the interpreter free for the other.
+                threading.Thread(target=_prepared, args=(detector,), name="likeness-detector").start()
+        store = store or Store()
+        library: Library = runtime if isinstance(runtime, str) else "auto"
+        loaded = ready or load_runtime(
+            store, model, device=device, precision=precision, threads=threads, library=library
+        )
+        self._held: _Networks | None = _Networks(
+            detector=detector,
+            runtime=loaded,
+            task=task_of(loaded.spec),
+            enlargers=Enlargers(store, threads=threads),
+        )
+        self._own_runtime = ready is None
+
+    def __enter__(self: _Self) -> _Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Give the networks' memory back; work that is going on is ended well, and none is taken any more."""
+        held, self._held = self._held, None
+        if held is not None and self._own_runtime and isinstance(held.runtime, BatchingRuntime):
+            held.runtime.close()
+
+    @property
+    def _networks(self) -> _Networks:
+        if self._held is None:
+            raise LikenessError("this Restorer was closed; make another")
+        return self._held
+
+    @property
+    def _detector(self) -> Detector:
+        return self._networks.detector
+
+    @property
+    def _runtime(self) -> Runtime:
+        return self._networks.runtime
+
+    @property
+    def _task(self) -> Task:
+        return self._networks.task
+
+    @property
+    def _enlargers(self) -> Enlargers:
+        return self._networks.enlargers
+
+    @property
+    def runtime(self) -> Runtime:
+        return self._runtime
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({'closed' if self._held is None else self._held.runtime.description})"
+
+    @property
+    def detector(self) -> Detector:
+        return self._detector
+
+
+def _prepared(detector: MediaPipeDetector) -> None:
+    try:
+        detector.prepare()
+    except Exception as error:  # it comes again, in the caller's thread, when the detector is used
+        _log.info("the detector is not ready yet: %s", error)
