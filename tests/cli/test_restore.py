@@ -502,7 +502,7 @@ class TestStreams:
         assert main(["restore", picture, "-o", "first.png", "--faces", "0", *model]) == 0
         assert capsys.readouterr().err.count("counted from 0") == 1
         assert main(["restore", picture, "-o", "none.png", "--faces", "2", *model]) == 3
-        assert "faces found: 1; none was restored: not among the faces chosen" in capsys.readouterr().err
+        assert "faces found: 1; none was restored: not among the faces selected" in capsys.readouterr().err
 
     def test_no_face_and_no_picture(self, here: Path, model: list[str]) -> None:
         done = subprocess.run(

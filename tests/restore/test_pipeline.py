@@ -188,7 +188,7 @@ def test_several_faces_and_selection(restorer: Restorer, pair: Image) -> None:
     half = pair.size.width // 2
     left_only = restorer.restore(pair, selection=Selection(which=(0,)))
     assert [outcome.status for outcome in left_only.faces] == ["restored", "skipped"]
-    assert left_only.faces[1].reason == "not among the faces chosen"
+    assert left_only.faces[1].reason == "not among the faces selected"
     assert np.array_equal(left_only.image.pixels[:, half + 8 :], pair.pixels[:, half + 8 :])
 
 
