@@ -8,9 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.compute.forks import refuse_after_fork
+from likeness.errors import ConfigError
 from likeness.models.spec import Spec
 
-__all__ = ["Batch", "Runtime", "WrappedRuntime", "check_batch"]
+__all__ = ["Batch", "Runtime", "WrappedRuntime", "check_batch", "check_threads"]
 
 Batch = NDArray[np.float32]
 """Images for the network: N x 3 x H x W, RGB, float32 in its range (`Spec.value_range`); faces are N x 3 x S x S."""
@@ -54,6 +55,16 @@ class WrappedRuntime:
     def run(self, faces: Batch) -> Batch:
         """See `Runtime`."""
         return self._runtime.run(faces)
+
+
+def check_threads(threads: int | None) -> None:
+    """Whether a network can run in so many processor threads; None leaves it to the library.
+
+    Raises:
+        ConfigError: if it is below 1.
+    """
+    if threads is not None and threads < 1:
+        raise ConfigError(f"threads must be at least 1, not {threads}.")
 
 
 def check_batch(images: Batch, spec: Spec) -> None:

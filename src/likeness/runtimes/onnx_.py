@@ -18,7 +18,7 @@ from likeness.messages.notice import Notice
 from likeness.models.architecture import State
 from likeness.models.registry import architecture_of
 from likeness.models.spec import Spec
-from likeness.runtimes.base import Batch, check_batch
+from likeness.runtimes.base import Batch, check_batch, check_threads
 
 __all__ = ["BATCH", "OnnxDevice", "OnnxRuntime", "load_onnxruntime"]
 
@@ -76,8 +76,7 @@ class OnnxRuntime:
     """
 
     def __init__(self, state: State, spec: Spec, *, device: OnnxDevice = "auto", threads: int | None = None) -> None:
-        if threads is not None and threads < 1:
-            raise ConfigError(f"threads must be at least 1, not {threads}.")
+        check_threads(threads)
         library = load_onnxruntime()
         graph = architecture_of(spec).graph
         if graph is None:

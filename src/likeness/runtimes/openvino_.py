@@ -20,7 +20,7 @@ from likeness.compute.network import Network
 from likeness.errors import ConfigError
 from likeness.models.registry import architecture_of
 from likeness.models.spec import Spec
-from likeness.runtimes.base import Batch, check_batch
+from likeness.runtimes.base import Batch, check_batch, check_threads
 
 if TYPE_CHECKING:
     import openvino
@@ -75,9 +75,8 @@ class OpenVinoRuntime:
         self._device = _checked_device(self._core, device)
         self._precision: Literal["f32", "bf16"] = checked_precision(self._core, device, precision, best=spec.precision)
         self._properties: dict[str, Any] = {"INFERENCE_PRECISION_HINT": self._precision, "PERFORMANCE_HINT": "LATENCY"}
+        check_threads(threads)
         if threads is not None:
-            if threads < 1:
-                raise ConfigError(f"threads must be at least 1, not {threads}.")
             self._properties["INFERENCE_NUM_THREADS"] = threads
         name = str(self._core.get_property(device, "FULL_DEVICE_NAME")).strip()
         version = openvino.get_version().split("-")[0]
