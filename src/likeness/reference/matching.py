@@ -8,6 +8,7 @@ nothing here writes it to a file or into a picture.
 from __future__ import annotations
 
 import threading
+from functools import cached_property
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
 import numpy as np
@@ -61,19 +62,20 @@ def verdict(value: float) -> Verdict:
 
 
 class FaceMatcher:
-    """Embeds faces; thread-safe. The network is compiled when it is first wanted.
+    """Embeds faces; thread-safe. The network is read and compiled when it is first wanted.
 
     Args:
         weights: the network's; those of the package if None.
-
-    Raises:
-        CheckpointError: if the installation is damaged.
     """
 
     def __init__(self, weights: EmbeddingWeights | None = None) -> None:
-        self._weights = weights or packaged_weights()
+        self._given = weights
         self._network: Network | None = None
         self._lock = threading.Lock()
+
+    @cached_property
+    def _weights(self) -> EmbeddingWeights:
+        return self._given or packaged_weights()
 
     def embed(self, *crops: Pixels) -> Embedding:
         """A unit vector of one face.
@@ -84,6 +86,7 @@ class FaceMatcher:
 
         Raises:
             ValueError: without a crop.
+            CheckpointError: if the installation is damaged.
         """
         if not crops:
             raise ValueError("an embedding needs at least one crop")

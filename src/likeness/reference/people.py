@@ -237,10 +237,10 @@ class AlbumReferences:
         return tuple(served(item, row, row, detector) for item, row in zip(faces, found, strict=True))
 
     def _matches(self, item: FaceProjection, detector: Detector) -> tuple[Match, ...]:
-        own, person = self._whose(item)
+        embedding = self._matcher.embed(item.crop, item.projection)
+        own, person = self._whose(item, embedding)
         if person is None:
             return ()
-        embedding = self._matcher.embed(item.crop, item.projection)
         together = [row for row in self._corrections.merge if own in row]
         likely: list[tuple[float, str]] = []
         for key in person.faces:
@@ -256,8 +256,8 @@ class AlbumReferences:
         found = [Match(reference=one, likeness=alike, verdict=verdict(alike)) for alike, one in made if one is not None]
         return tuple(sorted(found, key=lambda match: -match.likeness))
 
-    def _whose(self, item: FaceProjection) -> tuple[str | None, Person | None]:
-        """The album's face that this is itself, and the person; None for neither."""
+    def _whose(self, item: FaceProjection, embedding: Embedding) -> tuple[str | None, Person | None]:
+        """The album's face that this is itself, and the person; None for neither. ``embedding`` is of crop and answer."""
         if not self._album.faces:
             return None, None
         keys = list(self._album.faces)
@@ -266,7 +266,7 @@ class AlbumReferences:
         best = int(alike.argmax())
         if alike[best] >= _ITSELF:
             return keys[best], next(person for person in self._persons if keys[best] in person.faces)
-        both = vectors @ self._matcher.embed(item.crop, item.projection)
+        both = vectors @ embedding
         place = {key: number for number, key in enumerate(keys)}
         means = [float(both[[place[key] for key in person.faces]].mean()) for person in self._persons]
         nearest = int(np.argmax(means))

@@ -15,6 +15,7 @@ from likeness.errors import ArgumentError, ImageError, ImageReadError, NoFaceErr
 from likeness.faces.detect import Detector
 from likeness.faces.face import Face
 from likeness.imaging.accepting import ImageInput, any_picture
+from likeness.imaging.colour import luma
 from likeness.imaging.files import is_picture, read_image
 from likeness.imaging.folders import list_folder
 from likeness.imaging.image import Image
@@ -109,7 +110,8 @@ class References:
         photographs = self._references(detector, faces[0].crop.shape[0])
         found: list[tuple[Match, ...]] = []
         for item in faces:
-            others = [reference for reference in photographs if not is_same_photograph(item, reference)]
+            light = luma(item.crop)
+            others = [reference for reference in photographs if not is_same_photograph(light, reference)]
             found.append(matches(embed_face(item, self._matcher), others))
         chosen = assigned(found, photographs, trusted=self._trusted)
         # Of a group one or two may have a reference: only where nobody has it is told why.

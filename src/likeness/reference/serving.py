@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from likeness.faces.detect import Detector
 from likeness.faces.face import Landmarks
-from likeness.imaging.colour import luma
 from likeness.imaging.image import Image, Pixels
 from likeness.messages.notice import Notice
 from likeness.reference.expression import Expression
@@ -173,9 +173,9 @@ def warped_for(item: FaceProjection, references: Sequence[Reference], detector: 
     return best_of(warped, item.masks)
 
 
-def is_same_photograph(item: FaceProjection, reference: Reference) -> bool:
-    """Whether a reference is the very photograph that is restored, as it may be where whole folders serve."""
-    return float(np.abs(luma(item.crop) - reference.light).mean()) < _SAME_PIXELS
+def is_same_photograph(light: NDArray[np.float32], reference: Reference) -> bool:
+    """Whether a reference is the photograph that is restored (of luma ``light``), as in whole folders it may be."""
+    return float(np.abs(light - reference.light).mean()) < _SAME_PIXELS
 
 
 def _doubted(match: Match) -> Notice:
