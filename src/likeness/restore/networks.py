@@ -89,12 +89,12 @@ class NetworkHolder:
         return self._held
 
     @property
-    def _detector(self) -> Detector:
-        return self._networks.detector
+    def runtime(self) -> Runtime:
+        return self._networks.runtime
 
     @property
-    def _runtime(self) -> Runtime:
-        return self._networks.runtime
+    def detector(self) -> Detector:
+        return self._networks.detector
 
     @property
     def _task(self) -> Task:
@@ -104,16 +104,8 @@ class NetworkHolder:
     def _enlargers(self) -> Enlargers:
         return self._networks.enlargers
 
-    @property
-    def runtime(self) -> Runtime:
-        return self._runtime
-
     def __repr__(self) -> str:
         return f"{type(self).__name__}({'closed' if self._held is None else self._held.runtime.description})"
-
-    @property
-    def detector(self) -> Detector:
-        return self._detector
 
 
 def _prepared(detector: MediaPipeDetector) -> None:

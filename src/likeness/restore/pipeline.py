@@ -67,7 +67,7 @@ class Restorer(NetworkHolder):
 
     def find_faces(self, image: ImageInput) -> tuple[Face, ...]:
         """The faces of a picture in reading order: rows from top to bottom, left to right within a row."""
-        return reading_order(self._detector.detect(any_picture("image", image)))
+        return reading_order(self.detector.detect(any_picture("image", image)))
 
     def restore(
         self,
@@ -148,7 +148,7 @@ class Restorer(NetworkHolder):
             clock.lap("repair")
         if faces is None:
             progress(Progress(step="detect"))
-            faces = (self._aligned_face(image),) if aligned else reading_order(self._detector.detect(image))
+            faces = (self._aligned_face(image),) if aligned else reading_order(self.detector.detect(image))
         clock.lap("detect")
         if not faces:
             raise NoFaceError(Notice("no-face.none"))
@@ -166,7 +166,7 @@ class Restorer(NetworkHolder):
         filled, total = None if repaired is None else repaired.filled, len(wanted)
         progress(Progress(step="project", total=total))
         each = project_each(
-            self._runtime, self._task, image, wanted, controls, aligned=aligned, filled=filled, seed=seed
+            self.runtime, self._task, image, wanted, controls, aligned=aligned, filled=filled, seed=seed
         )
         for count, ((index, face), done) in enumerate(each, start=1):
             progress(Progress(step="project", done=count, total=total))
@@ -210,7 +210,7 @@ class Restorer(NetworkHolder):
             milliseconds={**clock.laps, **composed.milliseconds},
             upscale=plan.upscale,
             suggested_upscale=suggested_upscale(
-                image.size, restored, plan.upscale, enlargement, side=self._runtime.spec.side
+                image.size, restored, plan.upscale, enlargement, side=self.runtime.spec.side
             ),
         )
 
@@ -336,7 +336,7 @@ class Restorer(NetworkHolder):
         projections: list[FaceProjection] = []
         numbered = list(zip(range(len(faces)) if indices is None else indices, faces, strict=True))
         for _, done in project_each(
-            self._runtime, self._task, image, numbered, controls, aligned=aligned, filled=filled, seed=seed
+            self.runtime, self._task, image, numbered, controls, aligned=aligned, filled=filled, seed=seed
         ):
             if not isinstance(done, FaceProjection):
                 raise ValueError(done) if isinstance(done, Notice) else done
@@ -351,7 +351,7 @@ class Restorer(NetworkHolder):
         """
         projections = all_of_type("projections", projections, FaceProjection)
         of_type("references", references, ReferenceSource, hint=_REFERENCES)
-        served = references.serve(projections, self._detector)
+        served = references.serve(projections, self.detector)
         return tuple(item.with_references(given) for item, given in zip(projections, served, strict=True))
 
     def canvas(
@@ -416,7 +416,7 @@ class Restorer(NetworkHolder):
         return judged(restoration, all_of_type("projections", projections, FaceProjection))
 
     def _plan(self, image: Image, faces: Sequence[Face], enlargement: Enlargement) -> CanvasPlan:
-        return plan_canvas(image.size, faces, enlargement, side=self._runtime.spec.side)
+        return plan_canvas(image.size, faces, enlargement, side=self.runtime.spec.side)
 
     def _canvas(
         self,
@@ -434,7 +434,7 @@ class Restorer(NetworkHolder):
         size = image.size
         if size.width != size.height:
             raise NoFaceError(Notice("no-face.not-square", {"size": str(size)}))
-        found = self._detector.detect(image)
+        found = self.detector.detect(image)
         if found:
             return max(found, key=lambda face: face.box.area)
         mesh = average_face() * np.float32(size.width / TEMPLATE_SIZE)
