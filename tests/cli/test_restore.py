@@ -378,7 +378,7 @@ class _LosesOneFace(MediaPipeDetector):
 class TestFailedFaces:
     @pytest.fixture(autouse=True)
     def one_face_fails(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("likeness.cli.run.Restorer", partial(Restorer, detector=_LosesOneFace()))
+        monkeypatch.setattr("likeness.restore.pipeline.Restorer", partial(Restorer, detector=_LosesOneFace()))
 
     def test_a_face_that_fails_does_not_cost_the_other_and_is_told(
         self, model: list[str], capsys: pytest.CaptureFixture[str]

@@ -17,6 +17,7 @@ from likeness.cli.flags import (
     add_verbosity,
     check_settings,
     checked_settings,
+    scaled_number,
     typed_settings,
     verbosity,
     with_amounts,
@@ -145,11 +146,7 @@ def _same(a: str, b: str) -> bool:
 def _size(text: str) -> int:
     """A number of bytes, as typed: "4G", "500M" or "0"."""
     factors = {"k": 1024, "m": 1024**2, "g": 1024**3, "t": 1024**4}
-    digits, factor = (text[:-1], factors[text[-1].lower()]) if text[-1:].lower() in factors else (text, 1)
-    try:
-        return round(float(digits) * factor)
-    except (ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(f'"{text}" is no size; write it as 500M or 4G') from None
+    return scaled_number(text, factors, "size; write it as 500M or 4G")
 
 
 def make_parser() -> Parser:

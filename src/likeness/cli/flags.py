@@ -28,6 +28,7 @@ __all__ = [
     "checked_settings",
     "format_names",
     "pixel_count",
+    "scaled_number",
     "subparsers_of",
     "typed_settings",
     "verbosity",
@@ -286,13 +287,27 @@ def _weight(text: str) -> tuple[str, float]:
     raise argparse.ArgumentTypeError(f'"{text}" is no weight; write it as eye=1.3')
 
 
+def scaled_number(text: str, factors: Mapping[str, int], wanted: str) -> int:
+    """A whole number, as typed with or without a letter for its factor, such as "200M".
+
+    Args:
+        text: what was typed.
+        factors: by lower-case letter.
+        wanted: how a refusal ends: '"200Q" is no ...'.
+
+    Raises:
+        argparse.ArgumentTypeError: if it is no such number.
+    """
+    factor = factors.get(text[-1:].lower())
+    try:
+        return round(float(text if factor is None else text[:-1]) * (factor or 1))
+    except (ValueError, OverflowError):
+        raise argparse.ArgumentTypeError(f'"{text}" is no {wanted}') from None
+
+
 def pixel_count(text: str) -> int:
     """A number of pixels, as typed: "200000000" or "200M"."""
-    digits, factor = (text[:-1], 1_000_000) if text[-1:] in "Mm" else (text, 1)
-    try:
-        return round(float(digits) * factor)
-    except (ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(f'"{text}" is no number of pixels; write it as 200000000 or 200M') from None
+    return scaled_number(text, {"m": 1_000_000}, "number of pixels; write it as 200000000 or 200M")
 
 
 def format_names(text: str) -> frozenset[str]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Literal, cast
 
 from likeness.cli.console import Console, silence
+from likeness.cli.loading import load_restorer
 from likeness.cli.ordered import on_its_own, reported_in_order
 from likeness.cli.plan import Job, Targets, plan, refuse_keyboard
 from likeness.cli.verdict_line import HELD_BACK, verdict_line
@@ -37,7 +38,6 @@ from likeness.restore.config import Settings
 from likeness.restore.job import RestoreJob, read_damage
 from likeness.restore.outcome import FaceOutcome, ReferenceSource, Restoration
 from likeness.restore.picture_options import PictureOptions
-from likeness.restore.pipeline import Restorer
 from likeness.restore.records import face_records
 from likeness.restore.report import PictureRecord, RunRecord, write_report
 
@@ -173,24 +173,10 @@ class _Worker:
         if named is not None:
             photographs = [found for place in named for found in photographs_at(place, self._read)]
             references = References(photographs, trusted=options.trust_references, matcher=self._matcher)
-        model = settings["model"] or DEFAULT_MODEL
-        began = time.perf_counter()
-        self._restorer = Restorer(
-            model,
-            device=settings["device"] or "auto",
-            precision=settings["precision"] or "auto",
-            threads=settings["threads"],
-            runtime=settings["runtime"],
-        )
-        spec = self._restorer.runtime.spec
-        settings.check_network(spec.numbers, model)
-        console.detail(
-            f"model {model}, {spec.size} px, {self._restorer.runtime.description}, ready in "
-            f"{time.perf_counter() - began:.1f} s"
-        )
+        self._restorer = load_restorer(settings, console)
         began = time.perf_counter()
         if references is not None:
-            count = len(references.prepare(self._restorer.detector, spec.side))
+            count = len(references.prepare(self._restorer.detector, self._restorer.runtime.spec.side))
             console.detail(f"references: {_faces(count)}, ready in {time.perf_counter() - began:.1f} s")
             self._references = references
         elif album is not None:
@@ -200,7 +186,7 @@ class _Worker:
             self._references = AlbumReferences(found, album.corrections, matcher=self._matcher, read=self._read)
             console.detail(f"album: {_faces(len(found.faces))}, ready in {time.perf_counter() - began:.1f} s")
         self.record = RunRecord(
-            model=str(model),
+            model=str(settings["model"] or DEFAULT_MODEL),
             runtime=self._restorer.runtime,
             preset=settings["preset"] or "standard",
             controls=options.controls,

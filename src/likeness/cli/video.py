@@ -17,9 +17,11 @@ from likeness.cli.flags import (
     add_verbosity,
     check_settings,
     checked_settings,
+    scaled_number,
     typed_settings,
     verbosity,
 )
+from likeness.cli.loading import load_restorer
 from likeness.errors import ConfigError, NoFaceError
 from likeness.messages.notice import Notice
 from likeness.restore.config import Settings
@@ -98,7 +100,7 @@ def video(argv: Sequence[str], console: Console) -> int:
     clip = _without(open_clip(flags.input, limits), flags)
     if flags.preview is not None:
         target = flags.output or Path(f"preview_{flags.input.stem}.png")
-        return _preview(_restorer(settings, console), clip, options, limits, flags.preview, target, console)
+        return _preview(load_restorer(settings, console), clip, options, limits, flags.preview, target, console)
     target = flags.output
     if target is None and flags.frames is None:
         target = Path(f"output_{flags.input.stem}{_suffix(flags.input)}")
@@ -108,7 +110,7 @@ def video(argv: Sequence[str], console: Console) -> int:
         console.warn(f"{flags.input}: {note}")
     if flags.restart:
         job.restart()
-    return _run(job, _restorer(settings, console), settings, limits, console)
+    return _run(job, load_restorer(settings, console), settings, limits, console)
 
 
 def _run(job: VideoJob, restorer: Restorer, settings: Settings, limits: Limits, console: Console) -> int:
@@ -183,22 +185,6 @@ def _without(clip: Clip, flags: argparse.Namespace) -> Clip:
     return replace(clip, copied=tuple(stream for stream in clip.copied if stream.kind not in dropped))
 
 
-def _restorer(settings: Settings, console: Console) -> Restorer:
-    from likeness.models.catalog import DEFAULT_MODEL
-    from likeness.restore.pipeline import Restorer
-
-    model = settings["model"] or DEFAULT_MODEL
-    restorer = Restorer(
-        model,
-        device=settings["device"] or "auto",
-        precision=settings["precision"] or "auto",
-        threads=settings["threads"],
-    )
-    settings.check_network(restorer.runtime.spec.numbers, model)
-    console.detail(f"model {model}, {restorer.runtime.description}")
-    return restorer
-
-
 def _suffix(source: Path) -> str:
     from likeness.video.container import SUFFIXES
 
@@ -207,11 +193,7 @@ def _suffix(source: Path) -> str:
 
 def _bit_rate(text: str) -> int:
     """Bits a second, as typed: "8000000", "8000k" or "8M"."""
-    factor = {"k": 1_000, "m": 1_000_000}.get(text[-1:].lower())
-    try:
-        return round(float(text[:-1] if factor else text) * (factor or 1))
-    except (ValueError, OverflowError):
-        raise argparse.ArgumentTypeError(f'"{text}" is no bitrate; write it as 8M or 8000k') from None
+    return scaled_number(text, {"k": 1_000, "m": 1_000_000}, "bitrate; write it as 8M or 8000k")
 
 
 def _count(text: str) -> int:
