@@ -91,7 +91,7 @@ class TestOnePicture:
         assert main([*run, "-o", "without.png"]) == 0
         served = ["--reference", "portrait.jpg", "--trust-references", "--report", "r.json"]
         assert main([*run, "-o", "with.png", *served]) == 0
-        assert "with detail of portrait.jpg (eye" in capsys.readouterr().err
+        assert "with detail of portrait.jpg (eyes, brows, nose and " in capsys.readouterr().err
         (face,) = json.loads((here / "r.json").read_text(encoding="utf-8"))["pictures"][0]["faces"]
         assert [match["serves"] for match in face["references"]["matches"]] == [True]
         assert {gift["name"] for gift in face["references"]["gifts"]} == {"portrait.jpg"}

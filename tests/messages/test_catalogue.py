@@ -36,6 +36,7 @@ FIGURES = (
 GROUPS = ("face", "hair edge", "highlights", "iris", "skin", "identity", "geometry", "colour", "edges")
 FAMILIES = {
     "region": REGIONS,
+    "gift": REGIONS,
     "figure": FIGURES,
     "group": GROUPS,
     "letter": tuple(FINDINGS),

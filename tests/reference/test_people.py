@@ -120,6 +120,15 @@ def test_the_page_shows_every_face_and_no_name_ends_its_script(album: Album) -> 
     assert "http" not in page
 
 
+def test_faces_that_are_alone_stand_together(album: Album) -> None:
+    together, apart = Corrections(), Corrections(split=(("blurred.png#0", "1969/sharp.png#0"),))
+    assert "Seen once" not in people_page(album, album.persons(together), together)
+    page = people_page(album, album.persons(apart), apart)
+    assert page.count("<section") == 1
+    assert "<section data-once><h2>Seen once <small>2 faces, each of another person</small>" in page
+    assert page.count("data:image/jpeg;base64,") == 2
+
+
 def test_the_command_groups_a_folder_and_restore_takes_the_album(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, tiny_model: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

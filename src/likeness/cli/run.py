@@ -27,7 +27,6 @@ from likeness.imaging.encode import find_format
 from likeness.imaging.files import DEFAULT_MAX_PIXELS, output_suffix, result_suffix, write_image
 from likeness.imaging.image import Image
 from likeness.imaging.sniff import HEAD_BYTES, sniff_format
-from likeness.messages.notice import Notice
 from likeness.models.catalog import DEFAULT_MODEL
 from likeness.reference.albums import Corrections, read_corrections
 from likeness.reference.matching import FaceMatcher
@@ -39,6 +38,7 @@ from likeness.restore.job import RestoreJob, read_damage
 from likeness.restore.outcome import FaceOutcome, ReferenceSource, Restoration
 from likeness.restore.picture_options import PictureOptions
 from likeness.restore.records import face_records
+from likeness.restore.references import regions_told
 from likeness.restore.report import PictureRecord, RunRecord, write_report
 
 __all__ = ["RestoreOptions", "run"]
@@ -403,8 +403,8 @@ def _helped(restoration: Restoration) -> str:
         assert face.references is not None
         regions: dict[str, list[str]] = {}
         for gift in face.references.gifts:
-            regions.setdefault(gift.name, []).append(Notice(f"region.{gift.region}"))
-        told = " and ".join(f"{name} ({', '.join(own)})" for name, own in regions.items())
+            regions.setdefault(gift.name, []).append(gift.region)
+        told = " and ".join(f"{name} ({regions_told(own)})" for name, own in regions.items())
         whose = f"face {face.index + 1} " if len(restoration.faces) > 1 else ""
         parts.append(f"{whose}with detail of {told}")
     more = f" and {len(helped) - _FACES_NAMED} more" if len(helped) > _FACES_NAMED else ""

@@ -23,7 +23,9 @@ document.getElementById("split").onclick = () => {
   const boxes = ticked();
   let pairs = 0;
   for (const box of boxes) {
-    const others = [...box.closest("section").querySelectorAll("input:not(:checked)")].map(key);
+    const section = box.closest("section");
+    if ("once" in section.dataset) continue; // each of these is alone already
+    const others = [...section.querySelectorAll("input:not(:checked)")].map(key);
     for (const other of others) {
       corrections.split.push([key(box), other]);
       pairs += 1;

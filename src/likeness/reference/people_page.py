@@ -30,7 +30,9 @@ def people_page(album: Album, persons: Sequence[Person], corrections: Correction
     """
     place = files("likeness.reference")
     style, script = (place.joinpath(f"people.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
-    sections = "".join(_section(number, person, album, corrections) for number, person in enumerate(persons, start=1))
+    groups = [person for person in persons if len(person.faces) > 1]
+    sections = "".join(_section(number, person, album, corrections) for number, person in enumerate(groups, start=1))
+    sections += _once([person for person in persons if len(person.faces) == 1], album, corrections)
     known = {
         "merge": [list(row) for row in corrections.merge],
         "split": [list(row) for row in corrections.split],
@@ -52,8 +54,16 @@ def people_page(album: Album, persons: Sequence[Person], corrections: Correction
 
 def _section(number: int, person: Person, album: Album, corrections: Corrections) -> str:
     faces = "".join(_face(key, album, corrections) for key in person.faces)
-    count = len(person.faces)
-    return f"<section><h2>Person {number} <small>{count} face{'' if count == 1 else 's'}</small></h2>{faces}</section>"
+    return f"<section><h2>Person {number} <small>{len(person.faces)} faces</small></h2>{faces}</section>"
+
+
+def _once(persons: Sequence[Person], album: Album, corrections: Corrections) -> str:
+    """Everybody of whom there is one face, together: each is a person of its own."""
+    if not persons:
+        return ""
+    faces = "".join(_face(key, album, corrections) for person in persons for key in person.faces)
+    count = "1 face" if len(persons) == 1 else f"{len(persons)} faces, each of another person"
+    return f"<section data-once><h2>Seen once <small>{count}</small></h2>{faces}</section>"
 
 
 def _face(key: str, album: Album, corrections: Corrections) -> str:
