@@ -24,9 +24,10 @@ from naive import make_naive
 from pictures import four_thousand, portrait, twenty_faces
 from weights import State, random_state
 
-from likeness import Controls, Enlargement, Restorer, read_image, write_image
+from likeness import Controls, Enlargement, References, Restorer, read_image, write_image
 from likeness.cli.timing import folder_laps, in_turns, machine_facts, network_face, start, timed
 from likeness.core.stopwatch import Stopwatch
+from likeness.imaging.filters import gaussian_blur
 from likeness.models.catalog import CATALOG, DEFAULT_MODEL
 from likeness.models.gpen.config import GpenConfig
 from likeness.models.gpen.network import Gpen
@@ -337,12 +338,39 @@ def enlarging_tables(model: str, pictures: Pictures, _: Path, __: int) -> Tables
     return {"Enlarged results": rows}
 
 
+def reference_tables(model: str, pictures: Pictures, _: Path, __: int) -> Tables:
+    """A blurred face served by other photographs: the picture itself, in other light."""
+    restorer = Restorer(model)
+    sharp = read_image(pictures.portrait)
+    poor = sharp.with_pixels(gaussian_blur(sharp.pixels, 5))
+    kept = restorer.project_all(poor, restorer.find_faces(poor)[:1], Controls())
+    others = [sharp.with_pixels(sharp.pixels ** np.float32(gamma)) for gamma in (0.9, 1.0, 1.1)]
+    rows: list[Row] = []
+    for count in (1, 3):
+        references = References(others[:count], trusted=True)
+        began = timed(lambda r=references: r.prepare(restorer.detector, restorer.runtime.spec.side))
+        laps = [timed(lambda r=references: restorer.serve(kept, r)) for _ in range(4)]
+        title = "one reference" if count == 1 else f"{count} references"
+        rows += [
+            Row(name=f"{title}: read once, faces found and embedded", milliseconds=began),
+            Row(name=f"{title} laid in a face's place (`Restorer.serve`)", milliseconds=statistics.median(laps[1:])),
+        ]
+    served = restorer.serve(kept, references)
+    laps = [
+        timed(lambda s=strength: restorer.compose(poor, served, Controls(reference_strength=s)))
+        for strength in (1.0, 0.5, 1.0, 0.5)
+    ]
+    rows.append(Row(name="`reference_strength` moved, 1024x1024, one face", milliseconds=statistics.median(laps[1:])))
+    return {"Other photographs of the person": rows}
+
+
 PARTS: dict[str, Callable[[str, Pictures, Path, int], Tables]] = {
     "network": network_tables,
     "job": job_tables,
     "folder": folder_tables,
     "controls": controls_tables,
     "enlarging": enlarging_tables,
+    "references": reference_tables,
 }
 
 

@@ -62,9 +62,10 @@ def mesh_map(target: NDArray[np.float32], source: NDArray[np.float32], side: int
     displacement = np.concatenate([left, *rings, np.zeros((len(points) - len(left) - len(_RINGS) * len(outline), 2))])
     field = _interpolated(points, displacement, triangles, side)
     field = gaussian_blur(field, _CREASES * side / 512)
-    down, across = np.mgrid[0:side, 0:side]
-    plain = np.stack([across, down], axis=-1) @ matrix[:, :2].T + matrix[:, 2]
-    return (plain + field).astype(np.float32)
+    line = np.arange(side)
+    for axis, (per_x, per_y, shift) in enumerate(matrix):
+        field[..., axis] += per_x * line + (per_y * line + shift)[:, None]
+    return field
 
 
 def refined_map(start: Map, target: NDArray[np.float32], source: NDArray[np.float32], sigma: float) -> Map:
@@ -155,6 +156,10 @@ def _interpolated(points: _Points, values: _Points, triangles: NDArray[np.int64]
     flat = np.abs(np.linalg.det(spread)) < 1e-6
     spread[flat] = np.eye(3)
     ends[flat] = 0
-    planes = np.linalg.solve(spread, ends).astype(np.float32)[number.astype(np.int32)]
-    down, across = np.mgrid[0:side, 0:side].astype(np.float32)
-    return planes[..., 0, :] * across[..., None] + planes[..., 1, :] * down[..., None] + planes[..., 2, :]
+    planes, which = np.linalg.solve(spread, ends).astype(np.float32), number.astype(np.int32)
+    line = np.arange(side, dtype=np.float32)
+    found = np.empty((side, side, 2), np.float32)
+    for axis in range(2):
+        per_x, per_y, shift = (np.take(planes[:, k, axis], which) for k in range(3))
+        found[..., axis] = per_x * line + per_y * line[:, None] + shift
+    return found

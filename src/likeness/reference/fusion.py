@@ -27,6 +27,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness.core.parallel import map_in_order
 from likeness.errors import ControlError
 from likeness.faces.face import Landmarks
 from likeness.faces.regions import EYE_OUTLINES, OVAL_OUTLINE, RegionMasks
@@ -39,7 +40,7 @@ from likeness.reference.photographs import Reference
 from likeness.reference.proportions import with_proportions
 from likeness.restore.references import Gift
 
-__all__ = ["WarpedReference", "best_of", "fuse", "photograph_blur", "warp_reference"]
+__all__ = ["WarpedReference", "best_of", "fuse", "photograph_blur", "warp_reference", "warp_references"]
 
 _Map = NDArray[np.float32]
 
@@ -103,17 +104,29 @@ class WarpedReference:
         return tuple(found)
 
 
-def warp_reference(
-    reference: Reference,
-    *,
-    crop: Pixels,
-    target: Pixels,
-    landmarks: Landmarks,
-) -> WarpedReference:
-    """Lay a reference in a face's place and decide what it may give.
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Receiver:
+    """What of a face does not depend on the references: measured once for all of them."""
+
+    shown: _Map
+    goal: _Map
+    landmarks: Landmarks
+    face: _Map
+    answer_blur: float
+
+
+def warp_reference(reference: Reference, *, crop: Pixels, target: Pixels, landmarks: Landmarks) -> WarpedReference:
+    """Lay a reference in a face's place and decide what it may give; see `warp_references`."""
+    return warp_references([reference], crop=crop, target=target, landmarks=landmarks)[0]
+
+
+def warp_references(
+    references: Sequence[Reference], *, crop: Pixels, target: Pixels, landmarks: Landmarks
+) -> tuple[WarpedReference, ...]:
+    """Lay references in a face's place, two at a time, and decide what each may give.
 
     Args:
-        reference: of the same size S.
+        references: of the same size S.
         crop: S x S x 3 in [0, 1], the photograph's aligned crop.
         target: S x S x 3, the restored face: `FaceProjection.target`.
         landmarks: the mesh of the restored face in the crop; the degraded one's is too far off.
@@ -122,18 +135,25 @@ def warp_reference(
         ValueError: if the sizes differ.
     """
     side = crop.shape[0]
-    if target.shape != crop.shape or reference.light.shape != crop.shape[:2]:
-        raise ValueError("crop, target and reference must be of one size")
-    unit = side / 512
+    if target.shape != crop.shape or any(reference.light.shape != crop.shape[:2] for reference in references):
+        raise ValueError("crop, target and references must be of one size")
     shown, goal = luma(crop), luma(target)
-    oval = _polygons([landmarks.points[list(OVAL_OUTLINE)]], side)
-    face = gaussian_blur(oval, 8 * unit)
+    face = gaussian_blur(_polygons([landmarks.points[list(OVAL_OUTLINE)]], side), 8 * side / 512)
+    blur = _TRUST_ANSWER * photograph_blur(shown, goal, face)
+    receiver = _Receiver(shown=shown, goal=goal, landmarks=landmarks, face=face, answer_blur=blur)
+    workers = min(2, max(1, len(references)))
+    return tuple(map_in_order(lambda one: _warped(one, receiver), references, workers=workers))
 
+
+def _warped(reference: Reference, receiver: _Receiver) -> WarpedReference:
+    shown, goal, face, landmarks = receiver.shown, receiver.goal, receiver.face, receiver.landmarks
+    side = goal.shape[0]
+    unit = side / 512
     places = mesh_map(landmarks.points, reference.points, side)
     first = sampled(reference.light, places)
     sigma = min(
         _TRUST_REFERENCE * photograph_blur(shown, first, face),
-        max(_TRUST_ANSWER * photograph_blur(shown, goal, face), _softness(goal, first, face, _MUCH_SOFTER)),
+        max(receiver.answer_blur, _softness(goal, first, face, _MUCH_SOFTER)),
     )
     names, nobody = (reference.name,), np.full((side, side), -1, np.int8)
     if sigma < _NOTHING_LOST * unit:
@@ -227,12 +247,13 @@ def _states(face: Expression, other: Expression, points: NDArray[np.float32], si
     """1 where the state of eyes and mouth allows a gift, less where they differ."""
     unit = side / 512
     allowed = np.ones((side, side), np.float32)
-    for which, outline in enumerate(EYE_OUTLINES):
-        around = _grown(_polygons([points[list(outline)]], side), 10 * unit)
-        allowed *= 1 - around * np.float32(1 - face.eye(other, which))
-    lips = _polygons([points[list(_LIPS)], points[list(_INNER_LIPS)]], side)
-    allowed *= 1 - _grown(lips, 8 * unit) * np.float32(1 - face.lips(other))
-    return allowed * (1 - _grown(lips, _FOLDS * unit) * np.float32(_FOLDS_LEFT * (1 - face.folds(other))))
+    lips = [points[list(_LIPS)], points[list(_INNER_LIPS)]]
+    kept = [([points[list(outline)]], 10, 1 - face.eye(other, which)) for which, outline in enumerate(EYE_OUTLINES)]
+    kept += [(lips, 8, 1 - face.lips(other)), (lips, _FOLDS, _FOLDS_LEFT * (1 - face.folds(other)))]
+    for outlines, radius, share in kept:
+        if share > 0:
+            allowed *= 1 - _grown(_polygons(outlines, side), radius * unit) * np.float32(share)
+    return allowed
 
 
 def _agreement(goal: _Map, laid: _Map, sigma: float) -> _Map:
@@ -293,4 +314,12 @@ def _polygons(outlines: Sequence[NDArray[np.float32]], side: int) -> _Map:
 def _grown(mask: _Map, radius: float) -> _Map:
     size = 2 * max(1, round(radius)) + 1
     disc = np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), dtype=np.uint8)
-    return gaussian_blur(np.asarray(cv2.dilate(mask, disc), dtype=np.float32), radius / 2)
+    # A large disc takes long, and reaches but a part of the crop: itself, and four sigma of the blur.
+    left, top, width, height = cv2.boundingRect((mask > 0).astype(np.uint8))
+    reach = size + int(np.ceil(2 * radius))
+    rows = slice(max(0, top - reach), top + height + reach)
+    columns = slice(max(0, left - reach), left + width + reach)
+    grown = np.zeros_like(mask)
+    part = np.asarray(cv2.dilate(mask[rows, columns], disc), dtype=np.float32)
+    grown[rows, columns] = gaussian_blur(part, radius / 2)
+    return grown
