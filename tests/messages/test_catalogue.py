@@ -45,7 +45,7 @@ FAMILIES = {
     "proof.detail": ("eyes", "hair", "skin", "face"),
     "proof.note": ("eyes", "hair", "skin"),
     # What only a browser sees, and every code that the server sends.
-    "problem": (*PROBLEMS, "camera", "offline", "sending"),
+    "problem": (*PROBLEMS, "camera", "offline", "sending", "too-many-references"),
 }
 """Codes that are put together from a name."""
 

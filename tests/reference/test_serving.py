@@ -197,10 +197,10 @@ def test_a_person_is_in_a_picture_once(sitting: Sitting) -> None:
         [match(left, 0.95), match(other, 0.9), match(right, 0.85)],
         [match(left, 0.97), match(right, 0.7), match(other, 0.6)],
     ]
-    first, second = assigned(faces, photographs, trusted=False)
+    first, second = assigned(faces, photographs, trusted=())
     assert [one.reference for one in first] == [other, right]
     assert [one.reference for one in second] == [left]
-    (alone,) = assigned(faces[1:], photographs, trusted=True)
+    (alone,) = assigned(faces[1:], photographs, trusted=set(photographs.values()))
     assert [one.reference for one in alone] == [left, other]
 
 

@@ -26,3 +26,9 @@ def server(tiny_restorer: Restorer, tmp_path_factory: pytest.TempPathFactory) ->
 @pytest.fixture(scope="session")
 def portrait(astronaut_file: Path) -> bytes:
     return astronaut_file.read_bytes()
+
+
+@pytest.fixture(scope="session")
+def stranger() -> bytes:
+    """Somebody whom the matcher takes for another person than the portrait's."""
+    return (Path(__file__).parents[2] / "examples" / "original" / "hopper.jpg").read_bytes()

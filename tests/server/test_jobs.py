@@ -62,6 +62,56 @@ def finished(client: httpx.Client, job: str) -> tuple[list[tuple[str, Any]], dic
     return events, client.get(f"/v1/jobs/{job}").json()
 
 
+def test_other_photographs_serve_all_pictures_of_a_job_and_go_with_it(
+    server: Running, astronaut: Image, portrait: bytes, stranger: bytes
+) -> None:
+    blurred = encode_image(astronaut.with_pixels(gaussian_blur(astronaut.pixels, 1.5)), "PNG")
+    files = [
+        ("references", ("sharp.jpg", portrait)),
+        ("files", ("a.png", blurred)),
+        ("references", ("hopper.jpg", stranger)),
+        ("files", ("b.jpg", stranger)),
+    ]
+    with server.http() as client:
+        answer = client.post("/v1/jobs", files=files)
+        assert answer.status_code == 202
+        job = answer.json()["id"]
+        folder = server.state.settings.data / "jobs" / job
+        assert [path.relative_to(folder).as_posix() for path in sorted(folder.glob("[ir]*/*"))] == [
+            *("in/0000", "in/0001", "ref/0000", "ref/0001")
+        ]
+        _, done = finished(client, job)
+        assert [picture["name"] for picture in done["pictures"]] == ["a.png", "b.jpg"]
+
+        def served(number: int) -> list[str]:
+            report = client.get(f"/v1/jobs/{job}/pictures/{number}").json()["report"]
+            return [row["name"] for row in report["faces"][0]["references"]["matches"] if row["serves"]]
+
+        # The second is one of the photographs itself, which tells it nothing.
+        assert (served(0), served(1)) == (["reference 1"], [])
+        again = {"trust_references": (None, "true")}
+        assert client.post(f"/v1/jobs/{job}/pictures/0", files=again).status_code == 202
+        finished(client, job)
+        assert sorted(served(0)) == ["reference 1", "reference 2"]
+        client.delete(f"/v1/jobs/{job}")
+        assert not folder.exists()
+
+
+def test_other_photographs_that_cannot_serve_are_told_at_once(server: Running, portrait: bytes) -> None:
+    wall = encode_image(Image(pixels=np.full((64, 64, 3), 0.5, np.float32)), "PNG")
+    before = set((server.state.settings.data / "jobs").iterdir())
+    with server.http() as client:
+        for other, code in ((wall, "reference-unusable"), (b"dear all", "picture-unreadable")):
+            files = [("files", ("a.jpg", portrait)), ("references", ("x.png", other))]
+            answer = client.post("/v1/jobs", files=files)
+            assert (answer.status_code, answer.json()["code"]) == (422, code)
+        alone = client.post("/v1/jobs", files=[("references", ("a.jpg", portrait))])
+        assert (alone.status_code, alone.json()["code"]) == (422, "file-missing")
+        many = client.post("/v1/jobs", files=[("files", ("a.jpg", portrait)), *[("references", ("x", wall))] * 9])
+        assert (many.status_code, many.json()["code"]) == (413, "too-many-files")
+    assert set((server.state.settings.data / "jobs").iterdir()) == before
+
+
 def test_a_job_from_its_beginning_to_its_end(server: Running, portrait: bytes) -> None:
     with server.http() as client:
         answer = submit(

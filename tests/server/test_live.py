@@ -19,7 +19,10 @@ from running import Running
 
 from likeness.errors import ControlError
 from likeness.faces.align import warp
+from likeness.faces.regions import REGIONS
+from likeness.imaging.encode import encode_image
 from likeness.imaging.files import read_image
+from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Box, Image, Size
 from likeness.imaging.resample import resample
 from likeness.restore.canvas import plan_canvas
@@ -31,8 +34,9 @@ from likeness.restore.relaxation import ITERATIONS, relaxation_gain, weight_map
 from likeness.server.http.problems import ProblemError
 from likeness.server.live import sessions as live_sessions
 from likeness.server.live.page import PAGE_FILES
+from likeness.server.live.references import Wanted
 from likeness.server.live.sessions import LiveLimits, Session, Sessions
-from likeness.server.live.views import Area, field_of, view, whole_pixels
+from likeness.server.live.views import FIELD_SCALE, MASK_SIDE, Area, field_of, view, whole_pixels
 from likeness.studio.finishing import Finishing
 
 LOOK: dict[str, Any] = {"faces": [0], "degradation_scale": 1.0, "latent_step_decay": 0.1}
@@ -78,8 +82,7 @@ def test_the_page_is_told_of_everything_that_can_be_moved(server: Running) -> No
     assert (step["low"], step["high"], step["step"], step["digits"], step["default"]) == (0.02, 0.1, 0.001, 3, 0.1)
     assert step["label"] == {"en": "Step", "zh": "步长"}
     assert list(told["face_mask_weights"]["regions"]) == list(RegionWeights().to_dict())
-    # No references can be given on the page yet.
-    assert {key for key, option in told.items() if not option["place"]} == {"reference_strength"}
+    assert all(option["place"] for option in told.values())
     names = "|".join([*told, *RegionWeights().to_dict()])
     for name in PAGE_FILES:
         script_file = files("likeness.server").joinpath("page").joinpath(name)
@@ -363,6 +366,112 @@ def test_a_print_with_too_few_pixels_is_refused(server: Running, opened: dict[st
         answer = ask(client, opened["id"], "files/print", millimetres=[400, 600])
     assert answer.status_code == 422, answer.text
     assert (answer.json()["code"], answer.json()["notice"]["code"]) == ("resolution-low", "print.coarse")
+
+
+@pytest.fixture(scope="module")
+def blurred(server: Running, astronaut: Image) -> dict[str, Any]:
+    """A blurred picture, open."""
+    image = astronaut.with_pixels(gaussian_blur(astronaut.pixels, 1.5))
+    with server.http() as client:
+        return open_one(client, encode_image(image, "PNG")).json()
+
+
+def bring(client: httpx.Client, key: str, data: bytes, name: str) -> httpx.Response:
+    return client.post(f"/live/pictures/{key}/references", files={"file": (name, data)})
+
+
+def test_another_photograph_serves_a_face_and_a_strangers_does_not(
+    server: Running, blurred: dict[str, Any], portrait: bytes, stranger: bytes
+) -> None:
+    assert blurred["references"] == []
+    areas = [whole(blurred)]
+    with server.http() as client:
+        one, other = (
+            bring(client, blurred["id"], *given).json() for given in ((portrait, "a.jpg"), (stranger, "a.jpg"))
+        )
+        assert bring(client, blurred["id"], portrait, "again.jpg").json() == one
+        assert [photograph["name"] for photograph in (one, other)] == ["a.jpg", "a.jpg (2)"]
+        assert all(face.startswith("data:image/jpeg;base64,") for face in (*one["faces"], *other["faces"]))
+        assert client.get(f"/live/pictures/{blurred['id']}").json()["references"] == [one, other]
+
+        def drawn(**more: Any) -> tuple[list[dict[str, Any]], NDArray[np.int16]]:
+            head, parts = unpacked(ask(client, blurred["id"], "views", areas=areas, **more))
+            return head["references"], decoded(parts[-1])
+
+        told, without = drawn()
+        assert told == []
+        (own, refused), served = drawn(references=[one["id"], other["id"]])
+        assert (own["verdict"], own["face"], refused["serves"]) == ("same", 0, [])
+        assert refused["verdict"] != "same"
+        assert refused["likeness"] < refused["limit"] <= own["likeness"]
+        (gift,) = own["serves"]
+        assert (gift["face"], gift["own"]) == (0, 0)
+        assert gift["regions"]["code"] in ("gift.all", "gift.main")
+        assert np.abs(served - without).max() > 20
+        # One of whom somebody vouches serves whoever it shows.
+        (_, trusted), _ = drawn(references=[one["id"], other["id"]], trusted=[other["id"]])
+        assert [row["face"] for row in trusted["serves"]] == [0]
+        _, none = drawn(references=[one["id"]], reference_strength=0)
+        assert np.array_equal(none, without)
+        verdicts = ask(client, blurred["id"], "verdicts", references=[one["id"]]).json()["verdicts"]
+        assert [verdict["face"] for verdict in verdicts] == [0]
+        files = [
+            ask(client, blurred["id"], "files/png", references=ids).content for ids in ([], [one["id"]], [other["id"]])
+        ]
+        assert np.array_equal(decoded(files[0]), decoded(files[2]))
+        assert np.abs(decoded(files[1]) - decoded(files[0])).max() > 20
+        unknown = ask(client, blurred["id"], "views", areas=areas, references=["0" * 64])
+        assert (unknown.status_code, unknown.json()["notice"]["code"]) == (422, "live.no-such-reference")
+        assert ask(client, blurred["id"], "views", areas=areas, references=["../x"]).status_code == 422
+
+
+def test_what_cannot_serve_is_said(server: Running, blurred: dict[str, Any]) -> None:
+    grey = encode_image(Image(pixels=np.full((64, 64, 3), 0.5, np.float32)), "PNG")
+    with server.http() as client:
+        answer = bring(client, blurred["id"], grey, "wall.png")
+        assert (answer.status_code, answer.json()["code"]) == (422, "reference-unusable")
+        assert answer.json()["notice"]["code"] == "reference.no-face"
+        assert bring(client, blurred["id"], b"no picture", "x.jpg").json()["code"] == "picture-unreadable"
+        assert bring(client, "nowhere", grey, "wall.png").status_code == 410
+
+
+def test_as_many_other_photographs_are_kept_as_may_be(
+    tiny_restorer: Restorer, astronaut: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("likeness.server.live.references._KEPT", 1)
+    session = Session(astronaut, "aunt.jpg", tiny_restorer)
+    before = session.nbytes
+    session.add_other("0", astronaut, "b.jpg")
+    assert session.nbytes > before + astronaut.pixels.shape[0]
+    session.add_other("0", astronaut, "b.jpg")
+    with pytest.raises(ControlError, match="keeps 1 other"):
+        session.add_other("1", astronaut, "c.jpg")
+    # The picture itself tells nothing about itself.
+    (told,) = session.told_of_others([0], Controls(), Wanted(ids=("0",)))
+    assert (told["likeness"], told["serves"]) == (None, [])
+
+
+def test_a_field_has_what_other_photographs_give(tiny_restorer: Restorer, astronaut: Image) -> None:
+    poor = astronaut.with_pixels(gaussian_blur(astronaut.pixels, 1.5))
+    session = Session(poor, "aunt.jpg", tiny_restorer)
+    session.add_other("0", astronaut, "b.jpg")
+    controls, wanted = Controls(), Wanted(ids=("0",))
+    (item,) = session.served([0], controls, wanted)
+    head, data = field_of(item, controls)
+    assert head["detail"]
+    count = head["side"] ** 2 * 3
+    field = np.frombuffer(data, "<i2", count).reshape(head["side"], head["side"], 3) / FIELD_SCALE
+    detail = np.frombuffer(data[-2 * count :], "<i2").reshape(head["side"], head["side"], 3) / FIELD_SCALE
+    assert len(data) == 4 * count + len(REGIONS) * MASK_SIDE**2
+    for strength in (0.4, 1.0):
+        assert item.references is not None
+        target = item.references.fused(item.target, strength)
+        change = (target - item.start) * item.mask[:, :, None]
+        if change.shape[0] != head["side"]:
+            change = resize(change, Size(head["side"], head["side"]), "area")
+        assert np.abs(field + strength * detail - change).max() < 3 / FIELD_SCALE
+    plain, _ = field_of(session.projections([0], controls)[0], controls)
+    assert not plain["detail"]
 
 
 def test_verdicts_on_the_faces(server: Running, opened: dict[str, Any]) -> None:

@@ -20,6 +20,9 @@ from running import Running, served
 from sayings import capital, every_verdict
 
 from likeness.batch.journal import STATES
+from likeness.imaging.encode import encode_image
+from likeness.imaging.filters import gaussian_blur
+from likeness.imaging.image import Image
 from likeness.messages.notice import LANGUAGES
 from likeness.restore.controls import PRESETS
 from likeness.restore.pipeline import Restorer
@@ -38,6 +41,7 @@ FLAGS = [
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
 ]
+GREY = Image(pixels=np.full((64, 64, 3), 0.5, np.float32))
 HOSTS: set[str] = set()
 FAULTS: list[str] = []
 
@@ -101,18 +105,24 @@ def page(browser: Any, server: Running, two_faces: bytes) -> Any:
     return opened
 
 
-def drop(page: Any, data: bytes, name: str) -> None:
-    page.evaluate("delete document.getElementById('canvas').dataset.ready")
+def let_fall(page: Any, selector: str, data: bytes, name: str) -> None:
+    """Drop a file on a part of the page."""
     page.evaluate(
-        """([text, name]) => {
+        """([selector, text, name]) => {
           const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
           const transfer = new DataTransfer();
           transfer.items.add(new File([bytes], name, { type: "image/png" }));
+          const under = document.querySelector(selector);
           for (const kind of ["dragenter", "dragover", "drop"])
-            document.body.dispatchEvent(new DragEvent(kind, { dataTransfer: transfer, bubbles: true, cancelable: true }));
+            under.dispatchEvent(new DragEvent(kind, { dataTransfer: transfer, bubbles: true, cancelable: true }));
         }""",
-        [base64.b64encode(data).decode(), name],
+        [selector, base64.b64encode(data).decode(), name],
     )
+
+
+def drop(page: Any, data: bytes, name: str) -> None:
+    page.evaluate("delete document.getElementById('canvas').dataset.ready")
+    let_fall(page, "body", data, name)
     until(page, lambda: page.title().startswith(name))
     page.locator("#canvas[data-ready]").wait_for()
 
@@ -375,6 +385,65 @@ def test_a_picture_is_taken_with_the_camera(browser: Any, server: Running) -> No
     assert "No face was found" in opened.locator("#panel").inner_text()
     assert opened.evaluate("document.getElementById('camera-view').srcObject") is None
     opened.context.close()
+
+
+def test_another_photograph_is_brought_refused_trusted_and_taken_away(
+    browser: Any, server: Running, astronaut: Image, portrait: bytes, stranger: bytes
+) -> None:
+    blurred = encode_image(astronaut.with_pixels(gaussian_blur(astronaut.pixels, 1.5)), "PNG")
+    page = new_page(browser, server)
+    drop(page, blurred, "blurred.png")
+    page.locator("#divider").focus()
+    page.keyboard.press("Home")
+    alone = settled(page)
+    assert not page.locator("#slider-reference_strength").is_visible()
+
+    def bring(data: bytes, name: str) -> Any:
+        page.locator("#reference-files").set_input_files({"name": name, "mimeType": "image/jpeg", "buffer": data})
+        card = page.locator(f".reference:has-text('{name}')")
+        card.wait_for()
+        return card
+
+    own = bring(portrait, "sharp.jpg")
+    until(page, lambda: "Gives eyes, brows, nose" in own.text_content())
+    assert page.locator(".mark-face[data-face='0'] .mark-lent img").is_visible()
+    served = settled(page)
+    assert np.abs(served - alone).max() > 20
+    # What the browser previews is what the server then draws.
+    slide(page, "reference_strength", 0.4)
+    page.wait_for_timeout(60)
+    preview, exact = seen(page), settled(page)
+    assert np.abs(exact - served).max() > 8
+    assert np.abs(preview - exact).mean() < 0.5
+    slide(page, "reference_strength", 1)
+    settled(page)
+
+    other = bring(stranger, "stranger.jpg")
+    until(page, lambda: "likely another person (likeness 0." in other.text_content())
+    assert np.array_equal(settled(page), served)
+    other.locator("text=Use it anyway").click()
+    until(page, lambda: "Used on your word" in other.text_content() or "nothing to add" in other.text_content())
+    assert page.locator("text=Use it anyway").count() == 0
+    page.locator("#undo").click()
+    until(page, lambda: "likely another person" in other.text_content())
+
+    own.locator("button[aria-label='Take sharp.jpg away']").click()
+    assert own.count() == 0
+    until(page, lambda: page.locator(".mark-lent").count() == 0)
+    page.locator("#undo").click()
+    until(page, lambda: "Gives eyes" in own.text_content())
+    page.locator("[data-language='zh']").click()
+    until(page, lambda: "眼睛、眉毛" in own.text_content())
+    page.reload()
+    page.locator("body.ready").wait_for()
+    until(page, lambda: own.count() == 1 and "眼睛、眉毛" in own.text_content())
+    page.locator("[data-language='en']").click()
+
+    # Dropped over the section they are other photographs, and no picture to open.
+    let_fall(page, "[data-drop='one']", encode_image(GREY, "PNG"), "wall.png")
+    until(page, lambda: "all.png shows no face" in page.locator("#problem-text").text_content())
+    assert page.title().startswith("blurred.png")
+    page.context.close()
 
 
 def test_the_queue_goes_on_after_a_restart_under_the_open_page(

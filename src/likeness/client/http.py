@@ -181,6 +181,7 @@ class LikenessClient:
         *,
         options: RequestOptions | None = None,
         overrides: Mapping[int, Mapping[str, Any]] | None = None,
+        references: Sequence[Picture] = (),
     ) -> Job:
         """Have many pictures restored in the background.
 
@@ -188,6 +189,7 @@ class LikenessClient:
             pictures: files, or names with bytes.
             controls, options: as `restore`.
             overrides: fields of the API for single pictures, by their place in ``pictures``.
+            references: other photographs of the persons in the pictures, as `restore`; they are deleted with the job.
 
         Raises:
             ConfigError, ControlError, ServerBusyError, ServerError: as `restore`.
@@ -195,7 +197,9 @@ class LikenessClient:
         fields = (options or RequestOptions()).fields(controls)
         if overrides:
             fields["overrides"] = json.dumps({str(number): dict(values) for number, values in overrides.items()})
-        return Job.of(self._json("POST", "/v1/jobs", fields=fields, files=[("files", picture) for picture in pictures]))
+        files: _Files = [("files", picture) for picture in pictures]
+        files += [("references", reference) for reference in references]
+        return Job.of(self._json("POST", "/v1/jobs", fields=fields, files=files))
 
     def job(self, job: Job | str) -> Job:
         """How far a job is.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from likeness.errors import NoFaceError
 from likeness.faces.align import TEMPLATE_SIZE, align, valid_mask, warp
+from likeness.faces.detect import Detector
 from likeness.faces.effective_resolution import effective_resolution
 from likeness.faces.face import Face
 from likeness.imaging.arguments import of_type, picture
@@ -20,7 +22,9 @@ from likeness.messages.notice import Notice
 from likeness.reference.expression import Expression
 from likeness.reference.matching import Embedding, FaceMatcher
 
-__all__ = ["Reference", "prepare_reference"]
+__all__ = ["Reference", "prepare_reference", "references_in"]
+
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -87,3 +91,24 @@ def prepare_reference(image: Image, face: Face, *, matcher: FaceMatcher, side: i
         native_side=alignment.native_side,
         embedding=matcher.embed(crop),
     )
+
+
+def references_in(
+    image: Image, detector: Detector, *, matcher: FaceMatcher, side: int, name: str
+) -> tuple[tuple[Face, Reference], ...]:
+    """The faces of a photograph that can serve, made ready (`prepare_reference`).
+
+    Raises:
+        NoFaceError: if it shows none.
+    """
+    found: list[tuple[Face, Reference]] = []
+    for face in detector.detect(image):
+        if face.landmarks.source != "mesh":
+            continue
+        try:
+            found.append((face, prepare_reference(image, face, matcher=matcher, side=side, name=name)))
+        except ValueError as error:
+            _log.info("a face in %s cannot serve: %s", name, error)
+    if not found:
+        raise NoFaceError(Notice("reference.no-face", {"name": name}))
+    return tuple(found)

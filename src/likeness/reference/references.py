@@ -13,24 +13,14 @@ from pathlib import Path
 from likeness.core.home import expanded
 from likeness.errors import ArgumentError, ImageError, ImageReadError, NoFaceError
 from likeness.faces.detect import Detector
-from likeness.faces.face import Face
 from likeness.imaging.accepting import ImageInput, any_picture
-from likeness.imaging.colour import luma
 from likeness.imaging.files import is_picture, read_image
 from likeness.imaging.folders import list_folder
 from likeness.imaging.image import Image
 from likeness.messages.notice import Notice
 from likeness.reference.matching import SAME_FROM, FaceMatcher
-from likeness.reference.photographs import Reference, prepare_reference
-from likeness.reference.serving import (
-    Match,
-    ServedFace,
-    assigned,
-    embed_face,
-    is_same_photograph,
-    matches,
-    served,
-)
+from likeness.reference.photographs import Reference, references_in
+from likeness.reference.serving import Match, ServedFace, assigned, matches_of, served
 from likeness.restore.outcome import FaceProjection
 
 __all__ = ["Photograph", "References", "photographs_at", "reference_files"]
@@ -108,12 +98,8 @@ class References:
         if not faces:
             return ()
         photographs = self._references(detector, faces[0].crop.shape[0])
-        found: list[tuple[Match, ...]] = []
-        for item in faces:
-            light = luma(item.crop)
-            others = [reference for reference in photographs if not is_same_photograph(light, reference)]
-            found.append(matches(embed_face(item, self._matcher), others))
-        chosen = assigned(found, photographs, trusted=self._trusted)
+        found = matches_of(faces, list(photographs), self._matcher)
+        chosen = assigned(found, photographs, trusted=set(photographs.values()) if self._trusted else ())
         # Of a group one or two may have a reference: only where nobody has it is told why.
         nearest = None if any(chosen) else max(found, key=lambda row: row[0].likeness if row else -1)
         return tuple(
@@ -134,26 +120,16 @@ class References:
             name = photograph.name
             try:
                 image = photograph.read()
-                faces = [face for face in detector.detect(image) if face.landmarks.source == "mesh"]
-                if not faces:
-                    raise NoFaceError(Notice("reference.no-face", {"name": name}))
+                made = references_in(image, detector, matcher=self._matcher, side=side, name=name)
             except (ImageError, NoFaceError) as error:
                 if not photograph.optional:
                     raise
                 _log.info("passed over as a reference: %s", error)
                 continue
-            references = (self._reference(image, face, side, name) for face in faces)
-            found |= {reference: number for reference in references if reference is not None}
+            found |= {reference: number for _, reference in made}
         if not found:
             raise NoFaceError(Notice("reference.none"))
         return found
-
-    def _reference(self, image: Image, face: Face, side: int, name: str) -> Reference | None:
-        try:
-            return prepare_reference(image, face, matcher=self._matcher, side=side, name=name)
-        except ValueError as error:
-            _log.info("a face in %s cannot serve: %s", name, error)
-            return None
 
 
 def photographs_at(place: Path | str, read: Callable[[Path], Image] = read_image) -> tuple[Photograph, ...]:

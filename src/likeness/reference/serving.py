@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from likeness.faces.detect import Detector
 from likeness.faces.face import Landmarks
+from likeness.imaging.colour import luma
 from likeness.imaging.image import Image, Pixels
 from likeness.messages.notice import Notice
 from likeness.reference.expression import Expression
@@ -28,6 +29,7 @@ __all__ = [
     "embed_face",
     "is_same_photograph",
     "matches",
+    "matches_of",
     "served",
     "warped_for",
 ]
@@ -89,8 +91,20 @@ def matches(embedding: Embedding, references: Sequence[Reference]) -> tuple[Matc
     return tuple(Match(reference=one, likeness=value, verdict=verdict(value)) for value, one in found)
 
 
+def matches_of(
+    faces: Sequence[FaceProjection], references: Sequence[Reference], matcher: FaceMatcher
+) -> tuple[tuple[Match, ...], ...]:
+    """The `matches` of each face of a picture; what is the picture itself is left out."""
+    found: list[tuple[Match, ...]] = []
+    for item in faces:
+        light = luma(item.crop)
+        others = [reference for reference in references if not is_same_photograph(light, reference)]
+        found.append(matches(embed_face(item, matcher), others))
+    return tuple(found)
+
+
 def assigned(
-    faces: Sequence[Sequence[Match]], photographs: Mapping[Reference, int], *, trusted: bool
+    faces: Sequence[Sequence[Match]], photographs: Mapping[Reference, int], *, trusted: Collection[int]
 ) -> tuple[tuple[Match, ...], ...]:
     """Which references may serve which face of one picture, the most alike pairs first.
 
@@ -99,10 +113,15 @@ def assigned(
     Args:
         faces: the matches of each face.
         photographs: the number of the photograph that each reference is from.
-        trusted: somebody says that the photographs show these persons, whatever the verdicts are.
+        trusted: numbers of the photographs of which somebody says that they show these persons, whatever the verdicts are.
     """
     pairs = sorted(
-        ((match, face) for face, found in enumerate(faces) for match in found if trusted or match.verdict == "same"),
+        (
+            (match, face)
+            for face, found in enumerate(faces)
+            for match in found
+            if match.verdict == "same" or photographs[match.reference] in trusted
+        ),
         key=lambda pair: -pair[0].likeness,
     )
     taken: set[Reference] = set()

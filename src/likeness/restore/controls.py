@@ -157,7 +157,7 @@ class Controls:
             "有本人的其他照片时，它们可以提供多少细节",
         ),
         group="references",
-        place="",
+        place="references",
     )
 
     def __post_init__(self) -> None:

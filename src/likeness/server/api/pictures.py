@@ -19,7 +19,7 @@ from likeness.faces.preflight import preflight, unreadable
 from likeness.imaging.image import Size
 from likeness.server.api.forms import errors, form_schema, picture_answers
 from likeness.server.api.requests import RestoreRequest, field_values
-from likeness.server.api.restoring import MOST_REFERENCES, THE_PICTURE, Restored, restore_bytes
+from likeness.server.api.restoring import MOST_REFERENCES, THE_PICTURE, Restored, make_references, restore_bytes
 from likeness.server.http.problems import NoticeAnswer
 from likeness.server.http.state import ServerState, State, client_of
 from likeness.server.http.uploads import FormLimits, receive_form
@@ -149,7 +149,13 @@ async def restore(request: Request, state: State, accept: Annotated[str, _ACCEPT
             request,
             state,
             ticket,
-            lambda: restore_bytes(state, picture, asked, damage=damage, references=others),
+            lambda: restore_bytes(
+                state,
+                picture,
+                asked,
+                damage=damage,
+                references=make_references(state, others, trusted=asked.trust_references),
+            ),
             kind="restore",
         )
     headers = {

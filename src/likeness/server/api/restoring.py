@@ -10,6 +10,7 @@ from typing import Any
 from likeness.compute.cancellation import WorkCancelled
 from likeness.errors import ConfigError, NoFaceError
 from likeness.imaging.encode import find_format
+from likeness.imaging.files import PictureSource
 from likeness.imaging.image import Image
 from likeness.imaging.sniff import HEAD_BYTES
 from likeness.messages.notice import Notice, notice_of
@@ -20,7 +21,7 @@ from likeness.server.api.requests import RestoreRequest
 from likeness.server.http.problems import ProblemError
 from likeness.server.http.state import ServerState
 
-__all__ = ["MOST_REFERENCES", "THE_PICTURE", "Restored", "restore_bytes"]
+__all__ = ["MOST_REFERENCES", "THE_PICTURE", "Restored", "make_references", "ready", "restore_bytes"]
 
 THE_PICTURE = "the picture"
 """What sentences call an upload: a client's own name for it belongs in no log."""
@@ -70,7 +71,7 @@ def restore_bytes(
     request: RestoreRequest,
     *,
     damage: bytes | None = None,
-    references: Sequence[bytes] = (),
+    references: References | None = None,
     name: str = THE_PICTURE,
 ) -> Restored:
     """Read, restore and write a picture, in memory.
@@ -80,7 +81,7 @@ def restore_bytes(
         data: the picture file.
         request: what is to be done.
         damage: a picture file that is white where the picture holds nothing.
-        references: other photographs of the same persons; sentences and the record call them "reference 1" and so on.
+        references: other photographs of the same persons (`make_references`).
         name: what sentences call the picture.
 
     Raises:
@@ -112,7 +113,7 @@ def _restore(
     data: bytes,
     request: RestoreRequest,
     damage: bytes | None,
-    references: Sequence[bytes],
+    references: References | None,
     name: str,
 ) -> Restored:
     limit = state.settings.max_pixels
@@ -122,14 +123,15 @@ def _restore(
     if request.bit_depth is not None and request.bit_depth not in file_format.depths:
         # Known before the work, and so said before it.
         raise ConfigError(Notice("image.eight-bits", {"format": file_format.name, "bits": request.bit_depth}))
-    others = _references(state, references, trusted=request.trust_references)
+    if references is not None:
+        ready(state, references)
     restoration = job.restore(
         image,
         request.within(limit),
         selection=replace(request.selection, most=state.settings.max_faces),
         file_format=file_format.name,
         damage=read_damage(state.decoder, damage, max_pixels=limit, name="the damage mask"),
-        references=others,
+        references=references,
     )
     if not restoration.restored:
         raise ProblemError("faces-failed", restoration.failure)
@@ -157,25 +159,31 @@ def _restore(
     )
 
 
-def _references(state: ServerState, uploads: Sequence[bytes], *, trusted: bool) -> References | None:
-    """Other photographs, read and ready to serve; None without any.
+def make_references(state: ServerState, files: Sequence[PictureSource], *, trusted: bool) -> References | None:
+    """Other photographs, which are read when they first serve; None without any.
+
+    Sentences and records call them "reference 1" and so on.
+    """
+    if not files:
+        return None
+    photographs = [
+        Photograph(
+            name=f"reference {number}",
+            read=partial(state.decoder.read, file, max_pixels=state.settings.max_pixels, name=f"reference {number}"),
+        )
+        for number, file in enumerate(files, start=1)
+    ]
+    return References(photographs, trusted=trusted, matcher=state.matcher)
+
+
+def ready(state: ServerState, references: References) -> None:
+    """Have photographs read and their faces found.
 
     Raises:
         ImageReadError, ImageTooLargeError: if one cannot be read.
         ProblemError: if one shows no face.
     """
-    if not uploads:
-        return None
-    photographs = [
-        Photograph(
-            name=f"reference {number}",
-            read=partial(state.decoder.read, data, max_pixels=state.settings.max_pixels, name=f"reference {number}"),
-        )
-        for number, data in enumerate(uploads, start=1)
-    ]
-    references = References(photographs, trusted=trusted, matcher=state.matcher)
     try:
         references.prepare(state.restorer.detector, state.restorer.runtime.spec.side)
     except NoFaceError as error:
         raise ProblemError("reference-unusable", notice_of(error)) from error
-    return references

@@ -4,6 +4,7 @@
 
     <data>/journal.sqlite         every picture of every job; a job is a group of it
     <data>/jobs/<job>/in/0000     the pictures as they came, under numbers of ours
+    <data>/jobs/<job>/ref/0000    other photographs of the persons in them
     <data>/jobs/<job>/out/0000    the results
 """
 
@@ -15,6 +16,7 @@ import secrets
 import shutil
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -34,8 +36,9 @@ from likeness.imaging.encode import find_format
 from likeness.imaging.sniff import HEAD_BYTES
 from likeness.imaging.thumbnail import thumbnail
 from likeness.messages.notice import Notice, notice_of
+from likeness.reference.references import References
 from likeness.server.api.requests import RestoreRequest
-from likeness.server.api.restoring import restore_bytes
+from likeness.server.api.restoring import make_references, restore_bytes
 from likeness.server.http.names import safe_names
 from likeness.server.http.problems import ProblemError, log_unforeseen
 from likeness.server.http.state import ServerState
@@ -47,6 +50,9 @@ _log = logging.getLogger(__name__)
 
 _JOB = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{4,9}", re.ASCII)
+
+_REFERENCES_KEPT = 4
+"""Jobs whose other photographs are kept ready: all pictures of a job have the same ones."""
 
 _ORPHAN_SECONDS = 3600.0
 """A job's folder that the journal does not know is one whose upload broke off; after so long nobody is sending it."""
@@ -94,6 +100,7 @@ class Jobs:
         self._lock = threading.Lock()
         self._chains: dict[str, int] = {}
         self._running: dict[tuple[str, str], threading.Event] = {}
+        self._references: OrderedDict[tuple[str, bool], References] = OrderedDict()
         try:
             self._root.mkdir(parents=True, exist_ok=True)
             # Pictures of clients: for this user only, also where the folder was there before.
@@ -134,6 +141,37 @@ class Jobs:
         folder.mkdir(parents=True)
         return job, folder
 
+    def sort(self, job: str, uploads: Sequence[Upload]) -> list[Upload]:
+        """Put the files of a form where they belong; its pictures, in their order."""
+        pictures: list[Upload] = []
+        others = self._folder(job) / "ref"
+        count = 0
+        for upload in uploads:
+            assert upload.path is not None
+            if upload.part == "references":
+                others.mkdir(exist_ok=True)
+                upload.path.rename(others / _name(count))
+                count += 1
+            else:
+                # Whatever lay under this number has been put where it belongs.
+                upload.path.rename(self._input(job, len(pictures)))
+                pictures.append(upload)
+        return pictures
+
+    def references(self, job: str, *, trusted: bool) -> References | None:
+        """The other photographs of a job; None if it has none."""
+        with self._lock:
+            kept = self._references.get((job, trusted))
+            if kept is not None:
+                self._references.move_to_end((job, trusted))
+                return kept
+            made = make_references(self._state, sorted(_files(self._folder(job) / "ref")), trusted=trusted)
+            if made is not None:
+                self._references[job, trusted] = made
+                while len(self._references) > _REFERENCES_KEPT:
+                    self._references.popitem(last=False)
+            return made
+
     def begin(self, job: str, uploads: Sequence[Upload], requests: Sequence[RestoreRequest]) -> None:
         """Put a job's pictures in the queue, each with what is to be done to it, and start."""
         suffixes: list[str] = []
@@ -158,7 +196,7 @@ class Jobs:
 
     def discard(self, job: str) -> None:
         """Remove the folder of a job that never began."""
-        shutil.rmtree(self._folder(job), ignore_errors=True)
+        self._forget(job)
 
     def again(self, job: str, number: int, request: RestoreRequest) -> Item:
         """Restore one picture of a job once more, in another way; what it was before is replaced when that is done.
@@ -259,7 +297,7 @@ class Jobs:
         if not self._journal.remove(job):
             self.items(job)
         self._cancel(job)
-        shutil.rmtree(self._folder(job), ignore_errors=True)
+        self._forget(job)
 
     def sweep(self) -> None:
         """Delete what was kept long enough, and go on with what waits; called at the start and now and then."""
@@ -271,12 +309,18 @@ class Jobs:
                 continue
             if self._journal.last_change(job) + self._state.settings.keep_hours * 3600 < now:
                 count = self._journal.remove(job)
-                shutil.rmtree(self._folder(job), ignore_errors=True)
+                self._forget(job)
                 _log.info("a job of %d pictures was deleted: its time is over", count)
         for folder in (self._root / "jobs").iterdir():
             with suppress(OSError):
                 if folder.name not in known and folder.stat().st_mtime + _ORPHAN_SECONDS < now:
                     shutil.rmtree(folder)
+
+    def _forget(self, job: str) -> None:
+        with self._lock:
+            for trusted in (False, True):
+                self._references.pop((job, trusted), None)
+        shutil.rmtree(self._folder(job), ignore_errors=True)
 
     # Working
 
@@ -354,7 +398,9 @@ class Jobs:
             data = self._input(item.group, number).read_bytes()
             request = RestoreRequest.of(item.options)
             # Nobody watches a job, as nobody watches a batch.
-            restored = restore_bytes(self._state, data, replace(request, on_bad=request.on_bad or "lower"))
+            request = replace(request, on_bad=request.on_bad or "lower")
+            others = self.references(item.group, trusted=request.trust_references)
+            restored = restore_bytes(self._state, data, request, references=others)
             output = self._output(item.group, number)
             checkpoint()
             output.parent.mkdir(exist_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from datetime import datetime, timezone
 from typing import Annotated, Any, Literal, cast
 
@@ -21,9 +21,11 @@ from likeness.errors import ConfigError, ControlError, LikenessError, ServerBusy
 from likeness.messages.notice import Notice
 from likeness.server.api.forms import errors, form_schema, picture_answers
 from likeness.server.api.requests import FIELDS, RestoreRequest, field_values, read_json
+from likeness.server.api.restoring import MOST_REFERENCES, ready
 from likeness.server.http.problems import NoticeAnswer, ProblemError
 from likeness.server.http.state import State, client_of
-from likeness.server.http.uploads import Form, FormLimits, receive_form
+from likeness.server.http.uploads import FormLimits, receive_form
+from likeness.server.http.waiting import run_in_turn
 from likeness.server.jobs.archive import zipped
 from likeness.server.jobs.jobs import Jobs, Progress, number_of
 
@@ -147,23 +149,36 @@ _LINKS: dict[str, Any] = {
     responses={202: {"links": _LINKS}, **errors(415, 422, 429, 507)},
     openapi_extra=form_schema(
         {"files": "The pictures."},
-        many={"files": None},
+        optional_files={
+            "references": "Other photographs of the persons in the pictures, which lend their detail to the faces they fit."
+        },
+        many={"files": None, "references": MOST_REFERENCES},
         fields={**FIELDS, "overrides": _OVERRIDES},
         example={"preset": "film-scan", "overrides": {"0": {"strength": 0.5}}},
     ),
 )
 async def create(request: Request, response: Response, state: State, jobs: JobsOf) -> JobAnswer:
-    """The fields are those of POST /v1/restore and hold for every picture. What was answered with 202 survives a restart."""
+    """The fields are those of POST /v1/restore and hold for every picture, and so do the references.
+
+    What was answered with 202 survives a restart.
+    """
     settings = state.settings
-    with state.pool.admit(client_of(request)), state.upload_memory.account() as account:
+    with state.pool.admit(client_of(request)) as ticket, state.upload_memory.account() as account:
         job, folder = await to_thread.run_sync(jobs.reserve)
         try:
             limits = FormLimits(
-                files={"files": settings.max_files}, file_bytes=settings.max_upload, total_bytes=settings.max_request
+                files={"files": settings.max_files, "references": MOST_REFERENCES},
+                file_bytes=settings.max_upload,
+                total_bytes=settings.max_request,
             )
             form = await receive_form(request, limits, account, folder=folder)
-            requests = _requests(form)
-            await to_thread.run_sync(jobs.begin, job, form.files, requests)
+            pictures = await to_thread.run_sync(jobs.sort, job, form.files)
+            requests = _requests(form.fields, len(pictures))
+            # What cannot serve is told now, and not for each picture.
+            others = jobs.references(job, trusted=requests[0].trust_references)
+            if others is not None:
+                await run_in_turn(request, state, ticket, lambda: ready(state, others), kind="job")
+            await to_thread.run_sync(jobs.begin, job, pictures, requests)
         except BaseException:
             await to_thread.run_sync(jobs.discard, job)
             raise
@@ -325,21 +340,21 @@ def thumbnail(job: JobId, number: Number, side: Literal["before", "after"], jobs
     return Response(found.before if side == "before" else found.after or found.before, media_type="image/jpeg")
 
 
-def _requests(form: Form) -> list[RestoreRequest]:
-    """What is to be done to each picture of a form.
+def _requests(given: Mapping[str, str], count: int) -> list[RestoreRequest]:
+    """What is to be done to each of a form's pictures, from its fields.
 
     Raises:
         ProblemError: without a picture.
         ConfigError, ControlError: for fields that cannot be used.
     """
-    if not form.files:
+    if not count:
         raise ProblemError("file-missing", 'the form has no file in its field "files"')
-    fields = dict(form.fields)
-    overrides = _overrides(fields.pop("overrides", "{}"), len(form.files))
+    fields = dict(given)
+    overrides = _overrides(fields.pop("overrides", "{}"), count)
     values = field_values(fields)
     common = RestoreRequest.of(values)
     found: list[RestoreRequest] = []
-    for number in range(len(form.files)):
+    for number in range(count):
         if number not in overrides:
             found.append(common)
             continue

@@ -4,16 +4,29 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Literal, TypeAlias, TypeVar, get_args
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 from typing_extensions import Self
 
 from likeness.messages.notice import Language
 from likeness.restore.config import Settings
 from likeness.restore.controls import Controls
 from likeness.restore.kinds import rows_of
+from likeness.server.api.restoring import MOST_REFERENCES
+from likeness.server.live.references import Wanted
 from likeness.studio.finishing import Finishing
 
-__all__ = ["FAR", "SLIDERS", "LiveArea", "LiveFace", "LiveFileLook", "LiveLook", "LiveSizedLook", "LiveViews", "Touch"]
+__all__ = [
+    "FAR",
+    "SLIDERS",
+    "LiveArea",
+    "LiveFace",
+    "LiveFields",
+    "LiveFileLook",
+    "LiveLook",
+    "LiveSizedLook",
+    "LiveViews",
+    "Touch",
+]
 
 _MOST_AREAS = 8
 _MOST_FACES = 256
@@ -40,6 +53,10 @@ FAR: dict[Touch, tuple[float, float]] = {
 """Ends of the finishing sliders: a layer holds what the picture becomes at the further one, less what it is."""
 
 
+_Id: TypeAlias = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
+"""A digest (SHA-256) of a photograph's file."""
+
+
 class _Body(BaseModel):
     model_config = ConfigDict(extra="forbid", allow_inf_nan=False)
 
@@ -56,7 +73,8 @@ class LiveArea(_Body):
 
 
 class LiveLook(_Body):
-    """Which faces, and how: the options that the page has sliders for, by their keys."""
+    """Which faces, and how: the options that the page has sliders for, by their keys; and which other photographs serve them
+    (`likeness.server.live.references.Wanted`)."""
 
     model_config = ConfigDict(extra="allow", allow_inf_nan=False)
 
@@ -65,6 +83,8 @@ class LiveLook(_Body):
     faces: Annotated[list[Annotated[int, Field(ge=0, le=_LAST_FACE)]], AfterValidator(_once)] = Field(
         default_factory=list, max_length=_MOST_FACES
     )
+    references: Annotated[list[_Id], AfterValidator(_once)] = Field(default_factory=list, max_length=MOST_REFERENCES)
+    trusted: Annotated[list[_Id], AfterValidator(_once)] = Field(default_factory=list, max_length=MOST_REFERENCES)
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -80,6 +100,10 @@ class LiveLook(_Body):
         """The finishing touches; raises ControlError for what is out of range."""
         return Finishing(**self._part("finishing"))
 
+    def wanted(self) -> Wanted:
+        """The other photographs."""
+        return Wanted(ids=tuple(self.references), trusted=frozenset(self.trusted).intersection(self.references))
+
     def _part(self, name: str) -> dict[str, Any]:
         return {key: value for key, value in self.__pydantic_extra__.items() if SLIDERS[key].part == name}
 
@@ -88,6 +112,12 @@ class LiveSizedLook(LiveLook):
     """A look, and how many times as large as the photograph the result is (`likeness.Enlargement.upscale`)."""
 
     upscale: Annotated[int, Field(ge=1, le=4)] | Literal["auto"] = 1
+
+
+class LiveFields(LiveSizedLook):
+    """A look, and the faces whose fields are wanted; None for all of it."""
+
+    only: Annotated[list[Annotated[int, Field(ge=0, le=_LAST_FACE)]], AfterValidator(_once)] | None = None
 
 
 class LiveViews(LiveSizedLook):

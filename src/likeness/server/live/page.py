@@ -36,6 +36,7 @@ PAGE_FILES: dict[str, str] = {
     "open.js": _SCRIPT,
     "panel.js": _SCRIPT,
     "queue.js": _SCRIPT,
+    "references.js": _SCRIPT,
     "report.js": _SCRIPT,
     "said.js": _SCRIPT,
     "sample.jpg": "image/jpeg",

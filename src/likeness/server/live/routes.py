@@ -16,21 +16,24 @@ from urllib.parse import quote
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.responses import JSONResponse
 
-from likeness.errors import ControlError, ImageTooLargeError
-from likeness.messages.notice import Notice
+from likeness.core.hashing import sha256_of_bytes
+from likeness.errors import ControlError, ImageTooLargeError, NoFaceError
+from likeness.messages.notice import Notice, notice_of
 from likeness.restore.controls import PRESETS
-from likeness.server.api.restoring import THE_PICTURE
+from likeness.server.api.restoring import MOST_REFERENCES, THE_PICTURE
+from likeness.server.http.problems import ProblemError
 from likeness.server.http.state import ServerState, State, client_of
 from likeness.server.http.uploads import FormLimits, receive_form
 from likeness.server.http.waiting import run_in_turn
 from likeness.server.live.files import FileKind, make_file
-from likeness.server.live.looks import SLIDERS, LiveFace, LiveFileLook, LiveSizedLook, LiveViews
+from likeness.server.live.looks import SLIDERS, LiveFace, LiveFields, LiveFileLook, LiveSizedLook, LiveViews
 from likeness.server.live.sessions import LiveLimits, Session, Sessions
 from likeness.server.live.views import areas_in_view, draw, field_of, pack
 from likeness.studio.deliver import PrintOptions, WebOptions, drawn_upscale, print_scale
 
 __all__ = [
     "about",
+    "add_reference",
     "close_picture",
     "download",
     "evidence",
@@ -55,6 +58,7 @@ def live_sessions(state: ServerState, limits: LiveLimits | None = None) -> Sessi
     return Sessions(
         state.restorer,
         limits or LiveLimits(pixels=pixels, faces=state.settings.max_faces, print_pixels=2 * pixels),
+        state.matcher,
     )
 
 
@@ -82,6 +86,7 @@ def about(state: State, sessions: _SessionsOf) -> dict[str, Any]:
         "max_pixels": sessions.limits.pixels,
         "max_upload": state.settings.max_upload,
         "max_files": state.settings.max_files,
+        "max_references": MOST_REFERENCES,
         "keep_hours": state.settings.keep_hours,
     }
 
@@ -114,6 +119,25 @@ def close_picture(key: str, sessions: _SessionsOf) -> None:
     sessions.close(key)
 
 
+@live_router.post("/pictures/{key}/references", status_code=201)
+async def add_reference(key: str, request: Request, state: State, sessions: _SessionsOf) -> JSONResponse:
+    """Bring another photograph of the persons in a picture; a look says whether it is used."""
+    session = sessions.get(key)
+    with state.pool.admit(client_of(request)) as ticket, state.upload_memory.account() as account:
+        form = await receive_form(request, FormLimits.one_each(state.settings, "file"), account)
+        form.no_fields()
+        upload = form.file("file")
+
+        def work() -> dict[str, Any]:
+            image = state.decoder.read(upload.data, max_pixels=sessions.limits.pixels, name=THE_PICTURE)
+            return session.add_other(sha256_of_bytes(upload.data), image, upload.name or "photograph")
+
+        try:
+            return JSONResponse(await run_in_turn(request, state, ticket, work, kind="live"), status_code=201)
+        except NoFaceError as error:
+            raise ProblemError("reference-unusable", notice_of(error)) from error
+
+
 @live_router.post("/pictures/{key}/leave", status_code=204)
 def leave(key: str, sessions: _SessionsOf) -> None:
     """The page is left; the picture goes in half a minute unless it is asked for again."""
@@ -135,7 +159,7 @@ async def views(key: str, look: LiveViews, request: Request, state: State, sessi
 
 
 @live_router.post("/pictures/{key}/fields")
-async def fields(key: str, look: LiveSizedLook, request: Request, state: State, sessions: _SessionsOf) -> Response:
+async def fields(key: str, look: LiveFields, request: Request, state: State, sessions: _SessionsOf) -> Response:
     """What previews of the faces are computed from in the browser."""
     session = sessions.get(key)
 
@@ -143,7 +167,9 @@ async def fields(key: str, look: LiveSizedLook, request: Request, state: State, 
         controls = look.controls()
         upscale = session.upscale(look.faces, controls, look.upscale)
         canvas = session.canvas(look.faces, controls, upscale)
-        found = [field_of(item, controls, canvas) for item in session.projections(look.faces, controls)]
+        # All of the look's faces are served, as one photograph lends to one face of a picture.
+        faces = session.served(look.faces, controls, look.wanted())
+        found = [field_of(item, controls, canvas) for item in faces if look.only is None or item.index in look.only]
         return pack({"fields": [head for head, _ in found]}, [data for _, data in found])
 
     return _private(await _in_turn(request, state, work))
@@ -157,7 +183,7 @@ async def evidence(key: str, look: LiveFace, request: Request, state: State, ses
         raise ControlError(Notice("live.face-not-restored", {"index": look.face}))
 
     def work() -> dict[str, Any]:
-        after = session.finished(look.faces, look.controls(), look.finishing())
+        after = session.finished(look.faces, look.controls(), look.finishing(), wanted=look.wanted())
         seen = session.faces[look.face]
         return state.inspector.inspect_face(session.image, after, seen.face, index=seen.index).to_dict()
 
@@ -173,7 +199,8 @@ async def verdicts(
 
     def work() -> dict[str, Any]:
         controls = look.controls()
-        found = session.verdicts(look.faces, controls, session.upscale(look.faces, controls, look.upscale))
+        upscale = session.upscale(look.faces, controls, look.upscale)
+        found = session.verdicts(look.faces, controls, upscale, look.wanted())
         return {"verdicts": [{"face": index, **verdict.to_dict()} for index, verdict in found.items()]}
 
     return await _in_turn(request, state, work)
@@ -212,7 +239,7 @@ async def download(
         upscale = session.upscale(look.faces, look.controls(), asked)
         after = session.image
         if look.faces or upscale > 1:
-            after = session.finished(look.faces, look.controls(), look.finishing(), upscale)
+            after = session.finished(look.faces, look.controls(), look.finishing(), upscale, look.wanted())
         file = make_file(
             kind,
             session,
@@ -265,4 +292,5 @@ def _record(key: str, session: Session) -> dict[str, Any]:
             for seen in session.faces
         ],
         "findings": [finding.to_dict() for finding in session.findings],
+        "references": session.others,
     }

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 from likeness.compute.cancellation import checkpoint
 from likeness.errors import ControlError
@@ -23,6 +23,7 @@ from likeness.faces.findings import Finding
 from likeness.faces.preflight import preflight
 from likeness.imaging.image import Image, Size
 from likeness.messages.notice import Notice
+from likeness.reference.matching import FaceMatcher
 from likeness.restore.canvas import plan_canvas
 from likeness.restore.controls import Controls
 from likeness.restore.enlargement import Enlargement
@@ -31,6 +32,7 @@ from likeness.restore.pipeline import Restorer
 from likeness.restore.placing import Canvas
 from likeness.server.http.problems import ProblemError
 from likeness.server.live.faces import see_face
+from likeness.server.live.references import NOBODY, OtherPhotographs, Wanted
 from likeness.studio.finishing import Finishing, FinishingArea, areas_of, finish
 
 __all__ = ["LiveLimits", "Session", "Sessions"]
@@ -78,6 +80,7 @@ class Session:
         image: the picture.
         name: its file's name, for downloads.
         restorer: finds and restores faces.
+        matcher: tells whether other photographs show the same person.
         most_faces: how many faces may be restored together.
         most_pixels: of an enlarged result.
     """
@@ -88,6 +91,7 @@ class Session:
         name: str,
         restorer: Restorer,
         *,
+        matcher: FaceMatcher | None = None,
         most_faces: int = LiveLimits.faces,
         most_pixels: int = LiveLimits.pixels,
     ) -> None:
@@ -105,6 +109,36 @@ class Session:
         self._areas: tuple[tuple[FaceProjection, ...], Size, tuple[FinishingArea, ...]] | None = None
         self._canvas: Canvas | None = None
         self._result: tuple[tuple[object, ...], Restoration] | None = None
+        self._others = OtherPhotographs(restorer, matcher or FaceMatcher())
+
+    @property
+    def others(self) -> list[dict[str, Any]]:
+        """The other photographs that were brought (`OtherPhotographs.to_dict`)."""
+        return self._others.to_dict()
+
+    def add_other(self, key: str, image: Image, name: str) -> dict[str, Any]:
+        """Take on another photograph of the persons; see `OtherPhotographs.add`."""
+        with self._lock:
+            checkpoint()
+            return self._others.add(key, image, name)
+
+    def served(self, indices: Sequence[int], controls: Controls, wanted: Wanted = NOBODY) -> tuple[FaceProjection, ...]:
+        """`projections` with what other photographs give.
+
+        Raises:
+            ControlError: as `projections`, and if a photograph is not here.
+        """
+        with self._lock:
+            return self._others.serve(self.projections(indices, controls), wanted)
+
+    def told_of_others(self, indices: Sequence[int], controls: Controls, wanted: Wanted) -> list[dict[str, Any]]:
+        """What becomes of the other photographs on these faces (`OtherPhotographs.told`).
+
+        Raises:
+            ControlError: as `served`.
+        """
+        with self._lock:
+            return self._others.told(self.projections(indices, controls), wanted)
 
     def projections(self, indices: Sequence[int], controls: Controls) -> tuple[FaceProjection, ...]:
         """What the network made of these faces; it runs only for those that have nothing that serves.
@@ -167,33 +201,37 @@ class Session:
                 self._canvas = made
             return made
 
-    def restore(self, indices: Sequence[int], controls: Controls, upscale: float = 1.0) -> Restoration:
+    def restore(
+        self, indices: Sequence[int], controls: Controls, upscale: float = 1.0, wanted: Wanted = NOBODY
+    ) -> Restoration:
         """The picture with these faces restored, so many times as large: what a download gives. The last one is kept.
 
         Raises:
-            ControlError: as `projections`.
+            ControlError: as `served`.
             ImageTooLargeError: as `Restorer.canvas`.
         """
-        key = (tuple(indices), controls, upscale)
+        key = (tuple(indices), controls, upscale, wanted)
         with self._lock:
             checkpoint()
             if self._result is not None and self._result[0] == key:
                 return self._result[1]
-            composed = self._composed(indices, controls, upscale)
+            composed = self._composed(indices, controls, upscale, wanted)
             self._result = (key, composed)
             return composed
 
-    def verdicts(self, indices: Sequence[int], controls: Controls, upscale: float = 1.0) -> dict[int, FaceVerdict]:
+    def verdicts(
+        self, indices: Sequence[int], controls: Controls, upscale: float = 1.0, wanted: Wanted = NOBODY
+    ) -> dict[int, FaceVerdict]:
         """Whether each of these faces came out well; finishing touches have no part in it.
 
         Raises:
             ControlError, ImageTooLargeError: as `restore`.
         """
         with self._lock:
-            restoration = self.restore(indices, controls, upscale)
+            restoration = self.restore(indices, controls, upscale, wanted)
             if restoration.level is None:
-                restoration = self._restorer.judge(restoration, self.projections(indices, controls))
-                self._result = ((tuple(indices), controls, upscale), restoration)
+                restoration = self._restorer.judge(restoration, self.served(indices, controls, wanted))
+                self._result = ((tuple(indices), controls, upscale, wanted), restoration)
             return {face.index: face.verdict for face in restoration.faces if face.verdict is not None}
 
     def finishing_areas(self, indices: Sequence[int], controls: Controls, size: Size) -> tuple[FinishingArea, ...]:
@@ -208,7 +246,14 @@ class Session:
                 self._areas = (kept, size, areas_of(kept, size))
             return self._areas[2]
 
-    def finished(self, indices: Sequence[int], controls: Controls, finishing: Finishing, upscale: float = 1.0) -> Image:
+    def finished(
+        self,
+        indices: Sequence[int],
+        controls: Controls,
+        finishing: Finishing,
+        upscale: float = 1.0,
+        wanted: Wanted = NOBODY,
+    ) -> Image:
         """The picture with these faces restored and finished, so many times as large: what is downloaded.
 
         Raises:
@@ -219,20 +264,23 @@ class Session:
             # A file of another size than what is seen must not drive out what the sliders go on with.
             seen = upscale == 1 or (self._canvas is not None and self._canvas.plan.upscale == upscale)
             made = self.restore if seen else partial(self._composed, keep=False)
-            restored = made(indices, controls, upscale).image
+            restored = made(indices, controls, upscale, wanted).image
             if not finishing.any:
                 return restored
             return finish(restored, self.finishing_areas(indices, controls, restored.size), finishing)
 
-    def without_grain(self, indices: Sequence[int], controls: Controls, upscale: float = 1.0) -> Image:
+    def without_grain(
+        self, indices: Sequence[int], controls: Controls, upscale: float = 1.0, wanted: Wanted = NOBODY
+    ) -> Image:
         """The same without the grain that was laid back; not kept."""
         with self._lock:
-            return self._composed(indices, replace(controls, keep_grain=False), upscale).image
+            return self._composed(indices, replace(controls, keep_grain=False), upscale, wanted).image
 
     def _composed(
-        self, indices: Sequence[int], controls: Controls, upscale: float, *, keep: bool = True
+        self, indices: Sequence[int], controls: Controls, upscale: float, wanted: Wanted, *, keep: bool = True
     ) -> Restoration:
-        kept, canvas = self.projections(indices, controls), self.canvas(indices, controls, upscale, keep=keep)
+        kept = self.served(indices, controls, wanted)
+        canvas = self.canvas(indices, controls, upscale, keep=keep)
         return self._restorer.compose(self.image, kept, controls, canvas=canvas)
 
     def _enlargement(self, upscale: float | Literal["auto"]) -> Enlargement:
@@ -245,7 +293,7 @@ class Session:
         own = 2 * image.pixels.nbytes + sum(x.nbytes for x in (image.alpha, image.native) if x is not None)
         canvas = self._canvas
         enlarged = 0 if canvas is None else canvas.nbytes + canvas.image.pixels.nbytes
-        return own + enlarged + sum(kept.nbytes for kept in list(self._projections.values()))
+        return own + enlarged + self._others.nbytes + sum(kept.nbytes for kept in list(self._projections.values()))
 
 
 @dataclass(kw_only=True)
@@ -262,10 +310,14 @@ class Sessions:
     Args:
         restorer: shared by all.
         limits: how many, how large, how long.
+        matcher: shared by all.
     """
 
-    def __init__(self, restorer: Restorer, limits: LiveLimits | None = None) -> None:
+    def __init__(
+        self, restorer: Restorer, limits: LiveLimits | None = None, matcher: FaceMatcher | None = None
+    ) -> None:
         self.restorer = restorer
+        self._matcher = matcher or FaceMatcher()
         self.limits = limits or LiveLimits()
         self._entries: dict[str, _Entry] = {}
         self._changed = threading.Condition()
@@ -274,7 +326,14 @@ class Sessions:
 
     def open(self, image: Image, name: str, *, client: str = "") -> tuple[str, Session]:
         """Keep a picture of a client; returns its name and the session. Finds its faces first."""
-        session = Session(image, name, self.restorer, most_faces=self.limits.faces, most_pixels=self.limits.pixels)
+        session = Session(
+            image,
+            name,
+            self.restorer,
+            matcher=self._matcher,
+            most_faces=self.limits.faces,
+            most_pixels=self.limits.pixels,
+        )
         key = secrets.token_urlsafe(24)
         with self._changed:
             now = time.monotonic()

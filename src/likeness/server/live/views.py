@@ -180,9 +180,9 @@ def jpeg(pixels: Pixels) -> bytes:
 def field_of(item: FaceProjection, look: Controls, canvas: Canvas | None = None) -> tuple[dict[str, Any], bytes]:
     """What a browser needs to compute, for any step, weights and strength, how the picture changes on one face.
 
-    The change at a place is  strength * (1 - (1 - eta m)^T) * field,  m the weights blended by the masks there
-    (`likeness.restore.relaxation`), as long as the network ran once (``refine`` 1). On an enlarged picture the field is
-    softened toward the rim (`likeness.restore.sharpness`) as for this look.
+    The change at a place is  strength * (1 - (1 - eta m)^T) * (field + reference_strength * detail),  m the weights blended
+    by the masks there (`likeness.restore.relaxation`), as long as the network ran once (``refine`` 1). On an enlarged
+    picture the field is softened toward the rim (`likeness.restore.sharpness`) as for this look.
 
     Args:
         item: what the network made of the face.
@@ -190,9 +190,9 @@ def field_of(item: FaceProjection, look: Controls, canvas: Canvas | None = None)
         canvas: the enlarged picture; None for the photograph's own size.
 
     Returns:
-        the head: ``side``, ``mask_side``, ``regions``, ``scale``, ``iterations`` and ``matrix`` (2 x 3, from the
-        photograph's pixels to the field's); and the field (side x side x 3, 16-bit, in 1/scale) followed by the masks
-        (regions x mask_side x mask_side, 8-bit).
+        the head: ``side``, ``mask_side``, ``regions``, ``scale``, ``iterations``, ``detail`` (whether other photographs give
+        any) and ``matrix`` (2 x 3, from the photograph's pixels to the field's); and the field (side x side x 3, 16-bit, in
+        1/scale), the masks (regions x mask_side x mask_side, 8-bit), and the detail as the field.
 
     Raises:
         ControlError: if the network ran more than once.
@@ -202,18 +202,21 @@ def field_of(item: FaceProjection, look: Controls, canvas: Canvas | None = None)
     checkpoint()
     placed = item if canvas is None else place(item, canvas)
     side = wanted = placed.alignment.crop_size
-    change = placed.target - placed.start
-    if canvas is not None and canvas.enlargement.match_sharpness:
-        gain = resize(gain_map(item.masks, look, ITERATIONS, item.held.grain), Size(side, side), "linear")
-        change = soften_rim(placed.crop, change, placed.mask, item.masks, share=gain)
-    change = change * placed.mask[:, :, None]
     # A small face needs no more than its own pixels.
     native = item.alignment.native_side * (1.0 if canvas is None else canvas.plan.upscale)
     while wanted > 64 and (wanted / 2 >= native or wanted > _MOST_FIELD):
         wanted //= 2
-    if wanted != side:
-        change = resize(change, Size(wanted, wanted), "area")
-    whole = np.clip(np.round(change * np.float32(FIELD_SCALE)), -32767, 32767).astype("<i2")
+
+    def changed(target: Pixels) -> Pixels:
+        change = target - placed.start
+        if canvas is not None and canvas.enlargement.match_sharpness:
+            gain = resize(gain_map(item.masks, look, ITERATIONS, item.held.grain), Size(side, side), "linear")
+            change = soften_rim(placed.crop, change, placed.mask, item.masks, share=gain)
+        change = change * placed.mask[:, :, None]
+        return change if wanted == side else resize(change, Size(wanted, wanted), "area")
+
+    plain = changed(placed.target)
+    parts = [_whole(plain)]
     size = Size(MASK_SIDE, MASK_SIDE)
     masks = np.stack([_small(item.masks[region], size) for region in REGIONS])
     matrix = item.alignment.resized(wanted).matrix
@@ -224,9 +227,17 @@ def field_of(item: FaceProjection, look: Controls, canvas: Canvas | None = None)
         "regions": list(REGIONS),
         "scale": FIELD_SCALE,
         "iterations": ITERATIONS,
+        "detail": bool(item.references and item.references.gifts),
         "matrix": [[float(v) for v in row] for row in matrix],
     }
-    return head, whole.tobytes() + np.round(masks * 255).astype(np.uint8).tobytes()
+    parts.append(np.round(masks * 255).astype(np.uint8).tobytes())
+    if item.references is not None and head["detail"]:
+        parts.append(_whole(changed(item.references.fused(placed.target, 1.0)) - plain))
+    return head, b"".join(parts)
+
+
+def _whole(change: Pixels) -> bytes:
+    return np.clip(np.round(change * np.float32(FIELD_SCALE)), -32767, 32767).astype("<i2").tobytes()
 
 
 def draw(session: Session, look: LiveViews) -> tuple[dict[str, Any], list[bytes]]:
@@ -236,9 +247,9 @@ def draw(session: Session, look: LiveViews) -> tuple[dict[str, Any], list[bytes]
         ControlError: for a value out of range, a face that is not there, or an area outside the picture.
         ImageTooLargeError: if the enlarged result would be too large.
     """
-    controls, finishing = look.controls(), look.finishing()
+    controls, finishing, wanted = look.controls(), look.finishing(), look.wanted()
     upscale = session.upscale(look.faces, controls, look.upscale)
-    restoration = session.restore(look.faces, controls, upscale) if look.faces or upscale > 1 else None
+    restoration = session.restore(look.faces, controls, upscale, wanted) if look.faces or upscale > 1 else None
     after = restoration.image if restoration else session.image
     boxes = [box for index in look.faces if (box := session.faces[index].area) is not None]
     finished = (
@@ -250,7 +261,7 @@ def draw(session: Session, look: LiveViews) -> tuple[dict[str, Any], list[bytes]
     far = {touch: max(FAR[touch], key=lambda end: abs(end - getattr(finishing, touch))) for touch in look.layers}
     grainless: Image | None = None
     if look.faces and controls.keep_grain and controls.grain_amount > 0:
-        grainless = session.without_grain(look.faces, controls, upscale)
+        grainless = session.without_grain(look.faces, controls, upscale, wanted)
     heads: list[dict[str, Any]] = []
     parts: list[bytes] = []
     for asked, area in zip(look.areas, areas_in_view(session, look.areas, upscale), strict=True):
@@ -289,7 +300,8 @@ def draw(session: Session, look: LiveViews) -> tuple[dict[str, Any], list[bytes]
             }
         )
     warned = [_notices(outcome.warnings) for outcome in restoration.faces] if restoration else []
-    head = {"areas": heads, "far": far, "upscale": upscale}
+    others = session.told_of_others(look.faces, controls, wanted)
+    head = {"areas": heads, "far": far, "upscale": upscale, "references": others}
     return {**head, "notices": _notices(controls.warnings), "face_notices": warned}, parts
 
 

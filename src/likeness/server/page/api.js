@@ -88,8 +88,14 @@ export async function views(id, look, upscale, areas, layers, signal) {
   return unpack(await answer.arrayBuffer());
 }
 
-export async function fields(id, look, upscale) {
-  const answer = await answered(`/live/pictures/${id}/fields`, json({ ...look, upscale }));
+export async function addReference(id, file) {
+  const form = new FormData();
+  form.append("file", file, file.name || "photograph");
+  return (await answered(`/live/pictures/${id}/references`, { method: "POST", body: form })).json();
+}
+
+export async function fields(id, look, upscale, only) {
+  const answer = await answered(`/live/pictures/${id}/fields`, json({ ...look, upscale, only }));
   return unpack(await answer.arrayBuffer());
 }
 

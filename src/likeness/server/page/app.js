@@ -8,6 +8,7 @@ import { Marks } from "./marks.js";
 import { openWays } from "./open.js";
 import { Panel } from "./panel.js";
 import { Queue } from "./queue.js";
+import { References } from "./references.js";
 import { Report } from "./report.js";
 import { said } from "./said.js";
 import { Stage } from "./stage.js";
@@ -22,12 +23,13 @@ const element = (id) => document.getElementById(id);
 const elements = (selector) => document.querySelectorAll(selector);
 const KEPT = "likeness.open";
 const MANY_FACES = 12;
+const NOBODY = { faces: [], references: [], trusted: [] };
 
 class Page {
   constructor(about) {
     this.about = about;
     this.store = new Store();
-    this.store.reset({ faces: [], ...presetLook(about.presets.standard) }, "standard");
+    this.store.reset({ ...NOBODY, ...presetLook(about.presets.standard) }, "standard");
     this.current = 0;
     this.live = new Live({
       onDraw: () => this.draw(),
@@ -42,6 +44,7 @@ class Page {
         this.report.judge(verdicts);
         this.marks.judge(verdicts);
       },
+      onReferences: (told, look) => this.references.tell(told, look),
       onGrown: (size, grown) => this.grown(size, grown),
       getAreas: () => [...this.stage.areas(), ...this.loupes.areas()],
     });
@@ -55,8 +58,17 @@ class Page {
       onProblem: (error) => this.problem(error),
       getCurrent: () => this.current,
     });
+    this.references = new References({
+      store: this.store,
+      about,
+      onBusy: (words) => this.busy(words),
+      onProblem: (error) => this.problem(error),
+      announce: (text) => this.announce(text),
+      onLent: (lent) => this.marks.lend(lent),
+    });
     this.panel = new Panel({
       store: this.store,
+      references: this.references,
       about,
       onRegion: (region) => this.stage.showRegion(region),
       onTouch: (touch) => this.live.prepare(touch),
@@ -77,6 +89,7 @@ class Page {
       this.live.change(this.store.look, { moving, event });
       this.showFaces();
       this.history();
+      if (!moving) this.references.show();
       if (!moving) this.report.showEvidence();
       if (!moving) this.keep();
     });
@@ -90,6 +103,7 @@ class Page {
   listen() {
     openWays({
       onFiles: (files) => this.openFiles(files),
+      onReferences: (files, where) => (where === "one" ? this.references.bring(files) : this.queue.staging.addReferences(files)),
       onProblem: (error) => this.problem(error),
       active: () => !element("one").hidden,
     });
@@ -215,10 +229,11 @@ class Page {
     const usable = picture.faces.filter((face) => face.area);
     const largest = [...usable].sort((a, b) => area(b.box) - area(a.box));
     const first = picture.faces.length > MANY_FACES ? largest.slice(0, MANY_FACES) : usable;
-    const settings = kept?.look ?? { ...this.store.look };
+    // Other photographs are of the persons in one picture.
+    const settings = kept?.look ?? { ...this.store.look, references: [], trusted: [] };
     const faces = kept?.look.faces ?? first.map((face) => face.index).sort((a, b) => a - b);
     this.current = largest[0]?.index ?? 0;
-    this.store.reset({ ...settings, faces }, kept?.preset ?? this.store.preset);
+    this.store.reset({ ...NOBODY, ...settings, faces }, kept?.preset ?? this.store.preset);
     element("empty").hidden = true;
     element("tools").hidden = false;
     element("open-another").hidden = false;
@@ -230,6 +245,7 @@ class Page {
     this.marks.open(picture);
     this.loupes.open(picture, picture.faces[this.current]);
     this.report.open(picture);
+    this.references.open(picture);
     this.panel.open(picture);
     this.showFaces();
     this.history();
@@ -341,6 +357,7 @@ class Page {
     this.busy("busy.open");
     try {
       const picture = await api.openPicture(file, file.name || "picture");
+      await this.references.bringAgain(picture);
       // Another picture may have been opened meanwhile, or a slider moved.
       if (this.file === file) this.show(picture, { look: this.store.look, preset: this.store.preset, size: this.take.chosen });
       else api.close(picture.id);
@@ -391,6 +408,7 @@ class Page {
     this.loupes.name();
     this.showFaces();
     this.report.show();
+    this.references.show();
     if (this.picture) this.stage.placeDivider();
   }
 }

@@ -1,4 +1,5 @@
-// Previews computed here, from what the network returned once: change = strength (1 - (1 - eta m)^T) field.
+// Previews computed here, from what the network returned once:
+//   change = strength (1 - (1 - eta m)^T) (field + reference_strength detail),  detail what other photographs give.
 // The same arithmetic as likeness.restore.relaxation; the server's own result replaces it when a slider rests.
 
 const ROUNDS = 2048;
@@ -13,8 +14,10 @@ export class Field {
     this.matrix = head.matrix;
     this.regions = head.regions;
     const count = head.side * head.side * 3;
-    this.levels = [{ side: head.side, data: new Int16Array(buffer, 0, count) }];
     const area = head.mask_side * head.mask_side;
+    this.levels = [{ side: head.side, data: new Int16Array(buffer, 0, count) }];
+    const after = count * 2 + head.regions.length * area;
+    this.detail = head.detail ? [{ side: head.side, data: new Int16Array(buffer, after, count) }] : null;
     this.masks = Object.fromEntries(
       head.regions.map((region, i) => [region, new Uint8Array(buffer, count * 2 + i * area, area)]),
     );
@@ -41,10 +44,10 @@ export class Field {
   }
 
   /** Half-size copies, so that a view that is coarser than the field does not alias. */
-  level(pixelsPerSample) {
+  level(levels, pixelsPerSample) {
     let wanted = Math.max(0, Math.floor(Math.log2(Math.max(1, pixelsPerSample)) + 0.25));
-    while (this.levels.length <= wanted) {
-      const last = this.levels[this.levels.length - 1];
+    while (levels.length <= wanted) {
+      const last = levels[levels.length - 1];
       if (last.side <= 8) break;
       const side = last.side >> 1;
       const data = new Int16Array(side * side * 3);
@@ -58,10 +61,10 @@ export class Field {
           }
         }
       }
-      this.levels.push({ side, data });
+      levels.push({ side, data });
     }
-    wanted = Math.min(wanted, this.levels.length - 1);
-    return this.levels[wanted];
+    wanted = Math.min(wanted, levels.length - 1);
+    return levels[wanted];
   }
 
   /**
@@ -70,11 +73,12 @@ export class Field {
    * @param {{left: number, top: number, width: number, height: number, stepX: number, stepY: number}} grid
    *   where the view's pixels lie: left and top in the picture, steps in picture pixels
    * @param {Float32Array} shares on the masks' grid; may be negative
+   * @param {any[]} levels of the field, or of its detail
    */
-  add(pixels, grid, shares) {
+  add(pixels, grid, shares, levels = this.levels) {
     const [[a, b, c], [d, e, f]] = this.matrix;
     const density = Math.hypot(a, d) * Math.max(grid.stepX, grid.stepY);
-    const { side, data } = this.level(density);
+    const { side, data } = this.level(levels, density);
     const shrink = side / this.side;
     const shift = (shrink - 1) / 2;
     // From the view's pixel (i, j) to the field's (u, v).

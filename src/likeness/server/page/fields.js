@@ -1,7 +1,7 @@
 // The fields of the faces, by face and the look that they were made for, and the differences between two looks.
 
 import { Field } from "./field.js";
-import { sameProjection } from "./look.js";
+import { sameProjection, sameReferences } from "./look.js";
 
 export class Fields {
   constructor() {
@@ -16,7 +16,8 @@ export class Fields {
   /** The field of a face for a look, or undefined. */
   get(face, look) {
     const kept = this.kept.get(face);
-    return look.refine === 1 && kept && sameProjection(kept.look, look) ? kept.field : undefined;
+    const serves = look.refine === 1 && kept && sameProjection(kept.look, look) && sameReferences(kept.look, look);
+    return serves ? kept.field : undefined;
   }
 
   /** Any field of a face: its masks serve whatever the look. */
@@ -36,13 +37,18 @@ export class Fields {
     return look.faces.filter((face) => !this.get(face, look) || this.kept.get(face).size !== size);
   }
 
-  /** Shares of `look` less those of `from`, on the grid of the field's masks. */
-  difference(field, look, from) {
-    const now = look.faces.includes(field.face) ? field.shares(look) : null;
-    const then = from.faces.includes(field.face) ? field.shares(from) : null;
+  /** Shares of `look` less those of `from`, on the grid of the field's masks; each times what its look has under a name. */
+  difference(field, look, from, times = null) {
+    const of = (one) => (one.faces.includes(field.face) ? scaled(field.shares(one), times ? one[times] : 1) : null);
+    const [now, then] = [of(look), of(from)];
     if (now && then) for (let i = 0; i < now.length; i++) now[i] -= then[i];
     if (now) return now;
     for (let i = 0; i < then.length; i++) then[i] = -then[i];
     return then;
   }
+}
+
+function scaled(shares, factor) {
+  if (factor !== 1) for (let i = 0; i < shares.length; i++) shares[i] *= factor;
+  return shares;
 }

@@ -2,15 +2,15 @@
 
 import * as api from "./api.js";
 import { Fields } from "./fields.js";
-import { same, sameProjection } from "./look.js";
+import { same, sameProjection, sameReferences } from "./look.js";
 import { Tile } from "./tile.js";
 
 const REST_MS = 140; // how long a slider has to rest before the server is asked, where the preview serves meanwhile
 
 export class Live {
   /**
-   * @param {{onDraw: Function, onBusy: Function, onProblem: Function, onWarnings: Function, onGrown: Function,
-   *   onReady: Function, getAreas: Function}} page
+   * @param {{onDraw: Function, onBusy: Function, onProblem: Function, onWarnings: Function, onGrown: Function, onVerdicts: Function,
+   *   onReady: Function, onReferences: Function, getAreas: Function}} page
    *   getAreas gives [{tile, left, top, right, bottom, width}] of what is on the screen; onGrown is told how many times as
    *   large as the photograph the result is that was drawn.
    */
@@ -121,8 +121,9 @@ export class Live {
     this.running = abort;
     const network = look.faces.length > 0 && (!this.last || !sameProjection(this.last, look) || look.faces.some((f) => !this.last.faces.includes(f)));
     const enlarging = size !== 1 && this.enlarged !== `${picture.id} ${size}`;
-    const words = enlarging ? "busy.enlarging" : network ? "busy.network" : "busy.view";
-    const busy = setTimeout(() => this.page.onBusy(words), network || enlarging ? 120 : 700);
+    const laying = look.references.length > 0 && !(this.last && sameReferences(this.last, look));
+    const words = enlarging ? "busy.enlarging" : network ? "busy.network" : laying ? "busy.references" : "busy.view";
+    const busy = setTimeout(() => this.page.onBusy(words), network || enlarging || laying ? 120 : 700);
     try {
       const asked = wanted.map(({ left, top, right, bottom, width, tile, key }) => ({
         left, top, right, bottom, width, before: tile.key !== key || !tile.beforeImage,
@@ -144,6 +145,7 @@ export class Live {
       this.grown = head.upscale;
       if (this.size === size) this.page.onGrown(size, head.upscale);
       this.page.onWarnings(head.notices, head.face_notices, look);
+      this.page.onReferences(head.references, look);
       this.page.onDraw();
       this.measure("likeness:exact", look);
       this.page.onBusy(null);
@@ -191,7 +193,7 @@ export class Live {
     if (!missing.length || this.fetching) return;
     this.fetching = true;
     try {
-      const { head, parts } = await api.fields(picture.id, { ...look, faces: missing }, size);
+      const { head, parts } = await api.fields(picture.id, look, size, missing);
       if (this.picture !== picture) return;
       this.fields.put(head, parts, look, size);
       this.page.onReady();

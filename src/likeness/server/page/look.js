@@ -20,10 +20,16 @@ export function same(one, other) {
   return JSON.stringify(one) === JSON.stringify(other);
 }
 
-/** Without the faces: what presets set. */
+/** Without the faces and the other photographs: what presets set. */
 export function settingsOf(look) {
-  const { faces: _, ...settings } = look;
+  const { faces: _, references: __, trusted: ___, ...settings } = look;
   return settings;
+}
+
+/** Whether other photographs give the same to a face: one lends to one face of a picture, so all its faces count. */
+export function sameReferences(one, other) {
+  if (!one.references.length && !other.references.length) return true;
+  return ["references", "trusted", "faces"].every((part) => same(one[part], other[part]));
 }
 
 /** Whether the network's kept answer serves one look as it served another (`FaceProjection.serves`). */
@@ -36,11 +42,11 @@ export function sameProjection(one, other) {
 }
 
 /** What previews know how to compute; of anything else the server draws the view. */
-const PREVIEWED = ["strength", "latent_step_decay", "face_mask_weights", "keep_grain", "grain_amount"];
+const PREVIEWED = ["strength", "latent_step_decay", "face_mask_weights", "keep_grain", "grain_amount", "reference_strength"];
 
 /** Whether the difference between two looks is arithmetic: what `Field` does, and layers of grain and touches if known. */
 export function arithmetic(one, other, { grain, touches }) {
-  if (one.refine !== 1 || !sameProjection(one, other)) return false;
+  if (one.refine !== 1 || !sameProjection(one, other) || !sameReferences(one, other)) return false;
   for (const key of OPTIONS.keys()) {
     if (!PREVIEWED.includes(key) && !TOUCHES.includes(key) && !same(one[key], other[key])) return false;
   }
@@ -52,7 +58,7 @@ export function arithmetic(one, other, { grain, touches }) {
 export class Store {
   constructor() {
     this.listeners = new Set();
-    this.reset({ faces: [] }, "standard");
+    this.reset({ faces: [], references: [], trusted: [] }, "standard");
   }
 
   reset(look, preset) {

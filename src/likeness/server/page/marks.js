@@ -59,6 +59,16 @@ export class Marks {
     }
   }
 
+  /** Show on each face which other photographs serve it: small pictures, by the face's index. */
+  lend(lent) {
+    for (const { face, mark } of this.marks) {
+      mark.querySelector(".mark-lent")?.remove();
+      const small = lent.get(face.index) ?? [];
+      mark.classList.toggle("lent", small.length > 0);
+      if (small.length) mark.append(el("span", { class: "mark-lent" }, ...small.map(({ src, name }) => el("img", { src, alt: "", title: name }))));
+    }
+  }
+
   show(chosen, current) {
     for (const { face, mark } of this.marks) {
       const on = chosen.includes(face.index);

@@ -5,7 +5,7 @@ import { Problem } from "./api.js";
 /** @param {string} id @returns {any} an element of index.html, of whatever kind it is there */
 const element = (id) => document.getElementById(id);
 
-export function openWays({ onFiles, onProblem, active }) {
+export function openWays({ onFiles, onReferences, onProblem, active }) {
   const input = element("file");
   element("choose").addEventListener("click", () => input.click());
   element("open-another").addEventListener("click", () => input.click());
@@ -21,10 +21,13 @@ export function openWays({ onFiles, onProblem, active }) {
     if (!holds(event)) return;
     depth += 1;
     dropping.hidden = !active();
+    document.body.classList.add("dragging");
   });
   window.addEventListener("dragleave", () => {
     depth = Math.max(0, depth - 1);
-    if (depth === 0) dropping.hidden = true;
+    if (depth > 0) return;
+    dropping.hidden = true;
+    document.body.classList.remove("dragging");
   });
   window.addEventListener("dragover", (event) => {
     if (holds(event)) event.preventDefault();
@@ -34,7 +37,13 @@ export function openWays({ onFiles, onProblem, active }) {
     event.preventDefault();
     depth = 0;
     dropping.hidden = true;
-    if (event.dataTransfer.files.length) onFiles([...event.dataTransfer.files]);
+    document.body.classList.remove("dragging");
+    const files = [...event.dataTransfer.files];
+    if (!files.length) return;
+    // Over a zone for other photographs they are for it, and no pictures to open.
+    const zone = event.target instanceof Element ? event.target.closest("[data-drop]") : null;
+    if (zone instanceof HTMLElement) onReferences(files, zone.dataset.drop);
+    else onFiles(files);
   });
 
   window.addEventListener("paste", (event) => {

@@ -6,8 +6,9 @@ import { OPTIONS, presetLook, REGIONS, same, settingsOf, TOUCHES } from "./look.
 import { t } from "./words.js";
 
 export class Panel {
-  /** @param {{store: object, about: object, onRegion: Function, onTouch: Function, onFaces: Function, onCurrent: Function, report: object}} page */
-  constructor({ store, about, onRegion, onTouch, onFaces, onCurrent, report }) {
+  /** @param {{store: object, about: object, onRegion: Function, onTouch: Function, onFaces: Function, onCurrent: Function, report: object,
+   *   references: any}} page */
+  constructor({ store, about, onRegion, onTouch, onFaces, onCurrent, report, references }) {
     this.store = store;
     this.presets = Object.fromEntries(Object.entries(about.presets).map(([name, set]) => [name, presetLook(set)]));
     this.onRegion = onRegion;
@@ -53,6 +54,7 @@ export class Panel {
     this.map = new FaceMap({ onPoint: (region) => this.point(region), onPick: (region) => this.focusRegion(region) });
     this.holder.append(
       this.faces,
+      references.section(...this.placed("references")),
       section("presets.title", this.back, el("div", { class: "presets" }, ...this.presetButtons), this.sets),
       section("controls.title", ...this.placed("controls")),
       section(

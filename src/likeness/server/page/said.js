@@ -9,6 +9,11 @@ export function said(notice) {
   return text[0].toUpperCase() + text.slice(1);
 }
 
+/** A notice as a part of a sentence. */
+export function phrase(notice) {
+  return filled(notice);
+}
+
 export function canSay(code) {
   return code in MESSAGES.en;
 }

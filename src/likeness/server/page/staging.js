@@ -14,6 +14,7 @@ export class Staging {
     this.onSend = onSend;
     this.onProblem = onProblem;
     this.pictures = [];
+    this.references = [];
     this.input = el("input", { type: "file", multiple: true, hidden: true, id: "many-files", accept: "image/*,.heic,.heif,.avif,.tif,.tiff" });
     this.input.addEventListener("change", () => {
       this.add([...this.input.files]);
@@ -26,6 +27,23 @@ export class Staging {
     this.look = lookSelect(about, false);
     this.start = el("button", { type: "button", class: "primary", id: "many-start", onclick: () => this.send() });
     this.clear = el("button", { type: "button", class: "quiet", "data-t": "many.clear", onclick: () => this.empty() });
+    this.referenceInput = el("input", { type: "file", multiple: true, hidden: true, id: "many-reference-files", accept: "image/*,.heic,.heif,.avif,.tif,.tiff" });
+    this.referenceInput.addEventListener("change", () => {
+      this.addReferences([...this.referenceInput.files]);
+      this.referenceInput.value = "";
+    });
+    this.chooseReferences = el("button", { type: "button", class: "reference-zone", id: "many-references", onclick: () => this.referenceInput.click() });
+    this.referenceList = el("ul", { class: "reference-row" });
+    this.trust = el("input", { type: "checkbox", class: "switch", role: "switch", id: "many-trust" });
+    this.trustRow = el("div", { class: "row" }, this.trust, el("label", { for: "many-trust", "data-t": "many.trust" }));
+    this.others = el(
+      "div",
+      { class: "many-references", "data-drop": "many" },
+      this.chooseReferences,
+      this.referenceList,
+      this.trustRow,
+      this.referenceInput,
+    );
     this.bar = el("progress", { max: 1, value: 0, hidden: true });
     this.told = el("p", { role: "status", class: "job-told" });
     this.grid = el("ul", { class: "grid" });
@@ -36,6 +54,7 @@ export class Staging {
       this.title,
       this.how,
       el("div", { class: "row" }, this.choose, this.lookLabel, this.start, this.clear),
+      this.others,
       this.told,
       this.bar,
       this.grid,
@@ -48,6 +67,27 @@ export class Staging {
   add(files) {
     const room = this.about.max_files - this.pictures.length;
     for (const file of files.slice(0, room)) this.pictures.push(this.picture(file));
+    this.show();
+  }
+
+  /** Other photographs of the persons in the pictures: they serve all of them. */
+  addReferences(files) {
+    for (const file of files.slice(0, this.about.max_references - this.references.length)) {
+      const image = el("img", { alt: file.name, title: file.name });
+      const reference = { file, element: null };
+      const leave = el("button", {
+        type: "button",
+        class: "leave-out",
+        "aria-label": t("references.remove", { name: file.name }),
+        onclick: () => {
+          this.references = this.references.filter((other) => other !== reference);
+          this.show();
+        },
+      }, "×");
+      reference.element = el("li", { class: "tile" }, image, leave);
+      thumbnail(file).then((url) => url && (image.src = url));
+      this.references.push(reference);
+    }
     this.show();
   }
 
@@ -75,12 +115,15 @@ export class Staging {
 
   empty() {
     this.pictures = [];
+    this.references = [];
     this.show();
   }
 
   async send() {
     const form = new FormData();
     for (const { file } of this.pictures) form.append("files", file, file.name);
+    for (const { file } of this.references) form.append("references", file, file.name);
+    if (this.references.length && this.trust.checked) addFields(form, { trust_references: true });
     addFields(form, fieldsOf(this.look.value, this.getLook));
     const overrides = {};
     this.pictures.forEach(({ look }, number) => {
@@ -96,6 +139,7 @@ export class Staging {
         this.told.textContent = t("many.sending", { percent: Math.round(share * 100) });
       });
       this.pictures = [];
+      this.references = [];
     } catch (error) {
       this.onProblem(error instanceof Problem ? error : new Problem("sending", 0, String(error)));
     }
@@ -115,6 +159,15 @@ export class Staging {
     this.start.textContent = some ? number("many.start") : "";
     for (const part of [this.start, this.clear, this.lookLabel]) part.hidden = !some;
     this.choose.className = some ? "" : "primary";
+    const others = this.references.length;
+    this.others.hidden = !some;
+    this.chooseReferences.replaceChildren(
+      el("b", {}, t("many.references")),
+      ...(others ? [] : [el("span", {}, t("references.help"))]),
+    );
+    this.chooseReferences.disabled = others >= this.about.max_references;
+    this.referenceList.replaceChildren(...this.references.map(({ element }) => element));
+    this.referenceList.hidden = this.trustRow.hidden = others === 0;
     this.told.textContent = "";
     wordSelect(this.look);
     for (const { look } of this.pictures) wordSelect(look);

@@ -103,7 +103,9 @@ export class Tile {
     };
     for (const face of new Set([...look.faces, ...this.exactLook.faces])) {
       const field = fields.get(face, look);
-      if (field && !apart(fields.areas.get(face), this.box)) field.add(pixels, grid, fields.difference(field, look, this.exactLook));
+      if (!field || apart(fields.areas.get(face), this.box)) continue;
+      field.add(pixels, grid, fields.difference(field, look, this.exactLook));
+      if (field.detail) field.add(pixels, grid, fields.difference(field, look, this.exactLook, "reference_strength"), field.detail);
     }
     if (this.grain) {
       const amount = look.keep_grain ? look.grain_amount : 0;
