@@ -20,12 +20,17 @@ from likeness.batch.sources import Source, find_sources
 from likeness.batch.storage import Place
 from likeness.batch.work import PictureWorker, Result, read_source
 from likeness.core.hashing import sha256_of_bytes
+from likeness.errors import ConfigError, ImageReadError
 from likeness.evidence.quality_gate import GuardLimits
+from likeness.faces.detect import MediaPipeDetector
 from likeness.faces.findings import Limits
 from likeness.imaging.files import read_image, write_image
 from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Image
 from likeness.messages.notice import Notice
+from likeness.reference.albums import Corrections, write_corrections
+from likeness.reference.matching import FaceMatcher
+from likeness.reference.people import scan_album, write_album
 from likeness.restore import job
 from likeness.restore.config import Settings
 from likeness.restore.controls import Controls
@@ -146,6 +151,49 @@ def test_references_of_a_list_serve_and_their_content_counts(
     (result,) = studio.run().values()
     assert result.state == "failed"
     assert "sharp.png shows no face that could serve as a reference" in result.reason
+
+
+def test_an_album_serves_a_batch_and_its_content_counts(studio: Studio, tmp_path: Path, astronaut: Image) -> None:
+    family = tmp_path / "family"
+    family.mkdir()
+    write_image(astronaut.with_pixels(gaussian_blur(astronaut.pixels, 1.2)), family / "blurred.png")
+    write_image(astronaut, family / "sharp.png")
+    sources = find_sources([str(family)])
+
+    def lent() -> dict[str, list[str]]:
+        return {
+            name: [row["name"] for row in result.outcome["faces"][0]["references"]["matches"] if row["serves"]]
+            for name, result in studio.run().items()
+        }
+
+    assert studio.put(sources, album=family) == PutCount(added=2)
+    # Each serves the other, as none serves itself.
+    assert lent() == {"blurred.png": ["sharp.png"], "sharp.png": ["blurred.png"]}
+    assert studio.put(sources, album=family) == PutCount(kept=2)
+
+    # The same from an album's file, with what was corrected in it.
+    kept = tmp_path / "people.json"
+    album = scan_album(family, MediaPipeDetector(), FaceMatcher())
+    write_album(kept, album, album.persons())
+    assert studio.put(sources, album=kept) == PutCount(changed=2)
+    assert lent() == {"blurred.png": ["sharp.png"], "sharp.png": ["blurred.png"]}
+    write_corrections(tmp_path / "corrections.json", Corrections(never=frozenset({"sharp.png#0"})))
+    assert studio.put(sources, album=kept) == PutCount(changed=2)
+    assert lent() == {"blurred.png": [], "sharp.png": ["blurred.png"]}
+
+    # A column of a list, and what cannot be used.
+    (tmp_path / "list.csv").write_text(f"file,album\nfamily/blurred.png,{family}\n")
+    assert studio.put(find_sources([str(tmp_path / "list.csv")])) == PutCount(changed=1)
+    assert lent() == {"blurred.png": ["sharp.png"]}
+    for place, why in ((tmp_path / "gone", "no such album"), (tmp_path / "corrections.json", "is no album")):
+        with pytest.raises(ConfigError, match=why):
+            studio.put(sources, album=place)
+    with pytest.raises(ConfigError, match="contradict each other"):
+        studio.put(sources, album=family, references=(family,))
+    item = studio.journal.get("blurred.png")
+    assert item is not None
+    with pytest.raises(ImageReadError, match="cannot be opened on another machine"):
+        read_source(item)
 
 
 def test_references_travel_with_a_picture(studio: Studio, tmp_path: Path, astronaut: Image) -> None:

@@ -12,7 +12,10 @@ from profiles import ADOBE, gamma_curve, matrix_profile
 
 from likeness import Enlargement, Restorer
 from likeness.cli import main
+from likeness.faces.detect import MediaPipeDetector
 from likeness.imaging.files import read_image
+from likeness.reference.matching import FaceMatcher
+from likeness.reference.people import AlbumReferences, scan_album
 
 EXAMPLES = Path(__file__).resolve().parents[2] / "examples"
 
@@ -81,6 +84,29 @@ def test_a_batch_is_delivered_from_what_the_network_drew(capsys: pytest.CaptureF
     assert "was changed after its batch" in capsys.readouterr().err
     for place in ("changed", "gone", "edited"):
         assert opened(f"{place}/web/thumbnail.jpg").size == (164, 206)
+
+
+def test_a_batchs_other_photographs_serve_what_is_restored_again(capsys: pytest.CaptureFixture[str]) -> None:
+    original, album = Path("poor/hopper.jpg"), Path("family")
+    original.parent.mkdir()
+    album.mkdir()
+    shutil.copy(EXAMPLES / "spectacles.jpg", original)
+    shutil.copy(EXAMPLES / "original" / "hopper.jpg", album / "sharp.jpg")
+    assert main(["batch", "poor", "done", "--album", "family"]) == 0
+    flags = ["--web", "--web-size", "412"]
+    assert main(["deliver", "done", "drawn", *flags]) == 0
+    assert "restored again from its original" in capsys.readouterr().err
+    served = AlbumReferences(scan_album(album, MediaPipeDetector(), FaceMatcher()))
+    restored = Restorer().restore(original, "standard", references=served, enlargement=Enlargement(upscale=2))
+    assert restored.faces[0].references is not None
+    assert restored.faces[0].references.gifts
+    web = np.asarray(opened("drawn/web/hopper.jpg").convert("RGB")).astype(float)
+    assert np.abs(web - restored.image.to_uint8()).mean() < 2
+    # With other photographs it would be another result.
+    (album / "sharp.jpg").unlink()
+    shutil.copy(EXAMPLES / "original" / "astronaut.jpg", album / "sharp.jpg")
+    assert main(["deliver", "done", "changed", *flags]) == 0
+    assert "the other photographs that served poor/hopper.jpg are no longer" in capsys.readouterr().err
 
 
 def test_formats_sizes_and_single_files() -> None:

@@ -32,6 +32,7 @@ class WorkOptions(PictureOptions):
         max_pixels: larger pictures are not read.
         damage_mask: a file of this machine, None for none; ``damage_digest`` is of its content.
         references: files and folders of this machine; ``references_digest`` is of their content.
+        album: an album's file or a folder of this machine, None for none; ``album_digest`` is of its content.
         on_finding: see `OnFinding`.
         limits: of preflight.
         guard: the guard's limits; None for no guard.
@@ -45,6 +46,8 @@ class WorkOptions(PictureOptions):
     damage_digest: str = ""
     references: tuple[str, ...] = ()
     references_digest: str = ""
+    album: str | None = None
+    album_digest: str = ""
     on_finding: OnFinding = "flag"
     limits: Limits = field(default_factory=Limits)
     guard: GuardLimits | None = field(default_factory=GuardLimits)
@@ -65,14 +68,16 @@ class WorkOptions(PictureOptions):
         guard: GuardLimits | None = None,
         damage_digest: str = "",
         references_digest: str = "",
+        album_digest: str = "",
     ) -> WorkOptions:
         """From settings as people write them; what they leave open has its default."""
         if settings["copy_unrestored"]:
             raise ConfigError(
                 "copy_unrestored is for likeness restore: a batch keeps out of its output what it leaves alone"
             )
-        if settings["album"] is not None:
-            raise ConfigError("album is for likeness restore: in a batch, references are named for each picture")
+        album = settings["album"]
+        if album is not None and settings["references"] is not None:
+            raise ConfigError("references and album contradict each other; give one of the two")
         mask = settings["damage_mask"]
         return WorkOptions(
             **parts_of(settings),
@@ -81,6 +86,8 @@ class WorkOptions(PictureOptions):
             damage_digest=damage_digest,
             references=tuple(map(str, settings["references"] or ())),
             references_digest=references_digest,
+            album=None if album is None else str(album),
+            album_digest=album_digest,
             on_finding=on_finding,
             limits=limits or Limits(),
             guard=guard,

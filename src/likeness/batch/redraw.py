@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 
 from likeness.batch.journal import Item, Journal
 from likeness.batch.options import WorkOptions
+from likeness.batch.references import digest_of_album, digest_of_references
 from likeness.batch.storage import read_file
 from likeness.batch.work import Handed, PictureWorker
 from likeness.core.hashing import sha256_of, sha256_of_bytes
@@ -94,8 +95,8 @@ class Redrawer:
             return Redrawn(why=Notice("redraw.edited"))
         try:
             handed = self._handed(item)
-            if handed is None:
-                return Redrawn(why=Notice("redraw.changed", {"source": item.source}))
+            if isinstance(handed, Notice):
+                return Redrawn(why=handed)
             image = self._restored(item, handed, upscale)
         except (LikenessError, OSError) as error:
             return Redrawn(why=Notice("redraw.impossible", {"reason": str(error)}))
@@ -103,8 +104,8 @@ class Redrawer:
             return Redrawn(why=Notice("redraw.doubtful"))
         return Redrawn(image=image, drawn=image.size.width / size.width)
 
-    def _handed(self, item: Item) -> Handed | None:
-        """The original's files; None if they are no longer those that the batch read."""
+    def _handed(self, item: Item) -> Handed | Notice:
+        """The original's files; why not if they, or the other photographs, are no longer those that the batch read."""
         options = WorkOptions.from_dict(item.options)
         handed = Handed(
             picture=read_file(item.source),
@@ -113,7 +114,12 @@ class Redrawer:
         same = sha256_of_bytes(handed.picture) == item.content
         if options.damage_digest and handed.damage is not None:
             same = same and sha256_of_bytes(handed.damage) == options.damage_digest
-        return handed if same else None
+        if not same:
+            return Notice("redraw.changed", {"source": item.source})
+        others = digest_of_references(options.references), digest_of_album(options.album)
+        if others != (options.references_digest, options.album_digest):
+            return Notice("redraw.other-references", {"source": item.source})
+        return handed
 
     def _restored(self, item: Item, handed: Handed, upscale: float) -> Image | None:
         """None if the batch's guard would not let this result go out, though it did the smaller one."""

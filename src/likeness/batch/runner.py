@@ -6,25 +6,23 @@ import logging
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
-from pathlib import Path
 from typing import Any
 from unicodedata import normalize
 
 from likeness.batch.journal import Item, Journal, PutCount, Task
 from likeness.batch.options import OnFinding, WorkOptions
+from likeness.batch.references import digest_of_album, digest_of_references
 from likeness.batch.sources import Source
 from likeness.batch.storage import Place, read_file
 from likeness.batch.work import FINAL, REVIEW, Result
 from likeness.core.files import TEMPORARY
-from likeness.core.hashing import sha256_of, sha256_of_bytes
+from likeness.core.hashing import sha256_of_bytes
 from likeness.core.parallel import map_in_order
 from likeness.errors import ConfigError, ControlError, ImageReadError
 from likeness.evidence.quality_gate import GuardLimits
 from likeness.faces.findings import Limits
 from likeness.imaging.names import result_names
 from likeness.messages.notice import Notice
-from likeness.reference.references import reference_files
 from likeness.restore.config import Settings
 
 __all__ = ["Done", "Plan", "make_tasks", "redo", "run", "run_apart", "settle", "sweep"]
@@ -69,31 +67,12 @@ class Plan:
                 limits=self.limits,
                 guard=self.guard,
                 damage_digest=damage,
-                references_digest=_digest_of_references(settings["references"] or ()),
+                references_digest=digest_of_references(settings["references"] or ()),
+                album_digest=digest_of_album(settings["album"]),
             )
         except (ConfigError, ControlError, ImageReadError) as error:
             own = f"{source.url}: " if source.settings != Settings() else ""
             raise ConfigError(f"{own}{error}") from error
-
-
-def _digest_of_references(places: Sequence[Path]) -> str:
-    """Of the names and contents of all files; "" without any. A run of many pictures reads each file once.
-
-    Raises:
-        ImageReadError: if one is missing or cannot be read.
-    """
-    files = [file for place in places for file in reference_files(place)]
-    try:
-        told = [(file.name, _digest_of_file(file, file.stat().st_mtime_ns)) for file in files]
-    except OSError as error:
-        raise ImageReadError(f"a reference cannot be read ({error})") from error
-    return sha256_of_bytes(repr(told).encode()) if told else ""
-
-
-@lru_cache(maxsize=4096)
-def _digest_of_file(file: Path, changed: int) -> str:
-    del changed  # another time is another content
-    return sha256_of(file)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -168,6 +168,6 @@ def _sidecar(place: Place, name: str) -> Settings:
     check_per_picture(settings, shown)
     if settings["damage_mask"] is not None and place.path is None:
         raise ConfigError(f"{shown}: a damage mask must be a file of this machine")
-    if settings["references"] is not None and place.path is None:
+    if (settings["references"] is not None or settings["album"] is not None) and place.path is None:
         raise ConfigError(f"{shown}: references must be files of this machine")
     return settings

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -21,7 +21,7 @@ from likeness.batch.options import WorkOptions
 from likeness.batch.storage import Place, read_file
 from likeness.core.hashing import sha256_of_bytes
 from likeness.core.home import expanded
-from likeness.errors import DecoderError, FileWriteError, ImageError, LikenessError, NoFaceError
+from likeness.errors import DecoderError, FileWriteError, ImageError, ImageReadError, LikenessError, NoFaceError
 from likeness.evidence.quality_gate import Guard, GuardLimits, Verdict
 from likeness.faces.detect import MediaPipeDetector
 from likeness.faces.face import Face
@@ -33,9 +33,10 @@ from likeness.imaging.image import Image, Size
 from likeness.imaging.thumbnail import thumbnail
 from likeness.messages.notice import Notice, notice_of
 from likeness.reference.matching import FaceMatcher
+from likeness.reference.people import AlbumReferences, NamedAlbum
 from likeness.reference.references import Photograph, References, photographs_at, reference_files
 from likeness.restore.job import RestoreJob, read_damage
-from likeness.restore.outcome import Restoration
+from likeness.restore.outcome import ReferenceSource, Restoration
 from likeness.restore.pipeline import Restorer
 from likeness.restore.report import PictureRecord
 from likeness.restore.selection import Selection
@@ -48,6 +49,9 @@ FINAL, REVIEW = "final", "review"
 
 _REFERENCES_KEPT = 8
 """How many pictures' references are kept ready: those of a list often come one after the other."""
+
+
+_ALBUMS_KEPT = 4
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +101,8 @@ def read_source(item: Item, *, references: bool = True) -> Handed:
     """
     options = WorkOptions.from_dict(item.options)
     damage = options.damage_mask
+    if references and options.album is not None:
+        raise ImageReadError(Notice("batch.album-here", {"name": options.album}))
     others: list[tuple[str, bytes, bool]] = []
     for place in options.references if references else ():
         others += [(file.name, read_file(str(file)), expanded(place) != file) for file in reference_files(place)]
@@ -150,6 +156,8 @@ class PictureWorker:
         self._matcher = FaceMatcher()
         self._references: OrderedDict[tuple[str, bool], References] = OrderedDict()
         self._references_lock = threading.Lock()
+        self._albums: OrderedDict[str, AlbumReferences] = OrderedDict()
+        self._albums_lock = threading.Lock()
         self._large = threading.Lock()
 
     @property
@@ -266,18 +274,21 @@ class PictureWorker:
             data=data if self._output is None else None,
         )
 
-    def _other_photographs(self, options: WorkOptions, handed: Handed) -> References | None:
+    def _other_photographs(self, options: WorkOptions, handed: Handed) -> ReferenceSource | None:
         """The references of a picture, ready to serve: read once for all pictures that have the same ones.
 
         Raises:
             ImageReadError, NoFaceError: if one cannot serve.
+            ConfigError: if the album cannot be used any more.
         """
-        if not options.references:
-            return None
 
         def read(source: Path | bytes, name: str) -> Image:
             return self._decoder.read(source, max_pixels=options.max_pixels, name=name)
 
+        if options.album is not None:
+            return self._album(Path(options.album), options.album_digest, lambda path: read(path, str(path)))
+        if not options.references:
+            return None
         key = (options.references_digest, options.trust_references)
         with self._references_lock:
             if key not in self._references:
@@ -299,6 +310,18 @@ class PictureWorker:
                 self._references.popitem(last=False)
         references.prepare(self._restorer.detector, self._restorer.runtime.spec.side)
         return references
+
+    def _album(self, place: Path, digest: str, read: Callable[[Path], Image]) -> AlbumReferences:
+        """An album, whose faces are found once for all pictures that have it."""
+        with self._albums_lock:
+            if digest not in self._albums:
+                # Not with the detector of pictures, which remembers the one that its thread looks at.
+                named = NamedAlbum.at(expanded(place))
+                self._albums[digest] = named.references(MediaPipeDetector(), self._matcher, read=read)
+            self._albums.move_to_end(digest)
+            while len(self._albums) > _ALBUMS_KEPT:
+                self._albums.popitem(last=False)
+            return self._albums[digest]
 
     def _judge(self, image: Image, restoration: Restoration, limits: GuardLimits | None) -> Verdict | None:
         if limits is None:

@@ -104,6 +104,8 @@ def _options(flags: argparse.Namespace) -> BatchOptions:
         raise ConfigError(f"{output} is input and output; name another folder for the results")
     if flags.executor != "ray" and (flags.address is not None or flags.shared):
         raise ConfigError("--address and --shared are for --executor ray")
+    if flags.address is not None and not flags.shared and settings["album"] is not None:
+        raise ConfigError("--album on a cluster wants --shared: every node opens the album's photographs")
     if flags.workers is not None and flags.workers < 1:
         raise ConfigError(f"--workers must be at least 1, not {flags.workers}")
     if flags.watch is not None and not flags.watch > 0:
@@ -223,5 +225,5 @@ def make_parser() -> Parser:
         action="store_false",
         help="do not hold results against their inputs; all go to final",
     )
-    add_options(parser, without=["copy_unrestored", "album"])
+    add_options(parser, without=["copy_unrestored"])
     return parser

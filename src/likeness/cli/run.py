@@ -28,9 +28,8 @@ from likeness.imaging.files import DEFAULT_MAX_PIXELS, output_suffix, result_suf
 from likeness.imaging.image import Image
 from likeness.imaging.sniff import HEAD_BYTES, sniff_format
 from likeness.models.catalog import DEFAULT_MODEL
-from likeness.reference.albums import Corrections, read_corrections
 from likeness.reference.matching import FaceMatcher
-from likeness.reference.people import Album, AlbumReferences, read_album, scan_album
+from likeness.reference.people import NamedAlbum
 from likeness.reference.references import References, photographs_at
 from likeness.restore.compare import compare
 from likeness.restore.config import Settings
@@ -134,23 +133,6 @@ def _restore_all(options: RestoreOptions, console: Console, jobs: Sequence[Job],
     return _status(records, options.fail_on) if report_written else 1
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Album:
-    """What ``--album`` names: a folder, whose faces are still to be found, or an album's file with its corrections."""
-
-    place: Path
-    found: Album | None = None
-    corrections: Corrections | None = None
-
-    @staticmethod
-    def at(place: Path) -> _Album:
-        """Read before the network is loaded: what cannot be used shall cost no time."""
-        if place.is_dir():
-            return _Album(place=place)
-        corrections = read_corrections(place.with_name("corrections.json"))
-        return _Album(place=place, found=read_album(place), corrections=corrections)
-
-
 class _Worker:
     """Restores pictures with one network, in any number of threads."""
 
@@ -169,7 +151,7 @@ class _Worker:
         references: References | None = None
         if named is not None and settings["album"] is not None:
             raise ConfigError("--reference and --album contradict each other; give one of the two")
-        album = None if settings["album"] is None else _Album.at(settings["album"])
+        album = None if settings["album"] is None else NamedAlbum.at(settings["album"])
         if named is not None:
             photographs = [found for place in named for found in photographs_at(place, self._read)]
             references = References(photographs, trusted=options.trust_references, matcher=self._matcher)
@@ -180,11 +162,9 @@ class _Worker:
             console.detail(f"references: {_faces(count)}, ready in {time.perf_counter() - began:.1f} s")
             self._references = references
         elif album is not None:
-            found = album.found or scan_album(
-                album.place, self._restorer.detector, self._matcher, read=self._read, told=console.detail
-            )
-            self._references = AlbumReferences(found, album.corrections, matcher=self._matcher, read=self._read)
-            console.detail(f"album: {_faces(len(found.faces))}, ready in {time.perf_counter() - began:.1f} s")
+            found = album.references(self._restorer.detector, self._matcher, read=self._read, told=console.detail)
+            self._references = found
+            console.detail(f"album: {_faces(found.count)}, ready in {time.perf_counter() - began:.1f} s")
         self.record = RunRecord(
             model=str(settings["model"] or DEFAULT_MODEL),
             runtime=self._restorer.runtime,

@@ -27,7 +27,7 @@ from likeness.faces.face import Face, reading_order
 from likeness.imaging.files import read_image
 from likeness.imaging.image import Image
 from likeness.imaging.thumbnail import thumbnail
-from likeness.reference.albums import Corrections, Person, group
+from likeness.reference.albums import Corrections, Person, group, read_corrections
 from likeness.reference.matching import Embedding, FaceMatcher, verdict
 from likeness.reference.photographs import Reference, prepare_reference
 from likeness.reference.references import reference_files
@@ -39,6 +39,7 @@ __all__ = [
     "Album",
     "AlbumFace",
     "AlbumReferences",
+    "NamedAlbum",
     "known_album",
     "read_album",
     "scan_album",
@@ -204,6 +205,48 @@ def write_album(path: Path, album: Album, persons: Sequence[Person]) -> None:
     write_bytes_atomically(json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n", path)
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class NamedAlbum:
+    """What somebody named as an album: a folder, whose faces are yet to be found, or an album's file and its corrections."""
+
+    place: Path
+    found: Album | None = None
+    corrections: Corrections | None = None
+
+    @staticmethod
+    def at(place: Path) -> NamedAlbum:
+        """Read the file, if it is one: what cannot be used shall cost no time.
+
+        Raises:
+            ConfigError: if it is no album, or its corrections cannot be used.
+        """
+        if place.is_dir():
+            return NamedAlbum(place=place)
+        corrections = read_corrections(NamedAlbum.corrections_of(place))
+        return NamedAlbum(place=place, found=read_album(place), corrections=corrections)
+
+    @staticmethod
+    def corrections_of(place: Path) -> Path:
+        """The file that corrects an album's file."""
+        return place.with_name("corrections.json")
+
+    def references(
+        self,
+        detector: Detector,
+        matcher: FaceMatcher,
+        *,
+        read: Callable[[Path], Image] = read_image,
+        told: Callable[[str], None] = lambda _: None,
+    ) -> AlbumReferences:
+        """What it gives to faces; a folder is looked through first (`scan_album`).
+
+        Raises:
+            ImageReadError: if the folder holds no picture.
+        """
+        found = self.found or scan_album(self.place, detector, matcher, read=read, told=told)
+        return AlbumReferences(found, self.corrections, matcher=matcher, read=read)
+
+
 class AlbumReferences:
     """Serves each face with the best photographs of the same person in an album: for `Restorer.restore`. Thread-safe.
 
@@ -230,6 +273,11 @@ class AlbumReferences:
         self._persons = album.persons(self._corrections)
         self._ready: OrderedDict[tuple[str, int], Reference | None] = OrderedDict()
         self._lock = threading.Lock()
+
+    @property
+    def count(self) -> int:
+        """Faces in the album."""
+        return len(self._album.faces)
 
     def serve(self, faces: Sequence[FaceProjection], detector: Detector) -> tuple[ServedFace, ...]:
         """See `likeness.restore.outcome.ReferenceSource`."""

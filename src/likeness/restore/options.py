@@ -158,7 +158,6 @@ OPTIONS: tuple[Option, ...] = (
         key="album",
         kind=Text(wanted="the name of an album's file or of a folder", file=True),
         group="references",
-        effect="run",
         given=("flag", "file"),
         metavar="FILE",
         label=Words("Album", "相册"),
