@@ -16,7 +16,6 @@ import secrets
 import shutil
 import threading
 import time
-from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -38,11 +37,12 @@ from likeness.imaging.thumbnail import thumbnail
 from likeness.messages.notice import Notice, notice_of
 from likeness.reference.references import References
 from likeness.server.api.requests import RestoreRequest
-from likeness.server.api.restoring import make_references, restore_bytes
+from likeness.server.api.restoring import restore_bytes
 from likeness.server.http.names import safe_names
 from likeness.server.http.problems import ProblemError, log_unforeseen
 from likeness.server.http.state import ServerState
 from likeness.server.http.uploads import Upload
+from likeness.server.jobs.references import JobReferences
 
 __all__ = ["Jobs", "Progress", "number_of"]
 
@@ -50,9 +50,6 @@ _log = logging.getLogger(__name__)
 
 _JOB = re.compile(r"[0-9a-f]{32}", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{4,9}", re.ASCII)
-
-_REFERENCES_KEPT = 4
-"""Jobs whose other photographs are kept ready: all pictures of a job have the same ones."""
 
 _ORPHAN_SECONDS = 3600.0
 """A job's folder that the journal does not know is one whose upload broke off; after so long nobody is sending it."""
@@ -100,7 +97,7 @@ class Jobs:
         self._lock = threading.Lock()
         self._chains: dict[str, int] = {}
         self._running: dict[tuple[str, str], threading.Event] = {}
-        self._references: OrderedDict[tuple[str, bool], References] = OrderedDict()
+        self._references = JobReferences(state)
         try:
             self._root.mkdir(parents=True, exist_ok=True)
             # Pictures of clients: for this user only, also where the folder was there before.
@@ -160,17 +157,7 @@ class Jobs:
 
     def references(self, job: str, *, trusted: bool) -> References | None:
         """The other photographs of a job; None if it has none."""
-        with self._lock:
-            kept = self._references.get((job, trusted))
-            if kept is not None:
-                self._references.move_to_end((job, trusted))
-                return kept
-            made = make_references(self._state, sorted(_files(self._folder(job) / "ref")), trusted=trusted)
-            if made is not None:
-                self._references[job, trusted] = made
-                while len(self._references) > _REFERENCES_KEPT:
-                    self._references.popitem(last=False)
-            return made
+        return self._references.of(job, self._folder(job) / "ref", trusted=trusted)
 
     def begin(self, job: str, uploads: Sequence[Upload], requests: Sequence[RestoreRequest]) -> None:
         """Put a job's pictures in the queue, each with what is to be done to it, and start."""
@@ -317,9 +304,7 @@ class Jobs:
                     shutil.rmtree(folder)
 
     def _forget(self, job: str) -> None:
-        with self._lock:
-            for trusted in (False, True):
-                self._references.pop((job, trusted), None)
+        self._references.forget(job)
         shutil.rmtree(self._folder(job), ignore_errors=True)
 
     # Working
