@@ -30,6 +30,7 @@ from likeness.compute.cancellation import WorkCancelled, cancellable, checkpoint
 from likeness.core.files import write_bytes_atomically
 from likeness.core.hashing import sha256_of
 from likeness.errors import ConfigError, FileWriteError, JournalError, LikenessError, NoFaceError
+from likeness.evidence.face_verdict import Level
 from likeness.evidence.quality_gate import called
 from likeness.imaging.encode import find_format
 from likeness.imaging.sniff import HEAD_BYTES
@@ -408,10 +409,11 @@ class Jobs:
         else:
             seconds = time.perf_counter() - began
             self._state.metrics.work_seconds.labels("job").observe(seconds)
-            why = _doubt(restored.record)
+            doubts = _doubts(restored.record)
+            why = _joined(doubts or _looked_at(restored.record))
             kept = self._journal.finish(
                 item,
-                "review" if why else "final",
+                "review" if doubts else "final",
                 reason=why,
                 outcome={
                     "notice": why.to_dict() if why else None,
@@ -444,17 +446,29 @@ class Jobs:
         return self._folder(job) / "out" / _name(number)
 
 
-def _doubt(record: Mapping[str, Any]) -> Notice | Literal[""]:
-    """Why a person must look at a result: faces that failed, or came out bad; "" if nobody need to."""
-    faces = record["faces"]
-    bad = [
-        Notice("gate.bad", {"who": called(face["index"], len(faces)), "why": Notice.of("", face["verdict"]["notice"])})
-        for face in faces
-        if face["verdict"] and face["verdict"]["level"] == "bad"
-    ]
+def _doubts(record: Mapping[str, Any]) -> list[Notice]:
+    """Why a result must not go out before a person has seen it: faces that failed, or came out bad."""
     failed = [Notice.of(record["message"], record["notice"])] if record["message"] else []
-    found = [*failed, *bad]
-    return found[0] if len(found) == 1 else Notice("job.doubts", {"doubts": found}) if found else ""
+    return [*failed, *(Notice("gate.bad", said) for said in _judged(record, "bad"))]
+
+
+def _looked_at(record: Mapping[str, Any]) -> list[Notice]:
+    """What is worth a look at a result that may go out."""
+    return [Notice("gate.look", said) for said in _judged(record, "look")]
+
+
+def _judged(record: Mapping[str, Any], level: Level) -> list[dict[str, Notice]]:
+    """Who of the faces came out so, and why."""
+    faces = record["faces"]
+    return [
+        {"who": called(face["index"], len(faces)), "why": Notice.of("", face["verdict"]["notice"])}
+        for face in faces
+        if face["verdict"] and face["verdict"]["level"] == level
+    ]
+
+
+def _joined(said: Sequence[Notice]) -> Notice | Literal[""]:
+    return said[0] if len(said) == 1 else Notice("job.doubts", {"doubts": said}) if said else ""
 
 
 def _name(number: int) -> str:

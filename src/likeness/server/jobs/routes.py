@@ -78,7 +78,9 @@ class PictureAnswer(BaseModel):
     state: ItemState = Field(
         description="queued, running; final, review (a face failed or came out bad), skipped (no face), failed."
     )
-    reason: str = Field(description="Why it is in review, was skipped or failed; empty otherwise.")
+    reason: str = Field(
+        description="Why it is in review, was skipped or failed, or what of it is worth a look; empty otherwise."
+    )
     notice: NoticeAnswer | None = Field(description="The reason as code and values; null where there is none.")
     verdict: Literal["good", "look", "bad"] | None = Field(
         description="The worst verdict on its faces; null until it is restored."

@@ -234,7 +234,7 @@ class Tile {
     const looked = state === "final" && verdict === "look" ? "look" : state;
     this.state.textContent = t(`state.${looked}`);
     this.state.className = `state ${looked}`;
-    this.reason.textContent = notice && ["review", "skipped", "failed"].includes(state) ? said(notice) : "";
+    this.reason.textContent = notice ? said(notice) : "";
     this.flip.setAttribute("aria-label", t("many.flip", { name }));
     this.flip.disabled = !done;
     this.file.textContent = t("many.download");
