@@ -144,10 +144,13 @@ def seen(page: Any) -> NDArray[np.int16]:
 
 
 def settled(page: Any) -> NDArray[np.int16]:
-    """The canvas once the server's own result is drawn: the same twice, longer apart than a slider has to rest."""
+    """The canvas once the server's own result is drawn: the page says so, and it looks the same twice."""
+    resting = page.locator("#canvas[aria-busy='false']")
+    resting.wait_for()
     last = seen(page)
     for _ in range(20):
         page.wait_for_timeout(250)
+        resting.wait_for()
         now = seen(page)
         if np.array_equal(now, last):
             return now

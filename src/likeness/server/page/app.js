@@ -34,6 +34,7 @@ class Page {
     this.live = new Live({
       onDraw: () => this.draw(),
       onReady: () => (this.stage.canvas.dataset.ready = String(this.store.look.degradation_scale)),
+      onRest: (rests) => this.stage.canvas.setAttribute("aria-busy", String(!rests)),
       onBusy: (words) => this.busy(words),
       onProblem: (error, size) => this.drawingProblem(error, size),
       onWarnings: (...told) => {

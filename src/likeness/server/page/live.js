@@ -10,9 +10,9 @@ const REST_MS = 140; // how long a slider has to rest before the server is asked
 export class Live {
   /**
    * @param {{onDraw: Function, onBusy: Function, onProblem: Function, onWarnings: Function, onGrown: Function, onVerdicts: Function,
-   *   onReady: Function, onReferences: Function, getAreas: Function}} page
+   *   onReady: Function, onRest: Function, onReferences: Function, getAreas: Function}} page
    *   getAreas gives [{tile, left, top, right, bottom, width}] of what is on the screen; onGrown is told how many times as
-   *   large as the photograph the result is that was drawn.
+   *   large as the photograph the result is that was drawn; onRest whether what is shown is the server's own.
    */
   constructor(page) {
     this.page = page;
@@ -40,6 +40,7 @@ export class Live {
     this.running?.abort();
     this.running = null;
     this.picture = null;
+    this.page.onRest(true);
   }
 
   /** The look has changed. */
@@ -99,6 +100,7 @@ export class Live {
 
   ask(delay) {
     clearTimeout(this.timer);
+    this.page.onRest(false);
     this.timer = setTimeout(() => this.run(), delay);
   }
 
@@ -113,6 +115,7 @@ export class Live {
     if (this.moving && wanted.some((area) => area.seen)) wanted = wanted.filter((area) => area.seen);
     const layers = this.touch && look.faces.length ? [this.touch] : [];
     if (!wanted.length) {
+      this.page.onRest(true);
       await this.fetchFields(picture, look);
       await this.judge(picture, look);
       return;
@@ -158,6 +161,7 @@ export class Live {
         this.ask(1500);
         return;
       }
+      this.page.onRest(true);
       this.page.onProblem(error, size);
       return;
     } finally {
@@ -168,6 +172,7 @@ export class Live {
       this.again = false;
       this.ask(0);
     } else {
+      this.page.onRest(true);
       await this.fetchFields(picture, look);
       await this.judge(picture, look);
     }
