@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -7,12 +8,13 @@ import pytest
 
 from likeness.degradations import RECIPES
 from likeness.errors import NoFaceError
-from likeness.evaluation.backlight import light_from_behind, person_mask
+from likeness.evaluation.backlight import light_from_behind
 from likeness.evaluation.generated import break_eye, melt_ear, wax
 from likeness.evaluation.situations import SITUATIONS, make_case
 from likeness.faces.align import align, warp
 from likeness.faces.detect import MediaPipeDetector
 from likeness.faces.networks import face_network
+from likeness.faces.person import person_mask
 from likeness.faces.regions import RegionMasks, region_masks
 from likeness.imaging.files import read_image
 from likeness.imaging.filters import resize
@@ -22,7 +24,7 @@ from likeness.restore.controls import PRESETS
 
 
 @pytest.fixture(scope="module")
-def face(astronaut_file: Path) -> tuple[Pixels, np.ndarray]:
+def face(astronaut_file: Path) -> tuple[Pixels, Pixels]:
     """An aligned face, and its mesh."""
     image, detector = read_image(astronaut_file), MediaPipeDetector()
     (found,) = detector.detect(image)
@@ -32,15 +34,17 @@ def face(astronaut_file: Path) -> tuple[Pixels, np.ndarray]:
 
 
 @pytest.fixture(scope="module")
-def masks(face: tuple[Pixels, np.ndarray]) -> RegionMasks:
+def masks(face: tuple[Pixels, Pixels]) -> RegionMasks:
     return region_masks(face[1], face[0].shape[0])
 
 
 @pytest.mark.parametrize(("fault", "region"), [(break_eye, "eye"), (melt_ear, "ear")])
 def test_a_fault_is_seeded_and_stays_where_it_is_meant(
-    fault: object, region: str, face: tuple[Pixels, np.ndarray], masks: RegionMasks
+    fault: Callable[[Pixels, Pixels, int], tuple[Pixels, Pixels]],
+    region: str,
+    face: tuple[Pixels, Pixels],
+    masks: RegionMasks,
 ) -> None:
-    assert callable(fault)
     pixels, points = face
     before = pixels.copy()
     results = {seed: fault(pixels, points, seed) for seed in range(4)}
@@ -58,7 +62,7 @@ def test_a_fault_is_seeded_and_stays_where_it_is_meant(
     assert np.array_equal(pixels, before)
 
 
-def test_only_one_eye_is_broken(face: tuple[Pixels, np.ndarray]) -> None:
+def test_only_one_eye_is_broken(face: tuple[Pixels, Pixels]) -> None:
     pixels, points = face
     whole = set()
     for seed in range(8):
@@ -70,7 +74,7 @@ def test_only_one_eye_is_broken(face: tuple[Pixels, np.ndarray]) -> None:
     assert len(whole) == 2
 
 
-def test_wax_takes_the_skin_and_leaves_the_eyes(face: tuple[Pixels, np.ndarray], masks: RegionMasks) -> None:
+def test_wax_takes_the_skin_and_leaves_the_eyes(face: tuple[Pixels, Pixels], masks: RegionMasks) -> None:
     pixels, _ = face
     # The enlarged sample has no pores of its own.
     pores = np.random.default_rng(0).normal(0, 3 / 255, pixels.shape[:2]).astype(np.float32)
@@ -91,7 +95,7 @@ def test_a_person_s_outline_is_that_of_mediapipe(astronaut: Image) -> None:
 
 
 def test_against_the_light_the_face_is_dark_and_the_background_burnt(
-    face: tuple[Pixels, np.ndarray], masks: RegionMasks
+    face: tuple[Pixels, Pixels], masks: RegionMasks
 ) -> None:
     pixels, _ = face
     person = person_mask(pixels)

@@ -11,6 +11,7 @@ import pytest
 from likeness.models.catalog import CATALOG, DEFAULT_MODEL, CatalogEntry, embedded_path, published_as
 from likeness.models.formats import read_checkpoint
 from likeness.models.gpen.config import GpenConfig
+from likeness.models.registry import as_published
 
 PUBLISHED = [entry for entry in CATALOG.values() if entry.name != DEFAULT_MODEL]
 
@@ -42,12 +43,12 @@ def test_published_entries_can_be_fetched_and_say_whether_a_business_may_use_the
 
 
 def test_networks_of_one_structure_are_told_apart_by_their_names() -> None:
-    config = GpenConfig(size=1024, channel_multiplier=2, narrow=1.0)
-    assert published_as("GPEN-BFR-1024", config.spec) == config.spec
-    assert published_as("gpen-colorization-1024", config.spec) == dataclasses.replace(config.spec, purpose="colourise")
-    assert published_as("GPEN-Inpainting-1024", config.spec).purpose == "inpaint"
-    assert published_as("mine", config.spec) == config.spec
-    smaller = GpenConfig(size=512).spec  # of that name, but not that network
+    spec = as_published(GpenConfig(size=1024, channel_multiplier=2, narrow=1.0))
+    assert published_as("GPEN-BFR-1024", spec) == spec
+    assert published_as("gpen-colorization-1024", spec) == dataclasses.replace(spec, purpose="colourise")
+    assert published_as("GPEN-Inpainting-1024", spec).purpose == "inpaint"
+    assert published_as("mine", spec) == spec
+    smaller = as_published(GpenConfig(size=512))  # of that name, but not that network
     assert published_as("GPEN-Inpainting-1024", smaller) == smaller
 
 

@@ -10,7 +10,7 @@ from likeness.restore.controls import PRESETS, Controls, RegionWeights
 
 
 def test_presets_are_those_of_the_field_reports() -> None:
-    assert set(PRESETS) == {"standard", "natural", "early-digital", "ai-portrait", "film-scan", "low-light"}
+    assert set(PRESETS) == {"standard", "natural", "early-digital", "ai-portrait", "film-scan", "low-light", "plain"}
     natural = Controls.natural()
     assert (natural.degradation_scale, natural.latent_step_decay, natural.keep_grain) == (0.7, 0.04, False)
     assert natural.face_mask_weights == RegionWeights(eye=1.3, lip=1.3, cheek=1.0, forehead=0.8, other=0.7)

@@ -27,6 +27,7 @@ _FOR = {
     "ai-portrait": "generated faces, broken eyes or ears",
     "film-scan": "yellowed, scratched, grainy scans",
     "low-light": "phones in the dark: smear, fringes",
+    "plain": "any network as its authors run it",
 }
 
 
@@ -36,7 +37,7 @@ def presets(argv: Sequence[str], console: Console) -> int:
     rows = [
         (
             name,
-            f"{preset.degradation_scale:g}",
+            f"{preset.degradation_scale:g}" if preset.degradation_scale else "off",
             f"{preset.latent_step_decay:g}",
             _weights(preset),
             "kept" if preset.keep_grain else "-",

@@ -2,30 +2,13 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.faces.networks import face_network
-from likeness.imaging.filters import gaussian_blur, resize
-from likeness.imaging.image import Image, Pixels, Size
+from likeness.imaging.filters import gaussian_blur
+from likeness.imaging.image import Pixels
 
-__all__ = ["light_from_behind", "person_mask"]
-
-_SIDE = 256
-"""What the segmentation looks at, px, whatever the picture's shape."""
-
-
-def person_mask(pixels: Pixels) -> NDArray[np.float32]:
-    """Where a person is, H x W in [0, 1]: MediaPipe's selfie segmentation, whose edge a guided filter lays on the hair
-    (He, Sun and Tang, "Guided Image Filtering", 2010).
-    """
-    shown = resize(pixels, Size(_SIDE, _SIDE), "linear").transpose(2, 0, 1)[None]
-    (found,) = face_network("person").run({"samples": shown}, ["mask"])
-    coarse = np.clip(resize(found[0, 0], Image(pixels=pixels).size, "linear") * 2 - 0.5, 0, 1)
-    unit = max(pixels.shape[:2]) / 512
-    fine = cv2.ximgproc.guidedFilter(pixels, coarse, max(1, round(8 * unit)), 1e-4)
-    return np.clip((np.asarray(fine, dtype=np.float32) - 0.1) / 0.8, 0, 1)
+__all__ = ["light_from_behind"]
 
 
 def light_from_behind(pixels: Pixels, person: NDArray[np.float32], seed: int) -> Pixels:
@@ -36,7 +19,7 @@ def light_from_behind(pixels: Pixels, person: NDArray[np.float32], seed: int) ->
 
     Args:
         pixels: the scene.
-        person: H x W in [0, 1] (`person_mask`).
+        person: H x W in [0, 1] (`likeness.faces.person.person_mask`).
         seed: decides how much.
     """
     rng = np.random.default_rng((seed, 13))

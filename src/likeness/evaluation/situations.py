@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from likeness.degradations import RECIPES
 from likeness.errors import NoFaceError
-from likeness.evaluation.backlight import light_from_behind, person_mask
+from likeness.evaluation.backlight import light_from_behind
 from likeness.evaluation.generated import break_eye, melt_ear, wax
 from likeness.evaluation.judge import Judge, Reference, Score
 from likeness.faces.detect import Detector
+from likeness.faces.person import person_mask
 from likeness.faces.regions import face_mask, region_masks
 from likeness.imaging.image import Image, Pixels
 

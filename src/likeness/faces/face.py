@@ -1,9 +1,9 @@
-"""A face found in a picture, and its alignment to the FFHQ template."""
+"""A face found in a picture, and its alignment to a template."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -59,17 +59,19 @@ class Face:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Alignment:
-    """The similarity transform from a picture to a square, FFHQ-aligned crop.
+    """The similarity transform from a picture to a square, aligned crop.
 
     Attributes:
         matrix: 2 x 3 float64; maps picture (x, y, 1) to crop (x, y), pixel centres at whole numbers.
         crop_size: side of the crop in pixels.
         picture_size: size of the picture.
+        template: how the face lies in the crop (`likeness.faces.align.TEMPLATES`).
     """
 
     matrix: NDArray[np.float64]
     crop_size: int
     picture_size: Size
+    template: str = "ffhq"
 
     @property
     def scale(self) -> float:
@@ -94,14 +96,14 @@ class Alignment:
         matrix[:, :2] /= factors
         # x = (x' + 0.5) / factor - 0.5
         matrix[:, 2] += self.matrix[:, :2] @ (0.5 / factors - 0.5)
-        return Alignment(matrix=matrix, crop_size=self.crop_size, picture_size=size)
+        return replace(self, matrix=matrix, picture_size=size)
 
     def resized(self, crop_size: int) -> Alignment:
         """The same area in a crop of another side."""
         factor = crop_size / self.crop_size
         matrix = self.matrix * factor
         matrix[:, 2] += 0.5 * factor - 0.5
-        return Alignment(matrix=matrix, crop_size=crop_size, picture_size=self.picture_size)
+        return replace(self, matrix=matrix, crop_size=crop_size)
 
     def to_crop(self, points: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
         """Points of the picture, N x 2, in crop pixels."""

@@ -9,13 +9,23 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.models.spec import Spec
+from likeness.models.spec import Authors, Spec
 
 if TYPE_CHECKING:
     import openvino
     import torch
 
-__all__ = ["Architecture", "Config", "ConfigT", "GraphBuilder", "Shapes", "State", "for_inference", "same_name"]
+__all__ = [
+    "Architecture",
+    "Config",
+    "ConfigT",
+    "GraphBuilder",
+    "Shapes",
+    "State",
+    "for_inference",
+    "run_by_template",
+    "same_name",
+]
 
 Shapes = Mapping[str, tuple[int, ...]]
 """Tensor shapes by name."""
@@ -41,6 +51,11 @@ _Built = TypeVar("_Built", bound=Config, contravariant=True)
 def same_name(name: str) -> str:
     """The name of a tensor, where there was never another."""
     return name
+
+
+def run_by_template(_config: object) -> Authors:
+    """How the authors of a network run it, where they do as its template says, and lay all of its answer on."""
+    return Authors()
 
 
 class GraphBuilder(Protocol[_Built]):
@@ -77,6 +92,7 @@ class Architecture(Generic[ConfigT]):
             and out. It imports torch when it is called.
         graph: the same as an OpenVINO graph, which is also what is written as ONNX, or None if there is none.
         rename: today's name of a tensor that older files call otherwise.
+        authors: how those who published such networks run one of these numbers.
     """
 
     name: str
@@ -89,3 +105,4 @@ class Architecture(Generic[ConfigT]):
     module: Callable[[State, ConfigT, torch.dtype, torch.device], torch.nn.Module]
     graph: GraphBuilder[ConfigT] | None
     rename: Callable[[str], str] = same_name
+    authors: Callable[[ConfigT], Authors] = run_by_template

@@ -19,6 +19,7 @@ from types import MappingProxyType
 from likeness.models.architecture import Config
 from likeness.models.esrgan.config import EsrganConfig
 from likeness.models.gpen.config import GpenConfig
+from likeness.models.registry import as_published
 from likeness.models.spec import Purpose, Spec
 from likeness.models.srvgg.config import SrvggConfig
 
@@ -83,7 +84,7 @@ class CatalogEntry:
     @property
     def spec(self) -> Spec | None:
         """The network; None where the file inside the package decides."""
-        spec = None if self.config is None else self.config.spec
+        spec = None if self.config is None else as_published(self.config)
         return spec if spec is None or self.trained_for is None else replace(spec, purpose=self.trained_for)
 
     @property

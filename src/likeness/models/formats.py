@@ -18,7 +18,7 @@ from likeness.errors import CheckpointError, CheckpointFormatError, FileWriteErr
 from likeness.models.architecture import Shapes, State
 from likeness.models.catalog import published_as
 from likeness.models.registry import architecture_of, check_shapes, named, recognise
-from likeness.models.spec import PURPOSES, Spec
+from likeness.models.spec import PURPOSES, Authors, Spec
 from likeness.models.torch_files import TorchFile, TorchTensor
 
 __all__ = ["Checkpoint", "ModelInfo", "read_checkpoint", "read_spec", "write_checkpoint"]
@@ -140,6 +140,8 @@ def write_checkpoint(
         "config": json.dumps(asdict(spec.config), sort_keys=True),
         "model": json.dumps(asdict(info), sort_keys=True),
     }
+    if spec.authors != Authors():
+        metadata["authors"] = json.dumps(asdict(spec.authors), sort_keys=True)
     try:
         write_bytes_atomically(save(arrays, metadata=metadata), path)
     except FileWriteError as error:
@@ -250,10 +252,22 @@ def _parse_metadata(metadata: Mapping[str, str], path: Path) -> tuple[Spec | Non
         # Files of before there was a choice do not say.
         purpose = next(one for one in PURPOSES if one == metadata.get("purpose", spec.purpose))
         info = ModelInfo(**{key: _field(key, value) for key, value in model.items() if key in known})
+        if "authors" in metadata:
+            spec = replace(spec, authors=_authors(json.loads(metadata["authors"])))
         return replace(spec, purpose=purpose), info
     # A number may be infinite, and nested brackets end in a RecursionError.
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, StopIteration) as error:
         raise CheckpointFormatError(f"{path} has damaged metadata ({str(error)[:200]}); fetch it again.") from error
+
+
+def _authors(stated: Mapping[str, Any]) -> Authors:
+    """What a file says of its authors' own way; raises ValueError or TypeError if it makes no sense."""
+    from likeness.faces.align import TEMPLATES
+
+    authors = Authors(template=str(stated["template"]), strength=float(stated["strength"]))
+    if authors.template not in TEMPLATES or not 0 <= authors.strength <= 1:
+        raise ValueError(f"its authors' template {authors.template[:20]} or strength {authors.strength} is none")
+    return authors
 
 
 def _field(key: str, value: object) -> str:

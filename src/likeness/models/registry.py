@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import replace
 from typing import Any
 
 from likeness.errors import CheckpointFormatError
-from likeness.models.architecture import Architecture, Shapes
+from likeness.models.architecture import Architecture, Config, Shapes
 from likeness.models.esrgan.architecture import ESRGAN
 from likeness.models.gpen.architecture import GPEN
 from likeness.models.spec import PURPOSES, Purpose, Spec
 from likeness.models.srvgg.architecture import SRVGG
 
-__all__ = ["ARCHITECTURES", "architecture_of", "check_purpose", "check_shapes", "named", "recognise"]
+__all__ = [
+    "ARCHITECTURES",
+    "architecture_of",
+    "as_published",
+    "check_purpose",
+    "check_shapes",
+    "named",
+    "recognise",
+]
 
 ARCHITECTURES: tuple[Architecture[Any], ...] = (GPEN, ESRGAN, SRVGG)
 """Every architecture; what none of them knows is told what the first misses in it."""
@@ -45,6 +54,11 @@ def architecture_of(spec: Spec) -> Architecture[Any]:
     return found
 
 
+def as_published(config: Config) -> Spec:
+    """A network of these numbers as others publish it: with what its authors do with it."""
+    return replace(config.spec, authors=architecture_of(config.spec).authors(config))
+
+
 def recognise(shapes: Shapes, source: str) -> Spec:
     """The network that tensors describe.
 
@@ -57,7 +71,8 @@ def recognise(shapes: Shapes, source: str) -> Spec:
     """
     architecture = next((one for one in ARCHITECTURES if one.detect(shapes)), ARCHITECTURES[0])
     try:
-        return architecture.configure({architecture.rename(name): shape for name, shape in shapes.items()}).spec
+        renamed = {architecture.rename(name): shape for name, shape in shapes.items()}
+        return as_published(architecture.configure(renamed))
     except (KeyError, IndexError, ValueError, ArithmeticError) as error:
         for telling, network in _FOREIGN:
             if any(name.startswith(telling) for name in shapes):

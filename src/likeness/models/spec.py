@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["FACE_PURPOSES", "PURPOSES", "Purpose", "Spec"]
+__all__ = ["FACE_PURPOSES", "PURPOSES", "Authors", "Purpose", "Spec"]
 
 Purpose = Literal["restore", "enlarge", "colourise", "inpaint"]
 
@@ -29,6 +29,19 @@ FACE_PURPOSES: tuple[Purpose, ...] = ("restore", "colourise", "inpaint")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Authors:
+    """How the authors of a network run it in their own demo, and so how the preset ``plain`` does.
+
+    Attributes:
+        template: how faces lie in its input there (`likeness.faces.align.TEMPLATES`).
+        strength: the share of the answer that is laid over the photograph there, in [0, 1].
+    """
+
+    template: str = "ffhq"
+    strength: float = 1.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Spec:
     """One network, described.
 
@@ -43,6 +56,7 @@ class Spec:
         template: how faces lie in its input (`likeness.faces.align`), or None if it is not for faces.
         precision: the coarsest arithmetic that keeps its answers; a runtime left to choose goes no lower.
         licence: of the weights, or empty where the file does not say.
+        authors: how its authors run it.
     """
 
     architecture: str
@@ -55,6 +69,7 @@ class Spec:
     template: str | None
     precision: Literal["f32", "bf16"]
     licence: str = ""
+    authors: Authors = Authors()
 
     @property
     def side(self) -> int:

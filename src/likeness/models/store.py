@@ -413,8 +413,9 @@ class Store:
 
 
 def _check_config(entry: CatalogEntry, spec: Spec, path: Path) -> None:
-    # Published files do not say what they were trained for.
-    if entry.spec is not None and replace(spec, licence="", purpose=entry.purpose) != entry.spec:
+    # Published files do not say what they were trained for, and those that an earlier version took in not how they are run.
+    known = entry.spec
+    if known is not None and replace(spec, licence="", purpose=entry.purpose, authors=known.authors) != known:
         numbers = ", ".join(f"{name} {value:g}" for name, value in spec.numbers.items())
         raise CheckpointFormatError(
             f"{path} is {spec.title} ({numbers}), not {entry.name}; fetch it from {entry.page}."

@@ -148,6 +148,17 @@ class Controls:
         place="advanced",
         projects=True,
     )
+    plain: bool = option(
+        Switch(),
+        default=False,
+        label=Words("Plain network", "原样网络"),
+        text=Words(
+            "the network as its authors run it: their alignment, its whole answer, hair and neck laid on as well",
+            "按网络作者的做法：用其对齐方式，完整采用网络的结果，头发与颈部一并贴回",
+        ),
+        place="advanced",
+        projects=True,
+    )
     reference_strength: float = option(
         Number(low=0.0, high=1.0),
         default=1.0,
@@ -259,6 +270,11 @@ class Controls:
         """Phone pictures in the dark: smear, fringes, motion."""
         return PRESETS["low-light"]
 
+    @staticmethod
+    def as_published() -> Controls:
+        """The preset ``plain``: any network as its own authors show it."""
+        return PRESETS["plain"]
+
 
 def _short(values: RegionWeights | Controls) -> str:
     """What differs from the defaults, as it would be written."""
@@ -286,5 +302,6 @@ PRESETS: dict[str, Controls] = {
     ),
     "film-scan": Controls(degradation_scale=0.5, latent_step_decay=0.05, keep_grain=True),
     "low-light": Controls(degradation_scale=0.9, latent_step_decay=0.03, face_mask_weights=RegionWeights(edge=0.7)),
+    "plain": Controls(degradation_scale=0, plain=True),
 }
-"""From field reports (design, section 1)."""
+"""From field reports (design, section 1); the last shows any network as its authors do."""

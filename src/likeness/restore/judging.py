@@ -143,7 +143,7 @@ def _verdict(item: FaceProjection, after: Image) -> FaceVerdict | None:
 def _scene(item: FaceProjection, after: Image) -> Scene:
     """As `make_scene`, with what was already measured of the face."""
     alignment = item.alignment
-    if alignment.crop_size != SIDE:
+    if alignment.crop_size != SIDE or alignment.template != "ffhq":
         return make_scene(Image(pixels=item.picture), after, item.face)
     later = alignment.scaled(after.size)
     valid = valid_mask(alignment)

@@ -12,10 +12,10 @@ from typing import Literal, TypeVar
 from likeness.errors import LikenessError
 from likeness.faces.detect import Detector, MediaPipeDetector
 from likeness.models.catalog import DEFAULT_MODEL
+from likeness.models.registry import check_purpose
+from likeness.models.spec import FACE_PURPOSES
 from likeness.models.store import Store
 from likeness.restore.background import Enlargers
-from likeness.restore.tasks.registry import task_of
-from likeness.restore.tasks.task import Task
 from likeness.runtimes.base import Runtime
 from likeness.runtimes.batching import BatchingRuntime
 from likeness.runtimes.load import Device, Library, load_runtime
@@ -33,7 +33,6 @@ class _Networks:
 
     detector: Detector
     runtime: Runtime
-    task: Task
     enlargers: Enlargers
 
 
@@ -62,10 +61,10 @@ class NetworkHolder:
         loaded = ready or load_runtime(
             store, model, device=device, precision=precision, threads=threads, library=library
         )
+        check_purpose(loaded.spec, FACE_PURPOSES, loaded.spec.title)
         self._held: _Networks | None = _Networks(
             detector=detector,
             runtime=loaded,
-            task=task_of(loaded.spec),
             enlargers=Enlargers(store, threads=threads),
         )
         self._own_runtime = ready is None
@@ -95,10 +94,6 @@ class NetworkHolder:
     @property
     def detector(self) -> Detector:
         return self._networks.detector
-
-    @property
-    def _task(self) -> Task:
-        return self._networks.task
 
     @property
     def _enlargers(self) -> Enlargers:

@@ -26,10 +26,10 @@ from likeness.restore.arbitration import HeldDetail
 from likeness.restore.controls import Controls
 from likeness.restore.kinds import rows_of
 from likeness.restore.references import FaceReferences
-from likeness.restore.relaxation import CONVERGED, relaxation_gain, step_in_grain, weight_map
+from likeness.restore.relaxation import CONVERGED, PLAIN_STEP, relaxation_gain, step_in_grain, weight_map
 from likeness.restore.tasks.task import Task
 
-__all__ = ["FaceOutcome", "FaceProjection", "ReferenceSource", "Restoration", "face_warnings", "gain_map"]
+__all__ = ["FaceOutcome", "FaceProjection", "ReferenceSource", "Restoration", "face_warnings", "gain_map", "whole_way"]
 
 _log = logging.getLogger(__name__)
 
@@ -258,7 +258,15 @@ class Restoration:
 def gain_map(masks: RegionMasks, controls: Controls, iterations: int, grain: float) -> NDArray[np.float32]:
     """S x S: the share of the way to the target after so many iterations; ``grain`` is `HeldDetail.grain`."""
     weights = weight_map(masks, controls.face_mask_weights)
-    return relaxation_gain(step_in_grain(controls.latent_step_decay, grain), weights, iterations=iterations)
+    gain = relaxation_gain(step_in_grain(controls.latent_step_decay, grain), weights, iterations=iterations)
+    return np.minimum(gain / whole_way(controls, iterations), np.float32(1)) if controls.plain else gain
+
+
+def whole_way(controls: Controls, iterations: int) -> np.float32:
+    """The share of the way that counts as all of it; with ``plain`` that of the plain step."""
+    if not controls.plain:
+        return np.float32(1)
+    return relaxation_gain(PLAIN_STEP, np.ones(1, np.float32), iterations=iterations)[0]
 
 
 def face_warnings(

@@ -165,9 +165,7 @@ class Restorer(NetworkHolder):
                 wanted.append((index, face))
         filled, total = None if repaired is None else repaired.filled, len(wanted)
         progress(Progress(step="project", total=total))
-        each = project_each(
-            self.runtime, self._task, image, wanted, controls, aligned=aligned, filled=filled, seed=seed
-        )
+        each = project_each(self.runtime, image, wanted, controls, aligned=aligned, filled=filled, seed=seed)
         for count, ((index, face), done) in enumerate(each, start=1):
             progress(Progress(step="project", done=count, total=total))
             if isinstance(done, FaceProjection):
@@ -335,9 +333,7 @@ class Restorer(NetworkHolder):
         _check_seed(seed)
         projections: list[FaceProjection] = []
         numbered = list(zip(range(len(faces)) if indices is None else indices, faces, strict=True))
-        for _, done in project_each(
-            self.runtime, self._task, image, numbered, controls, aligned=aligned, filled=filled, seed=seed
-        ):
+        for _, done in project_each(self.runtime, image, numbered, controls, aligned=aligned, filled=filled, seed=seed):
             if not isinstance(done, FaceProjection):
                 raise ValueError(done) if isinstance(done, Notice) else done
             projections.append(done)

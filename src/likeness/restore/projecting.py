@@ -23,6 +23,7 @@ from likeness.restore.controls import Controls
 from likeness.restore.lockstep import Answer, Steps, run_in_lockstep
 from likeness.restore.outcome import FaceProjection, gain_map
 from likeness.restore.relaxation import ITERATIONS, advance
+from likeness.restore.tasks.registry import task_of
 from likeness.restore.tasks.task import FaceCrop, Task
 from likeness.runtimes.base import Batch, Runtime
 
@@ -35,7 +36,6 @@ few enough that a group photograph takes 50 MB more and not a gigabyte."""
 
 def project_each(
     runtime: Runtime,
-    task: Task,
     image: Image,
     faces: Sequence[tuple[int, Face]],
     controls: Controls,
@@ -45,6 +45,7 @@ def project_each(
     seed: int | None,
 ) -> Generator[tuple[tuple[int, Face], FaceProjection | Notice | Exception]]:
     """Every numbered face with its projection, the reason for which it is left alone, or the error that it failed with."""
+    task = task_of(runtime.spec, controls)
     for begin in range(0, len(faces), _TOGETHER):
         group = faces[begin : begin + _TOGETHER]
         steps = [
@@ -77,7 +78,8 @@ def _projecting(
         clock.add("network", answer.milliseconds)
         return _from_network(answer.face, spec, grey)
 
-    alignment = _whole(image.size, side) if aligned else align(face.five_points, image.size, side)
+    template = spec.authors.template if controls.plain else spec.template or "ffhq"
+    alignment = _whole(image.size, side) if aligned else align(face.five_points, image.size, side, template)
     crop = warp(image.pixels, alignment)
     clock.lap("align")
     points = alignment.to_crop(face.landmarks.points).astype(np.float32)

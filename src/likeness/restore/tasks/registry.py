@@ -7,8 +7,10 @@ from types import MappingProxyType
 
 from likeness.models.registry import check_purpose
 from likeness.models.spec import FACE_PURPOSES, Purpose, Spec
+from likeness.restore.controls import Controls
 from likeness.restore.tasks.colouring import Colouring
 from likeness.restore.tasks.inpainting import Inpainting
+from likeness.restore.tasks.plain import Plain
 from likeness.restore.tasks.restoring import Restoring
 from likeness.restore.tasks.task import Task
 
@@ -20,11 +22,13 @@ TASKS: Mapping[Purpose, Task] = MappingProxyType(
 """One for each of `FACE_PURPOSES`."""
 
 
-def task_of(spec: Spec) -> Task:
-    """What a network does to faces.
+def task_of(spec: Spec, controls: Controls) -> Task:
+    """What a network does to faces, under these controls.
 
     Raises:
         CheckpointFormatError: if it is not for faces.
     """
     check_purpose(spec, FACE_PURPOSES, spec.title)
+    if controls.plain and spec.purpose == "restore":
+        return Plain(spec.authors)
     return TASKS[spec.purpose]

@@ -28,7 +28,7 @@ from likeness.imaging.image import Box, Image, Pixels, Size
 from likeness.imaging.resample import resample
 from likeness.messages.notice import Notice
 from likeness.restore.controls import Controls
-from likeness.restore.outcome import FaceProjection, gain_map
+from likeness.restore.outcome import FaceProjection, gain_map, whole_way
 from likeness.restore.placing import Canvas, place
 from likeness.restore.relaxation import ITERATIONS
 from likeness.restore.sharpness import soften_rim
@@ -180,9 +180,10 @@ def jpeg(pixels: Pixels) -> bytes:
 def field_of(item: FaceProjection, look: Controls, canvas: Canvas | None = None) -> tuple[dict[str, Any], bytes]:
     """What a browser needs to compute, for any step, weights and strength, how the picture changes on one face.
 
-    The change at a place is  strength * (1 - (1 - eta m)^T) * (field + reference_strength * detail),  m the weights blended
-    by the masks there (`likeness.restore.relaxation`), as long as the network ran once (``refine`` 1). On an enlarged
-    picture the field is softened toward the rim (`likeness.restore.sharpness`) as for this look.
+    The change at a place is  strength * (1 - (1 - eta m)^T) / whole * (field + reference_strength * detail),  m the weights
+    blended by the masks there (`likeness.restore.relaxation`) and the share at most 1, as long as the network ran once
+    (``refine`` 1). On an enlarged picture the field is softened toward the rim (`likeness.restore.sharpness`) as for this
+    look.
 
     Args:
         item: what the network made of the face.
@@ -190,9 +191,9 @@ def field_of(item: FaceProjection, look: Controls, canvas: Canvas | None = None)
         canvas: the enlarged picture; None for the photograph's own size.
 
     Returns:
-        the head: ``side``, ``mask_side``, ``regions``, ``scale``, ``iterations``, ``detail`` (whether other photographs give
-        any) and ``matrix`` (2 x 3, from the photograph's pixels to the field's); and the field (side x side x 3, 16-bit, in
-        1/scale), the masks (regions x mask_side x mask_side, 8-bit), and the detail as the field.
+        the head: ``side``, ``mask_side``, ``regions``, ``scale``, ``iterations``, ``whole``, ``detail`` (whether other
+        photographs give any) and ``matrix`` (2 x 3, from the photograph's pixels to the field's); and the field (side x side
+        x 3, 16-bit, in 1/scale), the masks (regions x mask_side x mask_side, 8-bit), and the detail as the field.
 
     Raises:
         ControlError: if the network ran more than once.
@@ -227,6 +228,7 @@ def field_of(item: FaceProjection, look: Controls, canvas: Canvas | None = None)
         "regions": list(REGIONS),
         "scale": FIELD_SCALE,
         "iterations": ITERATIONS,
+        "whole": float(whole_way(item.controls, ITERATIONS)),
         "detail": bool(item.references and item.references.gifts),
         "matrix": [[float(v) for v in row] for row in matrix],
     }

@@ -1,5 +1,5 @@
 // Previews computed here, from what the network returned once:
-//   change = strength (1 - (1 - eta m)^T) (field + reference_strength detail),  detail what other photographs give.
+//   change = strength (1 - (1 - eta m)^T) / whole (field + reference_strength detail),  detail what other photographs give.
 // The same arithmetic as likeness.restore.relaxation; the server's own result replaces it when a slider rests.
 
 const ROUNDS = 2048;
@@ -11,6 +11,7 @@ export class Field {
     this.maskSide = head.mask_side;
     this.scale = head.scale;
     this.iterations = head.iterations;
+    this.whole = head.whole;
     this.matrix = head.matrix;
     this.regions = head.regions;
     const count = head.side * head.side * 3;
@@ -36,7 +37,7 @@ export class Field {
     const table = new Float32Array(ROUNDS + 2);
     for (let i = 0; i < table.length; i++) {
       const product = Math.min(1, (look.latent_step_decay * 2 * i) / ROUNDS);
-      table[i] = look.strength * (1 - (1 - product) ** this.iterations);
+      table[i] = look.strength * Math.min(1, (1 - (1 - product) ** this.iterations) / this.whole);
     }
     const step = ROUNDS / 2;
     for (let i = 0; i < area; i++) weights[i] = table[Math.min(ROUNDS, (weights[i] * step + 0.5) | 0)];
