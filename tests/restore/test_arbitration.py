@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from likeness.imaging.files import read_image
-from likeness.restore.arbitration import arbitrate, held_detail
+from likeness.restore.arbitration import arbitrate, held_detail, unexplained
 
 
 @pytest.fixture(scope="module")
@@ -102,3 +102,19 @@ def test_tone_stays(sharp: np.ndarray) -> None:
     brighter = np.clip(sharp * 0.8 + 0.1, 0, 1) + np.array([0.02, 0.0, -0.02], np.float32)
     target = _target(sharp, brighter)
     assert np.abs(target.mean(axis=(0, 1)) - sharp.mean(axis=(0, 1))).max() < 0.005
+
+
+def test_grain_is_what_the_answer_does_not_explain(sharp: np.ndarray) -> None:
+    """Grain on a blurred face is found; that the face is blurred is no grain."""
+    blurred = _blurred(sharp, 2)
+    grainy = _grainy(blurred, 12)
+    grain = grainy - blurred
+    found = unexplained(grainy, sharp, held_detail(grainy, sharp))
+    assert float((found * grain).sum() / (grain * grain).sum()) > 0.8
+    assert _error(found, grain) < 0.6 * float(np.sqrt(np.square(grain).mean()))
+    own = unexplained(blurred, sharp, held_detail(blurred, sharp))
+    assert np.abs(own).mean() < 0.4 * np.abs(sharp - blurred).mean()
+
+
+def test_in_a_picture_that_is_its_own_answer_nothing_is_grain(sharp: np.ndarray) -> None:
+    assert np.abs(unexplained(sharp, sharp, held_detail(sharp, sharp))).max() < 1e-6

@@ -97,6 +97,32 @@ def test_a_smaller_step_never_goes_further(masks: RegionMasks, start: np.ndarray
     assert all((larger >= smaller).all() for smaller, larger in pairwise(changes))
 
 
+def test_grain_that_goes_sooner_breaks_no_promise(masks: RegionMasks, start: np.ndarray, target: np.ndarray) -> None:
+    """A smaller step takes no sample further, nor to the other side; at the plain step nothing is told apart."""
+    weights = weight_map(masks, Controls.natural().face_mask_weights)
+    grain = np.random.default_rng(2).standard_normal(start.shape).astype(np.float32)
+
+    def change(step: float) -> np.ndarray:
+        sooner = relaxation_gain(step_in_grain(step, 0.9), weights)
+        return advance(start, target, relaxation_gain(step, weights), grain=grain, grain_gain=sooner)
+
+    changes = [change(step) for step in np.linspace(0.005, PLAIN_STEP, 20)]
+    way = target - start
+    assert all((np.abs(larger) >= np.abs(smaller)).all() for smaller, larger in pairwise(changes))
+    assert all((moved * way >= 0).all() and (np.abs(moved) <= np.abs(way)).all() for moved in changes)
+    assert np.abs(changes[-1] - advance(start, target, relaxation_gain(PLAIN_STEP, weights))).max() < 1e-6
+
+
+def test_grain_goes_by_its_own_gain_and_the_rest_by_the_step() -> None:
+    start = np.zeros((2, 2, 3), np.float32)
+    target = np.full((2, 2, 3), 0.4, np.float32)
+    gain, sooner = np.full((2, 2), 0.5, np.float32), np.full((2, 2), 0.9, np.float32)
+    # Grain of -0.3 is taken out on the way up; of +0.3 it is not, as that would be the other way.
+    for grain, expected in ((-0.3, 0.5 * 0.1 + 0.9 * 0.3), (-0.7, 0.9 * 0.4), (0.3, 0.5 * 0.4)):
+        moved = advance(start, target, gain, grain=np.full_like(start, grain), grain_gain=sooner)
+        assert np.allclose(moved, expected, atol=1e-6)
+
+
 def test_no_slider_jumps(masks: RegionMasks, start: np.ndarray, target: np.ndarray) -> None:
     def result(step: float, eye: float) -> np.ndarray:
         return start + advance(start, target, relaxation_gain(step, weight_map(masks, RegionWeights(eye=eye))))

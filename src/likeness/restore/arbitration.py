@@ -19,7 +19,8 @@ whole face and moves it away from its person. So D_0 falls, as 1 - g, with the s
     g = n^2 / (n^2 + n_0^2),    n = N_2 - N_3, at least 0,
 
 N_2 and N_3 being those of the second and third finest band: grain of film and sensors is the weaker the coarser the band,
-whereas errors of a network that undoes blur are the stronger. `likeness.restore.relaxation` takes longer steps by it.
+whereas errors of a network that undoes blur are the stronger. `likeness.restore.relaxation` takes grain out sooner by it; as
+grain counts there what of the photograph does not go along with the answer, x - t P, so far as it does not stay.
 
 What is coarser than the coarsest band, tone and light, stays the photograph's altogether.
 """
@@ -36,7 +37,7 @@ from likeness.imaging.filters import gaussian_blur, resize, to_channels
 from likeness.imaging.image import Image, Pixels, Size
 from likeness.imaging.pyramid import collapse, laplacian_pyramid
 
-__all__ = ["HeldDetail", "arbitrate", "held_detail", "nothing_held"]
+__all__ = ["HeldDetail", "arbitrate", "held_detail", "nothing_held", "unexplained"]
 
 _COARSEST = 16
 """Side of what is left below the bands, whatever the crop's: structures over a sixteenth of the crop."""
@@ -122,6 +123,31 @@ def arbitrate(picture: Pixels, projection: Pixels, held: HeldDetail) -> Pixels:
     target = collapse(bands)
     target += projection
     return target
+
+
+def unexplained(picture: Pixels, projection: Pixels, held: HeldDetail) -> Pixels:
+    """(1 - k) (x - t P) band by band: what goes of the picture and is no fainter form of what the network draws there.
+
+    In a grainy picture that is grain. Bands of different pictures share nothing by chance, so that t tells the two apart; it
+    is measured on luma, over the neighbourhood, as for L.
+
+    Args:
+        picture, projection: S x S x 3, [0, 1].
+        held: of the two (`held_detail`).
+
+    Returns:
+        S x S x 3, about 0; without what is below the bands.
+    """
+    levels = len(held.shares)
+    own, other = (laplacian_pyramid(pixels, levels) for pixels in (picture, projection))
+    for x, p, share in zip(own[:-1], other[:-1], held.shares[:-1], strict=True):
+        light, answer = luma(x), luma(p)
+        transfer = np.clip(_local(light * answer) / np.maximum(_local(answer * answer), 1e-12), 0.0, 1.0)
+        transfer = resize(transfer.astype(np.float32), Size(x.shape[1], x.shape[0]), "linear")
+        x -= to_channels(transfer) * p
+        x *= to_channels(np.float32(1) - share)
+    own[-1].fill(0)
+    return collapse(own)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

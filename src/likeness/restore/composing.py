@@ -21,7 +21,7 @@ from likeness.imaging.image import Box, Image, Pixels, Size
 from likeness.imaging.metadata_fields import EDITED_BY_NETWORK, MADE_BY_NETWORK
 from likeness.restore.composite import Patch, own_share, paste
 from likeness.restore.controls import Controls
-from likeness.restore.outcome import FaceOutcome, FaceProjection, Restoration, face_warnings, gain_map
+from likeness.restore.outcome import FaceOutcome, FaceProjection, Restoration, face_warnings, gain_map, grain_gain_map
 from likeness.restore.placing import Canvas, PlacedFace, place
 from likeness.restore.relaxation import ITERATIONS, advance
 from likeness.restore.sharpness import soften_rim
@@ -47,22 +47,31 @@ def compose(
         base = base.in_colour()
     patches: list[Patch] = []
     after: list[Pixels] = []
-    reached: list[_Map] = []
+    reached: list[tuple[_Map, _Map]] = []
     laps: list[dict[str, float]] = []
     for item in projections:
         if not item.serves(controls):
             raise ValueError("these controls need a new projection: call project again")
         checkpoint()
         clock = Stopwatch()
-        whole = gain_map(item.masks, controls, ITERATIONS, item.held.grain)
+        whole, taken = gain_map(item.masks, controls), grain_gain_map(item.masks, controls, item.held)
         # The last window takes the iterations that the others left of T.
         left = ITERATIONS - (controls.refine - 1) * (ITERATIONS // controls.refine)
-        last = whole if left == ITERATIONS else gain_map(item.masks, controls, left, item.held.grain)
+        last, last_taken = whole, taken
+        if left != ITERATIONS:
+            last = gain_map(item.masks, controls, left)
+            last_taken = grain_gain_map(item.masks, controls, item.held, left)
         placed = item if canvas is None else place(item, canvas)
         target = placed.target
         if item.references is not None:
             target = item.references.fused(target, controls.reference_strength)
-        change = advance(placed.start, target, _sized(last, placed))
+        change = advance(
+            placed.start,
+            target,
+            _sized(last, placed),
+            grain=None if last_taken is None else placed.unexplained,
+            grain_gain=None if last_taken is None else _sized(last_taken, placed),
+        )
         if placed.start is not placed.crop:
             change += placed.start - placed.crop
         if canvas is not None and canvas.enlargement.match_sharpness:
@@ -72,16 +81,16 @@ def compose(
             Patch(change=change, mask=placed.mask, alignment=placed.alignment, within=_within(item, base.size))
         )
         after.append(_in_crop(placed.crop + change, item.crop))
-        reached.append(whole)
+        reached.append((whole, whole if taken is None else taken))
         clock.lap("controls")
         laps.append(clock.laps)
     pixels = paste(base.pixels, patches)
     outcomes: list[FaceOutcome] = []
-    for index, (item, whole) in enumerate(zip(projections, reached, strict=True)):
+    for index, (item, (whole, taken)) in enumerate(zip(projections, reached, strict=True)):
         checkpoint()
         clock = Stopwatch()
         strength = own.get(item.index, controls.strength)
-        share = whole * np.float32(strength)
+        share = taken * np.float32(strength)
         wanted = controls.keep_grain and controls.grain_amount > 0
         cleaned = canvas is not None and not canvas.keeps_grain
         if wanted and item.grain is not None and not cleaned:
@@ -102,7 +111,7 @@ def compose(
                 alignment=patches[index].alignment,
                 filled=item.filled,
                 strength=strength,
-                gains=item.masks.means(share),
+                gains=item.masks.means(whole * np.float32(strength)),
                 milliseconds={**item.milliseconds, **laps[index], **clock.laps},
                 warnings=face_warnings(item, controls, whole, cleaned=cleaned),
                 references=item.references,

@@ -22,14 +22,23 @@ from likeness.grain.regrain import FaceGrain, measure_face_grain
 from likeness.imaging.image import Image, Pixels
 from likeness.messages.notice import Notice
 from likeness.repair.repair import RepairResult
-from likeness.restore.arbitration import HeldDetail
+from likeness.restore.arbitration import HeldDetail, unexplained
 from likeness.restore.controls import Controls
 from likeness.restore.kinds import rows_of
 from likeness.restore.references import FaceReferences
-from likeness.restore.relaxation import CONVERGED, PLAIN_STEP, relaxation_gain, step_in_grain, weight_map
+from likeness.restore.relaxation import CONVERGED, ITERATIONS, PLAIN_STEP, relaxation_gain, step_in_grain, weight_map
 from likeness.restore.tasks.task import Task
 
-__all__ = ["FaceOutcome", "FaceProjection", "ReferenceSource", "Restoration", "face_warnings", "gain_map", "whole_way"]
+__all__ = [
+    "FaceOutcome",
+    "FaceProjection",
+    "ReferenceSource",
+    "Restoration",
+    "face_warnings",
+    "gain_map",
+    "grain_gain_map",
+    "whole_way",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -87,6 +96,11 @@ class FaceProjection:
         return self.task.target(self.crop, self.projection, self.held)
 
     @cached_property
+    def unexplained(self) -> Pixels:
+        """S x S x 3: what goes of the crop and is no fainter form of the answer; grain, in a grainy picture."""
+        return unexplained(self.crop, self.projection, self.held)
+
+    @cached_property
     def grain(self) -> FaceGrain | None:
         """The grain around the face; measured when it is first wanted, and kept, as no control changes it.
 
@@ -109,8 +123,9 @@ class FaceProjection:
     def with_references(self, references: FaceReferences | None) -> FaceProjection:
         """The same projection with what other photographs give; what was measured of it is kept."""
         copy = replace(self, references=references)
-        if "target" in vars(self):
-            vars(copy)["target"] = self.target
+        for name in ("target", "unexplained"):
+            if name in vars(self):
+                vars(copy)[name] = vars(self)[name]
         copy.take_grain(self)
         return copy
 
@@ -119,6 +134,8 @@ class FaceProjection:
         """Memory of what is kept here, ``target`` included; the picture, which is shared, is not."""
         arrays = [self.crop, self.projection, self.mask, *self.held.shares, *self.masks.masks.values()]
         total = sum(array.nbytes for array in arrays) + self.projection.nbytes
+        if "unexplained" in vars(self):
+            total += self.unexplained.nbytes
         if self.start is not self.crop:
             total += self.start.nbytes
         grain: FaceGrain | None = vars(self).get("grain")
@@ -255,10 +272,10 @@ class Restoration:
         return Notice("outcome.all-failed", {"reasons": reasons})
 
 
-def gain_map(masks: RegionMasks, controls: Controls, iterations: int, grain: float) -> NDArray[np.float32]:
-    """S x S: the share of the way to the target after so many iterations; ``grain`` is `HeldDetail.grain`."""
+def gain_map(masks: RegionMasks, controls: Controls, iterations: int = ITERATIONS) -> NDArray[np.float32]:
+    """S x S: the share of the way to the target after so many iterations."""
     weights = weight_map(masks, controls.face_mask_weights)
-    gain = relaxation_gain(step_in_grain(controls.latent_step_decay, grain), weights, iterations=iterations)
+    gain = relaxation_gain(controls.latent_step_decay, weights, iterations=iterations)
     return np.minimum(gain / whole_way(controls, iterations), np.float32(1)) if controls.plain else gain
 
 
@@ -267,6 +284,16 @@ def whole_way(controls: Controls, iterations: int) -> np.float32:
     if not controls.plain:
         return np.float32(1)
     return relaxation_gain(PLAIN_STEP, np.ones(1, np.float32), iterations=iterations)[0]
+
+
+def grain_gain_map(
+    masks: RegionMasks, controls: Controls, held: HeldDetail, iterations: int = ITERATIONS
+) -> NDArray[np.float32] | None:
+    """S x S: the share of the grain that is taken out after so many iterations; None where it is that of all the rest."""
+    if held.grain == 0 or controls.latent_step_decay >= PLAIN_STEP:
+        return None
+    step = step_in_grain(controls.latent_step_decay, held.grain)
+    return relaxation_gain(step, weight_map(masks, controls.face_mask_weights), iterations=iterations)
 
 
 def face_warnings(

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,7 +23,7 @@ from likeness.faces.align import warp
 from likeness.faces.face import Alignment
 from likeness.imaging.filters import resize
 from likeness.imaging.image import Image, Pixels, Size
-from likeness.restore.arbitration import HeldDetail
+from likeness.restore.arbitration import HeldDetail, unexplained
 from likeness.restore.background import enlarge_image, enlarge_pixels
 from likeness.restore.canvas import CanvasPlan
 from likeness.restore.enlargement import Enlargement
@@ -92,6 +93,8 @@ class PlacedFace:
         start: where the last window starts from; ``crop`` itself where the face's projection starts from its own.
         target: where relaxation leads.
         mask: S x S, the paste-back mask.
+        answer: S x S x 3, what the network made of the face, as finely as it is wanted here.
+        held: what of the crop stays.
     """
 
     alignment: Alignment
@@ -99,6 +102,13 @@ class PlacedFace:
     start: Pixels
     target: Pixels
     mask: _Map
+    answer: Pixels
+    held: HeldDetail
+
+    @cached_property
+    def unexplained(self) -> Pixels:
+        """S x S x 3, see `FaceProjection.unexplained`."""
+        return unexplained(self.crop, self.answer, self.held)
 
 
 def make_canvas(
@@ -153,12 +163,15 @@ def place(item: FaceProjection, canvas: Canvas) -> PlacedFace:
     start = crop
     if item.start is not item.crop:
         start = crop + _enlarged(item.start - item.crop, size)
+    held = _finer(item.held, factor)
     return PlacedFace(
         alignment=alignment,
         crop=crop,
         start=start,
-        target=item.task.target(crop, answer, _finer(item.held, factor)),
+        target=item.task.target(crop, answer, held),
         mask=_enlarged(item.mask, size),
+        answer=answer,
+        held=held,
     )
 
 

@@ -6,9 +6,9 @@ With the projection P held, this has the closed form  x_T = x + (1 - (1 - eta m)
 no network pass. P is here the target of `likeness.restore.arbitration`: the network's answer with what the photograph itself
 holds put back.
 
-In a grainy picture a step under the plain one is taken longer (`step_in_grain`): what moves there is mostly grain, and half
-the way leaves half of it on the face, where it is nothing of the person's. It is one number a face, measured with the
-projection, so that all that is said here of eta holds for the longer one as well.
+Grain is nothing of the person's, and half the way would leave half of it on the face. So of the way to the target the part
+that takes grain out is gone with a longer step (`step_in_grain`), and what the network draws with eta itself. That part is
+bounded by the way at every sample: both go in one direction, and what holds for eta holds for the sum.
 """
 
 from __future__ import annotations
@@ -69,8 +69,15 @@ def weight_map(masks: RegionMasks, weights: RegionWeights) -> NDArray[np.float32
     return masks.blend(weights.to_dict())
 
 
-def advance(start: Pixels, target: Pixels, gain: NDArray[np.float32]) -> Pixels:
-    """gain (target - start): how the picture changes on its way to the target.
+def advance(
+    start: Pixels,
+    target: Pixels,
+    gain: NDArray[np.float32],
+    *,
+    grain: Pixels | None = None,
+    grain_gain: NDArray[np.float32] | None = None,
+) -> Pixels:
+    """gain (target - start): how the picture changes on its way to the target; its grain, if that is told apart, by its own.
 
     Per pixel, on purpose. The change of a pixel rises with its own gain and depends on no other pixel's. So a smaller step
     or weight never takes the result further from the input, and a region's weight acts nowhere outside its soft mask. A
@@ -80,10 +87,21 @@ def advance(start: Pixels, target: Pixels, gain: NDArray[np.float32]) -> Pixels:
     Args:
         start, target: S x S x 3.
         gain: S x S in [0, 1] (`relaxation_gain`).
+        grain: S x S x 3, about 0: what is grain in ``start`` (`likeness.restore.arbitration.unexplained`).
+        grain_gain: S x S in [0, 1], at least ``gain``: how much of it is taken out, as far as that lies on the way.
 
     Returns:
         S x S x 3, to be added to ``start``.
     """
     change = target - start
+    if grain is None or grain_gain is None:
+        change *= to_channels(gain)
+        return change
+    nothing = np.float32(0)
+    taken = np.clip(-grain, np.minimum(change, nothing), np.maximum(change, nothing))
+    change -= taken
+    # Two terms that each rise with its gain, so that rounding keeps the order as well.
     change *= to_channels(gain)
+    taken *= to_channels(grain_gain)
+    change += taken
     return change

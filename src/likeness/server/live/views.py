@@ -182,8 +182,8 @@ def field_of(item: FaceProjection, look: Controls, canvas: Canvas | None = None)
 
     The change at a place is  strength * (1 - (1 - eta m)^T) / whole * (field + reference_strength * detail),  m the weights
     blended by the masks there (`likeness.restore.relaxation`) and the share at most 1, as long as the network ran once
-    (``refine`` 1). On an enlarged picture the field is softened toward the rim (`likeness.restore.sharpness`) as for this
-    look.
+    (``refine`` 1); that grain goes sooner is left to the server's own drawing. On an enlarged picture the field is softened
+    toward the rim (`likeness.restore.sharpness`) as for this look.
 
     Args:
         item: what the network made of the face.
@@ -211,7 +211,7 @@ def field_of(item: FaceProjection, look: Controls, canvas: Canvas | None = None)
     def changed(target: Pixels) -> Pixels:
         change = target - placed.start
         if canvas is not None and canvas.enlargement.match_sharpness:
-            gain = resize(gain_map(item.masks, look, ITERATIONS, item.held.grain), Size(side, side), "linear")
+            gain = resize(gain_map(item.masks, look), Size(side, side), "linear")
             change = soften_rim(placed.crop, change, placed.mask, item.masks, share=gain)
         change = change * placed.mask[:, :, None]
         return change if wanted == side else resize(change, Size(wanted, wanted), "area")
