@@ -5,8 +5,8 @@ Writes let_through.md. Validation portraits, degraded by fixed recipes with fixe
 
 Two figures. Of everything: <y - x, P - x> / <P - x, P - x> on luma over the face, in a band of the Laplacian pyramid or in
 all of them, x the picture, P the network's bare answer, y the result. Of detail: how far the result's edges have come to
-those of the original from the picture's, over how far the bare answer's have; noise, which the original does not have, counts
-for nothing there. A slider is seen by the mean absolute difference between the results at its two ends, in levels of 255.
+those of the original from the picture's, over how far the bare answer's have; noise, which the original does not have, is
+not counted there. A slider is seen by the mean absolute difference between the results at its two ends, in levels of 255.
 """
 
 from __future__ import annotations
