@@ -4,6 +4,7 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from likeness.faces.mesh import average_face
 from likeness.faces.regions import REGIONS, RegionMasks, region_masks
@@ -18,6 +19,8 @@ from likeness.restore.relaxation import (
     weight_map,
 )
 
+_Map = NDArray[np.float32]
+
 
 @pytest.mark.parametrize(("step", "gain"), [(0.1, 0.958), (0.05, 0.785), (0.04, 0.706), (0.03, 0.599), (0.02, 0.455)])
 def test_anchor_values(step: float, gain: float) -> None:
@@ -30,17 +33,17 @@ def masks() -> RegionMasks:
 
 
 @pytest.fixture(scope="module")
-def start() -> np.ndarray:
+def start() -> _Map:
     return np.random.default_rng(0).random((128, 128, 3)).astype(np.float32)
 
 
 @pytest.fixture(scope="module")
-def target() -> np.ndarray:
+def target() -> _Map:
     return np.random.default_rng(1).random((128, 128, 3)).astype(np.float32)
 
 
 @pytest.mark.parametrize("controls", [Controls(), Controls.natural(), Controls.ai_portrait()])
-def test_closed_form_is_the_loop(masks: RegionMasks, start: np.ndarray, target: np.ndarray, controls: Controls) -> None:
+def test_closed_form_is_the_loop(masks: RegionMasks, start: _Map, target: _Map, controls: Controls) -> None:
     """With region weights, to float32's precision."""
     weights = weight_map(masks, controls.face_mask_weights)
     loop = start.astype(np.float64)
@@ -50,17 +53,17 @@ def test_closed_form_is_the_loop(masks: RegionMasks, start: np.ndarray, target: 
     assert np.abs(closed - loop).max() < 5e-7
 
 
-def test_windows_of_the_closed_form_are_the_loop(masks: RegionMasks, start: np.ndarray) -> None:
+def test_windows_of_the_closed_form_are_the_loop(masks: RegionMasks, start: _Map) -> None:
     """``refine``: the target is computed again after 10 iterations each; between, the closed form stands for the loop."""
     weights = weight_map(masks, RegionWeights(eye=2.0, cheek=0.3))
 
-    def project(x: np.ndarray) -> np.ndarray:
+    def project(x: _Map) -> _Map:
         return np.square(x)
 
-    loop = start.astype(np.float64)
+    loop, target = start.astype(np.float64), start
     for iteration in range(ITERATIONS):
         if iteration % 10 == 0:
-            target = project(loop)
+            target = project(loop.astype(np.float32))
         loop = loop + 0.06 * weights[:, :, None].astype(np.float64) * (target - loop)
     closed = start
     for _ in range(3):
@@ -70,9 +73,9 @@ def test_windows_of_the_closed_form_are_the_loop(masks: RegionMasks, start: np.n
 
 @pytest.mark.parametrize("region", REGIONS)
 def test_a_region_weight_is_monotone_and_local_to_the_last_bit(
-    masks: RegionMasks, start: np.ndarray, target: np.ndarray, region: str
+    masks: RegionMasks, start: _Map, target: _Map, region: str
 ) -> None:
-    def change(weight: float) -> np.ndarray:
+    def change(weight: float) -> _Map:
         weights = weight_map(masks, RegionWeights.of({"all": 0.7, region: weight}))
         return advance(start, target, relaxation_gain(0.05, weights))
 
@@ -91,18 +94,18 @@ def test_the_masks_are_zero_somewhere(masks: RegionMasks) -> None:
         assert (masks[region] == 0).mean() > 0.3
 
 
-def test_a_smaller_step_never_goes_further(masks: RegionMasks, start: np.ndarray, target: np.ndarray) -> None:
+def test_a_smaller_step_never_goes_further(masks: RegionMasks, start: _Map, target: _Map) -> None:
     weights = weight_map(masks, Controls.natural().face_mask_weights)
     changes = [np.abs(advance(start, target, relaxation_gain(s, weights))) for s in np.linspace(0.005, 0.1, 20)]
     assert all((larger >= smaller).all() for smaller, larger in pairwise(changes))
 
 
-def test_grain_that_goes_sooner_breaks_no_promise(masks: RegionMasks, start: np.ndarray, target: np.ndarray) -> None:
+def test_grain_that_goes_sooner_breaks_no_promise(masks: RegionMasks, start: _Map, target: _Map) -> None:
     """A smaller step takes no sample further, nor to the other side; at the plain step nothing is told apart."""
     weights = weight_map(masks, Controls.natural().face_mask_weights)
     grain = np.random.default_rng(2).standard_normal(start.shape).astype(np.float32)
 
-    def change(step: float) -> np.ndarray:
+    def change(step: float) -> _Map:
         sooner = relaxation_gain(step_in_grain(step, 0.9), weights)
         return advance(start, target, relaxation_gain(step, weights), grain=grain, grain_gain=sooner)
 
@@ -123,8 +126,8 @@ def test_grain_goes_by_its_own_gain_and_the_rest_by_the_step() -> None:
         assert np.allclose(moved, expected, atol=1e-6)
 
 
-def test_no_slider_jumps(masks: RegionMasks, start: np.ndarray, target: np.ndarray) -> None:
-    def result(step: float, eye: float) -> np.ndarray:
+def test_no_slider_jumps(masks: RegionMasks, start: _Map, target: _Map) -> None:
+    def result(step: float, eye: float) -> _Map:
         return start + advance(start, target, relaxation_gain(step, weight_map(masks, RegionWeights(eye=eye))))
 
     # No faster than the derivative of the gain, at most T by step times weight.
