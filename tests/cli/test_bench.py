@@ -5,18 +5,20 @@ import io
 import json
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from likeness.cli import main
-from likeness.cli.timing import Laps, in_turns, machine_facts, peak_megabytes, processors, start
+from likeness.cli.timing import Laps, in_turns, machine_facts, processors, start
+from likeness.core.memory import peak_megabytes
 from likeness.errors import LikenessError
 
 pytestmark = pytest.mark.long
 
 
 @pytest.fixture(scope="module")
-def measured(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> tuple[dict, str]:
+def measured(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> tuple[dict[str, Any], str]:
     """One quick run with a small network: its JSON, and the tables that it printed."""
     path = tmp_path_factory.mktemp("bench") / "bench.json"
     printed = io.StringIO()
@@ -25,7 +27,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory, tiny_model: Path) -> tupl
     return json.loads(path.read_text(encoding="utf-8")), printed.getvalue()
 
 
-def test_every_part_is_measured(measured: tuple[dict, str]) -> None:
+def test_every_part_is_measured(measured: tuple[dict[str, Any], str]) -> None:
     content, _ = measured
     assert set(content) == {"machine", "model", "picture", "quick", "network", "job", "folder", "seconds"}
     assert content["quick"] is True
@@ -48,7 +50,7 @@ def test_every_part_is_measured(measured: tuple[dict, str]) -> None:
     assert min(content["folder"]["pictures_per_hour"].values()) > 0
 
 
-def test_the_tables_show_what_the_file_holds(measured: tuple[dict, str]) -> None:
+def test_the_tables_show_what_the_file_holds(measured: tuple[dict[str, Any], str]) -> None:
     content, text = measured
     for one in content["network"]:
         assert f"{one['milliseconds_per_face']:.1f}" in text

@@ -256,6 +256,12 @@ def _load_inspect() -> Command:
     return Command(run=inspect, make_parser=make_parser)
 
 
+def _load_compare() -> Command:
+    from likeness.cli.compare import compare, make_parser
+
+    return Command(run=compare, make_parser=make_parser)
+
+
 def _load_review() -> Command:
     from likeness.cli.review import make_parser, review
 
@@ -309,6 +315,7 @@ COMMANDS: dict[str, _Entry] = {
     "train": _Entry(summary="train a network of your own", load=_load_train),
     "people": _Entry(summary="show who is in the photographs of a folder", load=_load_people),
     "inspect": _Entry(summary="show in figures what a restoration did", load=_load_inspect),
+    "compare": _Entry(summary="show networks and presets side by side on your pictures", load=_load_compare),
     "notify": _Entry(summary="tell clients which pictures cannot be restored, by mail", load=_load_notify),
     "review": _Entry(summary="let people rate settings or tools, blind", load=_load_review),
     "acceptance": _Entry(summary="count how many pictures clients accept first time", load=_load_acceptance),

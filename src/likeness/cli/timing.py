@@ -34,7 +34,6 @@ __all__ = [
     "in_turns",
     "machine_facts",
     "network_face",
-    "peak_megabytes",
     "processors",
     "start",
     "timed",
@@ -46,7 +45,7 @@ _CHILD = """
 import sys
 from likeness.cli import main
 status = main(sys.argv[1:])
-from likeness.cli.timing import peak_megabytes
+from likeness.core.memory import peak_megabytes
 print(peak_megabytes() or "")
 sys.exit(status)
 """
@@ -144,20 +143,6 @@ def start(arguments: Sequence[str], *, cache: Path) -> Start:
         raise LikenessError(f"likeness {' '.join(arguments)} failed: {said}")
     peak = done.stdout.split()
     return Start(milliseconds=milliseconds, megabytes=float(peak[-1]) if peak else None)
-
-
-def peak_megabytes() -> float | None:
-    """The most memory that this process has held at once, MB of 10^6 bytes; None where the system does not tell."""
-    # On Linux ru_maxrss begins at the size of the program that started this one; VmHWM is the process's own.
-    status = Path("/proc/self/status")
-    if status.is_file():
-        lines = status.read_text(encoding="ascii", errors="replace").splitlines()
-        return next((int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith("VmHWM")), None)
-    if sys.platform == "darwin":
-        import resource
-
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
-    return None
 
 
 def network_face(restorer: Restorer, image: Image) -> Batch:

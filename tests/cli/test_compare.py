@@ -1,0 +1,129 @@
+"""``likeness compare``: two real networks under two presets on two pictures, and what is written of it."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from likeness.cli import main
+from likeness.core.memory import forget_peak, peak_megabytes
+from likeness.core.tables import read_csv
+from likeness.evaluation.comparison import skin_texture
+from likeness.imaging.files import read_image, write_image
+from likeness.imaging.image import Image
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory, astronaut_file: Path, tiny_model: Path) -> Path:
+    """A folder with a portrait and a picture without a face, compared."""
+    root = tmp_path_factory.mktemp("compare")
+    shutil.copy(astronaut_file, root / "portrait.jpg")
+    write_image(Image(pixels=np.full((64, 64, 3), 0.5, np.float32)), root / "wall.png")
+    shutil.copy(tiny_model, root / "other.safetensors")
+    models = f"{tiny_model},{root / 'other.safetensors'},GPEN-BFR-512"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LIKENESS_HOME", str(root / "home"))
+        arguments = [str(root), "--models", models, "--presets", "natural,plain", "-o", str(root / "out")]
+        assert main(["compare", *arguments]) == 1  # one network is not here
+    return root
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    _, rows = read_csv(path.read_bytes(), name=path.name)
+    return [row.cells for row in rows]
+
+
+def test_every_network_under_every_preset_is_a_line(folder: Path) -> None:
+    rows = _rows(folder / "out" / "comparison.csv")
+    assert [(Path(row["model"]).name, row["preset"]) for row in rows] == [
+        ("input", ""),
+        ("tiny.safetensors", "natural"),
+        ("tiny.safetensors", "plain"),
+        ("other.safetensors", "natural"),
+        ("other.safetensors", "plain"),
+    ]
+    for row in rows[1:]:
+        assert row["restored"] == "1"
+        assert row["failed"] == "1"  # the wall
+        assert float(row["seconds"]) > 0
+        assert 0.9 < float(row["identity"]) <= 1  # it hardly changes anything
+    # The same network twice.
+    assert [rows[1][key] for key in ("identity", "texture")] == [rows[3][key] for key in ("identity", "texture")]
+    assert rows[1]["texture"] != rows[2]["texture"]
+
+
+def test_json_holds_every_face_and_what_is_missing(folder: Path) -> None:
+    content: dict[str, Any] = json.loads((folder / "out" / "comparison.json").read_text(encoding="utf-8"))
+    assert set(content["missing"]) == {"GPEN-BFR-512"}
+    assert "likeness models fetch GPEN-BFR-512" in content["missing"]["GPEN-BFR-512"]
+    faces = content["faces"]
+    assert len(_rows(folder / "out" / "faces.csv")) == len(faces)
+    walls = [face for face in faces if face["picture"] == "wall.png"]
+    assert {(wall["status"], wall["face"]) for wall in walls} == {("failed", None)}
+    assert all("no face" in wall["reason"] for wall in walls)
+    (own,) = [face for face in faces if face["status"] == "input"]
+    assert own["face"] == own["identity"] == 1
+
+
+def test_the_page_shows_each_crop_once_and_needs_no_other_file(folder: Path) -> None:
+    page = (folder / "out" / "portrait.jpg.html").read_text(encoding="utf-8")
+    assert page.count("class='view'") == 5
+    assert not re.search(r"(src|href)='(?!data:)", page)
+    assert "tiny.safetensors, plain" in page
+    wall = (folder / "out" / "wall.png.html").read_text(encoding="utf-8")
+    assert "no face was found" in wall
+    assert "class='view'" not in wall
+
+
+def test_the_sheet_has_the_photograph_first(folder: Path) -> None:
+    sheet = read_image(folder / "out" / "portrait.jpg.jpg")
+    assert sheet.size.width == 5 * 520 + 8
+    tiles = [sheet.pixels[60:500, 8 + i * 520 : 8 + i * 520 + 512] for i in range(5)]
+    assert np.abs(tiles[0] - tiles[1]).mean() < 0.03
+    assert np.array_equal(tiles[1].shape, tiles[2].shape)
+    assert not (folder / "out" / "wall.png.jpg").exists()
+
+
+def test_what_cannot_be_compared_is_a_sentence(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    picture = str(folder / "portrait.jpg")
+    out = ["-o", str(folder / "none")]
+    assert main(["compare", picture, "--presets", "soft", *out]) == 2
+    assert 'unknown preset "soft"' in capsys.readouterr().err
+    assert main(["compare", picture, "--models", ",", *out]) == 2
+    assert "--models" in capsys.readouterr().err
+    assert main(["compare", picture, "--models", "nobody", *out]) == 1
+    assert "no model or file nobody" in capsys.readouterr().err
+    (folder / "empty").mkdir()
+    assert main(["compare", str(folder / "empty"), *out]) == 2
+    assert "no picture in" in capsys.readouterr().err
+    assert not (folder / "none").exists()
+
+
+def test_memory_is_counted_anew() -> None:
+    if not forget_peak():
+        pytest.skip("this system does not forget a process's peak")
+    before = peak_megabytes()
+    assert before is not None
+    held = np.ones(64 << 20, np.uint8)
+    assert (peak_megabytes() or 0) > before + 50
+    del held
+    assert forget_peak()
+    assert (peak_megabytes() or 1e9) < before + 50
+
+
+def test_texture_is_that_of_skin_alone() -> None:
+    from likeness.faces.mesh import average_face
+
+    points = average_face()[:, :2].astype(np.float32)
+    noise = np.random.default_rng(0).standard_normal((512, 512, 1)).astype(np.float32) / 255
+    flat = np.full((512, 512, 3), 0.5, np.float32)
+    assert skin_texture(flat, points) < 0.01
+    assert 0.85 < skin_texture(flat + noise, points) < 1.05  # of noise of one level, what is finer than 2 px
+    noise[150:450, 100:400] = 0
+    assert skin_texture(flat + noise, points) < 0.5
