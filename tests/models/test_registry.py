@@ -14,6 +14,7 @@ from safetensors.numpy import save_file
 
 from likeness.compute.compiled import CompiledCache
 from likeness.errors import CheckpointFormatError, ConfigError
+from likeness.messages.notice import Notice
 from likeness.models import registry
 from likeness.models.architecture import Config
 from likeness.models.esrgan.config import EsrganConfig
@@ -166,7 +167,8 @@ def test_one_of_another_purpose_is_refused_in_a_sentence(config: Config, tmp_pat
     check_purpose(config.spec, (config.spec.purpose,), "a")
     assert load_runtime(Store(), path, purposes=(config.spec.purpose,), device="cpu").spec.config == config
     wanted = "restore" if config.spec.purpose != "restore" else "enlarge"
-    sentence = f"holds {architecture_of(config.spec).title}, {PURPOSES[config.spec.purpose]}, not {PURPOSES[wanted]}; "
+    found, other = Notice(f"purpose.{config.spec.purpose}"), Notice(f"purpose.{wanted}")
+    sentence = f"holds {architecture_of(config.spec).title}, {found}, not {other}; "
     with pytest.raises(CheckpointFormatError, match=sentence):
         load_runtime(Store(), path, purposes=(wanted,), device="cpu")
 

@@ -19,6 +19,7 @@ from likeness.errors import ConfigError
 from likeness.faces.detect import Detector
 from likeness.faces.face import Face
 from likeness.imaging.image import Image
+from likeness.messages.notice import Notice
 from likeness.runtimes.base import Batch, Runtime, WrappedRuntime
 
 __all__ = ["DEFAULT_KEPT_BYTES", "CachedDetector", "CachedRuntime", "ProjectionCache"]
@@ -45,7 +46,7 @@ class ProjectionCache:
 
     def __init__(self, folder: Path, *, limit: int = DEFAULT_KEPT_BYTES) -> None:
         if limit < 0:
-            raise ConfigError(f"the limit of kept projections must be 0 or more, not {limit}")
+            raise ConfigError(Notice("batch.kept-limit", {"limit": limit}))
         self._files = DiskCache(folder, suffix=_SUFFIX, limit=limit)
 
     def get(self, digest: str, shape: tuple[int, ...]) -> NDArray[np.float32] | None:

@@ -13,6 +13,7 @@ from pathlib import PureWindowsPath
 from typing import Any, Literal, TypeAlias, cast
 
 from likeness.imaging.names import from_column
+from likeness.messages.notice import Notice
 
 __all__ = ["STATES", "Item", "State", "Task", "canonical", "read_item", "to_number", "why_outside"]
 
@@ -154,15 +155,15 @@ _TEXTS = (
 """Columns that hold text."""
 
 
-def why_outside(target: str) -> str | None:
+def why_outside(target: str) -> Notice | None:
     """Why a result of this name would not lie inside the output; None if it does."""
     parts = target.split("/")
     if "\0" in target:
-        return "holds a null character"
+        return Notice("batch.null-character")
     if not set(parts).isdisjoint({"", ".", ".."}):
-        return "leads out of the output"
+        return Notice("batch.leads-out")
     if os.name == "nt" and (PureWindowsPath(target).drive or "\\" in target):
-        return "leads out of the output"
+        return Notice("batch.leads-out")
     return None
 
 

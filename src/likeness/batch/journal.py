@@ -31,6 +31,7 @@ from likeness.batch.journal_file import JournalFile, damaged
 from likeness.batch.liveness import Owner, dead_owners, living_owners
 from likeness.errors import BatchError, JournalError
 from likeness.imaging.names import from_column, to_column
+from likeness.messages.notice import Notice
 
 __all__ = ["JOURNAL", "STATES", "Finished", "Item", "Journal", "PutCount", "State", "Task", "Thumbnails"]
 
@@ -92,7 +93,7 @@ class Journal:
         except OSError as error:
             self._file.close()
             raise JournalError(
-                f"the folder of {path} cannot be written ({error.strerror}); choose another one"
+                Notice("batch.journal-folder", {"path": str(path), "why": error.strerror or str(error)})
             ) from error
         try:
             self.release_dead()
@@ -139,7 +140,10 @@ class Journal:
             for task in tasks:
                 if (why := why_outside(task.target)) is not None:
                     raise BatchError(
-                        f"{task.source}: its result cannot be called {task.target!r}, which {why}; rename it"
+                        Notice(
+                            "batch.target-refused",
+                            {"source": str(task.source), "target": repr(task.target), "why": why},
+                        )
                     )
                 values = {
                     "grp": to_column(task.group),
@@ -348,7 +352,7 @@ class Journal:
             return None
         before, after = rows[0]["before"], rows[0]["after"]
         if not isinstance(before, bytes) or not isinstance(after, bytes | None):
-            raise damaged(self.path, f"item {item.id}: its thumbnails are no pictures")
+            raise damaged(self.path, Notice("journal.thumbnails", {"item": item.id}))
         return Thumbnails(before=before, after=after)
 
     @property

@@ -10,6 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from likeness.errors import JournalError
+from likeness.messages.notice import Notice, notice_of
 
 __all__ = ["SCHEMA", "JournalFile", "damaged"]
 
@@ -66,23 +67,18 @@ _INDEXES = (
 """Made in files of earlier versions as well, which can still use them."""
 
 _FAULTS = (
-    ("database or disk is full", "the disk is full; make room"),
-    ("is locked", "another program has it locked; end that program"),
-    ("readonly database", "it may not be written by this user; change its permissions or those of its folder"),
-    ("unable to open database", "it cannot be opened; check its folder and the permissions"),
-    ("disk i/o error", "the disk failed, or gives no more room to a file; check the disk"),
+    ("database or disk is full", "journal.disk-full"),
+    ("is locked", "journal.locked"),
+    ("readonly database", "journal.forbidden"),
+    ("unable to open database", "journal.no-opening"),
+    ("disk i/o error", "journal.disk-failed"),
 )
-"""Words in SQLite's messages, and what they mean. By words, as Python 3.10 knows no error codes."""
-
-_AGAIN = "and run the same command again: what was finished is kept"
+"""Words in SQLite's messages, and the codes of what they mean. By words, as Python 3.10 knows no error codes."""
 
 
 def damaged(path: Path, why: str) -> JournalError:
     """That a journal's content is not what was written into it."""
-    return JournalError(
-        f"the journal {path} is damaged ({why}): put a copy of it from before in its place; only if there is none, move it "
-        "away, and the pictures are done once more"
-    )
+    return JournalError(Notice("journal.damaged", {"path": str(path), "why": why}))
 
 
 class JournalFile:
@@ -103,9 +99,7 @@ class JournalFile:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
-            raise JournalError(
-                f"the journal {path} cannot be opened ({error}); choose a folder that can be written"
-            ) from error
+            raise JournalError(Notice("journal.unopened", {"path": str(path), "why": notice_of(error)})) from error
         try:
             self._prepare()
         except sqlite3.DatabaseError as error:
@@ -132,9 +126,7 @@ class JournalFile:
                     database.execute(statement)
                 database.execute(f"PRAGMA user_version = {SCHEMA}")
             elif found != SCHEMA:
-                raise JournalError(
-                    f"{self._path} is no journal of this version of Likeness; name another one, or move it away"
-                )
+                raise JournalError(Notice("journal.other-version", {"path": str(self._path)}))
             there = {row["name"] for row in database.execute("PRAGMA table_info(item)")}
             for column in _LATER:
                 if column not in there:
@@ -157,14 +149,11 @@ class JournalFile:
     def _spoken(self, error: sqlite3.DatabaseError) -> JournalError:
         """What went wrong, in a sentence: a fault that may pass is told apart from damage."""
         text = str(error).lower()
-        for word, meaning in _FAULTS:
+        for word, code in _FAULTS:
             if word in text:
-                return JournalError(f"the journal {self._path} cannot be used: {meaning}, {_AGAIN}")
+                return JournalError(Notice("journal.unusable", {"path": str(self._path), "meaning": Notice(code)}))
         if "not a database" in text:
-            return JournalError(
-                f"{self._path} is no journal, or its beginning is damaged; check the name, or put a copy from before in "
-                "its place"
-            )
+            return JournalError(Notice("journal.none", {"path": str(self._path)}))
         return damaged(self._path, str(error))
 
     @contextmanager

@@ -12,6 +12,7 @@ from typing import Any
 from likeness.core.spelling import did_you_mean
 from likeness.core.tables import read_csv
 from likeness.errors import ConfigError
+from likeness.messages.notice import Notice, notice_of
 from likeness.restore.config import Settings, settings_from
 from likeness.restore.controls import RegionWeights
 from likeness.restore.kinds import Text
@@ -75,10 +76,10 @@ def read_list(data: bytes, *, name: str) -> tuple[Row, ...]:
         if not any(values.values()):
             continue
         if not values.get("file"):
-            raise ConfigError(f"{name}, line {row.line}: the column file is empty")
+            raise ConfigError(Notice("list.no-file", {"name": name, "line": row.line}))
         found.append(_row(values, row.line, name))
     if not found:
-        raise ConfigError(f"{name} lists no picture; it needs a line with titles and one line for each picture")
+        raise ConfigError(Notice("list.empty", {"name": name}))
     return tuple(found)
 
 
@@ -94,12 +95,12 @@ def check_per_picture(settings: Settings, name: str) -> None:
         settings.controls()
         settings.repairs()
     except ValueError as error:
-        raise ConfigError(f"{name}: {error}") from error
+        raise ConfigError(Notice("file.named", {"file": name, "reason": notice_of(error)})) from error
 
 
 def _check_key(key: str, name: str) -> None:
     if any(row.key == key and not row.per_picture for row in OPTIONS):
-        raise ConfigError(f"{name}: {key} is the same for the whole run, not for one picture; give it to the command")
+        raise ConfigError(Notice("list.whole-run", {"name": name, "key": key}))
 
 
 def _columns(titles: list[str], name: str) -> dict[str, str]:
@@ -125,16 +126,16 @@ def _columns(titles: list[str], name: str) -> dict[str, str]:
                 _log.warning("%s: the column %s is not used%s", name, title, hint)
     kinds = list(found.values())
     if "file" not in kinds:
-        raise ConfigError(f"{name} has no column file; its first line must name the columns, such as file,client,email")
+        raise ConfigError(Notice("list.no-file-column", {"name": name}))
     for kind in kinds:
         if kinds.count(kind) > 1:
-            raise ConfigError(f"{name} has two columns for {kind}; keep one")
+            raise ConfigError(Notice("list.twice", {"name": name, "title": kind}))
     return found
 
 
 def _row(values: Mapping[str, str], number: int, name: str) -> Row:
     regions = {*RegionWeights().to_dict(), "all"}
-    where = f"{name}, line {number}"
+    where = Notice("table.line", {"name": name, "line": number})
     weights = {key: _number(text, key, where) for key, text in values.items() if key in regions and text}
     others = {
         key: _names(text) if key in _SEVERAL else _value(text)
@@ -164,7 +165,7 @@ def _number(text: str, key: str, where: str) -> float:
     try:
         return float(text.replace(",", "."))
     except ValueError:
-        raise ConfigError(f"{where}: {key} must be a number, not {text}") from None
+        raise ConfigError(Notice("list.number", {"where": where, "key": key, "text": text})) from None
 
 
 def _value(text: str) -> Any:

@@ -10,6 +10,7 @@ from likeness.errors import ConfigError
 from likeness.evidence.quality_gate import GuardLimits
 from likeness.faces.findings import Limits
 from likeness.imaging.files import DEFAULT_MAX_PIXELS
+from likeness.messages.notice import Notice, notice_of
 from likeness.repair.repairs import Repairs
 from likeness.restore.config import Settings
 from likeness.restore.controls import Controls, RegionWeights
@@ -55,9 +56,9 @@ class WorkOptions(PictureOptions):
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.max_pixels < 1:
-            raise ConfigError(f"max_pixels must be at least 1, not {self.max_pixels}")
+            raise ConfigError(Notice("option.max-pixels", {"max_pixels": self.max_pixels}))
         if self.on_finding not in ("flag", "fix", "skip"):
-            raise ConfigError(f'what happens on a finding must be flag, fix or skip, not "{self.on_finding}"')
+            raise ConfigError(Notice("batch.on-finding", {"on_finding": self.on_finding}))
 
     @staticmethod
     def of(
@@ -72,12 +73,10 @@ class WorkOptions(PictureOptions):
     ) -> WorkOptions:
         """From settings as people write them; what they leave open has its default."""
         if settings["copy_unrestored"]:
-            raise ConfigError(
-                "copy_unrestored is for likeness restore: a batch keeps out of its output what it leaves alone"
-            )
+            raise ConfigError(Notice("batch.copy-unrestored"))
         album = settings["album"]
         if album is not None and settings["references"] is not None:
-            raise ConfigError("references and album contradict each other; give one of the two")
+            raise ConfigError(Notice("batch.references-or-album"))
         mask = settings["damage_mask"]
         return WorkOptions(
             **parts_of(settings),
@@ -127,7 +126,7 @@ class WorkOptions(PictureOptions):
         """
         known = {item.name for item in fields(WorkOptions)}
         if not known >= set(values):
-            raise ConfigError(f"unknown options: {', '.join(sorted(set(values) - known))}")
+            raise ConfigError(Notice("batch.unknown-options", {"names": ", ".join(sorted(set(values) - known))}))
         taken = dict(values)
         try:
             for name, make in _PARTS.items():
@@ -137,7 +136,7 @@ class WorkOptions(PictureOptions):
                 taken["references"] = tuple(taken["references"])
             return WorkOptions(**taken)
         except TypeError as error:
-            raise ConfigError(f"the options cannot be used: {error}") from error
+            raise ConfigError(Notice("batch.options-unusable", {"why": notice_of(error)})) from error
 
 
 _FIRST = {

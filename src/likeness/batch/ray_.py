@@ -221,12 +221,12 @@ class RayExecutor:
             cause = error.cause
             if isinstance(cause, LikenessError):
                 raise cause from error
-            raise BatchError(f"a worker of the cluster cannot begin: {_first_line(cause)}") from error
+            raise BatchError(Notice("ray.worker-cannot-begin", {"why": _first_line(cause)})) from error
         except exceptions.RayError as error:
             self._false_starts += 1
             if self._false_starts >= _FALSE_STARTS:
                 raise BatchError(
-                    f"{self._false_starts} workers in a row died before they were ready; the last one: {_first_line(error)}"
+                    Notice("ray.workers-die", {"count": self._false_starts, "why": _first_line(error)})
                 ) from error
             self._lose(journal, slot)
             return
@@ -331,8 +331,7 @@ def picture_executor(
             room = min(room, cluster.size("GPU"))
         if workers is None and room < 1:
             raise BatchError(
-                f"no node of the cluster has {threads} processors{' and a GPU' if devices else ''} at the moment; "
-                "say how many workers there will be with --workers"
+                Notice("ray.no-node", {"threads": threads, "and_gpu": Notice("ray.and-gpu") if devices else ""})
             )
         output_is_reached = shared or output.path is None
         begin = Workplace(

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from likeness.errors import BatchError, ConfigError, MissingExtraError
+from likeness.messages.notice import Notice
 
 __all__ = ["Cluster"]
 
@@ -39,10 +40,7 @@ class Cluster:
     def __init__(self, address: str | None = None, *, processors: int | None = None) -> None:
         self.local = address in (None, "local")
         if address is not None and "://" in address:
-            raise ConfigError(
-                f"{address} is for Ray's client, which is not supported: run the command on a node of the cluster, with "
-                "--address auto"
-            )
+            raise ConfigError(Notice("ray.client", {"address": address}))
         # Read by Ray when it is imported and when it starts others.
         os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
         if self.local:
@@ -52,7 +50,7 @@ class Cluster:
             try:
                 self.ray: Any = importlib.import_module("ray")
             except ImportError as error:
-                raise MissingExtraError('the executor "ray" needs Ray: pip install "likeness[ray]"') from error
+                raise MissingExtraError(Notice("ray.missing")) from error
             self._joined_before = bool(self.ray.is_initialized())
             if not self._joined_before:
                 self._connect(address or "local", processors)
@@ -82,10 +80,8 @@ class Cluster:
                 )
         except (ConnectionError, RuntimeError, ValueError, OSError) as error:
             reason = str(error).strip().partition("\n")[0]
-            what = "Ray cannot be started here" if self.local else f"the Ray cluster {address} cannot be joined"
-            raise BatchError(
-                f"{what} ({reason}); check the address, and that this machine is one of its nodes"
-            ) from error
+            what = Notice("ray.not-started") if self.local else Notice("ray.cluster", {"address": address})
+            raise BatchError(Notice("ray.not-joined", {"what": what, "reason": reason})) from error
 
     def size(self, resource: str) -> int:
         """How much of a resource ("CPU", "GPU") all nodes have together at the moment."""

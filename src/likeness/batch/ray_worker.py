@@ -18,6 +18,7 @@ from likeness.core.files import write_bytes_atomically
 from likeness.core.hashing import sha256_of
 from likeness.core.home import home_folder
 from likeness.errors import BatchError, CheckpointError
+from likeness.messages.notice import Notice
 
 __all__ = ["Begin", "Work", "Worker", "Workplace"]
 
@@ -76,8 +77,10 @@ class Workplace:
                 os.chdir(self.folder)
             except OSError as error:
                 raise BatchError(
-                    f"the node {socket.gethostname()} has no folder {self.folder} ({error.strerror}): leave --shared away, "
-                    "or start where all nodes have the same folders"
+                    Notice(
+                        "ray.no-folder",
+                        {"host": socket.gethostname(), "folder": str(self.folder), "why": error.strerror or str(error)},
+                    )
                 ) from error
         # As many threads as Ray was asked for, so that the workers of a node do not crowd each other.
         cv2.setNumThreads(self.network.settings["threads"] or 1)
@@ -97,9 +100,7 @@ class Workplace:
         except CheckpointError:
             pass
         if weights is None:
-            raise CheckpointError(
-                f"the node {socket.gethostname()} does not have {self.network.model}; install the same version there"
-            )
+            raise CheckpointError(Notice("ray.no-model", {"host": socket.gethostname(), "model": self.network.model}))
         file = home_folder() / "handed" / f"{self.sha256}{self.suffix}"
         if not file.exists() or sha256_of(file) != self.sha256:
             file.parent.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,7 @@ from pathlib import Path
 from likeness.core.hashing import sha256_of, sha256_of_bytes
 from likeness.core.home import expanded
 from likeness.errors import ImageReadError
+from likeness.messages.notice import Notice, notice_of
 from likeness.reference.people import NamedAlbum
 from likeness.reference.references import reference_files
 
@@ -37,7 +38,7 @@ def digest_of_album(place: Path | str | None) -> str:
     if path.is_dir():
         return _digest(reference_files(path))
     if not path.exists():
-        raise ImageReadError(f"{path}: there is no such album; name people.json of likeness people, or a folder")
+        raise ImageReadError(Notice("batch.no-album", {"path": str(path)}))
     _digest_of_file(path, path.stat().st_mtime_ns, album=True)
     return _digest([file for file in (path, NamedAlbum.corrections_of(path)) if file.exists()])
 
@@ -46,7 +47,7 @@ def _digest(files: Sequence[Path]) -> str:
     try:
         told = [(file.name, _digest_of_file(file, file.stat().st_mtime_ns)) for file in files]
     except OSError as error:
-        raise ImageReadError(f"a reference cannot be read ({error})") from error
+        raise ImageReadError(Notice("reference.unread", {"why": notice_of(error)})) from error
     return sha256_of_bytes(repr(told).encode()) if told else ""
 
 

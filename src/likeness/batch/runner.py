@@ -22,7 +22,7 @@ from likeness.errors import ConfigError, ControlError, ImageReadError
 from likeness.evidence.quality_gate import GuardLimits
 from likeness.faces.findings import Limits
 from likeness.imaging.names import result_names
-from likeness.messages.notice import Notice
+from likeness.messages.notice import Notice, notice_of
 from likeness.restore.config import Settings
 
 __all__ = ["Done", "Plan", "make_tasks", "redo", "run", "run_apart", "settle", "sweep"]
@@ -72,7 +72,7 @@ class Plan:
             )
         except (ConfigError, ControlError, ImageReadError) as error:
             own = f"{source.url}: " if source.settings != Settings() else ""
-            raise ConfigError(f"{own}{error}") from error
+            raise ConfigError(Notice("batch.own", {"own": own, "why": notice_of(error)})) from error
 
 
 @dataclass(frozen=True, kw_only=True)

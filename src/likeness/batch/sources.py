@@ -14,6 +14,7 @@ from likeness.errors import ConfigError
 from likeness.imaging.files import is_picture
 from likeness.imaging.folders import split_pattern
 from likeness.imaging.names import as_spelt, same_on_disk
+from likeness.messages.notice import Notice
 from likeness.restore.config import Settings, parse_settings
 
 __all__ = ["Source", "find_sources"]
@@ -67,7 +68,7 @@ def find_sources(
     for text in inputs:
         taken = _find(text, without, allow_none, tell)
         if not taken and not allow_none:
-            raise ConfigError(f"{text} holds no picture; check its name")
+            raise ConfigError(Notice("file.no-picture", {"text": text}))
         found += taken
     unique = {source.url: source for source in found}
     names: dict[str, Source] = {}
@@ -75,10 +76,7 @@ def find_sources(
         # Disks that ignore the case of letters would take them for one; two of one folder get names that differ.
         other = names.setdefault(same_on_disk(source.name), source)
         if other is not source and _home(other) != _home(source):
-            raise ConfigError(
-                f"{other.url} and {source.url} would get results of the same name ({source.name}); name the folder above "
-                "them, or run them apart"
-            )
+            raise ConfigError(Notice("batch.same-name", {"url": other.url, "url2": source.url, "name": source.name}))
     return tuple(unique.values())
 
 
@@ -100,7 +98,7 @@ def _find(text: str, without: str, allow_none: bool, tell: Tell | None) -> list[
         return _in_folder(place, without, tell) if place.is_folder() else []
     parent, name = Place.of(text)
     if not parent.exists(name):
-        raise ConfigError(f"{text} does not exist; check the name and the folder")
+        raise ConfigError(Notice("file.missing", {"text": text}))
     return [_source(parent, name, name, parent.stamp(name))]
 
 
@@ -137,10 +135,10 @@ def _of_list(text: str) -> list[Source]:
         if inside or not is_url(text):
             url = file if is_url(file) else home.locate(str(expanded(file)) if not inside else file)
         else:
-            raise ConfigError(f"{text}, line {row.line}: {file} does not lie in the list's own folder; give its URL")
+            raise ConfigError(Notice("list.outside", {"text": text, "line": row.line, "file": str(file)}))
         place, last = Place.of(url if is_url(url) else str(as_spelt(Path(url))))
         if PurePosixPath(file).name in ("", ".."):
-            raise ConfigError(f"{text}, line {row.line}: {file} is a folder, not a picture")
+            raise ConfigError(Notice("list.folder", {"text": text, "line": row.line, "file": str(file)}))
         stamp = place.stamp(last) if place.exists(last) else ""
         source = _source(place, last, file if inside else last, stamp)
         own = source.settings.over(row.settings)
@@ -154,7 +152,7 @@ def _source(place: Place, inside: str, name: str, stamp: str, *, sidecars: Seque
         sidecars = [inside + end for end in _SIDECARS if place.exists(inside + end)]
     url = place.locate(inside)
     if len(sidecars) > 1:
-        raise ConfigError(f"{url} has two sidecars, {' and '.join(sidecars)}; keep one")
+        raise ConfigError(Notice("batch.two-sidecars", {"url": url, "sidecars": " and ".join(sidecars)}))
     settings = _sidecar(place, sidecars[0]) if sidecars else Settings()
     # A store's names may hold what would lead out of the folder of the results.
     parts = [part for part in name.split("/") if part not in ("", ".", "..")]
@@ -167,7 +165,7 @@ def _sidecar(place: Place, name: str) -> Settings:
     settings = parse_settings(place.read(name), name=shown, folder=folder)
     check_per_picture(settings, shown)
     if settings["damage_mask"] is not None and place.path is None:
-        raise ConfigError(f"{shown}: a damage mask must be a file of this machine")
+        raise ConfigError(Notice("batch.mask-not-here", {"shown": shown}))
     if (settings["references"] is not None or settings["album"] is not None) and place.path is None:
-        raise ConfigError(f"{shown}: references must be files of this machine")
+        raise ConfigError(Notice("batch.references-not-here", {"shown": shown}))
     return settings

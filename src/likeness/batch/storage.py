@@ -9,13 +9,14 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Any, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast
 
 from likeness.core.files import TEMPORARY, write_bytes_atomically
 from likeness.core.home import expanded
 from likeness.core.opening import open_file
 from likeness.errors import BatchError, ConfigError, FileWriteError, ImageReadError, LikenessError, MissingExtraError
 from likeness.imaging.folders import is_left_alone, list_folder, match_files
+from likeness.messages.notice import Notice, notice_of
 
 __all__ = ["Listed", "Place", "Tell", "is_url", "read_file"]
 
@@ -26,6 +27,9 @@ Tell: TypeAlias = Callable[[str, str], object]
 
 _WHOLE = {"s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "oss", "memory"}
 """Stores in which an object appears complete or not at all; everywhere else a temporary file is moved to its name."""
+
+_Deed: TypeAlias = Literal["read", "written", "removed"]
+"""What is done with a file; ``storage.DEED`` in the catalogues."""
 
 _EXTRAS = {"s3": "s3", "s3a": "s3"}
 
@@ -77,9 +81,9 @@ class Place:
         except ImportError as error:
             extra = _EXTRAS.get(protocol)
             hint = f'pip install "likeness[{extra}]"' if extra else f"{error}"
-            raise MissingExtraError(f"{protocol}:// needs a library that is not installed: {hint}") from None
+            raise MissingExtraError(Notice("storage.no-library", {"protocol": protocol, "hint": hint})) from None
         except ValueError as error:
-            raise ConfigError(f"{text} cannot be used: {error}") from error
+            raise ConfigError(Notice("storage.unusable", {"text": text, "why": notice_of(error)})) from error
         self._whole = protocol in _WHOLE
 
     @staticmethod
@@ -135,7 +139,7 @@ class Place:
                 target.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise FileWriteError(
-                    f"the folder {target.parent} cannot be made ({error.strerror}); choose another one"
+                    Notice("file.no-folder-made", {"folder": str(target.parent), "why": error.strerror or str(error)})
                 ) from error
             write_bytes_atomically(data, target)
             return
@@ -228,8 +232,9 @@ class Place:
         try:
             listing = list_folder(folder, without=without)
         except OSError as error:
-            reason = error.strerror or error
-            raise BatchError(f"the folder {folder} cannot be read ({reason}); check its permissions") from error
+            raise BatchError(
+                Notice("file.folder-unread", {"folder": str(folder), "why": error.strerror or str(error)})
+            ) from error
         for kind, sentence in listing.remarks.items():
             tell(f"{folder} {kind}", sentence)
         for name in listing.files:
@@ -238,17 +243,19 @@ class Place:
                 yield Listed(name=name, stamp=_local_stamp(folder / name))
 
     @contextmanager
-    def _speaking(self, kind: type[LikenessError], shown: str, what: str) -> Generator[None]:
+    def _speaking(self, kind: type[LikenessError], shown: str, what: _Deed) -> Generator[None]:
         """Whatever a store's library raises becomes a sentence: each has errors of its own."""
         try:
             yield
         except LikenessError:
             raise
         except FileNotFoundError as error:
-            raise kind(f"{shown} does not exist; check the name and the folder") from error
+            raise kind(Notice("file.missing", {"text": shown})) from error
         except Exception as error:
             reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
-            raise kind(f"{shown} cannot be {what} ({reason}); check the address and the permissions") from error
+            raise kind(
+                Notice("storage.failed", {"shown": shown, "what": Notice(f"storage.{what}"), "reason": reason})
+            ) from error
 
 
 def read_file(file: str) -> bytes:
@@ -281,7 +288,7 @@ def _logged(_: str, sentence: str) -> None:
     _log.warning("%s", sentence)
 
 
-def _refuse_outside(name: str, shown: str, what: str) -> None:
+def _refuse_outside(name: str, shown: str, what: _Deed) -> None:
     """See that a file is one of the place: its name may come from a journal that somebody changed."""
     if not set(name.split("/")).isdisjoint({"", ".", ".."}) or "\0" in name:
-        raise FileWriteError(f"{shown} is not {what}: it lies outside the folder of the results")
+        raise FileWriteError(Notice("storage.outside", {"shown": shown, "what": Notice(f"storage.{what}")}))

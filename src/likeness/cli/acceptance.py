@@ -14,6 +14,7 @@ from likeness.cli.console import Console
 from likeness.cli.flags import Parser, add_verbosity, verbosity
 from likeness.cli.table import table
 from likeness.errors import ConfigError
+from likeness.messages.notice import Notice
 
 if TYPE_CHECKING:
     from likeness.studio.acceptance import AcceptanceBook, Period
@@ -63,7 +64,7 @@ def acceptance(argv: Sequence[str], console: Console) -> int:
 
     create = flags.run in (_add, _import)
     if create and not flags.book.absolute().parent.is_dir():
-        raise ConfigError(f"--book {flags.book}: the folder {flags.book.parent} does not exist; make it first")
+        raise ConfigError(Notice("cli.book-folder", {"book": str(flags.book), "parent": str(flags.book.parent)}))
     with open_book(flags.book, create=create) as book:
         run: Callable[[AcceptanceBook, Namespace, Console], None] = flags.run
         run(book, flags, console)
@@ -149,7 +150,9 @@ def _import(book: AcceptanceBook, flags: Namespace, console: Console) -> None:
     try:
         data = sys.stdin.buffer.read() if str(flags.file) == "-" else flags.file.read_bytes()
     except OSError as error:
-        raise ConfigError(f"{flags.file} cannot be read ({error.strerror}); check the name") from error
+        raise ConfigError(
+            Notice("cli.file-unread", {"file": str(flags.file), "why": error.strerror or str(error)})
+        ) from error
     added, known = book.import_csv(data, name=str(flags.file))
     console.say(f"{added} entries added, {known} there already")
 

@@ -24,6 +24,7 @@ from likeness.cli.flags import (
 )
 from likeness.core.home import expanded
 from likeness.errors import ConfigError, LikenessError
+from likeness.messages.notice import Notice
 from likeness.restore.config import Settings
 
 if TYPE_CHECKING:
@@ -97,19 +98,17 @@ def _options(flags: argparse.Namespace) -> BatchOptions:
 
     output = flags.output.removeprefix("file://")
     if flags.journal is None and is_url(output):
-        raise ConfigError(
-            f"the journal must lie on this machine, and {output} does not: name a file for it with --journal FILE"
-        )
+        raise ConfigError(Notice("cli.journal-here", {"output": str(output)}))
     if not is_url(output) and any(not is_url(text) and _same(text, output) for text in flags.inputs):
-        raise ConfigError(f"{output} is input and output; name another folder for the results")
+        raise ConfigError(Notice("cli.in-and-out", {"output": str(output)}))
     if flags.executor != "ray" and (flags.address is not None or flags.shared):
-        raise ConfigError("--address and --shared are for --executor ray")
+        raise ConfigError(Notice("cli.ray-only"))
     if flags.address is not None and not flags.shared and settings["album"] is not None:
-        raise ConfigError("--album on a cluster wants --shared: every node opens the album's photographs")
+        raise ConfigError(Notice("cli.album-shared"))
     if flags.workers is not None and flags.workers < 1:
-        raise ConfigError(f"--workers must be at least 1, not {flags.workers}")
+        raise ConfigError(Notice("cli.workers", {"workers": flags.workers}))
     if flags.watch is not None and not flags.watch > 0:
-        raise ConfigError(f"--watch must be over 0 seconds, not {flags.watch:g}")
+        raise ConfigError(Notice("cli.watch", {"watch": flags.watch}))
     model = settings["model"] or DEFAULT_MODEL
     limits = Limits(refuse=frozenset(flags.refuse), ignore=frozenset(flags.ignore))
     if flags.min_size is not None:

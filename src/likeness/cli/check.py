@@ -22,6 +22,7 @@ from likeness.cli.console import Console, cleaned
 from likeness.cli.flags import Parser, add_findings, add_overwrite, add_verbosity, pixel_count, verbosity
 from likeness.cli.table import table
 from likeness.errors import ConfigError, FileWriteError, LikenessError
+from likeness.messages.notice import Notice
 
 if TYPE_CHECKING:
     from likeness.faces.detect import MediaPipeDetector
@@ -104,11 +105,11 @@ def check(argv: Sequence[str], console: Console) -> int:
     limits = _limits(flags)
     max_pixels = DEFAULT_MAX_PIXELS if flags.max_pixels is None else flags.max_pixels
     if max_pixels < 1:
-        raise ConfigError(f"--max-pixels must be at least 1, not {max_pixels}")
+        raise ConfigError(Notice("cli.max-pixels", {"max_pixels": max_pixels}))
     sources = find_inputs(flags.inputs)
     refuse_keyboard(sources, "likeness check")
     if flags.json is not None and not flags.json.parent.is_dir():
-        raise ConfigError(f"--json {flags.json}: the folder {flags.json.parent} does not exist; make it first")
+        raise ConfigError(Notice("cli.json-folder", {"json": flags.json, "parent": str(flags.json.parent)}))
     if flags.json is not None:
         refuse_collisions((source for source in sources if source is not None), [(flags.json, "--json")])
         console.ledger.claim([flags.json], overwrite=flags.overwrite)

@@ -18,6 +18,7 @@ from types import TracebackType
 from typing import TextIO, TypeVar
 
 from likeness.cli.ledger import Ledger
+from likeness.messages.notice import Notice
 
 __all__ = ["Console", "cleaned", "silence", "usable_streams"]
 
@@ -172,9 +173,7 @@ class Console:
             from likeness.errors import FileWriteError
 
             silence(sys.stdout)
-            raise FileWriteError(
-                f"standard output cannot be written ({error.strerror or error}); check where it goes"
-            ) from error
+            raise FileWriteError(Notice("cli.output-unwritten", {"why": error.strerror or str(error)})) from error
 
     def say(self, line: str) -> None:
         """A result."""

@@ -15,6 +15,7 @@ from likeness.cli.console import Console
 from likeness.cli.flags import Parser, add_overwrite, add_verbosity, pixel_count, verbosity, with_amounts
 from likeness.core.home import expanded
 from likeness.errors import ConfigError
+from likeness.messages.notice import Notice
 
 if TYPE_CHECKING:
     from likeness.batch.redraw import Redrawer
@@ -81,7 +82,7 @@ def deliver(argv: Sequence[str], console: Console) -> int:
     finishing = Finishing(warmth=flags.warmth, exposure=flags.exposure, clarity=flags.clarity)
     both = not (flags.web or flags.print)
     if flags.print_scale is not None and flags.print_size is not None:
-        raise ConfigError("--print-scale and --print-size both say how large the print is; give one of them")
+        raise ConfigError(Notice("cli.print-twice"))
     web = _web(flags) if flags.web or both else None
     paper = _print(flags) if flags.print or both else None
     jobs = _plan(flags.input, flags.output, web, paper)
@@ -259,7 +260,7 @@ def _profile(name: str) -> bytes | None:
     try:
         data = expanded(name).read_bytes()
     except OSError as error:
-        raise ConfigError(f"--profile {name} cannot be read ({error.strerror or error}); check its name") from error
+        raise ConfigError(Notice("cli.profile-unread", {"name": name, "why": error.strerror or str(error)})) from error
     return checked_profile(data, name=f"--profile {name}")
 
 
@@ -270,13 +271,13 @@ def _plan(source: str, output: str, web: WebOptions | None, paper: PrintOptions 
 
     target = expanded(output)
     if source == "-" or output == "-":
-        raise ConfigError("deliver reads and writes files; name a picture or a folder, and a folder for the versions")
+        raise ConfigError(Notice("cli.deliver-files"))
     if target.suffix and not target.is_dir() and not output.endswith("/"):
         return (_single(source, target, web, paper),)
     folder = expanded(source)
     if folder.is_dir():
         if target.exists() and target.samefile(folder):
-            raise ConfigError(f"{output} is the folder of the pictures; name another one, or its results become inputs")
+            raise ConfigError(Notice("cli.versions-among-pictures", {"output": str(output)}))
         source = str(results_folder(folder))
     found = [(job.source, job.target) for job in plan([source], Targets(output=f"{target}/"))]
     named = [(source, place.relative_to(target)) for source, place in found if source is not None and place is not None]
@@ -302,15 +303,17 @@ def _single(source: str, target: Path, web: WebOptions | None, paper: PrintOptio
     """One picture into a file that was named."""
     wanted = web or paper
     if wanted is None or (web and paper):
-        raise ConfigError(f"{target} is a file, and there are two versions; give --web or --print, or name a folder")
+        raise ConfigError(Notice("cli.two-versions", {"target": str(target)}))
     if expanded(source).is_dir() or not expanded(source).exists():
-        raise ConfigError(f"{target} is a file, and {source} is no single picture; name a folder for the versions")
+        raise ConfigError(Notice("cli.not-single", {"target": str(target), "source": str(source)}))
     known = {"jpg": (".jpg", ".jpeg"), "tif": (".tif", ".tiff"), "png": (".png",), "webp": (".webp",)}
     if target.suffix.lower() not in known[wanted.file_format]:
         flag = "--web-format" if web else "--print-format"
-        raise ConfigError(f"{target} is no {wanted.file_format} file; name one, or choose another {flag}")
+        raise ConfigError(
+            Notice("cli.not-of-format", {"target": str(target), "file_format": wanted.file_format, "flag": flag})
+        )
     if not target.parent.is_dir():
-        raise ConfigError(f"{target}: the folder {target.parent} does not exist; make it first")
+        raise ConfigError(Notice("cli.target-folder", {"target": str(target), "parent": str(target.parent)}))
     job = _Job(
         source=expanded(source),
         inside=Path(expanded(source).name),

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from likeness.cli.console import Console
 from likeness.cli.flags import Parser, add_overwrite, add_verbosity, verbosity
 from likeness.errors import LikenessError
+from likeness.messages.notice import Notice
 
 if TYPE_CHECKING:
     from likeness.imaging.geometry import Size
@@ -123,7 +124,7 @@ def sample_folder() -> Path:
     for folder in (package / "samples", package.parents[1] / "examples"):
         if (folder / SAMPLES[0].file).is_file():
             return folder
-    raise LikenessError("the sample portraits are not part of this installation; install Likeness again")
+    raise LikenessError(Notice("cli.no-samples"))
 
 
 def restore_samples(out: Path, model: str, console: Console) -> list[Row]:
@@ -151,7 +152,7 @@ def restore_samples(out: Path, model: str, console: Console) -> list[Row]:
             target = out / sample.file
             write_image(restoration.image, target)
             for outcome in restoration.failed:
-                raise LikenessError(f"{sample.file}: the face could not be restored: {outcome.reason}")
+                raise LikenessError(Notice("cli.sample-failed", {"file": str(sample.file), "reason": outcome.reason}))
             after = restoration.image.size
             rows.extend(Row(sample=sample, face=face, before=image.size, after=after) for face in restoration.restored)
             seconds = time.perf_counter() - began

@@ -15,6 +15,7 @@ from likeness.cli.console import Console
 from likeness.cli.flags import Parser, add_verbosity, verbosity
 from likeness.cli.table import table
 from likeness.errors import ConfigError
+from likeness.messages.notice import Notice
 
 if TYPE_CHECKING:
     from likeness.evaluation.groups import GroupFigures
@@ -69,19 +70,19 @@ def _check(flags: Namespace) -> None:
     from likeness.evaluation.sheets import MAX_ROWS
 
     if (flags.portraits is None) == (flags.old is None):
-        raise ConfigError("evaluate wants a folder of portraits, or --old and a folder of pictures without originals")
+        raise ConfigError(Notice("cli.evaluate-what"))
     if flags.every < 1:
-        raise ConfigError(f"--every must be at least 1, not {flags.every}")
+        raise ConfigError(Notice("cli.every", {"every": flags.every}))
     if not 1 <= flags.rows <= MAX_ROWS:
-        raise ConfigError(f"--rows must be 1 to {MAX_ROWS}, not {flags.rows}")
+        raise ConfigError(Notice("cli.rows", {"most": MAX_ROWS, "rows": flags.rows}))
     if flags.size is not None and not 64 <= flags.size <= 4096:
-        raise ConfigError(f"--size must be 64 to 4096, not {flags.size}")
+        raise ConfigError(Notice("cli.size", {"size": flags.size}))
     if flags.old and (flags.write_pairs or flags.groups or flags.recipes or flags.size):
-        raise ConfigError("--old takes pictures as they are: no --write-pairs, --groups, --recipes or --size with it")
+        raise ConfigError(Notice("cli.old-alone"))
     if flags.outputs and flags.write_pairs:
-        raise ConfigError("--write-pairs comes first and --outputs after the tool has run: give one of them")
+        raise ConfigError(Notice("cli.pairs-or-outputs"))
     if flags.outputs and flags.model:
-        raise ConfigError("--outputs scores what another tool made: no --model with it")
+        raise ConfigError(Notice("cli.outputs-alone"))
 
 
 def _restorer(flags: Namespace) -> tuple[Restorer, Controls]:

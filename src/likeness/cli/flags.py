@@ -10,6 +10,7 @@ from typing import Any, NoReturn, cast
 from likeness.cli.console import Console
 from likeness.core.spelling import did_you_mean
 from likeness.errors import ConfigError
+from likeness.messages.notice import Notice, notice_of
 from likeness.restore.config import Settings, read_settings
 from likeness.restore.controls import PRESETS
 from likeness.restore.kinds import Choice, Number, Option, Switch, Text, Weights
@@ -147,7 +148,7 @@ def checked_settings(path: Path) -> Settings:
     try:
         check_settings(settings)
     except ValueError as error:  # ControlError and ConfigError
-        raise ConfigError(f"{path}: {error}") from error
+        raise ConfigError(Notice("file.named", {"file": str(path), "reason": notice_of(error)})) from error
     return settings
 
 

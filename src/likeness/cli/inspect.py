@@ -11,6 +11,7 @@ from likeness.cli.console import Console
 from likeness.cli.flags import Parser, add_overwrite, add_verbosity, verbosity
 from likeness.cli.table import table
 from likeness.errors import ConfigError
+from likeness.messages.notice import Notice
 
 if TYPE_CHECKING:
     from likeness.evidence.figures import FaceEvidence, Figure, Inspection
@@ -54,7 +55,7 @@ def inspect(argv: Sequence[str], console: Console) -> int:
     console.verbosity = verbosity(flags)
     to_stdout = flags.json is not None and str(flags.json) == "-"
     if flags.html is not None and str(flags.html) == "-":
-        raise ConfigError("--html wants a file; only --json can go to standard output")
+        raise ConfigError(Notice("cli.html-file"))
     from likeness.cli.plan import refuse_collisions
 
     outputs = [

@@ -13,6 +13,7 @@ from typing import TypeAlias, cast
 from likeness.core.files import make_folder, write_text_atomically
 from likeness.core.home import state_folder
 from likeness.errors import ConfigError, LikenessError
+from likeness.messages.notice import Notice
 
 __all__ = ["Ledger"]
 
@@ -66,10 +67,8 @@ class Ledger:
             elif not overwrite:
                 taken.append(path)
         if taken:
-            more = f" and {len(taken) - 1} more files are" if len(taken) > 1 else " is"
-            raise ConfigError(
-                f"{taken[0]}{more} there already, and this command line did not write it; --overwrite replaces what is there"
-            )
+            named = {"file": str(taken[0]), "more": len(taken) - 1}
+            raise ConfigError(Notice("cli.several-there" if len(taken) > 1 else "cli.one-there", named))
 
     def add(self, path: Path) -> None:
         """A file whose name was not known before, and that was written now."""

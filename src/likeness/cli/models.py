@@ -12,6 +12,7 @@ from likeness.cli.console import Console
 from likeness.cli.flags import Parser, add_verbosity, verbosity
 from likeness.cli.table import table
 from likeness.errors import LicenceError
+from likeness.messages.notice import Notice
 
 __all__ = ["make_parser", "models"]
 
@@ -202,7 +203,7 @@ def _licence_settled(name: str, accepted: bool, console: Console, command: str) 
     console.notice(f"  {entry.licence.url}")
     if not accepted:
         if not sys.stdin.isatty():
-            raise LicenceError(f"the licence of {entry.name} was not accepted; read it, then use {command}")
+            raise LicenceError(Notice("cli.licence", {"name": entry.name, "command": command}))
         if console.ask("Do you accept it? [y/N]").lower() not in ("y", "yes"):
             console.notice("not accepted; nothing was done")
             return False

@@ -15,7 +15,7 @@ from likeness.errors import ConfigError
 
 if TYPE_CHECKING:
     from likeness.cli.refused import Refused
-    from likeness.messages.notice import Language
+    from likeness.messages.notice import Language, Notice
     from likeness.studio.notices.ledger import Ledger
     from likeness.studio.notices.letters import Letter, Trouble
     from likeness.studio.notices.sending import Told
@@ -60,7 +60,7 @@ def notify(argv: Sequence[str], console: Console) -> int:
     flags = make_parser().parse_args(argv)
     console.verbosity = verbosity(flags)
     if flags.send and flags.eml:
-        raise ConfigError("--eml writes mails instead of sending them: give --send or --eml")
+        raise ConfigError(Notice("cli.eml-or-send"))
     from likeness.cli.refused import read_clients, with_clients
     from likeness.studio.notices.letters import checked_address, gather
     from likeness.studio.notices.settings import read_mail_settings
@@ -170,7 +170,9 @@ def _show(
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ConfigError(f"--eml {folder}: the folder cannot be made ({error.strerror or error})") from error
+            raise ConfigError(
+                Notice("cli.eml-folder", {"folder": str(folder), "why": error.strerror or str(error)})
+            ) from error
     for number, (letter, message) in enumerate(mails, start=1):
         if folder is None:
             console.show(_text(message))

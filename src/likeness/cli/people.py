@@ -8,6 +8,7 @@ from pathlib import Path
 from likeness.cli.console import Console
 from likeness.cli.flags import Parser, add_verbosity, verbosity
 from likeness.errors import ConfigError
+from likeness.messages.notice import Notice
 
 __all__ = ["make_parser", "people"]
 
@@ -45,7 +46,7 @@ def people(argv: Sequence[str], console: Console) -> int:
     folder: Path = flags.folder
     out: Path = flags.output or Path(f"people_{folder.resolve().name}")
     if out.exists() and not out.is_dir():
-        raise ConfigError(f"{out} is a file; name another folder with -o")
+        raise ConfigError(Notice("cli.out-is-file", {"out": out}))
     from likeness.core.files import make_folder, write_text_atomically
     from likeness.faces.detect import MediaPipeDetector
     from likeness.imaging.decoding.pool import DecoderPool

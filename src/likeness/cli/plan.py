@@ -17,6 +17,7 @@ from likeness.imaging.encode import find_format
 from likeness.imaging.files import is_picture
 from likeness.imaging.folders import Listing, list_folder, match_files, split_pattern
 from likeness.imaging.names import as_spelt, result_names
+from likeness.messages.notice import Notice, notice_of
 from likeness.studio.pairs import short_names
 
 __all__ = ["Job", "Targets", "find_inputs", "plan", "refuse_collisions", "refuse_keyboard"]
@@ -145,9 +146,9 @@ def refuse_collisions(inputs: Iterable[Path], outputs: Iterable[tuple[Path, str]
     for path, origin in outputs:
         key = _key(path)
         if key in read:
-            raise ConfigError(f"{path} is an input and would be overwritten; choose another name or folder")
+            raise ConfigError(Notice("cli.overwrites-input", {"path": str(path)}))
         if key in written:
-            raise ConfigError(f"{written[key]} and {origin} would both write {path}; give them apart")
+            raise ConfigError(Notice("cli.both-write", {"one": written[key], "other": origin, "path": str(path)}))
         written[key] = origin
 
 
@@ -162,12 +163,12 @@ def refuse_keyboard(sources: Iterable[Path | None], command: str) -> None:
         ConfigError: if it would come from the keyboard.
     """
     if None in sources and sys.stdin.isatty():
-        raise ConfigError(f"- reads a picture from standard input, but that is the keyboard; use {command} - < FILE")
+        raise ConfigError(Notice("cli.keyboard", {"command": command}))
 
 
 def _find(inputs: Sequence[str], targets: Targets) -> list[_Found]:
     if _STANDARD in inputs and len(inputs) > 1:
-        raise ConfigError("- (standard input) cannot be mixed with other inputs; give it alone")
+        raise ConfigError(Notice("cli.stdin-alone"))
     found: list[_Found] = []
     for text in inputs:
         path = as_spelt(expanded(text))
@@ -200,13 +201,11 @@ def _matching(text: str) -> list[_Found]:
     try:
         listing = match_files(Path(folder), pattern)
     except OSError as error:
-        raise ConfigError(
-            f'the folders of "{text}" cannot be read ({error.strerror or error}); check their permissions'
-        ) from error
+        raise ConfigError(Notice("cli.pattern-unread", {"text": text, "why": error.strerror or str(error)})) from error
     _tell(listing)
     pictures = [Path(folder, name) for name in listing.files if is_picture(name)]
     if not pictures:
-        raise ConfigError(f'no picture matches "{text}"; check the pattern and the folder')
+        raise ConfigError(Notice("cli.no-match", {"text": text}))
     return [_single(picture, by_pattern=True) for picture in pictures]
 
 
@@ -231,12 +230,12 @@ def _in_folder(folder: Path, targets: Targets) -> list[_Found]:
         listing = list_folder(folder, without=ours)
     except OSError as error:
         raise ConfigError(
-            f"the folder {folder} cannot be read ({error.strerror or error}); check its permissions"
+            Notice("file.folder-unread", {"folder": str(folder), "why": error.strerror or str(error)})
         ) from error
     _tell(listing)
     pictures = [name for name in listing.files if is_picture(name)]
     if not pictures:
-        raise ConfigError(f"the folder {folder} holds no picture; check its name")
+        raise ConfigError(Notice("file.empty-folder", {"folder": str(folder)}))
     return [
         _Found(source=folder / picture, inside=Path(inside), default=home / inside)
         for picture, inside in zip(pictures, result_names(pictures), strict=True)
@@ -254,12 +253,12 @@ def _target(item: _Found, single: bool, targets: Targets) -> Path | None:
         return item.default
     if output == _STANDARD:
         if not single:
-            raise ConfigError("-o - writes one picture to standard output; name one picture, or a folder with -o")
+            raise ConfigError(Notice("cli.stdout-one"))
         return None
     if not _is_folder(output):
         return _single_file(output, "-o", single)
     if item.source is None:
-        raise ConfigError(f"-o {output} is a folder, and a picture from standard input has no name; name a file")
+        raise ConfigError(Notice("cli.stdin-needs-name", {"output": str(output)}))
     return expanded(output) / item.inside
 
 
@@ -269,13 +268,13 @@ def _compare(item: _Found, single: bool, targets: Targets) -> Path | None:
         if not _is_folder(targets.compare_to):
             return _single_file(targets.compare_to, "--compare-to", single)
         if item.source is None:
-            raise ConfigError(f"--compare-to {targets.compare_to} is a folder; name a file for standard input")
+            raise ConfigError(Notice("cli.compare-folder", {"compare_to": targets.compare_to}))
         return expanded(targets.compare_to) / name
     if not targets.compare:
         return None
     target = _target(item, single, targets)
     if target is None:
-        raise ConfigError("the result goes to standard output, so name the comparison's file with --compare-to")
+        raise ConfigError(Notice("cli.compare-needs-name"))
     return target.with_name(f"compare_{target.name}" if item.source is None else name.name)
 
 
@@ -289,14 +288,14 @@ def _is_folder(text: str) -> bool:
 def _single_file(text: str, flag: str, single: bool) -> Path:
     """The path of the one picture's result, checked as far as that goes before any work."""
     if not single:
-        raise ConfigError(f"{flag} {text} is a file, and there are several pictures: name a folder, or end it in /")
+        raise ConfigError(Notice("cli.file-for-several", {"flag": flag, "text": text}))
     path = expanded(text)
     try:
         find_format(path.suffix)
     except FileWriteError as error:
-        raise ConfigError(f"{flag} {text}: {error}") from error
+        raise ConfigError(Notice("cli.flag-refused", {"flag": flag, "text": text, "why": notice_of(error)})) from error
     if not path.parent.is_dir():
-        raise ConfigError(f"{flag} {text}: the folder {path.parent} does not exist; make it first")
+        raise ConfigError(Notice("cli.no-parent", {"flag": flag, "text": text, "parent": str(path.parent)}))
     return path
 
 
@@ -307,10 +306,10 @@ def _check(jobs: Sequence[Job], targets: Targets) -> None:
     refuse_collisions((job.source for job in jobs if job.source is not None), outputs)
     labels = [str(job.faces) for job in jobs if job.faces is not None]
     if len(set(labels)) < len(labels):
-        raise ConfigError("two pictures of the same name would save their faces to the same files; give them apart")
+        raise ConfigError(Notice("cli.same-faces"))
     for job in jobs:
         if targets.bit_depth == 16 and job.target is not None and 16 not in find_format(job.target.suffix).depths:
-            raise ConfigError(f"{job.target} cannot hold 16 bits per sample; give a PNG or TIFF file with -o")
+            raise ConfigError(Notice("cli.no-sixteen-bits", {"target": str(job.target)}))
 
 
 def _key(path: Path) -> str:

@@ -11,6 +11,7 @@ from likeness.cli.batch_results import journal_of, read_batch
 from likeness.cli.plan import refuse_collisions
 from likeness.core.home import expanded
 from likeness.errors import ConfigError
+from likeness.messages.notice import Notice
 from likeness.studio.pairs import Pair, match_pairs, short_names
 from likeness.studio.proof_index import INDEX
 from likeness.studio.reports import Report, read_report
@@ -74,7 +75,7 @@ def plan_proofs(
     """
     for path in (before, after):
         if not path.exists():
-            raise ConfigError(f"{path} does not exist; check its name")
+            raise ConfigError(Notice("file.not-there", {"path": str(path)}))
     told = None if report is None else _report(report)
     journal = journal_of(after) if after.is_dir() else None
     batch = None if journal is None else read_batch(journal, before, after)
@@ -84,11 +85,11 @@ def plan_proofs(
             f"{len(names)} {_WORDS.get(state, 'not done yet')}" for state, names in batch.waiting.items()
         )
         if not pairs:
-            raise ConfigError(f"no picture of {before} has a result in {after / FINAL}: {waiting}")
+            raise ConfigError(
+                Notice("cli.proof-no-result", {"before": str(before), "path": str(after / FINAL), "waiting": waiting})
+            )
     elif before.suffix.lower() == ".csv":
-        raise ConfigError(
-            f"{before} is a list, which only the journal of its batch can match, and {after} holds none of it"
-        )
+        raise ConfigError(Notice("cli.proof-list", {"before": str(before), "after": str(after)}))
     else:
         found = match_pairs(before, after)
         pairs, waiting = found.matched, ""
@@ -133,14 +134,14 @@ def _report_around(after: Path) -> Report | None:
 
 def _single(pairs: Sequence[Pair], output: Path, wants_sheet: bool, wants_page: bool) -> ProofJob:
     if len(pairs) > 1:
-        raise ConfigError(f"-o {output} is a file, and there are {len(pairs)} pairs: name a folder, or end it in /")
+        raise ConfigError(Notice("cli.proof-file", {"output": str(output), "count": len(pairs)}))
     if not output.parent.is_dir():
-        raise ConfigError(f"-o {output}: the folder {output.parent} does not exist; make it first")
+        raise ConfigError(Notice("cli.proof-parent", {"output": str(output), "parent": str(output.parent)}))
     suffix = output.suffix.lower()
     if suffix in (".html", ".htm"):
         return ProofJob(pair=pairs[0], sheet=None, page=output)
     if suffix not in _SHEETS:
-        raise ConfigError(f"-o {output}: a proof is a picture ({', '.join(_SHEETS)}) or a page (.html)")
+        raise ConfigError(Notice("cli.proof-kind", {"output": str(output), "known": ", ".join(_SHEETS)}))
     page = output.with_suffix(".html") if wants_page else None
     return ProofJob(pair=pairs[0], sheet=output if wants_sheet else None, page=page)
 

@@ -17,7 +17,7 @@ from likeness.faces.findings import Finding
 from likeness.imaging.decoding.pool import DecoderPool
 from likeness.imaging.image import Size
 from likeness.imaging.thumbnail import thumbnail
-from likeness.messages.notice import Language
+from likeness.messages.notice import Language, Notice
 from likeness.studio.notices.compose import THUMBNAIL
 from likeness.studio.notices.letters import Trouble
 from likeness.studio.notices.words import as_language
@@ -57,9 +57,7 @@ def refused_by_batch(journal: Path, *, thumbnails: bool) -> Refused:
         BatchError: if it cannot be read.
     """
     if not journal.is_file():
-        raise ConfigError(
-            f"{journal} does not exist; name the output of likeness batch, or a file of likeness check --json"
-        )
+        raise ConfigError(Notice("cli.no-journal", {"journal": str(journal)}))
     troubles: list[Trouble] = []
     others: list[tuple[str, str]] = []
     with Journal(journal) as opened:
@@ -109,9 +107,11 @@ def refused_by_check(path: Path, *, thumbnails: bool) -> Refused:
         pictures = [(str(item["input"]), item) for item in record["pictures"]]
         found = [(name, item, [Finding.of(finding) for finding in item["findings"]]) for name, item in pictures]
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read ({error.strerror}); check the name") from error
+        raise ConfigError(
+            Notice("cli.file-unread", {"file": str(path), "why": error.strerror or str(error)})
+        ) from error
     except (ValueError, KeyError, TypeError) as error:
-        raise ConfigError(f"{path} is no file of likeness check --json ({error!r})") from error
+        raise ConfigError(Notice("cli.not-check", {"path": str(path), "why": repr(error)})) from error
     with DecoderPool() as decoder:
         troubles = [
             _of_check(name, item, [finding for finding in findings if finding.level == "refuse"], thumbnails, decoder)
@@ -156,10 +156,12 @@ def read_clients(path: Path) -> dict[str, Client]:
     try:
         titles, rows = read_csv(path.read_bytes(), name=str(path))
     except OSError as error:
-        raise ConfigError(f"{path} cannot be read ({error.strerror}); check the name") from error
+        raise ConfigError(
+            Notice("cli.file-unread", {"file": str(path), "why": error.strerror or str(error)})
+        ) from error
     for needed in ("file", "email"):
         if needed not in titles:
-            raise ConfigError(f"{path} has no column {needed}; its first line must hold file,client,email")
+            raise ConfigError(Notice("cli.no-client-column", {"path": str(path), "needed": needed}))
     found: dict[str, Client] = {}
     for row in rows:
         name = _base(row.cells.get("file", ""))
@@ -170,7 +172,7 @@ def read_clients(path: Path) -> dict[str, Client]:
             language=as_language(language, f"{path}, line {row.line}") if language else None,
         )
         if found.setdefault(name, client) != client:
-            raise ConfigError(f"{path}, line {row.line}: {name} is there already, for another client")
+            raise ConfigError(Notice("cli.client-twice", {"path": str(path), "line": row.line, "name": name}))
     return found
 
 

@@ -17,6 +17,7 @@ from likeness.cli.flags import Parser, add_verbosity, verbosity
 from likeness.cli.table import table
 from likeness.core.home import expanded
 from likeness.errors import ConfigError, MissingExtraError
+from likeness.messages.notice import Notice
 
 if TYPE_CHECKING:
     from likeness.studio.review.results import Results
@@ -73,19 +74,19 @@ def review(argv: Sequence[str], console: Console) -> int:
 
 def _check(flags: Namespace) -> None:
     if (flags.session is None) == (flags.report is None):
-        raise ConfigError("review wants --session DIR to make or go on with a session, or --report DIR to count it")
+        raise ConfigError(Notice("cli.review-what"))
     if flags.report is not None and (flags.sides or flags.no_serve):
-        raise ConfigError("--report counts a session that exists: no sides and no --no-serve with it")
+        raise ConfigError(Notice("cli.report-alone"))
     if flags.report is None and (flags.json or flags.html):
-        raise ConfigError("--json and --html belong to --report DIR")
+        raise ConfigError(Notice("cli.report-files"))
     if not flags.sides and (flags.originals or flags.title or flags.question or flags.max_side is not None):
-        raise ConfigError("--originals, --title, --question and --max-side are for a new session: name its sides, too")
+        raise ConfigError(Notice("cli.new-session"))
     if len({name for name, _ in flags.sides}) < len(flags.sides):
-        raise ConfigError("two sides have the same name; give each its own")
+        raise ConfigError(Notice("review.same-side"))
     if not 0 <= flags.port <= 65535:
-        raise ConfigError(f"--port must be 0 to 65535, not {flags.port}")
+        raise ConfigError(Notice("cli.port", {"port": flags.port}))
     if flags.json is not None and flags.html is not None and flags.json.resolve() == flags.html.resolve():
-        raise ConfigError("--json and --html name the same file; choose two")
+        raise ConfigError(Notice("cli.same-file"))
 
 
 def _session(flags: Namespace, console: Console) -> ReviewSession:
@@ -111,8 +112,7 @@ def _require_server() -> None:
         import fastapi
         import uvicorn
     except ImportError as error:
-        sentence = 'the page of a review needs a web server: pip install "likeness[serve]"'
-        raise MissingExtraError(sentence) from error
+        raise MissingExtraError(Notice("review.no-server")) from error
     del fastapi, uvicorn
 
 
@@ -131,7 +131,7 @@ def _serve(session: ReviewSession, flags: Namespace, console: Console) -> None:
             listening.bind((flags.host, flags.port))
         except OSError as error:
             raise ConfigError(
-                f"{flags.host} port {flags.port} cannot be used ({error.strerror or error}); choose another --port"
+                Notice("cli.port-taken", {"host": flags.host, "port": flags.port, "why": error.strerror or str(error)})
             ) from error
         port = listening.getsockname()[1]
         shown = f"[{flags.host}]" if ":" in flags.host else flags.host

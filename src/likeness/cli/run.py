@@ -27,6 +27,7 @@ from likeness.imaging.encode import find_format
 from likeness.imaging.files import DEFAULT_MAX_PIXELS, output_suffix, result_suffix, write_image
 from likeness.imaging.image import Image
 from likeness.imaging.sniff import HEAD_BYTES, sniff_format
+from likeness.messages.notice import Notice
 from likeness.models.catalog import DEFAULT_MODEL
 from likeness.reference.matching import FaceMatcher
 from likeness.reference.people import NamedAlbum
@@ -81,10 +82,10 @@ def run(options: RestoreOptions, console: Console) -> int:
     jobs = plan(options.inputs, options.targets)
     refuse_keyboard((job.source for job in jobs), "likeness restore")
     if any(job.target is None for job in jobs) and sys.stdout.isatty():
-        raise ConfigError("the result would go to the terminal; send it to a file with > FILE or -o FILE")
+        raise ConfigError(Notice("cli.to-terminal"))
     mask = options.settings["damage_mask"]
     if mask is not None and len(jobs) > 1:
-        raise ConfigError(f"the damage mask {mask} is for one picture, and {len(jobs)} are named")
+        raise ConfigError(Notice("cli.one-mask", {"mask": mask, "count": len(jobs)}))
     report = options.targets.report
     if report is not None:
         make_folder(report.parent)
@@ -150,7 +151,7 @@ class _Worker:
         self._references: ReferenceSource | None = None
         references: References | None = None
         if named is not None and settings["album"] is not None:
-            raise ConfigError("--reference and --album contradict each other; give one of the two")
+            raise ConfigError(Notice("cli.reference-or-album"))
         album = None if settings["album"] is None else NamedAlbum.at(settings["album"])
         if named is not None:
             photographs = [found for place in named for found in photographs_at(place, self._read)]
@@ -270,7 +271,8 @@ class _Worker:
         try:
             encoded = work.encode(image, self._options, find_format(_suffix(job, data)).name)
         except ImageWriteError as error:
-            raise ImageWriteError(f"{job.target}: {error}" if job.target else str(error)) from error
+            named = {"file": str(job.target), "reason": error.notice}
+            raise ImageWriteError(Notice("file.named", named) if job.target else error.notice) from error
         return self._put(job, work, encoded)
 
     def _copy(self, job: Job, work: RestoreJob, image: Image, data: bytes | None) -> str:
@@ -323,7 +325,7 @@ def _standard_input() -> bytes:
     try:
         return sys.stdin.buffer.read()
     except OSError as error:
-        raise ImageReadError(f"standard input cannot be read ({error.strerror}); pipe a picture in") from error
+        raise ImageReadError(Notice("cli.stdin-unread", {"why": error.strerror or str(error)})) from error
 
 
 def _suffix(job: Job, data: bytes | None) -> str:
@@ -342,7 +344,7 @@ def _to_standard_output(data: bytes) -> str:
     except OSError as error:
         # Python would try to flush the rest once more at its end, and complain.
         silence(sys.stdout)
-        raise FileWriteError(f"standard output cannot be written ({error.strerror}); check where it goes") from error
+        raise FileWriteError(Notice("cli.output-unwritten", {"why": error.strerror or str(error)})) from error
     return "standard output"
 
 

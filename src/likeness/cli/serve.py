@@ -13,6 +13,7 @@ from likeness.cli.console import Console
 from likeness.cli.flags import Parser, add_verbosity, format_names, pixel_count, verbosity
 from likeness.cli.opening import open_page
 from likeness.errors import ConfigError, MissingExtraError
+from likeness.messages.notice import Notice
 from likeness.restore.kinds import Choice
 from likeness.restore.options import row_of
 
@@ -64,9 +65,7 @@ def serve(argv: Sequence[str], console: Console) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("likeness"):
             raise
-        raise MissingExtraError(
-            f'likeness serve needs {error.name}, which is not installed: pip install "likeness[serve]"'
-        ) from error
+        raise MissingExtraError(Notice("cli.serve-needs", {"name": error.name})) from error
     from likeness.models.catalog import DEFAULT_MODEL
     from likeness.restore.pipeline import Restorer
 
@@ -117,9 +116,9 @@ def _key(path: Path | None) -> str | None:
         key = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         detail = error.strerror if isinstance(error, OSError) else "it is no text"
-        raise ConfigError(f"--api-key-file {path} cannot be read ({detail})") from error
+        raise ConfigError(Notice("cli.key-unread", {"path": str(path), "detail": detail})) from error
     if not key:
-        raise ConfigError(f"--api-key-file {path} is empty; write the key into it")
+        raise ConfigError(Notice("cli.key-empty", {"path": str(path)}))
     return key
 
 

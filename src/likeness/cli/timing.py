@@ -24,6 +24,7 @@ from likeness.errors import LikenessError, NoFaceError
 from likeness.faces.align import align, warp
 from likeness.imaging.files import read_image, write_image
 from likeness.imaging.image import Image
+from likeness.messages.notice import Notice
 from likeness.restore.pipeline import Restorer
 from likeness.runtimes.base import Batch
 
@@ -140,7 +141,7 @@ def start(arguments: Sequence[str], *, cache: Path) -> Start:
     milliseconds = (time.perf_counter() - began) * 1e3
     if done.returncode != 0:
         said = done.stderr.strip() or f"exit status {done.returncode}"
-        raise LikenessError(f"likeness {' '.join(arguments)} failed: {said}")
+        raise LikenessError(Notice("cli.command-failed", {"arguments": " ".join(arguments), "said": said}))
     peak = done.stdout.split()
     return Start(milliseconds=milliseconds, megabytes=float(peak[-1]) if peak else None)
 
@@ -153,7 +154,7 @@ def network_face(restorer: Restorer, image: Image) -> Batch:
     """
     faces = restorer.find_faces(image)
     if not faces:
-        raise NoFaceError("no face was found in the picture")
+        raise NoFaceError(Notice("no-face.none"))
     face = max(faces, key=lambda face: face.box.width)
     crop = warp(image.pixels, align(face.five_points, image.size, restorer.runtime.spec.side))
     return np.ascontiguousarray(crop.transpose(2, 0, 1)[None]) * np.float32(2) - np.float32(1)

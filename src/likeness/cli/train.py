@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from likeness.cli.console import Console
 from likeness.cli.flags import Parser, add_verbosity, verbosity
 from likeness.errors import MissingExtraError
+from likeness.messages.notice import Notice
 
 if TYPE_CHECKING:
     from likeness.training.identity import Lesson
@@ -54,7 +55,7 @@ def train(argv: Sequence[str], console: Console) -> int:
     if flags.portraits:
         config = replace(config, portraits=flags.portraits)
     if find_spec("torch") is None:
-        raise MissingExtraError('training needs PyTorch: pip install "likeness[train]"')
+        raise MissingExtraError(Notice("cli.train-needs"))
     total = config.patches if isinstance(config, EnlargerTrainConfig) else config.pictures
 
     def report(progress: Progress) -> None:

@@ -65,7 +65,7 @@ class RequestOptions(PictureOptions):
             ConfigError: if there is a preset and controls as well.
         """
         if self.preset is not None and (controls is not None or self.controls != Controls()):
-            raise ConfigError("controls and preset both say how to restore; give one")
+            raise ConfigError(Notice("client.both"))
         options = self if controls is None else replace(self, controls=controls)
         own = {"preset": self.preset, "format": self.file_format, "evidence": self.evidence or None}
         values = {**options.to_settings().values, **own}

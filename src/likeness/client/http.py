@@ -53,7 +53,7 @@ from likeness.errors import (
 )
 from likeness.imaging.encode import encode_image
 from likeness.imaging.image import Image
-from likeness.messages.notice import Notice
+from likeness.messages.notice import Notice, notice_of
 from likeness.restore.controls import Controls
 
 __all__ = ["LikenessClient"]
@@ -100,11 +100,9 @@ class LikenessClient:
         try:
             url = httpx.URL(base_url)
         except (httpx.InvalidURL, TypeError) as error:
-            raise ConfigError(
-                f'"{base_url}" is no address of a server ({error}); write it as http://host:port'
-            ) from None
+            raise ConfigError(Notice("client.bad-address", {"base_url": base_url, "why": notice_of(error)})) from None
         if url.scheme not in ("http", "https") or not url.host:
-            raise ConfigError(f'"{base_url}" is no address of a server; write it as http://host:port')
+            raise ConfigError(Notice("client.no-address", {"base_url": base_url}))
         self._http = web_client(base_url, base_url=url, headers=headers, timeout=timeout, transport=transport)
         self._patience = patience
 
@@ -151,9 +149,7 @@ class LikenessClient:
         try:
             data = base64.b64decode(answer["image"], validate=True)
         except (binascii.Error, ValueError, KeyError, TypeError) as error:
-            raise ServerError(
-                "the server's answer holds no picture; is it a Likeness server of this version?"
-            ) from error
+            raise ServerError(Notice("client.no-picture")) from error
         return RestoredPicture(data=data, media_type=answer["media_type"], report=answer["report"])
 
     def check(self, picture: Picture) -> CheckedPicture:
@@ -269,7 +265,9 @@ class LikenessClient:
                         stream.write(piece)
             part.replace(path)
         except OSError as error:
-            raise FileWriteError(f"{path} cannot be written ({error.strerror}); choose another name") from error
+            raise FileWriteError(
+                Notice("client.unwritten", {"path": str(path), "why": error.strerror or str(error)})
+            ) from error
         finally:
             part.unlink(missing_ok=True)
 
@@ -319,7 +317,7 @@ class LikenessClient:
         try:
             return cast("dict[str, Any]", answer.json())
         except ValueError as error:
-            raise ServerError("the server's answer is no JSON; is it a Likeness server?") from error
+            raise ServerError(Notice("client.no-json")) from error
 
     def _send(
         self,
@@ -371,7 +369,7 @@ class LikenessClient:
         except httpx.TransportError as error:
             where = f"{self._http.base_url.scheme}://{self._http.base_url.netloc.decode('ascii', 'replace')}"
             detail = str(error) or type(error).__name__
-            raise ServerError(f"the server at {where} cannot be reached ({detail}); is it running?") from error
+            raise ServerError(Notice("client.unreachable", {"where": where, "detail": detail})) from error
 
 
 _PAUSE = 0.3
@@ -390,7 +388,9 @@ def _part(picture: _Sent, opened: list[BinaryIO]) -> tuple[str, bytes | BinaryIO
     try:
         stream = picture.open("rb")
     except OSError as error:
-        raise ImageReadError(f"{picture} cannot be read ({error.strerror}); check the name and the folder") from error
+        raise ImageReadError(
+            Notice("client.unread", {"picture": str(picture), "why": error.strerror or str(error)})
+        ) from error
     opened.append(stream)
     return _sendable(picture.name), stream
 
@@ -404,9 +404,7 @@ def _encoded(name: str, text: str) -> bytes:
     try:
         return text.encode()
     except UnicodeEncodeError:
-        raise ConfigError(
-            f"{name} holds half a character (a lone surrogate), which cannot be sent; correct it"
-        ) from None
+        raise ConfigError(Notice("client.half-character", {"name": name})) from None
 
 
 def _raise(answer: httpx.Response) -> NoReturn:
@@ -417,7 +415,7 @@ def _raise(answer: httpx.Response) -> NoReturn:
         if problem.get("notice"):
             detail = Notice.of(detail, problem["notice"])
     except (ValueError, KeyError, TypeError):
-        code, detail = "", f"the server answers {answer.status_code}; is it a Likeness server?"
+        code, detail = "", Notice("client.status", {"status": answer.status_code})
     if answer.status_code == 429 or code == "too-many-connections":
         pause = answer.headers.get("retry-after", "")
         raise ServerBusyError(detail, retry_after=int(pause) if pause.isdecimal() else 1)

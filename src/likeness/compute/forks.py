@@ -6,6 +6,7 @@ import os
 from functools import cache
 
 from likeness.errors import ForkError
+from likeness.messages.notice import Notice
 
 __all__ = ["refuse_after_fork"]
 
@@ -21,10 +22,7 @@ def refuse_after_fork() -> None:
     """
     _watch()
     if _children:
-        raise ForkError(
-            "this process was forked from one that had loaded networks, which do not work in it; start processes with "
-            'multiprocessing\'s "spawn", or make the Restorer only in the child'
-        )
+        raise ForkError(Notice("compute.forked"))
 
 
 @cache

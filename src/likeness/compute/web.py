@@ -6,6 +6,7 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from likeness.errors import ConfigError
+from likeness.messages.notice import Notice
 
 if TYPE_CHECKING:
     import httpx
@@ -31,13 +32,9 @@ def web_client(address: str, **options: Any) -> httpx.Client:
     try:
         return httpx.Client(trust_env=not _is_loopback(httpx.URL(address).host), **options)
     except ImportError as error:
-        raise ConfigError(
-            f"the environment names a SOCKS proxy ({_VARIABLES}); install httpx[socks], or name an HTTP proxy"
-        ) from error
+        raise ConfigError(Notice("web.socks", {"variables": _VARIABLES})) from error
     except (ValueError, httpx.InvalidURL) as error:
-        raise ConfigError(
-            f"the environment names a proxy that cannot be used ({_VARIABLES}); write it as http://host:port, or unset it"
-        ) from error
+        raise ConfigError(Notice("web.proxy", {"variables": _VARIABLES})) from error
 
 
 def _is_loopback(host: str) -> bool:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from likeness.errors import ConfigError
+from likeness.messages.notice import Notice
 
 __all__ = ["expanded", "home_folder", "state_folder"]
 
@@ -54,5 +55,5 @@ def _absolute(folder: Callable[[str], str], variable: str) -> Path:
     except RuntimeError:
         found = Path("~")
     if not found.is_absolute():
-        raise ConfigError(f"this user has no home folder; set {variable} to folders that may be written to")
+        raise ConfigError(Notice("home.none", {"variable": variable}))
     return found

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from likeness.errors import ConfigError
+from likeness.messages.notice import Notice, notice_of
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -59,19 +60,21 @@ def read_csv(data: bytes, *, name: str) -> tuple[list[str], list[CsvRow]]:
         titles = [title.strip().lower() for title in next(reader, [])]
         for title in titles:
             if title and titles.count(title) > 1:
-                raise ConfigError(f"{name} has two columns {title}; keep one")
+                raise ConfigError(Notice("table.twice", {"name": name, "title": title}))
         before = reader.line_num
         for cells in reader:
             line, before = before + 1, reader.line_num
             if len(cells) > len(titles):
                 raise ConfigError(
-                    f"{name}, line {line}: more cells than columns; put text with {delimiter!r} in quotes"
+                    Notice("table.too-many-cells", {"name": name, "line": line, "delimiter": repr(delimiter)})
                 )
             found = {title: _as_written(cell.strip()) for title, cell in zip(titles, cells, strict=False) if title}
             if any(found.values()):
                 rows.append(CsvRow(line=line, cells=found))
     except csv.Error as error:
-        raise ConfigError(f"{name}, line {reader.line_num}: this is no CSV table ({error})") from error
+        raise ConfigError(
+            Notice("table.not-csv", {"name": name, "line": reader.line_num, "why": notice_of(error)})
+        ) from error
     return titles, rows
 
 
@@ -107,7 +110,7 @@ def _decoded(data: bytes, name: str) -> str:
     try:
         text = data.decode("gb18030")
     except UnicodeDecodeError as error:
-        raise ConfigError(f"{name} is neither UTF-8 nor GB 18030; save it as CSV UTF-8") from error
+        raise ConfigError(Notice("table.encoding", {"name": name})) from error
     _log.warning("%s is not UTF-8 and was read as GB 18030; save it as CSV UTF-8 if names look wrong", name)
     return text
 
@@ -121,7 +124,7 @@ def parse_toml(text: str) -> dict[str, Any]:
     return tomllib.loads(text)
 
 
-def read_toml(path: Path, *, what: str) -> dict[str, Any]:
+def read_toml(path: Path, *, what: Notice) -> dict[str, Any]:
     """The table that a TOML file holds; ``what`` is what messages call the file.
 
     Raises:
@@ -131,6 +134,8 @@ def read_toml(path: Path, *, what: str) -> dict[str, Any]:
         # utf-8-sig: Windows editors put a byte order mark before the text.
         return parse_toml(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
-        raise ConfigError(f"{path}: {what} cannot be read ({error.strerror})") from error
+        raise ConfigError(
+            Notice("file.what-unread", {"path": str(path), "what": what, "why": error.strerror or str(error)})
+        ) from error
     except ValueError as error:  # the parser's error and UnicodeDecodeError are ValueErrors
-        raise ConfigError(f"{path} is not TOML: {error}") from error
+        raise ConfigError(Notice("table.not-toml", {"path": str(path), "why": notice_of(error)})) from error

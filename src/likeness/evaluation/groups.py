@@ -11,6 +11,7 @@ from typing import TypeAlias
 from likeness.errors import ConfigError
 from likeness.evaluation.judge import EQUAL, Score
 from likeness.evaluation.tables import Result, Table, identity_ratio
+from likeness.messages.notice import Notice, notice_of
 
 __all__ = ["GroupFigures", "Groups", "by_group", "read_groups"]
 
@@ -51,9 +52,9 @@ def read_groups(path: Path) -> Groups:
         with path.open(encoding="utf-8", newline="") as lines:
             rows = list(csv.DictReader(lines))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{path} cannot be read as a table of groups ({error}); check the file") from error
+        raise ConfigError(Notice("evaluate.groups-unread", {"path": str(path), "why": notice_of(error)})) from error
     if not rows or "file" not in rows[0] or len(rows[0]) < 2:
-        raise ConfigError(f'{path} is no table of groups: it needs a column "file" and one per grouping, such as "age"')
+        raise ConfigError(Notice("evaluate.no-groups", {"path": str(path)}))
     return {
         row["file"]: {column: value or "unknown" for column, value in row.items() if column != "file"} for row in rows
     }
@@ -69,7 +70,7 @@ def by_group(tables: Sequence[Table], groups: Groups) -> tuple[GroupFigures, ...
     """
     names = {result.name for table in tables for result in table.results}
     if not names & set(groups):
-        raise ConfigError("the table of groups lists none of the portraits; check its file names")
+        raise ConfigError(Notice("evaluate.no-portrait-listed"))
     columns = tuple(dict.fromkeys(column for row in groups.values() for column in row))
     found: list[GroupFigures] = []
     for table in tables:

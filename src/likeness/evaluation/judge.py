@@ -14,6 +14,7 @@ from likeness.errors import NoFaceError
 from likeness.faces.detect import Detector, MediaPipeDetector
 from likeness.faces.regions import region_masks
 from likeness.imaging.image import Image, Pixels
+from likeness.messages.notice import Notice
 from likeness.metrics import IdentityModel, band_energy, landmark_distance, piqe, plastic_skin, psnr, ssim
 
 __all__ = ["EQUAL", "Judge", "Reference", "Score"]
@@ -93,7 +94,7 @@ class Judge:
         """
         points = self._mesh(original)
         if points is None:
-            raise NoFaceError("no face was found in an original portrait: it cannot serve as a reference")
+            raise NoFaceError(Notice("evaluate.no-face-in-original"))
         masks = region_masks(points, Image(pixels=original).size.width)
         landmarks = self._identity.locate(original)
         return Reference(

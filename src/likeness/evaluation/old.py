@@ -16,6 +16,7 @@ from likeness.faces.face import Alignment, Face, reading_order
 from likeness.imaging.decoding.pool import DecoderPool
 from likeness.imaging.files import is_picture
 from likeness.imaging.image import Image, Pixels, Size
+from likeness.messages.notice import Notice
 from likeness.metrics import IdentityModel, piqe
 from likeness.restore.controls import Controls
 from likeness.restore.pipeline import Restorer
@@ -87,7 +88,7 @@ def old_pictures(folder: Path) -> tuple[Path, ...]:
     """
     found = tuple(sorted(path for path in folder.iterdir() if is_picture(path))) if folder.is_dir() else ()
     if not found:
-        raise ConfigError(f"{folder} holds no pictures to evaluate on")
+        raise ConfigError(Notice("evaluate.no-pictures", {"folder": str(folder)}))
     return found
 
 
@@ -166,7 +167,9 @@ def _crops(
         return []
     restored = source(path.name, image)
     if restored.size != image.size:
-        raise ConfigError(f"the restored {path.name} is {restored.size}, but its input {image.size}")
+        raise ConfigError(
+            Notice("evaluate.other-size-old", {"name": path.name, "size": restored.size, "input": image.size})
+        )
     crops: list[tuple[int, float, Pixels, Pixels]] = []
     for index, face in enumerate(found):
         alignment = _aligned(face, image.size)

@@ -11,6 +11,7 @@ from likeness.imaging.decoding.pool import DecoderPool
 from likeness.imaging.files import is_picture
 from likeness.imaging.filters import resize
 from likeness.imaging.image import Image, Pixels, Size
+from likeness.messages.notice import Notice
 
 __all__ = ["at_size", "files_by_stem", "outputs_in", "whole_outputs_in"]
 
@@ -29,10 +30,7 @@ def outputs_in(folder: Path, names: Sequence[str], recipes: Sequence[str]) -> So
     for recipe in recipes:
         for stem in wanted:
             if stem not in found[recipe]:
-                raise ConfigError(
-                    f"{folder / recipe} holds no result for {stem} (such as {stem}.png): run the tool on every picture of "
-                    "--write-pairs"
-                )
+                raise ConfigError(Notice("evaluate.no-result-of-pair", {"path": str(folder / recipe), "stem": stem}))
 
     decoder = DecoderPool()
 
@@ -52,9 +50,7 @@ def whole_outputs_in(folder: Path, names: Sequence[str]) -> Callable[[str, Image
     found = files_by_stem(folder)
     for stem in stems(names):
         if stem not in found:
-            raise ConfigError(
-                f"{folder} holds no result for {stem} (such as {stem}.png): run the tool on every picture"
-            )
+            raise ConfigError(Notice("evaluate.no-result", {"folder": str(folder), "stem": stem}))
 
     decoder = DecoderPool()
 
@@ -72,13 +68,15 @@ def files_by_stem(folder: Path) -> dict[str, Path]:
         ConfigError: if there is no such folder, or two files differ only in their suffixes.
     """
     if not folder.is_dir():
-        raise ConfigError(f"{folder} is no folder: the results are expected there")
+        raise ConfigError(Notice("evaluate.no-folder", {"folder": str(folder)}))
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
         if not is_picture(path):
             continue
         if path.stem in found:
-            raise ConfigError(f"{folder} holds both {found[path.stem].name} and {path.name}: leave one of them")
+            raise ConfigError(
+                Notice("evaluate.both", {"folder": str(folder), "name": found[path.stem].name, "name2": path.name})
+            )
         found[path.stem] = path
     return found
 
@@ -95,5 +93,5 @@ def at_size(pixels: Pixels, size: Size, path: Path) -> Pixels:
     if width % size.width == 0 and height % size.height == 0 and width // size.width == height // size.height:
         return resize(pixels, size, "area")
     raise ConfigError(
-        f"{path} is {width}x{height}, but its input {size}: a result must have its input's size, or a whole multiple of it"
+        Notice("evaluate.not-multiple", {"path": str(path), "width": width, "height": height, "size": size})
     )

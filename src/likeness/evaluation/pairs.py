@@ -14,6 +14,7 @@ from likeness.degradations import RECIPES
 from likeness.errors import ConfigError
 from likeness.imaging.files import write_image
 from likeness.imaging.image import Image, Pixels
+from likeness.messages.notice import Notice
 from likeness.restore.controls import Controls
 from likeness.restore.pipeline import Restorer
 
@@ -90,7 +91,7 @@ def write_pairs(
         ImageWriteError: if a file cannot be written.
     """
     if not portraits:
-        raise ConfigError("there are no portraits to make pairs of")
+        raise ConfigError(Notice("evaluate.no-portraits-for-pairs"))
     for recipe in recipes:
         check_recipe(recipe)
     stems(name for name, _ in portraits)
@@ -118,7 +119,7 @@ def check_recipe(recipe: str) -> None:
         ConfigError: for an unknown recipe.
     """
     if recipe not in RECIPES:
-        raise ConfigError(f'unknown recipe "{recipe}"; known are {", ".join(RECIPES)}')
+        raise ConfigError(Notice("evaluate.unknown-recipe", {"recipe": recipe, "known": ", ".join(RECIPES)}))
 
 
 def stems(names: Iterable[str]) -> tuple[str, ...]:
@@ -130,5 +131,5 @@ def stems(names: Iterable[str]) -> tuple[str, ...]:
     found = tuple(Path(name).stem for name in names)
     twice = [stem for stem, count in Counter(found).items() if count > 1]
     if twice:
-        raise ConfigError(f'two portraits are called "{twice[0]}", so that their results would be too; rename one')
+        raise ConfigError(Notice("evaluate.same-name", {"name": twice[0]}))
     return found

@@ -10,6 +10,7 @@ from likeness.errors import ConfigError
 from likeness.evaluation.pairs import Pair, Source
 from likeness.imaging.filters import resize
 from likeness.imaging.image import Image, Pixels, Size
+from likeness.messages.notice import Notice
 
 __all__ = ["MAX_ROWS", "contact_sheet", "pair_sheet"]
 
@@ -38,7 +39,7 @@ def contact_sheet(groups: Sequence[Sequence[Pixels]]) -> Image:
         ConfigError: for no groups, or more than `MAX_ROWS`.
     """
     if not 1 <= len(groups) <= MAX_ROWS:
-        raise ConfigError(f"a sheet shows 1 to {MAX_ROWS} rows, not {len(groups)}")
+        raise ConfigError(Notice("evaluate.sheet-rows", {"most": MAX_ROWS, "count": len(groups)}))
     if len(groups) <= _FEW:
         return Image(pixels=np.vstack([np.hstack(list(group)) for group in groups]).astype(np.float32))
     columns = max(1, _ACROSS // len(groups[0]))

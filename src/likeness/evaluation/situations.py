@@ -17,6 +17,7 @@ from likeness.faces.detect import Detector
 from likeness.faces.person import person_mask
 from likeness.faces.regions import face_mask, region_masks
 from likeness.imaging.image import Image, Pixels
+from likeness.messages.notice import Notice
 
 __all__ = ["SITUATIONS", "Case", "Outcome", "Situation", "judge_case", "make_case"]
 
@@ -165,5 +166,5 @@ def _error(x: Pixels, original: Pixels, mask: NDArray[np.float32]) -> float:
 def _mesh(pixels: Pixels, detector: Detector) -> NDArray[np.float32]:
     faces = [face for face in detector.detect(Image(pixels=pixels)) if face.landmarks.source == "mesh"]
     if not faces:
-        raise NoFaceError("no face was found in a portrait: a scene cannot be made of it")
+        raise NoFaceError(Notice("evaluate.no-scene"))
     return max(faces, key=lambda face: face.box.area).landmarks.points

@@ -12,6 +12,7 @@ from likeness.errors import ConfigError, NoFaceError
 from likeness.evaluation.judge import Judge, Score
 from likeness.evaluation.pairs import EVALUATION_RECIPES, Source, check_recipe, make_pairs
 from likeness.imaging.image import Pixels
+from likeness.messages.notice import Notice
 
 __all__ = ["Result", "Table", "evaluate", "identity_ratio", "landmarks_ratio"]
 
@@ -94,7 +95,7 @@ def evaluate(
         NoFaceError: if no portrait shows a face.
     """
     if not portraits:
-        raise ConfigError("there are no portraits to evaluate on")
+        raise ConfigError(Notice("evaluate.no-portraits"))
     for recipe in recipes:
         check_recipe(recipe)
     judge = Judge()
@@ -112,11 +113,11 @@ def evaluate(
             degraded = judge.score(pair.degraded, reference)
             output = source(pair)
             if output.shape != pair.degraded.shape:
-                raise ConfigError(f"the restored {pair.name} of {recipe} has another size than its input")
+                raise ConfigError(Notice("evaluate.other-size", {"name": pair.name, "recipe": recipe}))
             results.append(Result(name=pair.name, degraded=degraded, restored=judge.score(output, reference)))
             if report is not None:
                 report(recipe, done)
         if not results:
-            raise NoFaceError("no face was found in any original portrait: none can serve as a reference")
+            raise NoFaceError(Notice("evaluate.no-reference"))
         tables.append(Table(recipe=recipe, results=tuple(results), left_out=tuple(left_out)))
     return tuple(tables)

@@ -100,7 +100,7 @@ class GuardLimits:
         for field in fields(self):
             value = float(getattr(self, field.name))
             if not np.isfinite(value) or value < 0:
-                raise ConfigError(f"the guard's limit {field.name} must be 0 or more, not {value:g}")
+                raise ConfigError(Notice("gate.limit", {"name": field.name, "value": value}))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -155,13 +155,13 @@ class Limits:
             value = getattr(self, field.name)
             if field.name in ("refuse", "ignore"):
                 if not isinstance(value, frozenset) or not all(isinstance(code, str) for code in value):
-                    raise ConfigError(f"{field.name} must be a frozenset of codes, not {type(value).__name__}")
+                    raise ConfigError(Notice("findings.set", {"name": field.name, "kind": type(value).__name__}))
                 for code in sorted(value - set(CODES)):
-                    raise ConfigError(f'there is no finding "{code}"; there are {", ".join(CODES)}')
+                    raise ConfigError(Notice("findings.unknown", {"code": code, "known": ", ".join(CODES)}))
             elif (
                 isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0
             ):
-                raise ConfigError(f"{field.name} must be 0 or more, not {value}")
+                raise ConfigError(Notice("option.not-negative", {"name": field.name, "value": value}))
 
     def level(self, code: str) -> Level:
         """The level of a code under these limits."""

@@ -110,9 +110,9 @@ def encode_image(
     """
     target = find_format(file_format)
     if quality is not None and not 1 <= finite_number("quality", quality) <= 100:
-        raise ConfigError(f"quality must be 1 to 100, not {quality}")
+        raise ConfigError(Notice("option.quality", {"quality": quality}))
     if isinstance(bit_depth, bool) or bit_depth not in (None, 8, 16):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ConfigError(f"bit depth must be 8 or 16, not {bit_depth}")
+        raise ConfigError(Notice("option.bits", {"bit_depth": bit_depth}))
     if bit_depth is not None and bit_depth not in target.depths:
         raise ImageWriteError(Notice("image.eight-bits", {"format": target.name, "bits": bit_depth}))
     if max(image.size.width, image.size.height) > target.largest_side:

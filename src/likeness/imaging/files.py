@@ -121,7 +121,7 @@ def read_image(source: PictureSource, *, max_pixels: int = DEFAULT_MAX_PIXELS, n
         ConfigError: if ``max_pixels`` is below 1.
     """
     if finite_number("max_pixels", max_pixels) < 1:
-        raise ConfigError(f"max_pixels must be at least 1, not {max_pixels}")
+        raise ConfigError(Notice("option.max-pixels", {"max_pixels": max_pixels}))
     with open_picture(source, name=name) as file:
         return file.noted(decode_image(file.stream, kind=file.kind, name=file.name, max_pixels=max_pixels))
 

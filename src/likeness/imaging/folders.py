@@ -16,6 +16,7 @@ from pathlib import Path
 from likeness.core.opening import special_kind
 from likeness.errors import ConfigError
 from likeness.imaging.files import SUFFIXES_READ, is_picture
+from likeness.messages.notice import Notice
 
 __all__ = [
     "Listing",
@@ -129,7 +130,7 @@ def pictures_in(folder: Path) -> list[str]:
         listing = list_folder(folder)
     except OSError as error:
         raise ConfigError(
-            f"the folder {folder} cannot be read ({error.strerror or error}); check its permissions"
+            Notice("file.folder-unread", {"folder": str(folder), "why": error.strerror or str(error)})
         ) from error
     for sentence in listing.remarks.values():
         _log.warning("%s", sentence)

@@ -15,6 +15,7 @@ from PIL import Image as PillowImage
 from likeness.errors import ImageReadError
 from likeness.imaging.image import Pixels
 from likeness.imaging.shards import picture_files
+from likeness.messages.notice import Notice
 
 __all__ = ["Portraits"]
 
@@ -57,6 +58,6 @@ class Portraits:
             names.append(name)
             samples.append(np.asarray(picture))
         if not names:
-            raise ImageReadError(f"no portraits in {folder}: it must hold pictures or {split}-*.tar shards")
+            raise ImageReadError(Notice("portraits.none", {"folder": str(folder), "split": split}))
         _log.info("%d portraits of %s", len(names), folder)
         return Portraits(samples=np.stack(samples), names=tuple(names))

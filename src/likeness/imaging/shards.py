@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from likeness.errors import ImageReadError
+from likeness.messages.notice import Notice
 
 __all__ = ["picture_files", "read_photographs"]
 
@@ -42,5 +43,5 @@ def read_photographs(folder: Path, shards: str) -> dict[str, NDArray[np.uint8]]:
         for name, data in picture_files(folder, shards)
     }
     if not found:
-        raise ImageReadError(f"no photographs in {folder}: it must hold pictures or shards {shards}")
+        raise ImageReadError(Notice("photographs.none", {"folder": str(folder), "shards": shards}))
     return found

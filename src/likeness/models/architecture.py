@@ -82,7 +82,6 @@ class Architecture(Generic[ConfigT]):
     Attributes:
         name: in files, reports and caches; small letters.
         title: its name in sentences.
-        article: "a" or "an", for ``title``.
         config: the type of its numbers.
         detect: whether tensors of these names are its, as far as one can tell from names.
         configure: reads the numbers from the shapes, under today's names; raises KeyError, IndexError, ValueError or
@@ -97,7 +96,6 @@ class Architecture(Generic[ConfigT]):
 
     name: str
     title: str
-    article: str = "a"
     config: type[ConfigT]
     detect: Callable[[Collection[str]], bool]
     configure: Callable[[Shapes], ConfigT]

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 from likeness.compute.web import web_client
 from likeness.core.hashing import sha256_of
 from likeness.errors import CheckpointError, CheckpointFormatError, ChecksumError, DownloadError
+from likeness.messages.notice import Notice, notice_of
 
 if TYPE_CHECKING:
     import httpx
@@ -104,7 +105,7 @@ def download(
     policy = policy or RetryPolicy()
     part = target.with_name(f"{target.name}.part")
     timeout = httpx.Timeout(policy.timeout)
-    failures: list[str] = []
+    failures: list[Notice] = []
     wrong: list[CheckpointError] = []
     for url in urls:
         with web_client(url, follow_redirects=True, timeout=timeout, headers={"Accept-Encoding": "identity"}) as client:
@@ -113,13 +114,13 @@ def download(
                 digest = fetch.complete(policy, check)
             except _AddressError as error:
                 _log.warning("%s: %s", url, error)
-                failures.append(f"{url}: {error}")
+                failures.append(Notice("file.named", {"file": url, "reason": notice_of(error)}))
                 continue
             except CheckpointError as error:
                 if isinstance(error, DownloadError):
                     raise
                 _log.warning("%s: %s", url, error)
-                failures.append(str(error))
+                failures.append(error.notice)
                 wrong.append(error)
                 continue
             part.replace(target)
@@ -127,7 +128,7 @@ def download(
             return digest
     if wrong:
         raise wrong[-1]
-    raise DownloadError(f"{target.name} could not be fetched ({'; '.join(failures)}); try again, what arrived is kept.")
+    raise DownloadError(Notice("download.failed", {"name": target.name, "failures": failures}))
 
 
 class _Fetch:
@@ -178,17 +179,17 @@ class _Fetch:
     def _checked(self, check: Callable[[Path], None] | None) -> str:
         found = self._part.stat().st_size
         if self._size is not None and found != self._size:
-            raise ChecksumError(f"{self._url} gave {found} bytes instead of {self._size}; the file was thrown away.")
+            raise ChecksumError(Notice("download.length", {"url": self._url, "found": found, "size": self._size}))
         digest = sha256_of(self._part)
         if self._sha256 is not None and digest != self._sha256:
-            raise ChecksumError(
-                f"{self._url} gave a file with the SHA-256 {digest} instead of {self._sha256}; it was thrown away."
-            )
+            raise ChecksumError(Notice("download.digest", {"url": self._url, "digest": digest, "sha256": self._sha256}))
         if check is not None:
             try:
                 check(self._part)
             except CheckpointFormatError as error:
-                raise CheckpointFormatError(f"{self._url} gave the wrong file: {error}") from error
+                raise CheckpointFormatError(
+                    Notice("download.wrong-file", {"url": self._url, "why": notice_of(error)})
+                ) from error
         return digest
 
     def _transfer(self, policy: RetryPolicy) -> bool:
@@ -205,7 +206,7 @@ class _Fetch:
                     failed, delay = 0, policy.first_delay
                 failed += 1
                 if failed >= policy.attempts:
-                    raise _AddressError(str(error)) from error
+                    raise _AddressError(notice_of(error)) from error
                 _log.warning("%s: %s; next try in %.1f s", self._url, error, delay)
             time.sleep(delay)
             delay = min(2 * delay, 30.0)
@@ -220,11 +221,11 @@ class _Fetch:
                 start, origin = self._judge(response, have)
                 self._write(response, start, origin)
         except httpx.TimeoutException as error:
-            raise _TransferError("the server does not answer") from error
+            raise _TransferError(Notice("download.no-answer")) from error
         except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.TooManyRedirects) as error:
-            raise _AddressError(str(error)) from error
+            raise _AddressError(notice_of(error)) from error
         except httpx.TransportError as error:
-            raise _TransferError(f"the connection failed ({error})") from error
+            raise _TransferError(Notice("download.connection", {"why": notice_of(error)})) from error
 
     def _resumable(self) -> tuple[int, dict[str, str]]:
         """How many bytes can be kept, and the request headers that ask for the others."""
@@ -248,13 +249,13 @@ class _Fetch:
             if origin is not None and origin.total == have:
                 return have, origin
             _discard(self._part)
-            raise _TransferError("the file there has changed")
+            raise _TransferError(Notice("download.changed"))
         if status in _RETRYABLE:
-            raise _TransferError(f"the server answered {status} {response.reason_phrase}")
+            raise _TransferError(Notice("download.status", {"status": status, "reason_phrase": response.reason_phrase}))
         if status not in (200, 206):
-            raise _AddressError(f"the server answered {status} {response.reason_phrase}")
+            raise _AddressError(Notice("download.status", {"status": status, "reason_phrase": response.reason_phrase}))
         if response.headers.get("content-type", "").startswith("text/html"):
-            raise _AddressError("the server answered with a web page instead of the file")
+            raise _AddressError(Notice("download.page"))
         length = _whole_number(response.headers.get("content-length"))
         if status == 200:
             start, total = 0, length
@@ -264,9 +265,9 @@ class _Fetch:
             other = known is not None and None not in (known.total, total) and known.total != total
             if start != have or other:
                 _discard(self._part)
-                raise _TransferError("the server sent a part of another file")
-        if None not in (total, self._size) and total != self._size:
-            raise _AddressError(f"the server offers {total} bytes instead of {self._size}")
+                raise _TransferError(Notice("download.other-part"))
+        if total is not None and self._size is not None and total != self._size:
+            raise _AddressError(Notice("download.size", {"total": total, "size": self._size}))
         return start, _Origin(url=self._url, validator=_validator(response), total=total)
 
     def _write(self, response: httpx.Response, start: int, origin: _Origin) -> None:
@@ -293,11 +294,13 @@ class _Fetch:
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise _full(self._part, done, total) from error
-            raise DownloadError(f"{self._part} cannot be written ({error.strerror}); choose another store.") from error
+            raise DownloadError(
+                Notice("download.unwritten", {"part": str(self._part), "why": error.strerror or str(error)})
+            ) from error
         if total is not None and done != total:
             if done > total:
                 _discard(self._part)
-            raise _TransferError(f"{done} of {total} bytes arrived")
+            raise _TransferError(Notice("download.broke-off", {"done": done, "total": total}))
 
 
 def _check_space(part: Path, done: int, total: int | None) -> None:
@@ -306,10 +309,9 @@ def _check_space(part: Path, done: int, total: int | None) -> None:
 
 
 def _full(part: Path, done: int, total: int | None) -> DownloadError:
-    expected = "" if total is None else f" of {total / 1e6:.1f}"
+    expected = "" if total is None else Notice("download.of", {"megabytes": total / 1e6})
     return DownloadError(
-        f"The disk that holds {part.parent} is full after {done / 1e6:.1f}{expected} MB; make room and fetch again, "
-        "what arrived is kept."
+        Notice("download.disk-full", {"parent": str(part.parent), "done": done / 1e6, "expected": expected})
     )
 
 

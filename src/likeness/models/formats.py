@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.errors import CheckpointError, CheckpointFormatError, FileWriteError
+from likeness.messages.notice import Notice, notice_of
 from likeness.models.architecture import Shapes, State
 from likeness.models.catalog import published_as
 from likeness.models.registry import architecture_of, check_shapes, named, recognise
@@ -90,9 +91,7 @@ def read_checkpoint(path: Path) -> Checkpoint:
     checkpoint = _read(path, load=True)
     for name, array in checkpoint.state.items():
         if not np.isfinite(array).all():
-            raise CheckpointFormatError(
-                f"{path} is damaged or badly trained: {name} holds infinite or undefined numbers."
-            )
+            raise CheckpointFormatError(Notice("checkpoint.infinite", {"path": str(path), "name": name}))
     return checkpoint
 
 
@@ -131,7 +130,9 @@ def write_checkpoint(
     arrays: dict[str, NDArray[Any]] = {}
     for name, array in state.items():
         if not bool(np.all(np.abs(array) <= limit)):  # not a number compares false as well
-            raise CheckpointFormatError(f"{name} holds a number that {dtype} cannot; nothing was written to {path}.")
+            raise CheckpointFormatError(
+                Notice("checkpoint.no-number", {"name": name, "dtype": dtype, "path": str(path)})
+            )
         arrays[name] = np.ascontiguousarray(array, dtype=dtype)
     metadata = {
         "format": f"{_FORMAT}{spec.architecture}",
@@ -145,34 +146,31 @@ def write_checkpoint(
     try:
         write_bytes_atomically(save(arrays, metadata=metadata), path)
     except FileWriteError as error:
-        raise CheckpointError(str(error)) from error
+        raise CheckpointError(notice_of(error)) from error
 
 
 def _read(path: Path, *, load: bool) -> Checkpoint:
     try:
         # Opening a pipe would wait for ever for somebody to write into it.
         if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
-            raise CheckpointError(f"{path} is no file; name the checkpoint file.")
+            raise CheckpointError(Notice("checkpoint.no-file", {"path": str(path)}))
         with path.open("rb") as file:
             start = file.read(9)
         if not start:
-            raise CheckpointFormatError(f"{path} is empty; fetch it again.")
+            raise CheckpointFormatError(Notice("checkpoint.empty", {"path": str(path)}))
         # safetensors opens with the length of a JSON object, then its brace.
         if start[8:9] == b"{":
             (length,) = struct.unpack("<Q", start[:8])
             if length > _HEADER_LIMIT:
-                raise CheckpointFormatError(
-                    f"{path} is not a readable safetensors file (its header has {length:,} bytes): it is damaged or another "
-                    "kind of file; fetch it again."
-                )
+                raise CheckpointFormatError(Notice("checkpoint.header", {"path": str(path), "length": length}))
             return _read_safetensors(path, load=load)
         return _read_torch(path, load=load)
     except FileNotFoundError as error:
-        raise CheckpointError(f"{path} does not exist; check the name, or see `likeness models list`.") from error
+        raise CheckpointError(Notice("checkpoint.missing", {"path": str(path)})) from error
     except IsADirectoryError as error:
-        raise CheckpointError(f"{path} is a folder; name the checkpoint file in it.") from error
+        raise CheckpointError(Notice("checkpoint.folder", {"path": str(path)})) from error
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read ({_reason(error)}).") from error
+        raise CheckpointError(Notice("checkpoint.unread", {"path": str(path), "reason": _reason(error)})) from error
 
 
 def _read_safetensors(path: Path, *, load: bool) -> Checkpoint:
@@ -190,13 +188,13 @@ def _read_safetensors(path: Path, *, load: bool) -> Checkpoint:
             for name, entry in slices.items():
                 if entry.get_dtype() not in ("F16", "F32", "F64"):
                     raise CheckpointFormatError(
-                        f"{path} stores {name} as {entry.get_dtype()}; save it as float16 or float32."
+                        Notice("checkpoint.dtype", {"path": str(path), "name": name, "dtype": entry.get_dtype()})
                     )
                 if load:
                     state[names[name]] = np.ascontiguousarray(file.get_tensor(name), dtype=np.float32)
     except safetensors.SafetensorError as error:
         raise CheckpointFormatError(
-            f"{path} is not a readable safetensors file ({error}): it is damaged or cut short; fetch it again."
+            Notice("checkpoint.safetensors", {"path": str(path), "why": notice_of(error)})
         ) from error
     if info is None:
         return Checkpoint(state=state, spec=spec, info=None, path=path, kind="safetensors")
@@ -213,9 +211,7 @@ def _identified(shapes: Shapes, path: Path, spec: Spec | None = None) -> tuple[S
     rename = architecture_of(spec).rename
     names = {name: rename(name) for name in shapes}
     if len(set(names.values())) < len(names):
-        raise CheckpointFormatError(
-            f"{path} holds a tensor twice, under an older name and today's; export the file again."
-        )
+        raise CheckpointFormatError(Notice("checkpoint.twice", {"path": str(path)}))
     check_shapes({names[name]: shape for name, shape in shapes.items()}, spec, str(path))
     return spec, names
 
@@ -230,15 +226,11 @@ def _parse_metadata(metadata: Mapping[str, str], path: Path) -> tuple[Spec | Non
         return None, None
     architecture = named(metadata["format"].removeprefix(_FORMAT))
     if architecture is None:
-        raise CheckpointFormatError(
-            f"{path} holds a network that this version of Likeness does not know; upgrade with `pip install -U likeness`."
-        )
+        raise CheckpointFormatError(Notice("checkpoint.unknown-network", {"path": str(path)}))
     try:
         version = int(metadata["format_version"])
         if version > _FORMAT_VERSION:
-            raise CheckpointFormatError(
-                f"{path} was written by a newer Likeness (format {version}); upgrade with `pip install -U likeness`."
-            )
+            raise CheckpointFormatError(Notice("checkpoint.newer", {"path": str(path), "version": version}))
         config = json.loads(metadata["config"])
         model = json.loads(metadata["model"])
         known = ModelInfo.__dataclass_fields__
@@ -257,7 +249,9 @@ def _parse_metadata(metadata: Mapping[str, str], path: Path) -> tuple[Spec | Non
         return replace(spec, purpose=purpose), info
     # A number may be infinite, and nested brackets end in a RecursionError.
     except (KeyError, TypeError, ValueError, AttributeError, OverflowError, RecursionError, StopIteration) as error:
-        raise CheckpointFormatError(f"{path} has damaged metadata ({str(error)[:200]}); fetch it again.") from error
+        raise CheckpointFormatError(
+            Notice("checkpoint.metadata", {"path": str(path), "why": str(error)[:200]})
+        ) from error
 
 
 def _authors(stated: Mapping[str, Any]) -> Authors:
@@ -283,7 +277,7 @@ def _read_torch(path: Path, *, load: bool) -> Checkpoint:
         spec, names = _identified(shapes, path)
         # Tensors may share what the file holds: a small file must not become a large network. Bytes against elements.
         if sum(map(math.prod, shapes.values())) > path.stat().st_size:
-            raise CheckpointFormatError(f"{path} is too small for the network that it describes; fetch it again.")
+            raise CheckpointFormatError(Notice("checkpoint.too-small", {"path": str(path)}))
         state = {names[name]: tensor.to_float32() for name, tensor in tensors.items()} if load else {}
     return Checkpoint(state=state, spec=spec, info=None, path=path, kind="torch")
 
@@ -303,9 +297,7 @@ def _state_dict(root: object, path: Path) -> dict[str, TorchTensor]:
             if all(name.startswith("module.") for name in tensors):
                 tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
             return tensors
-    raise CheckpointFormatError(
-        f"{path} holds no state dict of tensors; save one with torch.save(network.state_dict())."
-    )
+    raise CheckpointFormatError(Notice("checkpoint.no-state", {"path": str(path)}))
 
 
 def _reason(error: Exception) -> str:

@@ -109,7 +109,9 @@ def enlarger_to_onnx(weights: EnlargerWeights, *, scale: int) -> Any:
         MissingExtraError: if onnx is not installed.
     """
     if scale not in SCALES:
-        raise ConfigError(f"{ENLARGER} enlarges {' or '.join(map(str, SCALES))} times, not {scale}")
+        raise ConfigError(
+            Notice("enlarge.scale", {"enlarger": ENLARGER, "known": " or ".join(map(str, SCALES)), "scale": scale})
+        )
     return to_onnx(
         build(weights.state, weights.config, scale, whole=True),
         ports={"image": INPUT, "enlarged": OUTPUT},

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from likeness.core.files import write_bytes_atomically
 from likeness.errors import CheckpointError, CheckpointFormatError, FileWriteError
+from likeness.messages.notice import Notice, notice_of
 
 __all__ = ["OwnWeights", "packaged_file", "read_own_weights", "write_own_weights"]
 
@@ -65,14 +66,20 @@ def read_own_weights(
             state = {name: np.ascontiguousarray(file.get_tensor(name), dtype=np.float32) for name in names}
         config = configure({name: array.shape for name, array in state.items()})
     except (safetensors.SafetensorError, TypeError) as error:
-        raise CheckpointFormatError(f"{path} is no readable safetensors file ({error}); fetch it again.") from error
+        raise CheckpointFormatError(
+            Notice("weights.safetensors", {"path": str(path), "why": notice_of(error)})
+        ) from error
     except ValueError as error:
-        raise CheckpointFormatError(f"{path} holds no {what}: {error}.") from error
+        raise CheckpointFormatError(
+            Notice("weights.none", {"path": str(path), "what": what, "why": notice_of(error)})
+        ) from error
     except OSError as error:
-        raise CheckpointError(f"{path} cannot be read ({error.strerror or error}).") from error
+        raise CheckpointError(
+            Notice("checkpoint.unread", {"path": str(path), "reason": error.strerror or str(error)})
+        ) from error
     for name, array in state.items():
         if not np.isfinite(array).all():
-            raise CheckpointFormatError(f"{path} is damaged or badly trained: {name} holds undefined numbers.")
+            raise CheckpointFormatError(Notice("weights.undefined", {"path": str(path), "name": name}))
     return OwnWeights(state=state, config=config, source=metadata.get("source", ""))
 
 
@@ -88,9 +95,9 @@ def write_own_weights(path: Path, file_format: str, weights: OwnWeights[Any]) ->
     arrays: dict[str, NDArray[np.float16]] = {}
     for name, array in weights.state.items():
         if not bool(np.all(np.abs(array) <= _FLOAT16_MAX)):  # not a number compares false as well
-            raise CheckpointFormatError(f"{name} holds a number that float16 cannot; nothing was written to {path}.")
+            raise CheckpointFormatError(Notice("weights.no-number", {"name": name, "path": str(path)}))
         arrays[name] = np.ascontiguousarray(array, dtype=np.float16)
     try:
         write_bytes_atomically(save(arrays, metadata={"format": file_format, "source": weights.source}), path)
     except FileWriteError as error:
-        raise CheckpointError(str(error)) from error
+        raise CheckpointError(notice_of(error)) from error

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
+from functools import reduce
 from typing import Any
 
 from likeness.errors import CheckpointFormatError
+from likeness.messages.notice import Notice, notice_of
 from likeness.models.architecture import Architecture, Config, Shapes
 from likeness.models.esrgan.architecture import ESRGAN
 from likeness.models.gpen.architecture import GPEN
-from likeness.models.spec import PURPOSES, Purpose, Spec
+from likeness.models.spec import Purpose, Spec
 from likeness.models.srvgg.architecture import SRVGG
 
 __all__ = [
@@ -77,12 +79,15 @@ def recognise(shapes: Shapes, source: str) -> Spec:
         for telling, network in _FOREIGN:
             if any(name.startswith(telling) for name in shapes):
                 raise CheckpointFormatError(
-                    f"{source} holds {network}; Likeness runs GPEN checkpoints, see `likeness models list`."
+                    Notice("checkpoint.other-network", {"source": str(source), "network": network})
                 ) from error
-        detail = f"it has no {error.args[0]}" if isinstance(error, KeyError) else str(error)
+        detail = (
+            Notice("checkpoint.lacks", {"name": str(error.args[0])})
+            if isinstance(error, KeyError)
+            else notice_of(error)
+        )
         raise CheckpointFormatError(
-            f"{source} is not {architecture.article} {architecture.title} checkpoint ({detail}); see `likeness models list` "
-            "for those that are."
+            Notice("checkpoint.not-of", {"source": str(source), "title": architecture.title, "detail": detail})
         ) from error
 
 
@@ -93,17 +98,35 @@ def check_shapes(shapes: Shapes, spec: Spec, source: str) -> None:
         CheckpointFormatError: on the first of: tensors missing, unexpected tensors, a wrong shape.
     """
     expected = architecture_of(spec).shapes(spec.config)
-    advice = "fetch or export the file again."
     missing = [name for name in expected if name not in shapes]
     if missing:
-        raise CheckpointFormatError(f"{source} is not {spec.title}: {_some(missing)} missing; {advice}")
+        raise CheckpointFormatError(
+            Notice(
+                "checkpoint.tensors-missing",
+                {"source": str(source), "title": spec.title, "some": _some(missing)},
+            )
+        )
     unexpected = [name for name in shapes if name not in expected]
     if unexpected:
-        raise CheckpointFormatError(f"{source} is not {spec.title}: {_some(unexpected)} unexpected; {advice}")
+        raise CheckpointFormatError(
+            Notice(
+                "checkpoint.tensors-unexpected",
+                {"source": str(source), "title": spec.title, "some": _some(unexpected)},
+            )
+        )
     for name, shape in expected.items():
         if tuple(shapes[name]) != shape:
             raise CheckpointFormatError(
-                f"{source} is not {spec.title}: {name} is {_times(shapes[name])} instead of {_times(shape)}; {advice}"
+                Notice(
+                    "checkpoint.shape",
+                    {
+                        "source": str(source),
+                        "title": spec.title,
+                        "name": name,
+                        "shape": _times(shapes[name]),
+                        "wanted": _times(shape),
+                    },
+                )
             )
 
 
@@ -114,18 +137,26 @@ def check_purpose(spec: Spec, purposes: Collection[Purpose], source: str) -> Non
         CheckpointFormatError: if it is for something else.
     """
     if spec.purpose not in purposes:
-        wanted = " or ".join(PURPOSES[purpose] for purpose in purposes)
+        names = [Notice(f"purpose.{purpose}") for purpose in purposes]
+        wanted = reduce(lambda one, other: Notice("purpose.or", {"one": one, "other": other}), names)
         raise CheckpointFormatError(
-            f"{source} holds {architecture_of(spec).title}, {PURPOSES[spec.purpose]}, not {wanted}; `likeness models list` "
-            "says what each model is for."
+            Notice(
+                "checkpoint.purpose",
+                {
+                    "source": str(source),
+                    "title": architecture_of(spec).title,
+                    "purpose": Notice(f"purpose.{spec.purpose}"),
+                    "wanted": wanted,
+                },
+            )
         )
 
 
-def _some(names: list[str]) -> str:
+def _some(names: list[str]) -> Notice:
     if len(names) == 1:
-        return f"{names[0]} is"
-    return f"{names[0]} and {len(names) - 1} more tensors are"
+        return Notice("checkpoint.one-tensor", {"name": names[0]})
+    return Notice("checkpoint.tensors", {"name": names[0], "more": len(names) - 1})
 
 
 def _times(shape: tuple[int, ...]) -> str:
-    return " x ".join(map(str, shape)) or "a single number"
+    return " x ".join(map(str, shape)) or "1"

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from types import MappingProxyType
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -14,15 +12,8 @@ __all__ = ["FACE_PURPOSES", "PURPOSES", "Authors", "Purpose", "Spec"]
 
 Purpose = Literal["restore", "enlarge", "colourise", "inpaint"]
 
-PURPOSES: Mapping[Purpose, str] = MappingProxyType(
-    {
-        "restore": "a restorer",
-        "enlarge": "an enlarger",
-        "colourise": "a colouriser",
-        "inpaint": "an inpainter",
-    }
-)
-"""What a network of each purpose is called in a sentence."""
+PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
+"""Every one; ``purpose.NAME`` in the catalogues is what a network of it is called in a sentence."""
 
 FACE_PURPOSES: tuple[Purpose, ...] = ("restore", "colourise", "inpaint")
 """What is done to aligned faces, one by one; `likeness.restore.tasks` says how."""

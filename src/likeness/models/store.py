@@ -29,6 +29,7 @@ from likeness.core.home import expanded, home_folder
 from likeness.core.locking import locked
 from likeness.core.spelling import did_you_mean
 from likeness.errors import CheckpointError, CheckpointFormatError, ChecksumError, DownloadError, LicenceError
+from likeness.messages.notice import Notice, notice_of
 from likeness.models.catalog import CATALOG, DEFAULT_MODEL, CatalogEntry, embedded_path, entry_of
 from likeness.models.convert import convert_checkpoint
 from likeness.models.download import Progress, RetryPolicy, download
@@ -130,9 +131,7 @@ class Store:
                 return self._embedded(entry, embedded)
             path = self._stored(entry.name)
             if path is None:
-                raise CheckpointError(
-                    f"{entry.name} is not on this machine yet; fetch it with `likeness models fetch {entry.name}`."
-                )
+                raise CheckpointError(Notice("model.not-here", {"name": entry.name}))
             self._check_licence(entry, accept=False)
             return path
         if _NAME.fullmatch(name):
@@ -144,7 +143,9 @@ class Store:
             return path
         known = [model.name for model in self.list()]
         raise CheckpointError(
-            f"There is no model or file {name}{did_you_mean(str(name), known)}; known models are {', '.join(known)}."
+            Notice(
+                "model.unknown-file", {"name": name, "meant": did_you_mean(str(name), known), "known": ", ".join(known)}
+            )
         )
 
     def list(self) -> tuple[StoredModel, ...]:
@@ -188,7 +189,9 @@ class Store:
         entry = self._entry(name)
         if entry is None:
             hint = did_you_mean(name, self._catalog)
-            raise CheckpointError(f"There is no model {name} to fetch{hint}; known are {', '.join(self._catalog)}.")
+            raise CheckpointError(
+                Notice("model.unknown-fetch", {"name": name, "hint": hint, "known": ", ".join(self._catalog)})
+            )
         embedded = embedded_path(entry)
         if embedded is not None:
             return self._embedded(entry, embedded)
@@ -198,14 +201,10 @@ class Store:
             return path
         if self._offline:
             raise DownloadError(
-                f"{entry.name} is not in {self._models} and fetching is switched off (offline); switch it on, or bring "
-                f"the file from {entry.page} and run `likeness models import FILE --name {entry.name}`."
+                Notice("model.offline", {"name": entry.name, "models": str(self._models), "page": entry.page})
             )
         if not entry.urls:
-            raise DownloadError(
-                f"{entry.name} has no address to fetch it from; get it at {entry.page} and run `likeness models import "
-                f"FILE --name {entry.name}`."
-            )
+            raise DownloadError(Notice("model.no-address", {"name": entry.name, "page": entry.page}))
         target = self._models / entry.file_name
         with self._writing(), locked(self._models / f"{entry.name}.lock"):
             path = self._stored(entry.name)  # another process may have fetched it meanwhile
@@ -231,18 +230,18 @@ class Store:
         """
         name = name if name is not None else file.stem
         if not _NAME.fullmatch(name):
-            raise CheckpointError(f"{name!r} cannot name a model; use letters, digits, dots, dashes and underscores.")
+            raise CheckpointError(Notice("model.name", {"name": repr(name)}))
         entry = self._entry(name)
         if entry is not None and entry.resource is not None:
-            raise CheckpointError(f"{entry.name} is the model inside the package; import {file} under another name.")
+            raise CheckpointError(Notice("model.built-in", {"name": entry.name, "file": str(file)}))
         name = name if entry is None else entry.name
         if self._stored(name) is not None and not replace:
-            raise CheckpointError(f"The store already has a model {name}; choose another name, or replace it.")
+            raise CheckpointError(Notice("model.taken", {"name": name}))
         spec = read_spec(file)
         if entry is not None:
             _check_config(entry, spec, file)
             if entry.sha256 is not None and sha256_of(file) != entry.sha256:
-                raise ChecksumError(f"{file} is not the published {entry.name}; import it under another name.")
+                raise ChecksumError(Notice("model.not-published", {"file": str(file), "name": entry.name}))
             self._check_licence(entry, accept=accept_licence)
         licence = "" if entry is None else entry.licence.name
         info = ModelInfo(name=name, licence=licence, source=file.name) if entry is not None else None
@@ -272,9 +271,9 @@ class Store:
         path = self.path(name)
         recorded = self._record(path.stem).get("sha256")
         if not isinstance(recorded, str):
-            raise CheckpointError(f"Nothing was recorded about {path}; it cannot be verified.")
+            raise CheckpointError(Notice("model.no-record", {"path": str(path)}))
         if sha256_of(path) != recorded:
-            raise ChecksumError(f"{path} has changed since it was stored; delete it and fetch or import it again.")
+            raise ChecksumError(Notice("model.changed", {"path": str(path)}))
 
     def accept_licence(self, name: str) -> None:
         """Remember that the user accepts the licence of a model of the catalog.
@@ -285,7 +284,9 @@ class Store:
         entry = self._entry(name)
         if entry is None:
             hint = did_you_mean(name, self._catalog)
-            raise CheckpointError(f"There is no model {name}{hint}; known are {', '.join(self._catalog)}.")
+            raise CheckpointError(
+                Notice("model.unknown", {"name": name, "hint": hint, "known": ", ".join(self._catalog)})
+            )
         self._check_licence(entry, accept=True)
 
     def licence_accepted(self, name: str) -> bool:
@@ -309,7 +310,7 @@ class Store:
 
     def _embedded(self, entry: CatalogEntry, path: Path) -> Path:
         if not path.is_file():
-            raise CheckpointError(f"{entry.name} is missing from this installation ({path}); install Likeness again.")
+            raise CheckpointError(Notice("model.missing", {"name": entry.name, "path": str(path)}))
         return path
 
     def _fetch_locked(self, entry: CatalogEntry, target: Path, progress: Progress | None) -> None:
@@ -329,8 +330,10 @@ class Store:
         except ChecksumError as error:
             if entry.sha256 is None and expected is not None:
                 raise ChecksumError(
-                    f"{error} The SHA-256 expected is that of the first fetch; if the authors did publish a new file, "
-                    f"delete {self._models / f'{entry.name}.json'} and fetch again."
+                    Notice(
+                        "model.first-digest",
+                        {"why": notice_of(error), "path": str(self._models / f"{entry.name}.json")},
+                    )
                 ) from error
             raise
         self._write_record(
@@ -390,8 +393,9 @@ class Store:
             return
         if not accept:
             raise LicenceError(
-                f"{entry.name} has its own licence ({entry.licence.url}): {entry.licence.summary} Accept it with "
-                f"`likeness models fetch {entry.name} --accept-licence` before its first use."
+                Notice(
+                    "model.licence", {"name": entry.name, "url": entry.licence.url, "summary": entry.licence.summary}
+                )
             )
         with self._writing():
             _write_json(
@@ -407,8 +411,7 @@ class Store:
             yield
         except OSError as error:
             raise CheckpointError(
-                f"The store {self.root} cannot be written ({error.strerror or error}); set LIKENESS_HOME to a folder "
-                "that can."
+                Notice("model.store-unwritten", {"root": str(self.root), "why": error.strerror or str(error)})
             ) from error
 
 
@@ -418,7 +421,10 @@ def _check_config(entry: CatalogEntry, spec: Spec, path: Path) -> None:
     if known is not None and replace(spec, licence="", purpose=entry.purpose, authors=known.authors) != known:
         numbers = ", ".join(f"{name} {value:g}" for name, value in spec.numbers.items())
         raise CheckpointFormatError(
-            f"{path} is {spec.title} ({numbers}), not {entry.name}; fetch it from {entry.page}."
+            Notice(
+                "model.other-network",
+                {"path": str(path), "title": spec.title, "numbers": numbers, "name": entry.name, "page": entry.page},
+            )
         )
 
 

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.errors import CheckpointFormatError
+from likeness.messages.notice import Notice
 from likeness.models.pickle_program import PROGRAM_LIMIT, PickleError, ordered_dict, run_pickle
 
 __all__ = ["TorchFile", "TorchTensor"]
@@ -170,11 +171,8 @@ class TorchFile:
             raise self._damaged(error) from error
 
     def _damaged(self, detail: object) -> CheckpointFormatError:
-        name = type(detail).__name__ if isinstance(detail, Exception) and not str(detail) else detail
-        return CheckpointFormatError(
-            f"{self._path} is not a readable PyTorch checkpoint ({name}): it is damaged, cut short or another kind of "
-            "file; fetch it again."
-        )
+        name = type(detail).__name__ if isinstance(detail, Exception) and not str(detail) else str(detail)
+        return CheckpointFormatError(Notice("checkpoint.pytorch", {"path": str(self._path), "name": name}))
 
     # The zip format: data.pkl and one entry per storage
 
@@ -182,7 +180,7 @@ class TorchFile:
         self._archive = zipfile.ZipFile(self._file)
         names = [name for name in self._archive.namelist() if name == "data.pkl" or name.endswith("/data.pkl")]
         if len(names) != 1:
-            raise CheckpointFormatError(f"{self._path} is a zip archive but no PyTorch checkpoint: it has no data.pkl.")
+            raise CheckpointFormatError(Notice("checkpoint.zip", {"path": str(self._path)}))
         self._prefix = names[0].removesuffix("data.pkl")
         if f"{self._prefix}byteorder" in self._archive.namelist():
             self._byte_order = ">" if self._entry("byteorder", at_most=16) == b"big" else "<"
@@ -193,11 +191,9 @@ class TorchFile:
         assert self._archive is not None
         entry = self._archive.getinfo(f"{self._prefix}{name}")
         if entry.compress_type != zipfile.ZIP_STORED or entry.file_size != entry.compress_size:
-            raise CheckpointFormatError(
-                f"{self._path} is a compressed archive, which PyTorch never writes; save it again with torch.save."
-            )
+            raise CheckpointFormatError(Notice("checkpoint.compressed", {"path": str(self._path)}))
         if entry.file_size > min(at_most, self._size):
-            raise CheckpointFormatError(f"{self._path} holds far more than a state dict ({name}); it was not read.")
+            raise CheckpointFormatError(Notice("checkpoint.far-more", {"path": str(self._path), "name": name}))
         return self._archive.read(entry)
 
     def _archive_storage(self, saved: object) -> _Storage:
@@ -214,9 +210,7 @@ class TorchFile:
     def _open_legacy(self) -> None:
         start = self._file.read(min(PROGRAM_LIMIT, self._size))
         if start[:2] != b"\x80\x02":
-            raise CheckpointFormatError(
-                f"{self._path} is not a checkpoint: neither a PyTorch .pth file nor safetensors; choose another file."
-            )
+            raise CheckpointFormatError(Notice("checkpoint.neither", {"path": str(self._path)}))
         position = 0
 
         def load() -> object:
@@ -226,9 +220,7 @@ class TorchFile:
             return made
 
         if load() != _LEGACY_MAGIC:
-            raise CheckpointFormatError(
-                f"{self._path} is a pickle but no PyTorch checkpoint; save the network's state dict with torch.save."
-            )
+            raise CheckpointFormatError(Notice("checkpoint.pickle", {"path": str(self._path)}))
         if load() != _LEGACY_PROTOCOL:
             raise PickleError("unknown version of the format")
         system = cast("dict[str, object]", load())
@@ -274,8 +266,7 @@ class TorchFile:
         if (module, name) == ("torch._utils", "_rebuild_parameter"):
             return _parameter
         raise CheckpointFormatError(
-            f"{self._path} asks for the Python object {module[:80]}.{name[:80]}, which is refused because loading it could "
-            "run foreign code; save only the network's state dict (torch.save(network.state_dict(), ...))."
+            Notice("checkpoint.foreign-code", {"path": str(self._path), "module": module[:80], "name": name[:80]})
         )
 
     def _storage(self, kind: object, storage_type: object, key: object, count: object) -> _Storage:
@@ -332,7 +323,7 @@ class TorchFile:
         size = storage.elements * storage.type.item_size
         self._read += size
         if self._read > _READINGS * self._size:
-            raise CheckpointFormatError(f"{self._path} is read over and over, as no state dict needs; save it again.")
+            raise CheckpointFormatError(Notice("checkpoint.over-and-over", {"path": str(self._path)}))
         data = b""
 
         def read() -> None:

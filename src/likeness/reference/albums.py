@@ -17,6 +17,7 @@ import numpy as np
 
 from likeness.core.files import write_bytes_atomically
 from likeness.errors import ConfigError
+from likeness.messages.notice import Notice, notice_of
 from likeness.reference.matching import SAME_FROM, Embedding
 
 __all__ = ["Corrections", "Person", "group", "read_corrections", "write_corrections"]
@@ -74,9 +75,7 @@ def group(
         if one in place and other in place:
             rows = owner[place[one]], owner[place[other]]
             if rows[0] == rows[1]:
-                raise ConfigError(
-                    f"{one} and {other} are both merged and split by the corrections; drop one of the two"
-                )
+                raise ConfigError(Notice("album.contradiction", {"one": one, "other": other}))
             apart[rows] = apart[rows[::-1]] = True
     vectors = np.stack([embeddings[key] for key in keys])
     sums = np.stack([vectors[sorted(members)].sum(axis=0) for members in groups])
@@ -110,7 +109,7 @@ def read_corrections(path: Path) -> Corrections:
     except FileNotFoundError:
         return Corrections()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read as corrections of an album ({error})") from error
+        raise ConfigError(Notice("album.corrections-unread", {"path": str(path), "why": notice_of(error)})) from error
     try:
         found: Any = json.loads(text)
         unknown = sorted(set(found) - {"merge", "split", "never"})
@@ -124,7 +123,7 @@ def read_corrections(path: Path) -> Corrections:
             merge=merge, split=tuple((row[0], row[1]) for row in split), never=frozenset(_keys(found.get("never", [])))
         )
     except (ValueError, TypeError, AttributeError) as error:
-        raise ConfigError(f"{path} holds no corrections of an album: {error}; see docs/reference.md") from error
+        raise ConfigError(Notice("album.no-corrections", {"path": str(path), "why": notice_of(error)})) from error
 
 
 def write_corrections(path: Path, corrections: Corrections) -> None:

@@ -34,6 +34,7 @@ from likeness.faces.regions import EYE_OUTLINES, OVAL_OUTLINE, RegionMasks
 from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur, resize, to_channels, wide_blur
 from likeness.imaging.image import Pixels, Size
+from likeness.messages.notice import Notice
 from likeness.reference.correspondence import fold_free, mesh_map, refined_map, sampled
 from likeness.reference.expression import Expression, rising
 from likeness.reference.photographs import Reference
@@ -223,7 +224,7 @@ def fuse(target: Pixels, warped: WarpedReference, strength: float = 1.0) -> Pixe
         ControlError: if ``strength`` is out of range.
     """
     if not 0 <= strength <= 1:
-        raise ControlError(f"reference_strength must be from 0 to 1, not {strength:g}")
+        raise ControlError(Notice("reference.strength", {"strength": strength}))
     if strength == 0:
         return target
     detail = warped.detail * np.float32(strength)

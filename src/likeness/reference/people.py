@@ -27,6 +27,7 @@ from likeness.faces.face import Face, reading_order
 from likeness.imaging.files import read_image
 from likeness.imaging.image import Image
 from likeness.imaging.thumbnail import thumbnail
+from likeness.messages.notice import Notice, notice_of
 from likeness.reference.albums import Corrections, Person, group, read_corrections
 from likeness.reference.matching import Embedding, FaceMatcher, verdict
 from likeness.reference.photographs import Reference, prepare_reference
@@ -130,7 +131,7 @@ def scan_album(
         ImageReadError: if there is no such folder, or it holds no picture.
     """
     if not folder.is_dir():
-        raise ImageReadError(f"{folder} is no folder; name the folder with the photographs")
+        raise ImageReadError(Notice("album.no-folder", {"folder": str(folder)}))
     files: dict[str, str] = {}
     faces: dict[str, AlbumFace] = {}
     for path in reference_files(folder):
@@ -153,10 +154,7 @@ def read_album(path: Path) -> Album:
     """
     found, schema = _content(path)
     if schema != _SCHEMA:
-        raise ConfigError(
-            f"{path} is an album of another version of Likeness (its schema is {schema}, and this version knows {_SCHEMA}); "
-            "run likeness people again"
-        )
+        raise ConfigError(Notice("album.other-version", {"path": str(path), "schema": schema, "schema2": _SCHEMA}))
     try:
         faces = [_face_of(row) for row in found["faces"]]
         files = {str(name): str(digest) for name, digest in found["files"].items()}
@@ -378,13 +376,13 @@ def _content(path: Path) -> tuple[Any, int]:
         found: Any = json.loads(path.read_text(encoding="utf-8"))
         return found, int(found["schema"])
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{path} cannot be read as an album ({error}); likeness people makes one") from error
+        raise ConfigError(Notice("album.unread", {"path": str(path), "why": notice_of(error)})) from error
     except (ValueError, TypeError, KeyError) as error:
         raise _no_album(path, error) from error
 
 
 def _no_album(path: Path, error: Exception) -> ConfigError:
-    return ConfigError(f"{path} is no album ({error}); likeness people makes one")
+    return ConfigError(Notice("album.none", {"path": str(path), "why": notice_of(error)}))
 
 
 def _face_of(row: Any) -> AlbumFace:

@@ -161,7 +161,9 @@ def reference_files(place: Path | str) -> tuple[Path, ...]:
     try:
         names = [name for name in list_folder(place).files if is_picture(name)]
     except OSError as error:
-        raise ImageReadError(f"{place} cannot be read ({error.strerror})") from error
+        raise ImageReadError(
+            Notice("reference.file-unread", {"place": str(place), "why": error.strerror or str(error)})
+        ) from error
     if not names:
         raise ImageReadError(Notice("reference.empty", {"name": str(place)}))
     return tuple(place / name for name in names)

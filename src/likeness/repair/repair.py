@@ -189,7 +189,7 @@ def filled_in_crop(filled: _Map, alignment: Alignment) -> tuple[_Map, _Map]:
 def _checked(damage: NDArray[np.float32], image: Image) -> _Map:
     given: object = damage
     if not isinstance(given, np.ndarray) or damage.dtype.kind not in "fiu":  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ControlError(f"the damage mask must be an array of numbers from 0 to 1, not {type(given).__name__}")
+        raise ControlError(Notice("damage.kind", {"kind": type(given).__name__}))
     height, width = image.pixels.shape[:2]
     if damage.shape != (height, width):
         sizes = {"mask": " x ".join(map(str, damage.shape[::-1])), "size": f"{width} x {height}"}

@@ -11,6 +11,7 @@ from typing import Any, cast
 from likeness.core.home import expanded
 from likeness.core.tables import parse_toml
 from likeness.errors import ConfigError
+from likeness.messages.notice import Notice, notice_of
 from likeness.repair.repairs import Repairs
 from likeness.restore.controls import Controls
 from likeness.restore.kinds import Text, Weights
@@ -84,8 +85,7 @@ class Settings:
             if wanted is not None and wanted != found:
                 has = "none" if found is None else f"{found:g}"
                 raise ConfigError(
-                    f"the configuration says {name} = {wanted:g}, but the model {model} has {has}; correct it or leave it "
-                    "out"
+                    Notice("config.contradicts", {"name": name, "wanted": wanted, "model": str(model), "has": has})
                 )
 
     def check_run(self) -> None:
@@ -113,7 +113,7 @@ def read_settings(path: Path) -> Settings:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ConfigError(f"{path}: the configuration file cannot be read ({error.strerror})") from error
+        raise ConfigError(Notice("config.unread", {"path": str(path), "why": error.strerror or str(error)})) from error
     return parse_settings(data, name=str(path), folder=path.parent)
 
 
@@ -127,14 +127,16 @@ def parse_settings(data: bytes, *, name: str, folder: Path) -> Settings:
     parsers: dict[str, Callable[[str], Any]] = {".toml": parse_toml, ".json": json.loads}
     parse = parsers.get(suffix)
     if parse is None:
-        raise ConfigError(f"{name}: a configuration file ends in .toml or .json; rename it to what it is")
+        raise ConfigError(Notice("config.suffix", {"name": name}))
     try:
         # utf-8-sig: Windows editors put a byte order mark before the text.
         values = parse(data.decode("utf-8-sig"))
     except ValueError as error:  # the parsers' errors and UnicodeDecodeError are ValueErrors
-        raise ConfigError(f"{name} is not {suffix[1:].upper()}: {error}") from error
+        raise ConfigError(
+            Notice("config.not-format", {"name": name, "format": suffix[1:].upper(), "why": notice_of(error)})
+        ) from error
     if not isinstance(values, Mapping):
-        raise ConfigError(f"{name} must hold a table of settings at its top level")
+        raise ConfigError(Notice("config.no-table", {"name": name}))
     return settings_from(cast("Mapping[str, Any]", values), name=name, folder=folder)
 
 
@@ -149,16 +151,21 @@ def settings_from(values: Mapping[str, Any], *, name: str, folder: Path) -> Sett
         try:
             row = row_of(key)
         except ConfigError as error:
-            raise ConfigError(f"{name}: {error}") from None
+            raise ConfigError(Notice("file.named", {"file": name, "reason": notice_of(error)})) from None
         taken = row.kind.read(value)
         if taken is None:
-            raise ConfigError(f"{name}: {key} must be {row.kind.wanted}, not {json.dumps(value, default=str)}")
+            raise ConfigError(
+                Notice(
+                    "config.refused",
+                    {"name": name, "key": key, "wanted": row.kind.wanted, "value": json.dumps(value, default=str)},
+                )
+            )
         if key == "model_path":
             key, taken = "model", _model_file(name, folder, Path(taken))
         elif isinstance(row.kind, Text) and row.kind.file:
             taken = tuple(folder / expanded(one) for one in taken) if row.kind.several else folder / expanded(taken)
         if key in settings:
-            raise ConfigError(f"{name}: model and model_path name two models; keep one")
+            raise ConfigError(Notice("config.two-models", {"name": name}))
         settings[key] = taken
     return Settings(settings)
 
@@ -166,5 +173,5 @@ def settings_from(values: Mapping[str, Any], *, name: str, folder: Path) -> Sett
 def _model_file(name: str, folder: Path, named: Path) -> Path:
     found = folder / expanded(named)
     if not found.is_file():
-        raise ConfigError(f'{name}: model_path names {found}, which is no file; use "model" for a model\'s name')
+        raise ConfigError(Notice("config.no-model-file", {"name": name, "found": str(found)}))
     return found

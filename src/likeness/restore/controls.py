@@ -62,7 +62,7 @@ class RegionWeights:
         """
         given: object = weights
         if not isinstance(given, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ControlError(f"face weights must be a dictionary of regions and numbers, not {type(given).__name__}")
+            raise ControlError(Notice("control.weights-kind", {"kind": type(given).__name__}))
         known = [region.name for region in fields(RegionWeights)]
         for name in weights:
             if name not in known and name != "all":
@@ -174,9 +174,7 @@ class Controls:
     def __post_init__(self) -> None:
         weights: object = self.face_mask_weights
         if not isinstance(weights, RegionWeights):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ControlError(
-                f"face_mask_weights must be RegionWeights, not {type(weights).__name__}; RegionWeights.of takes a dictionary"
-            )
+            raise ControlError(Notice("control.weights", {"kind": type(weights).__name__}))
         for row in rows_of(Controls):
             if not isinstance(row.kind, Weights):
                 row.check(getattr(self, row.key))

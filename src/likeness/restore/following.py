@@ -8,6 +8,7 @@ from typing import Literal, TypeAlias
 
 from likeness.errors import LikenessError
 from likeness.imaging.accepting import ImageInput
+from likeness.messages.notice import Notice
 from likeness.restore.outcome import Restoration
 
 __all__ = ["Mapped", "OnProgress", "Progress", "tell_nobody"]
@@ -59,7 +60,7 @@ class Mapped:
             LikenessError: the error, if there was one.
         """
         if self.restoration is None:
-            raise self.error or LikenessError("this picture was not restored")
+            raise self.error or LikenessError(Notice("restore.not-restored"))
         return self.restoration
 
     def __repr__(self) -> str:

@@ -99,10 +99,10 @@ class Number(Kind):
     millions: bool = False
 
     def __post_init__(self) -> None:
-        number = "a whole number" if self.whole else "a number"
-        if self.alone is not None:
-            number = f"a number from {self.low:g} to {self.high:g}, or true or false"
-        object.__setattr__(self, "wanted", " or ".join([*map(json.dumps, self.words), number]))
+        number = Notice("wanted.any-whole" if self.whole else "wanted.any-number")
+        if self.alone is not None and self.high is not None:
+            number = Notice("wanted.number-or-switch", {"low": self.low, "high": self.high})
+        object.__setattr__(self, "wanted", _or([json.dumps(word) for word in self.words], number))
         low, high = self.useful or (self.low, self.high)
         numbers = [] if high is None else [f"{low:g} to {high:g}"]
         object.__setattr__(self, "span", ", or ".join([*numbers, *self.words, *["0"] * self.off]))
@@ -199,7 +199,7 @@ class Text(Kind):
         several: whether it is a list of texts; one text stands for a list of one.
     """
 
-    wanted: str = "a text"
+    wanted: str = field(default_factory=lambda: Notice("wanted.text"))
     more: Mapping[str, Any] = field(default_factory=dict[str, Any])
     file: bool = False
     numbers: bool = False
@@ -228,7 +228,7 @@ class Weights(Kind):
 
     each: Number
     regions: Mapping[str, Words]
-    wanted: str = "a table of regions and numbers, such as { eye = 1.3 }"
+    wanted: str = field(default_factory=lambda: Notice("wanted.weights"))
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "span", self.each.span)

@@ -11,6 +11,7 @@ from typing import Literal, TypeVar
 
 from likeness.errors import LikenessError
 from likeness.faces.detect import Detector, MediaPipeDetector
+from likeness.messages.notice import Notice
 from likeness.models.catalog import DEFAULT_MODEL
 from likeness.models.registry import check_purpose
 from likeness.models.spec import FACE_PURPOSES
@@ -84,7 +85,7 @@ class NetworkHolder:
     @property
     def _networks(self) -> _Networks:
         if self._held is None:
-            raise LikenessError("this Restorer was closed; make another")
+            raise LikenessError(Notice("restore.closed"))
         return self._held
 
     @property

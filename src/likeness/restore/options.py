@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, get_args
 
 from likeness.errors import ConfigError
+from likeness.messages.notice import Notice
 from likeness.restore.controls import PRESETS, Controls
 from likeness.restore.enlargement import Enlargement
 from likeness.restore.kinds import Choice, Number, Option, Switch, Text, Words, rows_of
@@ -28,14 +29,14 @@ _RESULT: Any = {"group": "files", "effect": "file", "part": "picture"}
 OPTIONS: tuple[Option, ...] = (
     Option(
         key="model_path",
-        kind=Text(wanted="the name of a checkpoint file", file=True),
+        kind=Text(wanted=Notice("wanted.checkpoint-file"), file=True),
         label=Words("Checkpoint", "权重文件"),
         help=Words("a checkpoint file instead of a model's name", "用权重文件代替模型名称"),
         **_CHECKED,
     ),
     Option(
         key="model",
-        kind=Text(wanted="a model's name"),
+        kind=Text(wanted=Notice("wanted.model-name")),
         unset="likeness-512",
         metavar="NAME|FILE",
         label=Words("Model", "模型"),
@@ -59,7 +60,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         key="preset",
-        kind=Text(wanted="a preset's name", more={"enum": list(PRESETS)}),
+        kind=Text(wanted=Notice("wanted.preset-name"), more={"enum": list(PRESETS)}),
         default="standard",
         group="controls",
         effect="face",
@@ -90,7 +91,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         key="damage_mask",
-        kind=Text(wanted="the name of a picture file", file=True),
+        kind=Text(wanted=Notice("wanted.picture-file"), file=True),
         group="repairs",
         given=("flag", "file"),
         metavar="FILE",
@@ -104,7 +105,7 @@ OPTIONS: tuple[Option, ...] = (
         key="faces",
         attribute="which",
         kind=Text(
-            wanted='"all", "largest", "centre", a number or a list of numbers',
+            wanted=Notice("wanted.faces"),
             numbers=True,
             more={
                 "pattern": "^(all|largest|centre|center|[0-9]{1,5}(,[0-9]{1,5}){0,99})$",
@@ -143,7 +144,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         key="references",
-        kind=Text(wanted="the names of pictures or folders", file=True, several=True),
+        kind=Text(wanted=Notice("wanted.pictures"), file=True, several=True),
         group="references",
         given=("flag", "file"),
         flag="--reference",
@@ -156,7 +157,7 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         key="album",
-        kind=Text(wanted="the name of an album's file or of a folder", file=True),
+        kind=Text(wanted=Notice("wanted.album"), file=True),
         group="references",
         given=("flag", "file"),
         metavar="FILE",
@@ -283,5 +284,5 @@ def row_of(key: str) -> Option:
         ConfigError: if there is none; the message lists them.
     """
     if key not in _BY_KEY:
-        raise ConfigError(f'unknown key "{key}"; known are {", ".join(_BY_KEY)}')
+        raise ConfigError(Notice("option.unknown", {"key": key, "known": ", ".join(_BY_KEY)}))
     return _BY_KEY[key]

@@ -7,6 +7,7 @@ from typing import Any, Literal, get_args
 
 from likeness.errors import ConfigError
 from likeness.imaging.arguments import finite_number, of_type
+from likeness.messages.notice import Notice
 from likeness.repair.repairs import Repairs
 from likeness.restore.config import Settings
 from likeness.restore.controls import Controls, RegionWeights
@@ -49,11 +50,13 @@ class PictureOptions:
         for name, kind in _KINDS.items():
             of_type(name, getattr(self, name), kind)
         if self.quality is not None and not 1 <= finite_number("quality", self.quality) <= 100:
-            raise ConfigError(f"quality must be 1 to 100, not {self.quality}")
+            raise ConfigError(Notice("option.quality", {"quality": self.quality}))
         if self.bit_depth is not None and finite_number("bit_depth", self.bit_depth) not in (8, 16):
-            raise ConfigError(f"bit_depth must be 8 or 16, not {self.bit_depth}")
+            raise ConfigError(Notice("option.bit-depth", {"bit_depth": self.bit_depth}))
         if self.on_bad not in (None, *get_args(OnBad)):
-            raise ConfigError(f"on_bad must be one of {', '.join(get_args(OnBad))}, not {self.on_bad!r}")
+            raise ConfigError(
+                Notice("option.on-bad", {"known": ", ".join(get_args(OnBad)), "on_bad": repr(self.on_bad)})
+            )
 
     def to_settings(self) -> Settings:
         """Settings that come to these options: what differs from the defaults."""

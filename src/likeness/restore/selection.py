@@ -43,7 +43,7 @@ class Selection:
             if not numbers or not all(type(number) is int and number >= 0 for number in numbers):
                 raise ConfigError(Notice("selection.numbers"))
         elif which not in ("all", "largest", "centre"):
-            raise ConfigError(f"faces must be all, largest, centre or a tuple of numbers, not {str(which)[:40]!r}")
+            raise ConfigError(Notice("selection.which", {"which": repr(str(which)[:40])}))
         finite_number("min_size", self.min_size)
         if self.max_size is not None:
             finite_number("max_size", self.max_size)
@@ -64,7 +64,7 @@ class Selection:
         """
         given: object = text
         if not isinstance(given, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigError(f"faces must be a text such as largest or 1,3, not {type(given).__name__}")
+            raise ConfigError(Notice("selection.kind", {"kind": type(given).__name__}))
         word = text.strip().lower()
         names: dict[str, Literal["all", "largest", "centre"]] = {
             "all": "all",

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from likeness.compute.forks import refuse_after_fork
 from likeness.errors import ConfigError
+from likeness.messages.notice import Notice
 from likeness.models.spec import Spec
 
 __all__ = ["Batch", "Runtime", "WrappedRuntime", "check_batch", "check_threads"]
@@ -64,7 +65,7 @@ def check_threads(threads: int | None) -> None:
         ConfigError: if it is below 1.
     """
     if threads is not None and threads < 1:
-        raise ConfigError(f"threads must be at least 1, not {threads}.")
+        raise ConfigError(Notice("runtime.threads", {"threads": threads}))
 
 
 def check_batch(images: Batch, spec: Spec) -> None:

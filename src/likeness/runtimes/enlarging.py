@@ -14,6 +14,7 @@ from likeness.compute.library import shared_core
 from likeness.compute.network import Network
 from likeness.errors import ConfigError
 from likeness.imaging.image import Pixels
+from likeness.messages.notice import Notice
 from likeness.models.enlarger.architecture import SCALES, EnlargerConfig
 from likeness.models.enlarger.graph import build
 from likeness.models.enlarger.weights import EnlargerWeights
@@ -77,7 +78,7 @@ class TiledEnlarger:
 
     def __init__(self, runtime: Runtime, *, tile: int = _OTHERS_TILE) -> None:
         if runtime.spec.scale < 2:
-            raise ConfigError(f"{runtime.spec.title} leaves pictures as large as they are; choose one that enlarges")
+            raise ConfigError(Notice("runtime.not-enlarging", {"title": runtime.spec.title}))
         self._runtime = runtime
         self._tile = tile
 
@@ -156,9 +157,9 @@ class EnlargerRuntime:
             ConfigError: if ``scale`` or ``clean`` is another.
         """
         if scale not in SCALES:
-            raise ConfigError(f"the enlarger enlarges {' or '.join(map(str, SCALES))} times, not {scale}")
+            raise ConfigError(Notice("runtime.scale", {"known": " or ".join(map(str, SCALES)), "scale": scale}))
         if not 0 <= clean <= 1:
-            raise ConfigError(f"clean must be from 0 to 1, not {clean}")
+            raise ConfigError(Notice("runtime.clean", {"clean": clean}))
         network = self._network(scale)
         asked = np.array([clean], np.float32)
 

@@ -86,9 +86,9 @@ def load_runtime(
     if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int)):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ArgumentError(f"threads must be a whole number, not {type(threads).__name__}")
     if not isinstance(device, str) or device not in get_args(Device):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ConfigError(f'device must be {_either(get_args(Device))}, not "{device}"')
+        raise ConfigError(Notice("runtime.device", {"known": _either(get_args(Device)), "device": device}))
     if not isinstance(library, str) or library not in get_args(Library):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise ConfigError(f'library must be {_either(get_args(Library))}, not "{library}"')
+        raise ConfigError(Notice("runtime.library", {"known": _either(get_args(Library)), "library": library}))
     library = _library(library, device)
     path = store.path(model)
     spec = read_spec(path)
@@ -175,7 +175,7 @@ def _on_cuda(checkpoint: Checkpoint, precision: Literal["auto", "f32", "bf16"]) 
         runtime.run(np.zeros((1, 3, size, size), np.float32))
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]
-        raise ConfigError(f"the CUDA device cannot run this network ({reason}): use --device cpu") from error
+        raise ConfigError(Notice("cuda.failed", {"reason": reason})) from error
     return runtime if checkpoint.spec.size is None else BatchingRuntime(runtime, max_batch=max(BATCH_SIZES))
 
 
@@ -215,15 +215,15 @@ def _cuda(*, required: bool) -> bool:
         import torch
     except ImportError:
         if required:
-            raise MissingExtraError('device cuda needs PyTorch: pip install "likeness[torch]"') from None
+            raise MissingExtraError(Notice("cuda.no-pytorch")) from None
         return False
     if torch.cuda.is_available():
         return True
     blind = _driver() and not torch.backends.cuda.is_built()
     if required and blind:
-        raise ConfigError("this PyTorch was built without CUDA: install a build with it, or use --device cpu")
+        raise ConfigError(Notice("cuda.not-built"))
     if required:
-        raise ConfigError("no CUDA device was found: use --device cpu")
+        raise ConfigError(Notice("cuda.none"))
     if blind:
         _log.info("there is an NVIDIA driver, but this PyTorch was built without CUDA: the processor is used")
     return False

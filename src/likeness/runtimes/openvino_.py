@@ -18,6 +18,7 @@ from likeness.compute.compiled import CompiledCache, digest_of_code, digest_of_w
 from likeness.compute.library import load_openvino, shared_core
 from likeness.compute.network import Network
 from likeness.errors import ConfigError
+from likeness.messages.notice import Notice
 from likeness.models.registry import architecture_of
 from likeness.models.spec import Spec
 from likeness.runtimes.base import Batch, check_batch, check_threads
@@ -122,7 +123,7 @@ class OpenVinoRuntime:
     def _compile(self) -> Network:
         graph = self._architecture.graph
         if graph is None:
-            raise ConfigError(f"{self._spec.title} cannot run on OpenVINO; it needs PyTorch.")
+            raise ConfigError(Notice("openvino.no-graph", {"title": self._spec.title}))
 
         def make() -> openvino.Model:
             return graph(self._state, self._spec.config)
@@ -143,7 +144,7 @@ class OpenVinoRuntime:
 def _checked_device(core: openvino.Core, device: str) -> str:
     available = [str(name) for name in core.available_devices]
     if device not in available:
-        raise ConfigError(f"OpenVINO has no device {device} on this machine; choose one of {', '.join(available)}.")
+        raise ConfigError(Notice("openvino.no-device", {"device": device, "known": ", ".join(available)}))
     return device
 
 
@@ -156,10 +157,10 @@ def checked_precision(
         ConfigError: if it is unknown, or the device does not have it.
     """
     if precision not in ("auto", "f32", "bf16"):
-        raise ConfigError(f"precision must be auto, f32 or bf16, not {precision}.")
+        raise ConfigError(Notice("openvino.precision", {"precision": precision}))
     capable = "BF16" in core.get_property(device, "OPTIMIZATION_CAPABILITIES")
     if precision == "bf16" and not capable:
-        raise ConfigError(f"The device {device} has no bf16 arithmetic; choose the precision f32 or auto.")
+        raise ConfigError(Notice("openvino.no-bf16", {"device": device}))
     if precision == "auto":
         return best if capable else "f32"
     return precision

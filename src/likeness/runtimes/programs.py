@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from likeness.errors import ConfigError
+from likeness.messages.notice import Notice
 from likeness.runtimes.base import Batch
 
 __all__ = ["Programs", "float32_arithmetic", "next_batch"]
@@ -131,9 +132,7 @@ class Programs:
             except torch.OutOfMemoryError:
                 smaller = tuple(other for other in self._sizes if other < size)
                 if not smaller:
-                    raise ConfigError(
-                        "the CUDA device has too little free memory for this network: use --device cpu"
-                    ) from None
+                    raise ConfigError(Notice("cuda.no-memory")) from None
                 _log.warning("the CUDA device has no memory for %d faces at once; %d then", size, smaller[-1])
                 self._sizes = smaller
                 return None

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.errors import ConfigError, MissingExtraError
+from likeness.messages.notice import Notice
 from likeness.models.architecture import State
 from likeness.models.registry import architecture_of
 from likeness.models.spec import Spec
@@ -70,17 +71,17 @@ class TorchRuntime:
         try:
             import torch
         except ImportError:
-            raise MissingExtraError('this needs PyTorch: pip install "likeness[torch]"') from None
+            raise MissingExtraError(Notice("pytorch.missing")) from None
         from likeness.runtimes.programs import Programs
 
         on_cuda = device == "cuda"
         if on_cuda and not torch.cuda.is_available():
-            raise ConfigError("no CUDA device was found: use --device cpu")
+            raise ConfigError(Notice("cuda.none"))
         if precision not in ("auto", "f32", "bf16", "f16"):
-            raise ConfigError(f"precision must be auto, f32, bf16 or f16, not {precision}")
+            raise ConfigError(Notice("pytorch.precision", {"precision": precision}))
         sizes = (BATCH_SIZES if on_cuda else _PROCESSOR_SIZES) if batch_sizes is None else batch_sizes
         if not sizes or min(sizes) < 1:
-            raise ConfigError(f"batch sizes must be at least 1, not {list(sizes)}")
+            raise ConfigError(Notice("pytorch.batch-sizes", {"sizes": str(list(sizes))}))
         self._torch = torch
         self._state: State = state
         self._spec = spec
@@ -93,7 +94,7 @@ class TorchRuntime:
         try:
             self._network = self._make(self._precision)
         except torch.OutOfMemoryError:
-            raise ConfigError("the CUDA device has too little free memory for this network: use --device cpu") from None
+            raise ConfigError(Notice("cuda.no-memory")) from None
         if self._precision != "f16":
             self._state = {}
         exact = self._precision == "f32"

@@ -16,6 +16,7 @@ from typing import Literal, TypeAlias
 from likeness.core.tables import CsvRow, read_csv, write_csv
 from likeness.errors import ConfigError, RecordError
 from likeness.imaging.names import from_column, to_column
+from likeness.messages.notice import Notice, notice_of
 from likeness.studio.intervals import Interval, wilson_interval
 from likeness.studio.records import RecordKind, open_records, timestamp, transaction
 
@@ -48,7 +49,7 @@ COLUMNS = ("entry", "recorded", "day", "picture", "client", "answer", "note", "c
 """Of the CSV files. An import needs picture and answer."""
 
 _BOOK = RecordKind(
-    what="an acceptance book",
+    what="record.acceptance-book",
     number=0x4C4B4143,
     schema="""
         CREATE TABLE entries (
@@ -140,7 +141,7 @@ class AcceptanceBook:
             ConfigError: for an empty name, a day to come, or an answer that cannot be recorded.
         """
         if answer not in ANSWERS:
-            raise ConfigError(f"an answer is one of {', '.join(ANSWERS)}, not {answer!r}")
+            raise ConfigError(Notice("acceptance.answer", {"known": ", ".join(ANSWERS), "answer": repr(answer)}))
         entries = [
             _checked(
                 Entry(
@@ -170,10 +171,10 @@ class AcceptanceBook:
             history = {found.entry: found for found in self.history()}
             old = history.get(entry)
             if old is None:
-                raise RecordError(f"there is no entry {entry}; likeness acceptance list --history shows them")
+                raise RecordError(Notice("acceptance.no-entry", {"entry": entry}))
             later = next((found for found in history.values() if found.corrects == entry), None)
             if later is not None:
-                raise RecordError(f"the entry {entry} was corrected by {later.entry} already; correct that one")
+                raise RecordError(Notice("acceptance.corrected", {"entry": entry, "later": later.entry}))
             new = _checked(
                 Entry(
                     entry=secrets.token_hex(6),
@@ -205,7 +206,7 @@ class AcceptanceBook:
         titles, rows = read_csv(data, name=name)
         for needed in ("picture", "answer"):
             if needed not in titles:
-                raise ConfigError(f"{name} has no column {needed}; its first line must hold picture,answer and more")
+                raise ConfigError(Notice("acceptance.no-column", {"name": name, "needed": needed}))
         entries = [_from_row(row, name) for row in rows]
         added = 0
         with transaction(self._connection):
@@ -215,7 +216,9 @@ class AcceptanceBook:
                     continue
                 if entry.corrects and entry.corrects not in known:
                     raise ConfigError(
-                        f"{name}, line {row.line}: corrects {entry.corrects}, which is not there before it"
+                        Notice(
+                            "acceptance.corrects-nothing", {"name": name, "line": row.line, "corrects": entry.corrects}
+                        )
                     )
                 self._insert(entry)
                 known.add(entry.entry)
@@ -331,13 +334,15 @@ def _state(entries: Sequence[Entry]) -> PictureState:
 
 def _from_row(row: CsvRow, name: str) -> Entry:
     cells = {column: row.cells.get(column, "") for column in COLUMNS}
-    where = f"{name}, line {row.line}"
+    where = Notice("table.line", {"name": name, "line": row.line})
     answer = cells["answer"].lower()
     known: dict[str, Answer] = {known: known for known in ANSWERS}
     if cells["corrects"]:
         known["withdrawn"] = "withdrawn"
     if answer not in known:
-        raise ConfigError(f'{where}: the answer "{cells["answer"]}" is none of {", ".join(known)}')
+        raise ConfigError(
+            Notice("acceptance.answer-unknown", {"where": where, "answer": cells["answer"], "known": ", ".join(known)})
+        )
     try:
         day = date.fromisoformat(cells["day"]) if cells["day"] else _today()
         recorded = (
@@ -347,7 +352,7 @@ def _from_row(row: CsvRow, name: str) -> Entry:
         )
     except ValueError as error:
         raise ConfigError(
-            f"{where}: a day is written as 2026-11-21, not {cells['day'] or cells['recorded']}"
+            Notice("acceptance.day", {"where": where, "value": cells["day"] or cells["recorded"]})
         ) from error
     said = "\0".join([day.isoformat(), cells["picture"], cells["client"], answer, cells["note"], cells["corrects"]])
     try:
@@ -364,16 +369,16 @@ def _from_row(row: CsvRow, name: str) -> Entry:
             )
         )
     except ConfigError as error:
-        raise ConfigError(f"{where}: {error}") from error
+        raise ConfigError(Notice("acceptance.refused", {"where": where, "why": notice_of(error)})) from error
 
 
 def _checked(entry: Entry) -> Entry:
     if not entry.picture.strip():
-        raise ConfigError("an entry must name its picture")
+        raise ConfigError(Notice("acceptance.no-picture"))
     if entry.day > _today() + timedelta(days=1):  # a day of grace: the date line
-        raise ConfigError(f"{entry.day} has not come yet")
+        raise ConfigError(Notice("acceptance.future", {"day": str(entry.day)}))
     if not entry.entry.isalnum():
-        raise ConfigError(f'"{entry.entry}" is no name of an entry')
+        raise ConfigError(Notice("acceptance.entry-name", {"entry": entry.entry}))
     return entry
 
 
@@ -390,7 +395,7 @@ def _entry(row: sqlite3.Row) -> Entry:
             corrects=row["corrects"] or "",
         )
     except (TypeError, ValueError) as error:
-        raise RecordError(f"the book is damaged (entry {row['number']}: {error}); take a copy from before") from error
+        raise RecordError(Notice("acceptance.damaged", {"number": row["number"], "why": notice_of(error)})) from error
 
 
 def _today() -> date:

@@ -13,7 +13,7 @@ from likeness.imaging.icc import can_convert_back, profile_space, srgb_profile
 from likeness.imaging.image import Image, Pixels, Size
 from likeness.imaging.metadata_fields import Metadata
 from likeness.imaging.resample import resample
-from likeness.messages.notice import Notice, Value
+from likeness.messages.notice import Notice, Value, notice_of
 from likeness.restore.enlargement import MOST
 from likeness.studio.sharpening import Sharpening, sharpen
 
@@ -57,9 +57,9 @@ class WebOptions:
 
     def __post_init__(self) -> None:
         if self.side < 16:
-            raise ConfigError(f"the long side of a web picture must be 16 px or more, not {self.side}")
+            raise ConfigError(Notice("deliver.web-side", {"side": self.side}))
         if not 1 <= self.quality <= 100:
-            raise ConfigError(f"quality must be 1 to 100, not {self.quality}")
+            raise ConfigError(Notice("option.quality", {"quality": self.quality}))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,17 +93,17 @@ class PrintOptions:
 
     def __post_init__(self) -> None:
         if not 0.1 <= self.scale <= 8:
-            raise ConfigError(f"a print's scale must be between 0.1 and 8, not {self.scale:g}")
+            raise ConfigError(Notice("deliver.scale", {"scale": self.scale}))
         if self.millimetres is not None and not all(10 <= side <= 5000 for side in self.millimetres):
-            raise ConfigError(f"a print's sides must be between 10 and 5000 mm, not {_by(self.millimetres)}")
+            raise ConfigError(Notice("deliver.sides", {"sides": _by(self.millimetres)}))
         if not 72 <= self.dpi <= 1200:
-            raise ConfigError(f"dpi must be between 72 and 1200, not {self.dpi:g}")
+            raise ConfigError(Notice("deliver.dpi", {"dpi": self.dpi}))
         if not 90 <= self.quality <= 100:
-            raise ConfigError(f"a print's quality must be 90 to 100, not {self.quality}")
+            raise ConfigError(Notice("deliver.print-quality", {"quality": self.quality}))
         if self.bit_depth == 16 and self.file_format == "jpg":
-            raise ConfigError("JPEG holds 8 bits per sample only; print to tif or png to keep 16")
+            raise ConfigError(Notice("deliver.eight-bits"))
         if not 0 <= self.min_ppi <= 1200:
-            raise ConfigError(f"the fewest pixels per inch must be between 0 and 1200, not {self.min_ppi:g}")
+            raise ConfigError(Notice("deliver.fewest", {"min_ppi": self.min_ppi}))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -223,15 +223,12 @@ def checked_profile(profile: bytes, *, name: str) -> bytes:
     try:
         space = profile_space(profile)
         if space != "RGB":
-            raise ConfigError(
-                f"{name} is a profile of kind {space}, and prints are delivered in RGB; name an RGB profile, and let the "
-                "print house convert"
-            )
+            raise ConfigError(Notice("deliver.not-rgb", {"name": name, "space": space}))
         usable = can_convert_back(profile)
     except ValueError as error:
-        raise ConfigError(f"{name} cannot be used as an ICC profile ({error}); name another one") from error
+        raise ConfigError(Notice("deliver.no-profile", {"name": name, "why": notice_of(error)})) from error
     if not usable:
-        raise ConfigError(f"{name} is a profile for reading pictures only; name one for printing or display")
+        raise ConfigError(Notice("deliver.reading-profile", {"name": name}))
     return profile
 
 

@@ -21,6 +21,7 @@ from PIL import ImageFont
 
 from likeness.core.home import expanded
 from likeness.errors import ConfigError
+from likeness.messages.notice import Notice
 
 __all__ = ["Typeface", "find_typeface"]
 
@@ -87,10 +88,7 @@ def find_typeface(text: str, font: Path | None = None) -> Typeface:
         for face in _faces_of(path):
             if not face.missing(missing) and not face.missing(text):
                 return face
-    raise ConfigError(
-        f"no font on this system has the characters {_shown(missing)}; install one (Noto Sans CJK has all of Chinese), or "
-        "name a font file with --font"
-    )
+    raise ConfigError(Notice("font.none", {"shown": _shown(missing)}))
 
 
 def _drawn(font: ImageFont.FreeTypeFont, letter: str) -> tuple[tuple[int, int], bytes]:
@@ -107,14 +105,14 @@ def _own() -> Typeface:
 
 def _named(text: str, path: Path) -> Typeface:
     if not path.is_file():
-        raise ConfigError(f"--font {path} does not exist; name a font file (ttf, otf or ttc)")
+        raise ConfigError(Notice("font.missing", {"path": str(path)}))
     faces = list(_faces_of(path))
     if not faces:
-        raise ConfigError(f"--font {path} is no font file that can be read; name a ttf, otf or ttc")
+        raise ConfigError(Notice("font.unread", {"path": str(path)}))
     for face in faces:
         if not face.missing(text):
             return face
-    raise ConfigError(f"--font {path} lacks the characters {_shown(faces[0].missing(text))}; name another font")
+    raise ConfigError(Notice("font.lacks", {"path": str(path), "shown": _shown(faces[0].missing(text))}))
 
 
 def _faces_of(path: Path) -> Iterator[Typeface]:

@@ -10,6 +10,7 @@ from pathlib import Path
 from likeness.errors import ConfigError
 from likeness.imaging.files import output_suffix
 from likeness.imaging.folders import pictures_in
+from likeness.messages.notice import Notice
 
 __all__ = ["Pair", "Pairs", "match_pairs", "results_folder", "short_names"]
 
@@ -76,7 +77,7 @@ def match_pairs(before: Path, after: Path) -> Pairs:
     """
     for path in (before, after):
         if not path.exists():
-            raise ConfigError(f"{path} does not exist; check its name")
+            raise ConfigError(Notice("file.not-there", {"path": str(path)}))
     if before.is_file() and after.is_file():
         return Pairs(matched=(Pair(before=before, after=after, inside=Path(before.name)),))
     results = results_folder(after)
@@ -95,10 +96,7 @@ def match_pairs(before: Path, after: Path) -> Pairs:
     matched = [Pair(before=path, after=found[path], inside=inside) for path, inside in firsts if path in found]
     without_after = [path for path, _ in firsts if path not in found]
     if not matched:
-        raise ConfigError(
-            f"no picture of {before} has a result in {results}: results are named as their pictures, or {_PREFIX}NAME; "
-            "check both folders"
-        )
+        raise ConfigError(Notice("proof.no-pairs", {"before": str(before), "results": str(results), "prefix": _PREFIX}))
     return Pairs(
         matched=tuple(matched),
         without_after=tuple(without_after),
@@ -113,7 +111,7 @@ def _pictures(place: Path) -> list[tuple[Path, Path]]:
         return [(place, Path(place.name))]
     found = sorted(Path(name) for name in pictures_in(place))
     if not found:
-        raise ConfigError(f"the folder {place} holds no picture; check its name")
+        raise ConfigError(Notice("file.empty-folder", {"folder": str(place)}))
     return [(place / inside, inside) for inside in found]
 
 

@@ -17,7 +17,7 @@ from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Box, Image, Pixels, Point, Size
 from likeness.imaging.resample import resample
-from likeness.messages.notice import Language, notice_of
+from likeness.messages.notice import Language, Notice, notice_of
 from likeness.studio.captions import Captions, Words
 from likeness.studio.fonts import Typeface
 from likeness.studio.watermark import watermarked
@@ -62,11 +62,11 @@ class ProofOptions:
 
     def __post_init__(self) -> None:
         if not 320 <= self.side <= 1600:
-            raise ConfigError(f"a proof's pictures must be 320 to 1600 px long, not {self.side}")
+            raise ConfigError(Notice("proof.side", {"side": self.side}))
         if not 64 <= self.detail <= 800 or self.max_faces < 0:
-            raise ConfigError("a proof needs details of 64 to 800 px, and max_faces from 0 on")
+            raise ConfigError(Notice("proof.details"))
         if any("\n" in text for text in (self.studio, self.watermark)):
-            raise ConfigError("a proof's studio name and watermark are one line each")
+            raise ConfigError(Notice("proof.one-line"))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -10,6 +10,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 
 from likeness.errors import RecordError
+from likeness.messages.notice import Notice, notice_of
 
 __all__ = ["RecordKind", "open_records", "timestamp", "transaction"]
 
@@ -22,7 +23,7 @@ class RecordKind:
     """A kind of file.
 
     Attributes:
-        what: its name in messages, such as "a review session".
+        what: the code of its name in messages.
         number: SQLite's application_id, by which a file of another kind is told apart; not 0.
         schema: SQL that makes the tables.
         version: of the tables; a file of a newer one is refused.
@@ -52,11 +53,11 @@ def open_records(path: Path, kind: RecordKind, *, create: bool) -> Generator[sql
             are raised inside the context.
     """
     if not create and not path.is_file():
-        raise RecordError(f"{path} does not exist, or is no file; check the name")
+        raise RecordError(Notice("record.missing", {"path": str(path)}))
     try:
         connection = sqlite3.connect(path, timeout=_WAIT, isolation_level=None)
     except sqlite3.Error as error:
-        raise RecordError(f"{path} cannot be opened ({error}); check the folder and its permissions") from error
+        raise RecordError(Notice("record.unopened", {"path": str(path), "why": notice_of(error)})) from error
     connection.row_factory = sqlite3.Row
     try:
         connection.execute("PRAGMA synchronous = FULL")
@@ -64,9 +65,11 @@ def open_records(path: Path, kind: RecordKind, *, create: bool) -> Generator[sql
         _prepare(connection, path, kind)
         yield connection
     except sqlite3.OperationalError as error:
-        raise RecordError(f"{path} cannot be used ({error}); check the disk, its space and the permissions") from error
+        raise RecordError(Notice("record.unusable", {"path": str(path), "why": notice_of(error)})) from error
     except sqlite3.DatabaseError as error:
-        raise RecordError(f"{path} is not {kind.what}, or is damaged ({error}); take another or a copy") from error
+        raise RecordError(
+            Notice("record.damaged", {"path": str(path), "what": Notice(kind.what), "why": notice_of(error)})
+        ) from error
     finally:
         connection.close()
 
@@ -75,10 +78,10 @@ def _prepare(connection: sqlite3.Connection, path: Path, kind: RecordKind) -> No
     found, version = (int(connection.execute(f"PRAGMA {name}").fetchone()[0]) for name in _STAMPS)
     if found == kind.number:
         if version > kind.version:
-            raise RecordError(f"{path} was written by a newer Likeness (tables {version}, known are {kind.version})")
+            raise RecordError(Notice("record.newer", {"path": str(path), "version": version, "known": kind.version}))
         return
     if found or connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:
-        raise RecordError(f"{path} is a database, but not {kind.what}; check the name")
+        raise RecordError(Notice("record.other-database", {"path": str(path), "what": Notice(kind.what)}))
     with transaction(connection):
         # Another process may have been quicker.
         if not connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]:

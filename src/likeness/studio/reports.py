@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 from likeness.errors import ConfigError
+from likeness.messages.notice import Notice, notice_of
 
 __all__ = ["Record", "Report", "batch_record", "read_report"]
 
@@ -65,16 +66,15 @@ def read_report(path: Path) -> Report:
     Raises:
         ConfigError: if the file cannot be read, or is neither.
     """
-    neither = f"--report {path} is neither a report of likeness restore nor a summary of likeness batch"
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(f"--report {path} cannot be read ({error.strerror or error}); check its name") from error
+        raise ConfigError(Notice("report.unread", {"path": str(path), "why": error.strerror or str(error)})) from error
     except ValueError as error:
-        raise ConfigError(f"{neither} ({error}); name another file") from error
+        raise ConfigError(Notice("report.neither", {"path": str(path), "why": notice_of(error)})) from error
     pictures = cast("Any", content).get("pictures") if isinstance(content, dict) else None
     if not isinstance(pictures, list):
-        raise ConfigError(f"{neither}: it has no pictures; name another file")
+        raise ConfigError(Notice("report.no-pictures", {"path": str(path)}))
     run = {key: cast("Record", content).get(key) for key in ("preset", "controls")}
     records = cast("list[Record]", pictures)
     return Report(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from likeness.errors import ConfigError
+from likeness.messages.notice import Notice
 
 __all__ = ["TrainConfig"]
 
@@ -100,21 +101,21 @@ class TrainConfig:
 
     def __post_init__(self) -> None:
         if self.batch < 1 or self.pictures < self.batch:
-            raise ConfigError(f"batch must be from 1 to pictures ({self.pictures}), not {self.batch}")
+            raise ConfigError(Notice("training.batch", {"pictures": self.pictures, "batch": self.batch}))
         if self.device not in ("cpu", "cuda"):
-            raise ConfigError(f'device must be "cpu" or "cuda", not "{self.device}"')
+            raise ConfigError(Notice("training.device", {"device": self.device}))
         if not 0 <= self.fall_from < 1:
-            raise ConfigError(f"fall_from must be from 0 to below 1, not {self.fall_from}")
+            raise ConfigError(Notice("training.fall-from", {"fall_from": self.fall_from}))
         if self.learning_rate <= 0 or self.ema_half_life <= 0:
-            raise ConfigError("learning_rate and ema_half_life must be positive")
+            raise ConfigError(Notice("training.rates"))
         if self.embedding_views < 64:
-            raise ConfigError(f"embedding_views must be at least 64, one step's, not {self.embedding_views}")
+            raise ConfigError(Notice("training.embedding-views", {"embedding_views": self.embedding_views}))
         if not 0 <= self.start_share < 1:
-            raise ConfigError(f"start_share must be from 0 to below 1, not {self.start_share}")
+            raise ConfigError(Notice("training.start-share", {"start_share": self.start_share}))
         if self.start_share and self.start == "identity":
-            raise ConfigError("start_share needs start, the checkpoint whose weights are kept")
+            raise ConfigError(Notice("training.start-share-needs"))
         if self.identity and not self.embeddings:
-            raise ConfigError("identity needs embeddings, the file of the face embeddings that it measures with")
+            raise ConfigError(Notice("training.identity-needs"))
 
     def to_dict(self) -> dict[str, str | int | float | bool]:
         return asdict(self)

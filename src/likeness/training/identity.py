@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from likeness.core.files import write_bytes_atomically
 from likeness.errors import TrainingError
 from likeness.imaging.portraits import Portraits
+from likeness.messages.notice import Notice, notice_of
 from likeness.metrics import IdentityModel
 from likeness.training.config import TrainConfig
 from likeness.training.face_views import Look, chips_of, moved_places, smooth_noise
@@ -287,6 +288,6 @@ def read_embeddings(path: Path) -> tuple[FaceEmbedding, ...]:
             networks.append(network.eval().requires_grad_(False))
     except (OSError, SafetensorError, KeyError, RuntimeError) as error:
         raise TrainingError(
-            f"{path} cannot be read as face embeddings ({error}); delete it to learn them anew"
+            Notice("training.embeddings-unread", {"path": str(path), "why": notice_of(error)})
         ) from error
     return tuple(networks)

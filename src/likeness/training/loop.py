@@ -21,6 +21,7 @@ from likeness.errors import TrainingError
 from likeness.imaging.filters import resize
 from likeness.imaging.image import Size
 from likeness.imaging.portraits import Portraits
+from likeness.messages.notice import Notice
 from likeness.training.config import TrainConfig
 from likeness.training.data import PairStream, to_planes
 from likeness.training.identity import Lesson, run_embeddings
@@ -53,7 +54,7 @@ def train(
             run's state.
     """
     if config.device == "cuda" and not torch.cuda.is_available():
-        raise TrainingError('no CUDA device here: set device = "cpu"')
+        raise TrainingError(Notice("training.no-cuda"))
     if config.threads:
         torch.set_num_threads(config.threads)
     keep_memory()
@@ -68,7 +69,11 @@ def train(
     if (run / "state.pt").is_file():
         trainer.load(run / "state.pt")
     if config.size < config.discriminator_crop:
-        raise TrainingError(f"discriminator_crop {config.discriminator_crop} is larger than size {config.size}")
+        raise TrainingError(
+            Notice(
+                "training.discriminator-crop", {"discriminator_crop": config.discriminator_crop, "size": config.size}
+            )
+        )
     validation = _validation_pairs(config)
 
     stream = PairStream(

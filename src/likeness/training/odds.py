@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.errors import ConfigError
+from likeness.messages.notice import Notice, notice_of
 
 __all__ = ["MOST", "epoch_order", "read_odds"]
 
@@ -37,19 +38,22 @@ def read_odds(path: Path, names: Sequence[str]) -> tuple[int, ...]:
             rows = [(table.line_num, row.get("file"), row.get("factor")) for row in table]
             columns = table.fieldnames or ()
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(f"{path} cannot be read as a table of odds ({error}); check the file") from error
+        raise ConfigError(Notice("training.factors-unread", {"path": str(path), "why": notice_of(error)})) from error
     if "file" not in columns or "factor" not in columns:
-        raise ConfigError(f'{path} is no table of odds: it needs the columns "file" and "factor"')
+        raise ConfigError(Notice("training.no-factors", {"path": str(path)}))
     factors = dict.fromkeys(names, 1)
     listed: set[str] = set()
     for line, name, factor in rows:
         if not name:
-            raise ConfigError(f"{path}, line {line}: there is no file name; name a portrait or take the line out")
+            raise ConfigError(Notice("training.factor-no-name", {"path": str(path), "line": line}))
         if name in listed:
-            raise ConfigError(f'{path}, line {line}: "{name}" is listed twice; leave one')
+            raise ConfigError(Notice("training.factor-twice", {"path": str(path), "line": line, "name": name}))
         if factor not in _FACTORS:
             raise ConfigError(
-                f'{path}, line {line}: the factor of "{name}" must be a whole number from 1 to {MOST}, not "{factor or ""}"'
+                Notice(
+                    "training.factor",
+                    {"path": str(path), "line": line, "name": name, "most": MOST, "value": factor or ""},
+                )
             )
         listed.add(name)
         if name in factors:

@@ -12,6 +12,7 @@ import numpy as np
 from torch import Tensor
 
 from likeness.errors import TrainingError
+from likeness.messages.notice import Notice
 
 __all__ = ["Progress", "Statistics", "crossed"]
 
@@ -51,7 +52,7 @@ class Statistics:
         """
         means = {name: float(total) / self._steps for name, total in self._sums.items()}
         if not np.isfinite(list(means.values())).all():
-            raise TrainingError(f"the loss is no number after {seen} pictures; lower the learning rates")
+            raise TrainingError(Notice("training.diverged", {"seen": seen}))
         rate = self._pictures / (time.perf_counter() - self._since)
         return Progress(pictures=seen, rate=rate, losses=means)
 

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 import torch
 
 from likeness.errors import TrainingError
+from likeness.messages.notice import Notice
 
 __all__ = ["Part", "load_state", "save_state"]
 
@@ -48,7 +49,10 @@ def load_state(
     for key in fixed:
         if state["config"][key] != settings[key]:
             raise TrainingError(
-                f"{path} belongs to a run with {key} = {state['config'][key]}, not {settings[key]}: use another run folder"
+                Notice(
+                    "training.other-run",
+                    {"path": str(path), "key": key, "found": state["config"][key], "wanted": settings[key]},
+                )
             )
     for name, part in parts.items():
         part.load_state_dict(state[name])

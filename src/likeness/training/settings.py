@@ -8,6 +8,7 @@ from typing import Any
 
 from likeness.core.tables import read_toml
 from likeness.errors import ConfigError
+from likeness.messages.notice import Notice
 from likeness.training.config import TrainConfig
 from likeness.training.enlarger.config import EnlargerTrainConfig
 
@@ -24,16 +25,18 @@ def read_settings(path: Path) -> TrainConfig | EnlargerTrainConfig:
     Raises:
         ConfigError: if it is missing, no TOML, or holds an unknown key or a value of the wrong type.
     """
-    values = read_toml(path, what="the training configuration")
+    values = read_toml(path, what=Notice("training.configuration"))
     kind = EnlargerTrainConfig if "network" in values else TrainConfig
     known = {field.name: field for field in fields(kind)}
     for key, value in values.items():
         if key not in known:
-            raise ConfigError(f'{path}: unknown key "{key}"; known are {", ".join(known)}')
+            raise ConfigError(Notice("config.unknown-key", {"path": str(path), "key": key, "known": ", ".join(known)}))
         wanted = _TYPES[str(known[key].type)]
         if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
-            raise ConfigError(f'{path}: "{key}" must be {known[key].type}, not {value!r}')
+            raise ConfigError(
+                Notice("training.kind", {"path": str(path), "key": key, "type": known[key].type, "value": repr(value)})
+            )
     missing = [name for name, field in known.items() if field.default is MISSING and name not in values]
     if missing:
-        raise ConfigError(f"{path}: {' and '.join(missing)} must be set")
+        raise ConfigError(Notice("training.must-be-set", {"path": str(path), "keys": " and ".join(missing)}))
     return kind(**values)

@@ -12,6 +12,7 @@ from likeness.errors import TrainingError
 from likeness.imaging.filters import resize
 from likeness.imaging.image import Size
 from likeness.imaging.portraits import Portraits
+from likeness.messages.notice import Notice
 from likeness.models.formats import read_checkpoint
 from likeness.models.gpen.config import GpenConfig
 from likeness.models.gpen.network import Gpen
@@ -42,9 +43,11 @@ def start_network(config: TrainConfig, portraits: Portraits) -> Gpen:
     checkpoint = read_checkpoint(Path(config.start))
     shape = checkpoint.spec.config
     if not isinstance(shape, GpenConfig):
-        raise TrainingError(f"{config.start} holds {checkpoint.spec.title}; a run trains a GPEN network")
+        raise TrainingError(Notice("training.start-not-gpen", {"start": config.start, "title": checkpoint.spec.title}))
     if shape.size > config.size:
-        raise TrainingError(f"{config.start} is of size {shape.size}, the run of {config.size}")
+        raise TrainingError(
+            Notice("training.start-size", {"start": config.start, "size": shape.size, "wanted": config.size})
+        )
     network = Gpen(shape)
     network.load_state_dict({key: torch.from_numpy(value) for key, value in checkpoint.state.items()})
     network.free_styles(config.styles_up_to)

@@ -67,12 +67,15 @@ class DecoderLimits:
 
     def __post_init__(self) -> None:
         if not math.isfinite(self.seconds) or self.seconds <= 0:
-            raise ConfigError(f"seconds must be more than 0, not {self.seconds:g}")
+            raise ConfigError(Notice("decoder.seconds", {"seconds": self.seconds}))
         if self.room < 1 or self.room_per_pixel < 1:
-            raise ConfigError("room and room_per_pixel must be at least 1")
+            raise ConfigError(Notice("decoder.room"))
         if not self.formats or not self.formats <= FORMATS_READ:
             raise ConfigError(
-                f"formats must be some of {', '.join(sorted(FORMATS_READ))}, not {', '.join(sorted(self.formats)) or 'none'}"
+                Notice(
+                    "decoder.formats",
+                    {"known": ", ".join(sorted(FORMATS_READ)), "value": ", ".join(sorted(self.formats)) or "none"},
+                )
             )
 
 
@@ -94,7 +97,7 @@ class DecoderPool:
 
     def __init__(self, *, processes: int = 4, limits: DecoderLimits | None = None) -> None:
         if processes < 1:
-            raise ConfigError(f"a pool needs at least 1 process, not {processes}")
+            raise ConfigError(Notice("decoder.processes", {"processes": processes}))
         self._limits = limits or DecoderLimits()
         self._processes = processes
         self._owner = os.getpid()
@@ -137,7 +140,7 @@ class DecoderPool:
             DecoderError: if there is no process to read it; no picture is to blame for that.
         """
         if max_pixels < 1:
-            raise ConfigError(f"max_pixels must be at least 1, not {max_pixels}")
+            raise ConfigError(Notice("option.max-pixels", {"max_pixels": max_pixels}))
         with open_picture(source, name=name) as file:
             if file.kind == "raw":
                 raise raw_file(file.name)

@@ -17,6 +17,7 @@ from typing import Any
 
 from likeness.errors import DecoderError
 from likeness.imaging.decoding.wire import Channel, Segment, WireError, unpack
+from likeness.messages.notice import Notice, notice_of
 
 __all__ = ["DecoderDeathError", "DecoderProcess", "OvertimeError"]
 
@@ -30,6 +31,7 @@ _PROGRAM = """\
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
 from likeness.imaging.decoding.child import main
+from likeness.messages.notice import Notice, notice_of
 main(int(sys.argv[2]), int(sys.argv[3]))
 """
 
@@ -86,8 +88,10 @@ class DecoderProcess:
             os.close(self._lifeline)
             os.close(self._said)
             raise DecoderError(
-                f"the process that decodes pictures cannot be started ({error}); check that "
-                f"{sys.executable or 'the Python interpreter'} is there and may be run"
+                Notice(
+                    "decoder.not-started",
+                    {"why": notice_of(error), "program": sys.executable or "the Python interpreter"},
+                )
             ) from error
         finally:
             for file in (*ends, *given):
@@ -145,10 +149,7 @@ class DecoderProcess:
         try:
             self._channel.receive(within=_START_SECONDS)
         except (EOFError, OSError, WireError) as error:
-            raise DecoderError(
-                f"the process that decodes pictures did not start ({self.end(patience=5.0) or error}); try again, and if it "
-                "stays so, install Likeness anew"
-            ) from error
+            raise DecoderError(Notice("decoder.ended", {"why": self.end(patience=5.0) or notice_of(error)})) from error
         self._ready = True
 
     def _ask(self, request: dict[str, Any], picture: bytes | int, until: float, most: int) -> dict[str, Any]:

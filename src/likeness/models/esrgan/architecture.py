@@ -28,7 +28,6 @@ def _module(state: State, config: EsrganConfig, dtype: torch.dtype, device: torc
 ESRGAN = Architecture(
     name="esrgan",
     title="ESRGAN",
-    article="an",
     config=EsrganConfig,
     detect=_detect,
     configure=EsrganConfig.from_shapes,

@@ -6,6 +6,7 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from likeness.messages.notice import Notice
 from likeness.models.spec import Spec
 
 __all__ = ["DENSE_BLOCKS", "DENSE_LAYERS", "RESIDUAL", "SLOPE", "EsrganConfig", "expected_shapes", "present_name"]
@@ -61,7 +62,7 @@ class EsrganConfig:
             architecture="esrgan",
             purpose="enlarge",
             config=self,
-            title=f"an ESRGAN network of scale {self.scale}",
+            title=Notice("network.esrgan", {"scale": self.scale}),
             size=None,
             scale=self.scale,
             value_range=(0.0, 1.0),

@@ -6,6 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from likeness.messages.notice import Notice
 from likeness.models.spec import Spec
 
 __all__ = [
@@ -67,7 +68,7 @@ class GpenConfig:
             architecture="gpen",
             purpose="restore",
             config=self,
-            title=f"a GPEN network of size {self.size}",
+            title=Notice("network.gpen", {"size": self.size}),
             size=self.size,
             scale=1,
             value_range=(-1.0, 1.0),

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isqrt
 
+from likeness.messages.notice import Notice
 from likeness.models.spec import Spec
 
 __all__ = ["SrvggConfig", "expected_shapes"]
@@ -49,7 +50,7 @@ class SrvggConfig:
             architecture="srvgg",
             purpose="enlarge",
             config=self,
-            title=f"a Real-ESRGAN compact network of scale {self.scale}",
+            title=Notice("network.srvgg", {"scale": self.scale}),
             size=None,
             scale=self.scale,
             value_range=(0.0, 1.0),

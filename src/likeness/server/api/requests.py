@@ -12,6 +12,7 @@ from typing import Any
 from likeness.errors import ArgumentError, ConfigError
 from likeness.imaging.encode import FORMATS, FileFormat, find_format
 from likeness.imaging.files import result_suffix
+from likeness.messages.notice import Notice, notice_of
 from likeness.restore.config import settings_from
 from likeness.restore.kinds import Choice, Option, Switch, Words
 from likeness.restore.options import OPTIONS
@@ -106,12 +107,12 @@ class RestoreRequest(PictureOptions):
         for name in values:
             if name not in FIELDS:
                 # A name is a client's text: it is not repeated.
-                raise ConfigError(f"the form has an unknown field; known are {', '.join(FIELDS)}")
+                raise ConfigError(Notice("form.unknown-field", {"known": ", ".join(FIELDS)}))
         known = {name: _whole(value) for name, value in values.items() if name not in _OURS}
         settings = settings_from(known, name="the form", folder=Path())
         evidence = values.get("evidence", False)
         if not isinstance(evidence, bool):
-            raise ConfigError("the form: evidence must be true or false")
+            raise ConfigError(Notice("form.evidence"))
         try:
             request = RestoreRequest(
                 **parts_of(settings),
@@ -121,11 +122,11 @@ class RestoreRequest(PictureOptions):
                 evidence=evidence,
             )
         except ArgumentError as error:  # a number without end
-            raise ConfigError(f"the form: {error}") from error
+            raise ConfigError(Notice("form.refused", {"why": notice_of(error)})) from error
         # Configuration files take more (a list of faces, true for an amount): a form is what the document says.
         for name, value in values.items():
             if not _fits(FIELDS[name], value):
-                raise ConfigError(f"the form: {name} cannot be used as it is given: {FIELDS[name]['description']}")
+                raise ConfigError(Notice("form.unusable", {"name": name, "meaning": FIELDS[name]["description"]}))
         return request
 
     def within(self, max_pixels: int) -> RestoreRequest:
@@ -146,7 +147,7 @@ def field_values(fields: Mapping[str, str]) -> dict[str, Any]:
     values: dict[str, Any] = {}
     for name, text in fields.items():
         if len(text) > _LONGEST:
-            raise ConfigError(f"a field of the form has more than {_LONGEST} characters")
+            raise ConfigError(Notice("form.long-field", {"longest": _LONGEST}))
         values[name] = text if name in _TEXTS else _json(text)
     return values
 
@@ -178,7 +179,7 @@ def _format(name: Any) -> FileFormat | None:
     if name is None:
         return None
     if name not in _FORMATS:
-        raise ConfigError(f"the form: format must be one of {', '.join(_FORMATS)}")
+        raise ConfigError(Notice("form.format", {"known": ", ".join(_FORMATS)}))
     return find_format(name)
 
 

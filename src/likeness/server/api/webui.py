@@ -19,6 +19,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from likeness.compute.cancellation import checkpoint
 from likeness.errors import ConfigError, ImageReadError, NoFaceError
 from likeness.imaging.encode import encode_image
+from likeness.messages.notice import Notice
 from likeness.restore.controls import PRESETS
 from likeness.restore.enlargement import BACKGROUNDS
 from likeness.restore.options import row_of
@@ -282,16 +283,16 @@ def _read(model: type[_Body], body: bytes) -> _Body:
 def _request(asked: Extras) -> RestoreRequest | None:
     """What is to be done; None if nothing is."""
     if asked.upscaler_1 not in ("", *UPSCALERS):
-        raise ConfigError(f"upscaler_1 must be one of {', '.join(UPSCALERS)}")
+        raise ConfigError(Notice("webui.upscaler", {"known": ", ".join(UPSCALERS)}))
     if asked.upscaler_2 not in ("", "None"):
-        raise ConfigError("upscaler_2 must be None: one upscaler enlarges a picture")
+        raise ConfigError(Notice("webui.second-upscaler"))
     background = UPSCALERS.get(asked.upscaler_1)
     if asked.strength == 0 and background is None:
         return None
     values: dict[str, Any] = {"strength": asked.strength, "format": "png"}
     if background is not None:
         if asked.resize_mode:
-            raise ConfigError("resize_mode must be 0, by the factor upscaling_resize, where an upscaler is given")
+            raise ConfigError(Notice("webui.resize-mode"))
         values |= {"upscale": asked.upscaling_resize, "background": background}
     if asked.preset is not None:
         values["preset"] = asked.preset
@@ -305,14 +306,12 @@ def _request(asked: Extras) -> RestoreRequest | None:
 
 def _decode(text: str, state: ServerState, account: Account) -> bytes:
     if text[:8].lower().startswith(("http:", "https:", "file:", "ftp:")):
-        raise ConfigError("pictures are not fetched from addresses; send the picture itself, in base64")
+        raise ConfigError(Notice("webui.address"))
     prefix = _DATA_URL.match(text[:200])
     try:
         data = base64.b64decode(text[prefix.end() if prefix else 0 :].encode().translate(None, _SPACE), validate=True)
     except (binascii.Error, ValueError):
-        raise ImageReadError(
-            "the picture is no base64; send the file's bytes in base64, with or without data:"
-        ) from None
+        raise ImageReadError(Notice("webui.base64")) from None
     if len(data) > state.settings.max_upload:
         raise file_too_large(state.settings.max_upload)
     account.take(len(data))

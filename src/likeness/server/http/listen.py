@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from likeness.errors import ConfigError
+from likeness.messages.notice import Notice
 from likeness.server.http.connections import Connections
 from likeness.server.http.guard import HEAD_BYTES, RESERVED, SECURITY_HEADERS, SLOWEST, no_room
 from likeness.server.http.problems import PROBLEM_TYPE, ProblemError, problem_of
@@ -275,7 +276,9 @@ def _bind(settings: ServerSettings) -> socket.socket:
         family = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0][0]
         listening = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:
-        raise ConfigError(f"{settings.host} is no address of this machine ({error.strerror}); check --host") from error
+        raise ConfigError(
+            Notice("server.no-address", {"host": settings.host, "why": error.strerror or str(error)})
+        ) from error
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
@@ -283,7 +286,8 @@ def _bind(settings: ServerSettings) -> socket.socket:
     except OSError as error:
         listening.close()
         raise ConfigError(
-            f"{settings.host}:{settings.port} cannot be listened on ({error.strerror}); choose another --port, or stop "
-            "what is there"
+            Notice(
+                "server.port-taken", {"host": settings.host, "port": settings.port, "why": error.strerror or str(error)}
+            )
         ) from error
     return listening

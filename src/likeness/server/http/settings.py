@@ -13,6 +13,7 @@ from likeness.core.home import state_folder
 from likeness.errors import ConfigError
 from likeness.imaging.decoding.pool import DecoderLimits
 from likeness.imaging.sniff import FORMATS_READ
+from likeness.messages.notice import Notice
 from likeness.server.http.addresses import Network, network_of
 
 __all__ = ["ServerSettings", "default_data_folder"]
@@ -105,27 +106,27 @@ class ServerSettings:
 
     def __post_init__(self) -> None:
         if not self.host or not 0 <= self.port <= 65535:
-            raise ConfigError(f"a server needs an address and a port from 0 to 65535, not {self.host!r} {self.port}")
+            raise ConfigError(Notice("server.host-and-port", {"host": repr(self.host), "port": self.port}))
         if self.api_key is not None and (len(self.api_key) < 16 or not self.api_key.isascii()):
-            raise ConfigError("the API key must have at least 16 characters, ASCII only: shorter ones can be guessed")
+            raise ConfigError(Notice("server.short-key"))
         for origin in self.cors:
             if not _ORIGIN.fullmatch(origin):
-                raise ConfigError(f'"{origin}" is no origin; write it as https://studio.example, without a path')
+                raise ConfigError(Notice("server.no-origin", {"origin": origin}))
         for host in self.allowed_hosts:
             if not _HOST.fullmatch(host):
-                raise ConfigError(f'"{host}" is no host name; write it as studio.example, without scheme and port')
+                raise ConfigError(Notice("server.no-host", {"host": host}))
         self._check_proxies()
         for name in ("keep_hours", "request_seconds", "stall_seconds"):
             value = float(getattr(self, name))
             if not math.isfinite(value) or value <= 0:
-                raise ConfigError(f"{name} must be more than 0, not {value:g}")
+                raise ConfigError(Notice("option.over-zero", {"name": name, "value": value}))
         for name in _COUNTS:
             value = getattr(self, name)
             if value is not None and value < 1:
-                raise ConfigError(f"{name} must be at least 1, not {value}")
+                raise ConfigError(Notice("option.at-least-one", {"name": name, "value": value}))
         DecoderLimits(formats=self.formats)  # refuses what is no format
         if self.max_held < self.max_upload:
-            raise ConfigError("max_held must be at least max_upload: one picture has to find room")
+            raise ConfigError(Notice("server.max-held"))
 
     @property
     def threads(self) -> int:
@@ -137,8 +138,7 @@ class ServerSettings:
             try:
                 network_of(proxy)
             except ValueError:  # noqa: PERF203 - the sentence names the one
-                sentence = f'"{proxy}" is no address of a proxy; write it as 10.0.0.1, or a network as 10.0.0.0/8'
-                raise ConfigError(sentence) from None
+                raise ConfigError(Notice("server.no-proxy", {"proxy": proxy})) from None
 
     @property
     def proxy_networks(self) -> tuple[Network, ...]:

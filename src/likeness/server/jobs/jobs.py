@@ -106,7 +106,7 @@ class Jobs:
             (self._root / "jobs").mkdir(exist_ok=True)
         except OSError as error:
             raise ConfigError(
-                f"the folder for jobs, {self._root}, cannot be used ({error.strerror}); name another with --data"
+                Notice("job.folder", {"root": str(self._root), "why": error.strerror or str(error)})
             ) from error
         self._journal = Journal(self._root / "journal.sqlite")
 
@@ -483,7 +483,7 @@ def number_of(item: Item) -> int:
         JournalError: if the journal holds something else.
     """
     if not _NUMBER.fullmatch(item.source):
-        raise JournalError(f"the journal is damaged (item {item.id}: {item.source!r} is no picture of a job)")
+        raise JournalError(Notice("job.journal-damaged", {"id": item.id, "source": repr(item.source)}))
     return int(item.source)
 
 

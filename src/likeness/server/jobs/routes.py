@@ -306,7 +306,7 @@ async def again(job: JobId, number: Number, request: Request, state: State, jobs
         form = await receive_form(request, FormLimits(files={}, file_bytes=1, total_bytes=1 << 20), account)
         values = field_values(form.fields)
         if "format" in values:
-            raise ConfigError("the format of a job's picture stays; send it anew for another")
+            raise ConfigError(Notice("job.format-stays"))
         kept = {"format": item.options["format"]} if "format" in item.options else {}
         wanted = RestoreRequest.of({**values, **kept})
         return _details(await to_thread.run_sync(jobs.again, job, number, wanted))
@@ -374,7 +374,7 @@ def _of_picture(number: int, error: LikenessError) -> Notice:
 
 
 def _overrides(text: str, count: int) -> dict[int, dict[str, Any]]:
-    what = 'overrides must be a JSON object of objects, by the pictures\' numbers: {"0": {"strength": 0.5}}'
+    what = Notice("job.overrides")
     try:
         read: Any = read_json(text)
     except ValueError:
@@ -386,9 +386,9 @@ def _overrides(text: str, count: int) -> dict[int, dict[str, Any]]:
         if not (number.isascii() and number.isdecimal() and len(number) < 6 and isinstance(values, dict)):
             raise ConfigError(what)
         if int(number) >= count:
-            raise ConfigError(f"overrides names picture {int(number)}, and there are {count}, numbered from 0")
+            raise ConfigError(Notice("job.override-unknown", {"index": int(number), "count": count}))
         if int(number) in found:
-            raise ConfigError(f"overrides names picture {int(number)} twice; name each once")
+            raise ConfigError(Notice("job.override-twice", {"index": int(number)}))
         found[int(number)] = cast("dict[str, Any]", values)
     return found
 

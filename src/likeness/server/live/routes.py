@@ -213,7 +213,7 @@ async def download(
     """A file of the picture: what is seen, computed in full."""
     session = sessions.get(key)
     if look.preset not in PRESETS:
-        raise ControlError(f"unknown preset; the presets are {', '.join(PRESETS)}")
+        raise ControlError(Notice("live.unknown-preset", {"known": ", ".join(PRESETS)}))
     web = WebOptions(side=look.side, quality=92)
     paper = PrintOptions(scale=look.scale, millimetres=look.millimetres)
     pixels = session.image.size.pixels * print_scale(session.image.size, paper) ** 2

@@ -96,7 +96,7 @@ class Area:
         """
         rows, columns = box.clipped(picture).to_slices()
         if rows.stop <= rows.start or columns.stop <= columns.start:
-            raise ControlError("the view lies outside the picture")
+            raise ControlError(Notice("live.view-outside"))
         whole = Box(float(columns.start), float(rows.start), float(columns.stop), float(rows.stop))
         scale = min(upscale, max(1, width) / whole.width)
         size = Size(max(1, round(whole.width * scale)), max(1, round(whole.height * scale)))
@@ -199,7 +199,7 @@ def field_of(item: FaceProjection, look: Controls, canvas: Canvas | None = None)
         ControlError: if the network ran more than once.
     """
     if item.controls.refine != 1:
-        raise ControlError("with refine above 1 the change of a face is no longer a product")
+        raise ControlError(Notice("live.refine"))
     checkpoint()
     placed = item if canvas is None else place(item, canvas)
     side = wanted = placed.alignment.crop_size

@@ -12,6 +12,7 @@ from typing import Literal, TypeAlias
 
 from likeness.core.locking import locked
 from likeness.errors import RecordError
+from likeness.messages.notice import Notice
 from likeness.studio.notices.letters import Letter, Trouble
 from likeness.studio.records import RecordKind, open_records, timestamp, transaction
 
@@ -22,7 +23,7 @@ MailState: TypeAlias = Literal["sending", "sent", "refused", "deferred"]
 it; refused: it said no for good; deferred: it said later, and will be asked again by the next run."""
 
 _LEDGER = RecordKind(
-    what="a ledger of notices",
+    what="record.ledger",
     number=0x4C4B4E4F,
     schema="""
         CREATE TABLE mails (
@@ -121,7 +122,9 @@ def open_ledger(path: Path) -> Generator[Ledger]:
         try:
             opened.enter_context(locked(path.with_name(f".{path.name}.lock")))
         except OSError as error:
-            raise RecordError(f"{path} cannot be used ({error.strerror or error}); check the folder") from error
+            raise RecordError(
+                Notice("mail.ledger", {"path": str(path), "why": error.strerror or str(error)})
+            ) from error
         yield Ledger(opened.enter_context(open_records(path, _LEDGER, create=True)))
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from likeness.errors import ConfigError
 from likeness.faces.findings import Finding
 from likeness.imaging.image import Size
-from likeness.messages.notice import Language
+from likeness.messages.notice import Language, Notice
 
 __all__ = ["Letter", "Trouble", "checked_address", "gather", "on_one_line"]
 
@@ -131,27 +131,27 @@ def checked_address(text: str) -> str:
     """
     address = text.strip()
     if not address:
-        raise ConfigError("no e-mail address is known for this client")
+        raise ConfigError(Notice("mail.no-recipient"))
     # repr, cut: what stands in a table may be anything.
     shown = repr(address if len(address) <= 80 else f"{address[:77]}...")
     # Before anything that takes time with the length squared, as IDNA does.
     if len(address) > 320:
-        raise ConfigError(f"{shown} is too long for an e-mail address")
+        raise ConfigError(Notice("mail.long-address", {"shown": shown}))
     if any(separator in address for separator in ",; \t\r\n"):
-        raise ConfigError(f"{shown} is not one e-mail address; give each client one")
+        raise ConfigError(Notice("mail.several-addresses", {"shown": shown}))
     local, at, domain = address.rpartition("@")
     # "=?" begins an encoded word, which mail programs would take for something else than an address.
     if not at or not local or "=?" in local:
-        raise ConfigError(f"{shown} is no e-mail address")
+        raise ConfigError(Notice("mail.no-mail-address", {"shown": shown}))
     if not local.isascii():
-        raise ConfigError(f"{shown}: letters outside ASCII before the @ are delivered by few servers; ask for another")
+        raise ConfigError(Notice("mail.not-ascii", {"shown": shown}))
     try:
         plain = domain.rstrip(".").encode("idna").decode("ascii")
     except UnicodeError:
         plain = ""
     labels = plain.split(".")
     if not _LOCAL.fullmatch(local) or len(labels) < 2 or not all(_LABEL.fullmatch(label) for label in labels):
-        raise ConfigError(f"{shown} is no e-mail address")
+        raise ConfigError(Notice("mail.no-mail-address", {"shown": shown}))
     if len(local) > 64 or len(local) + 1 + len(plain) > 254:
-        raise ConfigError(f"{shown} is too long for an e-mail address")
+        raise ConfigError(Notice("mail.long-address", {"shown": shown}))
     return f"{local}@{plain.lower()}"

@@ -14,6 +14,7 @@ from types import TracebackType
 from typing import Literal
 
 from likeness.errors import MailError
+from likeness.messages.notice import Notice, notice_of
 from likeness.studio.notices.settings import Login, MailSettings
 
 __all__ = ["Delivery", "Postman"]
@@ -60,7 +61,7 @@ class Postman:
         self, settings: MailSettings, login: Login | None, *, pause: Callable[[float], None] = time.sleep
     ) -> None:
         if not settings.host:
-            raise MailError('the mail settings lack host = "..."; letters can be looked at without, but not sent')
+            raise MailError(Notice("mail.no-host"))
         self._settings = settings
         self._login = login
         self._pause = pause
@@ -93,7 +94,7 @@ class Postman:
             try:
                 self._transfer(self._connection or self._connect(), data, address)
             except _UnreachableError as error:
-                detail, reached = str(error), False
+                detail, reached = notice_of(error), False
             except smtplib.SMTPRecipientsRefused as refusal:
                 code, words = next(iter(refusal.recipients.values()))
                 detail = _words(code, words)
@@ -102,20 +103,25 @@ class Postman:
             except smtplib.SMTPSenderRefused as refusal:
                 detail = _words(refusal.smtp_code, refusal.smtp_error)
                 if refusal.smtp_code >= 500:
-                    raise MailError(f"{self._where} refuses the sender {self._settings.sender}: {detail}") from refusal
+                    raise MailError(
+                        Notice(
+                            "mail.sender-refused",
+                            {"where": self._where, "sender": self._settings.sender, "detail": detail},
+                        )
+                    ) from refusal
             except smtplib.SMTPResponseException as refusal:  # DATA, and the end of the text
                 detail = _words(refusal.smtp_code, refusal.smtp_error)
                 if refusal.smtp_code >= 500:
                     return Delivery(state="refused", detail=detail, attempts=attempt)
             except (smtplib.SMTPServerDisconnected, OSError) as error:
-                detail = f"the connection broke ({error})"
+                detail = Notice("mail.broke-off", {"why": notice_of(error)})
                 self._hang_up(politely=False)
             else:
                 return Delivery(state="sent", attempts=attempt)
             if detail.startswith("421"):  # the server is about to close the connection
                 self._hang_up(politely=False)
         if not reached:  # so it would be for every other mail
-            raise MailError(f"{self._where} cannot be used for now: {detail}; run it again later")
+            raise MailError(Notice("mail.for-now", {"where": self._where, "detail": detail}))
         return Delivery(state="deferred", detail=detail, attempts=self._settings.attempts)
 
     @property
@@ -154,7 +160,9 @@ class Postman:
         try:
             context = ssl.create_default_context(cafile=str(settings.ca_file) if settings.ca_file else None)
         except (OSError, ssl.SSLError) as error:
-            raise MailError(f"the certificates in {settings.ca_file} cannot be read ({error})") from error
+            raise MailError(
+                Notice("mail.certificates", {"ca_file": str(settings.ca_file), "why": notice_of(error)})
+            ) from error
         try:
             if settings.security == "tls":
                 connection: smtplib.SMTP = smtplib.SMTP_SSL(
@@ -169,33 +177,31 @@ class Postman:
         except ssl.SSLCertVerificationError as error:
             self._hang_up(politely=False)
             raise MailError(
-                f"{self._where}: the server's certificate does not hold ({error.verify_message}); nothing was sent. If it "
-                "is the studio's own, name its authority in ca_file"
+                Notice("mail.certificate", {"where": self._where, "detail": error.verify_message})
             ) from error
         except ssl.SSLError as error:
             self._hang_up(politely=False)
             raise MailError(
-                f'{self._where} does not speak TLS there ({error.reason or error}); check port and security ("tls" or '
-                '"starttls")'
+                Notice("mail.no-tls", {"where": self._where, "detail": error.reason or notice_of(error)})
             ) from error
         except smtplib.SMTPNotSupportedError as error:
             self._hang_up(politely=False)
-            raise MailError(f"{self._where}: {error}; nothing was sent. Check security and login") from error
+            raise MailError(Notice("mail.nothing-sent", {"where": self._where, "why": notice_of(error)})) from error
         except smtplib.SMTPAuthenticationError as error:
             self._hang_up(politely=True)
             if error.smtp_code < 500:
                 raise _UnreachableError(_words(error.smtp_code, error.smtp_error)) from error
             words = _words(error.smtp_code, error.smtp_error)
-            raise MailError(f"{self._where} refuses the login: {words}; check user name and password") from error
+            raise MailError(Notice("mail.login-refused", {"where": self._where, "words": words})) from error
         except smtplib.SMTPResponseException as error:
             self._hang_up(politely=False)
             words = _words(error.smtp_code, error.smtp_error)
             if 400 <= error.smtp_code < 500:
                 raise _UnreachableError(words) from error
-            raise MailError(f"{self._where} does not take mail from here: {words}") from error
+            raise MailError(Notice("mail.not-from-here", {"where": self._where, "words": words})) from error
         except (smtplib.SMTPException, OSError) as error:
             self._hang_up(politely=False)
-            raise _UnreachableError(f"no connection ({error})") from error
+            raise _UnreachableError(Notice("mail.no-connection", {"why": notice_of(error)})) from error
         return connection
 
     def _log_in(self, connection: smtplib.SMTP) -> None:

@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 from likeness.core.home import expanded
 from likeness.core.tables import read_toml
 from likeness.errors import ConfigError
-from likeness.messages.notice import Language
+from likeness.messages.notice import Language, Notice, notice_of
 from likeness.studio.notices.letters import checked_address, on_one_line
 from likeness.studio.notices.words import as_language
 
@@ -67,17 +67,14 @@ class MailSettings:
 
     def __post_init__(self) -> None:
         if not self.studio or on_one_line(self.studio) != self.studio or len(self.studio) > 100:
-            raise ConfigError(f"studio must be a name of 1 to 100 characters on one line, not {self.studio!r}")
+            raise ConfigError(Notice("mail.studio", {"studio": repr(self.studio)}))
         object.__setattr__(self, "sender", checked_address(self.sender))
         if self.reply_to:
             object.__setattr__(self, "reply_to", checked_address(self.reply_to))
         if self.security not in _PORTS:
-            raise ConfigError(f'security must be "starttls", "tls" or "none", not {self.security!r}')
+            raise ConfigError(Notice("mail.security", {"security": repr(self.security)}))
         if self.security == "none" and self.host and self.host not in _LOCAL:
-            raise ConfigError(
-                f'security "none" would send clients\' addresses and pictures to {self.host} in the open; use "starttls" or '
-                '"tls", or a relay on this machine'
-            )
+            raise ConfigError(Notice("mail.in-the-open", {"host": self.host}))
         for name, value, low, high in (
             ("port", self.port or 1, 1, 65535),
             ("timeout", self.timeout, 1, 600),
@@ -85,7 +82,7 @@ class MailSettings:
             ("wanted_side", self.wanted_side, 1, 20000),
         ):
             if not low <= value <= high:
-                raise ConfigError(f"{name} must be {low} to {high}, not {value:g}")
+                raise ConfigError(Notice("option.from-to", {"name": name, "low": low, "high": high, "value": value}))
 
     @property
     def used_port(self) -> int:
@@ -113,26 +110,30 @@ def read_mail_settings(path: Path) -> MailSettings:
     Raises:
         ConfigError: if the file is missing or damaged, or holds an unknown key, a password, or a value that cannot be used.
     """
-    values = read_toml(path, what="the mail settings")
+    values = read_toml(path, what=Notice("mail.settings"))
     known: dict[str, Any] = {}
     for key, value in values.items():
         if key.lower() in ("password", "user", "username", "login"):
-            raise ConfigError(f"{path}: no {key} here; set {_USER} and {_PASSWORD}, or name a login_file")
+            raise ConfigError(
+                Notice("mail.password-here", {"path": str(path), "key": key, "user": _USER, "password": _PASSWORD})
+            )
         if key not in _KEYS:
-            raise ConfigError(f'{path}: unknown key "{key}"; known are {", ".join(_KEYS)}')
+            raise ConfigError(Notice("config.unknown-key", {"path": str(path), "key": key, "known": ", ".join(_KEYS)}))
         what, fits, name = _KEYS[key]
         if not fits(value):
-            raise ConfigError(f"{path}: {key} must be {what}, not {value!r}")
+            raise ConfigError(
+                Notice("mail.kind", {"path": str(path), "key": key, "what": Notice(what), "value": repr(value)})
+            )
         known[name] = path.parent / expanded(value) if key in _FILES else value
     for key in ("studio", "from"):
         if _KEYS[key][2] not in known:
-            raise ConfigError(f'{path}: lacks {key} = "..."; a letter must say who writes')
+            raise ConfigError(Notice("mail.lacks", {"path": str(path), "key": key}))
     if "language" in known:
         known["language"] = as_language(known["language"], f"{path}: language")
     try:
         return MailSettings(**known)
     except ConfigError as error:
-        raise ConfigError(f"{path}: {error}") from error
+        raise ConfigError(Notice("file.named", {"file": str(path), "reason": notice_of(error)})) from error
 
 
 def read_login(settings: MailSettings, environment: Mapping[str, str] = os.environ) -> Login | None:
@@ -145,16 +146,18 @@ def read_login(settings: MailSettings, environment: Mapping[str, str] = os.envir
     if path is None:
         user, password = environment.get(_USER, ""), environment.get(_PASSWORD, "")
         if bool(user) != bool(password):
-            raise ConfigError(f"{_USER} and {_PASSWORD} go together; set both or none")
+            raise ConfigError(Notice("mail.both", {"user": _USER, "password": _PASSWORD}))
         return Login(user=user, password=password) if user else None
     try:
         if os.name == "posix" and path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
-            raise ConfigError(f"{path} holds a password, but other users may use the file; run: chmod 600 {path}")
+            raise ConfigError(Notice("mail.password-open", {"path": str(path)}))
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
-        raise ConfigError(f"{path}: the login cannot be read ({error.strerror})") from error
+        raise ConfigError(
+            Notice("mail.login-unread", {"path": str(path), "why": error.strerror or str(error)})
+        ) from error
     if len(lines) < 2 or not lines[0].strip() or not lines[1]:
-        raise ConfigError(f"{path} must hold the user name on its first line and the password on its second")
+        raise ConfigError(Notice("mail.login-lines", {"path": str(path)}))
     return Login(user=lines[0].strip(), password=lines[1])
 
 
@@ -173,17 +176,17 @@ def _is_number(value: Any) -> bool:
 _FILES = ("templates", "ca_file", "login_file")
 
 _KEYS: dict[str, tuple[str, Callable[[Any], bool], str]] = {
-    "studio": ("a name", _is_text, "studio"),
-    "from": ("an e-mail address", _is_text, "sender"),
-    "reply_to": ("an e-mail address", _is_text, "reply_to"),
-    "language": ('"en" or "zh"', _is_text, "language"),
-    "wanted_side": ("a whole number of pixels", _is_whole, "wanted_side"),
-    "templates": ("the name of a folder", _is_text, "templates"),
-    "host": ("the name of a mail server", _is_text, "host"),
-    "port": ("a whole number", _is_whole, "port"),
-    "security": ('"starttls", "tls" or "none"', _is_text, "security"),
-    "ca_file": ("the name of a file", _is_text, "ca_file"),
-    "login_file": ("the name of a file", _is_text, "login_file"),
-    "timeout": ("a number of seconds", _is_number, "timeout"),
-    "attempts": ("a whole number", _is_whole, "attempts"),
+    "studio": ("mail.kind.name", _is_text, "studio"),
+    "from": ("mail.kind.address", _is_text, "sender"),
+    "reply_to": ("mail.kind.address", _is_text, "reply_to"),
+    "language": ("mail.kind.languages", _is_text, "language"),
+    "wanted_side": ("mail.kind.pixels", _is_whole, "wanted_side"),
+    "templates": ("mail.kind.folder", _is_text, "templates"),
+    "host": ("mail.kind.server", _is_text, "host"),
+    "port": ("mail.kind.whole", _is_whole, "port"),
+    "security": ("mail.kind.securities", _is_text, "security"),
+    "ca_file": ("mail.kind.file", _is_text, "ca_file"),
+    "login_file": ("mail.kind.file", _is_text, "login_file"),
+    "timeout": ("mail.kind.seconds", _is_number, "timeout"),
+    "attempts": ("mail.kind.whole", _is_whole, "attempts"),
 }

@@ -10,7 +10,7 @@ from pathlib import Path
 from string import Template
 
 from likeness.errors import ConfigError
-from likeness.messages.notice import Language
+from likeness.messages.notice import Language, Notice, notice_of
 
 __all__ = ["LETTER_WORDS", "PICTURE_WORDS", "LetterTemplate", "read_template"]
 
@@ -63,10 +63,10 @@ def read_template(language: Language, folder: Path | None = None) -> LetterTempl
     head, _, body = text.partition("\n")
     kind, _, subject = head.partition(":")
     if kind.strip().lower() != "subject" or not subject.strip():
-        raise ConfigError(f'{text_name}: the first line must be "Subject: ..." and hold the subject of the mail')
+        raise ConfigError(Notice("template.subject", {"name": text_name}))
     for name, part in ((text_name, body), (html_name, html)):
         if len(_SECTION.findall(part)) != 1:
-            raise ConfigError(f"{name}: wants one section between a line [[each picture]] and a line [[end]]")
+            raise ConfigError(Notice("template.section", {"name": name}))
         for section in _SECTION.findall(part):
             _check(name, section, (*LETTER_WORDS, *PICTURE_WORDS))
         _check(name, _SECTION.sub("", part), LETTER_WORDS)
@@ -78,13 +78,13 @@ def _read(name: str, folder: Path | None) -> tuple[str, str]:
     """A template's name for messages, and its text."""
     if folder is not None:
         if not folder.is_dir():
-            raise ConfigError(f"the templates' folder {folder} does not exist; check the name")
+            raise ConfigError(Notice("template.no-folder", {"folder": str(folder)}))
         path = folder / name
         if path.exists():
             try:
                 return str(path), path.read_text(encoding="utf-8-sig")
             except (OSError, UnicodeError) as error:
-                raise ConfigError(f"{path} cannot be read as UTF-8 text ({error}); save it again") from error
+                raise ConfigError(Notice("template.unread", {"path": str(path), "why": notice_of(error)})) from error
     return name, files("likeness.studio.notices").joinpath(name).read_text(encoding="utf-8")
 
 
@@ -92,8 +92,8 @@ def _check(name: str, text: str, words: Sequence[str]) -> None:
     # Template.get_identifiers came with Python 3.11.
     for match in Template.pattern.finditer(text):
         if match["invalid"] is not None:
-            raise ConfigError(f"{name}: there is a $ that begins no placeholder; write $$ for a dollar sign")
+            raise ConfigError(Notice("template.dollar", {"name": name}))
         word = match["named"] or match["braced"]
         if word and word not in words:
             known = ", ".join(f"${other}" for other in words)
-            raise ConfigError(f"{name}: there is no placeholder ${word} at that place; there are {known}")
+            raise ConfigError(Notice("template.placeholder", {"name": name, "word": word, "known": known}))

@@ -53,7 +53,7 @@ def as_language(text: str, where: str) -> Language:
     known: dict[str, Language] = {"en": "en", "english": "en", "zh": "zh", "chinese": "zh", "中文": "zh", "英文": "en"}
     found = known.get(text.strip().lower().replace("_", "-").split("-")[0])
     if found is None:
-        raise ConfigError(f'{where}: "{text}" is no language that notices are written in; use en or zh')
+        raise ConfigError(Notice("mail.language", {"where": where, "text": text}))
     return found
 
 

@@ -21,6 +21,7 @@ from likeness.imaging.filters import resize
 from likeness.imaging.folders import pictures_in
 from likeness.imaging.image import Image, Size
 from likeness.imaging.names import to_column
+from likeness.messages.notice import Notice
 from likeness.studio.pairs import results_folder, short_names
 from likeness.studio.records import open_records, transaction
 from likeness.studio.review.session import DATABASE, LETTERS, ORIGINAL, PICTURES, SESSION, ReviewSession
@@ -56,9 +57,9 @@ class SessionOptions:
 
     def __post_init__(self) -> None:
         if not 64 <= self.max_side <= 16383:
-            raise ConfigError(f"the longest side of pictures in a review must be 64 to 16383 px, not {self.max_side}")
+            raise ConfigError(Notice("review.max-side", {"max_side": self.max_side}))
         if len(self.title) > 120 or len(self.question) > 300:
-            raise ConfigError("a review's title may have 120 characters and its question 300")
+            raise ConfigError(Notice("review.long-text"))
 
 
 def make_session(folder: Path, sides: Mapping[str, Path], options: SessionOptions | None = None) -> ReviewSession:
@@ -84,7 +85,7 @@ def make_session(folder: Path, sides: Mapping[str, Path], options: SessionOption
     options = options or SessionOptions()
     names = _checked_names(sides)
     if folder.exists():
-        raise RecordError(f"{folder} exists already; choose another folder, or go on with its session")
+        raise RecordError(Notice("review.exists", {"folder": str(folder)}))
     rows = _matched(names, list(sides.values()), options.originals)
     partial = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}.part")
     try:
@@ -92,7 +93,9 @@ def make_session(folder: Path, sides: Mapping[str, Path], options: SessionOption
         _fill(partial, names, rows, options)
         partial.rename(folder)
     except OSError as error:
-        raise RecordError(f"{folder} cannot be made ({error.strerror or error}); check the folder around it") from error
+        raise RecordError(
+            Notice("review.not-made", {"folder": str(folder), "why": error.strerror or str(error)})
+        ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return ReviewSession(folder)
@@ -100,12 +103,12 @@ def make_session(folder: Path, sides: Mapping[str, Path], options: SessionOption
 
 def _checked_names(sides: Mapping[str, Path]) -> tuple[str, ...]:
     if not 2 <= len(sides) <= MAX_SIDES:
-        raise ConfigError(f"a review compares 2 to {MAX_SIDES} sides, NAME=FOLDER each, not {len(sides)}")
+        raise ConfigError(Notice("review.sides", {"most": MAX_SIDES, "count": len(sides)}))
     for name in sides:
         if not name.strip() or len(name) > 60 or not name.isprintable():
-            raise ConfigError(f'"{name}" is no name for a side; use 1 to 60 letters, digits or signs')
+            raise ConfigError(Notice("review.side-name", {"name": name}))
     if len({name.casefold() for name in sides}) < len(sides):
-        raise ConfigError("two sides have the same name; give each its own")
+        raise ConfigError(Notice("review.same-side"))
     return tuple(sides)
 
 
@@ -124,10 +127,7 @@ def _matched(names: Sequence[str], folders: Sequence[Path], originals: Path | No
     every = sorted({name for label in names for name in found[label]})
     common = [name for name in every if all(name in pictures for pictures in found.values())]
     if not common:
-        raise ConfigError(
-            f"no picture has the same name in {' and '.join(found)}; names are compared without their suffix, from inside "
-            "each folder"
-        )
+        raise ConfigError(Notice("review.nothing-shared", {"folders": " and ".join(found)}))
     for label, pictures in found.items():
         missing = [name for name in every if name not in pictures]
         if missing:
@@ -138,11 +138,11 @@ def _matched(names: Sequence[str], folders: Sequence[Path], originals: Path | No
 
 def _pictures(label: str, folder: Path) -> dict[str, Path]:
     if not folder.is_dir():
-        raise ConfigError(f"{label}: {folder} is no folder; name the folder that holds its pictures")
+        raise ConfigError(Notice("review.no-folder", {"label": label, "folder": str(folder)}))
     folder = results_folder(folder)
     insides = sorted(Path(name) for name in pictures_in(folder))
     if not insides:
-        raise ConfigError(f"{label}: {folder} holds no picture")
+        raise ConfigError(Notice("review.empty", {"label": label, "folder": str(folder)}))
     return {name.as_posix(): folder / inside for name, inside in zip(short_names(insides), insides, strict=True)}
 
 
@@ -180,7 +180,9 @@ def _same_size(row: _Row, max_side: int, decoder: DecoderPool) -> list[Image]:
         width = picture.size.height * largest.width / largest.height
         height = picture.size.width * largest.height / largest.width
         if min(abs(width - picture.size.width), abs(height - picture.size.height)) > 1:
-            raise PairError(f"{path} is {picture.size}, but another version of it {largest}: not the same picture")
+            raise PairError(
+                Notice("review.uneven", {"path": str(path), "size": str(picture.size), "largest": str(largest)})
+            )
     scale = min(1.0, max_side / max(largest.width, largest.height))
     size = Size(max(1, round(largest.width * scale)), max(1, round(largest.height * scale)))
     return [_at(picture, size) for picture in pictures]

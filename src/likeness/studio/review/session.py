@@ -12,6 +12,7 @@ from secrets import token_urlsafe
 
 from likeness.errors import ConfigError, RecordError
 from likeness.imaging.names import from_column
+from likeness.messages.notice import Notice
 from likeness.studio.records import RecordKind, open_records, timestamp, transaction
 from likeness.studio.review.blinding import schedule
 
@@ -42,7 +43,7 @@ MAX_SCORE = 5
 """Best of the five grades of absolute category rating (ITU-R BT.500-14, 1: bad to 5: excellent)."""
 
 SESSION = RecordKind(
-    what="a review session",
+    what="record.session",
     number=0x4C4B5652,
     schema="""
         CREATE TABLE settings (name TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -98,9 +99,9 @@ class Vote:
 
     def __post_init__(self) -> None:
         if self.score is not None and not 1 <= self.score <= MAX_SCORE:
-            raise ConfigError(f"a score must be 1 to {MAX_SCORE}, not {self.score}")
+            raise ConfigError(Notice("review.score", {"most": MAX_SCORE, "score": self.score}))
         if len(self.comment) > _LONGEST_COMMENT:
-            raise ConfigError(f"a comment may have {_LONGEST_COMMENT} characters, not {len(self.comment)}")
+            raise ConfigError(Notice("review.comment", {"most": _LONGEST_COMMENT, "count": len(self.comment)}))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -147,7 +148,7 @@ class ReviewSession:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         if not (folder / DATABASE).is_file():
-            raise RecordError(f"{folder} holds no review session ({DATABASE} is missing); check the name")
+            raise RecordError(Notice("review.no-session", {"folder": str(folder), "database": DATABASE}))
         with self._open() as connection:
             settings: dict[str, str] = dict(connection.execute("SELECT name, value FROM settings").fetchall())
             self.sides = tuple(str(row["name"]) for row in connection.execute("SELECT name FROM sides ORDER BY side"))
@@ -169,7 +170,7 @@ class ReviewSession:
         """
         name = " ".join(unicodedata.normalize("NFC", name).split())
         if not name or len(name) > _LONGEST_NAME or not name.isprintable():
-            raise ConfigError(f"a rater's name must have 1 to {_LONGEST_NAME} characters")
+            raise ConfigError(Notice("review.rater-name", {"most": _LONGEST_NAME}))
         with self._open() as connection, transaction(connection):
             row = connection.execute("SELECT * FROM raters WHERE folded = ?", (name.casefold(),)).fetchone()
             if row is None:
@@ -245,7 +246,7 @@ class ReviewSession:
     def _file(self, name: object) -> Path:
         # Made by us; a session that somebody changed must not show other files of the machine.
         if not isinstance(name, str) or not _FILE.fullmatch(name):
-            raise RecordError(f"{self.folder / DATABASE} is damaged ({name!r} is no picture of a session); take a copy")
+            raise RecordError(Notice("review.damaged", {"path": str(self.folder / DATABASE), "name": repr(name)}))
         return self.folder / PICTURES / name
 
     def ballots(self) -> tuple[Ballot, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 
 from likeness.errors import ConfigError
+from likeness.messages.notice import Notice
 
 __all__ = ["EnlargerTrainConfig"]
 
@@ -69,22 +70,22 @@ class EnlargerTrainConfig:
 
     def __post_init__(self) -> None:
         if self.network != "enlarger":
-            raise ConfigError(f'network must be "enlarger" here, not "{self.network}"')
+            raise ConfigError(Notice("training.enlarger-only", {"network": self.network}))
         if self.batch < 1 or self.patches < self.batch:
-            raise ConfigError(f"batch must be from 1 to patches ({self.patches}), not {self.batch}")
+            raise ConfigError(Notice("training.patch-batch", {"patches": self.patches, "batch": self.batch}))
         if self.device not in ("cpu", "cuda"):
-            raise ConfigError(f'device must be "cpu" or "cuda", not "{self.device}"')
+            raise ConfigError(Notice("training.device", {"device": self.device}))
         if not 2 <= self.border < self.side / 2:
-            raise ConfigError(f"border must be from 2 to below half of side ({self.side}), not {self.border}")
+            raise ConfigError(Notice("training.border", {"side": self.side, "border": self.border}))
         if not 0 <= self.fall_from < 1:
-            raise ConfigError(f"fall_from must be from 0 to below 1, not {self.fall_from}")
+            raise ConfigError(Notice("training.fall-from", {"fall_from": self.fall_from}))
         if min(self.learning_rate, self.convolution_rate, self.ema_half_life) <= 0:
-            raise ConfigError("learning_rate, convolution_rate and ema_half_life must be positive")
+            raise ConfigError(Notice("training.enlarger-rates"))
         for name in ("portrait_share", "degraded_share"):
             if not 0 <= getattr(self, name) <= 1:
-                raise ConfigError(f"{name} must be from 0 to 1, not {getattr(self, name)}")
+                raise ConfigError(Notice("training.share", {"name": name, "value": getattr(self, name)}))
         if self.portrait_share and not self.portraits:
-            raise ConfigError("portrait_share needs portraits, the folder that they come from; or set it to 0")
+            raise ConfigError(Notice("training.portrait-share"))
 
     def to_dict(self) -> dict[str, str | int | float | bool]:
         return asdict(self)

@@ -14,6 +14,7 @@ from torch import Tensor
 from likeness.degradations.operations import add_noise, code
 from likeness.degradations.reduction import Reduction, reduce_samples
 from likeness.errors import ImageReadError
+from likeness.messages.notice import Notice
 from likeness.models.enlarger.architecture import SCALES
 from likeness.training.stream import ordered_batches
 
@@ -112,8 +113,7 @@ class EnlargingStream:
         small = [min(x.shape[:2]) for x in (*self.photographs, *self.portraits) if min(x.shape[:2]) < least]
         if small:
             raise ImageReadError(
-                f"{len(small)} pictures are smaller than {least} px, what a patch of side {self.side} is cut from; "
-                "take them out or set a smaller side"
+                Notice("training.small-pictures", {"count": len(small), "least": least, "side": self.side})
             )
 
     def example(self, number: int) -> tuple[Tensor, Tensor, Tensor]:

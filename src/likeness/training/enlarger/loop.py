@@ -18,6 +18,7 @@ from likeness.degradations.reduction import reduce_samples
 from likeness.errors import TrainingError
 from likeness.imaging.portraits import Portraits
 from likeness.imaging.shards import read_photographs
+from likeness.messages.notice import Notice
 from likeness.metrics import luma_psnr
 from likeness.models.enlarger.architecture import SCALES
 from likeness.models.enlarger.network import bicubic
@@ -44,7 +45,7 @@ def train_enlarger(config: EnlargerTrainConfig, *, report: Callable[[Progress], 
         TrainingError: if the device is missing, the loss is no number, or ``run`` holds another run's state.
     """
     if config.device == "cuda" and not torch.cuda.is_available():
-        raise TrainingError('no CUDA device here: set device = "cpu"')
+        raise TrainingError(Notice("training.no-cuda"))
     if config.threads:
         torch.set_num_threads(config.threads)
     keep_memory()
