@@ -39,13 +39,13 @@ TABLE = Path(__file__).with_name("face_verdicts.md")
 SEVERAL = {
     **RECIPES,
     "heavy": Recipe(
-        name="heavy", blur=(6.0, 14.0), anisotropic_odds=0.4, down=(5.0, 10.0), noise=(3.0, 14.0), jpeg=(30, 70)
+        name="heavy", blur=(6.0, 14.0), anisotropic_p=0.4, down=(5.0, 10.0), noise=(3.0, 14.0), jpeg=(30, 70)
     ),
     "motion": Recipe(
         name="motion",
         blur=(0.5, 3.0),
         motion=(16.0, 40.0),
-        motion_odds=1.0,
+        motion_p=1.0,
         down=(1.0, 3.0),
         noise=(2.0, 8.0),
         jpeg=(50, 90),

@@ -18,7 +18,7 @@ from machine import connecting_to_a_full_disk
 from likeness.batch.cache import ProjectionCache
 from likeness.batch.journal import Item, Journal, Task, Thumbnails
 from likeness.batch.options import WorkOptions
-from likeness.batch.storage import Place
+from likeness.batch.storage import Storage
 from likeness.cli import main
 from likeness.cli.batch_results import read_batch
 from likeness.errors import BatchError, FileWriteError, JournalError
@@ -234,7 +234,7 @@ def test_a_tampered_journal_writes_nothing_outside(
     "name", ["../evil.jpg", "final/../../evil.jpg", "/evil.jpg", "final//evil.jpg", "final/a\0.jpg"]
 )
 def test_places_write_only_inside(tmp_path: Path, name: str) -> None:
-    place = Place(str(tmp_path / "out"))
+    place = Storage(str(tmp_path / "out"))
     for act in (lambda: place.write(b"", name), lambda: place.remove(name)):
         with pytest.raises(FileWriteError, match="outside"):
             act()

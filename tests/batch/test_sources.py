@@ -11,7 +11,7 @@ from likeness.batch.journal import Journal
 from likeness.batch.lists import read_list
 from likeness.batch.runner import Plan, make_tasks
 from likeness.batch.sources import find_sources
-from likeness.batch.storage import Place, read_file
+from likeness.batch.storage import Storage, read_file
 from likeness.errors import ConfigError
 from likeness.imaging.names import same_on_disk
 from likeness.restore.config import Settings
@@ -189,7 +189,7 @@ def test_sidecars_that_cannot_be_used(tmp_path: Path) -> None:
 @pytest.mark.parametrize("scheme", ["memory", "s3"])
 def test_the_same_from_a_store(scheme: str, request: pytest.FixtureRequest) -> None:
     root = "memory://sources" if scheme == "memory" else f"s3://{request.getfixturevalue('bucket')}/sources"
-    place = Place(root)
+    place = Storage(root)
     place.write(b"a", "in/sub/a.jpg")
     place.write(b"b", "in/b.png")
     place.write(b"strength = 0.2", "in/b.png.toml")

@@ -6,23 +6,23 @@ from pathlib import Path
 import pytest
 
 from likeness.batch import storage as places
-from likeness.batch.storage import Place
+from likeness.batch.storage import Storage
 from likeness.core.hashing import sha256_of_bytes
 from likeness.errors import BatchError, ConfigError, FileWriteError, ImageReadError, MissingExtraError
 
 
 @pytest.fixture(params=["local", "file", "memory", "s3"])
-def place(request: pytest.FixtureRequest, tmp_path: Path) -> Place:
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> Storage:
     if request.param == "local":
-        return Place(str(tmp_path / "folder"))
+        return Storage(str(tmp_path / "folder"))
     if request.param == "file":
-        return Place(f"file://{tmp_path}/folder")
+        return Storage(f"file://{tmp_path}/folder")
     if request.param == "memory":
-        return Place(f"memory://{tmp_path.name}/folder")
-    return Place(f"s3://{request.getfixturevalue('bucket')}/{tmp_path.name}/folder")
+        return Storage(f"memory://{tmp_path.name}/folder")
+    return Storage(f"s3://{request.getfixturevalue('bucket')}/{tmp_path.name}/folder")
 
 
-def test_what_is_written_is_read_listed_and_removed(place: Place) -> None:
+def test_what_is_written_is_read_listed_and_removed(place: Storage) -> None:
     place.write(b"one", "final/sub/a.jpg")
     place.write(b"two", "b.jpg")
     place.write(b"hidden", ".part/c.jpg")
@@ -42,7 +42,7 @@ def test_what_is_written_is_read_listed_and_removed(place: Place) -> None:
     assert place.exists("final/sub/a.jpg")
 
 
-def test_a_missing_file_is_one_sentence(place: Place) -> None:
+def test_a_missing_file_is_one_sentence(place: Storage) -> None:
     place.write(b"", "there.jpg")
     with pytest.raises(ImageReadError, match=r"nowhere\.jpg"):
         place.read("nowhere.jpg")
@@ -66,7 +66,7 @@ class _Breaking:
 
 def test_a_store_without_whole_objects_gets_a_temporary_file(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(places, "_WHOLE", set())
-    place = Place("memory://broken-line")
+    place = Storage("memory://broken-line")
     place.write(b"before", "a.jpg")
     monkeypatch.setattr(place, "_files", _Breaking(place._files))  # pyright: ignore[reportPrivateUsage]
     with pytest.raises(FileWriteError, match="the line is dead"):
@@ -78,29 +78,29 @@ def test_a_store_without_whole_objects_gets_a_temporary_file(monkeypatch: pytest
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(FileWriteError, match="cannot be made"):
-        Place(str(tmp_path / "file")).write(b"x", "final/a.jpg")
+        Storage(str(tmp_path / "file")).write(b"x", "final/a.jpg")
 
 
 @pytest.mark.usefixtures("bucket")
 def test_a_bucket_that_is_not_there_is_told() -> None:
     with pytest.raises((FileWriteError, BatchError), match="s3://no-such-bucket"):
-        Place("s3://no-such-bucket/out").write(b"x", "a.jpg")
+        Storage("s3://no-such-bucket/out").write(b"x", "a.jpg")
 
 
 def test_urls_that_cannot_be_used(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(ConfigError, match="nothing://"):
-        Place("nothing://x")
+        Storage("nothing://x")
 
     def missing(url: str) -> Iterator[object]:
         raise ImportError(f"Install s3fs to access {url}")
 
     monkeypatch.setattr("fsspec.core.url_to_fs", missing)
     with pytest.raises(MissingExtraError, match=r'pip install "likeness\[s3\]"'):
-        Place("s3://bucket/x")
+        Storage("s3://bucket/x")
 
 
 def test_parents_and_digests() -> None:
     for file in ("memory://bucket/a/b.jpg", "a/b.jpg"):
-        place, name = Place.of(file)
+        place, name = Storage.of(file)
         assert f"{place.text}/{name}" == file
     assert sha256_of_bytes(b"") == "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"

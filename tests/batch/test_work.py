@@ -17,7 +17,7 @@ from likeness.batch.journal import Item, Journal, PutCount
 from likeness.batch.options import WorkOptions
 from likeness.batch.runner import Plan, make_tasks, redo, run, sweep
 from likeness.batch.sources import Source, find_sources
-from likeness.batch.storage import Place
+from likeness.batch.storage import Storage
 from likeness.batch.work import PictureWorker, Result, read_source
 from likeness.core.hashing import sha256_of_bytes
 from likeness.errors import ConfigError, ImageReadError
@@ -43,7 +43,7 @@ class Studio:
     """A journal, a worker and an output in a folder."""
 
     def __init__(self, folder: Path, runtime: Runtime, output: str = "") -> None:
-        self.output = Place(output or str(folder / "out"))
+        self.output = Storage(output or str(folder / "out"))
         self.journal = Journal(folder / "journal.sqlite")
         self.runtime = CachedRuntime(runtime, model="tiny", kept=ProjectionCache(folder / "kept"))
         self.worker = PictureWorker(self.runtime, self.output)
@@ -367,7 +367,7 @@ def test_what_a_killed_process_left_is_swept_when_alone(studio: Studio, tmp_path
 
 
 def test_from_a_store_to_a_store(tmp_path: Path, tiny_runtime: Runtime, pictures: Path, bucket: str) -> None:
-    inbox = Place(f"s3://{bucket}/work/in")
+    inbox = Storage(f"s3://{bucket}/work/in")
     inbox.write((pictures / "ann.jpg").read_bytes(), "sub/ann.jpg")
     inbox.write(b"strength = 0.5", "sub/ann.jpg.toml")
     inbox.write((pictures / "broken.jpg").read_bytes(), "broken.jpg")

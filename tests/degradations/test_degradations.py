@@ -100,7 +100,7 @@ def test_pre_degradation_does_not_jump(picture: np.ndarray) -> None:
     assert max(steps) < 3 * np.median(steps)
 
 
-@pytest.mark.parametrize("wrong", [{"grey_odds": 1.5}, {"blur": (3.0, 1.0)}, {"noise": (-1.0, 2.0)}])
+@pytest.mark.parametrize("wrong", [{"grey_p": 1.5}, {"blur": (3.0, 1.0)}, {"noise": (-1.0, 2.0)}])
 def test_recipes_refuse_nonsense(wrong: dict[str, object]) -> None:
     with pytest.raises(ValueError, match="recipe odd"):
         Recipe(name="odd", **wrong)  # type: ignore[arg-type]
@@ -134,8 +134,8 @@ def test_training_covers_what_users_bring() -> None:
         assert any(getattr(d, name) > 0 for d in drawn), name
     assert any(len(d.jpeg) == 2 for d in drawn)
     assert any(d.webp is not None for d in drawn)
-    odds = np.array([weight for weight, _ in TRAINING])
-    grey = sum(weight * recipe.grey_odds for weight, recipe in TRAINING) / odds.sum()
+    weights = np.array([weight for weight, _ in TRAINING])
+    grey = sum(weight * recipe.grey_p for weight, recipe in TRAINING) / weights.sum()
     assert 0.15 < grey < 0.3
 
 

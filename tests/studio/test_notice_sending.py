@@ -19,7 +19,7 @@ from likeness.imaging.image import Size
 from likeness.studio.notices.ledger import open_ledger
 from likeness.studio.notices.letters import Letter, Trouble
 from likeness.studio.notices.postman import Delivery, Postman
-from likeness.studio.notices.sending import Told, send_letters
+from likeness.studio.notices.sending import LetterOutcome, send_letters
 from likeness.studio.notices.settings import Login, MailSettings
 from likeness.studio.notices.templates import read_template
 
@@ -50,7 +50,7 @@ def send(
     login: Login | None = None,
     waits: list[float] | None = None,
     again: Sequence[str] = (),
-) -> list[Told]:
+) -> list[LetterOutcome]:
     pause = (waits if waits is not None else []).append
     with open_ledger(ledger_file) as ledger, Postman(to, login, pause=pause) as postman:
         return list(

@@ -147,13 +147,13 @@ def test_votes_and_going_on(session: ReviewSession) -> None:
     assert again.enter("ana LIMA") == ana
     assert again.rater(ana.token) == ana
     assert again.rater("somebody") is None
-    screens = again.screens(ana)
-    assert screens[0].votes == (Vote(), Vote(score=2, comment="no"))
-    assert len(screens) == 3
+    trials = again.trials(ana)
+    assert trials[0].votes == (Vote(), Vote(score=2, comment="no"))
+    assert len(trials) == 3
     assert [b.score for b in again.ballots()].count(None) == 5
     bo = again.enter("Bo")
     assert bo.token != ana.token
-    assert all(vote.score is None for screen in again.screens(bo) for vote in screen.votes)
+    assert all(vote.score is None for trial in again.trials(bo) for vote in trial.votes)
     for place, position in ((3, 0), (0, 2), (-1, 0), (0, -2)):
         with pytest.raises(LookupError):
             again.vote(ana, place=place, position=position, vote=Vote(score=1))

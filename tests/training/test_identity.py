@@ -16,7 +16,7 @@ torch = pytest.importorskip("torch", reason="training needs the extra train")
 from likeness.training.data import to_planes  # noqa: E402
 from likeness.training.face_views import face_view  # noqa: E402
 from likeness.training.identity import (  # noqa: E402
-    LOOKS,
+    WINDOWS,
     FaceEmbedding,
     Lesson,
     learn_embedding,
@@ -58,10 +58,10 @@ def pictures(portraits: Portraits) -> torch.Tensor:
 
 def test_it_learns_to_tell_persons_apart(portraits: Portraits, pictures: torch.Tensor) -> None:
     lessons: list[Lesson] = []
-    network = learn_embedding(portraits, _LABELS, LOOKS[0], views=64 * 80, width=8, report=lessons.append)
+    network = learn_embedding(portraits, _LABELS, WINDOWS[0], views=64 * 80, width=8, report=lessons.append)
     assert lessons[-1].views == 64 * 80
     assert lessons[-1].right > 0.4  # a mean over the last fifty steps or so; guessing is a third
-    vectors = network(face_view(pictures, LOOKS[0]))
+    vectors = network(face_view(pictures, WINDOWS[0]))
     np.testing.assert_allclose(vectors.norm(dim=1).numpy(), 1, atol=1e-5)
     distance = torch.cdist(vectors, vectors)
     same = torch.tensor(_LABELS)[:, None] == torch.tensor(_LABELS)
@@ -70,27 +70,27 @@ def test_it_learns_to_tell_persons_apart(portraits: Portraits, pictures: torch.T
 
 def test_the_same_seed_learns_the_same(portraits: Portraits) -> None:
     one, other = (
-        learn_embedding(portraits, _LABELS, LOOKS[0], views=128, width=4, seed=3).state_dict() for _ in range(2)
+        learn_embedding(portraits, _LABELS, WINDOWS[0], views=128, width=4, seed=3).state_dict() for _ in range(2)
     )
     for key, value in one.items():
         np.testing.assert_allclose(other[key].numpy(), value.numpy(), atol=1e-4, err_msg=key)
 
 
 def test_a_file_holds_all_of_it(tmp_path: Path, pictures: torch.Tensor) -> None:
-    networks = [FaceEmbedding(look, 4) for look in LOOKS]
+    networks = [FaceEmbedding(window, 4) for window in WINDOWS]
     for network in networks:
-        network(face_view(pictures, network.look))  # moves the running statistics away from their start
+        network(face_view(pictures, network.window))  # moves the running statistics away from their start
         network.eval()
     write_embeddings(networks, tmp_path / "e.safetensors")
     for network, read in zip(networks, read_embeddings(tmp_path / "e.safetensors"), strict=True):
-        assert read.look == network.look
-        view = face_view(pictures, network.look)
+        assert read.window == network.window
+        view = face_view(pictures, network.window)
         np.testing.assert_allclose(read(view).numpy(), network(view).detach().numpy(), atol=5e-3)
 
 
 def test_a_file_that_lacks_weights_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "e.safetensors"
-    whole = [FaceEmbedding(look, 4) for look in LOOKS]
+    whole = [FaceEmbedding(window, 4) for window in WINDOWS]
     write_embeddings(whole[:1], path)
     with pytest.raises(TrainingError, match="cannot be read as face embeddings"):
         read_embeddings(path)
@@ -112,27 +112,27 @@ def test_a_bad_file_is_named(tmp_path: Path, content: bytes | None) -> None:
 def test_a_view_shows_the_face_whatever_the_size() -> None:
     down, across = torch.meshgrid(torch.linspace(-1, 1, 512), torch.linspace(-1, 1, 512), indexing="ij")
     ramp = torch.stack([across, across, across])[None]
-    view = face_view(ramp, LOOKS[0])
+    view = face_view(ramp, WINDOWS[0])
     assert view.shape == (1, 1, 112, 112)
     assert float(view.min()) == pytest.approx(49 / 512, abs=0.01)
     assert float(view.max()) == pytest.approx(465 / 512, abs=0.01)
-    small = face_view(torch.nn.functional.avg_pool2d(ramp, 4), LOOKS[0])
+    small = face_view(torch.nn.functional.avg_pool2d(ramp, 4), WINDOWS[0])
     np.testing.assert_allclose(small.numpy(), view.numpy(), atol=0.01)
-    moved = face_view(ramp, LOOKS[0], (8, 0))
+    moved = face_view(ramp, WINDOWS[0], (8, 0))
     assert float((moved - view).mean()) == pytest.approx(8 / 512, abs=0.002)
     # At the lower border the view stays inside the picture.
-    assert float(face_view(torch.stack([down] * 3)[None], LOOKS[0], (0, 60)).max()) == pytest.approx(1, abs=0.01)
+    assert float(face_view(torch.stack([down] * 3)[None], WINDOWS[0], (0, 60)).max()) == pytest.approx(1, abs=0.01)
 
 
 def test_light_is_nobody(pictures: torch.Tensor) -> None:
-    network = FaceEmbedding(LOOKS[0], 4)
-    view = face_view(pictures, LOOKS[0])
+    network = FaceEmbedding(WINDOWS[0], 4)
+    view = face_view(pictures, WINDOWS[0])
     flat, dim = network.flatten(view), network.flatten(0.7 * view + 0.1)
     assert float((dim - flat).abs().mean()) < 0.2 * float(flat.abs().mean())
 
 
 def test_the_loss_pulls_towards_the_person(pictures: torch.Tensor) -> None:
-    network = FaceEmbedding(LOOKS[0], 4).eval().requires_grad_(False)
+    network = FaceEmbedding(WINDOWS[0], 4).eval().requires_grad_(False)
     rng = np.random.default_rng(0)
     assert float(identity_distance(pictures, pictures, [network], rng)) < 1e-3
     y = pictures[[0]].clone().requires_grad_(True)
@@ -164,7 +164,7 @@ def test_a_run_learns_the_embedding_that_it_lacks(folder: Path, tmp_path: Path) 
     reports: list[Progress] = []
     lessons: list[Lesson] = []
     train(config, report=reports.append, report_lesson=lessons.append)
-    assert [lesson.views for lesson in lessons] == [lesson.of for lesson in lessons] == [64] * len(LOOKS)
+    assert [lesson.views for lesson in lessons] == [lesson.of for lesson in lessons] == [64] * len(WINDOWS)
     assert 0 < reports[-1].losses["identity"] < 2
     learnt = embedding.read_bytes()
     train(replace(config, pictures=8))

@@ -8,7 +8,7 @@ from likeness.imaging.portraits import Portraits
 
 torch = pytest.importorskip("torch", reason="training needs the extra train")
 
-from likeness.training.face_views import Look, face_view  # noqa: E402
+from likeness.training.face_views import ViewWindow, face_view  # noqa: E402
 from likeness.training.identity import Lesson  # noqa: E402
 from likeness.training.matcher import learn_matcher  # noqa: E402
 
@@ -22,12 +22,14 @@ def test_it_learns_to_find_a_persons_other_view() -> None:
     portraits = Portraits(samples=samples, names=tuple(map(str, range(40))))
     meshes = np.repeat(average_face()[None, :, :2], 40, axis=0)
     lessons: list[Lesson] = []
-    look = Look(side=32, centre=(257.0, 303.0), reach=416.0)
-    network = learn_matcher(portraits, np.arange(40), meshes, views=64 * 40, look=look, width=4, report=lessons.append)
+    window = ViewWindow(side=32, centre=(257.0, 303.0), reach=416.0)
+    network = learn_matcher(
+        portraits, np.arange(40), meshes, views=64 * 40, window=window, width=4, report=lessons.append
+    )
     assert lessons[-1].views == lessons[-1].of == 64 * 40
     with torch.no_grad():
         shown = torch.from_numpy(samples.astype(np.float32).transpose(0, 3, 1, 2) / 127.5 - 1)
-        views = face_view(shown, look)
+        views = face_view(shown, window)
         dimmer = network(0.7 * views + 0.1 + 0.02 * torch.randn(views.shape))
         right = (network(views) @ dimmer.T).argmax(dim=1) == torch.arange(40)
     assert right.float().mean() > 0.6

@@ -11,7 +11,7 @@ from likeness.batch.apart import Apart
 from likeness.batch.journal import Journal
 from likeness.batch.network import Answer, NetworkPlan, PictureWork
 from likeness.batch.runner import Done, run, run_apart
-from likeness.batch.storage import Place
+from likeness.batch.storage import Storage
 from likeness.batch.work import Result
 
 __all__ = ["Executor", "LocalExecutor"]
@@ -54,7 +54,7 @@ class LocalExecutor:
         thumbnails: whether they are made.
     """
 
-    def __init__(self, network: NetworkPlan, output: Place, *, workers: int, thumbnails: bool = True) -> None:
+    def __init__(self, network: NetworkPlan, output: Storage, *, workers: int, thumbnails: bool = True) -> None:
         self._network = network
         self._output = output
         self._workers = workers

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from likeness.batch.cache import DEFAULT_KEPT_BYTES, CachedRuntime, ProjectionCache
 from likeness.batch.journal import Item
-from likeness.batch.storage import Place
+from likeness.batch.storage import Storage
 from likeness.batch.work import Handed, PictureWorker, Result
 from likeness.imaging.decoding.pool import DecoderPool
 from likeness.models.catalog import DEFAULT_MODEL
@@ -104,7 +104,7 @@ class PictureWork:
     """
 
     def __init__(
-        self, network: NetworkPlan, file: Path | None, output: Place | None, *, thumbnails: bool, readers: int = 1
+        self, network: NetworkPlan, file: Path | None, output: Storage | None, *, thumbnails: bool, readers: int = 1
     ) -> None:
         self._decoder = DecoderPool(processes=readers)
         self._decoder.start()  # while the network loads

@@ -24,7 +24,7 @@ from likeness.batch.network import Answer, NetworkPlan
 from likeness.batch.ray_cluster import Cluster
 from likeness.batch.ray_worker import Begin, Worker, Workplace
 from likeness.batch.runner import Done, settle
-from likeness.batch.storage import Place, is_url
+from likeness.batch.storage import Storage, is_url
 from likeness.batch.work import Handed, Result, deliver, read_source, unexpected, unread
 from likeness.core.hashing import sha256_of
 from likeness.errors import BatchError, ConfigError, FileWriteError, ImageError, LikenessError
@@ -81,7 +81,7 @@ class RayExecutor:
         begin: Begin,
         *,
         weights: Path | None = None,
-        output: Place | None = None,
+        output: Storage | None = None,
         hand: bool = False,
         workers: int,
         processors: int = 1,
@@ -295,7 +295,7 @@ class RayExecutor:
 
 def picture_executor(
     network: NetworkPlan,
-    output: Place,
+    output: Storage,
     *,
     address: str | None = None,
     workers: int | None = None,

@@ -12,7 +12,7 @@ import cv2
 
 from likeness.batch.journal import Item
 from likeness.batch.network import Answer, NetworkPlan, PictureWork
-from likeness.batch.storage import Place
+from likeness.batch.storage import Storage
 from likeness.batch.work import Handed
 from likeness.core.files import write_bytes_atomically
 from likeness.core.hashing import sha256_of
@@ -87,7 +87,7 @@ class Workplace:
         return PictureWork(
             self.network,
             self._file(weights),
-            None if self.output is None else Place(self.output),
+            None if self.output is None else Storage(self.output),
             thumbnails=self.thumbnails,
         )
 

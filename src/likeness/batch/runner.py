@@ -13,7 +13,7 @@ from likeness.batch.journal import Item, Journal, PutCount, Task
 from likeness.batch.options import OnFinding, WorkOptions
 from likeness.batch.references import digest_of_album, digest_of_references
 from likeness.batch.sources import Source
-from likeness.batch.storage import Place, read_file
+from likeness.batch.storage import Storage, read_file
 from likeness.batch.work import FINAL, REVIEW, Result
 from likeness.core.files import TEMPORARY
 from likeness.core.hashing import sha256_of_bytes
@@ -238,7 +238,7 @@ def settle(journal: Journal, item: Item, result: Result) -> bool:
     return journal.finish(item, result.state, reason=result.reason, outcome=outcome, thumbnails=result.thumbnails)
 
 
-def redo(journal: Journal, output: Place, *, failed: bool = False, missing: bool = False) -> int:
+def redo(journal: Journal, output: Storage, *, failed: bool = False, missing: bool = False) -> int:
     """Queue again what failed, or what has no result in the output any more; how many items that were."""
     count = 0
     if failed:
@@ -252,7 +252,7 @@ def redo(journal: Journal, output: Place, *, failed: bool = False, missing: bool
     return count
 
 
-def sweep(journal: Journal, output: Place) -> int:
+def sweep(journal: Journal, output: Storage) -> int:
     """Remove temporary files that a killed process left among the results; how many. Not while another process is at work,
     whose they might be; stores whose objects appear whole have none."""
     if output.path is None or not journal.alone:
@@ -265,8 +265,8 @@ def sweep(journal: Journal, output: Place) -> int:
     return count
 
 
-def _listed(output: Place, folder: str) -> Iterator[str]:
-    inside = Place(output.locate(folder))
+def _listed(output: Storage, folder: str) -> Iterator[str]:
+    inside = Storage(output.locate(folder))
     if inside.is_folder():
         for listed in inside.files():
             yield f"{folder}/{listed.name}"

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 
 from likeness.batch.lists import check_per_picture, read_list
-from likeness.batch.storage import Place, Tell, is_url
+from likeness.batch.storage import Storage, Tell, is_url
 from likeness.core.home import expanded
 from likeness.errors import ConfigError
 from likeness.imaging.files import is_picture
@@ -48,7 +48,7 @@ def find_sources(
 ) -> tuple[Source, ...]:
     """The pictures behind the inputs, each once, in order.
 
-    An input is a picture; a folder, whose pictures are taken with those of its subfolders (`Place.files`); a quoted
+    An input is a picture; a folder, whose pictures are taken with those of its subfolders (`Storage.files`); a quoted
     pattern with ``*``, ``**``, ``?`` or ``[``; a CSV list (`read_list`), whose files are relative to its own folder; and
     each of them may be an fsspec URL.
 
@@ -93,10 +93,10 @@ def _find(text: str, without: str, allow_none: bool, tell: Tell | None) -> list[
         return _of_list(text)
     if _has_magic(text):
         return _matching(text, tell)
-    place = Place(text)
+    place = Storage(text)
     if place.is_folder() or (allow_none and not is_picture(text)):
         return _in_folder(place, without, tell) if place.is_folder() else []
-    parent, name = Place.of(text)
+    parent, name = Storage.of(text)
     if not parent.exists(name):
         raise ConfigError(Notice("file.missing", {"text": text}))
     return [_source(parent, name, name, parent.stamp(name))]
@@ -106,7 +106,7 @@ def _has_magic(text: str) -> bool:
     return glob.has_magic(text) and not (not is_url(text) and expanded(text).exists())
 
 
-def _in_folder(place: Place, without: str, tell: Tell | None) -> list[Source]:
+def _in_folder(place: Storage, without: str, tell: Tell | None) -> list[Source]:
     listed = {item.name: item.stamp for item in place.files(without=without, tell=tell)}
     return [
         _source(place, name, name, stamp, sidecars=[name + end for end in _SIDECARS if name + end in listed])
@@ -118,7 +118,7 @@ def _in_folder(place: Place, without: str, tell: Tell | None) -> list[Source]:
 def _matching(text: str, tell: Tell | None) -> list[Source]:
     # Results keep the folders below the first pattern.
     folder, pattern = split_pattern(text)
-    place = Place(folder)
+    place = Storage(folder)
     return [
         _source(place, name, name, place.stamp(name))
         for name in place.matching(pattern, tell=tell)
@@ -127,7 +127,7 @@ def _matching(text: str, tell: Tell | None) -> list[Source]:
 
 
 def _of_list(text: str) -> list[Source]:
-    home, name = Place.of(text)
+    home, name = Storage.of(text)
     found: list[Source] = []
     for row in read_list(home.read(name), name=text):
         file = row.file.replace("\\", "/") if not is_url(row.file) else row.file
@@ -136,7 +136,7 @@ def _of_list(text: str) -> list[Source]:
             url = file if is_url(file) else home.locate(str(expanded(file)) if not inside else file)
         else:
             raise ConfigError(Notice("list.outside", {"text": text, "line": row.line, "file": str(file)}))
-        place, last = Place.of(url if is_url(url) else str(as_spelt(Path(url))))
+        place, last = Storage.of(url if is_url(url) else str(as_spelt(Path(url))))
         if PurePosixPath(file).name in ("", ".."):
             raise ConfigError(Notice("list.folder", {"text": text, "line": row.line, "file": str(file)}))
         stamp = place.stamp(last) if place.exists(last) else ""
@@ -146,7 +146,7 @@ def _of_list(text: str) -> list[Source]:
     return found
 
 
-def _source(place: Place, inside: str, name: str, stamp: str, *, sidecars: Sequence[str] | None = None) -> Source:
+def _source(place: Storage, inside: str, name: str, stamp: str, *, sidecars: Sequence[str] | None = None) -> Source:
     """A picture with its sidecar's settings; which sidecars there are is looked up unless it is known."""
     if sidecars is None:
         sidecars = [inside + end for end in _SIDECARS if place.exists(inside + end)]
@@ -159,7 +159,7 @@ def _source(place: Place, inside: str, name: str, stamp: str, *, sidecars: Seque
     return Source(url=url, name="/".join(parts), stamp=stamp, settings=settings)
 
 
-def _sidecar(place: Place, name: str) -> Settings:
+def _sidecar(place: Storage, name: str) -> Settings:
     shown = place.locate(name)
     folder = (place.path / name).parent if place.path is not None else Path()
     settings = parse_settings(place.read(name), name=shown, folder=folder)

@@ -18,7 +18,7 @@ from likeness.errors import BatchError, ConfigError, FileWriteError, ImageReadEr
 from likeness.imaging.folders import is_left_alone, list_folder, match_files
 from likeness.messages.notice import Notice, notice_of
 
-__all__ = ["Listed", "Place", "Tell", "is_url", "read_file"]
+__all__ = ["Listed", "Storage", "Tell", "is_url", "read_file"]
 
 _log = logging.getLogger(__name__)
 
@@ -52,7 +52,7 @@ class Listed:
     stamp: str
 
 
-class Place:
+class Storage:
     """A folder: a path of this machine, or an fsspec URL. Safe to use from several threads.
 
     Args:
@@ -87,13 +87,13 @@ class Place:
         self._whole = protocol in _WHOLE
 
     @staticmethod
-    def of(file: str) -> tuple[Place, str]:
-        """The folder of a file and the file's name in it, by the file's path or URL; raises as `Place`."""
+    def of(file: str) -> tuple[Storage, str]:
+        """The folder of a file and the file's name in it, by the file's path or URL; raises as `Storage`."""
         if is_url(file):
             folder, _, name = file.rstrip("/").rpartition("/")
-            return Place(folder), name
+            return Storage(folder), name
         path = expanded(file)
-        return Place(str(path.parent)), path.name
+        return Storage(str(path.parent)), path.name
 
     @property
     def path(self) -> Path | None:
@@ -207,7 +207,9 @@ class Place:
             return
         with self._speaking(BatchError, self.text, "read"):
             found = cast("dict[str, dict[str, Any]]", self._files.find(self._root, detail=True))
-        left_out = Place(without)._root if is_url(without) and type(Place(without)._files) is type(self._files) else ""
+        left_out = (
+            Storage(without)._root if is_url(without) and type(Storage(without)._files) is type(self._files) else ""
+        )
         for path, info in sorted(found.items()):
             if left_out and PurePosixPath(path).is_relative_to(left_out):
                 continue
@@ -264,7 +266,7 @@ def read_file(file: str) -> bytes:
     Raises:
         ImageReadError: if it is missing or cannot be read.
     """
-    place, name = Place.of(file)
+    place, name = Storage.of(file)
     return place.read(name)
 
 

@@ -10,7 +10,7 @@ from importlib.metadata import version
 from typing import Any
 
 from likeness.batch.journal import STATES, Item, Journal
-from likeness.batch.storage import Place
+from likeness.batch.storage import Storage
 from likeness.batch.summary_page import summary_page
 from likeness.core.tables import write_csv
 from likeness.evidence.face_verdict import LEVELS
@@ -79,7 +79,7 @@ class RunFigures:
         }
 
 
-def write_summary(journal: Journal, output: Place, run: RunFigures) -> tuple[str, ...]:
+def write_summary(journal: Journal, output: Storage, run: RunFigures) -> tuple[str, ...]:
     """Write ``summary.csv``, ``summary.json`` and ``summary.html`` into the output, each complete or not at all.
 
     Returns:

@@ -18,7 +18,7 @@ from likeness.batch.cache import CachedDetector
 from likeness.batch.fixes import Treatment, fixable, treat
 from likeness.batch.journal import Item, Thumbnails
 from likeness.batch.options import WorkOptions
-from likeness.batch.storage import Place, read_file
+from likeness.batch.storage import Storage, read_file
 from likeness.core.hashing import sha256_of_bytes
 from likeness.core.home import expanded
 from likeness.errors import DecoderError, FileWriteError, ImageError, ImageReadError, LikenessError, NoFaceError
@@ -119,7 +119,7 @@ def unread(error: ImageError) -> Result:
     return Result(state="failed", reason=error.notice, outcome=_outcome(record, [unreadable(error)]))
 
 
-def deliver(output: Place, item: Item, state: Literal["final", "review"], data: bytes) -> None:
+def deliver(output: Storage, item: Item, state: Literal["final", "review"], data: bytes) -> None:
     """Write a result into its folder, and take it out of the other one, where an earlier run may have put it.
 
     Raises:
@@ -142,7 +142,7 @@ class PictureWorker:
     def __init__(
         self,
         runtime: Runtime,
-        output: Place | None,
+        output: Storage | None,
         *,
         thumbnails: bool = True,
         decoder: DecoderPool | None = None,

@@ -13,7 +13,7 @@ from likeness.batch.journal import Journal, State
 from likeness.batch.network import NetworkPlan
 from likeness.batch.runner import Done, Plan, make_tasks, redo, sweep
 from likeness.batch.sources import find_sources
-from likeness.batch.storage import Place, is_url
+from likeness.batch.storage import Storage, is_url
 from likeness.batch.summary import RunFigures, without_a_face, write_summary
 from likeness.batch.watch import Settling
 from likeness.cli.console import Console
@@ -69,7 +69,7 @@ class _Run:
     def __init__(self, options: BatchOptions, console: Console) -> None:
         self._options = options
         self._console = console
-        self._output = Place(options.output)
+        self._output = Storage(options.output)
         self._settling = Settling()
         self._stop = threading.Event()
         self._executor: Executor | None = None

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from likeness.messages.notice import Language, Notice
     from likeness.studio.notices.ledger import Ledger
     from likeness.studio.notices.letters import Letter, Trouble
-    from likeness.studio.notices.sending import Told
+    from likeness.studio.notices.sending import LetterOutcome
     from likeness.studio.notices.settings import MailSettings
     from likeness.studio.notices.templates import LetterTemplate
 
@@ -116,34 +116,38 @@ def _send(
     from likeness.studio.notices.sending import send_letters
     from likeness.studio.notices.settings import read_login
 
-    done: list[Told] = []
+    done: list[LetterOutcome] = []
     postman = Postman(settings, read_login(settings))
     with open_ledger(ledger_file) as ledger, postman:
-        for told in send_letters(
+        for outcome in send_letters(
             letters, ledger=ledger, postman=postman, templates=templates, settings=settings, again=again
         ):
-            done.append(told)
-            _tell(told, console)
-    count = {fate: sum(told.fate == fate for told in done) for fate in dict.fromkeys(told.fate for told in done)}
+            done.append(outcome)
+            _tell(outcome, console)
+    count = {
+        fate: sum(outcome.fate == fate for outcome in done) for fate in dict.fromkeys(outcome.fate for outcome in done)
+    }
     console.say("; ".join(f"{number} {fate}" for fate, number in count.items()) or "nothing to send")
-    return any(told.fate not in ("sent", "told before") for told in done)
+    return any(outcome.fate not in ("sent", "told before") for outcome in done)
 
 
-def _tell(told: Told, console: Console) -> None:
-    what = f"{told.letter.email}: {_counted(told.letter.troubles)}"
-    if told.fate == "sent":
+def _tell(outcome: LetterOutcome, console: Console) -> None:
+    what = f"{outcome.letter.email}: {_counted(outcome.letter.troubles)}"
+    if outcome.fate == "sent":
         console.say(f"{what}, sent")
-    elif told.fate == "told before":
-        console.detail(f"{what}, told before {told.detail}")
-    elif told.fate == "in doubt":
+    elif outcome.fate == "told before":
+        console.detail(f"{what}, told before {outcome.detail}")
+    elif outcome.fate == "in doubt":
         console.warn(
-            f"{what}: a run ended {told.detail} while this mail was handed over, and it may have arrived; ask, or send it "
-            f"once more with --again {told.letter.email}"
+            f"{what}: a run ended {outcome.detail} while this mail was handed over, and it may have arrived; ask, or send "
+            f"it once more with --again {outcome.letter.email}"
         )
-    elif told.fate == "refused before":
-        console.warn(f"{what}, refused before ({told.detail}); correct the address, or try --again {told.letter.email}")
+    elif outcome.fate == "refused before":
+        console.warn(
+            f"{what}, refused before ({outcome.detail}); correct the address, or try --again {outcome.letter.email}"
+        )
     else:
-        console.error(f"{what}, {told.fate}: {told.detail}")
+        console.error(f"{what}, {outcome.fate}: {outcome.detail}")
 
 
 def _show(
@@ -187,14 +191,14 @@ def _show(
 def _untold(
     letters: Sequence[Letter], ledger: Ledger, again: Sequence[str], console: Console
 ) -> tuple[list[Letter], bool]:
-    from likeness.studio.notices.sending import still_to_tell
+    from likeness.studio.notices.sending import split_by_ledger
 
     new: list[Letter] = []
     undone = False
     for letter in letters:
-        rest, told = still_to_tell(letter, ledger, again=again)
+        rest, decided = split_by_ledger(letter, ledger, again=again)
         new += [rest] if rest is not None else []
-        for part in told:
+        for part in decided:
             _tell(part, console)
             undone |= part.fate != "told before"
     return new, undone

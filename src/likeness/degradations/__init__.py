@@ -6,7 +6,7 @@ The core chain is the one of blind face restoration (Wang et al., GFPGAN, CVPR 2
 
 with what our users' pictures have seen besides: motion, film grain, scratches, dust, fading, low light, messengers.
 Lengths (blur, motion, grain, scratches) are given in pixels of a 512 crop and scale with the picture; noise is in levels
-of 255. A `Recipe` holds ranges and odds and draws a `Degradation`; a `Degradation` holds the drawn values and applies them.
+of 255. A `Recipe` holds ranges and probabilities and draws a `Degradation`, which holds the drawn values and applies them.
 Same recipe, seed and picture: same result.
 """
 

@@ -1,4 +1,4 @@
-"""A recipe holds ranges and odds and draws a degradation; a degradation holds the drawn values and applies them."""
+"""A recipe holds ranges and probabilities and draws a degradation; a degradation holds the drawn values and applies them."""
 
 from __future__ import annotations
 
@@ -187,24 +187,24 @@ class Degradation:
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """Ranges and odds from which a `Degradation` is drawn. Ranges are uniform; ``*_odds`` are probabilities in [0, 1]."""
+    """Ranges (uniform) and probabilities (``*_p``, in [0, 1]) from which a `Degradation` is drawn."""
 
     name: str
     blur: Range = (0.0, 0.0)
-    anisotropic_odds: float = 0.0
+    anisotropic_p: float = 0.0
     motion: Range = (0.0, 0.0)
-    motion_odds: float = 0.0
+    motion_p: float = 0.0
     fringe: Range = (0.0, 0.0)
     dim: Range = (1.0, 1.0)
     smear: Range = (0.0, 0.0)
     down: Range = (1.0, 1.0)
     noise: Range = (0.0, 0.0)
-    noise_grey_odds: float = 0.4
+    noise_grey_p: float = 0.4
     noise_grain: Range = (0.0, 0.0)
     jpeg: Range | None = None
     resave: Range = (1.0, 1.0)
-    resave_odds: float = 0.0
-    webp_odds: float = 0.0
+    resave_p: float = 0.0
+    webp_p: float = 0.0
     grain: Range = (0.0, 0.0)
     scratches: Range = (0.0, 0.0)
     dust: Range = (0.0, 0.0)
@@ -214,17 +214,17 @@ class Recipe:
     fade: Range = (0.0, 0.0)
     yellow: Range = (0.0, 0.0)
     backlight: Range = (0.0, 0.0)
-    grey_odds: float = 0.0
+    grey_p: float = 0.0
     contrast: Range = (0.0, 0.0)
     purple: Range = (0.0, 0.0)
-    mosaic_odds: float = 0.0
+    mosaic_p: float = 0.0
     blotches: Range = (0.0, 0.0)
     sharpen: Range = (0.0, 0.0)
 
     def __post_init__(self) -> None:
         for field in fields(self):
             value = getattr(self, field.name)
-            if field.name.endswith("_odds") and not 0.0 <= value <= 1.0:
+            if field.name.endswith("_p") and not 0.0 <= value <= 1.0:
                 raise ValueError(f"recipe {self.name}: {field.name} must be between 0 and 1, not {value}")
             if isinstance(value, tuple) and (value[0] > value[1] or value[0] < 0):
                 raise ValueError(f"recipe {self.name}: {field.name} must be a rising range from 0 on, not {value}")
@@ -236,45 +236,45 @@ class Recipe:
         def value(range_: Range) -> float:
             return float(rng.uniform(*range_))
 
-        def happens(odds: float) -> bool:
-            return bool(rng.random() < odds)
+        def happens(probability: float) -> bool:
+            return bool(rng.random() < probability)
 
         sigma = value(self.blur)
-        second = value(self.blur) if happens(self.anisotropic_odds) else sigma
+        second = value(self.blur) if happens(self.anisotropic_p) else sigma
         jpeg: tuple[int, ...] = ()
         if self.jpeg is not None:
             jpeg = (round(value(self.jpeg)),)
-            if happens(self.resave_odds):
+            if happens(self.resave_p):
                 jpeg = (*jpeg, round(value(self.jpeg)))
         return Degradation(
             blur=(sigma, second),
             blur_angle=value((0.0, np.pi)),
-            motion=value(self.motion) if happens(self.motion_odds) else 0.0,
+            motion=value(self.motion) if happens(self.motion_p) else 0.0,
             motion_angle=value((0.0, np.pi)),
             fringe=value(self.fringe),
             dim=value(self.dim),
             smear=value(self.smear),
             down=value(self.down),
             noise=value(self.noise),
-            noise_colour=0.0 if happens(self.noise_grey_odds) else 1.0,
+            noise_colour=0.0 if happens(self.noise_grey_p) else 1.0,
             noise_grain=value(self.noise_grain),
             jpeg=jpeg,
             resave=value(self.resave),
-            webp=round(value(self.jpeg or (50.0, 90.0))) if happens(self.webp_odds) else None,
+            webp=round(value(self.jpeg or (50.0, 90.0))) if happens(self.webp_p) else None,
             grain=value(self.grain),
             scratches=round(value(self.scratches)),
             dust=round(value(self.dust)),
             fade=value(self.fade),
             yellow=value(self.yellow),
             backlight=value(self.backlight),
-            grey=happens(self.grey_odds),
+            grey=happens(self.grey_p),
             # Drawn last, so that recipes without them draw as they always did.
             halftone=value(self.halftone),
             halftone_strength=value(self.halftone_strength),
             uneven=value(self.uneven),
             contrast=value(self.contrast),
             purple=value(self.purple),
-            mosaic=happens(self.mosaic_odds),
+            mosaic=happens(self.mosaic_p),
             blotches=value(self.blotches),
             sharpen=value(self.sharpen),
         )

@@ -107,11 +107,11 @@ def sentence(code: str, values: Mapping[str, Value], language: Language = "en", 
     """
     known = catalogue(language)
     text = known.get(f"{code}@{audience}") if audience else None
-    told = {name: _Told(value, language, audience) for name, value in values.items()}
-    return (known[code] if text is None else text).format_map(told)
+    formatted = {name: _Formatted(value, language, audience) for name, value in values.items()}
+    return (known[code] if text is None else text).format_map(formatted)
 
 
-class _Told:
+class _Formatted:
     """A value as `str.format_map` writes it."""
 
     def __init__(self, value: Value, language: Language, audience: str) -> None:

@@ -62,6 +62,21 @@ class Spec:
     licence: str = ""
     authors: Authors = Authors()
 
+    @staticmethod
+    def of_enlarger(architecture: str, config: DataclassInstance, *, title: str, scale: int) -> Spec:
+        """That of a network which enlarges images of any width and height, with samples in [0, 1]."""
+        return Spec(
+            architecture=architecture,
+            purpose="enlarge",
+            config=config,
+            title=title,
+            size=None,
+            scale=scale,
+            value_range=(0.0, 1.0),
+            template=None,
+            precision="bf16",
+        )
+
     @property
     def side(self) -> int:
         """The size of a network that has one.

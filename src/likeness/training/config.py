@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice
+from likeness.training.run_config import RunConfig
 
 __all__ = ["TrainConfig"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class TrainConfig:
+class TrainConfig(RunConfig):
     """Settings of one training run; counts are in pictures seen unless they say otherwise.
 
     Attributes:
@@ -19,7 +20,7 @@ class TrainConfig:
         run: folder for state, statistics and sheets.
         start: checkpoint to start from (safetensors or .pth), or "identity": a network that returns its input.
         min_native_side: portraits whose native crop was smaller (portraits.csv) are left out, px; 0 takes all.
-        odds: table of portraits to draw more often (`read_odds`: CSV, columns file and factor); "" draws all alike.
+        odds: table of portraits to draw more often (`read_factors`: CSV, columns file and factor); "" draws all alike.
         size, channel_multiplier, narrow: the network (`GpenConfig`), used with ``start = "identity"``.
         styles_up_to: modulations above this resolution do not depend on the latent (`Gpen.free_styles`).
         noise: give the network noise to draw texture from (`GpenConfig.texture`) if ``start`` has none; for the adversarial
@@ -45,19 +46,13 @@ class TrainConfig:
         face_weight: how much more eyes and mouth count than the background in L1.
         discriminator_crop: side of the random crops that the discriminator sees, px.
         discriminator_channels: its width.
-        ema_half_life: of the exponential moving average of the weights.
         start_share: how much of the start's weights the written ones keep, 0 to below 1: what a run gains for one kind of
             picture costs less of what the start could do for others (Wortsman et al., WiSE-FT, 2022).
         pre_degrade_odds: how often the input also passes D_s with s from 0.3 to 1.2, as it will in use.
-        workers: threads that make pairs.
-        threads: threads of PyTorch on a CPU; 0 leaves its choice.
-        device: "cpu" or "cuda".
-        seed: of everything random.
         sheet_every, save_every: how often the sample sheet is drawn, and state and statistics are written.
     """
 
     portraits: str
-    run: str
     start: str = "identity"
     min_native_side: int = 450
     odds: str = ""
@@ -89,23 +84,15 @@ class TrainConfig:
     face_weight: float = 3.0
     discriminator_crop: int = 256
     discriminator_channels: int = 32
-    ema_half_life: int = 1000
     start_share: float = 0.0
     pre_degrade_odds: float = 0.7
-    workers: int = 1
-    threads: int = 0
-    device: str = "cpu"
-    seed: int = 0
     sheet_every: int = 2000
     save_every: int = 1000
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.batch < 1 or self.pictures < self.batch:
             raise ConfigError(Notice("training.batch", {"pictures": self.pictures, "batch": self.batch}))
-        if self.device not in ("cpu", "cuda"):
-            raise ConfigError(Notice("training.device", {"device": self.device}))
-        if not 0 <= self.fall_from < 1:
-            raise ConfigError(Notice("training.fall-from", {"fall_from": self.fall_from}))
         if self.learning_rate <= 0 or self.ema_half_life <= 0:
             raise ConfigError(Notice("training.rates"))
         if self.embedding_views < 64:
@@ -116,6 +103,3 @@ class TrainConfig:
             raise ConfigError(Notice("training.start-share-needs"))
         if self.identity and not self.embeddings:
             raise ConfigError(Notice("training.identity-needs"))
-
-    def to_dict(self) -> dict[str, str | int | float | bool]:
-        return asdict(self)

@@ -13,7 +13,7 @@ from likeness.degradations import TRAINING, pre_degrade
 from likeness.imaging.filters import resize
 from likeness.imaging.image import Pixels, Size
 from likeness.imaging.portraits import Portraits
-from likeness.training.odds import epoch_order
+from likeness.training.sampling import epoch_order
 from likeness.training.stream import ordered_batches
 
 __all__ = ["PairStream", "make_pair", "to_planes"]
@@ -29,8 +29,8 @@ def make_pair(sharp: Pixels, seed: tuple[int, int], *, size: int, pre_degrade_od
     """
     rng = np.random.default_rng(seed)
     target = _augment(sharp, rng)
-    odds = np.array([weight for weight, _ in TRAINING])
-    _, recipe = TRAINING[int(rng.choice(len(odds), p=odds / odds.sum()))]
+    weights = np.array([weight for weight, _ in TRAINING])
+    _, recipe = TRAINING[int(rng.choice(len(weights), p=weights / weights.sum()))]
     number = int(rng.integers(2**31))
     drawn = recipe.draw(number)
     drawn = replace(drawn, down=max(1.0, drawn.down * min(1.0, len(sharp) / _REFERENCE_SIDE)))

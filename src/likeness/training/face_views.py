@@ -12,7 +12,7 @@ from torch import Tensor
 from likeness.imaging.portraits import Portraits
 from likeness.training.data import to_planes
 
-__all__ = ["CHIP_MARGIN", "Look", "chips_of", "face_view", "moved_places", "smooth_noise"]
+__all__ = ["CHIP_MARGIN", "ViewWindow", "chips_of", "face_view", "moved_places", "smooth_noise"]
 
 _LUMA = (0.299, 0.587, 0.114)
 
@@ -21,7 +21,7 @@ CHIP_MARGIN = 1.1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Look:
+class ViewWindow:
     """What an embedding sees of an FFHQ-aligned picture.
 
     Attributes:
@@ -35,18 +35,18 @@ class Look:
     reach: float
 
 
-def face_view(pictures: Tensor, look: Look, place: tuple[int, int] = (0, 0), reach: float = 1.0) -> Tensor:
-    """What ``look`` shows, N x 1 x side x side in [0, 1], of aligned pictures, N x 3 x S x S in [-1, 1].
+def face_view(pictures: Tensor, window: ViewWindow, place: tuple[int, int] = (0, 0), reach: float = 1.0) -> Tensor:
+    """What ``window`` shows, N x 1 x side x side in [0, 1], of aligned pictures, N x 3 x S x S in [-1, 1].
 
     ``place`` moves the view (px at 512, right and down), ``reach`` makes it wider. Differentiable.
     """
     unit = pictures.shape[-1] / 512
-    side = round(look.reach * reach * unit)
+    side = round(window.reach * reach * unit)
     left, top = (
         min(max(round((centre + move) * unit - side / 2), 0), pictures.shape[-1] - side)
-        for centre, move in zip(look.centre, place, strict=True)
+        for centre, move in zip(window.centre, place, strict=True)
     )
-    return F.adaptive_avg_pool2d(_grey(pictures[..., top : top + side, left : left + side]), look.side)
+    return F.adaptive_avg_pool2d(_grey(pictures[..., top : top + side, left : left + side]), window.side)
 
 
 def _grey(pictures: Tensor) -> Tensor:
@@ -55,17 +55,17 @@ def _grey(pictures: Tensor) -> Tensor:
     return (pictures.float().clamp(-1, 1) * luma).sum(dim=1, keepdim=True) + 0.5
 
 
-def chips_of(portraits: Portraits, look: Look) -> Tensor:
-    """N x 1 x C x C uint8: what ``look`` shows and a tenth more, to turn and shift it in, finer than it needs."""
+def chips_of(portraits: Portraits, window: ViewWindow) -> Tensor:
+    """N x 1 x C x C uint8: what ``window`` shows and a tenth more, to turn and shift it in, finer than it needs."""
     chips = []
     for index in range(len(portraits.names)):
         x = to_planes(portraits.pixels(index))[None]
         unit = x.shape[-1] / 512
         border = round(48 * unit)
         wide = F.pad(x, (border,) * 4, mode="reflect")
-        side = round(look.reach * CHIP_MARGIN * unit)
-        left, top = (round(centre * unit + border - side / 2) for centre in look.centre)
-        chip = F.adaptive_avg_pool2d(_grey(wide[..., top : top + side, left : left + side]), look.side * 11 // 7)
+        side = round(window.reach * CHIP_MARGIN * unit)
+        left, top = (round(centre * unit + border - side / 2) for centre in window.centre)
+        chip = F.adaptive_avg_pool2d(_grey(wide[..., top : top + side, left : left + side]), window.side * 11 // 7)
         chips.append((chip * 255).round().to(torch.uint8))
     return torch.cat(chips)
 

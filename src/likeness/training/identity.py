@@ -30,10 +30,10 @@ from likeness.imaging.portraits import Portraits
 from likeness.messages.notice import Notice, notice_of
 from likeness.metrics import IdentityModel
 from likeness.training.config import TrainConfig
-from likeness.training.face_views import Look, chips_of, moved_places, smooth_noise
+from likeness.training.face_views import ViewWindow, chips_of, moved_places, smooth_noise
 
 __all__ = [
-    "LOOKS",
+    "WINDOWS",
     "FaceEmbedding",
     "Lesson",
     "learn_embedding",
@@ -57,20 +57,23 @@ _LEARNING_RATE = 2e-3
 _WEIGHT_DECAY = 5e-3
 
 
-LOOKS = (Look(side=112, centre=(257.0, 303.0), reach=416.0), Look(side=160, centre=(257.0, 298.0), reach=352.0))
+WINDOWS = (
+    ViewWindow(side=112, centre=(257.0, 303.0), reach=416.0),
+    ViewWindow(side=160, centre=(257.0, 298.0), reach=352.0),
+)
 """The whole face, ear to ear, and its features closer: two judges are harder to deceive than one (docs/training.md)."""
 
 
 class FaceEmbedding(nn.Module):
     """Unit vectors, N x 128, of grey views, N x 1 x side x side in [0, 1]: near each other for one person."""
 
-    def __init__(self, look: Look, width: int = 24, *, squeeze: int = 0) -> None:
+    def __init__(self, window: ViewWindow, width: int = 24, *, squeeze: int = 0) -> None:
         super().__init__()
-        self.look = look
+        self.window = window
         widths = [width * factor for factor in (1, 2, 4, 8)]
         self.stem = nn.Sequential(_convolution(1, widths[0], 2), nn.ReLU())
         self.stages = nn.ModuleList(_Stage(i, o) for i, o in pairwise(widths))
-        places = (look.side // 16) ** 2
+        places = (window.side // 16) ** 2
         # The first is how the loss's embeddings are; the second is half as large, for a file that ships.
         before = (
             [nn.Conv2d(widths[-1], squeeze, 1, bias=False), nn.BatchNorm2d(squeeze), nn.Flatten()]
@@ -78,7 +81,7 @@ class FaceEmbedding(nn.Module):
             else [nn.Flatten(), nn.Dropout(0.3)]
         )
         self.head = nn.Sequential(*before, nn.Linear((squeeze or widths[-1]) * places, 128), nn.BatchNorm1d(128))
-        oval = torch.linspace(-1, 1, look.side)
+        oval = torch.linspace(-1, 1, window.side)
         radius = (oval[None, :] / 0.86) ** 2 + ((oval[:, None] + 0.02) / 0.98) ** 2
         self.register_buffer("oval", torch.sigmoid((1 - radius) * 8)[None, None], persistent=False)
         self.oval: Tensor
@@ -143,8 +146,8 @@ def run_embeddings(config: TrainConfig, report: Callable[[Lesson], None] | None)
         labels = person_labels(portraits)
         _log.info("learning to tell %d persons apart, for %s", labels.max() + 1, path)
         learnt = [
-            learn_embedding(portraits, labels, look, views=config.embedding_views, seed=config.seed, report=report)
-            for look in LOOKS
+            learn_embedding(portraits, labels, window, views=config.embedding_views, seed=config.seed, report=report)
+            for window in WINDOWS
         ]
         path.parent.mkdir(parents=True, exist_ok=True)
         write_embeddings(learnt, path)
@@ -179,7 +182,7 @@ class Lesson:
 def learn_embedding(
     portraits: Portraits,
     labels: Sequence[int] | NDArray[np.int64],
-    look: Look,
+    window: ViewWindow,
     *,
     views: int,
     seed: int = 0,
@@ -191,12 +194,12 @@ def learn_embedding(
     rng = np.random.default_rng(seed)
     persons = torch.as_tensor(np.asarray(labels))
     count = int(persons.max()) + 1
-    network = FaceEmbedding(look, width)
+    network = FaceEmbedding(window, width)
     centres = nn.Parameter(torch.randn(count, 128) * 0.1)
     optimiser = torch.optim.AdamW(
         [*network.parameters(), centres], lr=_LEARNING_RATE, weight_decay=_WEIGHT_DECAY, fused=True
     )
-    chips = chips_of(portraits, look)
+    chips = chips_of(portraits, window)
     steps, right, since = views // _BATCH, 0.0, time.perf_counter()
     order = np.empty(0, dtype=np.int64)
     for step in range(steps):
@@ -206,7 +209,7 @@ def learn_embedding(
         done = step / steps
         for group in optimiser.param_groups:
             group["lr"] = _LEARNING_RATE * min(1.0, (step + 1) / 100) * (0.5 + 0.5 * math.cos(math.pi * done))
-        flat = _hidden(network.flatten(_varied(chips[drawn], look.side, rng)), rng)
+        flat = _hidden(network.flatten(_varied(chips[drawn], window.side, rng)), rng)
         truth = persons[drawn]
         with torch.autocast("cpu", torch.bfloat16):
             embedding = network.describe(flat)
@@ -261,7 +264,7 @@ def _hidden(flat: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def write_embeddings(networks: Sequence[FaceEmbedding], path: Path) -> None:
-    """Write one for each of `LOOKS` as safetensors in float16; the file appears whole or not at all."""
+    """Write one for each of `WINDOWS` as safetensors in float16; the file appears whole or not at all."""
     state = {
         f"{number}.{key}": (value.half() if value.is_floating_point() else value).contiguous()
         for number, network in enumerate(networks)
@@ -279,11 +282,11 @@ def read_embeddings(path: Path) -> tuple[FaceEmbedding, ...]:
     networks = []
     try:
         state = load_file(path)
-        for number, look in enumerate(LOOKS):
+        for number, window in enumerate(WINDOWS):
             own = {
                 key.removeprefix(f"{number}."): x.float() for key, x in state.items() if key.startswith(f"{number}.")
             }
-            network = FaceEmbedding(look, len(own["stem.0.0.weight"]))
+            network = FaceEmbedding(window, len(own["stem.0.0.weight"]))
             network.load_state_dict(own)
             networks.append(network.eval().requires_grad_(False))
     except (OSError, SafetensorError, KeyError, RuntimeError) as error:

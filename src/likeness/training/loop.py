@@ -25,9 +25,9 @@ from likeness.messages.notice import Notice
 from likeness.training.config import TrainConfig
 from likeness.training.data import PairStream, to_planes
 from likeness.training.identity import Lesson, run_embeddings
-from likeness.training.odds import read_odds
 from likeness.training.progress import Progress, Statistics, crossed
-from likeness.training.start import keep_memory, start_network
+from likeness.training.sampling import read_factors
+from likeness.training.start import prepare_run, start_network
 from likeness.training.trainer import Trainer
 
 __all__ = ["train"]
@@ -49,21 +49,15 @@ def train(
         the run's checkpoint (``<run>/weights.safetensors``, the moving average in float16).
 
     Raises:
-        ConfigError: if the table of odds cannot be used.
+        ConfigError: if the table of factors cannot be used.
         TrainingError: if the device is missing, the loss is no number, or ``run`` holds another
             run's state.
     """
-    if config.device == "cuda" and not torch.cuda.is_available():
-        raise TrainingError(Notice("training.no-cuda"))
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    keep_memory()
-    run = Path(config.run)
-    run.mkdir(parents=True, exist_ok=True)
+    run = prepare_run(config)
     # A small network's pictures are degraded at twice its size: fine enough, and much faster than at 512.
     side = max(config.size, min(512, 2 * config.size))
     portraits = Portraits.read(Path(config.portraits), side, min_native_side=config.min_native_side)
-    factors = read_odds(Path(config.odds), portraits.names) if config.odds else ()
+    factors = read_factors(Path(config.odds), portraits.names) if config.odds else ()
     embeddings = run_embeddings(config, report_lesson) if config.identity else ()
     trainer = Trainer(config, start_network(config, portraits), embeddings)
     if (run / "state.pt").is_file():

@@ -88,7 +88,7 @@ def identity_distance(
         reach, mirrored = float(rng.uniform(0.94, 1.06)), bool(rng.random() < 0.5)
         flats = []
         for pictures in (y, target.detach()):
-            view = face_view(pictures, embedding.look, (across, down), reach)
+            view = face_view(pictures, embedding.window, (across, down), reach)
             flats.append(embedding.flatten(view.flip(-1) if mirrored else view))
         with torch.autocast(y.device.type, torch.bfloat16):
             distances.append((embedding.describe(flats[0]) - embedding.describe(flats[1])).norm(dim=1).mean())

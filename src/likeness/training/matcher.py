@@ -26,13 +26,13 @@ from torch import Tensor, nn
 from likeness.imaging.portraits import Portraits
 from likeness.models.embedding.architecture import BRANCHES, STAGES, EmbeddingConfig
 from likeness.models.embedding.weights import EmbeddingWeights
-from likeness.training.face_views import CHIP_MARGIN, Look, chips_of, moved_places, smooth_noise
+from likeness.training.face_views import CHIP_MARGIN, ViewWindow, chips_of, moved_places, smooth_noise
 from likeness.training.identity import FaceEmbedding, Lesson
 from likeness.training.run_state import Part, load_state, save_state
 
-__all__ = ["MATCHER_LOOK", "folded", "learn_matcher"]
+__all__ = ["MATCHER_WINDOW", "folded", "learn_matcher"]
 
-MATCHER_LOOK = Look(side=112, centre=(257.0, 303.0), reach=416.0)
+MATCHER_WINDOW = ViewWindow(side=112, centre=(257.0, 303.0), reach=416.0)
 _WIDTH, _SQUEEZE = 24, 64
 _BATCH = 64
 _RATE, _DECAY = 2e-3, 5e-3
@@ -55,7 +55,7 @@ def learn_matcher(
     meshes: NDArray[np.float32],
     *,
     views: int,
-    look: Look = MATCHER_LOOK,
+    window: ViewWindow = MATCHER_WINDOW,
     width: int = _WIDTH,
     seed: int = 0,
     state: Path | None = None,
@@ -75,16 +75,16 @@ def learn_matcher(
     torch.manual_seed(seed)
     count = int(labels.max()) + 1
     members = [np.flatnonzero(labels == person) for person in range(count)]
-    odds = np.array([_SEVERAL if len(own) > 1 else 1 for own in members], dtype=np.float64)
-    chips, bends = chips_of(portraits, look), _bends(meshes, look, np.random.default_rng(seed))
-    network = FaceEmbedding(look, width, squeeze=_SQUEEZE)
+    weights = np.array([_SEVERAL if len(own) > 1 else 1 for own in members], dtype=np.float64)
+    chips, bends = chips_of(portraits, window), _bends(meshes, window, np.random.default_rng(seed))
+    network = FaceEmbedding(window, width, squeeze=_SQUEEZE)
     persons = nn.Embedding(count, 128)
     nn.init.normal_(persons.weight, std=0.1)
     average = copy.deepcopy(network)
     optimiser = torch.optim.AdamW(
         [*network.parameters(), *persons.parameters()], lr=_RATE, weight_decay=_DECAY, fused=True
     )
-    settings = {"views": views, "seed": seed, "side": look.side, "width": width, "persons": count}
+    settings = {"views": views, "seed": seed, "side": window.side, "width": width, "persons": count}
     parts: dict[str, Part] = {"network": network, "average": average, "persons": persons, "optimiser": optimiser}
     steps, right, first = views // _BATCH, 0.0, 0
     if state is not None and state.is_file():
@@ -93,12 +93,12 @@ def learn_matcher(
     since = time.perf_counter()
     for step in range(first, steps):
         rng, done = np.random.default_rng((seed, step)), step / steps
-        who = rng.choice(count, _BATCH // 2, replace=False, p=odds / odds.sum())
+        who = rng.choice(count, _BATCH // 2, replace=False, p=weights / weights.sum())
         drawn = np.concatenate([rng.choice(members[one], 2, replace=len(members[one]) < 2) for one in who])
         for group in optimiser.param_groups:
             group["lr"] = _RATE * min(1.0, (step + 1) / 100) * max(0.01, 0.5 + 0.5 * math.cos(math.pi * done))
         hard = _EASY + (_HARD - _EASY) * min(1.0, done / _HARD_FROM)
-        shown = _views(chips[drawn], bends, look.side, hard, rng)
+        shown = _views(chips[drawn], bends, window.side, hard, rng)
         embedding = network.describe(_hidden(network.flatten(shown), rng))
         truth = torch.as_tensor(labels[drawn])
         cosines = embedding @ F.normalize(persons.weight, dim=1).T
@@ -146,7 +146,7 @@ def folded(network: FaceEmbedding, source: str = "") -> EmbeddingWeights:
     _fold(state, "squeeze", own, "head", convolution="0", norm="1")
     _fold(state, "head", own, "head", convolution="3", norm="4")
     config = EmbeddingConfig(
-        side=network.look.side,
+        side=network.window.side,
         width=len(state["stem.weight"]),
         squeeze=len(state["squeeze.weight"]),
         numbers=len(state["head.weight"]),
@@ -171,11 +171,11 @@ def _fold(
     state[f"{name}.bias"] = own[f"{place}.{norm}.bias"] + bias * gain
 
 
-def _bends(meshes: NDArray[np.float32], look: Look, rng: np.random.Generator) -> Tensor:
+def _bends(meshes: NDArray[np.float32], window: ViewWindow, rng: np.random.Generator) -> Tensor:
     """Displacements as of other expressions, F x 2 x K x K over a chip, in halves of its side."""
-    half = look.reach * CHIP_MARGIN / 2
+    half = window.reach * CHIP_MARGIN / 2
     line = np.linspace(-half, half, _KNOTS)
-    knots = np.stack(np.meshgrid(line + look.centre[0], line + look.centre[1]), axis=-1).reshape(-1, 2)
+    knots = np.stack(np.meshgrid(line + window.centre[0], line + window.centre[1]), axis=-1).reshape(-1, 2)
     found = np.empty((_FIELDS, 2, _KNOTS, _KNOTS), np.float32)
     for field in found:
         one, other = (meshes[index].astype(np.float64) for index in rng.integers(len(meshes), size=2))

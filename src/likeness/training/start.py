@@ -18,8 +18,9 @@ from likeness.models.gpen.config import GpenConfig
 from likeness.models.gpen.network import Gpen
 from likeness.training.config import TrainConfig
 from likeness.training.data import to_planes
+from likeness.training.run_config import RunConfig
 
-__all__ = ["keep_memory", "start_network"]
+__all__ = ["prepare_run", "start_network"]
 
 _GROWTH_PICTURES = 16
 
@@ -59,7 +60,23 @@ def start_network(config: TrainConfig, portraits: Portraits) -> Gpen:
     return network.with_texture() if config.noise and network.texture is None else network
 
 
-def keep_memory() -> None:
+def prepare_run(config: RunConfig) -> Path:
+    """Make a run's folder, and PyTorch ready for it.
+
+    Raises:
+        TrainingError: if the device is missing.
+    """
+    if config.device == "cuda" and not torch.cuda.is_available():
+        raise TrainingError(Notice("training.no-cuda"))
+    if config.threads:
+        torch.set_num_threads(config.threads)
+    _keep_memory()
+    run = Path(config.run)
+    run.mkdir(parents=True, exist_ok=True)
+    return run
+
+
+def _keep_memory() -> None:
     """Let glibc keep freed memory for the next step instead of handing it back to the system.
 
     A step frees and asks for hundreds of megabytes; paging them in anew was a quarter of its time on a CPU

@@ -113,7 +113,11 @@ class Clip:
     @property
     def upright(self) -> Size:
         """Size of a frame that is set upright."""
-        return self.size if self.turns % 2 == 0 else Size(self.size.height, self.size.width)
+        return self.turned(self.size)
+
+    def turned(self, size: Size) -> Size:
+        """A size as it is stored from one that is upright, and the other way round."""
+        return size if self.turns % 2 == 0 else Size(size.height, size.width)
 
 
 @contextmanager

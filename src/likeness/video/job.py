@@ -89,8 +89,7 @@ class VideoJob:
         encoding, clip = self.encoding, self.clip
         if encoding is None:
             return clip.notes
-        wanted = self.size if clip.turns % 2 == 0 else Size(self.size.height, self.size.width)
-        if encoding.size == wanted:
+        if encoding.size == clip.turned(self.size):
             return clip.notes
         return (*clip.notes, Notice("video.cut", {"codec": encoding.codec, "size": str(encoding.size)}))
 
@@ -273,7 +272,7 @@ def plan_video(
             raise FileWriteError(Notice("file.is-folder", {"file": str(target), "folder": str(target.parent)}))
         if target.exists() and target.samefile(clip.path):
             raise ConfigError(Notice("video.itself", {"file": str(target)}))
-        stored = size if clip.turns % 2 == 0 else Size(size.height, size.width)
+        stored = clip.turned(size)
         encoding = encoding_for(
             clip, stored, held_codecs(target), codec=options.codec, crf=options.crf, bit_rate=options.bit_rate
         )

@@ -83,12 +83,12 @@ def test_a_file_that_holds_something_else(tmp_path: Path) -> None:
 
 def test_the_graph_is_the_module_that_learnt() -> None:
     torch = pytest.importorskip("torch", reason="the module needs the extra torch")
-    from likeness.training.face_views import Look
+    from likeness.training.face_views import ViewWindow
     from likeness.training.identity import FaceEmbedding
     from likeness.training.matcher import folded
 
     torch.manual_seed(3)
-    network = FaceEmbedding(Look(side=48, centre=(257.0, 303.0), reach=416.0), 4, squeeze=6)
+    network = FaceEmbedding(ViewWindow(side=48, centre=(257.0, 303.0), reach=416.0), 4, squeeze=6)
     views = torch.rand(5, 1, 48, 48)
     network(views)  # moves the means and variances that are folded
     network.eval()

@@ -58,17 +58,8 @@ class EsrganConfig:
     @property
     def spec(self) -> Spec:
         """The network in the words that all architectures share."""
-        return Spec(
-            architecture="esrgan",
-            purpose="enlarge",
-            config=self,
-            title=Notice("network.esrgan", {"scale": self.scale}),
-            size=None,
-            scale=self.scale,
-            value_range=(0.0, 1.0),
-            template=None,
-            precision="bf16",
-        )
+        title = Notice("network.esrgan", {"scale": self.scale})
+        return Spec.of_enlarger("esrgan", self, title=title, scale=self.scale)
 
     @staticmethod
     def from_shapes(shapes: Mapping[str, tuple[int, ...]]) -> EsrganConfig:

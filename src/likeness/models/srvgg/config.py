@@ -46,17 +46,8 @@ class SrvggConfig:
     @property
     def spec(self) -> Spec:
         """The network in the words that all architectures share."""
-        return Spec(
-            architecture="srvgg",
-            purpose="enlarge",
-            config=self,
-            title=Notice("network.srvgg", {"scale": self.scale}),
-            size=None,
-            scale=self.scale,
-            value_range=(0.0, 1.0),
-            template=None,
-            precision="bf16",
-        )
+        title = Notice("network.srvgg", {"scale": self.scale})
+        return Spec.of_enlarger("srvgg", self, title=title, scale=self.scale)
 
     @staticmethod
     def from_shapes(shapes: Mapping[str, tuple[int, ...]]) -> SrvggConfig:

@@ -14,13 +14,13 @@ from likeness.studio.notices.postman import Postman
 from likeness.studio.notices.settings import MailSettings
 from likeness.studio.notices.templates import LetterTemplate
 
-__all__ = ["Fate", "Told", "send_letters", "still_to_tell"]
+__all__ = ["Fate", "LetterOutcome", "send_letters", "split_by_ledger"]
 
 Fate: TypeAlias = Literal["sent", "refused", "deferred", "told before", "refused before", "in doubt"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class Told:
+class LetterOutcome:
     """What became of a letter, or of that part of it that an earlier mail decides.
 
     Attributes:
@@ -35,9 +35,9 @@ class Told:
     detail: str = ""
 
 
-def still_to_tell(
+def split_by_ledger(
     letter: Letter, ledger: Ledger, *, again: Collection[str] = ()
-) -> tuple[Letter | None, tuple[Told, ...]]:
+) -> tuple[Letter | None, tuple[LetterOutcome, ...]]:
     """What of a letter has not been told yet, and the rest by its fate.
 
     Args:
@@ -56,11 +56,11 @@ def still_to_tell(
         else:
             detail = entry.detail if entry.state == "refused" else f"on {entry.changed[:10]}"
             decided.setdefault((_FATES[entry.state], detail), []).append(trouble)
-    told = tuple(
-        Told(letter=replace(letter, troubles=tuple(troubles)), fate=fate, detail=detail)
+    outcomes = tuple(
+        LetterOutcome(letter=replace(letter, troubles=tuple(troubles)), fate=fate, detail=detail)
         for (fate, detail), troubles in decided.items()
     )
-    return (replace(letter, troubles=tuple(new)) if new else None), told
+    return (replace(letter, troubles=tuple(new)) if new else None), outcomes
 
 
 def send_letters(
@@ -71,15 +71,15 @@ def send_letters(
     templates: Mapping[Language, LetterTemplate],
     settings: MailSettings,
     again: Collection[str] = (),
-) -> Iterator[Told]:
+) -> Iterator[LetterOutcome]:
     """Send letters one by one; each is decided in the ledger before it is told of here.
 
     Raises:
         MailError: if nothing can be sent; what was sent before that is in the ledger.
     """
     for letter in letters:
-        new, told = still_to_tell(letter, ledger, again=again)
-        yield from told
+        new, decided = split_by_ledger(letter, ledger, again=again)
+        yield from decided
         if new is None:
             continue
         message = compose(new, templates[new.language], settings)
@@ -91,7 +91,7 @@ def send_letters(
             ledger.end(message_id, "deferred", str(error))
             raise
         ledger.end(message_id, delivery.state, delivery.detail)
-        yield Told(letter=new, fate=delivery.state, detail=delivery.detail)
+        yield LetterOutcome(letter=new, fate=delivery.state, detail=delivery.detail)
 
 
 _FATES: Mapping[str, Fate] = {"sent": "told before", "refused": "refused before", "sending": "in doubt"}

@@ -107,8 +107,8 @@ def make_app(session: ReviewSession, *, hosts: tuple[str, ...] = (), key: str = 
             "positions": list(LETTERS[: len(session.sides)]),
             "original": session.has_originals,
             "screens": [
-                [{"score": vote.score, "comment": vote.comment} for vote in screen.votes]
-                for screen in session.screens(rater)
+                [{"score": vote.score, "comment": vote.comment} for vote in trial.votes]
+                for trial in session.trials(rater)
             ],
         }
 

@@ -23,7 +23,7 @@ class Showing:
 
 
 def schedule(seed: str, *, rater: int, items: int, sides: int) -> tuple[Showing, ...]:
-    """A rater's screens in order.
+    """A rater's trials in order.
 
     The pictures come in random order. The arrangements of the sides come in permuted blocks: each of the ``sides``!
     arrangements once in random order, then all of them again; so every side stands at every position equally often, but

@@ -156,11 +156,11 @@ def _side(name: str, rated: Sequence[Ballot]) -> SideResult:
 
 
 def _pair(first: str, second: str, rated: Sequence[Ballot], confidence: float) -> PairResult:
-    screens: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
+    trials: dict[tuple[str, str], dict[str, float]] = defaultdict(dict)
     for ballot in rated:
-        screens[ballot.item, ballot.rater][ballot.side] = _score(ballot)
+        trials[ballot.item, ballot.rater][ballot.side] = _score(ballot)
     differences: dict[str, list[float]] = defaultdict(list)
-    for (item, _), scores in screens.items():
+    for (item, _), scores in trials.items():
         if first in scores and second in scores:
             differences[item].append(scores[first] - scores[second])
     means = [fmean(values) for values in differences.values()]

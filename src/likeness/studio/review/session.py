@@ -26,7 +26,7 @@ __all__ = [
     "Ballot",
     "Rater",
     "ReviewSession",
-    "Screen",
+    "Trial",
     "Vote",
 ]
 
@@ -105,7 +105,7 @@ class Vote:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Screen:
+class Trial:
     """What a rater sees at once, by position, without a word on which side stands where."""
 
     votes: tuple[Vote, ...]
@@ -119,7 +119,7 @@ class Ballot:
         rater: the person's name.
         item: the picture's name.
         side: the side's name.
-        place: which of the rater's screens, from 0 on.
+        place: which of the rater's trials, from 0 on.
         position: from the left, from 0 on.
         score, comment: the last that were given; score None while not rated.
         created: when, ISO 8601 in UTC; "" without a vote.
@@ -196,15 +196,15 @@ class ReviewSession:
             row = connection.execute("SELECT * FROM raters WHERE token = ?", (token,)).fetchone()
         return None if row is None else _rater(row)
 
-    def screens(self, rater: Rater) -> tuple[Screen, ...]:
-        """All screens of a rater in order, with the votes so far."""
+    def trials(self, rater: Rater) -> tuple[Trial, ...]:
+        """All trials of a rater in order, with the votes so far."""
         votes: dict[tuple[int, int], Vote] = {}
         with self._open() as connection:
             query = "SELECT * FROM votes WHERE rater = ? ORDER BY vote"
             for row in connection.execute(query, (rater.number,)):
                 votes[row["place"], row["position"]] = Vote(score=row["score"], comment=row["comment"])
         return tuple(
-            Screen(votes=tuple(votes.get((place, position), Vote()) for position in range(len(self.sides))))
+            Trial(votes=tuple(votes.get((place, position), Vote()) for position in range(len(self.sides))))
             for place in range(len(self.items))
         )
 

@@ -2,23 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice
+from likeness.training.run_config import RunConfig
 
 __all__ = ["EnlargerTrainConfig"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class EnlargerTrainConfig:
+class EnlargerTrainConfig(RunConfig):
     """Settings of one run that trains an enlarger (`likeness.models.enlarger`); counts are in patches seen.
 
     Attributes:
         network: "enlarger"; what tells this kind of run from a restorer's (`TrainConfig`).
         photographs: folder with sharp photographs of any size: picture files, or tar shards ``general-<number>.tar``; the
             shards ``general-val-*.tar`` serve validation.
-        run: folder for state and statistics.
         portraits: folder of aligned portraits of 512 x 512 (`Portraits`) that teach hair, skin and clothes; "" takes none.
         min_native_side: portraits whose native crop was smaller are left out, px: what was enlarged itself teaches nothing.
         portrait_share: how often a patch comes from a portrait.
@@ -32,19 +32,12 @@ class EnlargerTrainConfig:
         convolution_rate: learning rate of the trunk's 3 x 3 convolutions (`Muon`).
         learning_rate: of everything else (Adam).
         warm_up: patches over which the rates rise from zero, at the start and where a run goes on from ``start``.
-        fall_from: where the rates begin to fall, as a fraction of the run; they fall by a half cosine.
-        final_rate: the fraction of themselves that the rates fall to.
-        ema_half_life: of the moving average of the weights.
-        workers: threads that make pairs.
-        threads: threads of PyTorch on a CPU; 0 leaves its choice.
-        device: "cpu" or "cuda".
-        seed: of everything random.
+        final_rate: the fraction of themselves that the rates fall to, by a half cosine.
         save_every: how often state and statistics are written.
     """
 
     network: str
     photographs: str
-    run: str
     portraits: str = ""
     min_native_side: int = 600
     portrait_share: float = 0.25
@@ -59,26 +52,17 @@ class EnlargerTrainConfig:
     convolution_rate: float = 2e-3
     learning_rate: float = 5e-4
     warm_up: int = 400
-    fall_from: float = 0.0
     final_rate: float = 0.01
-    ema_half_life: int = 1000
-    workers: int = 1
-    threads: int = 0
-    device: str = "cpu"
-    seed: int = 0
     save_every: int = 4000
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.network != "enlarger":
             raise ConfigError(Notice("training.enlarger-only", {"network": self.network}))
         if self.batch < 1 or self.patches < self.batch:
             raise ConfigError(Notice("training.patch-batch", {"patches": self.patches, "batch": self.batch}))
-        if self.device not in ("cpu", "cuda"):
-            raise ConfigError(Notice("training.device", {"device": self.device}))
         if not 2 <= self.border < self.side / 2:
             raise ConfigError(Notice("training.border", {"side": self.side, "border": self.border}))
-        if not 0 <= self.fall_from < 1:
-            raise ConfigError(Notice("training.fall-from", {"fall_from": self.fall_from}))
         if min(self.learning_rate, self.convolution_rate, self.ema_half_life) <= 0:
             raise ConfigError(Notice("training.enlarger-rates"))
         for name in ("portrait_share", "degraded_share"):
@@ -86,6 +70,3 @@ class EnlargerTrainConfig:
                 raise ConfigError(Notice("training.share", {"name": name, "value": getattr(self, name)}))
         if self.portrait_share and not self.portraits:
             raise ConfigError(Notice("training.portrait-share"))
-
-    def to_dict(self) -> dict[str, str | int | float | bool]:
-        return asdict(self)

@@ -15,10 +15,8 @@ import torch
 from numpy.typing import NDArray
 
 from likeness.degradations.reduction import reduce_samples
-from likeness.errors import TrainingError
 from likeness.imaging.portraits import Portraits
 from likeness.imaging.shards import read_photographs
-from likeness.messages.notice import Notice
 from likeness.metrics import luma_psnr
 from likeness.models.enlarger.architecture import SCALES
 from likeness.models.enlarger.network import bicubic
@@ -26,7 +24,7 @@ from likeness.training.enlarger.config import EnlargerTrainConfig
 from likeness.training.enlarger.data import EnlargingStream, degrade
 from likeness.training.enlarger.trainer import EnlargerTrainer
 from likeness.training.progress import Progress, Statistics, crossed
-from likeness.training.start import keep_memory
+from likeness.training.start import prepare_run
 
 __all__ = ["train_enlarger"]
 
@@ -44,13 +42,7 @@ def train_enlarger(config: EnlargerTrainConfig, *, report: Callable[[Progress], 
         ImageReadError: if there are no pictures.
         TrainingError: if the device is missing, the loss is no number, or ``run`` holds another run's state.
     """
-    if config.device == "cuda" and not torch.cuda.is_available():
-        raise TrainingError(Notice("training.no-cuda"))
-    if config.threads:
-        torch.set_num_threads(config.threads)
-    keep_memory()
-    run = Path(config.run)
-    run.mkdir(parents=True, exist_ok=True)
+    run = prepare_run(config)
     trainer = EnlargerTrainer(config)
     if (run / "state.pt").is_file():
         trainer.load(run / "state.pt")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice, notice_of
 
-__all__ = ["MOST", "epoch_order", "read_odds"]
+__all__ = ["MOST", "epoch_order", "read_factors"]
 
 _log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ MOST = 100
 _FACTORS = {str(factor): factor for factor in range(1, MOST + 1)}
 
 
-def read_odds(path: Path, names: Sequence[str]) -> tuple[int, ...]:
+def read_factors(path: Path, names: Sequence[str]) -> tuple[int, ...]:
     """How many times an epoch each of the portraits ``names`` is drawn: the factors that a table lists, 1 for all others.
 
     The table is a CSV with the columns "file" and "factor", a whole number from 1 to `MOST`. Files that are not among

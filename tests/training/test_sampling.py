@@ -10,7 +10,7 @@ import pytest
 from likeness.errors import ConfigError
 from likeness.imaging.portraits import Portraits
 from likeness.training.config import TrainConfig
-from likeness.training.odds import epoch_order, read_odds
+from likeness.training.sampling import epoch_order, read_factors
 
 _FACTORS = np.array([1, 2, 3, 4] * 30 + [1] * 80)
 
@@ -45,17 +45,17 @@ def test_without_factors_the_order_is_what_it_was_before_there_were_any() -> Non
     assert np.array_equal(epoch_order(np.ones_like(_FACTORS), seed=5, epoch=2), plain)
 
 
-def test_a_table_of_odds(tmp_path: Path) -> None:
+def test_a_table_of_factors(tmp_path: Path) -> None:
     path = tmp_path / "odds.csv"
     path.write_text("file,why,factor\nc.png,old,3\na.png,dark,1\n")
-    assert read_odds(path, ("a.png", "b.png", "c.png")) == (1, 1, 3)
+    assert read_factors(path, ("a.png", "b.png", "c.png")) == (1, 1, 3)
 
 
 def test_the_table_beside_the_configurations_fits_the_portraits(shared: Path) -> None:
     with (shared / "portraits" / "portraits.csv").open(encoding="utf-8", newline="") as lines:
         rows = [row for row in csv.DictReader(lines) if row["split"] == "train" and int(row["native_side_px"]) >= 450]
     table = Path(__file__).parents[2] / "configs" / "likeness-512" / "odds.csv"
-    factors = read_odds(table, [row["file"] for row in rows])
+    factors = read_factors(table, [row["file"] for row in rows])
     # The figures in docs/training.md.
     assert (len(factors), sum(factors), max(factors)) == (1019, 1278, 4)
     assert sum(factor > 1 for factor in factors) == 207
@@ -79,7 +79,7 @@ def test_a_bad_table_is_refused_in_one_sentence(tmp_path: Path, text: str, messa
     path = tmp_path / "odds.csv"
     path.write_text(text)
     with pytest.raises(ConfigError) as caught:
-        read_odds(path, ("a.png", "b.png"))
+        read_factors(path, ("a.png", "b.png"))
     assert message in str(caught.value)
     assert str(caught.value).startswith(str(path))
     assert "\n" not in str(caught.value)
@@ -88,16 +88,16 @@ def test_a_bad_table_is_refused_in_one_sentence(tmp_path: Path, text: str, messa
 def test_files_of_other_folders_are_told_and_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     path = tmp_path / "odds.csv"
     path.write_text("file,factor\nx.png,2\na.png,3\ny.png,2\n")
-    assert read_odds(path, ("a.png", "b.png")) == (3, 1)
+    assert read_factors(path, ("a.png", "b.png")) == (3, 1)
     assert "2 of the 3 portraits listed" in caplog.text
 
 
 def test_a_table_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot be read as a table of odds"):
-        read_odds(tmp_path / "none.csv", ("a.png",))
+    with pytest.raises(ConfigError, match="cannot be read as a table of factors"):
+        read_factors(tmp_path / "none.csv", ("a.png",))
     (tmp_path / "odds.csv").write_bytes(b"file,factor\n\xff\xfe.png,2\n")
-    with pytest.raises(ConfigError, match="cannot be read as a table of odds"):
-        read_odds(tmp_path / "odds.csv", ("a.png",))
+    with pytest.raises(ConfigError, match="cannot be read as a table of factors"):
+        read_factors(tmp_path / "odds.csv", ("a.png",))
 
 
 def test_a_stream_draws_by_factors_and_goes_on_exactly() -> None:
@@ -117,7 +117,7 @@ def test_a_stream_draws_by_factors_and_goes_on_exactly() -> None:
         replace(stream, factors=(1, 2))
 
 
-def test_a_run_reads_its_odds(tmp_path: Path) -> None:
+def test_a_run_reads_its_factors(tmp_path: Path) -> None:
     pytest.importorskip("torch", reason="training needs the extra train")
     from PIL import Image as PillowImage
 
