@@ -37,6 +37,8 @@ SAID = [
     ),
     Notice("image.passes", {"name": "the picture", "kind": "JPEG", "most": 100, "megapixels": 0.25}),
     Notice("gate.outside", {"share": 0.00125}),
+    Notice("option.refused", {"name": "face_weights", "wanted": Notice("wanted.weights"), "value": "3"}),
+    Notice("job.overrides"),
     Notice.of("a sentence without a code"),
 ]
 

@@ -10,7 +10,7 @@ import pytest
 from likeness.errors import RecordError
 from likeness.studio.records import RecordKind, open_records, transaction
 
-KIND = RecordKind(what="a test file", number=4711, schema="CREATE TABLE word (word TEXT NOT NULL UNIQUE)")
+KIND = RecordKind(what="record.ledger", number=4711, schema="CREATE TABLE word (word TEXT NOT NULL UNIQUE)")
 
 
 def words(path: Path) -> list[str]:
@@ -31,7 +31,7 @@ def test_a_killed_process_leaves_all_or_nothing(tmp_path: Path) -> None:
     path = tmp_path / "words.sqlite"
     script = (
         "import os, sys\nfrom pathlib import Path\nfrom likeness.studio.records import *\n"
-        f"kind = RecordKind(what='a test file', number=4711, schema={KIND.schema!r})\n"
+        f"kind = RecordKind(what='record.ledger', number=4711, schema={KIND.schema!r})\n"
         "with open_records(Path(sys.argv[1]), kind, create=True) as connection:\n"
         "    connection.execute(\"INSERT INTO word VALUES ('kept')\")\n"
         "    with transaction(connection):\n"
@@ -49,13 +49,19 @@ def test_files_of_another_kind_are_refused(tmp_path: Path) -> None:
         pass
     assert not path.exists()
     path.write_bytes(b"no database at all, but long enough to be looked at as one" * 20)
-    with pytest.raises(RecordError, match="is not a test file, or is damaged"), open_records(path, KIND, create=True):
+    with (
+        pytest.raises(RecordError, match="is not a ledger of notices, or is damaged"),
+        open_records(path, KIND, create=True),
+    ):
         pass
     path.unlink()
     connection = sqlite3.connect(path)
     connection.execute("CREATE TABLE other (x)")
     connection.close()
-    with pytest.raises(RecordError, match="is a database, but not a test file"), open_records(path, KIND, create=True):
+    with (
+        pytest.raises(RecordError, match="is a database, but not a ledger of notices"),
+        open_records(path, KIND, create=True),
+    ):
         pass
     with pytest.raises(RecordError, match="cannot be opened"), open_records(tmp_path / "no" / "x", KIND, create=True):
         pass
@@ -63,7 +69,7 @@ def test_files_of_another_kind_are_refused(tmp_path: Path) -> None:
 
 def test_a_file_of_a_newer_program_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "words.sqlite"
-    newer = RecordKind(what="a test file", number=4711, schema=KIND.schema, version=2)
+    newer = RecordKind(what="record.ledger", number=4711, schema=KIND.schema, version=2)
     with open_records(path, newer, create=True):
         pass
     with pytest.raises(RecordError, match="newer Likeness"), open_records(path, KIND, create=False):

@@ -48,7 +48,7 @@ def test_other_networks_are_called_by_their_names(name: str, shape: tuple[int, .
 
 
 def test_an_unknown_network_is_told_by_what_it_lacks() -> None:
-    with pytest.raises(CheckpointFormatError, match=r"x\.pth is no GPEN checkpoint \(it has no generator\.input"):
+    with pytest.raises(CheckpointFormatError, match=r"x\.pth is not a checkpoint of GPEN \(it has no generator\.input"):
         recognise({"layer1.0.conv1.weight": (64, 64, 3, 3)}, "x.pth")
 
 

@@ -55,6 +55,12 @@ nothing."""
 page_router = APIRouter(include_in_schema=False)
 
 
+_ELSEWHERE = frozenset(
+    ("acceptance", "cli", "client", "comfyui", "evaluate", "mail", "ray", "review", "template", "training", "video")
+)
+"""Families of codes that no server says: a page of a slow connection need not wait for their sentences."""
+
+
 @page_router.get("/")
 def index(request: Request) -> Response:
     """The page."""
@@ -72,7 +78,10 @@ def page_file(name: str, request: Request) -> Response:
 def page_content(name: str) -> bytes:
     """The bytes of one of `PAGE_FILES`."""
     if name == "messages.js":
-        sentences = {language: catalogue(language) for language in LANGUAGES}
+        sentences = {
+            language: {code: text for code, text in catalogue(language).items() if code.split(".")[0] not in _ELSEWHERE}
+            for language in LANGUAGES
+        }
         return f"export const MESSAGES = {json.dumps(sentences, ensure_ascii=False)};\n".encode()
     return files("likeness.server").joinpath("page").joinpath(name).read_bytes()
 

@@ -21,7 +21,10 @@ export function canSay(code) {
 function filled({ code, values = {} }) {
   const known = MESSAGES[currentLanguage()];
   const sentence = known[`${code}@page`] ?? known[code];
-  return sentence.replace(/\{(\w+)(?::([^}]*))?\}/g, (_, name, form) => written(values[name], form ?? ""));
+  // A brace that is written twice stands for itself, as in Python.
+  return sentence.replace(/\{\{|\}\}|\{(\w+)(?::([^}]*))?\}/g, (found, name, form) =>
+    name === undefined ? found[0] : written(values[name], form ?? ""),
+  );
 }
 
 /** A value as its place asks, in the forms of Python's `format`: ".1f", ".0%", "g" and ",". */
