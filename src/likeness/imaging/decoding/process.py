@@ -31,7 +31,6 @@ _PROGRAM = """\
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
 from likeness.imaging.decoding.child import main
-from likeness.messages.notice import Notice, notice_of
 main(int(sys.argv[2]), int(sys.argv[3]))
 """
 
