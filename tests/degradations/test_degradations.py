@@ -1,23 +1,25 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from dataclasses import fields
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from likeness.degradations import RECIPES, TRAINING, Degradation, Recipe, pre_degrade
 
 
 @pytest.fixture
-def picture() -> np.ndarray:
+def picture() -> NDArray[np.float32]:
     down, across = np.mgrid[0:128, 0:128] / 128
     x = np.stack([0.5 + 0.3 * np.sin(20 * across), 0.3 + 0.4 * down, 0.5 + 0.3 * np.cos(31 * down * across)], axis=-1)
     return x.astype(np.float32)
 
 
 @pytest.mark.parametrize("name", list(RECIPES))
-def test_a_recipe_and_a_seed_decide_the_result(name: str, picture: np.ndarray) -> None:
+def test_a_recipe_and_a_seed_decide_the_result(name: str, picture: NDArray[np.float32]) -> None:
     recipe = RECIPES[name]
     first, again, other = (recipe.degrade(picture, seed) for seed in (3, 3, 4))
     assert np.array_equal(first, again)
@@ -31,21 +33,21 @@ def test_a_recipe_and_a_seed_decide_the_result(name: str, picture: np.ndarray) -
         assert not np.array_equal(first, other)
 
 
-def test_the_picture_is_not_modified(picture: np.ndarray) -> None:
+def test_the_picture_is_not_modified(picture: NDArray[np.float32]) -> None:
     before = picture.copy()
     for _, recipe in TRAINING:
         recipe.degrade(picture, 1)
     assert np.array_equal(before, picture)
 
 
-def test_worse_recipes_are_worse(picture: np.ndarray) -> None:
+def test_worse_recipes_are_worse(picture: NDArray[np.float32]) -> None:
     def error(name: str) -> float:
         return float(np.mean([np.square(RECIPES[name].degrade(picture, s) - picture).mean() for s in range(8)]))
 
     assert 0 < error("mild") < error("moderate") < error("severe")
 
 
-def test_keep_small_gives_the_small_picture(picture: np.ndarray) -> None:
+def test_keep_small_gives_the_small_picture(picture: NDArray[np.float32]) -> None:
     assert Degradation(down=4.0).apply(picture, 0, keep_small=True).shape == (32, 32, 3)
 
 
@@ -79,19 +81,19 @@ def test_tone_holds_no_loss_of_detail() -> None:
     assert (tone.blur, tone.grain, tone.scratches, tone.jpeg) == ((0.0, 0.0), 0.0, 0, ())
 
 
-def test_grey_pictures_stay_grey(picture: np.ndarray) -> None:
+def test_grey_pictures_stay_grey(picture: NDArray[np.float32]) -> None:
     degraded = RECIPES["grey-film"].degrade(picture, 5)
     # JPEG's chroma rounding may differ by a level.
     assert np.abs(degraded[:, :, 0] - degraded[:, :, 2]).max() < 0.02
 
 
-def test_pre_degradation_grows_with_its_scale(picture: np.ndarray) -> None:
+def test_pre_degradation_grows_with_its_scale(picture: NDArray[np.float32]) -> None:
     assert pre_degrade(picture, 0.0) is picture
     errors = [np.square(pre_degrade(picture, s) - picture).mean() for s in (0.3, 0.6, 0.9, 1.2)]
     assert errors == sorted(errors)
 
 
-def test_pre_degradation_does_not_jump(picture: np.ndarray) -> None:
+def test_pre_degradation_does_not_jump(picture: NDArray[np.float32]) -> None:
     """A quality is a whole number to JPEG; between two there is a mixture."""
     steps = [
         np.sqrt(np.square(pre_degrade(picture, s + 0.005) - pre_degrade(picture, s)).mean())
@@ -112,12 +114,12 @@ def test_a_halftone_prints_dots_of_its_period_and_keeps_the_tone() -> None:
     assert printed.mean() == pytest.approx(0.4, abs=0.06)
     spectrum = np.abs(np.fft.fft2(printed[:, :, 0] - printed[:, :, 0].mean()))
     down, across = (int(v) for v in np.unravel_index(spectrum.argmax(), spectrum.shape))
-    frequency = np.hypot(*(min(v, 256 - v) / 256 for v in (down, across)))
+    frequency = math.hypot(*(min(v, 256 - v) / 256 for v in (down, across)))
     # At half the reference side the period is 4 px.
     assert 1 / frequency == pytest.approx(4.0, rel=0.05)
 
 
-def test_light_that_falls_off_belongs_to_the_tone(picture: np.ndarray) -> None:
+def test_light_that_falls_off_belongs_to_the_tone(picture: NDArray[np.float32]) -> None:
     drawn = Degradation(uneven=0.6, noise=5.0)
     lit = drawn.tone().apply(picture, 4)
     assert not np.allclose(lit, picture, atol=0.02)
@@ -191,7 +193,7 @@ def test_purple_glows_on_the_dark_side_of_bright_edges_only() -> None:
     assert green <= 0
 
 
-def test_a_steep_tone_curve_belongs_to_the_tone_and_burns_lights(picture: np.ndarray) -> None:
+def test_a_steep_tone_curve_belongs_to_the_tone_and_burns_lights(picture: NDArray[np.float32]) -> None:
     drawn = Degradation(contrast=0.5, noise=4.0)
     assert drawn.tone().contrast == 0.5
     light = np.full((8, 8, 3), 0.9, np.float32)

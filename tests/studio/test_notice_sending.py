@@ -10,23 +10,25 @@ import sys
 import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from likeness.errors import MailError, RecordError
 from likeness.faces.findings import Finding
 from likeness.imaging.image import Size
+from likeness.messages.notice import Language
 from likeness.studio.notices.ledger import open_ledger
 from likeness.studio.notices.letters import Letter, Trouble
 from likeness.studio.notices.postman import Delivery, Postman
 from likeness.studio.notices.sending import LetterOutcome, send_letters
 from likeness.studio.notices.settings import Login, MailSettings
-from likeness.studio.notices.templates import read_template
+from likeness.studio.notices.templates import LetterTemplate, read_template
 
 pytest.importorskip("aiosmtpd", reason="aiosmtpd is the SMTP server of these tests")
 
 SMALL = Finding(code="size-small", level="refuse", message="small", figure=120, limit=150, unit="px")
-TEMPLATES = {"en": read_template("en")}
+TEMPLATES: dict[Language, LetterTemplate] = {"en": read_template("en")}
 
 
 def letter(email: str = "ana@example.com", *pictures: str) -> Letter:
@@ -65,7 +67,9 @@ def states(ledger_file: Path) -> list[tuple[str, str]]:
 
 @pytest.mark.parametrize("security", ["starttls", "tls"])
 @pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
-def test_a_mail_over_tls_with_a_login(security: str, mail_server, certificate, tmp_path: Path) -> None:
+def test_a_mail_over_tls_with_a_login(
+    security: str, mail_server: Callable[..., Any], certificate: Any, tmp_path: Path
+) -> None:
     box = mail_server(security, password="secret")
     to = settings(box.port, security, ca_file=certificate.path)
     told = send([letter()], to, tmp_path / "ledger", login=Login(user="studio", password="secret"))
@@ -83,9 +87,9 @@ def test_a_mail_over_tls_with_a_login(security: str, mail_server, certificate, t
 @pytest.mark.parametrize("security", ["starttls", "tls"])
 def test_a_certificate_that_does_not_hold(
     security: str,
-    mail_server,
-    certificate,
-    wrong_certificate,
+    mail_server: Callable[..., Any],
+    certificate: Any,
+    wrong_certificate: Any,
     tmp_path: Path,
 ) -> None:
     box = mail_server(security)
@@ -101,7 +105,9 @@ def test_a_certificate_that_does_not_hold(
     assert [each.fate for each in told] == ["sent"]
 
 
-def test_no_mail_without_the_encryption_that_was_asked_for(mail_server, certificate, tmp_path: Path) -> None:
+def test_no_mail_without_the_encryption_that_was_asked_for(
+    mail_server: Callable[..., Any], certificate: Any, tmp_path: Path
+) -> None:
     box = mail_server("none")
     with pytest.raises(MailError, match="STARTTLS extension not supported"):
         send([letter()], settings(box.port, "starttls", ca_file=certificate.path), tmp_path / "ledger")
@@ -110,7 +116,7 @@ def test_no_mail_without_the_encryption_that_was_asked_for(mail_server, certific
     assert box.taken == []
 
 
-def test_a_login_that_is_refused(mail_server, certificate, tmp_path: Path) -> None:
+def test_a_login_that_is_refused(mail_server: Callable[..., Any], certificate: Any, tmp_path: Path) -> None:
     box = mail_server("starttls", password="secret")
     to = settings(box.port, "starttls", ca_file=certificate.path)
     with pytest.raises(MailError, match="refuses the login: 535") as caught:
@@ -121,7 +127,7 @@ def test_a_login_that_is_refused(mail_server, certificate, tmp_path: Path) -> No
     assert box.taken == []
 
 
-def test_later_is_tried_again_and_no_is_not(mail_server, tmp_path: Path) -> None:
+def test_later_is_tried_again_and_no_is_not(mail_server: Callable[..., Any], tmp_path: Path) -> None:
     box = mail_server()
     box.rcpt = {
         "slow@example.com": ["451 greylisted", "421 too many connections", None],
@@ -150,7 +156,7 @@ def test_later_is_tried_again_and_no_is_not(mail_server, tmp_path: Path) -> None
     assert [address for address, _ in box.taken][-1] == "GONE@example.com"
 
 
-def test_nobody_is_told_the_same_twice(mail_server, tmp_path: Path) -> None:
+def test_nobody_is_told_the_same_twice(mail_server: Callable[..., Any], tmp_path: Path) -> None:
     box = mail_server()
     to, ledger_file = settings(box.port), tmp_path / "ledger"
     send([letter("ana@example.com", "a.jpg", "b.jpg")], to, ledger_file)
@@ -178,7 +184,7 @@ def test_no_server_stops_the_run(tmp_path: Path) -> None:
         Postman(settings(1, host=""), None)
 
 
-def test_a_connection_that_breaks_is_made_again(mail_server) -> None:
+def test_a_connection_that_breaks_is_made_again(mail_server: Callable[..., Any]) -> None:
     box = mail_server()
     with Postman(settings(box.port), None, pause=lambda _: None) as postman:
         message = read_mail()
@@ -191,7 +197,7 @@ def test_a_connection_that_breaks_is_made_again(mail_server) -> None:
     assert [address for address, _ in box.taken] == ["ana@example.com", "bo@example.com"]
 
 
-def test_a_server_that_thinks_long_is_waited_for(mail_server) -> None:
+def test_a_server_that_thinks_long_is_waited_for(mail_server: Callable[..., Any]) -> None:
     box = mail_server()
     box.on_data = lambda: threading.Event().wait(1.3) and None
     impatient = MailSettings(

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -10,6 +11,9 @@ from PIL import Image as PillowImage
 from likeness.errors import ConfigError, TrainingError
 from likeness.imaging.portraits import Portraits
 from likeness.training.config import TrainConfig
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 torch = pytest.importorskip("torch", reason="training needs the extra train")
 
@@ -52,11 +56,11 @@ def portraits(folder: Path) -> Portraits:
 
 
 @pytest.fixture(scope="module")
-def pictures(portraits: Portraits) -> torch.Tensor:
+def pictures(portraits: Portraits) -> Tensor:
     return torch.stack([to_planes(portraits.pixels(i)) for i in range(len(portraits.names))])
 
 
-def test_it_learns_to_tell_persons_apart(portraits: Portraits, pictures: torch.Tensor) -> None:
+def test_it_learns_to_tell_persons_apart(portraits: Portraits, pictures: Tensor) -> None:
     lessons: list[Lesson] = []
     network = learn_embedding(portraits, _LABELS, WINDOWS[0], views=64 * 80, width=8, report=lessons.append)
     assert lessons[-1].views == 64 * 80
@@ -76,7 +80,7 @@ def test_the_same_seed_learns_the_same(portraits: Portraits) -> None:
         np.testing.assert_allclose(other[key].numpy(), value.numpy(), atol=1e-4, err_msg=key)
 
 
-def test_a_file_holds_all_of_it(tmp_path: Path, pictures: torch.Tensor) -> None:
+def test_a_file_holds_all_of_it(tmp_path: Path, pictures: Tensor) -> None:
     networks = [FaceEmbedding(window, 4) for window in WINDOWS]
     for network in networks:
         network(face_view(pictures, network.window))  # moves the running statistics away from their start
@@ -124,14 +128,14 @@ def test_a_view_shows_the_face_whatever_the_size() -> None:
     assert float(face_view(torch.stack([down] * 3)[None], WINDOWS[0], (0, 60)).max()) == pytest.approx(1, abs=0.01)
 
 
-def test_light_is_nobody(pictures: torch.Tensor) -> None:
+def test_light_is_nobody(pictures: Tensor) -> None:
     network = FaceEmbedding(WINDOWS[0], 4)
     view = face_view(pictures, WINDOWS[0])
     flat, dim = network.flatten(view), network.flatten(0.7 * view + 0.1)
     assert float((dim - flat).abs().mean()) < 0.2 * float(flat.abs().mean())
 
 
-def test_the_loss_pulls_towards_the_person(pictures: torch.Tensor) -> None:
+def test_the_loss_pulls_towards_the_person(pictures: Tensor) -> None:
     network = FaceEmbedding(WINDOWS[0], 4).eval().requires_grad_(False)
     rng = np.random.default_rng(0)
     assert float(identity_distance(pictures, pictures, [network], rng)) < 1e-3

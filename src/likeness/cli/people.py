@@ -46,7 +46,7 @@ def people(argv: Sequence[str], console: Console) -> int:
     folder: Path = flags.folder
     out: Path = flags.output or Path(f"people_{folder.resolve().name}")
     if out.exists() and not out.is_dir():
-        raise ConfigError(Notice("cli.out-is-file", {"out": out}))
+        raise ConfigError(Notice("cli.out-is-file", {"out": str(out)}))
     from likeness.core.files import make_folder, write_text_atomically
     from likeness.faces.detect import MediaPipeDetector
     from likeness.imaging.decoding.pool import DecoderPool

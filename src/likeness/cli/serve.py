@@ -65,7 +65,7 @@ def serve(argv: Sequence[str], console: Console) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "").startswith("likeness"):
             raise
-        raise MissingExtraError(Notice("cli.serve-needs", {"name": error.name})) from error
+        raise MissingExtraError(Notice("cli.serve-needs", {"name": error.name or str(error)})) from error
     from likeness.models.catalog import DEFAULT_MODEL
     from likeness.restore.pipeline import Restorer
 
@@ -115,7 +115,7 @@ def _key(path: Path | None) -> str | None:
     try:
         key = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        detail = error.strerror if isinstance(error, OSError) else "it is no text"
+        detail = (error.strerror or str(error)) if isinstance(error, OSError) else Notice("cli.no-text")
         raise ConfigError(Notice("cli.key-unread", {"path": str(path), "detail": detail})) from error
     if not key:
         raise ConfigError(Notice("cli.key-empty", {"path": str(path)}))

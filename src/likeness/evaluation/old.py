@@ -168,7 +168,7 @@ def _crops(
     restored = source(path.name, image)
     if restored.size != image.size:
         raise ConfigError(
-            Notice("evaluate.other-size-old", {"name": path.name, "size": restored.size, "input": image.size})
+            Notice("evaluate.other-size-old", {"name": path.name, "size": str(restored.size), "input": str(image.size)})
         )
     crops: list[tuple[int, float, Pixels, Pixels]] = []
     for index, face in enumerate(found):

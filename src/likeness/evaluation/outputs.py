@@ -93,5 +93,5 @@ def at_size(pixels: Pixels, size: Size, path: Path) -> Pixels:
     if width % size.width == 0 and height % size.height == 0 and width // size.width == height // size.height:
         return resize(pixels, size, "area")
     raise ConfigError(
-        Notice("evaluate.not-multiple", {"path": str(path), "width": width, "height": height, "size": size})
+        Notice("evaluate.not-multiple", {"path": str(path), "width": width, "height": height, "size": str(size)})
     )

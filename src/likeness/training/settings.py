@@ -34,7 +34,9 @@ def read_settings(path: Path) -> TrainConfig | EnlargerTrainConfig:
         wanted = _TYPES[str(known[key].type)]
         if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
             raise ConfigError(
-                Notice("training.kind", {"path": str(path), "key": key, "type": known[key].type, "value": repr(value)})
+                Notice(
+                    "training.kind", {"path": str(path), "key": key, "type": str(known[key].type), "value": repr(value)}
+                )
             )
     missing = [name for name, field in known.items() if field.default is MISSING and name not in values]
     if missing:
