@@ -1,4 +1,4 @@
-# make demo and make test need Python 3.10 to 3.12, a C compiler and a package index; everything goes into .venv.
+# make demo and make test need Python 3.10 to 3.13, a C compiler and a package index; everything goes into .venv.
 # Another interpreter: make demo PYTHON=/path/to/python3
 
 VENV := .venv
@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check bench docs weights samples clean
+.PHONY: help demo test test-long check versions bench docs weights samples clean
 .DELETE_ON_ERROR:
 
 help:
@@ -20,6 +20,7 @@ help:
 	@echo 'make test     install with the development tools, and run the tests'
 	@echo 'make test-long  the tests that take long: a Ray cluster, kills, whole benchmarks'
 	@echo 'make check    style (ruff), types (pyright, TypeScript for the page), layers (import-linter)'
+	@echo 'make versions the wheel in every Python of this machine, with the newest and the oldest libraries'
 	@echo 'make bench    measure speed, memory and scale (10 minutes); writes results.md, steps.md and scale.md in benchmarks/'
 	@echo 'make docs     the documentation as a searchable site: build/site/index.html'
 	@echo 'make weights  train the weights anew: make weights PORTRAITS=folder of sharp, aligned portraits'
@@ -41,6 +42,9 @@ check: $(DEV)
 	@$(BIN)/lint-imports
 	@$(BIN)/pyright
 	@$(BIN)/python tools/check_page.py
+
+versions: $(DEV)
+	@$(BIN)/python tools/versions.py
 
 bench: $(DEV)
 	@$(BIN)/python benchmarks/run.py
@@ -72,9 +76,9 @@ $(BASE): pyproject.toml | $(BIN)/python
 	@$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
-$(DEV): pyproject.toml | $(BIN)/python
+$(DEV): pyproject.toml tools/typed-versions.txt | $(BIN)/python
 	@echo 'Installing Likeness with its development tools into $(VENV) (a few minutes; once) ...'
-	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@$(BIN)/python -m pip install --quiet --editable '.[dev]' --constraint tools/typed-versions.txt
 	@touch $(BASE) $@
 
 $(DOCS): pyproject.toml | $(BIN)/python
@@ -83,10 +87,10 @@ $(DOCS): pyproject.toml | $(BIN)/python
 
 # python3.11 may be a pyenv shim without a Python behind it, so each candidate has to run to count.
 $(BIN)/python:
-	@for python in $(if $(PYTHON),"$(PYTHON)",python3.11 python3 python3.12 python3.10); do \
-	  "$$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 13))' 2>/dev/null || continue; \
+	@for python in $(if $(PYTHON),"$(PYTHON)",python3.11 python3 python3.12 python3.13 python3.10); do \
+	  "$$python" -c 'import sys; sys.exit(not (3, 10) <= sys.version_info < (3, 14))' 2>/dev/null || continue; \
 	  "$$python" -m venv --clear $(VENV) && exit 0; \
 	  echo "$$python could not make $(VENV); on Debian and Ubuntu: apt-get install python3-venv" >&2; exit 1; \
 	done; \
-	echo 'Likeness needs Python 3.10, 3.11 or 3.12, and $(if $(PYTHON),$(PYTHON) is none,none was found as python3.11 or python3): install one, or say where: make PYTHON=/path/to/python3' >&2; \
+	echo 'Likeness needs Python 3.10, 3.11, 3.12 or 3.13, and $(if $(PYTHON),$(PYTHON) is none,none was found as python3.11 or python3): install one, or say where: make PYTHON=/path/to/python3' >&2; \
 	exit 1
