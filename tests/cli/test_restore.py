@@ -95,6 +95,15 @@ class TestOnePicture:
         (face,) = json.loads((here / "r.json").read_text(encoding="utf-8"))["pictures"][0]["faces"]
         assert [match["serves"] for match in face["references"]["matches"]] == [True]
         assert {gift["name"] for gift in face["references"]["gifts"]} == {"portrait.jpg"}
+        shown = ["--report", "r.json", "--html", "evidence.html"]
+        assert main(["inspect", "blurred.png", "with.png", *shown]) == 0
+        assert "detail of portrait.jpg (eyes, brows, nose and " in capsys.readouterr().out
+        assert "<h3>From other photographs</h3>" in (here / "evidence.html").read_text(encoding="utf-8")
+        assert main(["proof", "blurred.png", "with.png", "-o", "proof.html", "--report", "r.json"]) == 0
+        page = (here / "proof.html").read_text(encoding="utf-8")
+        assert page.count("portrait.jpg (eyes, brows, nose and ") == 2
+        assert "<h2>Where detail came from</h2>" in page
+        capsys.readouterr()
         assert main([*run, "-o", "none.png", *served, "--reference-strength", "0", "--overwrite"]) == 0
         assert "with detail" not in capsys.readouterr().err
         without, with_it, none = (read_image(here / f"{name}.png").pixels for name in ("without", "with", "none"))

@@ -420,6 +420,10 @@ def test_another_photograph_serves_a_face_and_a_strangers_does_not(
         ]
         assert np.array_equal(decoded(files[0]), decoded(files[2]))
         assert np.abs(decoded(files[1]) - decoded(files[0])).max() > 20
+        proof = ask(client, blurred["id"], "files/proof", references=[one["id"]]).text
+        assert "with detail of a.jpg (eyes" in proof
+        assert "Where detail came from" in proof
+        assert "Where detail came from" not in ask(client, blurred["id"], "files/proof").text
         unknown = ask(client, blurred["id"], "views", areas=areas, references=["0" * 64])
         assert (unknown.status_code, unknown.json()["notice"]["code"]) == (422, "live.no-such-reference")
         assert ask(client, blurred["id"], "views", areas=areas, references=["../x"]).status_code == 422

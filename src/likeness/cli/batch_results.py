@@ -10,9 +10,9 @@ from likeness.batch.storage import is_url
 from likeness.batch.work import FINAL
 from likeness.core.home import expanded
 from likeness.studio.pairs import Pair
-from likeness.studio.reports import Report, batch_record
+from likeness.studio.reports import Report, batch_record, read_report
 
-__all__ = ["BatchResults", "journal_of", "read_batch"]
+__all__ = ["BatchResults", "journal_of", "read_batch", "report_around", "report_at"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +69,25 @@ def read_batch(journal: Path, before: Path, output: Path) -> BatchResults:
             batch_record(item.source, {**item.outcome, "output": f"{FINAL}/{item.target}"}, output) for item in items
         ),
     )
+
+
+def report_at(path: Path) -> Report:
+    """What a report, a summary or a batch's journal says.
+
+    Raises:
+        ConfigError, BatchError: if it cannot be read.
+    """
+    journal = journal_of(path)
+    return read_report(path) if journal is None else read_batch(journal, path, journal.parent).report
+
+
+def report_around(after: Path) -> Report | None:
+    """Of the batch in whose ``final`` a single result lies; None if it lies in none."""
+    for folder in after.resolve().parents:
+        journal = journal_of(folder.parent) if folder.name == FINAL else None
+        if journal is not None:
+            return report_at(journal)
+    return None
 
 
 def _is_asked(item: Item, before: Path) -> bool:

@@ -56,6 +56,7 @@ def inspect(argv: Sequence[str], console: Console) -> int:
     to_stdout = flags.json is not None and str(flags.json) == "-"
     if flags.html is not None and str(flags.html) == "-":
         raise ConfigError(Notice("cli.html-file"))
+    from likeness.cli.batch_results import report_around, report_at
     from likeness.cli.plan import refuse_collisions
 
     outputs = [
@@ -64,6 +65,7 @@ def inspect(argv: Sequence[str], console: Console) -> int:
         if path is not None and str(path) != "-"
     ]
     refuse_collisions((flags.before, flags.after), outputs)
+    report = report_around(flags.after) if flags.report is None else report_at(flags.report)
     console.ledger.claim([path for path, _ in outputs], overwrite=flags.overwrite)
     from likeness.imaging.decoding.pool import DecoderPool
 
@@ -74,7 +76,7 @@ def inspect(argv: Sequence[str], console: Console) -> int:
         from likeness.evidence.page import write_page
 
         before, after = decoder.read(flags.before), decoder.read(flags.after)
-    found = measure(before, after)
+    found = measure(before, after).with_record(None if report is None else report.record(flags.before, flags.after))
     for note in found.notes:
         console.warn(note)
     content = {"before": str(flags.before), "after": str(flags.after), **found.to_dict()}
@@ -107,6 +109,12 @@ def make_parser() -> Parser:
     parser.add_argument(
         "--html", type=Path, metavar="FILE", help="write one page with the crops side by side, to show and print"
     )
+    parser.add_argument(
+        "--report",
+        type=Path,
+        metavar="FILE",
+        help="of likeness restore, or of a batch: says what came from which other photograph (a batch's own journal)",
+    )
     parser.add_argument("--strict", action="store_true", help="exit with 1 if a verdict is bad")
     add_overwrite(parser.add_argument)
     add_verbosity(parser)
@@ -118,7 +126,8 @@ def _text(found: Inspection) -> str:
     for face in found.faces:
         head = f"Face {face.index + 1}: {face.box.width:.0f} px wide; {_tally(face)}"
         rows = [_row(figure) for figure in face.figures]
-        lines = [head, *(f"  note: {note}" for note in face.notes), "", table(_HEAD, rows)]
+        lent = [f"  detail of {lender.told}" for lender in face.lenders]
+        lines = [head, *(f"  note: {note}" for note in face.notes), *lent, "", table(_HEAD, rows)]
         parts.append("\n".join(lines))
     return "\n\n".join(parts)
 

@@ -160,11 +160,13 @@ class _Proofs:
         from likeness.studio.sheet import sheet, sheet_text
 
         faces = self._detector.detect(before)
-        captions = self._captions(job.pair, before, after, faces)
+        report = self._plan.report
+        record = None if report is None else report.record(job.pair.before, job.pair.after)
+        captions = self._captions(job.pair, record, before, after, faces)
         options, font = self._options, self._flags.font
         mark = find_typeface(options.watermark, font) if options.watermark else None
         name = job.pair.before.name
-        made = make_proof(before, after, faces, captions, options, name=name, typeface=mark)
+        made = make_proof(before, after, faces, captions, options, name=name, typeface=mark, record=record)
         written: list[str] = []
         if job.sheet is not None:
             drawn = sheet(made, find_typeface(sheet_text(made), font))
@@ -210,14 +212,14 @@ class _Proofs:
         self._console.say(f"all proofs on one page: {path}")
         return True
 
-    def _captions(self, pair: Pair, before: Image, after: Image, faces: Sequence[Face]) -> Captions:
+    def _captions(
+        self, pair: Pair, record: Mapping[str, Any] | None, before: Image, after: Image, faces: Sequence[Face]
+    ) -> Captions:
         """Own lines where there are any; else what the report says, and what is measured here if it says nothing."""
         from likeness.studio.captions import Captions, done_line, kept_line, untouched
 
         flags, language = self._flags, self._options.language
-        report = self._plan.report
-        record = None if report is None else report.record(pair.before, pair.after)
-        if report is not None and record is None:
+        if self._plan.report is not None and record is None:
             self._console.warn(f"{pair.after} is not in the report; the proof does not say how it was made")
         done, kept = flags.caption_done, flags.caption_kept
         if done is None:

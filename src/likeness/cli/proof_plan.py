@@ -7,14 +7,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from likeness.batch.work import FINAL
-from likeness.cli.batch_results import journal_of, read_batch
+from likeness.cli.batch_results import journal_of, read_batch, report_around, report_at
 from likeness.cli.plan import refuse_collisions
 from likeness.core.home import expanded
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice
 from likeness.studio.pairs import Pair, match_pairs, short_names
 from likeness.studio.proof_index import INDEX
-from likeness.studio.reports import Report, read_report
+from likeness.studio.reports import Report
 
 __all__ = ["ProofJob", "ProofPlan", "plan_proofs"]
 
@@ -76,7 +76,7 @@ def plan_proofs(
     for path in (before, after):
         if not path.exists():
             raise ConfigError(Notice("file.not-there", {"path": str(path)}))
-    told = None if report is None else _report(report)
+    told = None if report is None else report_at(report)
     journal = journal_of(after) if after.is_dir() else None
     batch = None if journal is None else read_batch(journal, before, after)
     if batch is not None and (batch.pairs or batch.waiting):
@@ -112,24 +112,10 @@ def plan_proofs(
     return ProofPlan(
         jobs=tuple(jobs),
         index=index,
-        report=told or (batch.report if batch is not None else _report_around(after)),
+        report=told or (batch.report if batch is not None else report_around(after)),
         lonely=lonely,
         waiting=waiting,
     )
-
-
-def _report(path: Path) -> Report:
-    journal = journal_of(path)
-    return read_report(path) if journal is None else read_batch(journal, path, journal.parent).report
-
-
-def _report_around(after: Path) -> Report | None:
-    """Of the batch in whose ``final`` a single result lies."""
-    for folder in after.resolve().parents:
-        journal = journal_of(folder.parent) if folder.name == FINAL else None
-        if journal is not None:
-            return _report(journal)
-    return None
 
 
 def _single(pairs: Sequence[Pair], output: Path, wants_sheet: bool, wants_page: bool) -> ProofJob:

@@ -22,6 +22,7 @@ from likeness.core.files import make_folder, write_bytes_atomically
 from likeness.errors import ConfigError, FileWriteError, ImageReadError, ImageWriteError, NoFaceError
 from likeness.evidence.face_verdict import LEVELS
 from likeness.evidence.inspection import Inspector
+from likeness.evidence.lenders import regions_told
 from likeness.imaging.decoding.pool import DecoderPool
 from likeness.imaging.encode import find_format
 from likeness.imaging.files import DEFAULT_MAX_PIXELS, output_suffix, result_suffix, write_image
@@ -38,7 +39,6 @@ from likeness.restore.job import RestoreJob, read_damage
 from likeness.restore.outcome import FaceOutcome, ReferenceSource, Restoration
 from likeness.restore.picture_options import PictureOptions
 from likeness.restore.records import face_records
-from likeness.restore.references import regions_told
 from likeness.restore.report import PictureRecord, RunRecord, write_report
 
 __all__ = ["RestoreOptions", "run"]

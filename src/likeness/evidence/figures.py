@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
-from dataclasses import astuple, dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import astuple, dataclass, replace
 from importlib.metadata import version
 from typing import Any, Literal
 
+from likeness.evidence.lenders import Lender, lenders_of
 from likeness.imaging.image import Box, Pixels
 from likeness.messages.notice import Notice
 
@@ -79,6 +80,7 @@ class FaceEvidence:
         figures: in the order in which they are shown.
         before, after: 512 x 512 x 3 aligned crops.
         notes: what limits the figures of this face.
+        lenders: other photographs that lent detail to it, where that is known.
     """
 
     index: int
@@ -88,6 +90,7 @@ class FaceEvidence:
     before: Pixels
     after: Pixels
     notes: tuple[str, ...] = ()
+    lenders: tuple[Lender, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -119,6 +122,7 @@ class FaceEvidence:
             "notes": list(self.notes),
             "notices": [Notice.of(note).to_dict() for note in self.notes],
             "figures": [figure.to_dict() for figure in self.figures],
+            "lenders": [lender.to_dict() for lender in self.lenders],
         }
 
 
@@ -135,6 +139,15 @@ class Inspection:
     faces: tuple[FaceEvidence, ...]
     scale: float = 1.0
     notes: tuple[str, ...] = ()
+
+    def with_record(self, record: Mapping[str, Any] | None) -> Inspection:
+        """The same, with what the record of the picture says of other photographs (`likeness.evidence.lenders.lenders_of`).
+
+        Raises:
+            ConfigError: if the record is damaged.
+        """
+        faces = (replace(face, lenders=lenders_of(record, face.box)) for face in self.faces)
+        return replace(self, faces=tuple(faces))
 
     @property
     def verdict(self) -> Verdict:

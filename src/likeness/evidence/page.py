@@ -11,6 +11,7 @@ import numpy as np
 
 from likeness.core.files import write_bytes_atomically
 from likeness.evidence.figures import FaceEvidence, Figure, Inspection, Verdict
+from likeness.evidence.lenders import COLOURS, painted, regions_told
 from likeness.imaging.encode import encode_image
 from likeness.imaging.filters import resize
 from likeness.imaging.image import Box, Image, Pixels, Size
@@ -102,7 +103,7 @@ def _face(face: FaceEvidence, *, alone: bool) -> str:
     return (
         f"<article><h2>{title}</h2>"
         f"<p>{face.box.width:.0f} px wide in the picture before. {len(face.figures)} figures: {counts}.</p>{notes}"
-        f"{_pair(face, whole, 'the whole face', large=True)}"
+        f"{_pair(face, whole, 'the whole face', large=True)}{_lent(face)}"
         "<table><caption>All figures</caption><thead><tr><th scope='col'>Group</th><th scope='col'>Figure</th>"
         "<th scope='col' class='n'>Before</th><th scope='col' class='n'>After</th><th scope='col'>Verdict</th>"
         f"<th scope='col'>In words</th></tr></thead><tbody>{summary}</tbody></table>"
@@ -137,6 +138,25 @@ def _group(face: FaceEvidence, name: str, figures: list[Figure]) -> str:
     return (
         f"<section><h3>{escape(name.capitalize())}</h3><p>{_MEANING[name]}</p><ul>{lines}</ul>"
         f"<div class='pairs'>{pairs}</div></section>"
+    )
+
+
+def _lent(face: FaceEvidence) -> str:
+    """What came from other photographs, and from which where."""
+    if not face.lenders:
+        return ""
+    rows = "".join(
+        f"<li><svg viewBox='0 0 12 12' aria-hidden='true'><rect width='12' height='12' rx='3' fill='{colour}'/></svg> "
+        f"<b>{escape(lender.name)}</b>: {escape(regions_told(lender.regions))}</li>"
+        for lender, colour in zip(face.lenders, COLOURS, strict=False)
+    )
+    whole = Box(0.0, 0.0, 512.0, 512.0)
+    picture = _picture(painted(face.after, face.lenders), whole, large=True)
+    return (
+        "<section><h3>From other photographs</h3><p>Detail in the coloured places is another photograph's, the more the "
+        f"stronger the colour; light and colours are this photograph's.</p><ul class='lenders'>{rows}</ul>"
+        f"<figure class='map'><img src='{picture}' alt='where detail came from' width='{_SIDE}' height='{_SIDE}'></figure>"
+        "</section>"
     )
 
 

@@ -96,6 +96,11 @@ class WarpedReference:
     def nbytes(self) -> int:
         return self.detail.nbytes + self.shares.nbytes + self.source.nbytes
 
+    def share_of(self, name: str) -> _Map:
+        """S x S in [0, 1]: how far the photograph of a name may give."""
+        numbers = [number for number, own in enumerate(self.names) if own == name]
+        return self.shares * np.isin(self.source, numbers)
+
     def gifts(self, masks: RegionMasks) -> tuple[Gift, ...]:
         """Per region, how much came from which photograph; regions that got nothing are left out."""
         found: list[Gift] = []

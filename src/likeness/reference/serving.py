@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness.evidence.lenders import Lender
 from likeness.faces.detect import Detector
 from likeness.faces.face import Landmarks
 from likeness.imaging.colour import luma
@@ -59,6 +60,7 @@ class ServedFace:
 
     matches: tuple[ReferenceMatch, ...]
     gifts: tuple[Gift, ...]
+    lenders: tuple[Lender, ...]
     warnings: tuple[Notice, ...]
     warped: WarpedReference | None
 
@@ -76,6 +78,7 @@ class ServedFace:
                 for one in self.matches
             ],
             "gifts": [{"region": one.region, "name": one.name, "share": round(one.share, 4)} for one in self.gifts],
+            "lenders": [one.to_dict() for one in self.lenders],
         }
 
 
@@ -159,6 +162,7 @@ def served(
         chosen = sorted(chosen, key=lambda match: -_worth(match.reference, expression))[:MOST]
     serving = [match.reference for match in chosen]
     warped = warped_for(item, serving, detector)
+    gifts = () if warped is None else warped.gifts(item.masks)
     told = [*chosen, *(match for match in found if match.reference not in serving)][:_TOLD]
     told.sort(key=lambda match: -match.likeness)
     return ServedFace(
@@ -171,9 +175,20 @@ def served(
             )
             for one in told
         ),
-        gifts=() if warped is None else warped.gifts(item.masks),
+        gifts=gifts,
+        lenders=() if warped is None else _lenders(gifts, warped, item.mask),
         warnings=(*warnings, *(_doubted(one) for one in chosen if one.verdict == "other")),
         warped=warped,
+    )
+
+
+def _lenders(gifts: Sequence[Gift], warped: WarpedReference, mask: NDArray[np.float32]) -> tuple[Lender, ...]:
+    """The photographs that give something, with the regions and places that get it; ``mask`` is what is laid back."""
+    regions: dict[str, list[str]] = {}
+    for gift in gifts:
+        regions.setdefault(gift.name, []).append(gift.region)
+    return tuple(
+        Lender(name=name, regions=tuple(own), share=warped.share_of(name) * mask) for name, own in regions.items()
     )
 
 

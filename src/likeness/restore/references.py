@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Protocol
 
-from likeness.faces.regions import REGIONS
 from likeness.imaging.image import Pixels
 from likeness.messages.notice import Notice
 
-__all__ = ["FaceReferences", "Gift", "ReferenceMatch", "regions_told"]
-
-_TOLD_WHOLE, _TOLD_FIRST = 4, 3
-"""Regions that are all named; and how many are where there are more."""
+__all__ = ["FaceReferences", "Gift", "ReferenceMatch"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,13 +71,5 @@ class FaceReferences(Protocol):
         ...
 
     def to_dict(self) -> dict[str, Any]:
-        """Matches and gifts, ready for JSON."""
+        """Matches, gifts and lenders (`likeness.evidence.lenders.Lender`), ready for JSON."""
         ...
-
-
-def regions_told(regions: Collection[str]) -> Notice:
-    """Regions in plain words, those that make a face first: "eyes, brows, nose and 4 more"."""
-    named = [Notice(f"gift.{region}") for region in REGIONS if region in regions]
-    if len(named) <= _TOLD_WHOLE:
-        return Notice("gift.all", {"regions": named})
-    return Notice("gift.main", {"regions": named[:_TOLD_FIRST], "more": len(named) - _TOLD_FIRST})

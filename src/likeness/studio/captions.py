@@ -8,6 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from likeness.evidence.lenders import regions_told
 from likeness.imaging.image import Image
 from likeness.messages.notice import Language, Notice, Value, sentence
 from likeness.restore.controls import PRESETS
@@ -57,11 +58,25 @@ def done_line(language: Language, record: Mapping[str, Any] | None, faces: int) 
     name = Notice(f"preset.{preset}") if preset in PRESETS else preset
     values: dict[str, Value] = {"preset": name, "strength": float(controls.get("strength", 1.0))}
     parts = [Notice("proof.with-preset" if preset else "proof.with-settings", values), _faces(restored)]
+    lent = _lent(record, controls)
+    if lent:
+        parts.append(Notice("proof.references", {"lent": lent}))
     if controls.get("keep_grain"):
         parts.append(Notice("proof.grain-kept"))
     if record.get("repairs") is not None:
         parts.append(Notice("proof.repaired"))
     return Notice("proof.done", {"parts": parts}).say(language)
+
+
+def _lent(record: Mapping[str, Any], controls: Mapping[str, Any]) -> list[Notice]:
+    """The other photographs that lent detail, with the regions of any face."""
+    if controls.get("reference_strength", 1) == 0:
+        return []
+    regions: dict[str, set[str]] = {}
+    for face in record.get("faces", ()):
+        for gift in (face.get("references") or {}).get("gifts", ()):
+            regions.setdefault(str(gift["name"]), set()).add(str(gift["region"]))
+    return [Notice("proof.lent", {"name": name, "regions": regions_told(own)}) for name, own in regions.items()]
 
 
 def kept_line(language: Language, figures: Sequence[Mapping[str, Any]], share: float | None) -> str:

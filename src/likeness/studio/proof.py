@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from likeness.errors import ConfigError, PairError
+from likeness.evidence.lenders import COLOURS, lenders_of, painted
 from likeness.evidence.scene import scale_between
+from likeness.faces.align import align, warp
 from likeness.faces.face import Face
 from likeness.faces.regions import EYE_OUTLINES, OVAL_OUTLINE
 from likeness.imaging.colour import luma
@@ -22,7 +25,7 @@ from likeness.studio.captions import Captions, Words
 from likeness.studio.fonts import Typeface
 from likeness.studio.watermark import watermarked
 
-__all__ = ["Detail", "Proof", "ProofOptions", "Section", "make_proof", "sections"]
+__all__ = ["Detail", "LentMap", "Proof", "ProofOptions", "Section", "make_proof", "sections"]
 
 _REDUCTION = 0.75
 """A proof has at most this share of the picture's own width and height: it must not pass for a delivery."""
@@ -31,6 +34,9 @@ _MAGNIFIED, _LEAST = 2.0, 480
 """How far small pictures are enlarged to be seen, and the long side that the smallest get at least, px."""
 
 _ENLARGED = 2.0
+
+_MAP = 320
+"""Side of a map of what other photographs lent, px."""
 
 _CHEEKS = (205, 425)
 _CHIN, _TOP, _NOSE_TIP, _SIDES = 152, 10, 4, (234, 454)
@@ -84,6 +90,19 @@ class Detail:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
+class LentMap:
+    """Where the detail of one face came from.
+
+    Attributes:
+        picture: h x w x 3, the face in grey with each photograph's places in its colour.
+        legend: the colour and the words of each photograph.
+    """
+
+    picture: Pixels
+    legend: tuple[tuple[str, Notice], ...]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Proof:
     """Everything that a sheet or a page shows.
 
@@ -93,6 +112,7 @@ class Proof:
         faces: the details of each face shown.
         captions: the two lines.
         options: how it looks.
+        maps: of the faces to which other photographs lent detail, largest first.
     """
 
     name: str
@@ -101,6 +121,7 @@ class Proof:
     faces: tuple[tuple[Detail, ...], ...]
     captions: Captions
     options: ProofOptions
+    maps: tuple[LentMap, ...] = ()
 
 
 def make_proof(
@@ -112,6 +133,7 @@ def make_proof(
     *,
     name: str,
     typeface: Typeface | None = None,
+    record: Mapping[str, Any] | None = None,
 ) -> Proof:
     """Cut, scale and mark everything.
 
@@ -123,9 +145,11 @@ def make_proof(
         options: how it looks.
         name: the picture's, for titles.
         typeface: a font that has the watermark's characters; needed only with a watermark.
+        record: of how the picture was made, if it is known: says what other photographs lent.
 
     Raises:
         PairError: if the sizes do not fit each other.
+        ConfigError: if the record is damaged.
         ValueError: if there is a watermark and no font.
     """
     try:
@@ -137,6 +161,7 @@ def make_proof(
     size = _shown_size(before.size, options.side)
     shown = [_reduced(image, size) for image in (before, after)]
     places = _places(before, after, scale, faces, options)
+    maps = _maps(before, after, faces, options, record)
     if options.watermark:
         if typeface is None:
             raise ValueError("a watermark needs a font")
@@ -154,6 +179,7 @@ def make_proof(
             )
             for face in places
         ]
+        maps = [replace(one, picture=watermarked(one.picture, options.watermark, typeface, close=True)) for one in maps]
     return Proof(
         name=name,
         before=shown[0],
@@ -161,6 +187,7 @@ def make_proof(
         faces=tuple(places),
         captions=captions,
         options=options,
+        maps=tuple(maps),
     )
 
 
@@ -201,6 +228,22 @@ def _places(
             break
         found.append(details)
         left -= len(details)
+    return found
+
+
+def _maps(
+    before: Image, after: Image, faces: Sequence[Face], options: ProofOptions, record: Mapping[str, Any] | None
+) -> list[LentMap]:
+    """Of the largest faces that other photographs lent something."""
+    found: list[LentMap] = []
+    for face in sorted(faces, key=lambda face: -face.box.area):
+        lenders = lenders_of(record, face.box)
+        if len(found) == options.max_faces or not lenders:
+            continue
+        alignment = align(face.five_points, before.size, _MAP).scaled(after.size)
+        picture = painted(np.clip(warp(after.pixels, alignment), 0, 1), lenders)
+        legend = tuple((colour, lender.told) for lender, colour in zip(lenders, COLOURS, strict=False))
+        found.append(LentMap(picture=picture, legend=legend))
     return found
 
 

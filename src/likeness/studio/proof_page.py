@@ -9,7 +9,7 @@ from likeness.imaging.encode import encode_image
 from likeness.imaging.image import Image, Pixels
 from likeness.imaging.thumbnail import data_uri
 from likeness.studio.captions import Words
-from likeness.studio.proof import Detail, Proof, Section, sections
+from likeness.studio.proof import Detail, LentMap, Proof, Section, sections
 
 __all__ = ["proof_page"]
 
@@ -40,7 +40,7 @@ def proof_page(proof: Proof) -> str:
     style = files("likeness.studio").joinpath("proof.css").read_text(encoding="utf-8")
     title = words("proof.title", {"name": proof.name})
     studio = f"<p class='studio'>{escape(options.studio)}</p>" if options.studio else ""
-    details = "".join(_section(section, words) for section in sections(proof))
+    details = "".join(_section(section, words) for section in sections(proof)) + _maps(proof, words)
     kept = f"<p class='kept'>{escape(proof.captions.kept)}</p>" if proof.captions.kept else ""
     return (
         f"<!doctype html>\n<html lang='{words.tag}'>\n<head>\n<meta charset='utf-8'>\n"
@@ -77,6 +77,28 @@ def _slider(proof: Proof, words: Words) -> str:
 def _section(section: Section, words: Words) -> str:
     figures = "".join(_figure(label, detail, words) for label, detail in section.details)
     return f"<section><h2>{escape(section.title)}</h2><div class='details'>{figures}</div></section>\n"
+
+
+def _maps(proof: Proof, words: Words) -> str:
+    """Where detail came from; "" where no other photograph lent any."""
+    if not proof.maps:
+        return ""
+    title, note = escape(words("lent.map")), escape(words("lent.map-note"))
+    figures = "".join(_map(one, title, words) for one in proof.maps)
+    return f"<section><h2>{title}</h2><p class='what'>{note}</p><div class='details'>{figures}</div></section>\n"
+
+
+def _map(lent: LentMap, title: str, words: Words) -> str:
+    height, width = lent.picture.shape[:2]
+    rows = "".join(
+        f"<p><svg viewBox='0 0 12 12' aria-hidden='true'><rect width='12' height='12' rx='3' fill='{colour}'/></svg> "
+        f"{escape(told.say(words.language))}</p>"
+        for colour, told in lent.legend
+    )
+    return (
+        f"<figure><div class='pair'><div><img src='{_data(lent.picture)}' alt='{title}' width='{width}' "
+        f"height='{height}'></div></div><figcaption class='lenders'>{rows}</figcaption></figure>"
+    )
 
 
 def _figure(name: str, detail: Detail, words: Words) -> str:

@@ -106,5 +106,6 @@ def _proof(session: Session, after: Image, record: dict[str, Any], inspector: In
         captions,
         ProofOptions(language=language),
         name=safe_stem(session.name),
+        record=record,
     )
     return proof_page(proof)

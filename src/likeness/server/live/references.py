@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from likeness.errors import ControlError
+from likeness.evidence.lenders import regions_told
 from likeness.faces.align import TEMPLATE_SIZE, align, warp
 from likeness.imaging.image import Image
 from likeness.imaging.thumbnail import data_uri, thumbnail
@@ -22,7 +23,6 @@ from likeness.reference.photographs import Reference, references_in
 from likeness.reference.serving import Match, ServedFace, assigned, matches_of, served
 from likeness.restore.outcome import FaceProjection
 from likeness.restore.pipeline import Restorer
-from likeness.restore.references import regions_told
 
 __all__ = ["NOBODY", "OtherPhotographs", "Wanted"]
 

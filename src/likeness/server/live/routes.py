@@ -228,14 +228,24 @@ async def download(
         asked = max(1.0, min(drawn_upscale(session.image.size, paper), most))
     elif kind == "proof":
         asked = 1.0
-    record: dict[str, Any] = {
-        "preset": look.preset,
-        "controls": asdict(look.controls()),
-        "faces": [{"index": index, "status": "restored"} for index in look.faces],
-        "repairs": None,
-    }
 
     def work() -> Response:
+        # What a proof says of how the picture was made.
+        served = session.served(look.faces, look.controls(), look.wanted()) if kind == "proof" else ()
+        record: dict[str, Any] = {
+            "preset": look.preset,
+            "controls": asdict(look.controls()),
+            "faces": [
+                {
+                    "index": item.index,
+                    "status": "restored",
+                    "box": asdict(item.face.box),
+                    "references": None if item.references is None else item.references.to_dict(),
+                }
+                for item in served
+            ],
+            "repairs": None,
+        }
         upscale = session.upscale(look.faces, look.controls(), asked)
         after = session.image
         if look.faces or upscale > 1:
