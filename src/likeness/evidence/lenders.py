@@ -94,9 +94,7 @@ def lenders_of(record: Mapping[str, Any] | None, box: Box) -> tuple[Lender, ...]
         overlap, number = max(near, default=(0.0, 0))
         return _read(faces[number][1]) if overlap >= _OVERLAP else ()
     except (KeyError, TypeError, ValueError, AttributeError, binascii.Error, zlib.error) as error:
-        raise ConfigError(
-            f"the report is damaged: what it says of other photographs cannot be read ({error})"
-        ) from error
+        raise ConfigError(Notice("lent.damaged", {"reason": str(error)})) from error
 
 
 def painted(crop: Pixels, lenders: Sequence[Lender]) -> Pixels:

@@ -43,7 +43,7 @@ from likeness.server.http.names import safe_names
 from likeness.server.http.problems import ProblemError, log_unforeseen
 from likeness.server.http.state import ServerState
 from likeness.server.http.uploads import Upload
-from likeness.server.jobs.references import JobReferences
+from likeness.server.jobs.references import JobReferences, put_apart
 
 __all__ = ["Jobs", "Progress", "number_of"]
 
@@ -141,20 +141,7 @@ class Jobs:
 
     def sort(self, job: str, uploads: Sequence[Upload]) -> list[Upload]:
         """Put the files of a form where they belong; its pictures, in their order."""
-        pictures: list[Upload] = []
-        others = self._folder(job) / "ref"
-        count = 0
-        for upload in uploads:
-            assert upload.path is not None
-            if upload.part == "references":
-                others.mkdir(exist_ok=True)
-                upload.path.rename(others / _name(count))
-                count += 1
-            else:
-                # Whatever lay under this number has been put where it belongs.
-                upload.path.rename(self._input(job, len(pictures)))
-                pictures.append(upload)
-        return pictures
+        return put_apart(uploads, pictures=self._folder(job) / "in", others=self._folder(job) / "ref", name=_name)
 
     def references(self, job: str, *, trusted: bool) -> References | None:
         """The other photographs of a job; None if it has none."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from likeness.reference.references import References
 from likeness.server.api.restoring import make_references
 from likeness.server.http.state import ServerState
+from likeness.server.http.uploads import Upload
 
-__all__ = ["JobReferences"]
+__all__ = ["JobReferences", "put_apart"]
 
 _KEPT = 4
 """Jobs whose photographs are kept ready."""
@@ -47,3 +49,26 @@ class JobReferences:
         with self._lock:
             for trusted in (False, True):
                 self._kept.pop((job, trusted), None)
+
+
+def put_apart(uploads: Sequence[Upload], *, pictures: Path, others: Path, name: Callable[[int], str]) -> list[Upload]:
+    """Put the files of a job's form where they belong; its pictures, in their order.
+
+    Args:
+        uploads: as they came, under numbers of all of them.
+        pictures, others: the folders; the second is made when it is wanted.
+        name: of a file by its number.
+    """
+    found: list[Upload] = []
+    count = 0
+    for upload in uploads:
+        assert upload.path is not None
+        if upload.part == "references":
+            others.mkdir(exist_ok=True)
+            upload.path.rename(others / name(count))
+            count += 1
+        else:
+            # Whatever lay under this number has been put where it belongs.
+            upload.path.rename(pictures / name(len(found)))
+            found.append(upload)
+    return found
