@@ -4,8 +4,8 @@ A server is started as a person starts it, Chromium opens its page, and the mous
 What is timed is what the browser itself knows: from the time stamp of the input event to the task after the frame in which
 the page drew the answer (User Timing). `preview` is arithmetic in the browser; `server` is the first result of the server's
 for that place of the slider. Where previews serve, the server is asked only when the slider rests. The last rows are
-measured while the same server works on a job of many pictures. With --enlarged the sliders are moved on a result four times
-as large as the photograph instead, and the rows are printed.
+measured while the same server works on a job of many pictures. "4x" is a result four times as large as the photograph; with
+--enlarged only its rows are measured, with those of the photograph's own size beside them, and printed.
 
 With --url and --selector any other page's slider is moved by arrow keys and timed from the input event until a picture on
 the page has changed.
@@ -165,7 +165,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", help="another page, instead of ours")
     parser.add_argument("--job", action="store_true", help="only the rows with a job behind, printed and not written")
-    parser.add_argument("--enlarged", action="store_true", help="only at four times the size, printed and not written")
+    parser.add_argument("--enlarged", action="store_true", help="only 1 MP, as it is and at 4x, printed and not written")
     parser.add_argument("--selector", default="input[type=range]", help="its slider")
     flags = parser.parse_args()
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -183,16 +183,15 @@ def main() -> None:
             return
         rows: list[Row] = []
         with served(Path(folder) / "data") as (_, url):
-            if flags.enlarged:
-                page = browser.new_page(viewport=size)
-                one_picture(page, url, portrait(Path(folder) / "small.jpg"), "1 MP at 4x", upscale=4)
-                return
             small, large = portrait(Path(folder) / "small.jpg"), four_thousand(Path(folder) / "large.jpg")
-            for picture, name in () if flags.job else ((small, "1 MP"), (large, "12 MP")):
+            pictures = [(small, "1 MP", 1), (small, "1 MP at 4x", 4), (large, "12 MP", 1)]
+            for picture, name, upscale in [] if flags.job else pictures[:2] if flags.enlarged else pictures:
                 # A window of its own: nothing of the last picture is left in it.
                 page = browser.new_page(viewport=size)
-                rows += one_picture(page, url, picture, name)
+                rows += one_picture(page, url, picture, name, upscale=upscale)
                 page.close()
+            if flags.enlarged:
+                return
             with LikenessClient(url) as client:
                 job = client.submit([small] * JOB)
                 page = browser.new_page(viewport=size)

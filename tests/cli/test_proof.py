@@ -142,6 +142,32 @@ def test_a_batch_is_understood_without_flags(
         assert "the preset &quot;natural&quot;" in Path("again", name).read_text(encoding="utf-8")
 
 
+def test_a_small_face_is_shown_as_it_will_be_delivered(capsys: pytest.CaptureFixture[str]) -> None:
+    Path("few").mkdir()
+    shutil.copy(SAMPLE.with_name("spectacles.jpg"), "few/one.jpg")  # 164x206
+    assert main(["batch", "few", "made"]) == 0
+    call = ["proof", "few", "made", "--sheet-only", "--format", "png", "--caption-kept", ""]
+    assert main([*call, "-o", "drawn.png"]) == 0
+    assert "made/final/one.jpg: restored again from its original, 2." in capsys.readouterr().err
+    assert main([*call, "-o", "plain.png", "--as-finished"]) == 0
+    assert "restored again" not in capsys.readouterr().err
+    drawn, plain = (np.asarray(read_image(name).pixels) for name in ("drawn.png", "plain.png"))
+    assert drawn.shape == plain.shape
+    # The same sheet, but for what the client sees of the result: finer there, and nowhere else.
+    changed = np.abs(drawn - plain).max(axis=2) > 0.02
+    assert changed[:, : changed.shape[1] // 4].sum() == 0
+    assert changed.mean() > 0.01
+
+    def fineness(pixels: NDArray[np.float32]) -> float:
+        return float(np.abs(cv2.Laplacian(pixels, cv2.CV_32F))[changed].mean())
+
+    assert fineness(drawn) > 1.5 * fineness(plain)
+    Path("few/one.jpg").unlink()
+    shutil.copy(SAMPLE, "few/one.jpg")
+    assert main([*call, "-o", "changed.png"]) == 0
+    assert "few/one.jpg is no longer the picture that the batch restored" in capsys.readouterr().err
+
+
 def test_an_index_replaces_no_page_of_another(day: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = Path("proofs")
     folder.mkdir()

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import io
 import json
 import os
 import shutil
@@ -82,6 +83,39 @@ class TestOnePicture:
         assert main(["restore", "pair.png", "--overwrite", "-s", "8", "--max-output-pixels", "10k", *model]) == 2
         assert main(["restore", "pair.png", "--overwrite", "-s", "8", "--max-output-pixels", "10000", *model]) == 1
         assert "it cannot be enlarged" in capsys.readouterr().err
+
+    def test_files_of_every_kind_are_right_after_enlarging(
+        self, here: Path, model: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        """What a file says of itself is true of the larger picture, and what is left out of it is said."""
+        with PillowImage.open("portrait.jpg") as opened:
+            portrait = opened.convert("RGB")
+        width, height = portrait.size
+        exif = PillowImage.Exif()
+        exif[0x0112], exif[0x011A], exif[0x011B], exif[0x0128] = 6, 240.0, 240.0, 2  # lies on its side
+        exif[0x0100], exif[0x0101], exif[0x8769] = height, width, {0xA002: height, 0xA003: width}
+        portrait.rotate(90, expand=True).save("turned.jpg", exif=exif)
+        portrait.save("film.gif", save_all=True, append_images=[portrait.rotate(5)])
+        portrait.save("pages.tif", save_all=True, append_images=[portrait.rotate(5)], dpi=(300, 300))
+        portrait.convert("CMYK").save("print.jpg", dpi=(150, 150))
+        names = ["turned.jpg", "film.gif", "pages.tif", "print.jpg"]
+        assert main(["restore", *names, "-o", "out/", "-s", "2", "--background", "lanczos", *model]) == 0
+        err = capsys.readouterr().err
+        assert "film.gif: it holds an animation or a film, of which only this one picture is taken" in err
+        assert "pages.tif: it holds further pictures, which are left out" in err
+        results = ("turned.jpg", "film.png", "pages.tif", "print.jpg")
+        made = {name: PillowImage.open(io.BytesIO((here / "out" / name).read_bytes())) for name in results}
+        for image in made.values():
+            assert image.size == (2 * width, 2 * height)
+            assert image.mode == "RGB"
+            assert getattr(image, "n_frames", 1) == 1
+        said = made["turned.jpg"].getexif()
+        assert said[0x0112] == 1
+        assert (said[0x0100], said[0x0101], said[0x011A]) == (2 * width, 2 * height, 480)
+        assert said.get_ifd(0x8769) == {0xA002: 2 * width, 0xA003: 2 * height}
+        # On paper they are as large as they were.
+        assert made["pages.tif"].info["dpi"] == (600, 600)
+        assert made["print.jpg"].info["dpi"] == (300, 300)
 
     def test_another_photograph_serves_or_is_refused(
         self, here: Path, model: list[str], capsys: pytest.CaptureFixture[str], astronaut: Image

@@ -83,6 +83,11 @@ def test_dimensions_follow_the_picture() -> None:
     exif.load(exif_with_size(cleaned, Size(3000, 70000)))
     assert exif.get_ifd(0x8769)[0xA002] == 3000
     assert exif.get_ifd(0x8769)[0xA003] == 70000
+    assert 0x0100 not in exif  # nothing is added
+    stated = PillowImage.Exif()
+    stated[0x0100], stated[0x0101] = 4000, 3000
+    exif.load(exif_with_size(stated.tobytes()[6:], Size(3000, 70000)))
+    assert (exif[0x0100], exif[0x0101]) == (3000, 70000)
 
 
 def test_resolution() -> None:

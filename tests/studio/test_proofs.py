@@ -20,7 +20,7 @@ from likeness.imaging.resample import resample
 from likeness.metrics import psnr
 from likeness.studio.captions import Captions, Words
 from likeness.studio.fonts import find_typeface
-from likeness.studio.proof import Proof, ProofOptions, make_proof, sections
+from likeness.studio.proof import Proof, ProofOptions, enlarged_by, make_proof, sections
 from likeness.studio.proof_page import proof_page
 from likeness.studio.sheet import sheet, sheet_text
 from likeness.studio.watermark import watermarked
@@ -90,6 +90,16 @@ def test_pictures_of_other_shapes_are_no_pair(before: Image, after: Image) -> No
         made(before, Image(pixels=after.pixels[:500]), (), ProofOptions())
 
 
+def test_large_and_small_faces_have_sections_of_their_own(before: Image) -> None:
+    small = resample(before.pixels, Size(240, 240))
+    below = np.pad(small, ((0, 480), (0, 0), (0, 0)))
+    picture = Image(pixels=np.concatenate([before.pixels, below], axis=1))
+    found = MediaPipeDetector().detect(picture)
+    proof = made(picture, picture, found, ProofOptions(max_faces=3))
+    assert [[detail.name for detail in face] for face in proof.faces] == [["eyes", "hair", "skin"], ["face"]]
+    assert [section.title for section in sections(proof)] == ["Face 1 at 200%", "Face 2"]
+
+
 def test_small_faces_of_a_group_share_a_section(after: Image) -> None:
     small = resample(after.pixels, Size(300, 300))
     group = Image(pixels=np.tile(small, (2, 4, 1)))
@@ -97,6 +107,12 @@ def test_small_faces_of_a_group_share_a_section(after: Image) -> None:
     assert len(found) == 8
     proof = made(group, group, found, ProofOptions())
     assert [[detail.name for detail in face] for face in proof.faces] == [["face"]] * 6
+    assert all(detail.after.shape == (384, 384, 3) for (detail,) in proof.faces)
+    # A face of 60 px is shown with 256, and more of the picture around it.
+    largest = sorted(found, key=lambda face: face.box.area)[-6:]
+    least = min(max(face.box.width, face.box.height) for face in largest)
+    assert enlarged_by(found, ProofOptions()) == pytest.approx(256 / least, rel=0.02)
+    assert enlarged_by((), ProofOptions()) == 1
     (section,) = sections(proof)
     assert [label for label, _ in section.details] == [f"Face {number}" for number in range(1, 7)]
     drawn = sheet(proof, find_typeface(sheet_text(proof)))

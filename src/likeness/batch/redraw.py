@@ -10,13 +10,13 @@ from __future__ import annotations
 import math
 import threading
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from likeness.batch.journal import Item, Journal
 from likeness.batch.options import WorkOptions
 from likeness.batch.references import digest_of_album, digest_of_references
 from likeness.batch.storage import read_file
-from likeness.batch.work import Handed, PictureWorker
+from likeness.batch.work import FINAL, Handed, PictureWorker
 from likeness.core.hashing import sha256_of, sha256_of_bytes
 from likeness.errors import LikenessError
 from likeness.imaging.decoding.pool import DecoderPool
@@ -65,22 +65,22 @@ class Redrawer:
 
     def __init__(self, journal: Path, decoder: DecoderPool, *, store: Store | None = None) -> None:
         with Journal(journal) as opened:
-            self._items = {item.target: item for item in opened.items(group="")}
+            final = journal.resolve().parent / FINAL
+            self._items = {final / item.target: item for item in opened.items(group="")}
         self._decoder = decoder
         self._store = store or Store()
         self._workers: dict[str, PictureWorker] = {}
         self._lock = threading.Lock()
 
-    def redraw(self, target: PurePosixPath, finished: Path, size: Size, scale: float) -> Redrawn:
+    def redraw(self, finished: Path, size: Size, scale: float) -> Redrawn:
         """A picture as its batch restored it, but larger.
 
         Args:
-            target: its result's name inside ``final``.
-            finished: that file.
+            finished: its file in ``final``.
             size: of the finished picture.
             scale: how many times as large as that the result is wanted.
         """
-        item = self._items.get(str(target))
+        item = self._items.get(finished.resolve())
         if item is None or scale < _LITTLE:
             return Redrawn()
         photograph = Size(int(item.outcome["width"]), int(item.outcome["height"]))

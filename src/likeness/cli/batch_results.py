@@ -12,7 +12,7 @@ from likeness.core.home import expanded
 from likeness.studio.pairs import Pair
 from likeness.studio.reports import Report, batch_record, read_report
 
-__all__ = ["BatchResults", "journal_of", "read_batch", "report_around", "report_at"]
+__all__ = ["BatchResults", "journal_around", "journal_of", "read_batch", "report_around", "report_at"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,13 +81,20 @@ def report_at(path: Path) -> Report:
     return read_report(path) if journal is None else read_batch(journal, path, journal.parent).report
 
 
-def report_around(after: Path) -> Report | None:
-    """Of the batch in whose ``final`` a single result lies; None if it lies in none."""
-    for folder in after.resolve().parents:
+def journal_around(after: Path) -> Path | None:
+    """Of the batch whose ``final`` this is, or in which a single result lies; None if it lies in none."""
+    place = after.resolve()
+    for folder in (place, *place.parents):
         journal = journal_of(folder.parent) if folder.name == FINAL else None
         if journal is not None:
-            return report_at(journal)
+            return journal
     return None
+
+
+def report_around(after: Path) -> Report | None:
+    """Of the batch of `journal_around`; None if there is none."""
+    journal = journal_around(after)
+    return None if journal is None else report_at(journal)
 
 
 def _is_asked(item: Item, before: Path) -> bool:

@@ -53,10 +53,9 @@ _AMOUNTS = {"--warmth": 0.15, "--clarity": 0.3}
 
 @dataclass(frozen=True, kw_only=True)
 class _Job:
-    """One picture, its place in its folder, and where its versions go; None for one that is not wanted."""
+    """One picture, and where its versions go; None for one that is not wanted."""
 
     source: Path
-    inside: Path
     web: Path | None
     print: Path | None
 
@@ -146,14 +145,12 @@ class _Deliveries:
 
     def _redrawn(self, image: Image, job: _Job) -> tuple[Image, float]:
         """The picture from the network's own answer where a version gains by it, and how many times as large."""
-        from pathlib import PurePosixPath
-
         from likeness.studio.deliver import drawn_upscale
 
         if self.redrawer is None:
             return image, 1.0
         wanted = [drawn_upscale(image.size, version) for version in (self.web, self.paper) if version is not None]
-        made = self.redrawer.redraw(PurePosixPath(job.inside.as_posix()), job.source, image.size, max(wanted))
+        made = self.redrawer.redraw(job.source, image.size, max(wanted))
         if made.why:
             self.console.warn(f"{job.source}: {made.why}")
         if made.image is None:
@@ -285,11 +282,10 @@ def _plan(source: str, output: str, web: WebOptions | None, paper: PrintOptions 
     jobs = [
         _Job(
             source=source,
-            inside=inside,
             web=_under(target / "web", name, web.file_format) if web else None,
             print=_under(target / "print", name, paper.file_format) if paper else None,
         )
-        for (source, inside), name in zip(named, names, strict=True)
+        for (source, _), name in zip(named, names, strict=True)
     ]
     _check(jobs)
     return tuple(jobs)
@@ -316,7 +312,6 @@ def _single(source: str, target: Path, web: WebOptions | None, paper: PrintOptio
         raise ConfigError(Notice("cli.target-folder", {"target": str(target), "parent": str(target.parent)}))
     job = _Job(
         source=expanded(source),
-        inside=Path(expanded(source).name),
         web=target if web else None,
         print=target if paper else None,
     )

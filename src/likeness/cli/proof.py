@@ -31,7 +31,8 @@ Show a client before and after: a sheet (a picture), and a page with a slider th
 
 BEFORE and AFTER are two pictures, or two folders, whose pictures are matched by name: results of likeness restore are
 called output_NAME, too. After likeness batch IN OUT, say likeness proof IN OUT: its journal knows which picture became
-which and how, and the proofs go to OUT/proofs. Folders get an index with all proofs on one page. A proof is reduced in
+which and how, and the proofs go to OUT/proofs; small faces are shown as likeness deliver makes them, restored again from
+the original, larger. Folders get an index with all proofs on one page. A proof is reduced in
 size, so that it does not pass for a delivery."""
 
 _EPILOG = """\
@@ -48,6 +49,10 @@ examples:
   likeness proof family/ output_family/ -o proofs/ --report report.json --studio "Studio Lumen" --watermark PROOF
   likeness proof photo.jpg output_photo.jpg --language zh --caption-kept "皱纹与痣全部保留"
 """
+
+
+_GAIN = 1.25
+"""How many times as large a result has to be that is made again for a proof."""
 
 
 def proof(argv: Sequence[str], console: Console) -> int:
@@ -122,6 +127,7 @@ class _Proofs:
     """The work on pairs, in any number of threads; none can stop the others."""
 
     def __init__(self, *, flags: argparse.Namespace, options: ProofOptions, plan: ProofPlan, console: Console) -> None:
+        from likeness.batch.redraw import Redrawer
         from likeness.evidence.inspection import Inspector
         from likeness.faces.detect import MediaPipeDetector
         from likeness.imaging.decoding.pool import DecoderPool
@@ -131,6 +137,8 @@ class _Proofs:
         self._decoder.start()
         self._detector = MediaPipeDetector()
         self._inspector = Inspector(detector=self._detector)
+        again = None if flags.as_finished else plan.journal
+        self._redrawer = None if again is None else Redrawer(again, self._decoder)
         self._large = threading.Lock()
 
     def make(self, job: ProofJob) -> _Made:
@@ -144,13 +152,18 @@ class _Proofs:
     def _make(self, job: ProofJob) -> tuple[IndexEntry, ...]:
         from likeness.cli.ordered import LARGE
         from likeness.imaging.files import DEFAULT_MAX_PIXELS
+        from likeness.studio.proof import enlarged_by
 
         limit = DEFAULT_MAX_PIXELS if self._flags.max_pixels is None else self._flags.max_pixels
         before = self._decoder.read(job.pair.before, max_pixels=limit)
-        with self._large if before.size.pixels > LARGE else nullcontext():
-            return self._draw(job, before, self._decoder.read(job.pair.after, max_pixels=limit))
+        faces = self._detector.detect(before)
+        upscale = 1.0 if self._redrawer is None else enlarged_by(faces, self._options)
+        with self._large if before.size.pixels * upscale**2 > LARGE else nullcontext():
+            return self._draw(job, before, self._decoder.read(job.pair.after, max_pixels=limit), faces, upscale)
 
-    def _draw(self, job: ProofJob, before: Image, after: Image) -> tuple[IndexEntry, ...]:
+    def _draw(
+        self, job: ProofJob, before: Image, after: Image, faces: Sequence[Face], upscale: float
+    ) -> tuple[IndexEntry, ...]:
         from likeness.core.files import make_folder, write_text_atomically
         from likeness.imaging.files import write_image
         from likeness.studio.fonts import find_typeface
@@ -159,14 +172,14 @@ class _Proofs:
         from likeness.studio.proof_page import proof_page
         from likeness.studio.sheet import sheet, sheet_text
 
-        faces = self._detector.detect(before)
         report = self._plan.report
         record = None if report is None else report.record(job.pair.before, job.pair.after)
         captions = self._captions(job.pair, record, before, after, faces)
         options, font = self._options, self._flags.font
         mark = find_typeface(options.watermark, font) if options.watermark else None
         name = job.pair.before.name
-        made = make_proof(before, after, faces, captions, options, name=name, typeface=mark, record=record)
+        shown = self._drawn(job.pair, after, upscale * before.size.width / after.size.width)
+        made = make_proof(before, shown, faces, captions, options, name=name, typeface=mark, record=record)
         written: list[str] = []
         if job.sheet is not None:
             drawn = sheet(made, find_typeface(sheet_text(made), font))
@@ -178,10 +191,28 @@ class _Proofs:
             write_text_atomically(proof_page(made), job.page)
             written.append(str(job.page))
         self._console.say(f"{job.pair.before} and {job.pair.after} -> {', '.join(written)}")
-        shown = job.page or job.sheet
-        if self._plan.index is None or shown is None or self._left_out(job.pair):
+        leads_to = job.page or job.sheet
+        if self._plan.index is None or leads_to is None or self._left_out(job.pair):
             return ()
-        return (entry_of(made, shown.relative_to(self._plan.index.parent).as_posix()),)
+        return (entry_of(made, leads_to.relative_to(self._plan.index.parent).as_posix()),)
+
+    def _drawn(self, pair: Pair, after: Image, scale: float) -> Image:
+        """The result as a delivery would have it: a small face from the network's own answer, where the batch can say how.
+
+        Args:
+            pair: the files.
+            after: the result as it is.
+            scale: how many times as large as that it is wanted.
+        """
+        if self._redrawer is None or scale < _GAIN:
+            return after
+        made = self._redrawer.redraw(pair.after, after.size, scale)
+        if made.why:
+            self._console.warn(f"{pair.after}: {made.why}")
+        if made.image is None:
+            return after
+        self._console.say(f"{pair.after}: restored again from its original, {made.drawn:.3g} times as large")
+        return made.image
 
     def _left_out(self, pair: Pair) -> bool:
         """Whether the index does without this proof, as a face came out bad; that is told."""
@@ -293,6 +324,11 @@ def make_parser() -> Parser:
         "--include-bad", action="store_true", help="the index shows results in which a face came out bad as well"
     )
     shown.add_argument("--max-faces", type=int, default=2, metavar="N", help="faces that are shown enlarged (2)")
+    parser.add_argument(
+        "--as-finished",
+        action="store_true",
+        help="of a batch: show small faces as the files have them, not restored again",
+    )
     parser.add_argument("--max-pixels", type=pixel_count, metavar="N", help="do not read larger pictures; 200M (100M)")
     add_overwrite(parser.add_argument)
     add_verbosity(parser)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from likeness.batch.work import FINAL
-from likeness.cli.batch_results import journal_of, read_batch, report_around, report_at
+from likeness.cli.batch_results import journal_around, journal_of, read_batch, report_around, report_at
 from likeness.cli.plan import refuse_collisions
 from likeness.core.home import expanded
 from likeness.errors import ConfigError
@@ -43,6 +43,7 @@ class ProofPlan:
         jobs: one of each pair.
         index: the page that leads to all of them; None for a single proof.
         report: what is known of how the pictures were made, if anything.
+        journal: of the batch that made them; None if none did.
         lonely: a sentence for each picture without a counterpart.
         waiting: pictures of a batch that have no result to show, such as "1 in review, 2 left alone"; "" for none.
     """
@@ -50,6 +51,7 @@ class ProofPlan:
     jobs: tuple[ProofJob, ...]
     index: Path | None
     report: Report | None
+    journal: Path | None
     lonely: tuple[str, ...]
     waiting: str
 
@@ -113,6 +115,7 @@ def plan_proofs(
         jobs=tuple(jobs),
         index=index,
         report=told or (batch.report if batch is not None else report_around(after)),
+        journal=journal or journal_around(after),
         lonely=lonely,
         waiting=waiting,
     )

@@ -44,6 +44,7 @@ _MOST_FIELDS = 500
 
 _SHORT, _LONG, _RATIONAL = 3, 4, 5
 
+_WIDTH, _LENGTH = 0x0100, 0x0101
 _ORIENTATION = 0x0112
 _X_RESOLUTION, _Y_RESOLUTION, _RESOLUTION_UNIT = 0x011A, 0x011B, 0x0128
 _EXIF_IFD, _GPS_IFD, _INTEROP_IFD = 0x8769, 0x8825, 0xA005
@@ -160,21 +161,31 @@ def orientation(block: bytes | None) -> int | None:
 
 
 def exif_with_size(block: bytes, size: Size) -> bytes:
-    """The block with its PixelXDimension and PixelYDimension, where it has them, set to ``size``."""
+    """The block with what it says of the picture's width and height, where it does, set to ``size``.
+
+    That is PixelXDimension and PixelYDimension, and ImageWidth and ImageLength, which some programs leave in JPEGs though
+    the standard keeps them out.
+    """
     data = bytearray(block)
     order = _byte_order(data)
     if order is None or len(block) < 8:
         return block
+    sides = {_WIDTH: size.width, _LENGTH: size.height, _PIXEL_X: size.width, _PIXEL_Y: size.height}
+
+    def state(entry: _Entry) -> None:
+        if entry.tag not in sides or entry.type not in (_SHORT, _LONG) or entry.count != 1:
+            return
+        value = sides[entry.tag]
+        code = "H" if entry.type == _SHORT and value < 65536 else "I"
+        struct.pack_into(f"{order}H", data, entry.position + 2, _SHORT if code == "H" else _LONG)
+        struct.pack_into(f"{order}{code}", data, entry.data, value)
+
     walk = _Walk(stream=io.BytesIO(block), order=order, end=len(block))
     for entry in _entries(walk, struct.unpack_from(f"{order}I", block, 4)[0]):
-        if entry.tag != _EXIF_IFD or entry.type not in (_LONG, 13) or entry.count != 1:
-            continue
-        for inner in _entries(walk, struct.unpack_from(f"{order}I", block, entry.data)[0]):
-            if inner.tag in (_PIXEL_X, _PIXEL_Y) and inner.type in (_SHORT, _LONG) and inner.count == 1:
-                value = size.width if inner.tag == _PIXEL_X else size.height
-                code = "H" if inner.type == _SHORT and value < 65536 else "I"
-                struct.pack_into(f"{order}H", data, inner.position + 2, _SHORT if code == "H" else _LONG)
-                struct.pack_into(f"{order}{code}", data, inner.data, value)
+        state(entry)
+        if entry.tag == _EXIF_IFD and entry.type in (_LONG, 13) and entry.count == 1:
+            for inner in _entries(walk, struct.unpack_from(f"{order}I", block, entry.data)[0]):
+                state(inner)
     return bytes(data)
 
 

@@ -21,11 +21,12 @@ from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Box, Image, Pixels, Point, Size
 from likeness.imaging.resample import resample
 from likeness.messages.notice import Language, Notice, notice_of
+from likeness.restore.enlargement import MOST
 from likeness.studio.captions import Captions, Words
 from likeness.studio.fonts import Typeface
 from likeness.studio.watermark import watermarked
 
-__all__ = ["Detail", "LentMap", "Proof", "ProofOptions", "Section", "make_proof", "sections"]
+__all__ = ["Detail", "LentMap", "Proof", "ProofOptions", "Section", "enlarged_by", "make_proof", "sections"]
 
 _REDUCTION = 0.75
 """A proof has at most this share of the picture's own width and height: it must not pass for a delivery."""
@@ -34,6 +35,8 @@ _MAGNIFIED, _LEAST = 2.0, 480
 """How far small pictures are enlarged to be seen, and the long side that the smallest get at least, px."""
 
 _ENLARGED = 2.0
+_WHOLE = 1.5
+"""Side of a place that shows a whole small face, in sides of the others, and in sides of the face."""
 
 _MAP = 320
 """Side of a map of what other photographs lent, px."""
@@ -51,7 +54,8 @@ class ProofOptions:
         studio: the studio's name, "" for none.
         watermark: a line laid over every picture, "" for none.
         side: long side of each picture, 320 to 1600 px.
-        detail: side of the enlarged places, px; they show half as many of the picture's own pixels.
+        detail: side of the enlarged places, px; they show half as many of the picture's own pixels. A face that is smaller
+            than that is shown whole, in a place 1.5 times as large.
         max_faces: how many faces are shown enlarged, the largest first; three times as many if each is so small that one
             place shows it all.
 
@@ -77,7 +81,7 @@ class ProofOptions:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Detail:
-    """One place of a face, before and after, both enlarged to 200% of the picture's own pixels.
+    """One place of a face, before and after, both enlarged to 200% of the picture's own pixels, or further for a small face.
 
     Attributes:
         name: "eyes", "hair", "skin", or "face" where the face is so small that one place shows it all.
@@ -202,33 +206,66 @@ class Section:
 def sections(proof: Proof) -> tuple[Section, ...]:
     """How the enlarged places are laid out: a section for each face, or one for all where each is a single place."""
     words = Words(language=proof.options.language)
-    if len(proof.faces) > 1 and all(len(face) == 1 for face in proof.faces):
-        labels = (f"{words('proof.detail.face')} {number}" for number in range(1, len(proof.faces) + 1))
-        details = tuple((label, face[0]) for label, face in zip(labels, proof.faces, strict=True))
-        return (Section(title=words("proof.enlarged-one"), details=details),)
+    if proof.faces and all(face[0].name == "face" for face in proof.faces):
+        alone = len(proof.faces) == 1
+        found = enumerate(proof.faces, start=1)
+        details = tuple(
+            (words("proof.detail.face") if alone else f"{words('proof.detail.face')} {number}", face[0])
+            for number, face in found
+        )
+        return (Section(title=words("proof.faces-closely"), details=details),)
     alone = len(proof.faces) == 1
     return tuple(
         Section(
-            title=words("proof.enlarged-one") if alone else words("proof.enlarged", {"number": number}),
+            title=_title(face, number, words, alone=alone),
             details=tuple((words(f"proof.detail.{detail.name}"), detail) for detail in face),
         )
         for number, face in enumerate(proof.faces, start=1)
     )
 
 
+def _title(face: tuple[Detail, ...], number: int, words: Words, *, alone: bool) -> str:
+    if face[0].name == "face":
+        return f"{words('proof.detail.face')} {number}"
+    return words("proof.enlarged-one") if alone else words("proof.enlarged", {"number": number})
+
+
 def _places(
     before: Image, after: Image, scale: float, faces: Sequence[Face], options: ProofOptions
 ) -> list[tuple[Detail, ...]]:
     """The details of the largest faces, three places for each that may be shown."""
-    found: list[tuple[Detail, ...]] = []
+    shown = (_details(before, after, scale, face, options.detail) for face in _shown(faces, options))
+    return [details for details in shown if details]
+
+
+def _shown(faces: Sequence[Face], options: ProofOptions) -> list[Face]:
+    """The largest faces, as far as there is room: each takes three places, or one if it is small."""
+    found: list[Face] = []
     left = 3 * options.max_faces
     for face in sorted(faces, key=lambda face: -face.box.area):
-        details = _details(before, after, scale, face, options.detail)
-        if not details or len(details) > left:
+        left -= 1 if _is_small(face, options.detail) else 3
+        if left < 0:
             break
-        found.append(details)
-        left -= len(details)
+        found.append(face)
     return found
+
+
+def _is_small(face: Face, side: int) -> bool:
+    return max(face.box.width, face.box.height) < side / _ENLARGED
+
+
+def _frame(face: Face, side: int) -> tuple[float, float]:
+    """Side of a face's places in the picture, px, and how many times as large they are shown."""
+    if not _is_small(face, side):
+        return side / _ENLARGED, _ENLARGED
+    reach = round(max(_WHOLE * max(face.box.width, face.box.height), _WHOLE * side / MOST))
+    return float(reach), _WHOLE * side / reach
+
+
+def enlarged_by(faces: Sequence[Face], options: ProofOptions) -> float:
+    """How many times as large as the photograph a result should be, so that what a proof shows closely need not be
+    interpolated; 1 without faces."""
+    return max((_frame(face, options.detail)[1] for face in _shown(faces, options)), default=1.0)
 
 
 def _maps(
@@ -264,9 +301,9 @@ def _reduced(image: Image, size: Size) -> Pixels:
 
 
 def _details(before: Image, after: Image, scale: float, face: Face, side: int) -> tuple[Detail, ...]:
-    reach = side / _ENLARGED
+    reach, enlarged = _frame(face, side)
     points = face.landmarks.points
-    if max(face.box.width, face.box.height) < reach:
+    if _is_small(face, side):
         places = {"face": face.box.centre}
     else:
         places = {
@@ -279,7 +316,7 @@ def _details(before: Image, after: Image, scale: float, face: Face, side: int) -
         box = _around(centre, reach, before.size)
         if box.width < 16 or box.height < 16:
             continue
-        target = Size(round(box.width * _ENLARGED), round(box.height * _ENLARGED))
+        target = Size(round(box.width * enlarged), round(box.height * enlarged))
         found.append(Detail(name=name, before=_cut(before, box, target), after=_cut(after, _times(box, scale), target)))
     return tuple(found)
 

@@ -181,17 +181,16 @@ export class Stage {
     context.imageSmoothingEnabled = this.zoomed < 6;
     context.imageSmoothingQuality = "high";
     context.setTransform(this.scale, 0, 0, this.scale, x, y);
-    this.whole.drawBefore(context);
-    this.detail.drawBefore(context);
+    const from = this.toPicture(this.dividerX(), 0)[0];
+    const tiles = [this.whole, this.detail];
+    for (const tile of tiles) {
+      // What will be hidden is not drawn: without a graphics card it takes as long as what is seen.
+      const hidden = !this.beforeOnly && tile.hides;
+      if (hidden) beside(context, -1e6, from + 2 / this.scale, () => tile.drawBefore(context));
+      else tile.drawBefore(context);
+    }
     if (!this.beforeOnly) {
-      context.save();
-      const from = this.toPicture(this.dividerX(), 0)[0];
-      context.beginPath();
-      context.rect(from, -1e5, 1e6, 1e6);
-      context.clip();
-      this.whole.drawAfter(context);
-      this.detail.drawAfter(context);
-      context.restore();
+      beside(context, from, 1e6, () => tiles.forEach((tile) => tile.drawAfter(context)));
     }
     if (this.region) this.drawRegion(context);
     this.placeDivider();
@@ -335,4 +334,14 @@ export class Stage {
       event.preventDefault();
     });
   }
+}
+
+/** Draw only what lies between two places across the picture. */
+function beside(context, left, right, draw) {
+  context.save();
+  context.beginPath();
+  context.rect(left, -1e5, right - left, 1e6);
+  context.clip();
+  draw();
+  context.restore();
 }

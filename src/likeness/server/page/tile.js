@@ -10,6 +10,7 @@ export class Tile {
     this.beforeImage = null;
     this.exact = null;
     this.patch = null;
+    this.moved = null; // the part of the block in which a preview is shown
     this.exactLook = null;
     this.shownLook = null;
     this.layers = {};
@@ -32,6 +33,7 @@ export class Tile {
       this.beforeImage = pictures.before;
     }
     this.block = head.block;
+    this.moved = null;
     this.exactLook = look;
     if (!head.block) {
       this.exact = this.grain = this.patch = null;
@@ -44,7 +46,7 @@ export class Tile {
     this.layers = {};
     for (const [touch, end] of Object.entries(far)) {
       if (!pictures[touch]) continue;
-      this.layers[touch] = { data: samples(pictures[touch]).data, span: end - look[touch] };
+      this.layers[touch] = { layer: samples(pictures[touch]), span: end - look[touch] };
       pictures[touch].close();
     }
     pictures.after.close();
@@ -81,27 +83,36 @@ export class Tile {
     return Boolean(this.grain) && this.exactLook.keep_grain && this.exactLook.grain_amount > 0;
   }
 
-  /** Show a look: what the server drew, plus the difference between the two looks. */
+  /** Show a look: what the server drew, plus the difference between the two looks, which is nothing outside the faces. */
   preview(look, fields) {
     this.shownLook = look;
     if (!this.exact) return;
+    const faces = look === this.exactLook ? [] : [...new Set([...look.faces, ...this.exactLook.faces])];
+    const now = this.around(faces.map((face) => fields.areas.get(face)).filter((place) => place && !apart(place, this.box)));
+    const part = joined(now, this.moved);
+    this.moved = now;
+    if (!part) return;
+    const [left, top, right, bottom] = part;
+    const width = right - left;
     if (look === this.exactLook) {
-      this.context.putImageData(this.exact, 0, 0);
+      this.context.putImageData(this.exact, 0, 0, left, top, width, bottom - top);
       return;
     }
-    const [left, top, width, height] = this.block;
-    if (this.frame?.width !== width || this.frame?.height !== height) this.frame = new ImageData(width, height);
+    if (this.frame?.width !== width || this.frame?.height !== bottom - top) this.frame = new ImageData(width, bottom - top);
     const pixels = this.frame.data;
-    pixels.set(this.exact.data);
+    for (let y = top; y < bottom; y++) {
+      const at = (y * this.exact.width + left) * 4;
+      pixels.set(this.exact.data.subarray(at, at + width * 4), (y - top) * width * 4);
+    }
     const grid = {
-      left: this.box[0] + left * this.stepX,
-      top: this.box[1] + top * this.stepY,
+      left: this.box[0] + (this.block[0] + left) * this.stepX,
+      top: this.box[1] + (this.block[1] + top) * this.stepY,
       width,
-      height,
+      height: bottom - top,
       stepX: this.stepX,
       stepY: this.stepY,
     };
-    for (const face of new Set([...look.faces, ...this.exactLook.faces])) {
+    for (const face of faces) {
       const field = fields.get(face, look);
       if (!field || apart(fields.areas.get(face), this.box)) continue;
       field.add(pixels, grid, fields.difference(field, look, this.exactLook));
@@ -109,12 +120,35 @@ export class Tile {
     }
     if (this.grain) {
       const amount = look.keep_grain ? look.grain_amount : 0;
-      addLayer(pixels, this.grain.data, amount / this.exactLook.grain_amount - 1);
+      addLayer(this.frame, this.grain, part, amount / this.exactLook.grain_amount - 1);
     }
-    for (const [touch, { data, span }] of Object.entries(this.layers)) {
-      addLayer(pixels, data, (look[touch] - this.exactLook[touch]) / span);
+    for (const [touch, { layer, span }] of Object.entries(this.layers)) {
+      addLayer(this.frame, layer, part, (look[touch] - this.exactLook[touch]) / span);
     }
-    this.context.putImageData(this.frame, 0, 0);
+    this.context.putImageData(this.frame, left, top);
+  }
+
+  /** The part of the block that holds these places of the picture: left, top, right, bottom in its pixels; null for none. */
+  around(places) {
+    const [left, top, width, height] = this.block;
+    let part = null;
+    for (const place of places) {
+      const one = [
+        Math.max(0, Math.floor((place[0] - this.box[0]) / this.stepX - left)),
+        Math.max(0, Math.floor((place[1] - this.box[1]) / this.stepY - top)),
+        Math.min(width, Math.ceil((place[2] - this.box[0]) / this.stepX - left)),
+        Math.min(height, Math.ceil((place[3] - this.box[1]) / this.stepY - top)),
+      ];
+      if (one[2] > one[0] && one[3] > one[1]) part = joined(part, one);
+    }
+    return part;
+  }
+
+  /** Whether what is after hides all that was before, as it does where the result is enlarged. */
+  get hides() {
+    if (!this.patch || !this.block) return false;
+    const [left, top, width, height] = this.block;
+    return left === 0 && top === 0 && width === this.width && height === this.height;
   }
 
   /** Draw before or after onto a canvas whose transform maps picture coordinates to it. */
@@ -137,14 +171,26 @@ export class Tile {
   }
 }
 
-/** Add so much of a layer, in which 128 is nothing. */
-function addLayer(pixels, layer, amount) {
+/** Add so much of a part of a layer, in which 128 is nothing, to a frame of that part. */
+function addLayer(frame, layer, [left, top, right, bottom], amount) {
   if (amount === 0) return;
-  for (let i = 0; i < pixels.length; i += 4) {
-    pixels[i] += (layer[i] - 128) * amount;
-    pixels[i + 1] += (layer[i + 1] - 128) * amount;
-    pixels[i + 2] += (layer[i + 2] - 128) * amount;
+  const { data: pixels } = frame;
+  const { data: added } = layer;
+  let i = 0;
+  for (let y = top; y < bottom; y++) {
+    let k = (y * layer.width + left) * 4;
+    for (let x = left; x < right; x++, i += 4, k += 4) {
+      pixels[i] += (added[k] - 128) * amount;
+      pixels[i + 1] += (added[k + 1] - 128) * amount;
+      pixels[i + 2] += (added[k + 2] - 128) * amount;
+    }
   }
+}
+
+/** The rectangle around two, of which either may be null. */
+function joined(a, b) {
+  if (!a || !b) return a ?? b;
+  return [Math.min(a[0], b[0]), Math.min(a[1], b[1]), Math.max(a[2], b[2]), Math.max(a[3], b[3])];
 }
 
 function samples(bitmap) {
