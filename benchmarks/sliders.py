@@ -165,7 +165,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--url", help="another page, instead of ours")
     parser.add_argument("--job", action="store_true", help="only the rows with a job behind, printed and not written")
-    parser.add_argument("--enlarged", action="store_true", help="only 1 MP, as it is and at 4x, printed and not written")
+    parser.add_argument(
+        "--enlarged", action="store_true", help="only 1 MP, as it is and at 4x, printed and not written"
+    )
     parser.add_argument("--selector", default="input[type=range]", help="its slider")
     flags = parser.parse_args()
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
