@@ -39,7 +39,7 @@ def _with_thumbnail(block: bytes) -> tuple[bytes, bytes]:
     PillowImage.new("RGB", (16, 12), "red").save(stream, "JPEG")
     jpeg = stream.getvalue()
     body = bytearray(block[6:])
-    order = "<" if body[:2] == b"II" else ">"
+    order = "<" if body.startswith(b"II") else ">"
     (first,) = struct.unpack_from(f"{order}I", body, 4)
     (count,) = struct.unpack_from(f"{order}H", body, first)
     body += bytes(len(body) % 2)
@@ -142,7 +142,9 @@ def test_many_fields_that_share_their_values_cost_no_more_than_the_block() -> No
 def test_a_damaged_block_is_written_anew_without_private_notes(caplog: pytest.LogCaptureFixture) -> None:
     block = bytearray(_block()[6:])
     at = (
-        block.index(struct.pack("<HH", 0x010F, 2)) if block[:2] == b"II" else block.index(struct.pack(">HH", 0x010F, 2))
+        block.index(struct.pack("<HH", 0x010F, 2))
+        if block.startswith(b"II")
+        else block.index(struct.pack(">HH", 0x010F, 2))
     )
     block[at + 8 : at + 12] = b"\x7f\xff\xff\x7f"  # the maker's name lies far outside
     cleaned = clean_exif(bytes(block))

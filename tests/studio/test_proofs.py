@@ -236,8 +236,15 @@ def test_the_slider_in_a_real_browser(
     page = context.new_page()
     asked: list[str] = []
     wrong: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
-    page.on("pageerror", lambda error: wrong.append(str(error)))
+
+    def requested(request: Any) -> None:
+        asked.append(request.url)
+
+    def failed(error: Any) -> None:
+        wrong.append(str(error))
+
+    page.on("request", requested)
+    page.on("pageerror", failed)
     page.goto(path.as_uri())
     assert [url for url in asked if not url.startswith("data:")] == [path.as_uri()]
     assert page.evaluate("document.documentElement.scrollWidth") == 390
