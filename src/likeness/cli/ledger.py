@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 import os
@@ -39,6 +38,8 @@ class Ledger:
     """
 
     def __init__(self, arguments: Sequence[str] | None) -> None:
+        import hashlib  # here, as every start of the command line would pay for it
+
         self._free = arguments is None
         named = [os.getcwd(), *(text for text in arguments or () if text not in _NO_MATTER)]  # noqa: PTH109 - as typed
         self._key = hashlib.sha256("\0".join(named).encode(errors="surrogateescape")).hexdigest()

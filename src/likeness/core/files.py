@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import secrets
 from pathlib import Path
 
 from likeness.errors import FileWriteError
@@ -53,7 +52,7 @@ def write_bytes_atomically(data: bytes, target: Path, *, durable: bool = True) -
         FileWriteError: if the folder is missing or may not be written to, or the disk is full.
     """
     # Not `tempfile`: its files are readable by their owner only, while this one gets what the umask says.
-    temporary = target.parent / f"{TEMPORARY[0]}{secrets.token_hex(6)}{TEMPORARY[1]}"
+    temporary = target.parent / f"{TEMPORARY[0]}{os.urandom(6).hex()}{TEMPORARY[1]}"
     try:
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))

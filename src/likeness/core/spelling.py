@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Iterable
 from typing import Literal
 
@@ -20,6 +19,8 @@ def nearest(word: str, known: Iterable[str]) -> str | None:
     >>> nearest("naturl", ["standard", "natural"])
     'natural'
     """
+    import difflib  # here, as every start of the command line would pay for it
+
     by_plain = {_plain(name): name for name in known}
     found = difflib.get_close_matches(_plain(word), by_plain, n=1, cutoff=_ALIKE)
     return by_plain[found[0]] if found else None
