@@ -128,6 +128,19 @@ def test_a_folder_from_beginning_to_end(studio: Studio, pictures: Path) -> None:
     assert redo(studio.journal, studio.output, failed=True, missing=True) == 1
 
 
+def test_controls_are_chosen_for_each_picture(studio: Studio, pictures: Path) -> None:
+    studio.put(find_sources([str(pictures)]), preset="auto", strength=0.5)
+    told = [one.outcome for one in studio.run().values() if one.outcome["chosen"]]
+    assert told
+    for outcome in told:
+        assert outcome["chosen"]["notice"]["code"] == "auto.chosen"
+        assert outcome["controls"] == outcome["chosen"]["controls"]
+        assert outcome["controls"]["strength"] == 0.5
+    options = WorkOptions.of(Settings({"preset": "auto", "strength": 0.5}))
+    assert WorkOptions.from_dict(options.to_dict()) == options
+    assert "by_hand" not in WorkOptions.of(Settings({})).to_dict()
+
+
 def test_references_of_a_list_serve_and_their_content_counts(
     studio: Studio, pictures: Path, tmp_path: Path, astronaut: Image
 ) -> None:

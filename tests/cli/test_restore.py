@@ -117,6 +117,17 @@ class TestOnePicture:
         assert made["pages.tif"].info["dpi"] == (600, 600)
         assert made["print.jpg"].info["dpi"] == (300, 300)
 
+    def test_auto_says_what_it_chose_and_leaves_what_is_set(
+        self, here: Path, model: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        flags = ["--preset", "auto", "--strength", "0.5", "--report", "report.json"]
+        assert main(["restore", "portrait.jpg", *flags, *model]) == 0
+        report = json.loads((here / "report.json").read_text())
+        chosen = report["pictures"][0]["chosen"]
+        assert f"; {chosen['sentence']}" in capsys.readouterr().err
+        assert (report["preset"], chosen["controls"]["strength"]) == ("auto", 0.5)
+        assert chosen["reasons"]
+
     def test_another_photograph_serves_or_is_refused(
         self, here: Path, model: list[str], capsys: pytest.CaptureFixture[str], astronaut: Image
     ) -> None:

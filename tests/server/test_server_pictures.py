@@ -56,6 +56,17 @@ def test_a_restored_picture_is_the_library_s_own(server: Running, portrait: byte
     assert answer.content == encode_image(expected.image, "PNG")
 
 
+def test_controls_are_chosen_on_request(server: Running, portrait: bytes, astronaut: Image) -> None:
+    answer = sent(server, "/v1/restore", {"file": portrait}, "application/json", preset="auto", format="png").json()
+    expected = server.state.restorer.restore(astronaut, "auto")
+    assert expected.chosen is not None
+    assert answer["report"]["chosen"]["notice"] == expected.chosen.sentence.to_dict()
+    assert base64.b64decode(answer["image"]) == encode_image(expected.image, "PNG")
+    assert RequestOptions(preset="auto").fields() == {"preset": "auto"}
+    by_hand = RequestOptions(controls=Controls(strength=0.5), by_hand=("strength",))
+    assert by_hand.fields() == {"preset": "auto", "strength": "0.5"}
+
+
 def test_a_result_is_enlarged(server: Running, portrait: bytes, astronaut: Image) -> None:
     answer = sent(server, "/v1/restore", {"file": portrait}, "application/json", upscale="1.5", background="lanczos")
     report = answer.json()["report"]

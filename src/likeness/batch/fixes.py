@@ -7,7 +7,7 @@ that are restored; otherwise the finding is reported and nothing else.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from likeness.batch.options import WorkOptions
 from likeness.faces.findings import Finding
@@ -56,6 +56,13 @@ def treat(options: WorkOptions, findings: Sequence[Finding], faces: int) -> Trea
             if changed != controls:
                 controls = changed
                 done.append(Notice("fix.done", {"finding": code, "what": Notice(sentence)}))
+    by_hand = options.by_hand
+    if by_hand is not None:
+        # What is done about a finding is not for the choice to undo.
+        changed_names = {
+            f.name for f in fields(Controls) if getattr(controls, f.name) != getattr(options.controls, f.name)
+        }
+        by_hand = tuple(sorted({*by_hand, *changed_names}))
     enlargement = options.enlargement
     small = next((finding.code for finding in findings if _is_small(finding, rest)), None)
     if small is not None and not enlargement.any:
@@ -66,7 +73,7 @@ def treat(options: WorkOptions, findings: Sequence[Finding], faces: int) -> Trea
     if repairs.balance == 0:
         # It measures for itself whether the picture has aged, and does nothing to one that has not.
         repairs = replace(repairs, balance=1.0)
-    changed_options = replace(options, controls=controls, repairs=repairs, enlargement=enlargement)
+    changed_options = replace(options, controls=controls, by_hand=by_hand, repairs=repairs, enlargement=enlargement)
     return Treatment(options=changed_options, leave=leave, done=tuple(done))
 
 

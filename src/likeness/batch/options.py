@@ -104,6 +104,8 @@ class WorkOptions(PictureOptions):
             for name, value in _written(self.limits).items()
         }
         written = _written(self)
+        if "by_hand" in written:
+            written["by_hand"] = list(self.by_hand or ())
         if "references" in written:
             written["references"] = list(self.references)
         if "enlargement" in written:
@@ -132,6 +134,8 @@ class WorkOptions(PictureOptions):
             for name, make in _PARTS.items():
                 if taken.get(name) is not None:
                     taken[name] = make(dict(taken[name]))
+            if taken.get("by_hand") is not None:
+                taken["by_hand"] = tuple(taken["by_hand"])
             if "references" in taken:
                 taken["references"] = tuple(taken["references"])
             return WorkOptions(**taken)

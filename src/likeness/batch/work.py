@@ -355,6 +355,9 @@ def _outcome(
     """The outcome as it is kept; every key is always there."""
     told = record.to_dict()
     controls = treatment.options.controls if treatment else None
+    preset = controls.preset_name if controls else ""
+    if told["chosen"] is not None:
+        preset = told["chosen"]["preset"]
     return {
         "output": None,
         "bytes": None,
@@ -362,10 +365,11 @@ def _outcome(
         "height": told["height"],
         "findings": [finding.to_dict() for finding in findings],
         "fixes": list(treatment.done) if treatment else [],
-        "preset": controls.preset_name if controls else "",
-        "controls": asdict(controls) if controls else None,
+        "preset": preset,
+        "controls": (told["chosen"] or {}).get("controls") or (asdict(controls) if controls else None),
         "faces": told["faces"],
         "repairs": told["repairs"],
+        "chosen": told["chosen"],
         "guard": None
         if verdict is None
         else {

@@ -12,7 +12,7 @@ from likeness.core.spelling import did_you_mean
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice, notice_of
 from likeness.restore.config import Settings, read_settings
-from likeness.restore.controls import PRESETS
+from likeness.restore.controls import AUTO, PRESETS
 from likeness.restore.kinds import Choice, Number, Option, Switch, Text, Weights
 from likeness.restore.options import OPTIONS
 
@@ -233,7 +233,7 @@ def words_for(action: argparse.Action) -> tuple[str, ...]:
 
 
 _WORDS = {
-    "preset": tuple(PRESETS),
+    "preset": (*PRESETS, AUTO),
     "faces": ("all", "largest", "centre"),
     "background": ("faithful", "clean", "lanczos"),
     "model": ("likeness-512",),

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from likeness.cli.console import Console
 from likeness.cli.flags import Parser
 from likeness.cli.table import table
-from likeness.restore.controls import PRESETS, Controls
+from likeness.restore.controls import AUTO, PRESETS, Controls
 
 __all__ = ["make_parser", "presets"]
 
@@ -45,6 +45,7 @@ def presets(argv: Sequence[str], console: Console) -> int:
         )
         for name, preset in PRESETS.items()
     ]
+    rows.append((AUTO, "-", "-", "chosen for each picture", "-", "pictures of all kinds"))
     console.show(table(("preset", "degradation", "step", "face weights", "grain", "for"), rows))
     return 0
 

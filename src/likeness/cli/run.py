@@ -223,7 +223,7 @@ class _Worker:
         )
         self._console.say(
             f"{count}{job.name} -> {output}: {_counted(record)}{verdict_line(record.faces)}{_helped(restoration)}"
-            f"{_enlarged(restoration)}{_repaired(restoration)} ({work.clock.seconds:.1f} s)"
+            f"{_chosen(restoration)}{_enlarged(restoration)}{_repaired(restoration)} ({work.clock.seconds:.1f} s)"
         )
         return record
 
@@ -364,6 +364,11 @@ def _counted(record: PictureRecord) -> str:
     if record.count("skipped"):
         parts.append(f"{record.count('skipped')} left alone")
     return ", ".join(parts)
+
+
+def _chosen(restoration: Restoration) -> str:
+    """What was chosen and why, to follow the count of faces; "" where controls were given."""
+    return "" if restoration.chosen is None else f"; {restoration.chosen.sentence}"
 
 
 def _enlarged(restoration: Restoration) -> str:

@@ -167,6 +167,8 @@ def _preview(
 def _options(flags: argparse.Namespace, parts: Mapping[str, Any]) -> VideoOptions:
     from likeness.video.options import VideoOptions, parse_seconds
 
+    if parts["by_hand"] is not None:
+        raise ConfigError(Notice("video.auto-preset"))
     return VideoOptions(
         controls=parts["controls"],
         selection=parts["selection"],

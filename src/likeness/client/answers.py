@@ -64,11 +64,13 @@ class RequestOptions(PictureOptions):
         Raises:
             ConfigError: if there is a preset and controls as well.
         """
-        if self.preset is not None and (controls is not None or self.controls != Controls()):
+        if self.preset is not None and (
+            controls is not None or self.controls != Controls() or self.by_hand is not None
+        ):
             raise ConfigError(Notice("client.both"))
         options = self if controls is None else replace(self, controls=controls)
-        own = {"preset": self.preset, "format": self.file_format, "evidence": self.evidence or None}
-        values = {**options.to_settings().values, **own}
+        own = {"format": self.file_format, "evidence": self.evidence or None}
+        values = {"preset": self.preset, **options.to_settings().values, **own}
         given = {name: value for name, value in values.items() if value is not None}
         return {name: value if isinstance(value, str) else json.dumps(value) for name, value in given.items()}
 

@@ -13,7 +13,7 @@ from likeness.core.tables import parse_toml
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice, notice_of
 from likeness.repair.repairs import Repairs
-from likeness.restore.controls import Controls
+from likeness.restore.controls import AUTO, Controls
 from likeness.restore.kinds import Text, Weights
 from likeness.restore.options import OPTIONS, row_of
 
@@ -57,14 +57,20 @@ class Settings:
         return {row.field_name: self.values[row.key] for row in OPTIONS if row.part == name and row.key in self.values}
 
     def controls(self) -> Controls:
-        """The preset (``standard`` if none is set) with the controls that are set laid over it.
+        """The preset (``standard`` if none is set, or "auto") with the controls that are set laid over it.
 
         Raises:
             ControlError: for an unknown preset or region, or a value outside its range.
         """
         own = self.part("controls")
         weights = own.pop("face_mask_weights", {})
-        return replace(Controls.preset(self["preset"] or "standard"), **own).with_weights(weights)
+        preset = self["preset"]
+        base = Controls.standard() if preset in (None, AUTO) else Controls.preset(preset)
+        return replace(base, **own).with_weights(weights)
+
+    def by_hand(self) -> tuple[str, ...] | None:
+        """Names of the controls that are set, where the others are chosen for each picture (preset "auto"); else None."""
+        return tuple(sorted(self.part("controls"))) if self["preset"] == AUTO else None
 
     def repairs(self) -> Repairs:
         """The repairs that are set; off where nothing is.

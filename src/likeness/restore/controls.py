@@ -10,7 +10,10 @@ from likeness.errors import ArgumentError, ControlError
 from likeness.messages.notice import Notice
 from likeness.restore.kinds import Number, Switch, Weights, Words, option, rows_of
 
-__all__ = ["PRESETS", "Controls", "RegionWeights"]
+__all__ = ["AUTO", "PRESETS", "Controls", "RegionWeights"]
+
+AUTO = "auto"
+"""What stands in a preset's place where controls are chosen for each photograph (`likeness.restore.automatic`)."""
 
 
 _WEIGHT = Number(low=0.0, high=2.0, step=0.05)

@@ -137,7 +137,7 @@ class RestoreJob:
         try:
             restoration = self._restorer.restore(
                 image,
-                options.controls,
+                options.asked,
                 selection=selection or options.selection,
                 aligned=options.aligned,
                 repairs=options.repairs,
@@ -195,6 +195,7 @@ class RestoreJob:
             faces=tuple(faces or [face_record(outcome, image.size) for outcome in restoration.faces]),
             repairs=restoration.repaired.to_dict() if restoration.repaired else None,
             result_size=restoration.image.size,
+            chosen=None if restoration.chosen is None else restoration.chosen.to_dict(),
             upscale=restoration.upscale,
             suggested_upscale=restoration.suggested_upscale,
         )

@@ -11,7 +11,7 @@ from typing import Any, get_args
 
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice
-from likeness.restore.controls import PRESETS, Controls
+from likeness.restore.controls import AUTO, PRESETS, Controls
 from likeness.restore.enlargement import Enlargement
 from likeness.restore.kinds import Choice, Number, Option, Switch, Text, Words, rows_of
 from likeness.restore.on_bad import OnBad
@@ -60,13 +60,16 @@ OPTIONS: tuple[Option, ...] = (
     ),
     Option(
         key="preset",
-        kind=Text(wanted=Notice("wanted.preset-name"), more={"enum": list(PRESETS)}),
+        kind=Text(wanted=Notice("wanted.preset-name"), more={"enum": [*PRESETS, AUTO]}),
         default="standard",
         group="controls",
         effect="face",
         metavar="NAME",
         label=Words("Preset", "预设"),
-        help=Words(f"what the controls start from: {', '.join(PRESETS)}", "各项控制的起点"),
+        help=Words(
+            f"what the controls start from: {', '.join(PRESETS)}; or auto, which chooses for each picture",
+            "各项控制的起点；auto 按每张照片自动选择",
+        ),
     ),
     *rows_of(Controls),
     Option(

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from likeness.evidence.face_verdict import FaceVerdict, Level, worst
 from likeness.faces.align import unwarp
 from likeness.faces.detect import Detector
+from likeness.faces.effective_resolution import EffectiveResolution, effective_resolution
 from likeness.faces.face import Alignment, Face
 from likeness.faces.regions import RegionMasks
 from likeness.grain.regrain import FaceGrain, measure_face_grain
@@ -23,6 +24,7 @@ from likeness.imaging.image import Image, Pixels
 from likeness.messages.notice import Notice
 from likeness.repair.repair import RepairResult
 from likeness.restore.arbitration import HeldDetail, unexplained
+from likeness.restore.automatic import Choice
 from likeness.restore.controls import Controls
 from likeness.restore.kinds import rows_of
 from likeness.restore.references import FaceReferences
@@ -96,6 +98,15 @@ class FaceProjection:
         return self.task.target(self.crop, self.projection, self.held)
 
     @cached_property
+    def resolution(self) -> EffectiveResolution:
+        """What the picture holds there.
+
+        Raises:
+            ValueError: if the crop is not 512 x 512.
+        """
+        return effective_resolution(self.crop, self.alignment.native_side)
+
+    @cached_property
     def unexplained(self) -> Pixels:
         """S x S x 3: what goes of the crop and is no fainter form of the answer; grain, in a grainy picture."""
         return unexplained(self.crop, self.projection, self.held)
@@ -123,7 +134,7 @@ class FaceProjection:
     def with_references(self, references: FaceReferences | None) -> FaceProjection:
         """The same projection with what other photographs give; what was measured of it is kept."""
         copy = replace(self, references=references)
-        for name in ("target", "unexplained"):
+        for name in ("target", "unexplained", "resolution"):
             if name in vars(self):
                 vars(copy)[name] = vars(self)[name]
         copy.take_grain(self)
@@ -221,6 +232,7 @@ class Restoration:
         milliseconds: time of each step.
         repaired: what was repaired before; None where nothing was asked for.
         upscale: how many times as wide and high as the photograph it is.
+        chosen: what was chosen for the picture, and why; None where controls were given.
         suggested_upscale: where a restored face has so few pixels (`likeness.restore.canvas.SMALL_FACE`) that most of what
             the network drew does not show, the factor at which it would, as "auto" has it; else None.
     """
@@ -232,6 +244,7 @@ class Restoration:
     repaired: RepairResult | None = None
     upscale: float = 1.0
     suggested_upscale: float | None = None
+    chosen: Choice | None = None
 
     def __repr__(self) -> str:
         counted = Counter(outcome.status for outcome in self.faces)

@@ -9,8 +9,9 @@ from likeness.errors import ConfigError
 from likeness.imaging.arguments import finite_number, of_type
 from likeness.messages.notice import Notice
 from likeness.repair.repairs import Repairs
+from likeness.restore.automatic import Automatic
 from likeness.restore.config import Settings
-from likeness.restore.controls import Controls, RegionWeights
+from likeness.restore.controls import AUTO, Controls, RegionWeights
 from likeness.restore.enlargement import Enlargement
 from likeness.restore.on_bad import OnBad
 from likeness.restore.options import OPTIONS
@@ -25,6 +26,8 @@ class PictureOptions:
 
     Attributes:
         controls, repairs, selection, aligned, enlargement: see `likeness.Restorer.restore`.
+        by_hand: if controls are chosen for each picture (preset "auto"), the names of those that are as ``controls`` has
+            them; None if all are.
         trust_references: whether other photographs serve whatever the matcher says of them.
         provenance: whether the result's XMP says that a network has drawn in it.
         quality: 1 to 100, for JPEG, WebP and AVIF; as the picture's file if None.
@@ -36,6 +39,7 @@ class PictureOptions:
     """
 
     controls: Controls = field(default_factory=Controls)
+    by_hand: tuple[str, ...] | None = None
     repairs: Repairs = field(default_factory=Repairs)
     selection: Selection = field(default_factory=Selection)
     aligned: bool = False
@@ -58,14 +62,22 @@ class PictureOptions:
                 Notice("option.on-bad", {"known": ", ".join(get_args(OnBad)), "on_bad": repr(self.on_bad)})
             )
 
+    @property
+    def asked(self) -> Controls | Automatic:
+        """What `likeness.Restorer.restore` is to be given as controls."""
+        return self.controls if self.by_hand is None else Automatic(own=self.controls, by_hand=self.by_hand)
+
     def to_settings(self) -> Settings:
         """Settings that come to these options: what differs from the defaults."""
         values: dict[str, Any] = {}
         for row in OPTIONS:
             if row.part:
                 value = getattr(self if row.part == "picture" else getattr(self, row.part), row.field_name)
-                if value != row.default:
+                by_hand = row.part == "controls" and row.field_name in (self.by_hand or ())
+                if value != row.default or by_hand:
                     values[row.key] = _written(value)
+        if self.by_hand is not None:
+            values["preset"] = AUTO
         return Settings(values)
 
 
@@ -89,6 +101,7 @@ def parts_of(settings: Settings) -> dict[str, Any]:
     chosen = settings.part("selection")
     return {
         "controls": settings.controls(),
+        "by_hand": settings.by_hand(),
         "repairs": settings.repairs(),
         "selection": Selection.parse(chosen.pop("which", "all"), **chosen),
         "enlargement": Enlargement(**settings.part("enlargement")),

@@ -27,9 +27,10 @@ from likeness.imaging.image import Box, Image
 from likeness.messages.notice import Notice, notice_of
 from likeness.repair.repair import RepairResult, repair
 from likeness.repair.repairs import Repairs
+from likeness.restore.automatic import Automatic, Choice
 from likeness.restore.canvas import CanvasPlan, plan_canvas, suggested_upscale
 from likeness.restore.composing import compose
-from likeness.restore.controls import Controls
+from likeness.restore.controls import AUTO, Controls
 from likeness.restore.enlargement import Enlargement
 from likeness.restore.following import Mapped, OnProgress, Progress, tell_nobody
 from likeness.restore.judging import compose_judged, judged
@@ -72,7 +73,7 @@ class Restorer(NetworkHolder):
     def restore(
         self,
         image: ImageInput,
-        controls: Controls | str | None = None,
+        controls: Controls | Automatic | str | None = None,
         *,
         selection: Selection | None = None,
         aligned: bool = False,
@@ -91,7 +92,8 @@ class Restorer(NetworkHolder):
         Args:
             image: any picture (a path, the bytes of a file, one of Pillow's, an array as `Image.from_array` takes it, or an
                 `Image`); with ``aligned`` an FFHQ-aligned crop, whose whole area is then one face.
-            controls: how; the name of a preset is taken as well, and None is `Controls.standard`.
+            controls: how; the name of a preset is taken as well, and None is `Controls.standard`. "auto", or an `Automatic`,
+                chooses them by what the picture shows (`Restoration.chosen`).
             selection: which faces; all if None.
             aligned: skip detection and alignment.
             faces: the picture's faces, numbered as they stand, where they are known (`Restorer.find_faces`): no detection.
@@ -123,7 +125,7 @@ class Restorer(NetworkHolder):
         """
         if on_bad not in get_args(OnBad):
             raise ArgumentError(f"on_bad must be one of {', '.join(get_args(OnBad))}, not {on_bad!r}")
-        image, controls = any_picture("image", image), Controls.of(controls)
+        image, asked = any_picture("image", image), _asked(controls)
         selection = Selection() if selection is None else of_type("selection", selection, Selection, hint=_PARSED)
         if repairs is not None:
             of_type("repairs", repairs, Repairs)
@@ -163,6 +165,13 @@ class Restorer(NetworkHolder):
                 outcomes[index] = FaceOutcome(index=index, face=face, status="skipped", reason=reason)
             else:
                 wanted.append((index, face))
+        chosen: Choice | None = None
+        if isinstance(asked, Automatic):
+            chosen = asked.choose(image, [face for _, face in wanted])
+            clock.lap("choose")
+            controls = chosen.controls
+        else:
+            controls = asked
         filled, total = None if repaired is None else repaired.filled, len(wanted)
         progress(Progress(step="project", total=total))
         each = project_each(self.runtime, image, wanted, controls, aligned=aligned, filled=filled, seed=seed)
@@ -204,6 +213,7 @@ class Restorer(NetworkHolder):
             image=composed.image,
             faces=tuple(outcomes[index] for index in sorted(outcomes)),
             controls=controls,
+            chosen=chosen,
             repaired=repaired,
             milliseconds={**clock.laps, **composed.milliseconds},
             upscale=plan.upscale,
@@ -215,7 +225,7 @@ class Restorer(NetworkHolder):
     def map(
         self,
         images: Iterable[ImageInput],
-        controls: Controls | str | None = None,
+        controls: Controls | Automatic | str | None = None,
         *,
         selection: Selection | None = None,
         aligned: bool = False,
@@ -236,7 +246,7 @@ class Restorer(NetworkHolder):
         Raises:
             ArgumentError, ControlError: for options that cannot be used, at once.
         """
-        controls = Controls.of(controls)
+        asked = _asked(controls)
         if isinstance(images, (str, bytes, os.PathLike, Image, np.ndarray)) or not hasattr(images, "__iter__"):
             raise ArgumentError("images must be a list of pictures or paths, not a single one; restore takes that")
         if workers < 1:
@@ -246,7 +256,7 @@ class Restorer(NetworkHolder):
             try:
                 done = self.restore(
                     source,
-                    controls,
+                    asked,
                     selection=selection,
                     aligned=aligned,
                     repairs=repairs,
@@ -442,6 +452,12 @@ class Restorer(NetworkHolder):
             landmarks=Landmarks(points=points, depth=mesh[:, 2], source="template"),
             five_points=five_points(points),
         )
+
+
+def _asked(controls: Controls | Automatic | str | None) -> Controls | Automatic:
+    if isinstance(controls, Automatic):
+        return controls
+    return Automatic() if controls == AUTO else Controls.of(controls)
 
 
 def _none_selected(reasons: Sequence[Notice | None]) -> NoFaceError:

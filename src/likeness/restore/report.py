@@ -45,6 +45,8 @@ class PictureRecord:
         size: the picture's size, None where it could not be read.
         result_size: the result's, None where nothing was restored; ``upscale`` times as wide and high.
         suggested_upscale: what ``upscale="auto"`` comes to, where most of what the network drew does not show; else None.
+        chosen: what was chosen for it and why, as `likeness.restore.automatic.Choice.to_dict` makes it; None where controls
+            were given.
         faces: the outcome of each face, as `face_record` makes it.
         repairs: what was found and repaired, as `RepairResult.to_dict` makes it; None if nothing was asked for.
         notes: what the file held that the result does not, and damage that did not matter.
@@ -62,6 +64,7 @@ class PictureRecord:
     result_size: Size | None = None
     upscale: float = 1.0
     suggested_upscale: float | None = None
+    chosen: dict[str, Any] | None = None
     faces: tuple[dict[str, Any], ...] = ()
     repairs: dict[str, object] | None = None
     notes: tuple[Note, ...] = ()
@@ -94,6 +97,7 @@ class PictureRecord:
             "result_height": result_size.height if result_size else None,
             "upscale": self.upscale,
             "suggested_upscale": self.suggested_upscale,
+            "chosen": self.chosen,
             "faces": list(self.faces),
             "repairs": self.repairs,
             "notes": [asdict(note) for note in self.notes],

@@ -146,7 +146,7 @@ def _restore(
     record |= {
         "model": state.model,
         "preset": request.preset,
-        "controls": asdict(request.controls),
+        "controls": asdict(restoration.controls),
         "warnings": list(request.controls.warnings),
         "notices": [warning.to_dict() for warning in request.controls.warnings],
     }

@@ -19,7 +19,7 @@ from fastapi.responses import JSONResponse
 from likeness.core.hashing import sha256_of_bytes
 from likeness.errors import ControlError, ImageTooLargeError, NoFaceError
 from likeness.messages.notice import Notice, notice_of
-from likeness.restore.controls import PRESETS
+from likeness.restore.controls import AUTO, PRESETS
 from likeness.server.api.restoring import MOST_REFERENCES, THE_PICTURE
 from likeness.server.http.problems import ProblemError
 from likeness.server.http.state import ServerState, State, client_of
@@ -212,8 +212,8 @@ async def download(
 ) -> Response:
     """A file of the picture: what is seen, computed in full."""
     session = sessions.get(key)
-    if look.preset not in PRESETS:
-        raise ControlError(Notice("live.unknown-preset", {"known": ", ".join(PRESETS)}))
+    if look.preset not in (AUTO, *PRESETS):
+        raise ControlError(Notice("live.unknown-preset", {"known": ", ".join((AUTO, *PRESETS))}))
     web = WebOptions(side=look.side, quality=92)
     paper = PrintOptions(scale=look.scale, millimetres=look.millimetres)
     pixels = session.image.size.pixels * print_scale(session.image.size, paper) ** 2
@@ -303,4 +303,5 @@ def _record(key: str, session: Session) -> dict[str, Any]:
         ],
         "findings": [finding.to_dict() for finding in session.findings],
         "references": session.others,
+        "chosen": session.chosen.to_dict(),
     }

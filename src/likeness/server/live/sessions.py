@@ -24,6 +24,7 @@ from likeness.faces.preflight import preflight
 from likeness.imaging.image import Image, Size
 from likeness.messages.notice import Notice
 from likeness.reference.matching import FaceMatcher
+from likeness.restore.automatic import Choice, choose
 from likeness.restore.canvas import plan_canvas
 from likeness.restore.controls import Controls
 from likeness.restore.enlargement import Enlargement
@@ -103,6 +104,7 @@ class Session:
         self._lock = threading.RLock()
         found = restorer.find_faces(image)
         self.findings: tuple[Finding, ...] = preflight(image, found)
+        self.chosen: Choice = choose(image, found)
         side = restorer.runtime.spec.side
         self.faces = tuple(see_face(index, face, image, side) for index, face in enumerate(found))
         self._projections: dict[int, FaceProjection] = {}

@@ -6,7 +6,7 @@ import { t } from "./words.js";
 
 /** A choice of how pictures look: a preset, what the other page shows, or (for one of many) what the rest gets. */
 export function lookSelect(about, rest) {
-  const names = [...(rest ? ["rest"] : []), ...Object.keys(about.presets), "own"];
+  const names = [...(rest ? ["rest"] : []), "auto", ...Object.keys(about.presets), "own"];
   const select = el("select", { "data-label": "many.look" }, ...names.map((name) => el("option", { value: name })));
   wordSelect(select);
   return select;

@@ -3,6 +3,7 @@
 import { el, folded, section, Slider } from "./dom.js";
 import { FaceMap } from "./facemap.js";
 import { OPTIONS, presetLook, REGIONS, same, settingsOf, TOUCHES } from "./look.js";
+import { said as sentence } from "./said.js";
 import { t } from "./words.js";
 
 export class Panel {
@@ -10,7 +11,9 @@ export class Panel {
    *   references: any}} page */
   constructor({ store, about, onRegion, onTouch, onFaces, onCurrent, report, references }) {
     this.store = store;
-    this.presets = Object.fromEntries(Object.entries(about.presets).map(([name, set]) => [name, presetLook(set)]));
+    // What "auto" sets is known with the picture.
+    const presets = { auto: about.presets.standard, ...about.presets };
+    this.presets = Object.fromEntries(Object.entries(presets).map(([name, set]) => [name, presetLook(set)]));
     this.onRegion = onRegion;
     this.onTouch = onTouch;
     this.onCurrent = onCurrent;
@@ -182,6 +185,7 @@ export class Panel {
 
   open(picture) {
     this.picture = picture;
+    this.presets.auto = presetLook(picture.chosen.controls);
     this.faceList.replaceChildren(
       ...picture.faces.map((face) =>
         el(
@@ -243,7 +247,8 @@ export class Panel {
       ),
     ];
     if (set.keep_grain) said.push(t("control.keep_grain"));
-    this.sets.textContent = t("presets.sets", { what: said.join(t("list.comma")) });
+    const why = name === "auto" && this.picture ? `${sentence(this.picture.chosen.notice)} ` : "";
+    this.sets.textContent = why + t("presets.sets", { what: said.join(t("list.comma")) });
   }
 }
 
