@@ -84,7 +84,7 @@ class Scene:
     def skin(self) -> _Map:
         """512 x 512 in [0, 1]: cheeks, forehead and nose; not what is clipped."""
         masks, light = self.masks, gaussian_blur(self.lumas[0], 2.0)
-        inside = np.clip(masks["cheek"] + masks["forehead"] + masks["nose"], 0, 1)
+        inside = np.clip(masks.blend({"cheek": 1.0, "forehead": 1.0, "nose": 1.0}), 0, 1)
         # Hair over the forehead and shadows under the nose are no skin: darker than two thirds of its median.
         seen = inside * self.valid
         typical = float(np.median(light[seen > 0.5])) if (seen > 0.5).any() else 0.5
@@ -146,8 +146,7 @@ class Scene:
     @cached_property
     def _features(self) -> tuple[tuple[slice, slice], _Map]:
         """The part of the crop that holds eyes, brows, nose and lips with their surroundings, and where in it they are."""
-        masks = self.masks
-        inside = masks["eye"] + masks["nose"] + masks["lip"] + masks["brow"]
+        inside = self.masks.blend({"eye": 1.0, "nose": 1.0, "lip": 1.0, "brow": 1.0})
         left, top, width, height = cv2.boundingRect((inside > 0).astype(np.uint8))
         margin = round(3 * _MOST)
         where = (

@@ -94,10 +94,9 @@ def measure_structure(scene: Scene) -> Structure:
     places = list(_FEATURES)
     light = scene.lumas[1]
     irises = [_iris(gaussian_blur(light, 1.0), points, eye) for eye in EYES]
-    masks = scene.masks
     areas = [
-        resize(np.ascontiguousarray(area * scene.valid), Size(SIDE // _CELL, SIDE // _CELL), "area")
-        for area in (masks["cheek"] + masks["forehead"] + masks["nose"], masks["hair"])
+        resize(scene.masks.blend(dict.fromkeys(regions, 1.0)) * scene.valid, Size(SIDE // _CELL, SIDE // _CELL), "area")
+        for regions in (("cheek", "forehead", "nose"), ("hair",))
     ]
     coarse, fine = ([_tensor(light, areas, scale) for light in scene.lumas] for scale in (_LINES_SCALE, _SAND_SCALE))
     skin_lines, hair_lines = (

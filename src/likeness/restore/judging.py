@@ -55,10 +55,13 @@ def compose_judged(
         return replace(rest, faces=faces, milliseconds=_added(restoration, rest))
     chosen: dict[int, float] = {}
     open_ones = set(bad)
+    # The attempt whose strengths are those that were chosen so far: composed and judged already.
+    best: tuple[dict[int, float], Restoration] | None = None
     for share in (_LOWEST, *_BETWEEN):
         tried = dict.fromkeys(open_ones, share * controls.strength)
+        strengths = chosen | tried
         attempt = judged(
-            compose(image, projections, controls, canvas, strengths=chosen | tried), projections, only=open_ones
+            compose(image, projections, controls, canvas, strengths=strengths), projections, only=open_ones
         )
         restoration = replace(restoration, milliseconds=_added(restoration, attempt))
         good = {outcome.index for outcome in attempt.faces if outcome.index in open_ones and not _is_bad(outcome)}
@@ -68,11 +71,17 @@ def compose_judged(
         else:
             chosen |= {index: tried[index] for index in good}
             open_ones -= good
+        if strengths == chosen:
+            best = (strengths, attempt)
         if not open_ones:
             break
     if not chosen:
         return restoration
-    settled = judged(compose(image, projections, controls, canvas, strengths=chosen), projections)
+    if best is not None and best[0] == chosen:
+        composed = replace(best[1], milliseconds={})  # its time is counted
+    else:
+        composed = compose(image, projections, controls, canvas, strengths=chosen)
+    settled = judged(composed, projections)
     faces = tuple(_lowered(outcome, bad.get(outcome.index), chosen) for outcome in settled.faces)
     return replace(settled, faces=faces, milliseconds=_added(restoration, settled))
 
@@ -85,7 +94,7 @@ def judged(
     Args:
         restoration: the picture with the faces laid back (`likeness.restore.composing`).
         projections: those that it was made of; a face without one gets no verdict, and none that was coloured or filled.
-        only: numbers of the faces to judge; None for all.
+        only: numbers of the faces to judge; None for all. One that has its verdict keeps it.
     """
     clock = Stopwatch()
     made = {item.index: item for item in projections}
@@ -95,7 +104,9 @@ def judged(
         # Colours and holes that a network was asked to fill are meant to differ.
         if item is not None and (item.task.adds_colour or item.task.only_holes):
             continue
-        if item is None or outcome.status != "restored" or (only is not None and outcome.index not in only):
+        if item is None or outcome.status != "restored" or outcome.verdict is not None:
+            continue
+        if only is not None and outcome.index not in only:
             continue
         checkpoint()
         own = Stopwatch()
@@ -147,7 +158,7 @@ def _scene(item: FaceProjection, after: Image) -> Scene:
         return make_scene(Image(pixels=item.picture), after, item.face)
     later = alignment.scaled(after.size)
     valid = valid_mask(alignment)
-    return Scene(
+    scene = Scene(
         before=item.crop,
         after=warp(after.pixels, later),
         points=alignment.to_crop(item.face.landmarks.points).astype(np.float32),
@@ -156,3 +167,6 @@ def _scene(item: FaceProjection, after: Image) -> Scene:
         valid=valid if after.size == alignment.picture_size else valid * valid_mask(later),
         native_side=alignment.native_side,
     )
+    # It is of the face before: measured once, however often the face is composed and judged.
+    vars(scene)["resolution"] = item.resolution
+    return scene
