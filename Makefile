@@ -12,13 +12,14 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long check versions bench docs weights samples clean
+.PHONY: help demo test test-long test-restorers check versions bench docs weights samples clean
 .DELETE_ON_ERROR:
 
 help:
 	@echo 'make demo     install, restore the sample portraits into out/, and draw out/sheet.jpg'
 	@echo 'make test     install with the development tools, and run the tests'
 	@echo 'make test-long  the tests that take long: a Ray cluster, kills, whole benchmarks'
+	@echo 'make test-restorers  the tests of the extra restorers, in an environment of their own (5.5 GB): .venv-restorers'
 	@echo 'make check    style (ruff), types (pyright, TypeScript for the page), layers (import-linter)'
 	@echo 'make versions the wheel in every Python of this machine, with the newest and the oldest libraries'
 	@echo 'make bench    measure speed, memory and scale (10 minutes); writes results.md, steps.md and scale.md in benchmarks/'
@@ -35,6 +36,16 @@ test: $(DEV)
 
 test-long: $(DEV)
 	@$(BIN)/python -m pytest -m long
+
+RESTORERS := .venv-restorers
+
+test-restorers: $(RESTORERS)/.installed
+	@$(RESTORERS)/bin/python -m pytest -p no:cacheprovider -n 0 -W ignore::FutureWarning tests/restorers
+
+$(RESTORERS)/.installed: pyproject.toml
+	@$(PYTHON) -m venv $(RESTORERS)
+	@$(RESTORERS)/bin/python -m pip install --quiet --editable '.[restorers]' pytest pytest-xdist
+	@touch $@
 
 check: $(DEV)
 	@$(BIN)/ruff check

@@ -64,6 +64,7 @@ from .imaging.image import (
     Size as Size,
 )
 from .imaging.metadata_fields import Metadata as Metadata
+from .integrations.modelscope import pipeline as pipeline
 from .messages.notice import Notice as Notice
 from .reference.references import References as References
 from .repair.repair import (

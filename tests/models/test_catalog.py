@@ -20,19 +20,22 @@ def test_the_table_holds_the_published_models_and_ours() -> None:
     specs = {entry.name: entry.config.spec for entry in PUBLISHED if entry.config is not None}
     restorers = {name: spec.size for name, spec in specs.items() if spec.purpose == "restore"}
     others = {f"GPEN-{task}-1024": 1024 for task in ("Colorization", "Inpainting")}
-    assert restorers == {f"GPEN-BFR-{size}": size for size in (256, 512, 1024, 2048)} | others
+    assert restorers == {f"GPEN-BFR-{size}": size for size in (256, 512, 1024, 2048)} | others | dict.fromkeys(
+        ("GFPGANv1.3", "GFPGANv1.4", "RestoreFormer", "codeformer"), 512
+    )
     enlargers = {name: spec.scale for name, spec in specs.items() if spec.purpose == "enlarge"}
     assert enlargers == {"RealESRGAN_x4plus": 4, "RealESRGAN_x2plus": 2, "realesr-general-x4v3": 4}
     assert list(CATALOG) == [DEFAULT_MODEL, *restorers, *enlargers]
     purposes = [entry.purpose for entry in CATALOG.values()]
-    assert purposes == ["restore"] * 5 + ["colourise", "inpaint"] + ["enlarge"] * 3
+    assert purposes == ["restore"] * 5 + ["colourise", "inpaint"] + ["restore"] * 4 + ["enlarge"] * 3
     assert all(name == entry.name for name, entry in CATALOG.items())
 
 
 @pytest.mark.parametrize("entry", PUBLISHED, ids=lambda entry: entry.name)
 def test_published_entries_can_be_fetched_and_say_whether_a_business_may_use_them(entry: CatalogEntry) -> None:
-    assert entry.licence.must_accept == (entry.purpose != "enlarge")
-    assert ("business use is allowed" if entry.purpose == "enlarge" else "non-commercial") in entry.licence.summary
+    free = entry.purpose == "enlarge" or entry.name == "RestoreFormer"
+    assert entry.licence.must_accept != free
+    assert ("business use is allowed" if free else "non-commercial") in entry.licence.summary
     assert entry.urls
     for url in (*entry.urls, entry.page, entry.licence.url):
         parts = urlsplit(url)

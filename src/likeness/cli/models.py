@@ -22,6 +22,8 @@ The networks by name; those with the purpose "restore" are for likeness restore 
   likeness models list               what there is
   likeness models fetch NAME         fetch published weights, after showing their licence
   likeness models import FILE        take a checkpoint (.pth or .safetensors) into the store
+  likeness models find [FOLDER...]   weights that other programs have on this machine, to be used where they lie
+  likeness models accept NAME        accept the licence of published weights without fetching them
   likeness models path NAME          where a model's file lies
   likeness models export NAME -o F   write a network as ONNX, for other programs
   likeness models clean              delete the compiled networks; they are made again when needed
@@ -61,6 +63,10 @@ def models(argv: Sequence[str], console: Console) -> int:
         return _import(flags.file, flags.name, flags.accept_licence, flags.replace, console)
     if flags.action == "path":
         return _path(flags.name, console)
+    if flags.action == "find":
+        return _find(flags.folders, console)
+    if flags.action == "accept":
+        return _accept(flags.name, flags.accept_licence, console)
     if flags.action == "export":
         return _export(flags.name, flags.output, flags.scale, console)
     if flags.action == "clean":
@@ -72,7 +78,7 @@ def make_parser() -> Parser:
     """The command's flags."""
     parser = Parser(
         prog="likeness models",
-        usage="likeness models list|fetch|import|path|export|clean ...",
+        usage="likeness models list|fetch|import|find|accept|path|export|clean ...",
         description=_DESCRIPTION,
         epilog=_EPILOG,
     )
@@ -88,6 +94,16 @@ def make_parser() -> Parser:
     taking.add_argument("file", metavar="FILE", type=Path, help="a checkpoint, .pth or .safetensors")
     taking.add_argument("--name", metavar="NAME", help="the name it gets (that of the file)")
     taking.add_argument("--replace", action="store_true", help="replace a model of that name")
+    finding = actions.add_parser(
+        "find",
+        description="Show weights that other programs have on this machine: ModelScope, torch hub, GFPGAN, CodeFormer, "
+        "GPEN, stable-diffusion-webui, ComfyUI, FaceFusion. likeness restore --model FILE uses them where they lie.",
+    )
+    finding.add_argument(
+        "folders", metavar="FOLDER", nargs="*", type=Path, help="where such programs are installed as well"
+    )
+    accepting = actions.add_parser("accept", description="Show the licence of published weights, and accept it.")
+    accepting.add_argument("name", metavar="NAME", help="as likeness models list shows it")
     path = actions.add_parser("path", description="Print where a model's file lies.")
     path.add_argument("name", metavar="NAME", help="as likeness models list shows it")
     writing = actions.add_parser(
@@ -98,12 +114,12 @@ def make_parser() -> Parser:
     writing.add_argument("name", metavar="NAME|FILE", help="a model, a checkpoint file, or likeness-enlarge")
     writing.add_argument("-o", "--output", metavar="FILE", type=Path, required=True, help="the ONNX file")
     writing.add_argument("--scale", type=int, metavar="2|4", help="of likeness-enlarge (2)")
-    for one in (fetch, taking):
+    for one in (fetch, taking, accepting):
         one.add_argument(
             "--accept-licence", "--accept-license", action="store_true", help="you have read the licence and accept it"
         )
     clean = actions.add_parser("clean", description="Delete the compiled networks; they are made again when needed.")
-    for one in (listing, fetch, taking, path, writing, clean):
+    for one in (listing, fetch, taking, finding, accepting, path, writing, clean):
         add_verbosity(one)
     return parser
 
@@ -155,6 +171,30 @@ def _import(file: Path, name: str | None, accept_licence: bool, replace: bool, c
         return 1
     path = store.import_(file, name, replace=replace)
     console.say(f"{file} is now the model {path.stem} ({path})")
+    return 0
+
+
+def _find(folders: Sequence[Path], console: Console) -> int:
+    from likeness.models.find import PLACES, find_weights
+
+    found = find_weights(folders)
+    rows = [
+        (file.program, str(file.path), "-" if file.spec is None else file.spec.title, file.reason) for file in found
+    ]
+    if rows:
+        console.show(table(("program", "file", "network", "why it cannot be run"), rows))
+    else:
+        console.show(f"nothing was found of {', '.join(place.program for place in PLACES)}")
+    return 0
+
+
+def _accept(name: str, accepted: bool, console: Console) -> int:
+    from likeness.models.store import Store
+
+    if not _licence_settled(name, accepted, console, f"likeness models accept {name} --accept-licence"):
+        return 1
+    Store().accept_licence(name)
+    console.say(f"the licence of {name} is accepted")
     return 0
 
 

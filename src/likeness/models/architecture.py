@@ -86,7 +86,7 @@ class Architecture(Generic[ConfigT]):
         detect: whether tensors of these names are its, as far as one can tell from names.
         configure: reads the numbers from the shapes, under today's names; raises KeyError, IndexError, ValueError or
             ArithmeticError if they are not its.
-        shapes: every tensor that a network of these numbers has.
+        shapes: every tensor that a network of these numbers has; None where only ``module`` finds out whether they are all.
         module: the network in PyTorch, for inference, from weights, numbers, type of the convolutions and device; float32 in
             and out. It imports torch when it is called.
         graph: the same as an OpenVINO graph, which is also what is written as ONNX, or None if there is none.
@@ -99,7 +99,7 @@ class Architecture(Generic[ConfigT]):
     config: type[ConfigT]
     detect: Callable[[Collection[str]], bool]
     configure: Callable[[Shapes], ConfigT]
-    shapes: Callable[[ConfigT], Shapes]
+    shapes: Callable[[ConfigT], Shapes] | None
     module: Callable[[State, ConfigT, torch.dtype, torch.device], torch.nn.Module]
     graph: GraphBuilder[ConfigT] | None
     rename: Callable[[str], str] = same_name

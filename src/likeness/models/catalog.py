@@ -1,11 +1,12 @@
 """The checkpoints Likeness knows by name: an explicit table.
 
-The published GPEN weights are for academic and non-commercial use; the weights inside the package and Real-ESRGAN's are not
-bound so. Addresses are those that the authors publish (https://github.com/yangxy/GPEN, its README and weights/README.md,
-and the ModelScope page it links for 1024 and 2048; the releases of https://github.com/xinntao/Real-ESRGAN), mirrors are
-well-known copies. The authors publish no checksums. A SHA-256 here is the one under which independent copies agree; where it
-is None, the store records what the first fetch brought and refuses anything else later (trust on first use), and every
-fetched file must be a network of the configuration given here.
+The published GPEN weights, CodeFormer's and parts of GFPGAN's are for non-commercial use; the weights inside the package,
+RestoreFormer's and Real-ESRGAN's are not bound so. Addresses are those that the authors publish
+(https://github.com/yangxy/GPEN, its README and weights/README.md, and the ModelScope page it links for 1024 and 2048; the
+releases of xinntao/Real-ESRGAN, TencentARC/GFPGAN and sczhou/CodeFormer on GitHub), mirrors are well-known copies. GPEN's
+authors publish no checksums. A SHA-256 here is the one under which independent copies agree; where it is None, the store
+records what the first fetch brought and refuses anything else later (trust on first use), and every fetched file must be a
+network of the configuration given here.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from likeness.models.architecture import Config
 from likeness.models.esrgan.config import EsrganConfig
 from likeness.models.gpen.config import GpenConfig
 from likeness.models.registry import as_published
+from likeness.models.spandrel_adapter import CodeFormerConfig, GfpganConfig, RestoreFormerConfig
 from likeness.models.spec import Purpose, Spec
 from likeness.models.srvgg.config import SrvggConfig
 
@@ -107,8 +109,10 @@ _OWN = Licence(
 
 _GPEN = Licence(
     name="GPEN, academic and non-commercial use only",
-    url="https://github.com/yangxy/GPEN#license",
-    summary="© Alibaba, 2021: for academic and non-commercial use only; a business may not use these weights.",
+    # The README as it was, by the number of its content: no commit can change what is there.
+    url="https://api.github.com/repos/yangxy/GPEN/git/blobs/b611a9f2d05fdc5b82715219ed0f252e42e4d8be",
+    summary="© Alibaba, 2021: for academic and non-commercial use only, as GPEN's README said until its commit 2c736702 of "
+    "2026-03-10 took the section away and put nothing in its place; nothing allows business use.",
     must_accept=True,
 )
 
@@ -119,8 +123,32 @@ _REAL_ESRGAN = Licence(
     must_accept=False,
 )
 
+_GFPGAN = Licence(
+    name="Apache-2.0 with non-commercial parts",
+    url="https://github.com/TencentARC/GFPGAN/blob/master/LICENSE",
+    summary="© Tencent, 2021: Apache-2.0, but its licence lists parts of others that are for non-commercial use only; a "
+    "business should ask its lawyer first.",
+    must_accept=True,
+)
+
+_RESTOREFORMER = Licence(
+    name="Apache-2.0",
+    url="https://github.com/wzhouxiff/RestoreFormer/blob/main/LICENSE",
+    summary="© the RestoreFormer authors, 2022: business use is allowed.",
+    must_accept=False,
+)
+
+_CODEFORMER = Licence(
+    name="S-Lab 1.0, non-commercial use only",
+    url="https://github.com/sczhou/CodeFormer/blob/master/LICENSE",
+    summary="© S-Lab, 2022: for non-commercial use only; a business must ask the authors. So is the code that runs it.",
+    must_accept=True,
+)
+
 _BUCKET = "https://public-vigen-video.oss-cn-shanghai.aliyuncs.com/robin/models"
 _RELEASES = "https://github.com/xinntao/Real-ESRGAN/releases"
+_GFPGAN_RELEASES = "https://github.com/TencentARC/GFPGAN/releases"
+_CODEFORMER_RELEASES = "https://github.com/sczhou/CodeFormer/releases"
 _HIRES_PAGE = "https://www.modelscope.cn/models/iic/cv_gpen_image-portrait-enhancement-hires"
 
 CATALOG: Mapping[str, CatalogEntry] = MappingProxyType(
@@ -189,6 +217,45 @@ CATALOG: Mapping[str, CatalogEntry] = MappingProxyType(
                 config=GpenConfig(size=1024, channel_multiplier=2, narrow=1.0),
                 trained_for="inpaint",
                 url=f"{_BUCKET}/GPEN-Inpainting-1024.pth",
+            ),
+            CatalogEntry(
+                name="GFPGANv1.4",
+                description="GFPGAN's published weights, softer than its version 1.3 (extra restorers)",
+                licence=_GFPGAN,
+                page=_GFPGAN_RELEASES,
+                config=GfpganConfig(),
+                url=f"{_GFPGAN_RELEASES}/download/v1.3.0/GFPGANv1.4.pth",
+                sha256="e2cd4703ab14f4d01fd1383a8a8b266f9a5833dacee8e6a79d3bf21a1b6be5ad",
+                size=348_632_874,
+            ),
+            CatalogEntry(
+                name="GFPGANv1.3",
+                description="GFPGAN's published weights of version 1.3 (extra restorers)",
+                licence=_GFPGAN,
+                page=_GFPGAN_RELEASES,
+                config=GfpganConfig(),
+                url=f"{_GFPGAN_RELEASES}/download/v1.3.0/GFPGANv1.3.pth",
+                sha256="c953a88f2727c85c3d9ae72e2bd4846bbaf59fe6972ad94130e23e7017524a70",
+                size=348_632_874,
+            ),
+            CatalogEntry(
+                name="RestoreFormer",
+                description="RestoreFormer's published weights (extra restorers)",
+                licence=_RESTOREFORMER,
+                page=_GFPGAN_RELEASES,
+                config=RestoreFormerConfig(),
+                url=f"{_GFPGAN_RELEASES}/download/v1.3.4/RestoreFormer.pth",
+                sha256="07404d446d62ca3d5ed38b1de09a947a1e77d46dbccec961a74d713a8f24ace0",
+                size=290_785_322,
+            ),
+            CatalogEntry(
+                name="codeformer",
+                description="CodeFormer's published weights (extra restorers)",
+                licence=_CODEFORMER,
+                page=_CODEFORMER_RELEASES,
+                config=CodeFormerConfig(),
+                url=f"{_CODEFORMER_RELEASES}/download/v0.1.0/codeformer.pth",
+                sha256="1009e537e0c2a07d4cabce6355f53cb66767cd4b4297ec7a4a64ca4b8a5684b7",
             ),
             CatalogEntry(
                 name="RealESRGAN_x4plus",

@@ -12,6 +12,7 @@ from likeness.messages.notice import Notice, notice_of
 from likeness.models.architecture import Architecture, Config, Shapes
 from likeness.models.esrgan.architecture import ESRGAN
 from likeness.models.gpen.architecture import GPEN
+from likeness.models.spandrel_adapter import CODEFORMER, GFPGAN, RESTOREFORMER
 from likeness.models.spec import Purpose, Spec
 from likeness.models.srvgg.architecture import SRVGG
 
@@ -25,13 +26,13 @@ __all__ = [
     "recognise",
 ]
 
-ARCHITECTURES: tuple[Architecture[Any], ...] = (GPEN, ESRGAN, SRVGG)
+ARCHITECTURES: tuple[Architecture[Any], ...] = (GPEN, ESRGAN, SRVGG, GFPGAN, RESTOREFORMER, CODEFORMER)
 """Every architecture; what none of them knows is told what the first misses in it."""
 
 _FOREIGN: tuple[tuple[str, str], ...] = (
     ("quantize.embedding.weight", "CodeFormer or another codebook network"),
-    ("stylegan_decoder.", "GFPGAN"),
-    ("conv_body_first.", "GFPGAN"),
+    ("stylegan_decoder.", "GFPGAN in another form"),
+    ("conv_body_first.", "GFPGAN in another form"),
     ("final_conv.0.weight", "a StyleGAN2 discriminator (a -D file), not a generator"),
     ("style.1.weight", "StyleGAN2 without an encoder"),
     ("ClassHead.0.", "RetinaFace, a face detector"),
@@ -97,7 +98,10 @@ def check_shapes(shapes: Shapes, spec: Spec, source: str) -> None:
     Raises:
         CheckpointFormatError: on the first of: tensors missing, unexpected tensors, a wrong shape.
     """
-    expected = architecture_of(spec).shapes(spec.config)
+    shapes_of = architecture_of(spec).shapes
+    if shapes_of is None:
+        return
+    expected = shapes_of(spec.config)
     missing = [name for name in expected if name not in shapes]
     if missing:
         raise CheckpointFormatError(

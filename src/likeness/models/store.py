@@ -33,6 +33,7 @@ from likeness.messages.notice import Notice, notice_of
 from likeness.models.catalog import CATALOG, DEFAULT_MODEL, CatalogEntry, embedded_path, entry_of
 from likeness.models.convert import convert_checkpoint
 from likeness.models.download import Progress, RetryPolicy, download
+from likeness.models.find import MODELSCOPE, modelscope_file
 from likeness.models.formats import Checkpoint, ModelInfo, read_checkpoint, read_spec
 from likeness.models.spec import Purpose, Spec
 
@@ -117,13 +118,20 @@ class Store:
     def path(self, name_or_path: str | Path) -> Path:
         """The file behind a name, or the file itself.
 
-        A name of the catalog or of an imported model comes before a file of the same name; write ``./name`` for that.
+        A name of the catalog or of an imported model comes before a file of the same name; write ``./name`` for that. What
+        begins with ``modelscope:`` lies in ModelScope's cache and is used there (`likeness.models.find.modelscope_file`).
 
         Raises:
             LicenceError: if the name's licence was not accepted yet.
             CheckpointError: if there is no such name or file, or the named model is not here yet.
         """
         name = str(name_or_path)
+        if name.startswith(MODELSCOPE):
+            path = modelscope_file(name)
+            published = _published_by_modelscope(path)
+            if (entry := self._entry(published)) is not None:
+                self._check_licence(entry, accept=False)
+            return path
         entry = self._entry(name)
         if entry is not None:
             embedded = embedded_path(entry)
@@ -426,6 +434,13 @@ def _check_config(entry: CatalogEntry, spec: Spec, path: Path) -> None:
                 {"path": str(path), "title": spec.title, "numbers": numbers, "name": entry.name, "page": entry.page},
             )
         )
+
+
+def _published_by_modelscope(path: Path) -> str:
+    """The catalog's name of a file in ModelScope's cache; "" if it has none."""
+    if path.parent.name == "cv_gpen_image-portrait-enhancement-hires":
+        return "GPEN-BFR-2048" if "2048" in path.name else "GPEN-BFR-1024"
+    return "GPEN-BFR-512" if path.parent.name == "cv_gpen_image-portrait-enhancement" else ""
 
 
 def _default_offline() -> bool:

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+from safetensors.numpy import save_file
+
+from likeness.cli import main
+from likeness.errors import CheckpointError, LicenceError
+from likeness.models.find import find_weights, modelscope_file
+from likeness.models.gpen.config import GpenConfig
+from likeness.models.srvgg.config import SrvggConfig, expected_shapes
+from likeness.models.store import Store
+
+State = dict[str, NDArray[np.float32]]
+
+
+@pytest.fixture
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, random_state: Callable[[GpenConfig, int], State]) -> Path:
+    """A user's home with what several programs leave there."""
+    gpen = random_state(GpenConfig(size=64, channel_multiplier=1, narrow=0.125), 0)
+    enlarger = {name: np.zeros(shape, np.float32) for name, shape in expected_shapes(_SMALL).items()}
+    for state, name in (
+        (gpen, ".cache/modelscope/hub/damo/cv_gpen_image-portrait-enhancement/pytorch_model.pt"),
+        (enlarger, "ComfyUI/models/upscale_models/small.safetensors"),
+        (gpen, "elsewhere/models/GFPGAN/mine.pth"),
+    ):
+        (tmp_path / name).parent.mkdir(parents=True)
+        save_file(state, tmp_path / name)
+    (tmp_path / "ComfyUI/models/facerestore_models").mkdir()
+    (tmp_path / "ComfyUI/models/facerestore_models/GPEN-BFR-512.onnx").write_bytes(b"\x08\x07")
+    (tmp_path / "ComfyUI/models/facerestore_models/half.pth").write_bytes(b"PK\x03\x04")
+    (tmp_path / "ComfyUI/models/facerestore_models/put_models_here").touch()
+    for variable in ("MODELSCOPE_CACHE", "TORCH_HOME"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.setenv("LIKENESS_HOME", str(tmp_path / "store"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+_SMALL = SrvggConfig(features=8, convolutions=1, scale=2)
+
+
+def test_what_other_programs_have_is_found_and_described(home: Path) -> None:
+    found = {file.path.name: file for file in find_weights()}
+    assert set(found) == {"pytorch_model.pt", "small.safetensors", "GPEN-BFR-512.onnx", "half.pth"}
+    gpen = found["pytorch_model.pt"]
+    assert gpen.program == "ModelScope"
+    assert gpen.spec is not None
+    assert (gpen.spec.architecture, gpen.spec.authors.template) == ("gpen", "gpen")
+    enlarger = found["small.safetensors"]
+    assert enlarger.program == "ComfyUI"
+    assert enlarger.spec is not None
+    assert enlarger.spec.purpose == "enlarge"
+    assert found["GPEN-BFR-512.onnx"].reason.startswith("an ONNX file")
+    assert "half.pth" in found["half.pth"].reason
+    more = {file.path.name for file in find_weights([home / "elsewhere"])}
+    assert more == {*found, "mine.pth"}
+    assert {file.path.name for file in find_weights([home / "elsewhere/models/GFPGAN"])} == more
+
+
+def test_environment_variables_say_where(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / ".cache/modelscope").rename(home / "scope")
+    assert not [file for file in find_weights() if file.program == "ModelScope"]
+    monkeypatch.setenv("MODELSCOPE_CACHE", str(home / "scope"))
+    assert [file.path.name for file in find_weights() if file.program == "ModelScope"] == ["pytorch_model.pt"]
+
+
+def test_modelscopes_file_is_used_where_it_lies_once_its_licence_is_accepted(home: Path) -> None:
+    name = "modelscope:iic/cv_gpen_image-portrait-enhancement"  # damo's new name
+    store = Store(offline=True)
+    with pytest.raises(LicenceError, match="likeness models accept GPEN-BFR-512"):
+        store.path(name)
+    store.accept_licence("GPEN-BFR-512")
+    assert store.path(name) == home / ".cache/modelscope/hub/damo/cv_gpen_image-portrait-enhancement/pytorch_model.pt"
+    assert store.load(name).spec.size == 64
+    assert store.path(f"{name}/pytorch_model.pt") == store.path(name)
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("modelscope:iic", "names no model"),
+        ("modelscope:iic/cv_gpen_image-portrait-enhancement-hires", "hub/models/iic/cv_gpen"),
+        ("modelscope:../../secret/x", "holds no secret/x"),
+    ],
+)
+def test_what_is_not_there_is_a_sentence(name: str, words: str) -> None:
+    with pytest.raises(CheckpointError, match=words):
+        modelscope_file(name)
+
+
+def test_the_command_shows_and_accepts(home: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["models", "find"]) == 0
+    shown = capsys.readouterr().out
+    assert "a GPEN network of size 64" in shown
+    assert str(home / "ComfyUI/models/upscale_models/small.safetensors") in shown
+    assert main(["models", "accept", "codeformer"]) == 1
+    assert "was not accepted" in capsys.readouterr().err
+    assert main(["models", "accept", "codeformer", "--accept-licence"]) == 0
+    assert Store().licence_accepted("codeformer")
+    assert main(["models", "accept", "nobody", "--accept-licence"]) == 1
+    assert "no model nobody" in capsys.readouterr().err

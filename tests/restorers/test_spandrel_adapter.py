@@ -1,0 +1,101 @@
+"""Restorers of others: real files with random weights, held to spandrel's own classes. Run by ``make test-restorers``."""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+pytest.importorskip("spandrel", reason="the extra restorers is not installed: make test-restorers")
+pytest.importorskip("spandrel_extra_arches")
+import torch
+
+from likeness.errors import CheckpointFormatError
+from likeness.imaging.files import read_image
+from likeness.models.formats import read_spec
+from likeness.models.store import Store
+from likeness.restore.controls import Controls
+from likeness.restore.pipeline import Restorer
+from likeness.runtimes.load import load_runtime
+from likeness.runtimes.torch_ import TorchRuntime
+
+_DATA = Path(__file__).resolve().parents[1] / "data"
+
+
+def _network(name: str) -> Any:
+    """One of the architectures as spandrel has it, RestoreFormer with few channels (the others have one size only)."""
+    torch.manual_seed(3)
+    if name == "gfpgan":
+        from spandrel.architectures.GFPGAN import GFPGAN  # pyright: ignore
+
+        return GFPGAN()
+    if name == "restoreformer":
+        from spandrel.architectures.RestoreFormer import RestoreFormer  # pyright: ignore
+
+        return RestoreFormer(n_embed=32, embed_dim=32, ch=32, ch_mult=(1, 1, 1, 1, 1, 1), z_channels=32)
+    from spandrel_extra_arches.architectures.CodeFormer import CodeFormer  # pyright: ignore
+
+    return CodeFormer()
+
+
+@pytest.fixture(scope="module", params=["gfpgan", "restoreformer", "codeformer"])
+def made(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Generator[tuple[str, Path, Any]]:
+    name = str(request.param)
+    network = _network(name).eval()
+    path = tmp_path_factory.mktemp("restorers") / f"{name}.pth"
+    torch.save({"params_ema": network.state_dict()}, path)
+    yield name, path, network
+    path.unlink()
+
+
+@pytest.fixture(scope="module")
+def face() -> NDArray[np.float32]:
+    """1 x 3 x 512 x 512 in [-1, 1]."""
+    pixels = read_image(_DATA / "astronaut.jpg").pixels
+    large = np.repeat(np.repeat(pixels, 2, axis=0), 2, axis=1)
+    return np.ascontiguousarray(large.transpose(2, 0, 1)[None] * 2 - 1, np.float32)
+
+
+def test_it_is_spandrels_function(made: tuple[str, Path, Any], face: NDArray[np.float32]) -> None:
+    name, path, network = made
+    spec = read_spec(path)
+    assert (spec.architecture, spec.purpose, spec.template, spec.value_range) == (name, "restore", "ffhq", (-1.0, 1.0))
+    runtime = load_runtime(Store(), path, device="cpu", precision="f32")
+    assert isinstance(runtime, TorchRuntime)
+    with torch.no_grad():
+        more = {"randomize_noise": False} if name == "gfpgan" else {}
+        expected = network(torch.from_numpy(face), **more)[0].numpy()
+    answer = runtime.run(face)
+    assert np.ptp(expected) > 1e-3
+    np.testing.assert_allclose(answer, expected, atol=1e-4 * max(1.0, float(np.abs(expected).max())))
+    assert np.array_equal(runtime.run(face), answer)  # no noise that changes from one time to the next
+
+
+def test_a_photograph_goes_through_it_with_all_controls(made: tuple[str, Path, Any]) -> None:
+    name, path, _ = made
+    if name == "codeformer":
+        pytest.skip("the same path as RestoreFormer's, and a minute longer")
+    restorer = Restorer(path, device="cpu", precision="f32")
+    image = read_image(_DATA / "astronaut.jpg")
+    faces = restorer.find_faces(image)
+    kept = restorer.project_all(image, faces, Controls())
+    whole = restorer.compose(image, kept, Controls())
+    eyes = restorer.compose(image, kept, Controls().with_weights({"all": 0, "eye": 1}))
+    changed = [np.abs(out.image.pixels - image.pixels).mean() for out in (whole, eyes)]
+    assert 0 < changed[1] < 0.5 * changed[0]
+
+
+def test_a_file_cut_short_or_with_a_tensor_too_few_is_a_sentence(made: tuple[str, Path, Any], tmp_path: Path) -> None:
+    _, path, network = made
+    state = network.state_dict()
+    last = list(state)[-1]
+    torch.save({key: value for key, value in state.items() if key != last}, tmp_path / "less.pth")
+    with pytest.raises(CheckpointFormatError, match="no whole"):
+        load_runtime(Store(), tmp_path / "less.pth", device="cpu")
+    (tmp_path / "half.pth").write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(CheckpointFormatError, match=r"half\.pth"):
+        read_spec(tmp_path / "half.pth")
