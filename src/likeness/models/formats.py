@@ -207,7 +207,11 @@ def _identified(shapes: Shapes, path: Path, spec: Spec | None = None) -> tuple[S
     Raises:
         CheckpointFormatError: if there is none, or they are not all of its tensors and no others.
     """
-    spec = spec or published_as(path.stem, recognise(shapes, str(path)))
+    if spec is None:
+        spec = published_as(path.stem, recognise(shapes, str(path)))
+        # Its tensors are a restorer's, but it takes drawings of labels, not photographs; only the name tells.
+        if spec.architecture == "gpen" and "seg2face" in path.stem.casefold():
+            raise CheckpointFormatError(Notice("checkpoint.labels", {"path": str(path)}))
     rename = architecture_of(spec).rename
     names = {name: rename(name) for name in shapes}
     if len(set(names.values())) < len(names):
