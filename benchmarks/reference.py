@@ -1,10 +1,12 @@
 """What another photograph of the person brings, and how well the matcher knows a person: the tables of docs/reference.md.
 
     python benchmarks/reference.py transfer|matcher ../shared/portraits --cache FOLDER [--every N] [--sheets FOLDER]
+                                                            [--persons reported|tuning]
 
 Pairs are found by dlib, which judges as well and has no part in the matcher: persons of the London set (one picture
-smiling, one neutral, each the other's reference), and persons who are in the training portraits on two days. What the
-network answers is kept in the cache folder, so that a second run takes a fifth of the time.
+smiling, one neutral, each the other's reference), and persons who are in the training portraits on two days. Limits and
+forms are chosen on the persons of `tuning` alone; figures that are told are those of the others. What the network answers
+is kept in the cache folder, so that a second run takes a fifth of the time.
 """
 
 from __future__ import annotations
@@ -108,6 +110,22 @@ def pairs_of_days(album: Album) -> list[tuple[int, int]]:
             taken |= {one, other}
             found.append((one, other))
     return found
+
+
+def of_persons(pairs: Sequence[tuple[int, int]], persons: str, tuning: Callable[[int], bool]) -> list[tuple[int, int]]:
+    """The pairs of the persons who are for tuning, or of the others; ``tuning`` says it by a pair's number."""
+    own = {frozenset(pair) for number, pair in enumerate(pairs) if tuning(number)}
+    return [pair for pair in pairs if (frozenset(pair) in own) == (persons == "tuning")]
+
+
+def tuning_same_day(number: int) -> bool:
+    """22 of the 50 London persons: everything before was looked at on them."""
+    return number % 4 == 0
+
+
+def tuning_days(number: int) -> bool:
+    """Seven of every ten persons on two days; the others were held out of the matcher's training as well."""
+    return number % 5 != 0 and number % 10 != 2
 
 
 def cases(
@@ -254,6 +272,7 @@ def main() -> None:
     parser.add_argument("portraits", type=Path)
     parser.add_argument("--cache", type=Path, required=True)
     parser.add_argument("--every", type=int, default=1)
+    parser.add_argument("--persons", choices=("reported", "tuning"), default="reported")
     parser.add_argument("--sheets", type=Path)
     parser.add_argument("--recipes", nargs="+", default=list(RECIPES_SHOWN))
     asked = parser.parse_args()
@@ -279,12 +298,13 @@ def main() -> None:
             for title, column in zip(("", ", restored", ", both"), zip(*embedded, strict=True), strict=True):
                 matcher_told(f"{recipe}{title}", np.stack(column), london.embedded[partners], persons)
         else:
-            found = cases(london, pairs[:: asked.every], recipe, asked.cache, restorer, "london")
+            chosen = of_persons(pairs, asked.persons, tuning_same_day)[:: asked.every]
+            found = cases(london, chosen, recipe, asked.cache, restorer, "london")
             told(f"{recipe}, same day", measure(london, found, asked.sheets and asked.sheets / f"london-{recipe}.png"))
     if asked.what == "matcher":
         return
     album = Album(asked.portraits, "train")
-    pairs = pairs_of_days(album)[:: asked.every]
+    pairs = of_persons(pairs_of_days(album), asked.persons, tuning_days)[:: asked.every]
     for recipe in asked.recipes[:2]:
         sheet = asked.sheets and asked.sheets / f"days-{recipe}.png"
         told(

@@ -50,6 +50,26 @@ def test_the_same_face_brings_its_detail_back(sitting: Sitting) -> None:
     assert gifts["eye"].share > 0.9
 
 
+def test_a_soft_answer_does_not_hide_how_poor_the_photograph_is(sitting: Sitting) -> None:
+    """Blurred by 4 px, and the network made it hardly sharper: what is finer is the reference's all the same."""
+    photograph, answer = gaussian_blur(sitting.crop, 4), gaussian_blur(sitting.crop, 3.8)
+    warped = warp_reference(sitting.reference, crop=photograph, target=answer, landmarks=sitting.landmarks)
+    assert warped.sigma >= 4
+    inside = np.s_[70:210, 70:186]
+    assert psnr(fuse(answer, warped)[inside], sitting.crop[inside]) > psnr(answer[inside], sitting.crop[inside]) + 4
+
+
+def test_a_lost_photograph_contradicts_less(sitting: Sitting) -> None:
+    """The same difference, in what the poorer photograph shows hardly at all."""
+    shares = []
+    for sigma in (1.5, 4.0):
+        photograph = gaussian_blur(sitting.crop, sigma)
+        other = sitting.with_reference(light=np.clip(0.5 + 0.4 * (sitting.reference.light - 0.5), 0, 1))
+        warped = warp_reference(other, crop=photograph, target=sitting.crop, landmarks=sitting.landmarks)
+        shares.append(float(warped.shares[70:210, 70:186].mean()))
+    assert shares[0] + 0.2 < shares[1], shares
+
+
 def test_strength_is_a_straight_line_and_nothing_is_nothing(sitting: Sitting) -> None:
     warped, target = _warped(sitting), sitting.guessed
     assert fuse(target, warped, 0.0) is target

@@ -36,6 +36,12 @@ def blurred(astronaut: Image) -> Image:
 
 
 @pytest.fixture(scope="module")
+def softened(astronaut: Image) -> Image:
+    """Less than a lost photograph: the small network sharpens nothing, and a mesh of what is lost is out of place."""
+    return astronaut.with_pixels(gaussian_blur(astronaut.pixels, 1.5))
+
+
+@pytest.fixture(scope="module")
 def projection(restorer: Restorer, blurred: Image) -> FaceProjection:
     (face,) = restorer.find_faces(blurred)
     return restorer.project(blurred, face, Controls.standard())
@@ -64,11 +70,11 @@ def stranger(matcher: FaceMatcher) -> FaceMatcher:
 
 
 def test_a_face_is_restored_with_its_reference(
-    restorer: Restorer, blurred: Image, astronaut: Image, references: References
+    restorer: Restorer, softened: Image, astronaut: Image, references: References
 ) -> None:
-    without = restorer.restore(blurred)
+    without = restorer.restore(softened)
     assert without.faces[0].references is None
-    with_it = restorer.restore(blurred, references=references)
+    with_it = restorer.restore(softened, references=references)
     (outcome,) = with_it.faces
     assert outcome.references is not None
     assert [match.serves for match in outcome.references.matches] == [True]
@@ -100,16 +106,18 @@ def test_strength_is_arithmetic(
         composed(served, 1),
     )
     np.testing.assert_array_equal(none, plain)
-    np.testing.assert_allclose(half, (none + whole) / 2, atol=1e-5)
+    inside = (whole > 0) & (whole < 1)  # beyond, a pixel is clipped
+    np.testing.assert_allclose(half[inside], ((none + whole) / 2)[inside], atol=1e-5)
+    assert inside.mean() > 0.95
     assert np.abs(whole - plain).max() > 0.02
 
 
 def test_an_enlarged_face_is_served_too(
-    restorer: Restorer, blurred: Image, astronaut: Image, references: References
+    restorer: Restorer, softened: Image, astronaut: Image, references: References
 ) -> None:
     twice = Enlargement(upscale=2.0, background="lanczos")
-    without = restorer.restore(blurred, enlargement=twice).image
-    with_it = restorer.restore(blurred, enlargement=twice, references=references).image
+    without = restorer.restore(softened, enlargement=twice).image
+    with_it = restorer.restore(softened, enlargement=twice, references=references).image
     assert with_it.size == without.size
     fine = [luma(x.pixels) - gaussian_blur(luma(x.pixels), 4) for x in (without, with_it)]
     change = fine[1] - fine[0]

@@ -48,9 +48,9 @@ class Expression:
         )
 
     def turn(self, other: Expression) -> float:
-        """How much of a face both show, in [0, 1]: 1 up to 15 degrees between them, 0 from 40 on."""
+        """How much of a face both show, in [0, 1]: 1 up to 15 degrees between them, 0 from 32 on."""
         apart = float(np.hypot(self.yaw - other.yaw, self.pitch - other.pitch))
-        return 1 - float(rising(apart, 15, 40))
+        return 1 - float(rising(apart, 15, 32))
 
     def eye(self, other: Expression, which: int) -> float:
         """How far one eye may stand for the other's, in [0, 1]: not if either is closed, or one is much wider."""

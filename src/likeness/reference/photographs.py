@@ -54,12 +54,19 @@ class Reference:
     @cached_property
     def resolution(self) -> float:
         """Side of the smallest crop that could hold what this one shows, px (`EffectiveResolution.pixels`)."""
-        light = self.light
-        if light.shape[0] != TEMPLATE_SIZE:
-            light = resize(
-                light, Size(TEMPLATE_SIZE, TEMPLATE_SIZE), "area" if light.shape[0] > TEMPLATE_SIZE else "cubic"
-            )
-        return effective_resolution(to_channels(light), self.native_side).pixels
+        return resolution_of(self.light, self.native_side)
+
+
+def resolution_of(light: NDArray[np.float32], native_side: float) -> float:
+    """Side of the smallest crop that could hold what a crop of any size shows, px.
+
+    Args:
+        light: S x S, luma of the aligned crop in [0, 1].
+        native_side: of the crop in the photograph's own pixels, which it holds at most.
+    """
+    if light.shape[0] != TEMPLATE_SIZE:
+        light = resize(light, Size(TEMPLATE_SIZE, TEMPLATE_SIZE), "area" if light.shape[0] > TEMPLATE_SIZE else "cubic")
+    return effective_resolution(to_channels(light), native_side).pixels
 
 
 def prepare_reference(image: Image, face: Face, *, matcher: FaceMatcher, side: int = 512, name: str = "") -> Reference:
