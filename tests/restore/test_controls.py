@@ -49,6 +49,7 @@ def test_values_the_field_reports_warn_about_warn() -> None:
     assert "moles" in Controls(degradation_scale=1.15).warnings[0]
     assert "does not converge" in Controls(latent_step_decay=0.01).warnings[0]
     assert Controls(degradation_scale=0).warnings == ()
+    assert "softer in trials" in Controls(refine=2).warnings[0]
 
 
 def test_weights_by_region() -> None:

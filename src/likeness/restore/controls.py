@@ -193,6 +193,8 @@ class Controls:
             found.append(Notice("control.degradation-high", {"value": self.degradation_scale}))
         if self.latent_step_decay < 0.02:
             found.append(Notice("control.step-small", {"value": self.latent_step_decay}))
+        if self.refine > 1:
+            found.append(Notice("control.refine", {"value": self.refine}))
         return tuple(found)
 
     def with_weights(self, weights: Mapping[str, float]) -> Controls:
