@@ -96,7 +96,9 @@ def match_pairs(before: Path, after: Path) -> Pairs:
     matched = [Pair(before=path, after=found[path], inside=inside) for path, inside in firsts if path in found]
     without_after = [path for path, _ in firsts if path not in found]
     if not matched:
-        raise ConfigError(Notice("proof.no-pairs", {"before": str(before), "results": str(results), "prefix": _PREFIX}))
+        raise ConfigError(
+            Notice("proofing.no-pairs", {"before": str(before), "results": str(results), "prefix": _PREFIX})
+        )
     return Pairs(
         matched=tuple(matched),
         without_after=tuple(without_after),

@@ -72,11 +72,11 @@ class ProofOptions:
 
     def __post_init__(self) -> None:
         if not 320 <= self.side <= 1600:
-            raise ConfigError(Notice("proof.side", {"side": self.side}))
+            raise ConfigError(Notice("proofing.side", {"side": self.side}))
         if not 64 <= self.detail <= 800 or self.max_faces < 0:
-            raise ConfigError(Notice("proof.details"))
+            raise ConfigError(Notice("proofing.details"))
         if any("\n" in text for text in (self.studio, self.watermark)):
-            raise ConfigError(Notice("proof.one-line"))
+            raise ConfigError(Notice("proofing.one-line"))
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
