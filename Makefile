@@ -42,8 +42,8 @@ RESTORERS := .venv-restorers
 test-restorers: $(RESTORERS)/.installed
 	@$(RESTORERS)/bin/python -m pytest -p no:cacheprovider -n 0 -W ignore::FutureWarning tests/restorers
 
-$(RESTORERS)/.installed: pyproject.toml
-	@$(PYTHON) -m venv $(RESTORERS)
+$(RESTORERS)/.installed: pyproject.toml | $(BIN)/python
+	@$(BIN)/python -m venv $(RESTORERS)
 	@$(RESTORERS)/bin/python -m pip install --quiet --editable '.[restorers]' pytest pytest-xdist
 	@touch $@
 
