@@ -69,6 +69,7 @@ def test_other_photographs_serve_all_pictures_of_a_job_and_go_with_it(
     files = [
         ("references", ("sharp.jpg", portrait)),
         ("files", ("a.png", blurred)),
+        ("references", ("sharp again.jpg", portrait)),
         ("references", ("hopper.jpg", stranger)),
         ("files", ("b.jpg", stranger)),
     ]

@@ -144,7 +144,8 @@ async def restore(request: Request, state: State, accept: Annotated[str, _ACCEPT
         asked = RestoreRequest.of(field_values(form.fields))
         picture = form.file("file").data
         damage = next((upload.data for upload in form.files if upload.part == "damage_mask"), None)
-        others = [upload.data for upload in form.files if upload.part == "references"]
+        # One photograph sent twice shows no more, and its faces would be looked for twice.
+        others = list(dict.fromkeys(upload.data for upload in form.files if upload.part == "references"))
         restored = await run_in_turn(
             request,
             state,

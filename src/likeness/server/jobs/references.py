@@ -7,6 +7,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from likeness.core.hashing import sha256_of
 from likeness.reference.references import References
 from likeness.server.api.restoring import make_references
 from likeness.server.http.state import ServerState
@@ -60,13 +61,17 @@ def put_apart(uploads: Sequence[Upload], *, pictures: Path, others: Path, name: 
         name: of a file by its number.
     """
     found: list[Upload] = []
-    count = 0
+    seen: set[str] = set()
     for upload in uploads:
         assert upload.path is not None
         if upload.part == "references":
             others.mkdir(exist_ok=True)
-            upload.path.rename(others / name(count))
-            count += 1
+            digest = sha256_of(upload.path)
+            if digest in seen:  # one photograph sent twice shows no more, and its faces would be looked for twice
+                upload.path.unlink()
+                continue
+            upload.path.rename(others / name(len(seen)))
+            seen.add(digest)
         else:
             # Whatever lay under this number has been put where it belongs.
             upload.path.rename(pictures / name(len(found)))
