@@ -254,6 +254,14 @@ def test_an_enlarged_result_is_seen_and_compared_at_its_size(page: Any, two_face
     assert page.locator("#tag-before").text_content() == "Before"
 
 
+def test_the_first_preset_says_what_was_chosen(page: Any) -> None:
+    first = page.locator(".preset").first
+    assert first.get_attribute("data-preset") == "auto"
+    first.click()
+    assert " was chosen: " in page.locator(".sets").text_content()
+    page.locator("[data-preset=standard]").click()
+
+
 def test_undo_redo_and_back_to_the_preset(page: Any) -> None:
     page.locator("[data-preset='natural']").click()
     assert page.locator("#slider-latent_step_decay").input_value() == "0.04"
