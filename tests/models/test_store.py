@@ -210,7 +210,7 @@ def test_where_the_store_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def test_import_load_and_list(tmp_path: Path, pth: Path, state: State, config: GpenConfig) -> None:
     store = store_with(tmp_path)
-    path = store.import_(pth, "studio-2024.v2")
+    path = store.import_(pth, "studio-2024.v2", task="restore")
     assert path.name == "studio-2024.v2.safetensors"
     checkpoint = store.load("studio-2024.v2")
     assert checkpoint.kind == "likeness"
@@ -222,9 +222,9 @@ def test_import_load_and_list(tmp_path: Path, pth: Path, state: State, config: G
     assert model.size == path.stat().st_size
     store.verify("studio-2024.v2")
     with pytest.raises(CheckpointError, match=r"already has a model studio-2024\.v2"):
-        store.import_(pth, "studio-2024.v2")
-    store.import_(pth, "studio-2024.v2", replace=True)
-    assert store.import_(pth).stem == "small"  # the file's own name
+        store.import_(pth, "studio-2024.v2", task="restore")
+    store.import_(pth, "studio-2024.v2", replace=True, task="restore")
+    assert store.import_(pth, task="restore").stem == "small"  # the file's own name
 
 
 def test_an_import_keeps_what_a_file_says_about_itself(tmp_path: Path, state: State, config: GpenConfig) -> None:
@@ -276,9 +276,9 @@ def test_names_files_and_what_is_neither(
 ) -> None:
     store = store_with(tmp_path, entry_for(site, pth, config))
     assert store.path(pth) == pth
-    assert store.load(str(pth)).spec.config == config
+    assert store.load(str(pth), task="restore").spec.config == config
     monkeypatch.chdir(pth.parent)
-    assert store.load("small.pth").spec.config == config
+    assert store.load("small.pth", task="restore").spec.config == config
     with pytest.raises(
         CheckpointError, match=r"GPEN-test is not on this machine yet; fetch it with `likeness models f"
     ):
@@ -299,7 +299,7 @@ def test_a_model_without_address_says_where_to_get_it(
 
 def test_a_changed_file_is_found(tmp_path: Path, pth: Path) -> None:
     store = store_with(tmp_path)
-    path = store.import_(pth, "mine")
+    path = store.import_(pth, "mine", task="restore")
     data = bytearray(path.read_bytes())
     data[-1] ^= 1
     path.write_bytes(data)
@@ -321,4 +321,4 @@ def test_the_embedded_model(tmp_path: Path) -> None:
 def test_a_store_that_cannot_be_written(tmp_path: Path, pth: Path) -> None:
     (tmp_path / "store").write_text("a file in the way")
     with pytest.raises(CheckpointError, match=r"The store .* cannot be written .*; set LIKENESS_HOME"):
-        store_with(tmp_path).import_(pth, "mine")
+        store_with(tmp_path).import_(pth, "mine", task="restore")

@@ -79,9 +79,9 @@ def test_both_runtimes_compute_the_same(shared: Path) -> None:
     store = Store()
     path = shared / "golden" / "gpen_size64_cm2_narrow0125.pth"
     golden = np.load(shared / "golden" / "gpen_size64_cm2_narrow0125.npz")
-    checkpoint = store.load(path)
+    checkpoint = store.load(path, task="restore")
     torch_runtime = TorchRuntime(checkpoint.state, checkpoint.spec)
-    openvino_runtime = load_runtime(store, path, device="cpu", precision="f32")
+    openvino_runtime = load_runtime(store, path, device="cpu", precision="f32", task="restore")
     for runtime in (torch_runtime, openvino_runtime):
         assert np.abs(runtime.run(golden["x"]) - golden["y"]).max() < 1e-4
 

@@ -13,6 +13,7 @@ from likeness.batch.storage import Storage
 from likeness.batch.work import Handed, PictureWorker, Result
 from likeness.imaging.decoding.pool import DecoderPool
 from likeness.models.catalog import DEFAULT_MODEL
+from likeness.models.spec import Purpose
 from likeness.models.store import Store
 from likeness.restore.config import Settings
 from likeness.runtimes.load import load_runtime
@@ -29,12 +30,14 @@ class NetworkPlan:
         model: the network's name with a digest of its weights.
         kept: folder for its answers; None keeps none.
         limit: bytes in it at most.
+        task: what the network is for, where its file travels without the name that tells; None for what the settings say.
     """
 
     settings: Settings
     model: str
     kept: Path | None = None
     limit: int = DEFAULT_KEPT_BYTES
+    task: Purpose | None = None
 
     @property
     def file(self) -> Path:
@@ -64,6 +67,7 @@ class NetworkPlan:
             precision=settings["precision"] or "auto",
             threads=settings["threads"],
             library=settings["runtime"] or "auto",
+            task=self.task or settings["task"],
         )
         settings.check_network(loaded.spec.numbers, model)
         kept = ProjectionCache(self.kept or Path(), limit=0 if self.kept is None else self.limit)

@@ -29,6 +29,7 @@ from likeness.batch.work import Handed, Result, deliver, read_source, unexpected
 from likeness.core.hashing import sha256_of
 from likeness.errors import BatchError, ConfigError, FileWriteError, ImageError, LikenessError
 from likeness.messages.notice import Notice
+from likeness.models.formats import spec_for_task
 
 __all__ = ["RayExecutor", "picture_executor"]
 
@@ -340,6 +341,7 @@ def picture_executor(
                 network,
                 settings=replace(settings, threads=threads, device="cuda" if devices else "cpu"),
                 kept=network.kept if shared else None,
+                task=spec_for_task(file, settings["task"]).purpose,
             ),
             sha256=sha256_of(file),
             suffix=file.suffix,

@@ -31,6 +31,7 @@ def load_restorer(settings: Settings, console: Console) -> Restorer:
         precision=settings["precision"] or "auto",
         threads=settings["threads"],
         runtime=settings["runtime"],
+        task=settings["task"],
     )
     spec = restorer.runtime.spec
     settings.check_network(spec.numbers, model)

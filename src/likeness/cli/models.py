@@ -13,6 +13,7 @@ from likeness.cli.flags import Parser, add_verbosity, verbosity
 from likeness.cli.table import table
 from likeness.errors import LicenceError
 from likeness.messages.notice import Notice
+from likeness.models.spec import FACE_PURPOSES, Purpose
 
 __all__ = ["make_parser", "models"]
 
@@ -60,7 +61,7 @@ def models(argv: Sequence[str], console: Console) -> int:
     if flags.action == "fetch":
         return _fetch(flags.name, flags.accept_licence, console)
     if flags.action == "import":
-        return _import(flags.file, flags.name, flags.accept_licence, flags.replace, console)
+        return _import(flags.file, flags.name, flags.accept_licence, flags.replace, flags.task, console)
     if flags.action == "path":
         return _path(flags.name, console)
     if flags.action == "find":
@@ -68,7 +69,7 @@ def models(argv: Sequence[str], console: Console) -> int:
     if flags.action == "accept":
         return _accept(flags.name, flags.accept_licence, console)
     if flags.action == "export":
-        return _export(flags.name, flags.output, flags.scale, console)
+        return _export(flags.name, flags.output, flags.scale, flags.task, console)
     if flags.action == "clean":
         return _clean(console)
     return _list(console)
@@ -114,6 +115,8 @@ def make_parser() -> Parser:
     writing.add_argument("name", metavar="NAME|FILE", help="a model, a checkpoint file, or likeness-enlarge")
     writing.add_argument("-o", "--output", metavar="FILE", type=Path, required=True, help="the ONNX file")
     writing.add_argument("--scale", type=int, metavar="2|4", help="of likeness-enlarge (2)")
+    for one in (taking, writing):
+        one.add_argument("--task", choices=FACE_PURPOSES, help="what the network does, where the file does not tell")
     for one in (fetch, taking, accepting):
         one.add_argument(
             "--accept-licence", "--accept-license", action="store_true", help="you have read the licence and accept it"
@@ -160,7 +163,9 @@ def _fetch(name: str, accept_licence: bool, console: Console) -> int:
     return 0
 
 
-def _import(file: Path, name: str | None, accept_licence: bool, replace: bool, console: Console) -> int:
+def _import(
+    file: Path, name: str | None, accept_licence: bool, replace: bool, task: Purpose | None, console: Console
+) -> int:
     from likeness.models.store import Store
 
     store = Store()
@@ -169,7 +174,7 @@ def _import(file: Path, name: str | None, accept_licence: bool, replace: bool, c
         name, accept_licence, console, f"likeness models import {file} --name {name} --accept-licence"
     ):
         return 1
-    path = store.import_(file, name, replace=replace)
+    path = store.import_(file, name, replace=replace, task=task)
     console.say(f"{file} is now the model {path.stem} ({path})")
     return 0
 
@@ -205,11 +210,11 @@ def _path(name: str, console: Console) -> int:
     return 0
 
 
-def _export(name: str, target: Path, scale: int | None, console: Console) -> int:
+def _export(name: str, target: Path, scale: int | None, task: Purpose | None, console: Console) -> int:
     from likeness.models.onnx_export import ENLARGER, export_onnx
     from likeness.models.store import Store
 
-    export_onnx(None if name == ENLARGER else Store().load(name), target, name=Path(name).stem, scale=scale)
+    export_onnx(None if name == ENLARGER else Store().load(name, task=task), target, name=Path(name).stem, scale=scale)
     console.say(f"{name} is written as ONNX: {target} ({_megabytes(target.stat().st_size)})")
     return 0
 

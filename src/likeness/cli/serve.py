@@ -72,7 +72,12 @@ def serve(argv: Sequence[str], console: Console) -> int:
     settings = _settings(flags)
     model = flags.model or DEFAULT_MODEL
     restorer = Restorer(
-        model, device=flags.device, precision=flags.precision, threads=flags.threads, runtime=flags.runtime
+        model,
+        device=flags.device,
+        precision=flags.precision,
+        threads=flags.threads,
+        runtime=flags.runtime,
+        task=flags.task,
     )
     console.detail(f"model {model}, {restorer.runtime.spec.side} px, {restorer.runtime.description}")
     name = Path(model).stem if flags.model and Path(model).is_file() else str(model)
@@ -168,9 +173,9 @@ def make_parser() -> Parser:
     group.add_argument("--stall", dest="stall_seconds", type=float, metavar="S", help="for a pause in a request (20)")
     group = parser.add_argument_group("model")
     group.add_argument("--model", metavar="NAME|FILE", help="likeness models list shows the names (likeness-512)")
-    for key in ("device", "runtime"):
+    for key, default in (("task", None), ("device", "auto"), ("runtime", "auto")):
         row = row_of(key)
-        group.add_argument(f"--{key}", choices=cast(Choice, row.kind).values, default="auto", help=row.help.en)
+        group.add_argument(f"--{key}", choices=cast(Choice, row.kind).values, default=default, help=row.help.en)
     group.add_argument("--precision", choices=("auto", "f32", "bf16"), default="auto", help="arithmetic of the network")
     group.add_argument("--threads", type=int, metavar="N", help="processor threads of the network (all)")
     return parser

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.models.spec import Authors, Spec
+from likeness.models.spec import Authors, Purpose, Spec
 
 if TYPE_CHECKING:
     import openvino
@@ -92,6 +92,8 @@ class Architecture(Generic[ConfigT]):
         graph: the same as an OpenVINO graph, which is also what is written as ONNX, or None if there is none.
         rename: today's name of a tensor that older files call otherwise.
         authors: how those who published such networks run one of these numbers.
+        shared_by: the tasks for which networks of the very same tensors are passed on; none where there is only one, so that
+            tensors tell the task.
     """
 
     name: str
@@ -104,3 +106,4 @@ class Architecture(Generic[ConfigT]):
     graph: GraphBuilder[ConfigT] | None
     rename: Callable[[str], str] = same_name
     authors: Callable[[ConfigT], Authors] = run_by_template
+    shared_by: tuple[Purpose, ...] = ()

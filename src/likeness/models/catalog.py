@@ -17,15 +17,26 @@ from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
 
+from likeness.core.hashing import sha256_of
 from likeness.models.architecture import Config
 from likeness.models.esrgan.config import EsrganConfig
 from likeness.models.gpen.config import GpenConfig
-from likeness.models.registry import as_published
+from likeness.models.registry import architecture_of, as_published
 from likeness.models.spandrel_adapter import CodeFormerConfig, GfpganConfig, RestoreFormerConfig
 from likeness.models.spec import Purpose, Spec
 from likeness.models.srvgg.config import SrvggConfig
 
-__all__ = ["CATALOG", "DEFAULT_MODEL", "CatalogEntry", "Licence", "embedded_path", "entry_of", "published_as"]
+__all__ = [
+    "CATALOG",
+    "DEFAULT_MODEL",
+    "CatalogEntry",
+    "Licence",
+    "embedded_path",
+    "entry_of",
+    "entry_of_bytes",
+    "published_as",
+    "purpose_in_name",
+]
 
 DEFAULT_MODEL = "likeness-512"
 """The model inside the package, which runs when no other is named."""
@@ -305,9 +316,54 @@ def entry_of(name: str, catalog: Mapping[str, CatalogEntry] = CATALOG) -> Catalo
     return next((entry for key, entry in catalog.items() if key.casefold() == folded), None)
 
 
-def published_as(name: str, spec: Spec) -> Spec:
-    """A network whose file does not say what it does: what the entry of the file's name says, if it has that structure."""
-    entry = entry_of(name)
+def entry_of_bytes(path: Path, catalog: Mapping[str, CatalogEntry] = CATALOG) -> CatalogEntry | None:
+    """The entry whose file this is, whatever its name: by size where that is known, and by SHA-256; None if there is none.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    size = path.stat().st_size
+    likely = {entry.sha256: entry for entry in catalog.values() if entry.sha256 and entry.size in (None, size)}
+    return likely.get(sha256_of(path)) if likely else None
+
+
+def published_as(path: Path, spec: Spec) -> Spec | None:
+    """A network whose file does not say what it does: what the entry of the file's name, or of its very bytes, says.
+
+    Only where the tensors may be another task's (`Architecture.shared_by`) is the whole file read for that.
+
+    Returns:
+        None if there is no such entry, or only one of another structure.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    entry = entry_of(path.stem)
+    if entry is None and architecture_of(spec).shared_by and purpose_in_name(path) is None:
+        entry = entry_of_bytes(path)
     if entry is None or entry.spec is None or replace(entry.spec, purpose=spec.purpose) != spec:
-        return spec
+        return None
     return entry.spec
+
+
+_TELLING: tuple[tuple[str, Purpose], ...] = (
+    ("coloriz", "colourise"),
+    ("coloris", "colourise"),
+    ("colouris", "colourise"),
+    ("inpaint", "inpaint"),
+    ("gpen-bfr", "restore"),
+    ("gpen_bfr", "restore"),
+)
+"""Parts of names under which weights of a task are passed on."""
+
+_RESTORERS_FOLDER = "cv_gpen_image-portrait-enhancement"
+"""Where ModelScope keeps GPEN's restorers, as ``pytorch_model.pt``; ``-hires`` has the large ones."""
+
+
+def purpose_in_name(path: Path) -> Purpose | None:
+    """What the name of a file with weights tells of their task; None if nothing, or more than one thing."""
+    name = path.name.casefold()
+    told: set[Purpose] = {purpose for part, purpose in _TELLING if part in name}
+    if not told and path.parent.name.startswith(_RESTORERS_FOLDER):
+        return "restore"
+    return told.pop() if len(told) == 1 else None

@@ -10,7 +10,7 @@ from pathlib import Path
 from likeness.core.home import expanded
 from likeness.errors import CheckpointError
 from likeness.messages.notice import Notice
-from likeness.models.formats import read_spec
+from likeness.models.formats import spec_for_task
 from likeness.models.spec import Spec
 
 __all__ = ["MODELSCOPE", "PLACES", "FoundFile", "Place", "find_weights", "modelscope_file"]
@@ -155,6 +155,6 @@ def _described(path: Path, program: str) -> FoundFile:
     if path.suffix == ".onnx":
         return FoundFile(path=path, program=program, spec=None, reason=str(Notice("model.is-onnx")))
     try:
-        return FoundFile(path=path, program=program, spec=read_spec(path))
+        return FoundFile(path=path, program=program, spec=spec_for_task(path, None))
     except CheckpointError as error:
         return FoundFile(path=path, program=program, spec=None, reason=str(error))

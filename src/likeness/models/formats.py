@@ -15,14 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.errors import CheckpointError, CheckpointFormatError, FileWriteError
-from likeness.messages.notice import Notice, notice_of
+from likeness.messages.notice import Notice, Value, notice_of
 from likeness.models.architecture import Shapes, State
-from likeness.models.catalog import published_as
+from likeness.models.catalog import CATALOG, published_as, purpose_in_name
 from likeness.models.registry import architecture_of, check_shapes, named, recognise
-from likeness.models.spec import PURPOSES, Authors, Spec
+from likeness.models.spec import PURPOSES, Authors, Purpose, Spec
 from likeness.models.torch_files import TorchFile, TorchTensor
 
-__all__ = ["Checkpoint", "ModelInfo", "read_checkpoint", "read_spec", "write_checkpoint"]
+__all__ = ["Checkpoint", "ModelInfo", "for_task", "read_checkpoint", "read_spec", "spec_for_task", "write_checkpoint"]
 
 _FORMAT = "likeness-"
 """What a file of ours calls its format, before the architecture's name."""
@@ -70,6 +70,8 @@ class Checkpoint:
         info: what the file says about itself; a .pth file says nothing.
         path: the file it was read from.
         kind: the file's format: "likeness" (safetensors with our metadata), "safetensors" (without), "torch" (.pth).
+        tells_task: whether the file, its name or its bytes tell what the network is for; without, ``spec`` has a guess
+            (`for_task`).
     """
 
     state: State
@@ -77,6 +79,7 @@ class Checkpoint:
     info: ModelInfo | None
     path: Path
     kind: Literal["likeness", "safetensors", "torch"]
+    tells_task: bool = True
 
 
 def read_checkpoint(path: Path) -> Checkpoint:
@@ -102,6 +105,39 @@ def read_spec(path: Path) -> Spec:
         CheckpointFormatError, CheckpointError: as `read_checkpoint`.
     """
     return _read(path, load=False).spec
+
+
+def spec_for_task(path: Path, task: Purpose | None) -> Spec:
+    """`read_spec`, for a file that is to run: see `for_task`."""
+    return for_task(_read(path, load=False), task).spec
+
+
+def for_task(checkpoint: Checkpoint, task: Purpose | None) -> Checkpoint:
+    """A checkpoint as what it is to run for.
+
+    Args:
+        checkpoint: of which the weights need not be read.
+        task: what it is wanted for; None for what it is.
+
+    Raises:
+        CheckpointFormatError: if nothing tells what it is for and ``task`` is None, or it is for something else.
+    """
+    spec, path = checkpoint.spec, checkpoint.path
+    if not checkpoint.tells_task:
+        if task is None:
+            raise CheckpointFormatError(
+                Notice(
+                    "checkpoint.which-task",
+                    {"path": str(path), "tasks": ", ".join(architecture_of(spec).shared_by)},
+                )
+            )
+        return replace(checkpoint, spec=replace(spec, purpose=task), tells_task=True)
+    if task is None or task == spec.purpose:
+        return checkpoint
+    values: dict[str, Value] = {"path": path.stem, "purpose": Notice(f"purpose.{spec.purpose}")}
+    values |= {"wanted": Notice(f"purpose.{task}"), "task": task}
+    known = ", ".join(name for name, entry in CATALOG.items() if entry.purpose == task)
+    raise CheckpointFormatError(Notice("checkpoint.other-task", {**values, "known": known}))
 
 
 def write_checkpoint(
@@ -184,7 +220,7 @@ def _read_safetensors(path: Path, *, load: bool) -> Checkpoint:
             slices = {str(name): file.get_slice(name) for name in file.keys()}  # noqa: SIM118 (not a mapping)
             shapes = {name: tuple(int(side) for side in entry.get_shape()) for name, entry in slices.items()}
             stated, info = _parse_metadata(metadata, path)
-            spec, names = _identified(shapes, path, stated)
+            spec, names, tells = _identified(shapes, path, stated)
             for name, entry in slices.items():
                 if entry.get_dtype() not in ("F16", "F32", "F64"):
                     raise CheckpointFormatError(
@@ -197,18 +233,25 @@ def _read_safetensors(path: Path, *, load: bool) -> Checkpoint:
             Notice("checkpoint.safetensors", {"path": str(path), "why": notice_of(error)})
         ) from error
     if info is None:
-        return Checkpoint(state=state, spec=spec, info=None, path=path, kind="safetensors")
+        return Checkpoint(state=state, spec=spec, info=None, path=path, kind="safetensors", tells_task=tells)
     return Checkpoint(state=state, spec=replace(spec, licence=info.licence), info=info, path=path, kind="likeness")
 
 
-def _identified(shapes: Shapes, path: Path, spec: Spec | None = None) -> tuple[Spec, dict[str, str]]:
-    """The network that tensors belong to, and today's name of every tensor.
+def _identified(shapes: Shapes, path: Path, spec: Spec | None = None) -> tuple[Spec, dict[str, str], bool]:
+    """The network that tensors belong to, today's name of every tensor, and whether it is known what the network is for.
 
     Raises:
         CheckpointFormatError: if there is none, or they are not all of its tensors and no others.
     """
+    tells = True
     if spec is None:
-        spec = published_as(path.stem, recognise(shapes, str(path)))
+        spec = recognise(shapes, str(path))
+        known, purpose = published_as(path, spec), purpose_in_name(path)
+        if known is not None:
+            spec = known
+        elif architecture_of(spec).shared_by:
+            tells = purpose is not None
+            spec = replace(spec, purpose=purpose or spec.purpose)
         # Its tensors are a restorer's, but it takes drawings of labels, not photographs; only the name tells.
         if spec.architecture == "gpen" and "seg2face" in path.stem.casefold():
             raise CheckpointFormatError(Notice("checkpoint.labels", {"path": str(path)}))
@@ -217,7 +260,7 @@ def _identified(shapes: Shapes, path: Path, spec: Spec | None = None) -> tuple[S
     if len(set(names.values())) < len(names):
         raise CheckpointFormatError(Notice("checkpoint.twice", {"path": str(path)}))
     check_shapes({names[name]: shape for name, shape in shapes.items()}, spec, str(path))
-    return spec, names
+    return spec, names, tells
 
 
 def _parse_metadata(metadata: Mapping[str, str], path: Path) -> tuple[Spec | None, ModelInfo | None]:
@@ -278,12 +321,12 @@ def _read_torch(path: Path, *, load: bool) -> Checkpoint:
     with TorchFile(path) as file:
         tensors = _state_dict(file.root, path)
         shapes = {name: tensor.shape for name, tensor in tensors.items()}
-        spec, names = _identified(shapes, path)
+        spec, names, tells = _identified(shapes, path)
         # Tensors may share what the file holds: a small file must not become a large network. Bytes against elements.
         if sum(map(math.prod, shapes.values())) > path.stat().st_size:
             raise CheckpointFormatError(Notice("checkpoint.too-small", {"path": str(path)}))
         state = {names[name]: tensor.to_float32() for name, tensor in tensors.items()} if load else {}
-    return Checkpoint(state=state, spec=spec, info=None, path=path, kind="torch")
+    return Checkpoint(state=state, spec=spec, info=None, path=path, kind="torch", tells_task=tells)
 
 
 def _state_dict(root: object, path: Path) -> dict[str, TorchTensor]:

@@ -34,7 +34,7 @@ from likeness.models.catalog import CATALOG, DEFAULT_MODEL, CatalogEntry, embedd
 from likeness.models.convert import convert_checkpoint
 from likeness.models.download import Progress, RetryPolicy, download
 from likeness.models.find import MODELSCOPE, modelscope_file
-from likeness.models.formats import Checkpoint, ModelInfo, read_checkpoint, read_spec
+from likeness.models.formats import Checkpoint, ModelInfo, for_task, read_checkpoint, read_spec, spec_for_task
 from likeness.models.spec import Purpose, Spec
 
 __all__ = ["Store", "StoredModel"]
@@ -106,14 +106,22 @@ class Store:
     def offline(self) -> bool:
         return self._offline
 
-    def load(self, name_or_path: str | Path = DEFAULT_MODEL) -> Checkpoint:
+    def load(self, name_or_path: str | Path = DEFAULT_MODEL, *, task: Purpose | None = None) -> Checkpoint:
         """Read a checkpoint: the embedded one, one of the catalog, an imported one, or any file.
+
+        Args:
+            name_or_path: a name, or a file.
+            task: what it is for, where its file does not tell (`likeness.models.formats.for_task`).
 
         Raises:
             LicenceError: if its licence was not accepted yet.
             CheckpointError: if it is unknown, not here, or not readable.
         """
-        return read_checkpoint(self.path(name_or_path))
+        checkpoint = read_checkpoint(self.path(name_or_path))
+        entry = self._entry(str(name_or_path))
+        if entry is not None and not checkpoint.tells_task:
+            checkpoint = for_task(checkpoint, entry.purpose)
+        return for_task(checkpoint, task)
 
     def path(self, name_or_path: str | Path) -> Path:
         """The file behind a name, or the file itself.
@@ -221,7 +229,13 @@ class Store:
         return target
 
     def import_(
-        self, file: Path, name: str | None = None, *, accept_licence: bool = False, replace: bool = False
+        self,
+        file: Path,
+        name: str | None = None,
+        *,
+        accept_licence: bool = False,
+        replace: bool = False,
+        task: Purpose | None = None,
     ) -> Path:
         """Take a checkpoint file (.pth or safetensors) into the store as safetensors, float32; its file there.
 
@@ -230,6 +244,7 @@ class Store:
             name: the name to give it; None for the file's own. Under a name of the catalog it must be that network.
             accept_licence: as in `fetch`, for a name of the catalog.
             replace: whether a model of that name in the store may be replaced.
+            task: as in `load`; under a name of the catalog it is what that network does.
 
         Raises:
             CheckpointFormatError: if the file is no known checkpoint, or not the network of that name.
@@ -245,7 +260,7 @@ class Store:
         name = name if entry is None else entry.name
         if self._stored(name) is not None and not replace:
             raise CheckpointError(Notice("model.taken", {"name": name}))
-        spec = read_spec(file)
+        spec = read_spec(file) if entry is not None else spec_for_task(file, task)
         if entry is not None:
             _check_config(entry, spec, file)
             if entry.sha256 is not None and sha256_of(file) != entry.sha256:
@@ -255,7 +270,9 @@ class Store:
         info = ModelInfo(name=name, licence=licence, source=file.name) if entry is not None else None
         target = self._models / f"{name}.safetensors"
         with self._writing(), locked(self._models / f"{name}.lock"):
-            checkpoint = convert_checkpoint(file, target, info=info, purpose=None if entry is None else entry.purpose)
+            checkpoint = convert_checkpoint(
+                file, target, info=info, purpose=spec.purpose if entry is None else entry.purpose
+            )
             (self._models / f"{name}.pth").unlink(missing_ok=True)
             described = checkpoint.info
             self._write_record(

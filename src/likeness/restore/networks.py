@@ -14,7 +14,7 @@ from likeness.faces.detect import Detector, MediaPipeDetector
 from likeness.messages.notice import Notice
 from likeness.models.catalog import DEFAULT_MODEL
 from likeness.models.registry import check_purpose
-from likeness.models.spec import FACE_PURPOSES
+from likeness.models.spec import FACE_PURPOSES, Purpose
 from likeness.models.store import Store
 from likeness.restore.background import Enlargers
 from likeness.runtimes.base import Runtime
@@ -50,6 +50,7 @@ class NetworkHolder:
         detector: Detector | None = None,
         threads: int | None = None,
         store: Store | None = None,
+        task: Purpose | None = None,
     ) -> None:
         ready = None if runtime is None or isinstance(runtime, str) else runtime
         if detector is None:
@@ -60,7 +61,7 @@ class NetworkHolder:
         store = store or Store()
         library: Library = runtime if isinstance(runtime, str) else "auto"
         loaded = ready or load_runtime(
-            store, model, device=device, precision=precision, threads=threads, library=library
+            store, model, device=device, precision=precision, threads=threads, library=library, task=task
         )
         check_purpose(loaded.spec, FACE_PURPOSES, loaded.spec.title)
         self._held: _Networks | None = _Networks(

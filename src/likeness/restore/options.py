@@ -11,6 +11,7 @@ from typing import Any, get_args
 
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice
+from likeness.models.spec import FACE_PURPOSES
 from likeness.restore.controls import AUTO, PRESETS, Controls
 from likeness.restore.enlargement import Enlargement
 from likeness.restore.kinds import Choice, Number, Option, Switch, Text, Words, rows_of
@@ -41,6 +42,17 @@ OPTIONS: tuple[Option, ...] = (
         metavar="NAME|FILE",
         label=Words("Model", "模型"),
         help=Words("likeness models list shows the names", "名称见 likeness models list"),
+        **_RUN,
+    ),
+    Option(
+        key="task",
+        kind=Choice(values=FACE_PURPOSES),
+        unset="the model's",
+        label=Words("Task", "任务"),
+        help=Words(
+            "what the model does, where its file does not tell; one that is for something else is refused",
+            "模型的用途（文件未注明时）；用途不同的模型会被拒绝",
+        ),
         **_RUN,
     ),
     Option(

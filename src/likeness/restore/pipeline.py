@@ -64,6 +64,8 @@ class Restorer(NetworkHolder):
         detector: a face detector of your own.
         threads: processor threads of the network; None for all.
         store: where models are kept.
+        task: what the model does, "restore", "colourise" or "inpaint", where its file does not tell; a model that is for
+            something else is refused.
     """
 
     def find_faces(self, image: ImageInput) -> tuple[Face, ...]:

@@ -7,6 +7,7 @@ import logging
 import sys
 from collections.abc import Collection, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal, get_args
@@ -20,7 +21,7 @@ from likeness.core.hashing import sha256_of
 from likeness.errors import ArgumentError, ConfigError, MissingExtraError
 from likeness.imaging.arguments import one_of
 from likeness.messages.notice import Notice
-from likeness.models.formats import Checkpoint, read_checkpoint, read_spec
+from likeness.models.formats import Checkpoint, read_checkpoint, spec_for_task
 from likeness.models.registry import architecture_of, check_purpose
 from likeness.models.spec import FACE_PURPOSES, Purpose, Spec
 from likeness.models.store import Store
@@ -56,6 +57,7 @@ def load_runtime(
     precision: Literal["auto", "f32", "bf16"] = "auto",
     threads: int | None = None,
     library: Library = "auto",
+    task: Purpose | None = None,
 ) -> Runtime:
     """Load a model and make it ready: OpenVINO on the processor, PyTorch on a CUDA device, ONNX Runtime on others.
 
@@ -72,9 +74,10 @@ def load_runtime(
         precision: its arithmetic.
         threads: processor threads for OpenVINO and ONNX Runtime, or None for what they find best.
         library: what runs it; "auto" goes by the device.
+        task: what a file runs for that does not tell (`likeness.models.formats.for_task`); None needs one that does.
 
     Raises:
-        CheckpointError: if the model cannot be had, or is for another purpose.
+        CheckpointError: if the model cannot be had, is for another purpose, or nothing tells which of some.
         MissingExtraError: if the library is not installed.
         ConfigError: if ``device`` is none that the library drives, is not there, or cannot run the network; with "auto" the
             latter is logged.
@@ -91,13 +94,13 @@ def load_runtime(
         raise ConfigError(Notice("runtime.library", {"known": _either(get_args(Library)), "library": library}))
     library = _library(library, device)
     path = store.path(model)
-    spec = read_spec(path)
+    spec = spec_for_task(path, task)
     check_purpose(spec, purposes, str(model))
     if library == "onnx":
         return _on_onnx(path, spec, device, precision, threads)
     if library != "openvino" and device != "cpu" and _cuda(required=device == "cuda"):
         try:
-            return _on_cuda(read_checkpoint(path), precision)
+            return _on_cuda(replace(read_checkpoint(path), spec=spec), precision)
         except ConfigError as error:
             if device == "cuda":
                 raise

@@ -11,7 +11,7 @@ from likeness.models.architecture import Architecture, State
 from likeness.models.gpen.config import GpenConfig
 from likeness.models.gpen.graph import build
 from likeness.models.gpen.layout import expected_shapes
-from likeness.models.spec import Authors
+from likeness.models.spec import FACE_PURPOSES, Authors
 
 if TYPE_CHECKING:
     import torch
@@ -48,4 +48,5 @@ GPEN = Architecture(
     module=_module,
     graph=build,
     authors=_authors,
+    shared_by=FACE_PURPOSES,
 )
