@@ -39,7 +39,7 @@ def published(random_state: Callable[[GpenConfig, int], State], tmp_path_factory
     for name in state:
         if name.endswith("conv.weight") and "to_rgb" in name:
             state[name] = state[name] * np.float32(0.1)  # so that most of the answer lies between black and white
-    path = tmp_path_factory.mktemp("published") / "gpen.pth"
+    path = tmp_path_factory.mktemp("published") / "GPEN-BFR-96.pth"
     torch.save({name: torch.from_numpy(np.array(value, np.float32)) for name, value in state.items()}, path)
     return path
 
