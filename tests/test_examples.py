@@ -47,7 +47,8 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_every_preset_has_a_sample_and_the_formats_vary(samples: ModuleType) -> None:
     table = samples.SAMPLES
-    assert {sample.shown.preset for sample in table} == set(PRESETS)
+    # "plain" is what other people's networks are compared by, not what anybody's photograph wants.
+    assert {sample.shown.preset for sample in table} == set(PRESETS) - {"plain"}
     assert len({Path(sample.file).suffix for sample in table}) >= 4
     assert {sample.file for sample in table} == {
         path.name for path in EXAMPLES.iterdir() if path.suffix not in (".py", "")

@@ -9,7 +9,7 @@ import pytest
 
 from likeness.cli import COMMANDS, main
 from likeness.cli.completion import SHELLS, subject_of
-from likeness.restore.controls import PRESETS
+from likeness.restore.controls import AUTO, PRESETS
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +43,7 @@ def test_bash_completes_commands_flags_and_values(bash: str, printed: str) -> No
     assert set(completed(bash, printed, "likeness ")) == set(COMMANDS)
     assert completed(bash, printed, "likeness restore --pres") == ["--preset"]
     assert completed(bash, printed, "likeness restore a.jpg --preset na") == ["natural"]
-    assert set(completed(bash, printed, "likeness batch in out --preset ")) == set(PRESETS)
+    assert set(completed(bash, printed, "likeness batch in out --preset ")) == {*PRESETS, AUTO}
     assert completed(bash, printed, "likeness restore --face-weight ey") == ["eye="]
     assert completed(bash, printed, "likeness restore a.jpg --device cu") == ["cuda"]
     assert completed(bash, printed, "likeness models fe") == ["fetch"]

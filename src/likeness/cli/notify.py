@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING
 from likeness.cli.console import Console
 from likeness.cli.flags import Parser, add_verbosity, verbosity
 from likeness.errors import ConfigError
+from likeness.messages.notice import Notice
 
 if TYPE_CHECKING:
     from likeness.cli.refused import Refused
-    from likeness.messages.notice import Language, Notice
+    from likeness.messages.notice import Language
     from likeness.studio.notices.ledger import Ledger
     from likeness.studio.notices.letters import Letter, Trouble
     from likeness.studio.notices.sending import LetterOutcome

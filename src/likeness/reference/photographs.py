@@ -22,7 +22,7 @@ from likeness.messages.notice import Notice
 from likeness.reference.expression import Expression
 from likeness.reference.matching import Embedding, FaceMatcher
 
-__all__ = ["Reference", "prepare_reference", "references_in"]
+__all__ = ["Reference", "prepare_reference", "references_in", "resolution_of"]
 
 _log = logging.getLogger(__name__)
 

@@ -19,6 +19,9 @@ from likeness.restore.options import OPTIONS, row_of
 
 __all__ = ["Settings", "parse_settings", "read_settings", "settings_from"]
 
+_LONGEST_GIVEN = 200
+"""Characters of a value that a message repeats."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -163,7 +166,7 @@ def settings_from(values: Mapping[str, Any], *, name: str, folder: Path) -> Sett
             raise ConfigError(
                 Notice(
                     "config.refused",
-                    {"name": name, "key": key, "wanted": row.kind.wanted, "value": json.dumps(value, default=str)},
+                    {"name": name, "key": key, "wanted": row.kind.wanted, "value": _given(value)},
                 )
             )
         if key == "model_path":
@@ -174,6 +177,12 @@ def settings_from(values: Mapping[str, Any], *, name: str, folder: Path) -> Sett
             raise ConfigError(Notice("config.two-models", {"name": name}))
         settings[key] = taken
     return Settings(settings)
+
+
+def _given(value: Any) -> str:
+    """A value as a message repeats it: as JSON, and not without end."""
+    text = json.dumps(value, default=str)
+    return text if len(text) <= _LONGEST_GIVEN else f"{text[: _LONGEST_GIVEN - 1]}…"
 
 
 def _model_file(name: str, folder: Path, named: Path) -> Path:

@@ -277,7 +277,7 @@ def _bind(settings: ServerSettings) -> socket.socket:
         listening = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:
         raise ConfigError(
-            Notice("server.no-address", {"host": settings.host, "why": error.strerror or str(error)})
+            Notice("serve.no-address", {"host": settings.host, "why": error.strerror or str(error)})
         ) from error
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -287,7 +287,7 @@ def _bind(settings: ServerSettings) -> socket.socket:
         listening.close()
         raise ConfigError(
             Notice(
-                "server.port-taken", {"host": settings.host, "port": settings.port, "why": error.strerror or str(error)}
+                "serve.port-taken", {"host": settings.host, "port": settings.port, "why": error.strerror or str(error)}
             )
         ) from error
     return listening

@@ -106,15 +106,15 @@ class ServerSettings:
 
     def __post_init__(self) -> None:
         if not self.host or not 0 <= self.port <= 65535:
-            raise ConfigError(Notice("server.host-and-port", {"host": repr(self.host), "port": self.port}))
+            raise ConfigError(Notice("serve.host-and-port", {"host": repr(self.host), "port": self.port}))
         if self.api_key is not None and (len(self.api_key) < 16 or not self.api_key.isascii()):
-            raise ConfigError(Notice("server.short-key"))
+            raise ConfigError(Notice("serve.short-key"))
         for origin in self.cors:
             if not _ORIGIN.fullmatch(origin):
-                raise ConfigError(Notice("server.no-origin", {"origin": origin}))
+                raise ConfigError(Notice("serve.no-origin", {"origin": origin}))
         for host in self.allowed_hosts:
             if not _HOST.fullmatch(host):
-                raise ConfigError(Notice("server.no-host", {"host": host}))
+                raise ConfigError(Notice("serve.no-host", {"host": host}))
         self._check_proxies()
         for name in ("keep_hours", "request_seconds", "stall_seconds"):
             value = float(getattr(self, name))
@@ -126,7 +126,7 @@ class ServerSettings:
                 raise ConfigError(Notice("option.at-least-one", {"name": name, "value": value}))
         DecoderLimits(formats=self.formats)  # refuses what is no format
         if self.max_held < self.max_upload:
-            raise ConfigError(Notice("server.max-held"))
+            raise ConfigError(Notice("serve.max-held"))
 
     @property
     def threads(self) -> int:
@@ -138,7 +138,7 @@ class ServerSettings:
             try:
                 network_of(proxy)
             except ValueError:  # noqa: PERF203 - the sentence names the one
-                raise ConfigError(Notice("server.no-proxy", {"proxy": proxy})) from None
+                raise ConfigError(Notice("serve.no-proxy", {"proxy": proxy})) from None
 
     @property
     def proxy_networks(self) -> tuple[Network, ...]:

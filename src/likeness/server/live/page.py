@@ -56,7 +56,21 @@ page_router = APIRouter(include_in_schema=False)
 
 
 _ELSEWHERE = frozenset(
-    ("acceptance", "cli", "client", "comfyui", "evaluate", "mail", "ray", "review", "template", "training", "video")
+    (
+        "acceptance",
+        "cli",
+        "client",
+        "comfyui",
+        "evaluate",
+        "mail",
+        "ray",
+        "review",
+        "serve",
+        "template",
+        "training",
+        "video",
+        "web",
+    )
 )
 """Families of codes that no server says: a page of a slow connection need not wait for their sentences."""
 
