@@ -109,6 +109,7 @@ def test_what_cannot_be_compared_is_a_sentence(folder: Path, capsys: pytest.Capt
 def test_memory_is_counted_anew() -> None:
     """In a process of its own: here other tests' threads take memory as well."""
     script = """
+from likeness.core.memory import forget_peak, peak_megabytes
 if not forget_peak():
     raise SystemExit(5)
 before = peak_megabytes()
@@ -122,7 +123,7 @@ print(most - before > 50, peak_megabytes() - before < 30)
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     if done.returncode == 5:
         pytest.skip("this system does not forget a process's peak")
-    assert done.stdout.split() == ["True", "True"]
+    assert done.stdout.split() == ["True", "True"], done.stderr
 
 
 def test_texture_is_that_of_skin_alone() -> None:
