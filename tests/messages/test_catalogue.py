@@ -36,12 +36,17 @@ FIGURES = (
     *("lid_fold", "colour_skin", "colour_eyes", "overshoot", "seam", *PROPORTIONS),
 )
 GROUPS = ("face", "hair edge", "highlights", "iris", "skin", "identity", "geometry", "colour", "edges")
+_ORDERED = list(FINDINGS)
+PER_FACE = tuple(_ORDERED[_ORDERED.index("face-small") : _ORDERED.index("background-busy") + 1])
+"""Findings of which a picture may have one for each face."""
+
 FAMILIES = {
     "region": REGIONS,
     "gift": REGIONS,
     "figure": FIGURES,
     "group": GROUPS,
     "letter": tuple(FINDINGS),
+    "grouped": PER_FACE,
     "preset": tuple(PRESETS),
     "verdict": REASONS,
     "proof.detail": ("eyes", "hair", "skin", "face"),

@@ -80,7 +80,7 @@ def test_the_page_is_told_of_everything_that_can_be_moved(server: Running) -> No
     assert set(told) == {row.key for row in (*rows_of(Controls), *rows_of(Finishing))}
     step = told["latent_step_decay"]
     assert (step["low"], step["high"], step["step"], step["digits"], step["default"]) == (0.02, 0.1, 0.001, 3, 0.1)
-    assert step["label"] == {"en": "Step", "zh": "步长"}
+    assert step["label"] == {"en": "Retouching", "zh": "精修程度"}
     assert list(told["face_mask_weights"]["regions"]) == list(RegionWeights().to_dict())
     assert all(option["place"] for option in told.values())
     names = "|".join([*told, *RegionWeights().to_dict()])

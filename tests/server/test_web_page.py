@@ -391,9 +391,11 @@ def test_a_picture_is_taken_with_the_camera(browser: Any, server: Running) -> No
     opened.locator("#camera-dialog[open]").wait_for()
     opened.locator("#camera-take").click()
     # The device's test picture has no face.
-    opened.locator("#empty").wait_for(state="hidden")
+    opened.locator("#faceless").wait_for()
     assert opened.title() == "camera.png · Likeness"
-    assert "No face was found" in opened.locator("#panel").inner_text()
+    assert "No face was found" in opened.locator("#faceless").inner_text()
+    for nothing in ("#divider", "#tag-before", "#take", "#panel", "#hold"):
+        assert not opened.locator(nothing).is_visible()
     assert opened.evaluate("document.getElementById('camera-view').srcObject") is None
     opened.context.close()
 
@@ -505,12 +507,134 @@ def test_a_narrow_dark_page_fits(browser: Any, server: Running) -> None:
     page = new_page(
         browser, server, viewport={"width": 390, "height": 844}, color_scheme="dark", is_mobile=True, has_touch=True
     )
+    # A finger neither drops nor presses Ctrl+V.
+    assert page.locator("#empty h2").text_content() == "Choose a portrait"
+    assert "Ctrl" not in page.locator("#empty").inner_text()
     page.locator("#sample").click()
     page.locator("#canvas[data-ready]").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert page.locator("#divider").is_visible()
+    download = page.locator("[data-take='png']").bounding_box()
+    assert 700 < download["y"] < 844 - download["height"]
+    page.evaluate("window.scrollTo(0, 99999)")
+    # At the end as at the beginning the stage begins where the bar ends: nothing is seen between them.
+    bar, stage = page.locator(".bar").bounding_box(), page.locator("#stage").bounding_box()
+    assert (bar["y"], stage["y"]) == (0, bar["height"])
     red = page.evaluate("getComputedStyle(document.body).backgroundColor").partition("(")[2].partition(",")[0]
     assert int(red) < 60
+    page.context.close()
+
+
+def middle_rows(canvas: NDArray[np.int16]) -> NDArray[np.int16]:
+    middle = len(canvas) // 2
+    return canvas[middle - 150 : middle + 150]
+
+
+def test_the_picture_is_seen_before_it_is_sent(browser: Any, server: Running, two_faces: bytes) -> None:
+    page = new_page(browser, server)
+    held: list[Any] = []
+
+    def hold(route: Any) -> None:
+        held.append(route)
+
+    page.route("**/live/pictures", hold)
+    empty = seen(page)
+    let_fall(page, "body", two_faces, "couple.png")
+    until(page, lambda: len(held) == 1)
+    drawn = seen(page)
+    assert np.abs(drawn - empty).mean() > 20
+    assert "Sending the picture" in page.locator("#busy").text_content()
+    assert not page.locator("#divider").is_visible()
+    assert page.locator("#canvas").get_attribute("aria-busy") == "true"
+    held[0].continue_()
+    page.locator("#canvas[data-ready]").wait_for()
+    page.locator("#divider").focus()
+    page.keyboard.press("End")
+    # The server's own drawing of what was before, as large, in the middle of a stage that the loupes have made lower.
+    own = settled(page)
+    assert np.abs(middle_rows(own) - middle_rows(drawn)).mean() < 4
+    page.context.close()
+
+
+def test_a_file_that_is_no_picture_leaves_the_open_one(page: Any, two_faces: bytes) -> None:
+    page.locator("#tab-one").click()
+    drop(page, two_faces, "stays.png")
+    before = settled(page)
+    page.set_input_files("#file", {"name": "cut.png", "mimeType": "image/png", "buffer": two_faces[:2000]})
+    page.locator("#problem:not([hidden])").wait_for()
+    page.locator("#problem-close").click()
+    assert np.array_equal(settled(page), before)
+    assert page.title().startswith("stays.png")
+    assert not page.evaluate("document.getElementById('panel').inert")
+
+
+def test_what_is_found_of_several_faces_is_said_once(page: Any, two_faces: bytes) -> None:
+    with PillowImage.open(io.BytesIO(two_faces)) as picture:
+        small = picture.resize((picture.width * 2 // 5, picture.height * 2 // 5))
+    stream = io.BytesIO()
+    small.save(stream, "PNG")
+    page.locator("#tab-one").click()
+    drop(page, stream.getvalue(), "small.png")
+    said = page.locator(".findings .saying.many")
+    assert said.count() == 1
+    assert "2 of 2 faces are less than 48 px wide: enlarge" in said.text_content()
+    assert said.locator("button").all_text_contents() == ["1", "2"]
+    # What there is to know comes before what there is to set.
+    assert page.locator("#panel-scroll > .section").first.get_attribute("class") == "section findings"
+
+
+@pytest.mark.parametrize(
+    "options", [{}, {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}]
+)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_axe_finds_nothing_serious(
+    scheme: str, options: dict[str, Any], browser: Any, server: Running, two_faces: bytes
+) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    page = new_page(browser, server, color_scheme=scheme, **options)
+    rules = {"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"], "resultTypes": ["violations"]}
+
+    def serious() -> list[str]:
+        found = axe.Axe().run(page, options=rules).response["violations"]
+        return [
+            f"{rule['id']}: {node['html'][:120]} {node['failureSummary'][:200]}"
+            for rule in found
+            if rule["impact"] in ("serious", "critical")
+            for node in rule["nodes"]
+        ]
+
+    assert serious() == []
+    drop(page, two_faces, "couple.png")
+    settled(page)
+    assert serious() == []
+    page.locator("#tab-many").click()
+    page.set_input_files("#many-files", [{"name": "a.png", "mimeType": "image/png", "buffer": two_faces}])
+    assert serious() == []
+    page.context.close()
+
+
+def test_the_page_can_be_installed_and_opens_without_its_server(
+    browser: Any, tiny_restorer: Restorer, tmp_path: Path
+) -> None:
+    settings = ServerSettings(port=0, data=tmp_path, workers=1)
+    with served(settings, tiny_restorer) as running:
+        page = new_page(browser, running)
+        with running.http() as client:
+            manifest = client.get("/page/manifest.webmanifest").json()
+            for icon in manifest["icons"]:
+                answer = client.get(icon["src"])
+                assert answer.headers["content-type"] == icon["type"]
+                if icon["sizes"] != "any":
+                    with PillowImage.open(io.BytesIO(answer.content)) as picture:
+                        assert f"{picture.width}x{picture.height}" == icon["sizes"]
+        page.evaluate("navigator.serviceWorker.ready.then(() => null)")
+    page.reload()
+    page.locator("#problem:not([hidden])").wait_for()
+    assert "The server does not answer" in page.locator("#problem-text").text_content()
+    assert page.locator(".brand").inner_text() == "Likeness"
+    # As soon as it is back, the page is whole again.
+    with served(replace(settings, port=running.port), tiny_restorer):
+        page.locator("body.ready").wait_for()
     page.context.close()
 
 
@@ -561,16 +685,20 @@ def test_no_request_left_the_machine_and_nothing_failed(page: Any, server: Runni
 def test_the_page_is_complete_and_plain(server: Running) -> None:
     folder = files("likeness.server").joinpath("page")
     names = {entry.name for entry in folder.iterdir()}
-    assert {*names, "messages.js"} == set(PAGE_FILES)  # which is made of the catalogues
+    # Of which the server makes two itself: of the catalogues, and of the names.
+    assert {*names, "messages.js", "files.json"} == set(PAGE_FILES)
     with server.http() as client:
         for name, media_type in PAGE_FILES.items():
             answer = client.get(f"/page/{name}")
             assert answer.headers["content-type"] == media_type
+            head = client.head(f"/page/{name}")
+            assert (head.status_code, head.content) == (200, b"")
             again = client.get(f"/page/{name}", headers={"If-None-Match": answer.headers["etag"]})
             assert (again.status_code, again.content) == (304, b"")
-            if not name.endswith(".jpg"):
+            if not name.endswith((".jpg", ".png")):
                 # Nothing from elsewhere; names of XML namespaces are no addresses.
                 assert set(re.findall(r"https?://[^\s\"'`)]+", answer.text)) <= {"http://www.w3.org/2000/svg"}
+        assert client.head("/").status_code == client.head("/healthz").status_code == 200
         policy = client.get("/").headers["content-security-policy"]
         assert "unsafe" not in policy
         html = client.get("/").text

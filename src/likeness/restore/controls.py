@@ -105,7 +105,7 @@ class Controls:
     degradation_scale: float = option(
         Number(low=0.3, high=1.2, off=True, step=0.05),
         default=1.0,
-        label=Words("Invention", "预退化强度"),
+        label=Words("Redrawing", "重绘程度"),
         text=Words(
             "texture that the network draws itself; lower keeps more of the photograph's own",
             "由网络补画的纹理，越低越忠于原图",
@@ -115,7 +115,7 @@ class Controls:
     latent_step_decay: float = option(
         Number(low=0.005, high=0.1, useful=(0.02, 0.1), step=0.001),
         default=0.1,
-        label=Words("Step", "步长"),
+        label=Words("Retouching", "精修程度"),
         text=Words("the way to the sharp face; smaller keeps wrinkles", "向清晰人脸靠近的幅度，越小越保留皱纹"),
     )
     face_mask_weights: RegionWeights = option(

@@ -155,6 +155,7 @@ class Health(BaseModel):
     version: str = Field(description="Likeness's version.", examples=["0.1.0"])
 
 
+@_router.head("/healthz", include_in_schema=False)
 @_router.get("/healthz", summary="Whether the server lives", responses=errors())
 async def healthz() -> Health:
     """Answers without a key."""

@@ -24,12 +24,18 @@ PAGE_FILES: dict[str, str] = {
     "facemap.js": _SCRIPT,
     "field.js": _SCRIPT,
     "fields.js": _SCRIPT,
+    "files.json": "application/json",
+    "icon-192.png": "image/png",
+    "icon-512.png": "image/png",
+    "icon-maskable.png": "image/png",
     "icon.svg": "image/svg+xml",
     "index.html": "text/html; charset=utf-8",
     "layout.css": _STYLE,
     "live.js": _SCRIPT,
+    "local.js": _SCRIPT,
     "look.js": _SCRIPT,
     "loupes.js": _SCRIPT,
+    "manifest.webmanifest": "application/manifest+json",
     "many.css": _STYLE,
     "marks.js": _SCRIPT,
     "messages.js": _SCRIPT,
@@ -47,9 +53,10 @@ PAGE_FILES: dict[str, str] = {
     "tile.js": _SCRIPT,
     "words.js": _SCRIPT,
     "words_many.js": _SCRIPT,
+    "worker.js": _SCRIPT,
 }
-"""Every file of the page with its media type; "messages.js" is made of the catalogues. A request names one of them or gets
-nothing."""
+"""Every file of the page with its media type; "messages.js" is made of the catalogues, and "files.json" of these names. A
+request names one of them or gets nothing."""
 
 
 page_router = APIRouter(include_in_schema=False)
@@ -75,13 +82,13 @@ _ELSEWHERE = frozenset(
 """Families of codes that no server says: a page of a slow connection need not wait for their sentences."""
 
 
-@page_router.get("/")
+@page_router.api_route("/", methods=["GET", "HEAD"])
 def index(request: Request) -> Response:
     """The page."""
     return _answer("index.html", request)
 
 
-@page_router.get("/page/{name}")
+@page_router.api_route("/page/{name}", methods=["GET", "HEAD"])
 def page_file(name: str, request: Request) -> Response:
     """One of its files."""
     if name not in PAGE_FILES:
@@ -97,6 +104,8 @@ def page_content(name: str) -> bytes:
             for language in LANGUAGES
         }
         return f"export const MESSAGES = {json.dumps(sentences, ensure_ascii=False)};\n".encode()
+    if name == "files.json":
+        return json.dumps(list(PAGE_FILES)).encode()
     return files("likeness.server").joinpath("page").joinpath(name).read_bytes()
 
 
@@ -111,6 +120,9 @@ def _answer(name: str, request: Request) -> Response:
     data, tag = _tagged(name)
     # Asked for anew each time, so that a page and its scripts are never of two versions; unchanged costs no bytes.
     headers = {"ETag": tag, "Cache-Control": "no-cache"}
+    if name == "worker.js":
+        # It keeps the page at "/", too, not only what lies beside it.
+        headers["Service-Worker-Allowed"] = "/"
     if request.headers.get("if-none-match") == tag:
         return Response(status_code=304, headers=headers)
     return Response(data, media_type=PAGE_FILES[name], headers=headers)

@@ -73,10 +73,11 @@ export async function about() {
   return told;
 }
 
-export async function openPicture(file, name) {
+/** Open a picture; `progress` is told which share of it has been sent. */
+export function openPicture(file, name, progress = (/** @type {number} */ _) => {}) {
   const form = new FormData();
   form.append("file", file, name);
-  return (await answered("/live/pictures", { method: "POST", body: form })).json();
+  return sent("/live/pictures", form, progress);
 }
 
 export async function reopenPicture(id) {
@@ -121,17 +122,21 @@ export async function againPicture(id, number, fields) {
   return (await answered(`/v1/jobs/${id}/pictures/${number}`, { method: "POST", body: form })).json();
 }
 
-/** Send a job's form; `fetch` does not tell how far an upload is, so this is the older way. */
 export function startJob(form, progress) {
+  return sent("/v1/jobs", form, progress);
+}
+
+/** Send a form with files; `fetch` does not tell how far an upload is, so this is the older way. */
+function sent(path, form, progress) {
   return new Promise((resolve, reject) => {
     const request = new XMLHttpRequest();
-    request.open("POST", "/v1/jobs");
+    request.open("POST", path);
     request.responseType = "json";
     request.upload.addEventListener("progress", (event) => event.lengthComputable && progress(event.loaded / event.total));
     request.addEventListener("error", () => reject(new Problem("sending", 0, "")));
     request.addEventListener("load", () => {
       const told = request.response ?? {};
-      if (request.status === 202) resolve(told);
+      if (request.status >= 200 && request.status < 300) resolve(told);
       else reject(problemOf(told, request.status));
     });
     request.send(form);

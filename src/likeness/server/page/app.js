@@ -2,6 +2,7 @@
 
 import * as api from "./api.js";
 import { Live } from "./live.js";
+import { localImage } from "./local.js";
 import { learnOptions, presetLook, Store } from "./look.js";
 import { Loupes } from "./loupes.js";
 import { Marks } from "./marks.js";
@@ -35,7 +36,7 @@ class Page {
       onDraw: () => this.draw(),
       onReady: () => (this.stage.canvas.dataset.ready = String(this.store.look.degradation_scale)),
       onRest: (rests) => this.stage.canvas.setAttribute("aria-busy", String(!rests)),
-      onBusy: (words) => this.busy(words),
+      onBusy: (words, values) => this.busy(words, values),
       onProblem: (error, size) => this.drawingProblem(error, size),
       onWarnings: (...told) => {
         this.report.warn(...told);
@@ -168,7 +169,7 @@ class Page {
   key(event, before) {
     const command = event.ctrlKey || event.metaKey;
     const typing = event.target.matches?.("input:not([type=range], [type=checkbox]), textarea, select");
-    if (typing || !this.picture || element("one").hidden) return;
+    if (typing || !this.picture || this.opening || element("one").hidden) return;
     if (command && event.key.toLowerCase() === "z") {
       event.preventDefault();
       if (event.shiftKey) this.store.redo();
@@ -207,24 +208,86 @@ class Page {
     }
   }
 
+  /** Open a file: it is drawn here before anything is sent. The last of several that are opened is the one that is shown. */
   async open(file) {
+    const turn = Symbol(file.name);
     this.clearProblem();
-    this.busy("busy.open");
-    document.body.classList.add("opening");
+    this.busy("busy.reading");
+    this.wait(turn);
+    const local = await localImage(file);
+    if (this.opening !== turn) return;
+    if (local) this.showLocal(local);
+    this.sending(0);
     try {
-      const picture = await api.openPicture(file, file.name || "picture");
+      const picture = await api.openPicture(file, file.name || "picture", (share) => {
+        if (this.opening === turn) this.sending(share);
+      });
+      if (this.opening !== turn) {
+        api.close(picture.id);
+        return;
+      }
       if (this.picture) api.close(this.picture.id);
       this.file = file;
-      this.show(picture);
+      this.wait(null);
+      this.show(picture, null, local?.image);
     } catch (error) {
+      if (this.opening !== turn) return;
+      this.wait(null);
+      this.busy(null);
+      if (local) this.showAgain();
       this.problem(error);
     }
-    document.body.classList.remove("opening");
-    this.busy(null);
   }
 
-  /** Show an opened picture; with what was kept over a reload, if anything was. */
-  show(picture, kept = null) {
+  /** While a picture is being opened, what is moved would be moved in vain. */
+  wait(turn) {
+    this.opening = turn;
+    for (const part of ["panel", "tools", "loupes"]) element(part).inert = turn !== null;
+    document.body.classList.toggle("opening", turn !== null);
+  }
+
+  /** How far the file is on its way, in words. */
+  sending(share) {
+    if (share < 1) this.busy("busy.sending", { percent: Math.floor(share * 100) });
+    else this.busy("busy.open");
+  }
+
+  /** Show what the browser itself could draw of a file, alone. */
+  showLocal({ image, ...size }) {
+    this.live.stop();
+    this.stage.canvas.setAttribute("aria-busy", "true");
+    element("empty").hidden = element("faceless").hidden = true;
+    this.stage.open(size, { image, compared: false });
+    this.marks.open(null);
+    this.loupes.open(null, null);
+  }
+
+  /** Show again what was open, as the newer file was no picture. */
+  showAgain() {
+    if (this.picture) {
+      this.onStage();
+      this.showFaces();
+      return;
+    }
+    this.stage.close();
+    element("empty").hidden = false;
+    this.stage.canvas.setAttribute("aria-busy", "false");
+  }
+
+  /** Put the open picture and its faces on the stage, and have it drawn. */
+  onStage(image = null) {
+    const { picture } = this;
+    const compared = picture.faces.length > 0;
+    element("one").classList.toggle("faceless", !compared);
+    element("faceless").hidden = compared;
+    this.stage.open(picture, { image, compared });
+    this.marks.open(picture);
+    this.loupes.open(picture, picture.faces[this.current]);
+    this.live.open(picture, this.store.look);
+  }
+
+  /** Show an opened picture; with what was kept over a reload, if anything was; at once if the browser has drawn it. */
+  show(picture, kept = null, image = null) {
     this.picture = picture;
     delete this.stage.canvas.dataset.ready;
     const usable = picture.faces.filter((face) => face.area);
@@ -239,18 +302,15 @@ class Page {
     element("tools").hidden = false;
     element("open-another").hidden = false;
     element("one").classList.add("opened");
-    this.take.open(picture);
+    this.take.open(picture.faces.length ? picture : null);
     if (kept) this.take.choose(kept.size ?? 1);
     this.sizeTo(this.take.chosen);
-    this.stage.open(picture);
-    this.marks.open(picture);
-    this.loupes.open(picture, picture.faces[this.current]);
+    this.onStage(image);
     this.report.open(picture);
     this.references.open(picture);
     this.panel.open(picture);
     this.showFaces();
     this.history();
-    this.live.open(picture, this.store.look);
     this.reword();
     this.announce(t("opened.faces", { name: picture.name, count: picture.faces.length }));
     this.keep();
@@ -322,10 +382,10 @@ class Page {
     element("redo").disabled = this.store.future.length === 0;
   }
 
-  busy(words) {
+  busy(words, values = {}) {
     const shown = element("busy");
     shown.hidden = !words;
-    shown.textContent = words ? t(words) : "";
+    shown.textContent = words ? t(words, values) : "";
   }
 
   problem(error) {
@@ -406,6 +466,7 @@ class Page {
     element("privacy").textContent = t("empty.privacy", { minutes: Math.round(this.about.idle_seconds / 60) });
     this.stage.canvas.setAttribute("aria-label", this.picture ? t("stage.picture", { name: this.picture.name }) : t("stage.empty"));
     document.title = this.picture ? `${this.picture.name} · Likeness` : "Likeness";
+    element("faceless-said").textContent = said({ code: "finding.no-face" });
     this.loupes.name();
     this.showFaces();
     this.report.show();
@@ -432,8 +493,20 @@ try {
   if (location.hash === "#many") page.tab("many");
   await Promise.all([page.resume(), page.queue.resume()]);
   document.body.classList.add("ready");
+  // Browsers lend workers to pages of this machine and of https only; elsewhere the page is no app.
+  navigator.serviceWorker?.register("/page/worker.js", { scope: "/" }).catch((error) => console.warn(error));
 } catch (error) {
   element("problem-text").textContent = error.sentence ?? String(error);
   element("problem").hidden = false;
   if (!error.sentence) throw error;
+  if (error.code === "offline") untilBack();
+}
+
+/** The page was opened without its server: begin anew as soon as it answers. */
+function untilBack() {
+  document.body.classList.add("offline");
+  setInterval(async () => {
+    const answer = await fetch("/healthz").catch(() => null);
+    if (answer?.ok) location.reload();
+  }, 2000);
 }

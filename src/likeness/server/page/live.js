@@ -125,8 +125,9 @@ export class Live {
     const network = look.faces.length > 0 && (!this.last || !sameProjection(this.last, look) || look.faces.some((f) => !this.last.faces.includes(f)));
     const enlarging = size !== 1 && this.enlarged !== `${picture.id} ${size}`;
     const laying = look.references.length > 0 && !(this.last && sameReferences(this.last, look));
-    const words = enlarging ? "busy.enlarging" : network ? "busy.network" : laying ? "busy.references" : "busy.view";
-    const busy = setTimeout(() => this.page.onBusy(words), network || enlarging || laying ? 120 : 700);
+    const restoring = look.faces.length === 1 ? "busy.network.one" : "busy.network";
+    const words = enlarging ? "busy.enlarging" : network ? restoring : laying ? "busy.references" : "busy.view";
+    const busy = setTimeout(() => this.page.onBusy(words, { count: look.faces.length }), network || enlarging || laying ? 120 : 700);
     try {
       const asked = wanted.map(({ left, top, right, bottom, width, tile, key }) => ({
         left, top, right, bottom, width, before: tile.key !== key || !tile.beforeImage,

@@ -44,8 +44,8 @@ export class Marks {
       const [x0, y0] = this.stage.toScreen(face.box[0], face.box[1]);
       const [x1, y1] = this.stage.toScreen(face.box[2], face.box[3]);
       mark.style.transform = `translate(${x0}px, ${y0}px)`;
-      mark.style.width = `${Math.max(14, x1 - x0)}px`;
-      mark.style.height = `${Math.max(14, y1 - y0)}px`;
+      mark.style.width = `${Math.max(24, x1 - x0)}px`;
+      mark.style.height = `${Math.max(24, y1 - y0)}px`;
     }
   }
 

@@ -8,7 +8,7 @@ const element = (id) => document.getElementById(id);
 export function openWays({ onFiles, onReferences, onProblem, active }) {
   const input = element("file");
   element("choose").addEventListener("click", () => input.click());
-  element("open-another").addEventListener("click", () => input.click());
+  for (const name of ["open-another", "faceless-another"]) element(name).addEventListener("click", () => input.click());
   input.addEventListener("change", () => {
     if (input.files.length) onFiles([...input.files]);
     input.value = "";

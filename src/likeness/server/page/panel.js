@@ -55,7 +55,9 @@ export class Panel {
       ),
     );
     this.map = new FaceMap({ onPoint: (region) => this.point(region), onPick: (region) => this.focusRegion(region) });
+    this.faces.classList.add("faces");
     this.holder.append(
+      ...report.first,
       this.faces,
       references.section(...this.placed("references")),
       section("presets.title", this.back, el("div", { class: "presets" }, ...this.presetButtons), this.sets),
@@ -68,7 +70,7 @@ export class Panel {
       section("grain.title", ...this.placed("grain")),
       section("skin.title", ...this.placed("skin")),
       folded("advanced.title", false, ...this.placed("advanced")),
-      ...report.sections,
+      report.measured,
       folded(
         "model.title",
         false,

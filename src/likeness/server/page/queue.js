@@ -146,7 +146,7 @@ class Job {
     this.thumbs = thumbs;
     this.onAgain = onAgain;
     this.pictures = new Map();
-    this.bar = el("progress", { max: 1, value: 0 });
+    this.bar = el("progress", { max: 1, value: 0, "data-label": "many.bar" });
     this.told = el("p", { class: "job-told", role: "status" });
     this.zip = el("a", { class: "button primary", href: `/v1/jobs/${id}/zip`, download: "", "data-t": "many.zip" });
     this.drop = el("button", { type: "button", class: "quiet", "data-t": "many.delete", onclick: onDelete });
@@ -250,13 +250,13 @@ class Tile {
 /** The dialog that restores one picture of a job in another way. */
 class Again {
   constructor({ about, getLook, onProblem, onDone }) {
-    this.title = el("h2", {});
+    this.title = el("h2", { id: "again-title" });
     this.look = lookSelect(about, false);
     const { low, high, default: value } = OPTIONS.get("strength");
     this.strength = el("input", { type: "range", min: low, max: high, step: 0.05, value, id: "again-strength" });
     this.dialog = el(
       "dialog",
-      { class: "dialog again" },
+      { class: "dialog again", "aria-labelledby": "again-title" },
       this.title,
       this.look,
       el("label", { for: "again-strength", "data-t": "control.strength" }),

@@ -3,7 +3,7 @@
 import * as api from "./api.js";
 import { el, folded, section } from "./dom.js";
 import { same } from "./look.js";
-import { said } from "./said.js";
+import { canSay, said } from "./said.js";
 import { t } from "./words.js";
 
 export class Report {
@@ -18,11 +18,11 @@ export class Report {
     this.findingList = el("ul", { class: "sayings" });
     this.measureButton = el("button", { type: "button", class: "wide", onclick: () => this.measure() });
     this.figures = el("div", { class: "figures", "aria-live": "polite" });
-    this.sections = [
-      this.warnings,
-      section("findings.title", this.findingList),
-      section("evidence.title", this.measureButton, this.figures, el("p", { class: "help", "data-t": "evidence.note" })),
-    ];
+    const findings = section("findings.title", this.findingList);
+    findings.classList.add("findings");
+    this.first = [findings, this.warnings];
+    this.measured = section("evidence.title", this.measureButton, this.figures, el("p", { class: "help", "data-t": "evidence.note" }));
+    this.measured.classList.add("measured");
     this.evidence = null;
     this.told = [];
   }
@@ -54,29 +54,44 @@ export class Report {
     const many = this.picture.faces.length > 1;
     const verdicts = this.verdicts ?? [];
     this.warnings.hidden = this.told.length + verdicts.length === 0;
-    this.warningList.replaceChildren(
-      ...verdicts.slice(0, 8).map(({ level, notice, face }) =>
-        this.saying(level === "bad" ? "refuse" : "warn", `${t(`verdict.${level}`)}: ${said(notice)}`, many ? face : undefined),
-      ),
-      ...this.told.slice(0, 8).map(({ notice, face }) => this.saying("warn", said(notice), many ? face : undefined)),
-    );
+    // The same of several faces is said once, with their numbers.
+    const sayings = new Map();
+    const add = (level, text, face) => {
+      const saying = sayings.get(text) ?? { level, text, faces: [] };
+      if (many && face !== undefined && face !== null) saying.faces.push(face);
+      sayings.set(text, saying);
+    };
+    for (const { level, notice, face } of verdicts) add(level === "bad" ? "refuse" : "warn", `${t(`verdict.${level}`)}: ${said(notice)}`, face);
+    for (const { notice, face } of this.told) add("warn", said(notice), face);
+    this.warningList.replaceChildren(...[...sayings.values()].slice(0, 12).map(({ level, text, faces }) => this.saying(level, text, faces)));
   }
 
-  saying(level, text, face) {
-    return el(
-      "li",
-      { class: `saying ${level}` },
-      face === undefined || face === null
-        ? null
-        : el("button", { type: "button", class: "face-link", "aria-label": t("faces.closer", { number: face + 1 }), onclick: () => this.onFace(face) }, String(face + 1)),
-      el("span", {}, text),
-    );
+  /** A sentence, with the numbers of the faces that it is about. */
+  saying(level, text, faces = []) {
+    const links = faces.map((face) => this.faceLink(face));
+    if (links.length < 2) return el("li", { class: `saying ${level}` }, ...links, el("span", {}, text));
+    return el("li", { class: `saying many ${level}` }, el("span", {}, text), el("span", { class: "face-links" }, ...links));
+  }
+
+  faceLink(face) {
+    const label = t("faces.closer", { number: face + 1 });
+    return el("button", { type: "button", class: "face-link", "aria-label": label, onclick: () => this.onFace(face) }, String(face + 1));
+  }
+
+  /** What is found of several faces, in one sentence and their numbers. */
+  sayingOfMany(found) {
+    const [{ level, notice }] = found;
+    const values = { ...notice.values, count: found.length, all: this.picture.faces.length };
+    return this.saying(level, said({ code: groupCode(notice), values }), found.map(({ face }) => face));
   }
 
   show() {
     if (!this.picture) return;
     const many = this.picture.faces.length > 1;
-    const found = this.picture.findings.map(({ level, notice, face }) => this.saying(level, said(notice), many ? face : null));
+    const found = groups(this.picture.findings).map((group) => {
+      const [{ level, notice, face }] = group;
+      return group.length > 1 ? this.sayingOfMany(group) : this.saying(level, said(notice), many && face !== null ? [face] : []);
+    });
     this.findingList.replaceChildren(...(found.length ? found : [el("li", { class: "saying good" }, t("findings.none"))]));
     this.showWarnings();
     this.showEvidence();
@@ -130,6 +145,22 @@ export class Report {
       el("span", { class: "figure-said" }, said(figure.notice)),
     );
   }
+}
+
+/** The code that says a finding of several faces at once. */
+function groupCode(notice) {
+  return `grouped.${notice.code.split(".")[1]}`;
+}
+
+/** Findings, those that say the same of several faces together, in the order of their first. */
+function groups(findings) {
+  const found = new Map();
+  for (const finding of findings) {
+    const code = groupCode(finding.notice);
+    const key = finding.face !== null && canSay(code) ? `${finding.level} ${code}` : finding;
+    found.set(key, [...(found.get(key) ?? []), finding]);
+  }
+  return [...found.values()];
 }
 
 function number(value, unit) {

@@ -30,15 +30,26 @@ export class Stage {
     this.listen();
   }
 
-  open(picture) {
+  /** Show a picture: at once where the browser has drawn it already, with a divider where there is an after to compare. */
+  open(picture, { image = null, compared = true } = {}) {
     this.picture = picture;
     this.whole = new Tile();
+    if (image) this.whole.hold(image, picture);
     this.detail = new Tile();
     this.split = 0.5;
-    this.divider.hidden = false;
-    this.tags.forEach((tag) => (tag.hidden = false));
+    this.compare(compared);
     this.resize();
     this.fit();
+  }
+
+  close() {
+    this.picture = null;
+    this.compare(false);
+    this.draw();
+  }
+
+  compare(on) {
+    for (const part of [this.divider, ...this.tags]) part.hidden = !on;
   }
 
   get ratio() {

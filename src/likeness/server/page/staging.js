@@ -44,7 +44,7 @@ export class Staging {
       this.trustRow,
       this.referenceInput,
     );
-    this.bar = el("progress", { max: 1, value: 0, hidden: true });
+    this.bar = el("progress", { max: 1, value: 0, hidden: true, "data-label": "many.bar" });
     this.told = el("p", { role: "status", class: "job-told" });
     this.grid = el("ul", { class: "grid" });
     this.lookLabel = el("label", { class: "look-label" }, el("span", { "data-t": "many.look" }), this.look);

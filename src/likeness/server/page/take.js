@@ -49,7 +49,7 @@ export class Take {
     this.paper = choice("take.paper", PAPERS, 1.5);
     onLanguage(() => this.reword());
     this.reword();
-    this.holder.append(el("h2", { class: "sr", "data-t": "take.title" }), ...this.buttons, this.size, this.side, this.paper);
+    this.holder.append(el("h2", { class: "sr", "data-t": "take.title" }), ...this.buttons, el("div", { class: "take-sizes" }, this.size, this.side, this.paper));
   }
 
   reword() {

@@ -16,6 +16,12 @@ export class Tile {
     this.layers = {};
   }
 
+  /** Hold a picture as it was before until the server has drawn it. */
+  hold(image, { width, height }) {
+    this.beforeImage = image;
+    this.box = [0, 0, width, height];
+  }
+
   /** Take over what the server drew for a look. */
   async load(head, parts, look, far = {}) {
     const pictures = {};

@@ -30,11 +30,16 @@ const WORDS = {
     "open.drop": "Drop to open",
     "camera.take": "Take the picture",
     "empty.title": "Drop a portrait here",
+    "empty.title.touch": "Choose a portrait",
+    "empty.how.touch": "JPEG, PNG, TIFF, WebP, HEIC, AVIF.",
     "empty.how": "or paste it with Ctrl+V. JPEG, PNG, TIFF, WebP, HEIC, AVIF.",
     "empty.privacy":
       "The picture goes to this Likeness server and nowhere else. It is kept in memory and forgotten when you leave, or {minutes} minutes after your last move.",
+    "busy.reading": "Reading the file …",
+    "busy.sending": "Sending the picture: {percent}%",
     "busy.open": "Looking for faces …",
-    "busy.network": "The network looks again …",
+    "busy.network": "Restoring {count} faces …",
+    "busy.network.one": "Restoring the face …",
     "busy.view": "Drawing …",
     "busy.reference": "Looking at the other photograph …",
     "busy.references": "Laying the other photographs in place …",
@@ -52,6 +57,7 @@ const WORDS = {
     "faces.unusable": "cannot be aligned",
     "references.title": "Other photographs of the same person",
     "references.choose": "Drop sharper ones here, or choose",
+    "references.choose.touch": "Choose sharper ones",
     "references.more": "Add another",
     "references.help": "Eyes, lids, lines and moles come from them; light and colour stay as they are.",
     "references.brought": "{name} was added",
@@ -162,10 +168,15 @@ const WORDS = {
     "open.drop": "松开即可打开",
     "camera.take": "拍摄",
     "empty.title": "把人像照片拖到这里",
+    "empty.title.touch": "选择一张人像照片",
+    "empty.how.touch": "支持 JPEG、PNG、TIFF、WebP、HEIC、AVIF。",
     "empty.how": "或按 Ctrl+V 粘贴。支持 JPEG、PNG、TIFF、WebP、HEIC、AVIF。",
     "empty.privacy": "图片只会发送到这台 Likeness 服务器，不会去别处；仅保存在内存中，离开页面或最后一次操作 {minutes} 分钟后即被清除。",
+    "busy.reading": "正在读取文件……",
+    "busy.sending": "正在发送图片：{percent}%",
     "busy.open": "正在查找人脸……",
-    "busy.network": "网络正在重新计算……",
+    "busy.network": "正在修复 {count} 张人脸……",
+    "busy.network.one": "正在修复人脸……",
     "busy.view": "正在绘制……",
     "busy.reference": "正在查看其他照片……",
     "busy.references": "正在对齐其他照片……",
@@ -183,6 +194,7 @@ const WORDS = {
     "faces.unusable": "无法对齐",
     "references.title": "同一人的其他照片",
     "references.choose": "把更清晰的照片拖到这里，或点击选择",
+    "references.choose.touch": "选择更清晰的照片",
     "references.more": "再加一张",
     "references.help": "它们提供眼睛、眼睑、皱纹与痣等细节；光线与颜色保持原样。",
     "references.brought": "已添加 {name}",
@@ -217,7 +229,7 @@ const WORDS = {
     "preset.film-scan.for": "扫描件，保留颗粒",
     "preset.low-light.for": "手机夜拍",
     "preset.plain.for": "与作者演示相同",
-    "controls.title": "增强强度",
+    "controls.title": "修复力度",
     "controls.again": "{what}（需重新计算）",
     "grain.title": "颗粒",
     "skin.title": "肤色保护",
@@ -274,9 +286,13 @@ export function currentLanguage() {
   return language;
 }
 
-/** A text of the page, with {names} filled in. A missing one is a fault that a test finds, not something to hide. */
+/** Whether the pointer is a finger: what a hand with a mouse or keys does is not offered then. */
+const TOUCH = globalThis.matchMedia?.("(pointer: coarse)").matches ?? false;
+
+/** A text of the page (for fingers in words of their own, where KEY.touch has them), with {names} filled in. A missing one is a fault that a test finds, not something to hide. */
 export function t(key, values = {}) {
-  const text = WORDS[language][key];
+  const words = WORDS[language];
+  const text = (TOUCH && words[`${key}.touch`]) || words[key];
   if (text === undefined) throw new Error(`no words for ${key}`);
   return text.replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
 }

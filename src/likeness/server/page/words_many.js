@@ -5,6 +5,9 @@ import { addWords } from "./words.js";
 addWords({
   en: {
     "many.drop": "Drop pictures here",
+    "many.drop.touch": "Choose pictures",
+    "many.references.touch": "Sharper photographs of the same persons",
+    "many.bar": "How far it is",
     "many.how": "as many as {count} at a time. They are restored one after the other while you do something else; this page may be closed.",
     "many.choose": "Choose files",
     "many.kept": "Pictures and results lie in a private folder of this server and are deleted {hours} hours after a job has ended.",
@@ -46,6 +49,9 @@ addWords({
   },
   zh: {
     "many.drop": "把多张照片拖到这里",
+    "many.drop.touch": "选择多张照片",
+    "many.references.touch": "同一人物的更清晰照片",
+    "many.bar": "进度",
     "many.how": "一次最多 {count} 张。服务器会依次修复，期间可以做别的事，也可以关闭本页。",
     "many.choose": "选择文件",
     "many.kept": "图片与结果保存在本服务器的私有文件夹中，任务结束 {hours} 小时后删除。",
