@@ -32,6 +32,7 @@ from likeness.metrics import IdentityModel, landmark_distance
 from likeness.reference.correspondence import mesh_map, sampled
 from likeness.reference.expression import Expression
 from likeness.reference.fusion import fuse, warp_reference
+from likeness.reference.irises import iris_colours
 from likeness.reference.matching import FaceMatcher, verdict
 from likeness.reference.photographs import Reference
 from likeness.restore.arbitration import arbitrate, held_detail
@@ -85,6 +86,7 @@ class Album:
                 expression=Expression.of(face.landmarks),
                 native_side=512,
                 embedding=self.embedded[number].astype(np.float32),
+                irises=iris_colours(self.pixels[number], face.landmarks.points),
             )
         return self._references[number]
 

@@ -9,11 +9,12 @@ from sittings import SIDE, Sitting
 from likeness.errors import ControlError
 from likeness.faces.regions import region_masks
 from likeness.imaging.colour import luma
-from likeness.imaging.filters import gaussian_blur, resize
+from likeness.imaging.filters import gaussian_blur, resize, to_channels
 from likeness.imaging.image import Pixels, Size
 from likeness.metrics import psnr
 from likeness.reference.expression import Expression
 from likeness.reference.fusion import WarpedReference, best_of, fuse, photograph_blur, warp_reference
+from likeness.reference.irises import iris_colours, skin_colour
 from likeness.reference.photographs import Reference
 
 _WHOLE = np.ones((SIDE, SIDE), np.float32)
@@ -85,7 +86,7 @@ def test_a_larger_target_gets_the_same_detail(sitting: Sitting) -> None:
     warped, twice = _warped(sitting), Size(2 * SIDE, 2 * SIDE)
     larger = resize(sitting.guessed, twice, "cubic")
     change = resize((fuse(larger, warped) - larger), Size(SIDE, SIDE), "area")[:, :, 0]
-    assert np.corrcoef(change.ravel(), warped.detail.ravel())[0, 1] > 0.99
+    assert np.corrcoef(change.ravel(), warped.detail[:, :, 0].ravel())[0, 1] > 0.99
 
 
 def test_light_and_colour_stay_the_photographs(sitting: Sitting) -> None:
@@ -177,3 +178,97 @@ def test_sizes_that_do_not_fit(sitting: Sitting) -> None:
             target=np.zeros((512, 512, 3), np.float32),
             landmarks=sitting.landmarks,
         )
+
+
+def test_noise_of_a_reference_is_not_carried_over(sitting: Sitting) -> None:
+    """A photograph at high ISO: its detail comes, and smooth skin stays as smooth as the restored face has it."""
+    noise = np.random.default_rng(1).standard_normal((SIDE, SIDE), dtype=np.float32) * np.float32(12 / 255)
+    noisy = sitting.with_reference(light=np.clip(sitting.reference.light + noise, 0, 1))
+    fused = luma(fuse(sitting.guessed, _warped(sitting, noisy)))
+    clean = luma(fuse(sitting.guessed, _warped(sitting)))
+    points = sitting.landmarks.points
+    rough = {}
+    for name, place in (("cheek", 50), ("other cheek", 280), ("forehead", 151)):
+        x, y = np.round(points[place]).astype(int)
+        around = np.s_[y - 8 : y + 8, x - 8 : x + 8]
+        rough[name] = float((fused - clean - gaussian_blur(fused - clean, 4))[around].std()) * 255
+    assert max(rough.values()) < 6, rough
+    inside = np.s_[70:210, 70:186]
+    ours, plain = (psnr(x[inside], luma(sitting.crop)[inside]) for x in (fused, luma(sitting.guessed)))
+    assert ours > plain + 1.5
+
+
+def _brown(pixels: Pixels, sitting: Sitting) -> Pixels:
+    """The same face with stained irises."""
+    stained = pixels.copy()
+    for middle in (468, 473):
+        x, y = np.round(sitting.landmarks.points[middle]).astype(int)
+        stained[y - 6 : y + 7, x - 6 : x + 7] += np.array([0.12, 0.0, -0.12], np.float32)
+    return stained
+
+
+def _iris_colour(pixels: Pixels, sitting: Sitting) -> float:
+    """Red less blue in the ring of both irises."""
+    rows, columns = np.mgrid[0:SIDE, 0:SIDE]
+    seen = np.zeros((SIDE, SIDE), np.bool_)
+    for middle in (468, 473):
+        x, y = sitting.landmarks.points[middle]
+        away = np.hypot(columns - x, rows - y)
+        seen |= (away > 2) & (away < 4)
+    return float((pixels[seen][:, 0] - pixels[seen][:, 2]).mean())
+
+
+def test_a_lost_photograph_gets_the_colour_of_the_irises(large_sitting: Sitting) -> None:
+    sitting = large_sitting
+    assert sitting.reference.irises is not None
+    photograph, answer = (gaussian_blur(_brown(sitting.crop, sitting), sigma) for sigma in (5, 1.0))
+    warped = warp_reference(sitting.reference, crop=photograph, target=answer, landmarks=sitting.landmarks)
+    fused = fuse(answer, warped)
+    true = _iris_colour(sitting.crop, sitting)
+    assert _iris_colour(answer, sitting) > true + 0.08
+    assert abs(_iris_colour(fused, sitting) - true) < 0.04
+    change = fused - answer
+    for region in (np.s_[170:250], np.s_[0:80]):
+        assert np.ptp(change[region], axis=2).max() < 1e-6
+
+
+def test_colour_of_the_irises_in_another_light(large_sitting: Sitting) -> None:
+    """A reference under a lamp of another colour says the same."""
+    lamp = np.array([1.0, 0.85, 0.65], np.float32)
+    points, crop = large_sitting.reference.points, large_sitting.crop
+    day, evening = iris_colours(crop, points), iris_colours(crop * lamp, points)
+    assert day is not None
+    assert evening is not None
+    for one, other in zip(day.eyes, evening.eyes, strict=True):
+        assert one is not None
+        assert other is not None
+        np.testing.assert_allclose(one, other, rtol=0.02)
+
+
+def test_a_print_without_colours_tells_none_of_the_irises(sitting: Sitting) -> None:
+    sepia = to_channels(luma(sitting.crop)) * np.array([1.0, 0.88, 0.7], np.float32)
+    for plain in (to_channels(luma(sitting.crop)), sepia):
+        assert iris_colours(plain, sitting.reference.points) is None
+        assert skin_colour(plain, sitting.landmarks.points) is None
+
+
+def test_folds_of_a_laugh_around_the_eyes_stay_out(sitting: Sitting) -> None:
+    laughing = sitting.with_reference(expression=_expression(sitting, smile=sitting.reference.expression.smile + 0.2))
+    plain, given = _warped(sitting).shares, _warped(sitting, laughing).shares
+    for place in (118, 347, 35, 265):
+        x, y = np.round(sitting.landmarks.points[place]).astype(int)
+        assert given[y, x] < 0.65 * plain[y, x]
+    masks = region_masks(sitting.landmarks.points, SIDE)
+    assert masks.means(given)["nose"] > 0.8
+    x, y = np.round(sitting.landmarks.points[468]).astype(int)
+    assert given[y, x] > 0.9 * plain[y, x]
+
+
+def test_an_iris_that_the_photograph_shows_keeps_its_colour(large_sitting: Sitting) -> None:
+    """Whatever the reference says: lenses may be worn."""
+    sitting = large_sitting
+    other = _brown(sitting.crop, sitting)
+    photograph = gaussian_blur(other, 1.2)
+    warped = warp_reference(sitting.reference, crop=photograph, target=other, landmarks=sitting.landmarks)
+    assert warped.shares[100:150, 80:180].max() > 0.4
+    assert abs(_iris_colour(fuse(other, warped), sitting) - _iris_colour(other, sitting)) < 0.03

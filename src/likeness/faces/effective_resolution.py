@@ -149,6 +149,16 @@ def effective_resolution(crop: Pixels, native_side: float) -> EffectiveResolutio
     )
 
 
+def quiet_power(power: _Map, light: _Map) -> float:
+    """Mean power of what noise alone makes of a crop, by where it is quietest.
+
+    Args:
+        power: S x S, squares of a band of the crop that is no coarser than a few px.
+        light: S x S, its luma in [0, 1].
+    """
+    return _quietest(power, _telling(light)) / _QUIETER**2
+
+
 def _noise(light: _Map, native_side: float) -> float:
     """Standard deviation of the noise where it is quietest, levels of 255, on the picture's own grid.
 

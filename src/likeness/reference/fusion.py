@@ -5,11 +5,12 @@ T is the target of the restoration (`likeness.restore.relaxation`), W the luma o
 
     F = T + strength m d,    d = g (W - G W) - (T - G T),    g = G T / G W
 
-Light and colour, coarser than sigma, stay the photograph's: it holds them. Finer than that it holds nothing, and what
-stands there in T is the network's guess. The quotient g lays the reference's detail in the photograph's light; m, in
-[0, 1], says where the reference may give: where it shows this part of the face, in the same state, and agrees with the
-photograph as far as that can be seen. All but ``strength`` is measured once and kept with the projection, so a slider costs
-one addition.
+Light and colour, coarser than sigma, stay the photograph's: it holds them, but for the colour of irises that are hardly
+wider than sigma (`likeness.reference.irises`). Finer than that it holds nothing, and what stands there in T is the
+network's guess. The quotient g lays the reference's detail in the photograph's light; m, in [0, 1], says where the
+reference may give: where it shows this part of the face, in the same state, and agrees with the photograph as far as that
+can be seen. Of d only what rises above the reference's own noise is taken (`_above_noise`). All but ``strength`` is
+measured once and kept with the projection, so a slider costs one addition.
 
 The photograph's blur is what two measures say together: how much the reference has to be blurred to come closest to the
 photograph (least squares, so that noise, which it does not share, has no part in it), which is too much where it is not
@@ -34,6 +35,7 @@ from numpy.typing import NDArray
 from likeness.core.parallel import map_in_order
 from likeness.errors import ControlError
 from likeness.faces.align import TEMPLATE_SIZE
+from likeness.faces.effective_resolution import quiet_power
 from likeness.faces.face import Landmarks
 from likeness.faces.regions import EYE_OUTLINES, OVAL_OUTLINE, RegionMasks
 from likeness.imaging.colour import luma
@@ -42,6 +44,7 @@ from likeness.imaging.image import Pixels, Size
 from likeness.messages.notice import Notice
 from likeness.reference.correspondence import fold_free, mesh_map, refined_map, sampled
 from likeness.reference.expression import Expression, rising
+from likeness.reference.irises import colour_change
 from likeness.reference.photographs import Reference, resolution_of
 from likeness.reference.proportions import with_proportions
 from likeness.restore.references import Gift
@@ -78,8 +81,22 @@ _INNER_LIPS = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 
 _LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
 _FOLDS, _FOLDS_LEFT = 32.0, 0.8
 """How far around the mouth a laugh folds the skin, px at 512, and how much of the detail there goes with it."""
+_EYE_FOLDS = (
+    (133, 33, 35, 143, 124, 111, 117, 118, 119, 120, 121),
+    (362, 263, 265, 372, 353, 340, 346, 347, 348, 349, 350),
+)
+"""Where a laugh folds the skin around each eye: beside its outer corner and under it."""
+_LIDS = 5.0
+"""How far around an eye its lids keep out of that, px at 512."""
 _FINEST = 0.5
 """The least sigma that a grid of pixels knows, px."""
+_OCTAVES = (1.0, 2.0, 4.0, 8.0)
+"""Edges of the octaves in which a noisy reference is heard, sigma in px at 512."""
+_OVER, _UNSEEN = 1.5, 1.0 / 255
+"""k: times its mean power that noise, which varies from place to place, has at most; and its deviation in an octave that
+nobody sees."""
+_IRIS = 2.0
+"""Radius of an iris in pixels that the reference resolves, from which its colour is its own."""
 _SOFTER, _MUCH_SOFTER = 0.6, 0.4
 """Share of the restored face's contrast in an octave under which a reference is too soft there to give anything; and share
 of the reference's under which a restored face holds nothing there, though the network left it as it was."""
@@ -90,14 +107,14 @@ class WarpedReference:
     """What one reference, or the best of several, gives to one face; kept with the face's projection.
 
     Attributes:
-        detail: S x S, m d: what full strength adds to the luma.
+        detail: S x S x 3, what full strength adds: m d to the luma, and to irises their colour.
         shares: S x S in [0, 1], m: how far the reference may give.
         sigma: the photograph's blur, px of the crop; finer detail is the reference's.
         names: of the references.
         source: S x S, number of the reference that gives at a place; -1 where none does.
     """
 
-    detail: _Map
+    detail: Pixels
     shares: _Map
     sigma: float
     names: tuple[str, ...]
@@ -126,6 +143,7 @@ class _Receiver:
     """What of a face does not depend on the references: measured once for all of them."""
 
     shown: _Map
+    target: Pixels
     goal: _Map
     landmarks: Landmarks
     face: _Map
@@ -161,6 +179,7 @@ def warp_references(
     face = gaussian_blur(_polygons([landmarks.points[list(OVAL_OUTLINE)]], side), 8 * side / 512)
     receiver = _Receiver(
         shown=shown,
+        target=target,
         goal=goal,
         landmarks=landmarks,
         face=face,
@@ -183,7 +202,7 @@ def _warped(reference: Reference, receiver: _Receiver) -> WarpedReference:
     good = receiver.left_alone and _softness(goal, first, face, _MUCH_SOFTER) < _NOTHING_LOST * unit
     if good or blur < _NOTHING_LOST:
         nothing = np.zeros((side, side), np.float32)
-        return WarpedReference(detail=nothing, shares=nothing, sigma=0.0, names=names, source=nobody)
+        return WarpedReference(detail=to_channels(nothing), shares=nothing, sigma=0.0, names=names, source=nobody)
     sharper = 1 - float(rising(_pixel(reference.resolution, side) / receiver.pixel, *_NO_SHARPER))
     lost = float(rising(receiver.pixel, *_LOST)) * sharper
     sigma = unit * (blur + lost * max(_TAKEN - blur, 0.0))
@@ -204,9 +223,21 @@ def _warped(reference: Reference, receiver: _Receiver) -> WarpedReference:
     low, low_laid = gaussian_blur(goal, sigma), gaussian_blur(laid, sigma)
     gain = np.clip(low / np.maximum(low_laid, _DARKEST), *_GAIN)
     finest = min(_softness(laid, goal, face, _SOFTER), sigma)
-    fine = (gaussian_blur(x, finest) if finest > 0 else x for x in (laid, goal))
-    laid_fine, goal_fine = fine
-    detail = shares * _within(gain * (laid_fine - low_laid) - (goal_fine - low), goal, sigma, 1 - face)
+    change = _above_noise(reference.light, laid, goal, gain, finest, sigma)
+    light = shares * _within(change, goal, sigma, 1 - face)
+    detail = to_channels(light)
+    if reference.irises is not None and reference.resolved(min(reference.irises.radii)) >= _IRIS:
+        colour = colour_change(
+            receiver.target,
+            goal + light,
+            landmarks.points,
+            colours=reference.irises,
+            source=reference.points,
+            places=places,
+            sigma=sigma,
+        )
+        if colour is not None:
+            detail += to_channels(shares) * colour
     source = np.where(shares > 0.02, np.int8(0), np.int8(-1)).astype(np.int8)
     return WarpedReference(detail=detail, shares=shares, sigma=sigma, names=names, source=source)
 
@@ -226,10 +257,8 @@ def best_of(warped: Sequence[WarpedReference], masks: RegionMasks) -> WarpedRefe
     weights = [
         masks.blend({region: float(number == own) for region, own in best.items()}) for number in range(len(warped))
     ]
-    detail, shares = (
-        np.add.reduce([weight * getattr(one, name) for weight, one in zip(weights, warped, strict=True)])
-        for name in ("detail", "shares")
-    )
+    shares = np.add.reduce([weight * one.shares for weight, one in zip(weights, warped, strict=True)])
+    detail = np.add.reduce([to_channels(weight) * one.detail for weight, one in zip(weights, warped, strict=True)])
     source = np.argmax(np.stack(weights), axis=0).astype(np.int8)
     return WarpedReference(
         detail=detail,
@@ -258,7 +287,7 @@ def fuse(target: Pixels, warped: WarpedReference, strength: float = 1.0) -> Pixe
     detail = warped.detail * np.float32(strength)
     if target.shape[:2] != detail.shape:
         detail = resize(detail, Size(target.shape[1], target.shape[0]), "cubic")
-    return target + to_channels(detail)
+    return target + detail
 
 
 def photograph_blur(shown: _Map, sharp: _Map, area: _Map) -> float:
@@ -288,7 +317,38 @@ def _states(face: Expression, other: Expression, points: NDArray[np.float32], si
     for outlines, radius, share in kept:
         if share > 0:
             allowed *= 1 - _grown(_polygons(outlines, side), radius * unit) * np.float32(share)
+    laugh = _FOLDS_LEFT * (1 - face.folds(other))
+    if laugh > 0:
+        eyes = _grown(_polygons([points[list(outline)] for outline in EYE_OUTLINES], side), _LIDS * unit)
+        hulls = [np.asarray(cv2.convexHull(points[list(area)]), dtype=np.float32)[:, 0] for area in _EYE_FOLDS]
+        folds = _polygons(hulls, side)
+        allowed *= 1 - np.float32(laugh) * gaussian_blur(folds, _LIDS * unit) * (1 - eyes)
     return allowed
+
+
+def _above_noise(light: _Map, laid: _Map, goal: _Map, gain: _Map, finest: float, sigma: float) -> _Map:
+    """What a reference's detail adds where it rises above its own noise, octave by octave.
+
+    In each the share w = 1 - k n^2 / v, 0 at least, is the reference's: n^2 the power of its noise, v that of its detail
+    nearby (Wiener's filter). The rest stays the restored face's: where a reference shows nothing but noise it says nothing.
+
+    Args:
+        light: S x S, luma of the reference in its own place, where its noise is measured.
+        laid: the same in the face's place.
+        goal: luma of the restored face.
+        gain: what lays the reference in the face's light.
+        finest, sigma: the finest and the coarsest of the detail, px.
+    """
+    unit = goal.shape[0] / 512
+    edges = [finest, *(edge * unit for edge in _OCTAVES if 1.3 * finest < edge * unit < sigma / 1.3), sigma]
+    levels = [[gaussian_blur(x, edge) if edge > 0 else x for x in (light, laid, goal)] for edge in edges]
+    change = np.zeros_like(goal)
+    for wide, fine, coarse in zip(edges[1:], levels[:-1], levels[1:], strict=True):
+        own, one, other = (x - y for x, y in zip(fine, coarse, strict=True))
+        noise = max(_OVER * (quiet_power(own * own, light) - _UNSEEN**2), 1e-12)
+        share = 1 - noise / np.maximum(wide_blur(one * one, 2 * wide + unit), noise)
+        change += share * (gain * one - other)
+    return change
 
 
 def _agreement(goal: _Map, laid: _Map, sigma: float) -> _Map:

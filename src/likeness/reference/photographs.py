@@ -20,6 +20,7 @@ from likeness.imaging.filters import resize, to_channels
 from likeness.imaging.image import Image, Size
 from likeness.messages.notice import Notice
 from likeness.reference.expression import Expression
+from likeness.reference.irises import IrisColours, iris_colours
 from likeness.reference.matching import Embedding, FaceMatcher
 
 __all__ = ["Reference", "prepare_reference", "references_in", "resolution_of"]
@@ -33,13 +34,14 @@ class Reference:
 
     Attributes:
         name: what to call it in a report: the file's name, say.
-        light: S x S, luma of the aligned crop in [0, 1]. Its colours are not used: those of the restored photograph stay.
+        light: S x S, luma of the aligned crop in [0, 1]. Of its colours only those of the irises are used.
         valid: S x S, 1 where the crop holds pixels of the photograph.
         points: 478 x 2, the mesh in the crop.
         depth: 478, of the mesh's points, in the same unit.
         expression: pose, eyes and mouth.
         native_side: side of the crop in the photograph's own pixels: what there is to give.
         embedding: whose face it is.
+        irises: their colours; None where it shows none.
     """
 
     name: str
@@ -50,11 +52,16 @@ class Reference:
     expression: Expression
     native_side: float
     embedding: Embedding
+    irises: IrisColours | None
 
     @cached_property
     def resolution(self) -> float:
         """Side of the smallest crop that could hold what this one shows, px (`EffectiveResolution.pixels`)."""
         return resolution_of(self.light, self.native_side)
+
+    def resolved(self, length: float) -> float:
+        """How many pixels that tell something a length in px of the crop has."""
+        return length * min(self.resolution / self.light.shape[0], 1.0)
 
 
 def resolution_of(light: NDArray[np.float32], native_side: float) -> float:
@@ -88,15 +95,17 @@ def prepare_reference(image: Image, face: Face, *, matcher: FaceMatcher, side: i
         raise NoFaceError(Notice("reference.unclear", {"name": name or "the reference"}))
     alignment = align(face.five_points, image.size, side)
     crop = warp(image.pixels, alignment)
+    points = alignment.to_crop(face.landmarks.points).astype(np.float32)
     return Reference(
         name=name,
         light=luma(crop),
         valid=valid_mask(alignment),
-        points=alignment.to_crop(face.landmarks.points).astype(np.float32),
+        points=points,
         depth=(face.landmarks.depth * np.float32(alignment.scale)).astype(np.float32),
         expression=Expression.of(face.landmarks),
         native_side=alignment.native_side,
         embedding=matcher.embed(crop),
+        irises=iris_colours(crop, points),
     )
 
 
