@@ -15,15 +15,21 @@ _Values = NDArray[np.float64]
 _TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
 """IEC 61966-2-1:1999, linear sRGB to XYZ for D65."""
 
-_WHITE = _TO_XYZ.sum(axis=1)
+_TO_WHITE = (_TO_XYZ / _TO_XYZ.sum(axis=1, keepdims=True)).astype(np.float32)
+"""The same as shares of white."""
+
+_FROM_F = np.array([[0.0, 116.0, 0.0], [500.0, -500.0, 0.0], [0.0, 200.0, -200.0]])
+"""CIE 15:2004, from the roots to L* + 16, a* and b*."""
 
 
 def to_lab(pixels: NDArray[np.float32]) -> _Values:
     """sRGB-encoded pixels, ... x 3 in [0, 1], to L*, a*, b* (CIE 15:2004, D65): L* in [0, 100]."""
-    xyz = srgb_to_linear(pixels).astype(np.float64) @ _TO_XYZ.T / _WHITE
-    f = np.where(xyz > 216 / 24389, np.cbrt(xyz), (24389 / 27 * xyz + 16) / 116)
-    x, y, z = (f[..., i] for i in range(3))
-    return np.asarray(np.stack([116 * y - 16, 500 * (x - y), 200 * (y - z)], axis=-1), dtype=np.float64)
+    # Of single precision, which is right to 0.0001.
+    xyz = srgb_to_linear(pixels).reshape(-1, 3) @ _TO_WHITE.T
+    f = np.where(xyz > np.float32(216 / 24389), np.cbrt(xyz), xyz * np.float32(24389 / 27 / 116) + np.float32(16 / 116))
+    lab = f.astype(np.float64) @ _FROM_F.T
+    lab[:, 0] -= 16
+    return lab.reshape(pixels.shape)
 
 
 def colour_difference(a: _Values, b: _Values) -> _Values:

@@ -27,6 +27,7 @@ __all__ = [
     "local_power",
     "make_scene",
     "scale_between",
+    "skin_within",
 ]
 
 SIDE = TEMPLATE_SIZE
@@ -83,13 +84,8 @@ class Scene:
     @cached_property
     def skin(self) -> _Map:
         """512 x 512 in [0, 1]: cheeks, forehead and nose; not what is clipped."""
-        masks, light = self.masks, gaussian_blur(self.lumas[0], 2.0)
-        inside = np.clip(masks.blend({"cheek": 1.0, "forehead": 1.0, "nose": 1.0}), 0, 1)
-        # Hair over the forehead and shadows under the nose are no skin: darker than two thirds of its median.
-        seen = inside * self.valid
-        typical = float(np.median(light[seen > 0.5])) if (seen > 0.5).any() else 0.5
-        kept = (light > typical * 2 / 3) & (light > 0.03) & (light < 0.97)
-        return (seen * np.asarray(cv2.erode(kept.astype(np.uint8), np.ones((5, 5), np.uint8)))).astype(np.float32)
+        inside = np.clip(self.masks.blend({"cheek": 1.0, "forehead": 1.0, "nose": 1.0}), 0, 1)
+        return skin_within(inside * self.valid, gaussian_blur(self.lumas[0], 2.0), margin=2)
 
     @property
     def unit(self) -> float:
@@ -201,6 +197,22 @@ def _quiet(power: _Map, scene: Scene) -> float:
 def fine_band(light: _Map, unit: float) -> _Map:
     """The two finest octaves of a luma: what a Gaussian of 2 px takes away (as in `metrics.plastic_skin`)."""
     return light - gaussian_blur(light, 2.0 * unit)
+
+
+def skin_within(inside: _Map, light: _Map, *, margin: int) -> _Map:
+    """What is skin of an area: not hair over the forehead and shadows under the nose, nor what is clipped.
+
+    Args:
+        inside: in [0, 1], the area.
+        light: luma there, smooth.
+        margin: how near to such a place is left out as well, px.
+    """
+    seen = inside > 0.5
+    typical = float(np.median(light[seen])) if seen.any() else 0.5
+    # Hair and shadows are darker than two thirds of the skin's median.
+    kept = (light > typical * 2 / 3) & (light > 0.03) & (light < 0.97)
+    around = np.ones((2 * margin + 1, 2 * margin + 1), np.uint8)
+    return (inside * np.asarray(cv2.erode(kept.astype(np.uint8), around))).astype(np.float32)
 
 
 def local_power(band: _Map, sigma: float = _WINDOW) -> _Map:

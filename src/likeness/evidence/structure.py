@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 
 from likeness.evidence.colour import to_lab
 from likeness.evidence.eyes import EYES, Eye
-from likeness.evidence.scene import SIDE, Scene
+from likeness.evidence.scene import SIDE, Scene, skin_within
 from likeness.faces.attention import mesh_points
 from likeness.faces.effective_resolution import EffectiveResolution
+from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur, resize
-from likeness.imaging.image import Image, Pixels, Size
+from likeness.imaging.image import Image, Size
 
 __all__ = ["Structure", "measure_structure", "texture_kept"]
 
@@ -45,12 +46,19 @@ _LINES_SCALE, _SAND_SCALE = 3.0, 1.0
 
 _CELL = 8
 """Side of the neighbourhood in which gradients have one direction, px; with its neighbours, three times as wide."""
+_CELLS = Size(SIDE // _CELL, SIDE // _CELL)
 
 _HELD = 0.1
 """Least share of the skin with texture above its noise for what is left of it to be told."""
 
+_HALF = Size(SIDE // 2, SIDE // 2)
+
 _SMALL = 128
 """Side at which colours are compared."""
+
+_WIDE = 5.0
+_AROUND = 12
+"""Sigma over which blotches are told from shading, and how far around skin and lips that looks, px of that side."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,13 +100,12 @@ def measure_structure(scene: Scene) -> Structure:
     before = scene.points.astype(np.float64)
     points = before if mesh is None else mesh[:, :2]
     places = list(_FEATURES)
-    light = scene.lumas[1]
-    irises = [_iris(gaussian_blur(light, 1.0), points, eye) for eye in EYES]
-    areas = [
-        resize(scene.masks.blend(dict.fromkeys(regions, 1.0)) * scene.valid, Size(SIDE // _CELL, SIDE // _CELL), "area")
-        for regions in (("cheek", "forehead", "nose"), ("hair",))
-    ]
-    coarse, fine = ([_tensor(light, areas, scale) for light in scene.lumas] for scale in (_LINES_SCALE, _SAND_SCALE))
+    smooth = [gaussian_blur(light, _SAND_SCALE) for light in scene.lumas]
+    irises = [_iris(smooth[1], points, eye) for eye in EYES]
+    inside = scene.masks.blend(dict.fromkeys(("cheek", "forehead", "nose"), 1.0)) * scene.valid
+    areas = [resize(area, _CELLS, "area") for area in (inside, scene.masks["hair"] * scene.valid)]
+    fine = [_tensor(light, areas) for light in smooth]
+    coarse = [_tensor(gaussian_blur(resize(light, _HALF, "area"), _LINES_SCALE / 2), areas) for light in scene.lumas]
     skin_lines, hair_lines = (
         float(np.sqrt(coarse[1][area, 0]) - np.sqrt(coarse[0][area, 0])) for area in range(len(areas))
     )
@@ -106,14 +113,14 @@ def measure_structure(scene: Scene) -> Structure:
     # Grain and coding are on skin as well, and no sand.
     grown = np.array([hair[0], hair[1] - max(skin[1], 0.0)])
     strands, grains = np.sign(grown) * np.sqrt(np.abs(grown))
-    lips, blotches = _colours(scene, points)
+    lips, blotches = _colours(scene, inside, points)
     return Structure(
         held=scene.resolution,
         found=mesh is not None or not scene.measured,
         iris=float(np.mean([contrast for contrast, _ in irises])) * _LEVELS,
         uneven=abs(irises[0][1] - irises[1][1]),
         moved=float(np.hypot(*(points[places] - before[places]).T).mean()),
-        teeth=_teeth(light, points),
+        teeth=_teeth(scene.lumas[1], points),
         skin_lines=skin_lines,
         hair_lines=hair_lines,
         sand=float(grains - max(strands, 0.0)),
@@ -183,20 +190,17 @@ def _teeth(light: _Map, p: _Values) -> float | None:
     return float((row - wide).std() / max(row.mean(), 0.05))
 
 
-def _tensor(light: _Map, areas: list[_Map], scale: float) -> _Values:
-    """Areas x 2: power of the gradients that have a direction, and of those that have none; levels of 255, squared.
+def _tensor(smooth: _Map, areas: list[_Map]) -> _Values:
+    """Areas x 2: power of a smooth picture's gradients that have a direction, and of those that have none; levels of 255,
+    squared.
 
     By the eigenvalues of the structure tensor (Bigun and Granlund, "Optimal orientation detection of linear symmetry",
     1987): their difference is what has a direction, twice the smaller one what has none.
     """
-    step = 1 if scale < 2 else 2
-    if step > 1:
-        light = resize(light, Size(SIDE // step, SIDE // step), "area")
-    smooth = gaussian_blur(light, scale / step)
+    step = SIDE // smooth.shape[0]
     across, down = (cv2.Sobel(smooth, cv2.CV_32F, x, 1 - x, scale=_LEVELS / (8 * step)) for x in (1, 0))
-    cells = Size(SIDE // _CELL, SIDE // _CELL)
     xx, yy, xy = (
-        cv2.blur(resize(np.asarray(product, dtype=np.float32), cells, "area"), (3, 3))
+        cv2.blur(resize(np.asarray(product, dtype=np.float32), _CELLS, "area"), (3, 3))
         for product in (across * across, down * down, across * down)
     )
     lines = np.sqrt(np.square(xx - yy) + 4 * np.square(xy))
@@ -204,25 +208,25 @@ def _tensor(light: _Map, areas: list[_Map], scale: float) -> _Values:
     return np.array([[float((power * area).sum()) / (float(area.sum()) + 1e-6) for power in powers] for area in areas])
 
 
-def _colours(scene: Scene, p: _Values) -> tuple[float, float]:
+def _colours(scene: Scene, inside: _Map, p: _Values) -> tuple[float, float]:
     """Distance of the lips' colour from that before, and how much more the skin's colour varies; 0 where there is none."""
     size = Size(_SMALL, _SMALL)
-    before, after = (_chroma(pixels) for pixels in (scene.before, scene.after))
+    pictures = [resize(np.ascontiguousarray(pixels), size, "area") for pixels in (scene.before, scene.after)]
     lips = np.zeros((SIDE, SIDE), np.float32)
     cv2.fillPoly(lips, [np.round(p[list(_LIPS)]).astype(np.int32)], (1.0,))
     cv2.fillPoly(lips, [np.round(p[[*_UPPER_TEETH, *_LOWER_TEETH[-2:0:-1]]]).astype(np.int32)], (0.0,))
     red = resize(lips * scene.valid, size, "area") > 0.5
-    skin = resize(np.ascontiguousarray(scene.skin), size, "area") > 0.6
+    skin = skin_within(resize(inside, size, "area"), luma(pictures[0]), margin=1) > 0.6
+    left, top, width, height = cv2.boundingRect((red | skin).astype(np.uint8))
+    where = tuple(
+        slice(max(start - _AROUND, 0), start + length + _AROUND) for start, length in ((top, height), (left, width))
+    )
+    red, skin = red[where], skin[where]
+    before, after = (to_lab(pixels[where])[..., 1:].astype(np.float32) for pixels in pictures)
     moved, grown = 0.0, 0.0
     if red.sum() > 8:
         moved = float(np.hypot(*(after[red].mean(axis=0) - before[red].mean(axis=0))))
     if skin.sum() > 40:
-        band = [np.square(gaussian_blur(x, 1.0) - gaussian_blur(x, 5.0)).sum(axis=-1)[skin] for x in (before, after)]
+        band = [np.square(gaussian_blur(x, 1.0) - gaussian_blur(x, _WIDE)).sum(axis=-1)[skin] for x in (before, after)]
         grown = float(np.sqrt(band[1].mean()) - np.sqrt(band[0].mean()))
     return moved, grown
-
-
-def _chroma(pixels: Pixels) -> _Map:
-    """a* and b*, reduced."""
-    small = resize(np.ascontiguousarray(pixels), Size(_SMALL, _SMALL), "area")
-    return to_lab(small)[..., 1:].astype(np.float32)

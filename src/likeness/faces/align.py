@@ -107,7 +107,7 @@ def warp(pixels: Pixels, alignment: Alignment) -> Pixels:
     matrix = alignment.matrix.copy()
     matrix[:, 2] += matrix[:, :2] @ (left, top)
     crop = cv2.warpAffine(area, matrix, (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
-    return np.clip(crop, 0.0, 1.0, dtype=np.float32)
+    return np.clip(crop, 0.0, 1.0, out=np.asarray(crop, dtype=np.float32))
 
 
 def valid_mask(alignment: Alignment) -> NDArray[np.float32]:
@@ -118,11 +118,14 @@ def valid_mask(alignment: Alignment) -> NDArray[np.float32]:
     corners = np.array([[0, 0], [side - 1, 0], [0, side - 1], [side - 1, side - 1]]) @ inverse[:, :2].T + inverse[:, 2]
     if (corners >= -0.5).all() and (corners <= (size.width - 0.5, size.height - 0.5)).all():
         return np.ones((side, side), np.float32)
-    down, across = np.mgrid[0:side, 0:side].astype(np.float32)
-    x = inverse[0, 0] * across + inverse[0, 1] * down + inverse[0, 2]
-    y = inverse[1, 0] * across + inverse[1, 1] * down + inverse[1, 2]
-    inside = np.minimum.reduce([x + 0.5, y + 0.5, size.width - 0.5 - x, size.height - 0.5 - y])
-    return np.asarray(inside >= 0, dtype=np.float32)
+    step = np.arange(side, dtype=np.float32)
+    inside = np.ones((side, side), np.bool_)
+    for (along, aside, start), length in zip(inverse.astype(np.float32), (size.width, size.height), strict=True):
+        at = (along * step)[None, :] + (aside * step)[:, None]
+        at += start
+        inside &= at >= -0.5
+        inside &= at <= length - 0.5
+    return inside.astype(np.float32)
 
 
 def unwarp(crop: NDArray[np.float32], alignment: Alignment) -> tuple[NDArray[np.float32], Box]:
