@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from likeness.errors import ConfigError, FileWriteError, VideoError
 from likeness.messages.notice import Notice
 from likeness.video.clip import Clip, OtherStream, opened
-from likeness.video.encoders import CODECS, Encoding
+from likeness.video.encoders import CODECS, Encoding, priority_kept
 from likeness.video.library import require_av
 from likeness.video.segments import EncodedFrame
 
@@ -79,7 +79,8 @@ def rehearse(clip: Clip, target: Path, encoding: Encoding) -> None:
     with opened(clip.path) as source, av.open(io.BytesIO(), "w", format=_format(target)) as container:
         _lay_out(clip, source, container, encoding, target)
         try:
-            container.start_encoding()
+            with priority_kept():
+                container.start_encoding()
         except (FFmpegError, ValueError) as error:
             values = {"file": str(target), "why": str(getattr(error, "strerror", None) or error)}
             raise VideoError(Notice("video.unwritable", values)) from error
@@ -122,7 +123,8 @@ def write_container(
         ):
             video, copies = _lay_out(clip, source, container, encoding, target)
             container.set_chapters(list(_chapters(source, begin, end)))
-            container.start_encoding()
+            with priority_kept():
+                container.start_encoding()
             packets = _in_order(
                 _video_packets(frames, video, encoding, shift),
                 _copied_packets(clip, source, copies, begin, end, shift),

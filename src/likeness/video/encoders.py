@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import os
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from fractions import Fraction
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from likeness.errors import ConfigError, VideoError
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     from av.codec import Codec
     from av.video.codeccontext import VideoCodecContext
 
-__all__ = ["CODECS", "Encoding", "encoding_for", "lossless"]
+__all__ = ["CODECS", "Encoding", "encoding_for", "lossless", "priority_kept"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -234,3 +237,33 @@ def _layout(source: Layout, formats: list[str]) -> Layout:
         )
 
     return min(taken, key=far)
+
+
+@contextmanager
+def priority_kept() -> Generator[None]:
+    """Give threads back the scheduling that they had.
+
+    SVT-AV1, opened by root, gives its own threads and the one that opens it real-time priority (SCHED_FIFO, 99): they would
+    keep everything else on the machine from running.
+    """
+    if not hasattr(os, "sched_getscheduler"):  # not Linux
+        yield
+        return
+    before = _scheduling()
+    policy, parameters = os.sched_getscheduler(0), os.sched_getparam(0)
+    try:
+        yield
+    finally:
+        for thread, now in _scheduling().items():
+            if now != before.get(thread, policy):
+                with suppress(OSError):  # it has ended meanwhile
+                    os.sched_setscheduler(thread, policy, parameters)
+
+
+def _scheduling() -> dict[int, int]:
+    """The policy of each thread of this process."""
+    found: dict[int, int] = {}
+    for entry in Path("/proc/self/task").iterdir():
+        with suppress(OSError):
+            found[int(entry.name)] = os.sched_getscheduler(int(entry.name))
+    return found

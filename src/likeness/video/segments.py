@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 from likeness.core.files import write_bytes_atomically
 from likeness.errors import VideoError
 from likeness.messages.notice import Notice
-from likeness.video.encoders import Encoding
+from likeness.video.encoders import Encoding, priority_kept
 from likeness.video.frames import to_video_frame
 from likeness.video.planes import Planes
 
@@ -76,7 +76,8 @@ class SegmentEncoder:
         self._context = CodecContext.create(encoding.encoder, "w")
         try:
             encoding.prepare(self._context)  # type: ignore[arg-type]  # every encoder of ours is one of video
-            self._context.open()
+            with priority_kept():
+                self._context.open()
         except (FFmpegError, ValueError) as error:
             raise VideoError(
                 Notice("video.encoder-failed", {"encoder": encoding.encoder, "why": str(error)})
