@@ -4,6 +4,7 @@ import dataclasses
 import re
 import subprocess
 import sys
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -12,6 +13,7 @@ from likeness.models.catalog import CATALOG, DEFAULT_MODEL, CatalogEntry, embedd
 from likeness.models.formats import read_checkpoint
 from likeness.models.gpen.config import GpenConfig
 from likeness.models.registry import as_published
+from likeness.models.spec import Spec
 
 PUBLISHED = [entry for entry in CATALOG.values() if entry.name != DEFAULT_MODEL]
 
@@ -45,14 +47,19 @@ def test_published_entries_can_be_fetched_and_say_whether_a_business_may_use_the
     assert embedded_path(entry) is None
 
 
-def test_networks_of_one_structure_are_told_apart_by_their_names() -> None:
+def test_networks_of_one_structure_are_told_apart_by_their_names(tmp_path: Path) -> None:
+    def told(name: str, spec: Spec) -> Spec | None:
+        path = tmp_path / f"{name}.pth"
+        path.write_bytes(b"no file of the catalog's")
+        return published_as(path, spec)
+
     spec = as_published(GpenConfig(size=1024, channel_multiplier=2, narrow=1.0))
-    assert published_as("GPEN-BFR-1024", spec) == spec
-    assert published_as("gpen-colorization-1024", spec) == dataclasses.replace(spec, purpose="colourise")
-    assert published_as("GPEN-Inpainting-1024", spec).purpose == "inpaint"
-    assert published_as("mine", spec) == spec
+    assert told("GPEN-BFR-1024", spec) == spec
+    assert told("gpen-colorization-1024", spec) == dataclasses.replace(spec, purpose="colourise")
+    assert told("GPEN-Inpainting-1024", spec) == dataclasses.replace(spec, purpose="inpaint")
+    assert told("mine", spec) is None
     smaller = as_published(GpenConfig(size=512))  # of that name, but not that network
-    assert published_as("GPEN-Inpainting-1024", smaller) == smaller
+    assert told("GPEN-Inpainting-1024", smaller) is None
 
 
 def test_our_own_model_is_free_and_inside_the_package() -> None:

@@ -29,7 +29,7 @@ from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Image, Pixels, Size
 
-__all__ = ["EffectiveResolution", "effective_resolution", "face_resolution"]
+__all__ = ["EffectiveResolution", "effective_resolution", "face_resolution", "quiet_power"]
 
 _Map = NDArray[np.float32]
 _Values = NDArray[np.float64]
