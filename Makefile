@@ -83,7 +83,7 @@ clean:
 # The development install holds everything of the base install, so either may come first.
 
 $(BASE): pyproject.toml | $(BIN)/python
-	@echo 'Installing Likeness into $(VENV) (140 MB to download, 470 MB unpacked; once) ...'
+	@echo 'Installing Likeness into $(VENV) (140 MB to download, 490 MB unpacked; once) ...'
 	@$(BIN)/python -m pip install --quiet --editable .
 	@touch $@
 
