@@ -31,7 +31,7 @@ from likeness.batch.journal_file import JournalFile, damaged
 from likeness.batch.liveness import Owner, dead_owners, living_owners
 from likeness.errors import BatchError, JournalError
 from likeness.imaging.names import from_column, to_column
-from likeness.messages.notice import Notice
+from likeness.messages.notice import Notice, reason_of
 
 __all__ = ["JOURNAL", "STATES", "Finished", "Item", "Journal", "PutCount", "State", "Task", "Thumbnails"]
 
@@ -92,9 +92,7 @@ class Journal:
             self._owner = Owner(self._owners)
         except OSError as error:
             self._file.close()
-            raise JournalError(
-                Notice("batch.journal-folder", {"path": str(path), "why": error.strerror or str(error)})
-            ) from error
+            raise JournalError(Notice("batch.journal-folder", {"path": str(path), "why": reason_of(error)})) from error
         try:
             self.release_dead()
         except JournalError:

@@ -18,7 +18,7 @@ from likeness.core.files import write_bytes_atomically
 from likeness.core.hashing import sha256_of
 from likeness.core.home import home_folder
 from likeness.errors import BatchError, CheckpointError
-from likeness.messages.notice import Notice
+from likeness.messages.notice import Notice, reason_of
 
 __all__ = ["Begin", "Work", "Worker", "Workplace"]
 
@@ -79,7 +79,7 @@ class Workplace:
                 raise BatchError(
                     Notice(
                         "ray.no-folder",
-                        {"host": socket.gethostname(), "folder": str(self.folder), "why": error.strerror or str(error)},
+                        {"host": socket.gethostname(), "folder": str(self.folder), "why": reason_of(error)},
                     )
                 ) from error
         # As many threads as Ray was asked for, so that the workers of a node do not crowd each other.

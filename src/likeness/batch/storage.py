@@ -16,7 +16,7 @@ from likeness.core.home import expanded
 from likeness.core.opening import open_file
 from likeness.errors import BatchError, ConfigError, FileWriteError, ImageReadError, LikenessError, MissingExtraError
 from likeness.imaging.folders import is_left_alone, list_folder, match_files
-from likeness.messages.notice import Notice, notice_of
+from likeness.messages.notice import Notice, notice_of, reason_of
 
 __all__ = ["Listed", "Storage", "Tell", "is_url", "read_file"]
 
@@ -139,7 +139,7 @@ class Storage:
                 target.parent.mkdir(parents=True, exist_ok=True)
             except OSError as error:
                 raise FileWriteError(
-                    Notice("file.no-folder-made", {"folder": str(target.parent), "why": error.strerror or str(error)})
+                    Notice("file.no-folder-made", {"folder": str(target.parent), "why": reason_of(error)})
                 ) from error
             write_bytes_atomically(data, target)
             return
@@ -234,9 +234,7 @@ class Storage:
         try:
             listing = list_folder(folder, without=without)
         except OSError as error:
-            raise BatchError(
-                Notice("file.folder-unread", {"folder": str(folder), "why": error.strerror or str(error)})
-            ) from error
+            raise BatchError(Notice("file.folder-unread", {"folder": str(folder), "why": reason_of(error)})) from error
         for kind, sentence in listing.remarks.items():
             tell(f"{folder} {kind}", sentence)
         for name in listing.files:
@@ -254,7 +252,7 @@ class Storage:
         except FileNotFoundError as error:
             raise kind(Notice("file.missing", {"text": shown})) from error
         except Exception as error:
-            reason = (error.strerror if isinstance(error, OSError) else None) or str(error) or type(error).__name__
+            reason = reason_of(error) or type(error).__name__
             raise kind(
                 Notice("storage.failed", {"shown": shown, "what": Notice(f"storage.{what}"), "reason": reason})
             ) from error

@@ -14,7 +14,7 @@ from likeness.cli.console import Console
 from likeness.cli.flags import Parser, add_verbosity, verbosity
 from likeness.cli.table import table
 from likeness.errors import ConfigError
-from likeness.messages.notice import Notice
+from likeness.messages.notice import Notice, reason_of
 
 if TYPE_CHECKING:
     from likeness.studio.acceptance import AcceptanceBook, Period
@@ -150,9 +150,7 @@ def _import(book: AcceptanceBook, flags: Namespace, console: Console) -> None:
     try:
         data = sys.stdin.buffer.read() if str(flags.file) == "-" else flags.file.read_bytes()
     except OSError as error:
-        raise ConfigError(
-            Notice("cli.file-unread", {"file": str(flags.file), "why": error.strerror or str(error)})
-        ) from error
+        raise ConfigError(Notice("cli.file-unread", {"file": str(flags.file), "why": reason_of(error)})) from error
     added, known = book.import_csv(data, name=str(flags.file))
     console.say(f"{added} entries added, {known} there already")
 

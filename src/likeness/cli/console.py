@@ -18,7 +18,7 @@ from types import TracebackType
 from typing import TextIO, TypeVar
 
 from likeness.cli.ledger import Ledger
-from likeness.messages.notice import Notice
+from likeness.messages.notice import Notice, reason_of
 
 __all__ = ["Console", "cleaned", "silence", "usable_streams"]
 
@@ -173,7 +173,7 @@ class Console:
             from likeness.errors import FileWriteError
 
             silence(sys.stdout)
-            raise FileWriteError(Notice("cli.output-unwritten", {"why": error.strerror or str(error)})) from error
+            raise FileWriteError(Notice("cli.output-unwritten", {"why": reason_of(error)})) from error
 
     def say(self, line: str) -> None:
         """A result."""

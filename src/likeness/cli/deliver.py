@@ -15,7 +15,7 @@ from likeness.cli.console import Console
 from likeness.cli.flags import Parser, add_overwrite, add_verbosity, pixel_count, verbosity, with_amounts
 from likeness.core.home import expanded
 from likeness.errors import ConfigError
-from likeness.messages.notice import Notice
+from likeness.messages.notice import Notice, reason_of
 
 if TYPE_CHECKING:
     from likeness.batch.redraw import Redrawer
@@ -257,7 +257,7 @@ def _profile(name: str) -> bytes | None:
     try:
         data = expanded(name).read_bytes()
     except OSError as error:
-        raise ConfigError(Notice("cli.profile-unread", {"name": name, "why": error.strerror or str(error)})) from error
+        raise ConfigError(Notice("cli.profile-unread", {"name": name, "why": reason_of(error)})) from error
     return checked_profile(data, name=f"--profile {name}")
 
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from likeness.cli.console import Console
 from likeness.cli.flags import Parser, add_verbosity, verbosity
 from likeness.errors import ConfigError
-from likeness.messages.notice import Notice
+from likeness.messages.notice import Notice, reason_of
 
 if TYPE_CHECKING:
     from likeness.cli.refused import Refused
@@ -175,9 +175,7 @@ def _show(
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise ConfigError(
-                Notice("cli.eml-folder", {"folder": str(folder), "why": error.strerror or str(error)})
-            ) from error
+            raise ConfigError(Notice("cli.eml-folder", {"folder": str(folder), "why": reason_of(error)})) from error
     for number, (letter, message) in enumerate(mails, start=1):
         if folder is None:
             console.show(_text(message))

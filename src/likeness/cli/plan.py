@@ -17,7 +17,7 @@ from likeness.imaging.encode import find_format
 from likeness.imaging.files import is_picture
 from likeness.imaging.folders import Listing, list_folder, match_files, split_pattern
 from likeness.imaging.names import as_spelt, result_names
-from likeness.messages.notice import Notice, notice_of
+from likeness.messages.notice import Notice, notice_of, reason_of
 from likeness.studio.pairs import short_names
 
 __all__ = ["Job", "Targets", "find_inputs", "plan", "refuse_collisions", "refuse_keyboard"]
@@ -201,7 +201,7 @@ def _matching(text: str) -> list[_Found]:
     try:
         listing = match_files(Path(folder), pattern)
     except OSError as error:
-        raise ConfigError(Notice("cli.pattern-unread", {"text": text, "why": error.strerror or str(error)})) from error
+        raise ConfigError(Notice("cli.pattern-unread", {"text": text, "why": reason_of(error)})) from error
     _tell(listing)
     pictures = [Path(folder, name) for name in listing.files if is_picture(name)]
     if not pictures:
@@ -229,9 +229,7 @@ def _in_folder(folder: Path, targets: Targets) -> list[_Found]:
     try:
         listing = list_folder(folder, without=ours)
     except OSError as error:
-        raise ConfigError(
-            Notice("file.folder-unread", {"folder": str(folder), "why": error.strerror or str(error)})
-        ) from error
+        raise ConfigError(Notice("file.folder-unread", {"folder": str(folder), "why": reason_of(error)})) from error
     _tell(listing)
     pictures = [name for name in listing.files if is_picture(name)]
     if not pictures:

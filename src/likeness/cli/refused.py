@@ -17,7 +17,7 @@ from likeness.faces.findings import Finding
 from likeness.imaging.decoding.pool import DecoderPool
 from likeness.imaging.image import Size
 from likeness.imaging.thumbnail import thumbnail
-from likeness.messages.notice import Language, Notice
+from likeness.messages.notice import Language, Notice, reason_of
 from likeness.studio.notices.compose import THUMBNAIL
 from likeness.studio.notices.letters import Trouble
 from likeness.studio.notices.words import as_language
@@ -107,9 +107,7 @@ def refused_by_check(path: Path, *, thumbnails: bool) -> Refused:
         pictures = [(str(item["input"]), item) for item in record["pictures"]]
         found = [(name, item, [Finding.of(finding) for finding in item["findings"]]) for name, item in pictures]
     except OSError as error:
-        raise ConfigError(
-            Notice("cli.file-unread", {"file": str(path), "why": error.strerror or str(error)})
-        ) from error
+        raise ConfigError(Notice("cli.file-unread", {"file": str(path), "why": reason_of(error)})) from error
     except (ValueError, KeyError, TypeError) as error:
         raise ConfigError(Notice("cli.not-check", {"path": str(path), "why": repr(error)})) from error
     with DecoderPool() as decoder:
@@ -156,9 +154,7 @@ def read_clients(path: Path) -> dict[str, Client]:
     try:
         titles, rows = read_csv(path.read_bytes(), name=str(path))
     except OSError as error:
-        raise ConfigError(
-            Notice("cli.file-unread", {"file": str(path), "why": error.strerror or str(error)})
-        ) from error
+        raise ConfigError(Notice("cli.file-unread", {"file": str(path), "why": reason_of(error)})) from error
     for needed in ("file", "email"):
         if needed not in titles:
             raise ConfigError(Notice("cli.no-client-column", {"path": str(path), "needed": needed}))

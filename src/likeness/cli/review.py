@@ -17,7 +17,7 @@ from likeness.cli.flags import Parser, add_verbosity, verbosity
 from likeness.cli.table import table
 from likeness.core.home import expanded
 from likeness.errors import ConfigError, MissingExtraError
-from likeness.messages.notice import Notice
+from likeness.messages.notice import Notice, reason_of
 
 if TYPE_CHECKING:
     from likeness.studio.review.results import Results
@@ -131,7 +131,7 @@ def _serve(session: ReviewSession, flags: Namespace, console: Console) -> None:
             listening.bind((flags.host, flags.port))
         except OSError as error:
             raise ConfigError(
-                Notice("cli.port-taken", {"host": flags.host, "port": flags.port, "why": error.strerror or str(error)})
+                Notice("cli.port-taken", {"host": flags.host, "port": flags.port, "why": reason_of(error)})
             ) from error
         port = listening.getsockname()[1]
         shown = f"[{flags.host}]" if ":" in flags.host else flags.host

@@ -28,7 +28,7 @@ from likeness.imaging.encode import find_format
 from likeness.imaging.files import DEFAULT_MAX_PIXELS, output_suffix, result_suffix, write_image
 from likeness.imaging.image import Image
 from likeness.imaging.sniff import HEAD_BYTES, sniff_format
-from likeness.messages.notice import Notice
+from likeness.messages.notice import Notice, reason_of
 from likeness.models.catalog import DEFAULT_MODEL
 from likeness.reference.matching import FaceMatcher
 from likeness.reference.people import NamedAlbum
@@ -325,7 +325,7 @@ def _standard_input() -> bytes:
     try:
         return sys.stdin.buffer.read()
     except OSError as error:
-        raise ImageReadError(Notice("cli.stdin-unread", {"why": error.strerror or str(error)})) from error
+        raise ImageReadError(Notice("cli.stdin-unread", {"why": reason_of(error)})) from error
 
 
 def _suffix(job: Job, data: bytes | None) -> str:
@@ -344,7 +344,7 @@ def _to_standard_output(data: bytes) -> str:
     except OSError as error:
         # Python would try to flush the rest once more at its end, and complain.
         silence(sys.stdout)
-        raise FileWriteError(Notice("cli.output-unwritten", {"why": error.strerror or str(error)})) from error
+        raise FileWriteError(Notice("cli.output-unwritten", {"why": reason_of(error)})) from error
     return "standard output"
 
 

@@ -13,7 +13,7 @@ from likeness.cli.console import Console
 from likeness.cli.flags import Parser, add_verbosity, format_names, pixel_count, verbosity
 from likeness.cli.opening import open_page
 from likeness.errors import ConfigError, MissingExtraError
-from likeness.messages.notice import Notice
+from likeness.messages.notice import Notice, reason_of
 from likeness.restore.kinds import Choice
 from likeness.restore.options import row_of
 
@@ -120,7 +120,7 @@ def _key(path: Path | None) -> str | None:
     try:
         key = path.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        detail = (error.strerror or str(error)) if isinstance(error, OSError) else Notice("cli.no-text")
+        detail = reason_of(error) if isinstance(error, OSError) else Notice("cli.no-text")
         raise ConfigError(Notice("cli.key-unread", {"path": str(path), "detail": detail})) from error
     if not key:
         raise ConfigError(Notice("cli.key-empty", {"path": str(path)}))

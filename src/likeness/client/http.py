@@ -53,7 +53,7 @@ from likeness.errors import (
 )
 from likeness.imaging.encode import encode_image
 from likeness.imaging.image import Image
-from likeness.messages.notice import Notice, notice_of
+from likeness.messages.notice import Notice, notice_of, reason_of
 from likeness.restore.controls import Controls
 
 __all__ = ["LikenessClient"]
@@ -265,9 +265,7 @@ class LikenessClient:
                         stream.write(piece)
             part.replace(path)
         except OSError as error:
-            raise FileWriteError(
-                Notice("client.unwritten", {"path": str(path), "why": error.strerror or str(error)})
-            ) from error
+            raise FileWriteError(Notice("client.unwritten", {"path": str(path), "why": reason_of(error)})) from error
         finally:
             part.unlink(missing_ok=True)
 
@@ -388,9 +386,7 @@ def _part(picture: _Sent, opened: list[BinaryIO]) -> tuple[str, bytes | BinaryIO
     try:
         stream = picture.open("rb")
     except OSError as error:
-        raise ImageReadError(
-            Notice("client.unread", {"picture": str(picture), "why": error.strerror or str(error)})
-        ) from error
+        raise ImageReadError(Notice("client.unread", {"picture": str(picture), "why": reason_of(error)})) from error
     opened.append(stream)
     return _sendable(picture.name), stream
 

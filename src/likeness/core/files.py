@@ -7,7 +7,7 @@ import os
 from pathlib import Path
 
 from likeness.errors import FileWriteError
-from likeness.messages.notice import Notice
+from likeness.messages.notice import Notice, reason_of
 
 __all__ = ["TEMPORARY", "make_folder", "write_bytes_atomically", "write_text_atomically"]
 
@@ -24,9 +24,7 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise FileWriteError(
-            Notice("file.no-folder-made", {"folder": str(folder), "why": str(error.strerror)})
-        ) from error
+        raise FileWriteError(Notice("file.no-folder-made", {"folder": str(folder), "why": reason_of(error)})) from error
 
 
 def write_text_atomically(text: str, path: Path) -> None:
@@ -93,4 +91,4 @@ def _why_unwritable(target: Path, error: OSError) -> Notice:
         return Notice("file.disk-full", names)
     if error.errno == errno.ENAMETOOLONG:
         return Notice("file.long-name", names)
-    return Notice("file.unwritten", {**names, "why": error.strerror or str(error)})
+    return Notice("file.unwritten", {**names, "why": reason_of(error)})

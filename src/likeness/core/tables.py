@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from likeness.errors import ConfigError
-from likeness.messages.notice import Notice, notice_of
+from likeness.messages.notice import Notice, notice_of, reason_of
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -135,7 +135,7 @@ def read_toml(path: Path, *, what: Notice) -> dict[str, Any]:
         return parse_toml(path.read_text(encoding="utf-8-sig"))
     except OSError as error:
         raise ConfigError(
-            Notice("file.what-unread", {"path": str(path), "what": what, "why": error.strerror or str(error)})
+            Notice("file.what-unread", {"path": str(path), "what": what, "why": reason_of(error)})
         ) from error
     except ValueError as error:  # the parser's error and UnicodeDecodeError are ValueErrors
         raise ConfigError(Notice("table.not-toml", {"path": str(path), "why": notice_of(error)})) from error

@@ -27,7 +27,7 @@ from likeness.imaging.encode import FORMATS, encode_image, find_format
 from likeness.imaging.image import Image
 from likeness.imaging.origin import Note
 from likeness.imaging.sniff import HEAD_BYTES, sniff_format
-from likeness.messages.notice import Notice, notice_of
+from likeness.messages.notice import Notice, notice_of, reason_of
 
 __all__ = [
     "DEFAULT_MAX_PIXELS",
@@ -184,7 +184,7 @@ def _recognised(stream: BinaryIO, name: str, whole: bool = False) -> OpenPicture
     try:
         head = _read_head(stream)
     except OSError as error:
-        why = error.strerror or str(error)
+        why = reason_of(error)
         raise ImageReadError(Notice("image.unread-disk", {"name": name, "why": why})) from error
     if not head:
         raise ImageReadError(Notice("image.empty", {"name": name}))
@@ -200,7 +200,7 @@ def _recognised(stream: BinaryIO, name: str, whole: bool = False) -> OpenPicture
         try:
             stream = io.BytesIO(head + stream.read())
         except OSError as error:
-            why = error.strerror or str(error)
+            why = reason_of(error)
             raise ImageReadError(Notice("image.broke-off", {"name": name, "why": why})) from error
     return OpenPicture(stream=stream, kind=kind, name=name, fault=fault)
 
@@ -237,7 +237,7 @@ def _why_unreadable(name: str, path: Path, error: OSError) -> Notice:
         return Notice("image.forbidden", {"name": name})
     if isinstance(error, IsADirectoryError):
         return Notice("image.folder", {"name": name})
-    return Notice("image.unread", {"name": name, "why": error.strerror or str(error)})
+    return Notice("image.unread", {"name": name, "why": reason_of(error)})
 
 
 def write_image(

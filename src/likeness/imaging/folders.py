@@ -16,7 +16,7 @@ from pathlib import Path
 from likeness.core.opening import special_kind
 from likeness.errors import ConfigError
 from likeness.imaging.files import SUFFIXES_READ, is_picture
-from likeness.messages.notice import Notice
+from likeness.messages.notice import Notice, reason_of
 
 __all__ = [
     "Listing",
@@ -101,7 +101,7 @@ def list_folder(folder: Path, *, without: Path | None = None) -> Listing:
                 raise
             # One that is gone by now is not there.
             if not isinstance(error, FileNotFoundError):
-                out.unreadable.append(f"{inside} ({error.strerror or error})")
+                out.unreadable.append(f"{inside} ({reason_of(error)})")
             continue
         below: list[str] = []
         for entry in listed:
@@ -129,9 +129,7 @@ def pictures_in(folder: Path) -> list[str]:
     try:
         listing = list_folder(folder)
     except OSError as error:
-        raise ConfigError(
-            Notice("file.folder-unread", {"folder": str(folder), "why": error.strerror or str(error)})
-        ) from error
+        raise ConfigError(Notice("file.folder-unread", {"folder": str(folder), "why": reason_of(error)})) from error
     for sentence in listing.remarks.values():
         _log.warning("%s", sentence)
     return [name for name in listing.files if is_picture(name)]

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast
 
-__all__ = ["LANGUAGES", "Language", "Notice", "Value", "catalogue", "notice_of", "sentence"]
+__all__ = ["LANGUAGES", "Language", "Notice", "Value", "catalogue", "notice_of", "reason_of", "sentence"]
 
 Language: TypeAlias = Literal["en", "zh"]
 
@@ -84,6 +84,11 @@ class Notice(str):
 def notice_of(error: BaseException) -> Notice:
     """What an error says: the notice that it was raised with, or its text."""
     return error.args[0] if error.args and isinstance(error.args[0], Notice) else Notice.of(str(error))
+
+
+def reason_of(error: BaseException) -> str:
+    """What went wrong in the system's own words, without the number and the file's name that an OSError puts to them."""
+    return str(getattr(error, "strerror", None) or error)
 
 
 @cache

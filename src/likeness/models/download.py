@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from likeness.compute.web import web_client
 from likeness.core.hashing import sha256_of
 from likeness.errors import CheckpointError, CheckpointFormatError, ChecksumError, DownloadError
-from likeness.messages.notice import Notice, notice_of
+from likeness.messages.notice import Notice, notice_of, reason_of
 
 if TYPE_CHECKING:
     import httpx
@@ -295,7 +295,7 @@ class _Fetch:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise _full(self._part, done, total) from error
             raise DownloadError(
-                Notice("download.unwritten", {"part": str(self._part), "why": error.strerror or str(error)})
+                Notice("download.unwritten", {"part": str(self._part), "why": reason_of(error)})
             ) from error
         if total is not None and done != total:
             if done > total:

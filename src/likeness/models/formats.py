@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.errors import CheckpointError, CheckpointFormatError, FileWriteError
-from likeness.messages.notice import Notice, Value, notice_of
+from likeness.messages.notice import Notice, Value, notice_of, reason_of
 from likeness.models.architecture import Shapes, State
 from likeness.models.catalog import CATALOG, published_as, purpose_in_name
 from likeness.models.registry import architecture_of, check_shapes, named, recognise
@@ -206,7 +206,7 @@ def _read(path: Path, *, load: bool) -> Checkpoint:
     except IsADirectoryError as error:
         raise CheckpointError(Notice("checkpoint.folder", {"path": str(path)})) from error
     except OSError as error:
-        raise CheckpointError(Notice("checkpoint.unread", {"path": str(path), "reason": _reason(error)})) from error
+        raise CheckpointError(Notice("checkpoint.unread", {"path": str(path), "reason": reason_of(error)})) from error
 
 
 def _read_safetensors(path: Path, *, load: bool) -> Checkpoint:
@@ -345,7 +345,3 @@ def _state_dict(root: object, path: Path) -> dict[str, TorchTensor]:
                 tensors = {name.removeprefix("module."): tensor for name, tensor in tensors.items()}
             return tensors
     raise CheckpointFormatError(Notice("checkpoint.no-state", {"path": str(path)}))
-
-
-def _reason(error: Exception) -> str:
-    return (error.strerror or str(error)) if isinstance(error, OSError) else str(error)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from likeness.core.files import write_bytes_atomically
 from likeness.errors import CheckpointError, CheckpointFormatError, FileWriteError
-from likeness.messages.notice import Notice, notice_of
+from likeness.messages.notice import Notice, notice_of, reason_of
 
 __all__ = ["OwnWeights", "packaged_file", "read_own_weights", "write_own_weights"]
 
@@ -74,9 +74,7 @@ def read_own_weights(
             Notice("weights.none", {"path": str(path), "what": what, "why": notice_of(error)})
         ) from error
     except OSError as error:
-        raise CheckpointError(
-            Notice("checkpoint.unread", {"path": str(path), "reason": error.strerror or str(error)})
-        ) from error
+        raise CheckpointError(Notice("checkpoint.unread", {"path": str(path), "reason": reason_of(error)})) from error
     for name, array in state.items():
         if not np.isfinite(array).all():
             raise CheckpointFormatError(Notice("weights.undefined", {"path": str(path), "name": name}))

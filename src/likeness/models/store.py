@@ -29,7 +29,7 @@ from likeness.core.home import expanded, home_folder
 from likeness.core.locking import locked
 from likeness.core.spelling import did_you_mean
 from likeness.errors import CheckpointError, CheckpointFormatError, ChecksumError, DownloadError, LicenceError
-from likeness.messages.notice import Notice, notice_of
+from likeness.messages.notice import Notice, notice_of, reason_of
 from likeness.models.catalog import CATALOG, DEFAULT_MODEL, CatalogEntry, embedded_path, entry_of
 from likeness.models.convert import convert_checkpoint
 from likeness.models.download import Progress, RetryPolicy, download
@@ -436,7 +436,7 @@ class Store:
             yield
         except OSError as error:
             raise CheckpointError(
-                Notice("model.store-unwritten", {"root": str(self.root), "why": error.strerror or str(error)})
+                Notice("model.store-unwritten", {"root": str(self.root), "why": reason_of(error)})
             ) from error
 
 

@@ -17,7 +17,7 @@ from likeness.imaging.accepting import ImageInput, any_picture
 from likeness.imaging.files import is_picture, read_image
 from likeness.imaging.folders import list_folder
 from likeness.imaging.image import Image
-from likeness.messages.notice import Notice
+from likeness.messages.notice import Notice, reason_of
 from likeness.reference.matching import SAME_FROM, FaceMatcher
 from likeness.reference.photographs import Reference, references_in
 from likeness.reference.serving import Match, ServedFace, assigned, matches_of, served
@@ -161,9 +161,7 @@ def reference_files(place: Path | str) -> tuple[Path, ...]:
     try:
         names = [name for name in list_folder(place).files if is_picture(name)]
     except OSError as error:
-        raise ImageReadError(
-            Notice("reference.file-unread", {"place": str(place), "why": error.strerror or str(error)})
-        ) from error
+        raise ImageReadError(Notice("reference.file-unread", {"place": str(place), "why": reason_of(error)})) from error
     if not names:
         raise ImageReadError(Notice("reference.empty", {"name": str(place)}))
     return tuple(place / name for name in names)

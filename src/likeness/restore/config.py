@@ -11,7 +11,7 @@ from typing import Any, cast
 from likeness.core.home import expanded
 from likeness.core.tables import parse_toml
 from likeness.errors import ConfigError
-from likeness.messages.notice import Notice, notice_of
+from likeness.messages.notice import Notice, notice_of, reason_of
 from likeness.repair.repairs import Repairs
 from likeness.restore.controls import AUTO, Controls
 from likeness.restore.kinds import Text, Weights
@@ -122,7 +122,7 @@ def read_settings(path: Path) -> Settings:
     try:
         data = path.read_bytes()
     except OSError as error:
-        raise ConfigError(Notice("config.unread", {"path": str(path), "why": error.strerror or str(error)})) from error
+        raise ConfigError(Notice("config.unread", {"path": str(path), "why": reason_of(error)})) from error
     return parse_settings(data, name=str(path), folder=path.parent)
 
 

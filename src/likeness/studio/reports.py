@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, TypeAlias, cast
 
 from likeness.errors import ConfigError
-from likeness.messages.notice import Notice, notice_of
+from likeness.messages.notice import Notice, notice_of, reason_of
 
 __all__ = ["Record", "Report", "batch_record", "read_report"]
 
@@ -69,7 +69,7 @@ def read_report(path: Path) -> Report:
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        raise ConfigError(Notice("report.unread", {"path": str(path), "why": error.strerror or str(error)})) from error
+        raise ConfigError(Notice("report.unread", {"path": str(path), "why": reason_of(error)})) from error
     except ValueError as error:
         raise ConfigError(Notice("report.neither", {"path": str(path), "why": notice_of(error)})) from error
     pictures = cast("Any", content).get("pictures") if isinstance(content, dict) else None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from likeness.errors import VideoError
 from likeness.imaging.image import Size
-from likeness.messages.notice import Notice
+from likeness.messages.notice import Notice, reason_of
 from likeness.video.library import require_av
 from likeness.video.planes import Colours, Layout
 
@@ -150,7 +150,7 @@ def opened(path: Path) -> Generator[InputContainer]:
 
 def told(path: Path, error: BaseException, seconds: float | None = None) -> VideoError:
     """An error of FFmpeg's in one sentence; ``seconds`` is how far the file could be read."""
-    why = str(getattr(error, "strerror", None) or error) or type(error).__name__
+    why = reason_of(error) or type(error).__name__
     if seconds is not None:
         return VideoError(Notice("video.damaged", {"file": str(path), "seconds": seconds, "why": why}))
     return VideoError(Notice("video.unreadable", {"file": str(path), "why": why}))

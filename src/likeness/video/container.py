@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from likeness.errors import ConfigError, FileWriteError, VideoError
-from likeness.messages.notice import Notice
+from likeness.messages.notice import Notice, reason_of
 from likeness.video.clip import Clip, OtherStream, opened
 from likeness.video.encoders import CODECS, Encoding, priority_kept
 from likeness.video.library import require_av
@@ -82,7 +82,7 @@ def rehearse(clip: Clip, target: Path, encoding: Encoding) -> None:
             with priority_kept():
                 container.start_encoding()
         except (FFmpegError, ValueError) as error:
-            values = {"file": str(target), "why": str(getattr(error, "strerror", None) or error)}
+            values = {"file": str(target), "why": reason_of(error)}
             raise VideoError(Notice("video.unwritable", values)) from error
 
 
@@ -133,12 +133,10 @@ def write_container(
                 container.mux(packet)
     except OSError as error:
         if isinstance(error, FFmpegError) and not error.errno:
-            raise VideoError(Notice("video.unwritable", {"file": str(target), "why": str(error.strerror)})) from error
-        raise FileWriteError(
-            Notice("file.unwritten", {"file": str(target), "why": error.strerror or str(error)})
-        ) from error
+            raise VideoError(Notice("video.unwritable", {"file": str(target), "why": reason_of(error)})) from error
+        raise FileWriteError(Notice("file.unwritten", {"file": str(target), "why": reason_of(error)})) from error
     except (FFmpegError, ValueError) as error:
-        why = str(getattr(error, "strerror", None) or error)
+        why = reason_of(error)
         raise VideoError(Notice("video.unwritable", {"file": str(target), "why": why})) from error
 
 

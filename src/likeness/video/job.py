@@ -20,7 +20,7 @@ from likeness.core.locking import try_lock
 from likeness.errors import ConfigError, FileWriteError, NoFaceError, VideoError
 from likeness.imaging.files import write_image
 from likeness.imaging.image import Image, Size
-from likeness.messages.notice import Notice
+from likeness.messages.notice import Notice, reason_of
 from likeness.restore.canvas import plan_canvas
 from likeness.video.clip import Clip, Limits
 from likeness.video.container import held_codecs, rehearse, write_container
@@ -235,7 +235,7 @@ class VideoJob:
             )
             temporary.replace(self.target)
         except OSError as error:
-            why = error.strerror or str(error)
+            why = reason_of(error)
             raise FileWriteError(Notice("file.unwritten", {"file": str(self.target), "why": why})) from error
         finally:
             temporary.unlink(missing_ok=True)

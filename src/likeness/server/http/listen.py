@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from likeness.errors import ConfigError
-from likeness.messages.notice import Notice
+from likeness.messages.notice import Notice, reason_of
 from likeness.server.http.connections import Connections
 from likeness.server.http.guard import HEAD_BYTES, RESERVED, SECURITY_HEADERS, SLOWEST, no_room
 from likeness.server.http.problems import PROBLEM_TYPE, ProblemError, problem_of
@@ -276,9 +276,7 @@ def _bind(settings: ServerSettings) -> socket.socket:
         family = socket.getaddrinfo(*address, type=socket.SOCK_STREAM)[0][0]
         listening = socket.socket(family, socket.SOCK_STREAM)
     except OSError as error:
-        raise ConfigError(
-            Notice("serve.no-address", {"host": settings.host, "why": error.strerror or str(error)})
-        ) from error
+        raise ConfigError(Notice("serve.no-address", {"host": settings.host, "why": reason_of(error)})) from error
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listening.bind(address)
@@ -286,8 +284,6 @@ def _bind(settings: ServerSettings) -> socket.socket:
     except OSError as error:
         listening.close()
         raise ConfigError(
-            Notice(
-                "serve.port-taken", {"host": settings.host, "port": settings.port, "why": error.strerror or str(error)}
-            )
+            Notice("serve.port-taken", {"host": settings.host, "port": settings.port, "why": reason_of(error)})
         ) from error
     return listening

@@ -35,7 +35,7 @@ from likeness.evidence.quality_gate import called
 from likeness.imaging.encode import find_format
 from likeness.imaging.sniff import HEAD_BYTES
 from likeness.imaging.thumbnail import thumbnail
-from likeness.messages.notice import Notice, notice_of
+from likeness.messages.notice import Notice, notice_of, reason_of
 from likeness.reference.references import References
 from likeness.server.api.requests import RestoreRequest
 from likeness.server.api.restoring import restore_bytes
@@ -105,9 +105,7 @@ class Jobs:
             self._root.chmod(0o700)
             (self._root / "jobs").mkdir(exist_ok=True)
         except OSError as error:
-            raise ConfigError(
-                Notice("job.folder", {"root": str(self._root), "why": error.strerror or str(error)})
-            ) from error
+            raise ConfigError(Notice("job.folder", {"root": str(self._root), "why": reason_of(error)})) from error
         self._journal = Journal(self._root / "journal.sqlite")
 
     def close(self) -> None:
@@ -388,7 +386,7 @@ class Jobs:
             self._fail(item, Notice("job.picture-gone"))
         except (OSError, MemoryError) as error:
             full = isinstance(error, MemoryError)
-            why = Notice("server.no-memory") if full else Notice("job.disk-failed", {"why": str(error.strerror)})
+            why = Notice("server.no-memory") if full else Notice("job.disk-failed", {"why": reason_of(error)})
             self._fail(item, why, retry=True)
         except Exception as error:
             log_unforeseen(error, "a job")

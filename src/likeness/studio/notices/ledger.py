@@ -12,7 +12,7 @@ from typing import Literal, TypeAlias
 
 from likeness.core.locking import locked
 from likeness.errors import RecordError
-from likeness.messages.notice import Notice
+from likeness.messages.notice import Notice, reason_of
 from likeness.studio.notices.letters import Letter, Trouble
 from likeness.studio.records import RecordKind, open_records, timestamp, transaction
 
@@ -122,9 +122,7 @@ def open_ledger(path: Path) -> Generator[Ledger]:
         try:
             opened.enter_context(locked(path.with_name(f".{path.name}.lock")))
         except OSError as error:
-            raise RecordError(
-                Notice("mail.ledger", {"path": str(path), "why": error.strerror or str(error)})
-            ) from error
+            raise RecordError(Notice("mail.ledger", {"path": str(path), "why": reason_of(error)})) from error
         yield Ledger(opened.enter_context(open_records(path, _LEDGER, create=True)))
 
 

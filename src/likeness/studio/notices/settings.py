@@ -12,7 +12,7 @@ from typing import Any, Literal, TypeAlias
 from likeness.core.home import expanded
 from likeness.core.tables import read_toml
 from likeness.errors import ConfigError
-from likeness.messages.notice import Language, Notice, notice_of
+from likeness.messages.notice import Language, Notice, notice_of, reason_of
 from likeness.studio.notices.letters import checked_address, on_one_line
 from likeness.studio.notices.words import as_language
 
@@ -153,9 +153,7 @@ def read_login(settings: MailSettings, environment: Mapping[str, str] = os.envir
             raise ConfigError(Notice("mail.password-open", {"path": str(path)}))
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
-        raise ConfigError(
-            Notice("mail.login-unread", {"path": str(path), "why": error.strerror or str(error)})
-        ) from error
+        raise ConfigError(Notice("mail.login-unread", {"path": str(path), "why": reason_of(error)})) from error
     if len(lines) < 2 or not lines[0].strip() or not lines[1]:
         raise ConfigError(Notice("mail.login-lines", {"path": str(path)}))
     return Login(user=lines[0].strip(), password=lines[1])

@@ -21,7 +21,7 @@ from likeness.imaging.filters import resize
 from likeness.imaging.folders import pictures_in
 from likeness.imaging.image import Image, Size
 from likeness.imaging.names import to_column
-from likeness.messages.notice import Notice
+from likeness.messages.notice import Notice, reason_of
 from likeness.studio.pairs import results_folder, short_names
 from likeness.studio.records import open_records, transaction
 from likeness.studio.review.session import DATABASE, LETTERS, ORIGINAL, PICTURES, SESSION, ReviewSession
@@ -93,9 +93,7 @@ def make_session(folder: Path, sides: Mapping[str, Path], options: SessionOption
         _fill(partial, names, rows, options)
         partial.rename(folder)
     except OSError as error:
-        raise RecordError(
-            Notice("review.not-made", {"folder": str(folder), "why": error.strerror or str(error)})
-        ) from error
+        raise RecordError(Notice("review.not-made", {"folder": str(folder), "why": reason_of(error)})) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
     return ReviewSession(folder)
