@@ -11,7 +11,7 @@ from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, TypeAlias, cast
 
-from likeness.core.files import TEMPORARY, write_bytes_atomically
+from likeness.core.files import TEMPORARY, make_folder, write_bytes_atomically
 from likeness.core.home import expanded
 from likeness.core.opening import open_file
 from likeness.errors import BatchError, ConfigError, FileWriteError, ImageReadError, LikenessError, MissingExtraError
@@ -135,12 +135,7 @@ class Storage:
         _refuse_outside(name, shown, "written")
         if self._path is not None:
             target = self._path / name
-            try:
-                target.parent.mkdir(parents=True, exist_ok=True)
-            except OSError as error:
-                raise FileWriteError(
-                    Notice("file.no-folder-made", {"folder": str(target.parent), "why": reason_of(error)})
-                ) from error
+            make_folder(target.parent)
             write_bytes_atomically(data, target)
             return
         target = f"{self._root}/{name}"

@@ -7,7 +7,6 @@ wrong with the picture is in the result.
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -21,6 +20,7 @@ from likeness.batch.options import WorkOptions
 from likeness.batch.storage import Storage, read_file
 from likeness.core.hashing import sha256_of_bytes
 from likeness.core.home import expanded
+from likeness.core.recent import Recent
 from likeness.errors import DecoderError, FileWriteError, ImageError, ImageReadError, LikenessError, NoFaceError
 from likeness.evidence.quality_gate import Guard, GuardLimits, Verdict
 from likeness.faces.detect import MediaPipeDetector
@@ -154,10 +154,8 @@ class PictureWorker:
         self._thumbnails = thumbnails
         self._guards: dict[GuardLimits, Guard] = {}
         self._matcher = FaceMatcher()
-        self._references: OrderedDict[tuple[str, bool], References] = OrderedDict()
-        self._references_lock = threading.Lock()
-        self._albums: OrderedDict[str, AlbumReferences] = OrderedDict()
-        self._albums_lock = threading.Lock()
+        self._references: Recent[tuple[str, bool], References] = Recent(_REFERENCES_KEPT)
+        self._albums: Recent[str, AlbumReferences] = Recent(_ALBUMS_KEPT)
         self._large = threading.Lock()
 
     @property
@@ -289,39 +287,33 @@ class PictureWorker:
             return self._album(Path(options.album), options.album_digest, lambda path: read(path, str(path)))
         if not options.references:
             return None
-        key = (options.references_digest, options.trust_references)
-        with self._references_lock:
-            if key not in self._references:
-                if handed.references is None:
-                    found = [
-                        one
-                        for place in options.references
-                        for one in photographs_at(place, lambda path: read(path, str(path)))
-                    ]
-                else:
-                    found = [
-                        Photograph(name=name, read=partial(read, data, name), optional=optional)
-                        for name, data, optional in handed.references
-                    ]
-                self._references[key] = References(found, trusted=key[1], matcher=self._matcher)
-            references = self._references[key]
-            self._references.move_to_end(key)
-            while len(self._references) > _REFERENCES_KEPT:
-                self._references.popitem(last=False)
+
+        def make() -> References:
+            if handed.references is None:
+                found = [
+                    one
+                    for place in options.references
+                    for one in photographs_at(place, lambda path: read(path, str(path)))
+                ]
+            else:
+                found = [
+                    Photograph(name=name, read=partial(read, data, name), optional=optional)
+                    for name, data, optional in handed.references
+                ]
+            return References(found, trusted=options.trust_references, matcher=self._matcher)
+
+        references = self._references.get((options.references_digest, options.trust_references), make)
         references.prepare(self._restorer.detector, self._restorer.runtime.spec.side)
         return references
 
     def _album(self, place: Path, digest: str, read: Callable[[Path], Image]) -> AlbumReferences:
         """An album, whose faces are found once for all pictures that have it."""
-        with self._albums_lock:
-            if digest not in self._albums:
-                # Not with the detector of pictures, which remembers the one that its thread looks at.
-                named = NamedAlbum.at(expanded(place))
-                self._albums[digest] = named.references(MediaPipeDetector(), self._matcher, read=read)
-            self._albums.move_to_end(digest)
-            while len(self._albums) > _ALBUMS_KEPT:
-                self._albums.popitem(last=False)
-            return self._albums[digest]
+
+        def make() -> AlbumReferences:
+            # Not with the detector of pictures, which remembers the one that its thread looks at.
+            return NamedAlbum.at(expanded(place)).references(MediaPipeDetector(), self._matcher, read=read)
+
+        return self._albums.get(digest, make)
 
     def _judge(self, image: Image, restoration: Restoration, limits: GuardLimits | None) -> Verdict | None:
         if limits is None:

@@ -9,8 +9,6 @@ from __future__ import annotations
 import base64
 import json
 import logging
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -20,6 +18,7 @@ import numpy as np
 
 from likeness.core.files import write_bytes_atomically
 from likeness.core.hashing import sha256_of
+from likeness.core.recent import Recent
 from likeness.errors import ConfigError, ImageError, ImageReadError
 from likeness.faces.align import TEMPLATE_SIZE, align, warp
 from likeness.faces.detect import Detector
@@ -269,8 +268,7 @@ class AlbumReferences:
         self._album, self._corrections = album, corrections or Corrections()
         self._matcher, self._read = matcher or FaceMatcher(), read
         self._persons = album.persons(self._corrections)
-        self._ready: OrderedDict[tuple[str, int], Reference | None] = OrderedDict()
-        self._lock = threading.Lock()
+        self._ready: Recent[tuple[str, int], Reference | None] = Recent(_KEPT)
 
     @property
     def count(self) -> int:
@@ -319,13 +317,7 @@ class AlbumReferences:
         return None, self._persons[nearest] if means[nearest] >= TOGETHER_FROM else None
 
     def _reference(self, key: str, side: int, detector: Detector) -> Reference | None:
-        with self._lock:
-            if (key, side) not in self._ready:
-                self._ready[key, side] = self._prepared(key, side, detector)
-            self._ready.move_to_end((key, side))
-            while len(self._ready) > _KEPT:
-                self._ready.popitem(last=False)
-            return self._ready[key, side]
+        return self._ready.get((key, side), lambda: self._prepared(key, side, detector))
 
     def _prepared(self, key: str, side: int, detector: Detector) -> Reference | None:
         kept = self._album.faces[key]

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from likeness.core.hashing import sha256_of
+from likeness.core.recent import Recent
 from likeness.reference.references import References
 from likeness.server.api.restoring import make_references
 from likeness.server.http.state import ServerState
@@ -28,28 +27,19 @@ class JobReferences:
 
     def __init__(self, state: ServerState) -> None:
         self._state = state
-        self._lock = threading.Lock()
-        self._kept: OrderedDict[tuple[str, bool], References] = OrderedDict()
+        self._kept: Recent[tuple[str, bool], References | None] = Recent(_KEPT)
 
     def of(self, job: str, folder: Path, *, trusted: bool) -> References | None:
         """The photographs in a job's folder; None if it has none."""
-        with self._lock:
-            made = self._kept.get((job, trusted))
-            if made is None:
-                files = sorted(folder.iterdir()) if folder.is_dir() else []
-                made = make_references(self._state, files, trusted=trusted)
-            if made is not None:
-                self._kept[job, trusted] = made
-                self._kept.move_to_end((job, trusted))
-                while len(self._kept) > _KEPT:
-                    self._kept.popitem(last=False)
-            return made
+        files = sorted(folder.iterdir()) if folder.is_dir() else []
+        if not files:
+            return None
+        return self._kept.get((job, trusted), lambda: make_references(self._state, files, trusted=trusted))
 
     def forget(self, job: str) -> None:
         """Let go of those of a job."""
-        with self._lock:
-            for trusted in (False, True):
-                self._kept.pop((job, trusted), None)
+        for trusted in (False, True):
+            self._kept.forget((job, trusted))
 
 
 def put_apart(uploads: Sequence[Upload], *, pictures: Path, others: Path, name: Callable[[int], str]) -> list[Upload]:
