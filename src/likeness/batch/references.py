@@ -39,7 +39,7 @@ def digest_of_album(place: Path | str | None) -> str:
         return _digest(reference_files(path))
     if not path.exists():
         raise ImageReadError(Notice("batch.no-album", {"path": str(path)}))
-    _digest_of_file(path, path.stat().st_mtime_ns, album=True)
+    _check_album(path, path.stat().st_mtime_ns)
     return _digest([file for file in (path, NamedAlbum.corrections_of(path)) if file.exists()])
 
 
@@ -52,8 +52,13 @@ def _digest(files: Sequence[Path]) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _digest_of_file(file: Path, changed: int, *, album: bool = False) -> str:
+def _digest_of_file(file: Path, changed: int) -> str:
     del changed  # another time is another content
-    if album:
-        NamedAlbum.at(file)  # refused now, and not for each picture
     return sha256_of(file)
+
+
+@lru_cache(maxsize=64)
+def _check_album(file: Path, changed: int) -> None:
+    """Refuse it now, and not for each picture."""
+    del changed
+    NamedAlbum.at(file)

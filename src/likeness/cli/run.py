@@ -22,7 +22,7 @@ from likeness.core.files import make_folder, write_bytes_atomically
 from likeness.errors import ConfigError, FileWriteError, ImageReadError, ImageWriteError, NoFaceError
 from likeness.evidence.face_verdict import LEVELS
 from likeness.evidence.inspection import Inspector
-from likeness.evidence.lenders import regions_told
+from likeness.evidence.lenders import regions_by_name, regions_told
 from likeness.imaging.decoding.pool import DecoderPool
 from likeness.imaging.encode import find_format
 from likeness.imaging.files import DEFAULT_MAX_PIXELS, output_suffix, result_suffix, write_image
@@ -388,9 +388,7 @@ def _helped(restoration: Restoration) -> str:
     parts: list[str] = []
     for face in helped[:_FACES_NAMED]:
         assert face.references is not None
-        regions: dict[str, list[str]] = {}
-        for gift in face.references.gifts:
-            regions.setdefault(gift.name, []).append(gift.region)
+        regions = regions_by_name((gift.name, gift.region) for gift in face.references.gifts)
         told = " and ".join(f"{name} ({regions_told(own)})" for name, own in regions.items())
         whose = f"face {face.index + 1} " if len(restoration.faces) > 1 else ""
         parts.append(f"{whose}with detail of {told}")

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from likeness.faces.regions import RegionMasks
+from likeness.faces.regions import RegionMasks, filled
 from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Pixels
 
@@ -146,9 +146,8 @@ def _run(x: Pixels, radius: float, rng: Generator) -> Pixels:
 
 def _opening(outline: NDArray[np.float32], side: int, soft: float) -> _Mask:
     """Between the lids: 1 inside, falling to 0 over ``soft`` px outside, and exactly 0 beyond."""
-    canvas = np.zeros((side, side), np.uint8)
-    cv2.fillPoly(canvas, [np.round(outline * 16).astype(np.int32)], (1,), cv2.LINE_8, 4)
-    distance = cv2.distanceTransform(1 - canvas, cv2.DIST_L2, 5)
+    outside = (filled([outline], side) == 0).astype(np.uint8)
+    distance = cv2.distanceTransform(outside, cv2.DIST_L2, 5)
     return _smooth_step(1 - distance / max(soft, 1.0))
 
 

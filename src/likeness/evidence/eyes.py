@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from likeness.evidence.scene import SIDE, Scene, box_around
+from likeness.faces.regions import filled
 from likeness.imaging.colour import luma
 from likeness.imaging.image import Box
 
@@ -32,6 +34,14 @@ class Eye:
     upper: tuple[int, ...]
     lower: tuple[int, ...]
     brow: tuple[int, ...]
+
+    def opening(self, points: NDArray[np.floating[Any]], side: int) -> _Map:
+        """S x S: 1 between the lids, 0 elsewhere."""
+        return filled([points[[*self.upper, *self.lower[-2:0:-1]]]], side)
+
+    def radius(self, points: NDArray[np.floating[Any]]) -> float:
+        """Radius of the iris, px."""
+        return float(np.hypot(*(points[list(self.iris[1:])] - points[self.iris[0]]).T).mean())
 
 
 EYES = (
@@ -102,19 +112,16 @@ def iris_texture(scene: Scene) -> Iris | None:
 
 def _one_iris(scene: Scene, eye: Eye) -> tuple[tuple[float, float, float], float] | None:
     p = scene.points.astype(np.float64)
-    centre, rim = p[eye.iris[0]], p[list(eye.iris[1:])]
-    radius = float(np.hypot(*(rim - centre).T).mean())
+    centre, radius = p[eye.iris[0]], eye.radius(p)
     if radius < 4.0:
         return None
     angles = np.linspace(0, 2 * np.pi, _ANGLES, endpoint=False)
     radii = np.linspace(0.45, 0.88, _RINGS) * radius
     x = (centre[0] + radii[:, None] * np.cos(angles)).astype(np.float32)
     y = (centre[1] + radii[:, None] * np.sin(angles)).astype(np.float32)
-    opening = np.zeros((SIDE, SIDE), np.uint8)
-    cv2.fillPoly(opening, [np.round(p[[*eye.upper, *eye.lower[-2:0:-1]]] * 16).astype(np.int32)], (1,), cv2.LINE_8, 4)
-    opening = np.asarray(cv2.erode(opening, np.ones((5, 5), np.uint8)), dtype=np.uint8)
+    opening = np.asarray(cv2.erode(eye.opening(p, SIDE), np.ones((5, 5), np.uint8)), dtype=np.float32)
     rings = [_unwrapped(light, x, y) for light in scene.lumas]
-    seen = _unwrapped(opening.astype(np.float32) * scene.valid, x, y) > 0.9
+    seen = _unwrapped(opening * scene.valid, x, y) > 0.9
     for ring in rings:
         # Catchlights and lashes are no iris; what either picture shows of them is left out of both.
         middle = float(np.median(ring[seen])) if seen.any() else 0.0
@@ -151,14 +158,11 @@ def eye_box(scene: Scene, eye: Eye) -> Box:
 def sclera(scene: Scene) -> NDArray[np.bool_]:
     """512 x 512: the whites of the eyes, between lids and iris, without their dark rims."""
     p = scene.points.astype(np.float64)
-    area = np.zeros((SIDE, SIDE), np.uint8)
-    for eye in EYES:
-        cv2.fillPoly(area, [np.round(p[[*eye.upper, *eye.lower[-2:0:-1]]] * 16).astype(np.int32)], (1,), cv2.LINE_8, 4)
+    area = np.maximum(EYES[0].opening(p, SIDE), EYES[1].opening(p, SIDE)).astype(np.uint8)
     area = np.asarray(cv2.erode(area, np.ones((5, 5), np.uint8)), dtype=np.uint8)
     for eye in EYES:
-        centre, rim = p[eye.iris[0]], p[list(eye.iris[1:])]
-        radius = float(np.hypot(*(rim - centre).T).mean()) * 1.15
-        cv2.circle(area, (round(centre[0]), round(centre[1])), max(1, round(radius)), (0,), -1)
+        centre = p[eye.iris[0]]
+        cv2.circle(area, (round(centre[0]), round(centre[1])), max(1, round(eye.radius(p) * 1.15)), (0,), -1)
     white = area > 0
     if int(white.sum()) < 30:
         return np.zeros((SIDE, SIDE), np.bool_)

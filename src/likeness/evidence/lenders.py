@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import zlib
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, cast
 
@@ -19,7 +19,7 @@ from likeness.imaging.filters import gaussian_blur, resize, to_channels
 from likeness.imaging.image import Box, Pixels, Size
 from likeness.messages.notice import Notice
 
-__all__ = ["COLOURS", "Lender", "lenders_of", "map_text", "painted", "regions_told"]
+__all__ = ["COLOURS", "Lender", "lenders_of", "map_text", "painted", "regions_by_name", "regions_told"]
 
 COLOURS = ("#f0a93a", "#35b6c0", "#b87ae6")
 """Of the photographs on a map, in their order: as many as serve one face."""
@@ -66,6 +66,14 @@ def regions_told(regions: Collection[str]) -> Notice:
     if len(named) <= _WHOLE:
         return Notice("gift.all", {"regions": named})
     return Notice("gift.main", {"regions": named[:_FIRST], "more": len(named) - _FIRST})
+
+
+def regions_by_name(gifts: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    """The regions that each photograph gave something to, from names and regions."""
+    found: dict[str, list[str]] = {}
+    for name, region in gifts:
+        found.setdefault(name, []).append(region)
+    return found
 
 
 def map_text(share: _Map) -> str:

@@ -154,8 +154,7 @@ def _iris(light: _Map, p: _Values, eye: Eye) -> tuple[float, float]:
     (the operator of Daugman, "High confidence visual recognition of persons by a test of statistical independence", 1993),
     above and below left out, where the lids are.
     """
-    middle, rim = p[eye.iris[0]], p[list(eye.iris[1:])]
-    radius = max(float(np.hypot(*(rim - middle).T).mean()), 2.0)
+    middle, radius = p[eye.iris[0]], max(eye.radius(p), 2.0)
     turn = np.linspace(0, 2 * np.pi, 48, endpoint=False)
     turn = turn[np.abs(np.sin(turn)) < 0.6]
     shift = np.stack(np.meshgrid(np.linspace(-0.4, 0.4, 5), np.linspace(-0.3, 0.3, 3)), axis=-1).reshape(-1, 1, 2)

@@ -1,8 +1,7 @@
 """Alignment to a named template: the similarity fit, the warp into the crop, and its inverse.
 
 Template of all networks here, FFHQ: Karras et al., "A Style-Based Generator Architecture for GANs" (2019), as five points at
-512. Fit: Umeyama,
-"Least-Squares Estimation of Transformation Parameters Between Two Point Patterns" (1991).
+512. Fit: Umeyama, "Least-Squares Estimation of Transformation Parameters Between Two Point Patterns" (1991).
 """
 
 from __future__ import annotations

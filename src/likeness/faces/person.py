@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.faces.networks import face_network
-from likeness.faces.regions import OVAL_OUTLINE
+from likeness.faces.regions import OVAL_OUTLINE, filled
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Image, Pixels, Size
 
@@ -52,8 +52,7 @@ def head_mask(pixels: Pixels, points: NDArray[np.float32]) -> NDArray[np.float32
     unit = _SIDE / side
     small = resize(pixels, Size(_SIDE, _SIDE), "area" if side > _SIDE else "linear")
     p = (points.astype(np.float64) + 0.5) * unit - 0.5
-    oval = np.zeros((_SIDE, _SIDE), np.uint8)
-    cv2.fillPoly(oval, [np.round(p[list(OVAL_OUTLINE)] * 16).astype(np.int32)], (1,), cv2.LINE_8, 4)
+    oval = filled([p[list(OVAL_OUTLINE)]], _SIDE)
     down, across = np.mgrid[0:_SIDE, 0:_SIDE].astype(np.float32)
     # Along the face: 0 at the chin, 1 at the top of the mesh. Across it: 0 in the middle, 1 at the cheeks.
     up = p[_TOP] - p[_CHIN]
@@ -67,7 +66,7 @@ def head_mask(pixels: Pixels, points: NDArray[np.float32]) -> NDArray[np.float32
     jaw = float(np.abs((p[list(_JAW)] - middle) @ (-up[1], up[0])).mean()) / max(half_width, 1e-6)
     neck = (along <= 0.25) & (along > -0.45) & (aside < jaw) & _like_skin(small, p)
     person = resize(person_mask(pixels), Size(_SIDE, _SIDE), "area" if side > _SIDE else "linear")
-    head = np.maximum(oval.astype(np.float32), person * (hair | neck))
+    head = np.maximum(oval, person * (hair | neck))
     return np.clip(resize(head, Size(side, side), "linear"), 0.0, 1.0)
 
 

@@ -7,8 +7,9 @@ proportion to the face, that the mesh does not cover.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -17,7 +18,7 @@ from numpy.typing import NDArray
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Size
 
-__all__ = ["EYE_OUTLINES", "OVAL_OUTLINE", "REGIONS", "RegionMasks", "face_mask", "region_masks"]
+__all__ = ["EYE_OUTLINES", "OVAL_OUTLINE", "REGIONS", "RegionMasks", "face_mask", "filled", "region_masks"]
 
 REGIONS = ("eye", "brow", "nose", "lip", "cheek", "forehead", "ear", "hair", "edge", "other")
 
@@ -99,19 +100,19 @@ def region_masks(points: NDArray[np.float32], crop_size: int) -> RegionMasks:
     p = (points.astype(np.float64) + 0.5) * unit - 0.5
     down, across = np.mgrid[0:_DRAWN_SIDE, 0:_DRAWN_SIDE].astype(np.float32)
     chin, top = p[_CHIN], p[_TOP]
-    oval = _polygon([p[list(OVAL_OUTLINE)]])
+    oval = _polygon(p[list(OVAL_OUTLINE)])
     face_height = float(np.hypot(*(chin - top)))
     left, right = p[_SIDES[0]], p[_SIDES[1]]
     middle = (left + right) / 2
     half_width = float(np.hypot(*(right - left))) / 2
 
     drawn: dict[str, _Mask] = {
-        "eye": _grown(_polygon([p[list(eye)] for eye in EYE_OUTLINES]), 0.035 * face_height),
-        "brow": _grown(_polygon([p[list(brow)] for brow in _BROWS]), 0.012 * face_height),
-        "lip": _grown(_polygon([p[list(_LIPS)]]), 0.008 * face_height),
-        "nose": _grown(_polygon([p[list(_NOSE)]]), 0.01 * face_height),
+        "eye": _grown(_polygon(*(p[list(eye)] for eye in EYE_OUTLINES)), 0.035 * face_height),
+        "brow": _grown(_polygon(*(p[list(brow)] for brow in _BROWS)), 0.012 * face_height),
+        "lip": _grown(_polygon(p[list(_LIPS)]), 0.008 * face_height),
+        "nose": _grown(_polygon(p[list(_NOSE)]), 0.01 * face_height),
         "edge": _grown(oval, 0.03 * face_height) - _shrunk(oval, 0.03 * face_height),
-        "forehead": np.minimum(_polygon([p[list(_FOREHEAD)]]), oval),
+        "forehead": np.minimum(_polygon(p[list(_FOREHEAD)]), oval),
         "cheek": oval,
         "ear": _ears(across, down, left, right, middle, half_width, face_height),
         "hair": _head(across, down, top, chin, middle, half_width, face_height),
@@ -145,11 +146,17 @@ def face_mask(masks: RegionMasks) -> _Mask:
     return np.clip(resize(mask, Size(side, side), "linear"), 0.0, 1.0)
 
 
-def _polygon(outlines: list[NDArray[np.float64]]) -> _Mask:
-    canvas = np.zeros((_DRAWN_SIDE, _DRAWN_SIDE), np.float32)
+def filled(outlines: Iterable[NDArray[np.floating[Any]]], side: int) -> _Mask:
+    """S x S: 1 within any of the outlines, each N x 2 in pixels, 0 elsewhere."""
+    canvas = np.zeros((side, side), np.float32)
     for outline in outlines:
+        # Whole numbers with 4 bits after the point, as `fillPoly` wants them.
         cv2.fillPoly(canvas, [np.round(outline * 16).astype(np.int32)], (1.0,), cv2.LINE_8, 4)
     return canvas
+
+
+def _polygon(*outlines: NDArray[np.float64]) -> _Mask:
+    return filled(outlines, _DRAWN_SIDE)
 
 
 def _disc(radius: float) -> NDArray[np.uint8]:

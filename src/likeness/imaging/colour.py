@@ -6,9 +6,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["is_colourless", "linear_to_srgb", "luma", "srgb_to_linear"]
+__all__ = ["LUMA", "is_colourless", "linear_to_srgb", "luma", "srgb_to_linear"]
 
-_LUMA = np.array([[0.2126, 0.7152, 0.0722]], np.float32)
+LUMA = np.array([0.2126, 0.7152, 0.0722])
+"""Weights of red, green and blue (ITU-R BT.709-6): of encoded values they make luma, of linear light luminance."""
+
+_LUMA = LUMA[None].astype(np.float32)
 
 
 def srgb_to_linear(encoded: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from likeness.evidence.eyes import EYES, Eye
 from likeness.faces.regions import OVAL_OUTLINE
-from likeness.imaging.colour import luma
+from likeness.imaging.colour import LUMA, luma
 from likeness.imaging.filters import gaussian_blur, to_channels
 from likeness.imaging.image import Pixels
 from likeness.reference.correspondence import Map, sampled
@@ -69,7 +69,7 @@ def iris_colours(pixels: Pixels, points: NDArray[np.float32]) -> IrisColours | N
     light = luma(pixels)
     found: list[_Colour | None] = []
     for eye in EYES:
-        within, share = _opening(points, eye, light.shape[0]) > 0, _from_middle(points, eye, light.shape[0])
+        within, share = eye.opening(points, light.shape[0]) > 0, _from_middle(points, eye, light.shape[0])
         seen = within & (share >= _RING[0]) & (share <= _RING[1])
         if seen.any():
             seen &= np.abs(light - np.median(light[seen])) < _CATCHLIGHT
@@ -94,7 +94,7 @@ def skin_colour(pixels: Pixels, points: NDArray[np.float32]) -> _Colour | None:
         return None
     inside = gaussian_blur(pixels, max(2 * pixels.shape[0] / 512, 0.5))[oval > 0].astype(np.float64)
     inside = inside[:: max(1, len(inside) // 4000)]
-    light = inside @ np.array([0.2126, 0.7152, 0.0722])
+    light = inside @ LUMA
     seen = (light > 0.1) & (light < 0.95)
     if int(seen.sum()) < 2 * _FEWEST:
         return None
@@ -141,13 +141,13 @@ def colour_change(
         unseen = float(np.clip((sigma / max(radius, 1e-6) - _SHOWN[0]) / (_SHOWN[1] - _SHOWN[0]), 0, 1))
         if quotient is None or unseen == 0:
             continue
-        disc = (_from_middle(source, eye, side) <= 1).astype(np.float32) * _opening(source, eye, side)
+        disc = (_from_middle(source, eye, side) <= 1).astype(np.float32) * eye.opening(source, side)
         iris = sampled(gaussian_blur(disc, max(_EDGE * side / 512, 0.3)), places) * np.float32(unseen)
         inside = iris > 0.5 * unseen
         if not inside.any():
             continue
         wanted = quotient * skin
-        chroma = (wanted / max(float(wanted @ np.array([0.2126, 0.7152, 0.0722])), _DARK) - 1).astype(np.float32)
+        chroma = (wanted / max(float(wanted @ LUMA), _DARK) - 1).astype(np.float32)
         # A catchlight has the colour of the lamp.
         middle = float(np.median(light[inside]))
         iris *= np.clip((middle + 2 * _CATCHLIGHT - light) / _CATCHLIGHT, 0, 1)
@@ -156,8 +156,7 @@ def colour_change(
 
 
 def _radius(points: NDArray[np.float32], eye: Eye) -> float:
-    rim = points[list(eye.iris[1:])] - points[eye.iris[0]]
-    return max(float(np.hypot(*rim.T).mean()), 1e-6)
+    return max(eye.radius(points), 1e-6)
 
 
 def _from_middle(points: NDArray[np.float32], eye: Eye, side: int) -> NDArray[np.float32]:
@@ -165,11 +164,3 @@ def _from_middle(points: NDArray[np.float32], eye: Eye, side: int) -> NDArray[np
     x, y = points[eye.iris[0]]
     line = np.arange(side, dtype=np.float32)
     return np.asarray(np.hypot(line[None] - x, line[:, None] - y) / _radius(points, eye), dtype=np.float32)
-
-
-def _opening(points: NDArray[np.float32], eye: Eye, side: int) -> NDArray[np.float32]:
-    """S x S: 1 between the lids."""
-    canvas = np.zeros((side, side), np.float32)
-    outline = points[[*eye.upper, *eye.lower[-2:0:-1]]]
-    cv2.fillPoly(canvas, [np.round(outline * 16).astype(np.int32)], (1.0,), cv2.LINE_8, 4)
-    return canvas

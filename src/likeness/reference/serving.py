@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.evidence.lenders import Lender
+from likeness.evidence.lenders import Lender, regions_by_name
 from likeness.faces.detect import Detector
 from likeness.faces.face import Landmarks
 from likeness.imaging.colour import luma
@@ -184,9 +184,7 @@ def served(
 
 def _lenders(gifts: Sequence[Gift], warped: WarpedReference, mask: NDArray[np.float32]) -> tuple[Lender, ...]:
     """The photographs that give something, with the regions and places that get it; ``mask`` is what is laid back."""
-    regions: dict[str, list[str]] = {}
-    for gift in gifts:
-        regions.setdefault(gift.name, []).append(gift.region)
+    regions = regions_by_name((gift.name, gift.region) for gift in gifts)
     return tuple(
         Lender(name=name, regions=tuple(own), share=warped.share_of(name) * mask) for name, own in regions.items()
     )

@@ -19,15 +19,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.imaging.colour import linear_to_srgb, srgb_to_linear
+from likeness.imaging.colour import LUMA, linear_to_srgb, srgb_to_linear
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Pixels, Size
 
 __all__ = ["Balance", "apply_balance", "measure_balance"]
 
 _SAMPLE_SIDE = 512
-_WEIGHTS = np.array([0.2126, 0.7152, 0.0722])
-"""Luminance of linear light (ITU-R BT.709)."""
 
 _CAST = (0.80, 0.95)
 """Where a channel's strongest chromaticity is under the second it is weak, under the first surely. Of 75 clean portraits
@@ -73,7 +71,7 @@ def measure_balance(pixels: Pixels) -> Balance:
     # Small and blurred: single specks and noise decide nothing.
     linear = gaussian_blur(srgb_to_linear(resize(pixels, small, "area") if scale < 1 else pixels), 1.0)
     flat = linear.reshape(-1, 3).astype(np.float64)
-    light = flat @ _WEIGHTS
+    light = flat @ LUMA
     darkest, lightest = np.quantile(light, (0.005, 0.995))
     if lightest - darkest < 0.02:
         return Balance()
@@ -86,11 +84,11 @@ def measure_balance(pixels: Pixels) -> Balance:
     gain, sure, tint = _cast(rest)
     if not tint and veil == 0 and not sure.any():
         return Balance()
-    rest_light = rest @ _WEIGHTS
+    rest_light = rest @ LUMA
     lightest_parts = rest[rest_light >= np.quantile(rest_light, 0.95)]
     # The lightest parts keep their light, all but what a veil has taken from them.
-    gain = gain * float(np.median(lightest_parts @ _WEIGHTS) / np.median((lightest_parts * gain) @ _WEIGHTS))
-    white = float(np.quantile((rest * gain) @ _WEIGHTS, 0.995))
+    gain = gain * float(np.median(lightest_parts @ LUMA) / np.median((lightest_parts * gain) @ LUMA))
+    white = float(np.quantile((rest * gain) @ LUMA, 0.995))
     gain = gain * (1 + veil * (max(_WHITE / white, 1.0) - 1))
     blacks, gains = black.tolist(), np.minimum(gain, 4.0).tolist()
     return Balance(black=(blacks[0], blacks[1], blacks[2]), gain=(gains[0], gains[1], gains[2]), tint=tint)
@@ -98,7 +96,7 @@ def measure_balance(pixels: Pixels) -> Balance:
 
 def _cast(linear: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64], bool]:
     """Of N x 3 in linear light: gains that take the cast back, how sure each of them is, and whether all is one tint."""
-    light = linear @ _WEIGHTS
+    light = linear @ LUMA
     seen = (light > np.quantile(light, 0.3)) & (light > 0.02) & (linear.max(axis=1) < 0.99)
     if seen.sum() < 100:
         return np.ones(3), np.zeros(3), False
@@ -136,7 +134,7 @@ def apply_balance(pixels: Pixels, balance: Balance, amount: float) -> Pixels:
         result[:, :, channel] = np.interp(pixels[:, :, channel], levels, curves[:, channel])
     if balance.tint:
         # What the curves leave of the tint (it often differs between shadows and highlights).
-        result[:] = (result @ _WEIGHTS.astype(np.float32))[:, :, None]
+        result[:] = (result @ LUMA.astype(np.float32))[:, :, None]
     return result if amount == 1 else pixels + np.float32(amount) * (result - pixels)
 
 

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from likeness.faces.align import TEMPLATE_SIZE, align, warp
 from likeness.faces.effective_resolution import EffectiveResolution, effective_resolution
 from likeness.faces.face import Face
+from likeness.faces.findings import Limits
 from likeness.faces.tones import face_tones, face_view
 from likeness.grain.measure import BLOCK, measure_grain
 from likeness.grain.periodic_noise import cell_steps
@@ -236,11 +237,7 @@ _COLOURED = 0.4
 _CELLS = 1.0
 _DOTS = 0.5
 _HALO = 0.5
-_DARK = 0.42
-"""As `Limits.min_white`."""
 _BACKLIT = 2.0
-_BLURRED = 40.0
-"""As `Limits.min_held`."""
 
 _Told = Callable[[FaceSigns], "Notice | None"]
 _Change = Callable[[Controls], Controls]
@@ -263,14 +260,14 @@ _RULES: tuple[tuple[_Told, _Change | None], ...] = (
         _if("auto.sharp", lambda s: not s.generated and s.held >= _SHARP and s.grain < _CLEAN, "held"),
         _preset("natural"),
     ),
-    (_if("auto.blurred", lambda s: s.held < _BLURRED and s.native > 1.5 * s.held, "held"), None),
+    (_if("auto.blurred", lambda s: s.held < Limits.min_held and s.native > 1.5 * s.held, "held"), None),
     (_if("auto.grain", lambda s: s.grain >= _GRAINY and s.colours < _COLOURED, "grain"), None),
     (_if("auto.colour-noise", lambda s: s.grain >= _GRAINY and s.colours >= _COLOURED, "grain"), None),
     (_if("auto.cells", lambda s: s.cells >= _CELLS), None),
     (_if("auto.dots", lambda s: s.dots >= _DOTS), None),
     (_if("auto.sharpened", lambda s: s.halo >= _HALO), None),
     (_if("auto.backlit", lambda s: s.backlight is not None and s.backlight > _BACKLIT), None),
-    (_if("auto.dark", lambda s: s.white is not None and s.white < _DARK), None),
+    (_if("auto.dark", lambda s: s.white is not None and s.white < Limits.min_white), None),
 )
 """What is asked of a face, in this order: the sentence if it is so, and what then becomes of the controls."""
 

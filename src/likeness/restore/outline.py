@@ -15,7 +15,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.faces.regions import OVAL_OUTLINE
+from likeness.faces.regions import OVAL_OUTLINE, filled
 from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Image, Pixels, Size
@@ -55,9 +55,8 @@ def without_background(mask: _Mask, projection: Pixels, points: NDArray[np.float
     drawn = Size(_SIDE, _SIDE)
     small = resize(projection, drawn, "area" if side > _SIDE else "linear")
     outside = resize(mask, drawn, "area" if side > _SIDE else "linear") < _RIM
-    oval = np.zeros((_SIDE, _SIDE), np.uint8)
     outline = (points[list(OVAL_OUTLINE)].astype(np.float64) + 0.5) * (_SIDE / side) - 0.5
-    cv2.fillPoly(oval, [np.round(outline * 16).astype(np.int32)], (1,), cv2.LINE_8, 4)
+    oval = filled([outline], _SIDE)
     detail = np.square(small - gaussian_blur(small, _FINE)).max(axis=2)
     structure = np.sqrt(gaussian_blur(detail, _WINDOW))
     light = gaussian_blur(luma(small), _FINE)

@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from likeness.evidence.lenders import regions_told
+from likeness.evidence.lenders import regions_by_name, regions_told
 from likeness.imaging.image import Image
 from likeness.messages.notice import Language, Notice, Value, sentence
 from likeness.restore.controls import PRESETS
@@ -72,10 +72,11 @@ def _lent(record: Mapping[str, Any], controls: Mapping[str, Any]) -> list[Notice
     """The other photographs that lent detail, with the regions of any face."""
     if controls.get("reference_strength", 1) == 0:
         return []
-    regions: dict[str, set[str]] = {}
-    for face in record.get("faces", ()):
-        for gift in (face.get("references") or {}).get("gifts", ()):
-            regions.setdefault(str(gift["name"]), set()).add(str(gift["region"]))
+    regions = regions_by_name(
+        (str(gift["name"]), str(gift["region"]))
+        for face in record.get("faces", ())
+        for gift in (face.get("references") or {}).get("gifts", ())
+    )
     return [Notice("proof.lent", {"name": name, "regions": regions_told(own)}) for name, own in regions.items()]
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from likeness.compute.cancellation import checkpoint
 from likeness.faces.align import align, unwarp, warp
 from likeness.faces.face import Alignment, Face
-from likeness.faces.regions import RegionMasks, face_mask, region_masks
+from likeness.faces.regions import RegionMasks, face_mask, filled, region_masks
 from likeness.imaging.colour import is_colourless, linear_to_srgb, luma, srgb_to_linear
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Box, Image, Pixels, Size
@@ -306,10 +306,7 @@ def _area(guide: Pixels, points: _Map, masks: RegionMasks, mask: _Map, alignment
     side = alignment.crop_size
     skin = np.add.reduce([masks[region] for region in _SKIN])
     tone = np.clip(_guided(luma(guide), skin, max(1, round(0.03 * side)), 0.05**2), 0.0, 1.0) * mask
-    mouth = np.zeros((side, side), np.float32)
-    # Whole numbers with 4 bits after the point, as `fillPoly` wants them.
-    cv2.fillPoly(mouth, [np.round(points[list(_MOUTH)] * 16).astype(np.int32)], (1.0,), cv2.LINE_8, 4)
-    mouth = gaussian_blur(mouth, 0.008 * side)
+    mouth = gaussian_blur(filled([points[list(_MOUTH)]], side), 0.008 * side)
     colour = tone * np.clip(1 - masks["eye"] - _LIPS * masks["lip"], 0.0, 1.0) * (1 - mouth)
 
     def laid(share: _Map) -> tuple[_Map, Box]:

@@ -205,28 +205,23 @@ class Section:
 
 def sections(proof: Proof) -> tuple[Section, ...]:
     """How the enlarged places are laid out: a section for each face, or one for all where each is a single place."""
-    words = Words(language=proof.options.language)
+    words, alone = Words(language=proof.options.language), len(proof.faces) == 1
+    titles = [_title(face, number, words, alone=alone) for number, face in enumerate(proof.faces, start=1)]
     if proof.faces and all(face[0].name == "face" for face in proof.faces):
-        alone = len(proof.faces) == 1
-        found = enumerate(proof.faces, start=1)
-        details = tuple(
-            (words("proof.detail.face") if alone else f"{words('proof.detail.face')} {number}", face[0])
-            for number, face in found
-        )
+        details = tuple((title, face[0]) for title, face in zip(titles, proof.faces, strict=True))
         return (Section(title=words("proof.faces-closely"), details=details),)
-    alone = len(proof.faces) == 1
     return tuple(
         Section(
-            title=_title(face, number, words, alone=alone),
+            title=title,
             details=tuple((words(f"proof.detail.{detail.name}"), detail) for detail in face),
         )
-        for number, face in enumerate(proof.faces, start=1)
+        for title, face in zip(titles, proof.faces, strict=True)
     )
 
 
 def _title(face: tuple[Detail, ...], number: int, words: Words, *, alone: bool) -> str:
     if face[0].name == "face":
-        return f"{words('proof.detail.face')} {number}"
+        return words("proof.detail.face") if alone else f"{words('proof.detail.face')} {number}"
     return words("proof.enlarged-one") if alone else words("proof.enlarged", {"number": number})
 
 
