@@ -6,7 +6,7 @@ A face is looked at in one crop, FFHQ-aligned at 512, cut from each whole result
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -23,7 +23,7 @@ from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Image, Pixels
 from likeness.messages.notice import notice_of
-from likeness.reference.matching import FaceMatcher, likeness
+from likeness.reference.matching import Embedding, FaceMatcher, likeness
 from likeness.restore.controls import Controls
 from likeness.restore.outcome import Restoration
 from likeness.restore.pipeline import Restorer
@@ -201,6 +201,7 @@ def compare_networks(
     """
     controls = {preset: Controls.preset(preset) for preset in presets}
     matcher = FaceMatcher()
+    own: dict[tuple[str, int], Embedding] = {}
     faces: dict[str, Sequence[Face]] = {}
     rows: dict[str, list[Compared]] = {name: [] for name, _ in pictures}
     megabytes: dict[Entrant, float] = {}
@@ -212,10 +213,11 @@ def compare_networks(
                 for name, image in pictures:
                     faces[name] = restorer.find_faces(image)
                     rows[name] += [_as_it_came(name, image, face, i) for i, face in enumerate(faces[name])]
+                    own |= {(name, i): matcher.embed(x.crop) for i, x in enumerate(rows[name]) if x.crop is not None}
             for preset in presets:
                 entrant = Entrant(model=model, preset=preset)
                 for count, (name, image) in enumerate(pictures, start=1):
-                    rows[name] += _restored(restorer, entrant, name, image, faces[name], controls[preset], matcher)
+                    rows[name] += _restored(restorer, entrant, name, image, faces[name], controls[preset], matcher, own)
                     if report is not None:
                         report(entrant, count)
                 peak = peak_megabytes() if forgotten else None
@@ -228,7 +230,7 @@ def compare_networks(
 def _as_it_came(name: str, image: Image, face: Face, index: int) -> Compared:
     item = Compared(picture=name, face=index, entrant=None, status="input")
     try:
-        return _measured(item, image, image, face, None)
+        return replace(_measured(item, image, image, face), identity=1.0)
     except (ValueError, np.linalg.LinAlgError) as error:  # a face that cannot be aligned
         return replace(item, reason=str(notice_of(error)))
 
@@ -241,6 +243,7 @@ def _restored(
     faces: Sequence[Face],
     controls: Controls,
     matcher: FaceMatcher,
+    own: Mapping[tuple[str, int], Embedding],
 ) -> list[Compared]:
     began = time.perf_counter()
     try:
@@ -260,22 +263,22 @@ def _restored(
             level="" if verdict is None else verdict.level,
             seconds=seconds,
         )
-        found.append(_measured(item, done.image, image, outcome.face, matcher) if outcome.before else item)
+        if outcome.before:
+            item = _measured(item, done.image, image, outcome.face)
+            assert item.crop is not None
+            item = replace(item, identity=likeness(matcher.embed(item.crop), own[name, outcome.index]))
+        found.append(item)
     return found
 
 
-def _measured(item: Compared, after: Image, before: Image, face: Face, matcher: FaceMatcher | None) -> Compared:
-    """With the figures of a face, cut from a whole result."""
+def _measured(item: Compared, after: Image, before: Image, face: Face) -> Compared:
+    """With the figures of a face, cut from a whole result, but for its identity."""
     alignment = align(face.five_points, before.size, TEMPLATE_SIZE)
     crop = warp(after.pixels, alignment.scaled(after.size))
     points = alignment.to_crop(face.landmarks.points).astype(np.float32)
-    identity = 1.0
-    if matcher is not None:
-        identity = likeness(matcher.embed(crop), matcher.embed(warp(before.pixels, alignment)))
     native = alignment.native_side * after.size.width / before.size.width
     return replace(
         item,
-        identity=identity,
         sharpness=effective_resolution(crop, native).pixels,
         texture=skin_texture(crop, points),
         crop=crop,

@@ -21,7 +21,7 @@ from likeness.imaging.image import Box, Image, Pixels, Size
 from likeness.imaging.metadata_fields import EDITED_BY_NETWORK, MADE_BY_NETWORK
 from likeness.restore.composite import Patch, own_share, paste
 from likeness.restore.controls import Controls
-from likeness.restore.outcome import FaceOutcome, FaceProjection, Restoration, face_warnings, gain_map, grain_gain_map
+from likeness.restore.outcome import FaceOutcome, FaceProjection, Restoration, face_warnings, gain_maps
 from likeness.restore.placing import Canvas, PlacedFace, place
 from likeness.restore.relaxation import ITERATIONS, advance
 from likeness.restore.sharpness import soften_rim
@@ -54,13 +54,12 @@ def compose(
             raise ValueError("these controls need a new projection: call project again")
         checkpoint()
         clock = Stopwatch()
-        whole, taken = gain_map(item.masks, controls), grain_gain_map(item.masks, controls, item.held)
+        whole, taken = gain_maps(item.masks, controls, item.held)
         # The last window takes the iterations that the others left of T.
         left = ITERATIONS - (controls.refine - 1) * (ITERATIONS // controls.refine)
         last, last_taken = whole, taken
         if left != ITERATIONS:
-            last = gain_map(item.masks, controls, left)
-            last_taken = grain_gain_map(item.masks, controls, item.held, left)
+            last, last_taken = gain_maps(item.masks, controls, item.held, left)
         placed = item if canvas is None else place(item, canvas)
         target = placed.target
         if item.references is not None:

@@ -37,8 +37,7 @@ __all__ = [
     "ReferenceSource",
     "Restoration",
     "face_warnings",
-    "gain_map",
-    "grain_gain_map",
+    "gain_maps",
     "whole_way",
 ]
 
@@ -285,11 +284,19 @@ class Restoration:
         return Notice("outcome.all-failed", {"reasons": reasons})
 
 
-def gain_map(masks: RegionMasks, controls: Controls, iterations: int = ITERATIONS) -> NDArray[np.float32]:
-    """S x S: the share of the way to the target after so many iterations."""
+def gain_maps(
+    masks: RegionMasks, controls: Controls, held: HeldDetail, iterations: int = ITERATIONS
+) -> tuple[NDArray[np.float32], NDArray[np.float32] | None]:
+    """S x S each: the share of the way to the target after so many iterations, and the share of the grain that is taken out;
+    None where that is the same."""
     weights = weight_map(masks, controls.face_mask_weights)
     gain = relaxation_gain(controls.latent_step_decay, weights, iterations=iterations)
-    return np.minimum(gain / whole_way(controls, iterations), np.float32(1)) if controls.plain else gain
+    if controls.plain:
+        gain = np.minimum(gain / whole_way(controls, iterations), np.float32(1))
+    if held.grain == 0 or controls.latent_step_decay >= PLAIN_STEP:
+        return gain, None
+    step = step_in_grain(controls.latent_step_decay, held.grain)
+    return gain, relaxation_gain(step, weights, iterations=iterations)
 
 
 def whole_way(controls: Controls, iterations: int) -> np.float32:
@@ -297,16 +304,6 @@ def whole_way(controls: Controls, iterations: int) -> np.float32:
     if not controls.plain:
         return np.float32(1)
     return relaxation_gain(PLAIN_STEP, np.ones(1, np.float32), iterations=iterations)[0]
-
-
-def grain_gain_map(
-    masks: RegionMasks, controls: Controls, held: HeldDetail, iterations: int = ITERATIONS
-) -> NDArray[np.float32] | None:
-    """S x S: the share of the grain that is taken out after so many iterations; None where it is that of all the rest."""
-    if held.grain == 0 or controls.latent_step_decay >= PLAIN_STEP:
-        return None
-    step = step_in_grain(controls.latent_step_decay, held.grain)
-    return relaxation_gain(step, weight_map(masks, controls.face_mask_weights), iterations=iterations)
 
 
 def face_warnings(
@@ -317,7 +314,7 @@ def face_warnings(
     Args:
         item: the face.
         controls: how it was restored.
-        gain: S x S, the whole way's (`gain_map`).
+        gain: S x S, the whole way's (`gain_maps`).
         cleaned: whether what it is laid on was enlarged without its grain.
     """
     found: list[Notice] = []

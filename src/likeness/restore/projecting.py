@@ -22,7 +22,7 @@ from likeness.repair.repair import filled_in_crop
 from likeness.restore.arbitration import unexplained
 from likeness.restore.controls import Controls
 from likeness.restore.lockstep import Answer, Steps, run_in_lockstep
-from likeness.restore.outcome import FaceProjection, gain_map, grain_gain_map
+from likeness.restore.outcome import FaceProjection, gain_maps
 from likeness.restore.relaxation import ITERATIONS, advance
 from likeness.restore.tasks.registry import task_of
 from likeness.restore.tasks.task import FaceCrop, Task
@@ -103,8 +103,7 @@ def _projecting(
     projection = from_network((yield asked))
     for _ in range(controls.refine - 1):
         held = task.held_detail(crop, projection)
-        iterations = ITERATIONS // controls.refine
-        gain, own = gain_map(masks, controls, iterations), grain_gain_map(masks, controls, held, iterations)
+        gain, own = gain_maps(masks, controls, held, ITERATIONS // controls.refine)
         grain = None if own is None else unexplained(crop, projection, held)
         start = start + advance(start, task.target(crop, projection, held), gain, grain=grain, grain_gain=own)
         estimate = np.clip(start, 0.0, 1.0, dtype=np.float32)

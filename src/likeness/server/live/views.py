@@ -28,7 +28,7 @@ from likeness.imaging.image import Box, Image, Pixels, Size
 from likeness.imaging.resample import resample
 from likeness.messages.notice import Notice
 from likeness.restore.controls import Controls
-from likeness.restore.outcome import FaceProjection, gain_map, whole_way
+from likeness.restore.outcome import FaceProjection, gain_maps, whole_way
 from likeness.restore.placing import Canvas, place
 from likeness.restore.relaxation import ITERATIONS
 from likeness.restore.sharpness import soften_rim
@@ -211,7 +211,7 @@ def field_of(item: FaceProjection, look: Controls, canvas: Canvas | None = None)
     def changed(target: Pixels) -> Pixels:
         change = target - placed.start
         if canvas is not None and canvas.enlargement.match_sharpness:
-            gain = resize(gain_map(item.masks, look), Size(side, side), "linear")
+            gain = resize(gain_maps(item.masks, look, item.held)[0], Size(side, side), "linear")
             change = soften_rim(placed.crop, change, placed.mask, item.masks, share=gain)
         change = change * placed.mask[:, :, None]
         return change if wanted == side else resize(change, Size(wanted, wanted), "area")

@@ -17,6 +17,16 @@ export function el(tag, attributes = {}, ...children) {
   return element;
 }
 
+/** A hidden field for choosing picture files; `onFiles` gets those that were chosen. */
+export function fileField(id, onFiles) {
+  const field = el("input", { type: "file", multiple: true, hidden: true, id, accept: "image/*,.heic,.heif,.avif,.tif,.tiff" });
+  field.addEventListener("change", () => {
+    onFiles([...field.files]);
+    field.value = "";
+  });
+  return field;
+}
+
 export function svg(tag, attributes = {}, ...children) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);

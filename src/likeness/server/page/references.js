@@ -1,7 +1,7 @@
 // Other photographs of the persons in the picture: brought, shown with what each gives, trusted, taken away.
 
 import * as api from "./api.js";
-import { el, section } from "./dom.js";
+import { el, fileField, section } from "./dom.js";
 import { phrase } from "./said.js";
 import { t } from "./words.js";
 
@@ -18,11 +18,7 @@ export class References {
     this.kept = new Map(); // what the server has of this picture, by id
     this.files = new Map(); // and the files themselves, should it forget
     this.told = new Map(); // what became of each, as it was last drawn
-    this.input = el("input", { type: "file", multiple: true, hidden: true, id: "reference-files", accept: "image/*,.heic,.heif,.avif,.tif,.tiff" });
-    this.input.addEventListener("change", () => {
-      this.bring([...this.input.files]);
-      this.input.value = "";
-    });
+    this.input = fileField("reference-files", (files) => this.bring(files));
     this.choose = el("button", { type: "button", class: "reference-zone", id: "reference-choose", onclick: () => this.input.click() });
     this.list = el("ul", { class: "references" });
   }

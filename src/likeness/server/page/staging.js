@@ -2,7 +2,7 @@
 
 import { addFields, Problem } from "./api.js";
 import { fieldsOf, lookSelect, wordSelect } from "./choice.js";
-import { el } from "./dom.js";
+import { el, fileField } from "./dom.js";
 import { t } from "./words.js";
 
 const THUMB = 256;
@@ -15,11 +15,7 @@ export class Staging {
     this.onProblem = onProblem;
     this.pictures = [];
     this.references = [];
-    this.input = el("input", { type: "file", multiple: true, hidden: true, id: "many-files", accept: "image/*,.heic,.heif,.avif,.tif,.tiff" });
-    this.input.addEventListener("change", () => {
-      this.add([...this.input.files]);
-      this.input.value = "";
-    });
+    this.input = fileField("many-files", (files) => this.add(files));
     this.title = el("h2", {});
     this.how = el("p", { class: "help" });
     this.kept = el("p", { class: "help" });
@@ -27,11 +23,7 @@ export class Staging {
     this.look = lookSelect(about, false);
     this.start = el("button", { type: "button", class: "primary", id: "many-start", onclick: () => this.send() });
     this.clear = el("button", { type: "button", class: "quiet", "data-t": "many.clear", onclick: () => this.empty() });
-    this.referenceInput = el("input", { type: "file", multiple: true, hidden: true, id: "many-reference-files", accept: "image/*,.heic,.heif,.avif,.tif,.tiff" });
-    this.referenceInput.addEventListener("change", () => {
-      this.addReferences([...this.referenceInput.files]);
-      this.referenceInput.value = "";
-    });
+    this.referenceInput = fileField("many-reference-files", (files) => this.addReferences(files));
     this.chooseReferences = el("button", { type: "button", class: "reference-zone", id: "many-references", onclick: () => this.referenceInput.click() });
     this.referenceList = el("ul", { class: "reference-row" });
     this.trust = el("input", { type: "checkbox", class: "switch", role: "switch", id: "many-trust" });
