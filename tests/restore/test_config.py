@@ -65,6 +65,7 @@ def test_every_setting_can_be_in_a_file(tmp_path: Path) -> None:
     values = {
         "model": "likeness-512",
         "task": "restore",
+        "fidelity": 0.7,
         "size": 512,
         "channel_multiplier": 1,
         "preset": "film-scan",
@@ -114,7 +115,7 @@ def test_every_setting_can_be_in_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("degradation = 0.7", 'unknown key "degradation"; known are model_path, model, task, size'),
+        ("degradation = 0.7", 'unknown key "degradation"; known are model_path, model, task, fidelity, size'),
         ('degradation_scale = "0.7"', 'degradation_scale must be a number, not "0.7"'),
         ("keep_grain = 1", "keep_grain must be true or false, not 1"),
         ("refine = 1.5", "refine must be a whole number, not 1.5"),

@@ -14,7 +14,7 @@ pytest.importorskip("spandrel", reason="the extra restorers is not installed: ma
 pytest.importorskip("spandrel_extra_arches")
 import torch
 
-from likeness.errors import CheckpointFormatError
+from likeness.errors import CheckpointFormatError, ConfigError
 from likeness.imaging.files import read_image
 from likeness.models.formats import read_spec
 from likeness.models.store import Store
@@ -99,3 +99,20 @@ def test_a_file_cut_short_or_with_a_tensor_too_few_is_a_sentence(made: tuple[str
     (tmp_path / "half.pth").write_bytes(path.read_bytes()[: path.stat().st_size // 2])
     with pytest.raises(CheckpointFormatError, match=r"half\.pth"):
         read_spec(tmp_path / "half.pth")
+
+
+@pytest.mark.parametrize("fidelity", [0.0, 1.0])
+def test_codeformers_own_weight(made: tuple[str, Path, Any], face: NDArray[np.float32], fidelity: float) -> None:
+    name, path, network = made
+    if name != "codeformer":
+        with pytest.raises(ConfigError, match="has no fidelity to set"):
+            load_runtime(Store(), path, device="cpu", fidelity=fidelity)
+        return
+    runtime = load_runtime(Store(), path, device="cpu", precision="f32", fidelity=fidelity)
+    assert runtime.spec.numbers["fidelity"] == fidelity
+    with torch.no_grad():
+        expected = network(torch.from_numpy(face), weight=fidelity)[0].numpy()
+        usual = network(torch.from_numpy(face), weight=0.5)[0].numpy()
+    atol = 1e-4 * max(1.0, float(np.abs(expected).max()))
+    np.testing.assert_allclose(runtime.run(face), expected, atol=atol)
+    assert np.abs(expected - usual).max() > 10 * atol

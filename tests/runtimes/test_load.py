@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from likeness.errors import ConfigError
+from likeness.models.spandrel_adapter import CodeFormerConfig
 from likeness.models.store import Store
 from likeness.runtimes import load
 from likeness.runtimes.batching import BatchingRuntime
@@ -98,3 +99,11 @@ def test_several_faces_at_once(tiny_model: Path) -> None:
     together = runtime.run(faces)
     apart = np.concatenate([runtime.run(face[None]) for face in faces])
     assert np.abs(together - apart).max() < 1e-5
+
+
+def test_a_network_without_a_weight_of_its_own_refuses_one(tiny_model: Path) -> None:
+    with pytest.raises(ConfigError, match="a GPEN network of size 128 has no fidelity to set; CodeFormer's"):
+        load_runtime(Store(), tiny_model, device="cpu", fidelity=0.5)
+    with pytest.raises(ValueError, match="between 0 and 1"):
+        CodeFormerConfig(fidelity=1.5)
+    assert CodeFormerConfig().spec.with_fidelity(0.2) == CodeFormerConfig(fidelity=0.2).spec

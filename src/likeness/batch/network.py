@@ -68,10 +68,14 @@ class NetworkPlan:
             threads=settings["threads"],
             library=settings["runtime"] or "auto",
             task=self.task or settings["task"],
+            fidelity=settings["fidelity"],
         )
         settings.check_network(loaded.spec.numbers, model)
         kept = ProjectionCache(self.kept or Path(), limit=0 if self.kept is None else self.limit)
-        return CachedRuntime(loaded, model=self.model, kept=kept)
+        # Its answers are others with another weight of its own.
+        fidelity = settings["fidelity"]
+        named = self.model if fidelity is None else f"{self.model}, fidelity {fidelity:g}"
+        return CachedRuntime(loaded, model=named, kept=kept)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -32,6 +32,7 @@ def load_restorer(settings: Settings, console: Console) -> Restorer:
         threads=settings["threads"],
         runtime=settings["runtime"],
         task=settings["task"],
+        fidelity=settings["fidelity"],
     )
     spec = restorer.runtime.spec
     settings.check_network(spec.numbers, model)

@@ -83,10 +83,22 @@ class RestoreFormerConfig(_Restorer):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CodeFormerConfig(_Restorer):
-    """CodeFormer; its own weight between fidelity and quality, w, is 0.5 as in its authors' demo."""
+    """CodeFormer.
+
+    Attributes:
+        fidelity: its own weight w (Zhou et al., 2022, section 3.3), 0 to 1: how much of the photograph's own features join
+            what its codebook draws. 0.5 as in its authors' demo.
+    """
 
     name: ClassVar[str] = "codeformer"
     title: ClassVar[str] = "CodeFormer"
+
+    fidelity: float = 0.5
+
+    def __post_init__(self) -> None:
+        _Restorer.__post_init__(self)  # super() without arguments knows no class with slots
+        if not 0 <= self.fidelity <= 1:
+            raise ValueError(f"fidelity must be between 0 and 1, not {self.fidelity}")
 
 
 def _gfpgan() -> Any:
@@ -111,7 +123,7 @@ def _architecture(
     config: type[_Restorer],
     telling: Sequence[str],
     load: Callable[[], Any],
-    arguments: dict[str, object],
+    arguments: Callable[[_Restorer], dict[str, object]],
 ) -> Architecture[_Restorer]:
     """A row of the table.
 
@@ -119,7 +131,7 @@ def _architecture(
         config: of the network.
         telling: names of tensors that it alone has.
         load: makes spandrel's loader.
-        arguments: of the network's call.
+        arguments: of the network's call, by its numbers.
     """
 
     def detect(names: Collection[str]) -> bool:
@@ -130,7 +142,7 @@ def _architecture(
             shapes[name]  # a KeyError names the first that is missing
         return config()
 
-    def module(state: State, _config: _Restorer, dtype: torch.dtype, device: torch.device) -> torch.nn.Module:
+    def module(state: State, numbers: _Restorer, dtype: torch.dtype, device: torch.device) -> torch.nn.Module:
         import torch
 
         try:
@@ -148,7 +160,7 @@ def _architecture(
             raise CheckpointFormatError(Notice("model.damaged-restorer", values)) from error
         # None of them takes float16 (spandrel's own word); bfloat16 has float32's range.
         taken = torch.bfloat16 if dtype == torch.float16 and not described.supports_half else dtype
-        return _wrapped(described.model.eval().requires_grad_(False).to(device, taken), taken, arguments)
+        return _wrapped(described.model.eval().requires_grad_(False).to(device, taken), taken, arguments(numbers))
 
     return Architecture(
         name=config.name,
@@ -182,17 +194,17 @@ GFPGAN = _architecture(
     ("toRGB.0.weight", "stylegan_decoder.style_mlp.1.weight"),
     _gfpgan,
     # The file's own noise, not another one each time: the same face gets the same answer.
-    {"return_rgb": False, "randomize_noise": False},
+    lambda _: {"return_rgb": False, "randomize_noise": False},
 )
 RESTOREFORMER = _architecture(
     RestoreFormerConfig,
     ("quantize.embedding.weight", "encoder.conv_in.weight", "quant_conv.weight", "decoder.conv_out.weight"),
     _restoreformer,
-    {},
+    lambda _: {},
 )
 CODEFORMER = _architecture(
     CodeFormerConfig,
     ("position_emb", "idx_pred_layer.1.weight", "quantize.embedding.weight", "encoder.blocks.0.weight"),
     _codeformer,
-    {"weight": 0.5},
+    lambda numbers: {"weight": cast("CodeFormerConfig", numbers).fidelity},
 )

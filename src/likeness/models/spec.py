@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Literal, get_args
 
 if TYPE_CHECKING:
@@ -87,6 +87,12 @@ class Spec:
         if self.size is None:
             raise ValueError(f"{self.title} takes images of any size")
         return self.size
+
+    def with_fidelity(self, fidelity: float) -> Spec | None:
+        """The same network with its own weight between fidelity and quality set, in [0, 1]; None if it has none."""
+        if all(field.name != "fidelity" for field in fields(self.config)):
+            return None
+        return replace(self, config=replace(self.config, fidelity=fidelity))
 
     @property
     def numbers(self) -> dict[str, float]:

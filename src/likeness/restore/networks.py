@@ -51,6 +51,7 @@ class NetworkHolder:
         threads: int | None = None,
         store: Store | None = None,
         task: Purpose | None = None,
+        fidelity: float | None = None,
     ) -> None:
         ready = None if runtime is None or isinstance(runtime, str) else runtime
         if detector is None:
@@ -61,7 +62,14 @@ class NetworkHolder:
         store = store or Store()
         library: Library = runtime if isinstance(runtime, str) else "auto"
         loaded = ready or load_runtime(
-            store, model, device=device, precision=precision, threads=threads, library=library, task=task
+            store,
+            model,
+            device=device,
+            precision=precision,
+            threads=threads,
+            library=library,
+            task=task,
+            fidelity=fidelity,
         )
         check_purpose(loaded.spec, FACE_PURPOSES, loaded.spec.title)
         self._held: _Networks | None = _Networks(

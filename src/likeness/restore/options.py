@@ -56,6 +56,17 @@ OPTIONS: tuple[Option, ...] = (
         **_RUN,
     ),
     Option(
+        key="fidelity",
+        kind=Number(low=0.0, high=1.0),
+        unset="0.5",
+        label=Words("Fidelity", "保真度"),
+        help=Words(
+            "CodeFormer's own weight: 1 keeps to the photograph, 0 draws more freely; other models refuse it",
+            "CodeFormer 自身的权重：1 更忠于原图，0 更自由；其他模型不接受",
+        ),
+        **_RUN,
+    ),
+    Option(
         key="size",
         kind=Number(low=1, whole=True),
         unit="px",

@@ -66,6 +66,8 @@ class Restorer(NetworkHolder):
         store: where models are kept.
         task: what the model does, "restore", "colourise" or "inpaint", where its file does not tell; a model that is for
             something else is refused.
+        fidelity: the model's own weight between fidelity (1) and quality (0), CodeFormer's w; None for its authors', 0.5. A
+            model without one refuses it.
     """
 
     def find_faces(self, image: ImageInput) -> tuple[Face, ...]:

@@ -58,6 +58,7 @@ def load_runtime(
     threads: int | None = None,
     library: Library = "auto",
     task: Purpose | None = None,
+    fidelity: float | None = None,
 ) -> Runtime:
     """Load a model and make it ready: OpenVINO on the processor, PyTorch on a CUDA device, ONNX Runtime on others.
 
@@ -75,12 +76,13 @@ def load_runtime(
         threads: processor threads for OpenVINO and ONNX Runtime, or None for what they find best.
         library: what runs it; "auto" goes by the device.
         task: what a file runs for that does not tell (`likeness.models.formats.for_task`); None needs one that does.
+        fidelity: of a network with such a weight (CodeFormer's w), in [0, 1]; None for its authors'.
 
     Raises:
         CheckpointError: if the model cannot be had, is for another purpose, or nothing tells which of some.
         MissingExtraError: if the library is not installed.
         ConfigError: if ``device`` is none that the library drives, is not there, or cannot run the network; with "auto" the
-            latter is logged.
+            latter is logged. Also if ``fidelity`` is given for a network that has none.
     """
     refuse_after_fork()
     if not isinstance(model, (str, Path)):  # pyright: ignore[reportUnnecessaryIsInstance]
@@ -96,6 +98,11 @@ def load_runtime(
     path = store.path(model)
     spec = spec_for_task(path, task)
     check_purpose(spec, purposes, str(model))
+    if fidelity is not None:
+        chosen = spec.with_fidelity(fidelity)
+        if chosen is None:
+            raise ConfigError(Notice("runtime.no-fidelity", {"title": spec.title}))
+        spec = chosen
     if library == "onnx":
         return _on_onnx(path, spec, device, precision, threads)
     if library != "openvino" and device != "cpu" and _cuda(required=device == "cuda"):
