@@ -14,13 +14,14 @@ from PIL import Image as PillowImage
 
 from likeness.batch.cache import CachedRuntime, ProjectionCache
 from likeness.batch.journal import Item, Journal, PutCount
+from likeness.batch.network import NetworkPlan
 from likeness.batch.options import WorkOptions
 from likeness.batch.runner import Plan, make_tasks, redo, run, sweep
 from likeness.batch.sources import Source, find_sources
 from likeness.batch.storage import Storage
 from likeness.batch.work import PictureWorker, Result, read_source
-from likeness.core.hashing import sha256_of_bytes
-from likeness.errors import ConfigError, ImageReadError
+from likeness.core.hashing import sha256_of, sha256_of_bytes
+from likeness.errors import ConfigError, ImageReadError, LicenceError
 from likeness.evidence.quality_gate import GuardLimits
 from likeness.faces.detect import MediaPipeDetector
 from likeness.faces.findings import Limits
@@ -28,6 +29,8 @@ from likeness.imaging.files import read_image, write_image
 from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Image
 from likeness.messages.notice import Notice
+from likeness.models.catalog import CATALOG
+from likeness.models.store import Store
 from likeness.reference.albums import Corrections, write_corrections
 from likeness.reference.matching import FaceMatcher
 from likeness.reference.people import scan_album, write_album
@@ -393,3 +396,22 @@ def test_from_a_store_to_a_store(tmp_path: Path, tiny_runtime: Runtime, pictures
     written = read_image(studio.output.read("final/sub/ann.jpg"))
     assert abs(written.pixels - restored.image.pixels).mean() < 0.01
     assert redo(studio.journal, studio.output, missing=True) == 0
+
+
+def test_a_licence_accepted_where_the_run_began_is_asked_for_nowhere_else(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker on another machine, to which the network's file was sent: its store has accepted nothing."""
+    restricted = replace(CATALOG["GPEN-BFR-512"], sha256=sha256_of(tiny_model), size=tiny_model.stat().st_size)
+    defaults = Store.__init__.__kwdefaults__
+    assert defaults is not None
+    monkeypatch.setitem(defaults, "catalog", {restricted.name: restricted})
+    monkeypatch.setenv("LIKENESS_HOME", str(tmp_path / "driver"))
+    Store().accept_licence("GPEN-BFR-512")
+    plan = NetworkPlan(settings=Settings({"model": str(tiny_model), "device": "cpu", "threads": 1}), model="tiny")
+    assert plan.file == tiny_model
+    accepted = Store().accepted
+    monkeypatch.setenv("LIKENESS_HOME", str(tmp_path / "worker"))
+    with pytest.raises(LicenceError, match="GPEN-BFR-512 has its own licence"):
+        plan.load(tiny_model)
+    assert replace(plan, accepted=accepted).load(tiny_model).spec.size == 128

@@ -22,14 +22,16 @@ def test_the_table_holds_the_published_models_and_ours() -> None:
     specs = {entry.name: entry.config.spec for entry in PUBLISHED if entry.config is not None}
     restorers = {name: spec.size for name, spec in specs.items() if spec.purpose == "restore"}
     others = {f"GPEN-{task}-1024": 1024 for task in ("Colorization", "Inpainting")}
-    assert restorers == {f"GPEN-BFR-{size}": size for size in (256, 512, 1024, 2048)} | others | dict.fromkeys(
-        ("GFPGANv1.3", "GFPGANv1.4", "RestoreFormer", "codeformer"), 512
+    sizes = (256, 512, 1024, 2048)
+    published = (
+        {f"GPEN-BFR-{size}": size for size in sizes} | others | {f"GPEN-BFR-{size}-onnx": size for size in sizes}
     )
+    assert restorers == published | dict.fromkeys(("GFPGANv1.3", "GFPGANv1.4", "RestoreFormer", "codeformer"), 512)
     enlargers = {name: spec.scale for name, spec in specs.items() if spec.purpose == "enlarge"}
     assert enlargers == {"RealESRGAN_x4plus": 4, "RealESRGAN_x2plus": 2, "realesr-general-x4v3": 4}
     assert list(CATALOG) == [DEFAULT_MODEL, *restorers, *enlargers]
     purposes = [entry.purpose for entry in CATALOG.values()]
-    assert purposes == ["restore"] * 5 + ["colourise", "inpaint"] + ["restore"] * 4 + ["enlarge"] * 3
+    assert purposes == ["restore"] * 5 + ["colourise", "inpaint"] + ["restore"] * 8 + ["enlarge"] * 3
     assert all(name == entry.name for name, entry in CATALOG.items())
 
 

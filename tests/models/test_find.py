@@ -56,7 +56,7 @@ def test_what_other_programs_have_is_found_and_described(home: Path) -> None:
     assert enlarger.program == "ComfyUI"
     assert enlarger.spec is not None
     assert enlarger.spec.purpose == "enlarge"
-    assert found["GPEN-BFR-512.onnx"].reason.startswith("an ONNX file")
+    assert "a network for faces takes and gives one picture" in found["GPEN-BFR-512.onnx"].reason
     assert "half.pth" in found["half.pth"].reason
     more = {file.path.name for file in find_weights([home / "elsewhere"])}
     assert more == {*found, "mine.pth"}

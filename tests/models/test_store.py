@@ -255,6 +255,34 @@ def test_import_under_a_name_of_the_catalog(site: Site, tmp_path: Path, pth: Pat
     assert site.seen == []
 
 
+def test_a_published_file_is_known_by_its_bytes_whatever_its_name(
+    site: Site, tmp_path: Path, pth: Path, config: GpenConfig
+) -> None:
+    """Somebody else's download, used where it lies or taken in under a name of one's own: its licence comes first too."""
+    own = tmp_path / "found-somewhere.pth"
+    own.write_bytes(pth.read_bytes())
+    entry = entry_for(site, pth, config, sha256=hashlib.sha256(own.read_bytes()).hexdigest())
+    store = store_with(tmp_path, entry)
+    for use in (store.path, store.load):
+        with pytest.raises(LicenceError, match="GPEN-test has its own licence"):
+            use(own)
+    with pytest.raises(LicenceError):
+        store.import_(own, "mine", task="restore")
+    mine = store.import_(own, "mine", task="restore", accept_licence=True)
+    info = read_checkpoint(mine).info
+    assert info is not None
+    assert info.licence == "no business"
+    assert store.path(own) == own
+    assert store.accepted == ("GPEN-test",)
+    there = tmp_path / "there"  # another machine, where nobody is asked again
+    with pytest.raises(LicenceError):
+        Store(there, catalog={entry.name: entry}).path(own)
+    assert Store(there, catalog={entry.name: entry}, accepted=store.accepted).path(own) == own
+    assert not there.exists()
+    (tmp_path / "other.pth").write_bytes(pth.read_bytes() + b"\0")
+    assert Store(there, catalog={entry.name: entry}).path(tmp_path / "other.pth") == tmp_path / "other.pth"
+
+
 def test_bad_imports_leave_nothing(site: Site, tmp_path: Path, pth: Path, config: GpenConfig) -> None:
     store = store_with(tmp_path, entry_for(site, pth, config, sha256="ab" * 32), CATALOG["likeness-512"])
     with pytest.raises(CheckpointError, match=r"'\.\./evil' cannot name a model"):

@@ -31,6 +31,7 @@ class NetworkPlan:
         kept: folder for its answers; None keeps none.
         limit: bytes in it at most.
         task: what the network is for, where its file travels without the name that tells; None for what the settings say.
+        accepted: names whose licences were accepted where the run began; where the work is done nobody is asked.
     """
 
     settings: Settings
@@ -38,6 +39,7 @@ class NetworkPlan:
     kept: Path | None = None
     limit: int = DEFAULT_KEPT_BYTES
     task: Purpose | None = None
+    accepted: tuple[str, ...] = ()
 
     @property
     def file(self) -> Path:
@@ -46,7 +48,11 @@ class NetworkPlan:
         Raises:
             CheckpointError: if it is not here.
         """
-        return Store().path(self.settings["model"] or DEFAULT_MODEL)
+        return self._store.path(self.settings["model"] or DEFAULT_MODEL)
+
+    @property
+    def _store(self) -> Store:
+        return Store(accepted=self.accepted)
 
     def load(self, file: Path | None = None) -> CachedRuntime:
         """Make it ready.
@@ -61,7 +67,7 @@ class NetworkPlan:
         settings = self.settings
         model = settings["model"] or DEFAULT_MODEL
         loaded = load_runtime(
-            Store(),
+            self._store,
             model if file is None else file,
             device=settings["device"] or "auto",
             precision=settings["precision"] or "auto",

@@ -30,6 +30,7 @@ from likeness.core.hashing import sha256_of
 from likeness.errors import BatchError, ConfigError, FileWriteError, ImageError, LikenessError
 from likeness.messages.notice import Notice
 from likeness.models.formats import spec_for_task
+from likeness.models.store import Store
 
 __all__ = ["RayExecutor", "picture_executor"]
 
@@ -342,6 +343,7 @@ def picture_executor(
                 settings=replace(settings, threads=threads, device="cuda" if devices else "cpu"),
                 kept=network.kept if shared else None,
                 task=spec_for_task(file, settings["task"]).purpose,
+                accepted=Store().accepted,
             ),
             sha256=sha256_of(file),
             suffix=file.suffix,

@@ -174,7 +174,7 @@ def _import(
         name, accept_licence, console, f"likeness models import {file} --name {name} --accept-licence"
     ):
         return 1
-    path = store.import_(file, name, replace=replace, task=task)
+    path = store.import_(file, name, accept_licence=accept_licence, replace=replace, task=task)
     console.say(f"{file} is now the model {path.stem} ({path})")
     return 0
 

@@ -17,10 +17,11 @@ from importlib import resources
 from pathlib import Path
 from types import MappingProxyType
 
-from likeness.core.hashing import sha256_of
+from likeness.core.hashing import known_sha256_of
 from likeness.models.architecture import Config
 from likeness.models.esrgan.config import EsrganConfig
 from likeness.models.gpen.config import GpenConfig
+from likeness.models.onnx_file import OnnxConfig
 from likeness.models.registry import architecture_of, as_published
 from likeness.models.spandrel_adapter import CodeFormerConfig, GfpganConfig, RestoreFormerConfig
 from likeness.models.spec import Purpose, Spec
@@ -75,6 +76,7 @@ class CatalogEntry:
         sha256: lower-case hexadecimal, where really known.
         size: bytes of the file, where known.
         resource: path inside the package, for weights that come with it.
+        suffix: of the file.
     """
 
     name: str
@@ -88,6 +90,7 @@ class CatalogEntry:
     sha256: str | None = None
     size: int | None = None
     resource: str | None = None
+    suffix: str = ".pth"
 
     @property
     def purpose(self) -> Purpose:
@@ -108,7 +111,7 @@ class CatalogEntry:
     @property
     def file_name(self) -> str:
         """Name of the file in the store."""
-        return f"{self.name}.pth"
+        return f"{self.name}{self.suffix}"
 
 
 _OWN = Licence(
@@ -160,6 +163,7 @@ _BUCKET = "https://public-vigen-video.oss-cn-shanghai.aliyuncs.com/robin/models"
 _RELEASES = "https://github.com/xinntao/Real-ESRGAN/releases"
 _GFPGAN_RELEASES = "https://github.com/TencentARC/GFPGAN/releases"
 _CODEFORMER_RELEASES = "https://github.com/sczhou/CodeFormer/releases"
+_ONNX = "https://huggingface.co/datasets/Gourieff/ReActor"
 _HIRES_PAGE = "https://www.modelscope.cn/models/iic/cv_gpen_image-portrait-enhancement-hires"
 
 CATALOG: Mapping[str, CatalogEntry] = MappingProxyType(
@@ -229,6 +233,25 @@ CATALOG: Mapping[str, CatalogEntry] = MappingProxyType(
                 trained_for="inpaint",
                 url=f"{_BUCKET}/GPEN-Inpainting-1024.pth",
             ),
+            *(
+                CatalogEntry(
+                    name=f"GPEN-BFR-{size}-onnx",
+                    description=f"GPEN's published weights at {size} as the ONNX file that is passed on",
+                    licence=_GPEN,
+                    page=_ONNX,
+                    config=OnnxConfig(size=size, gpen=True),
+                    url=f"{_ONNX}/resolve/main/models/facerestore_models/GPEN-BFR-{size}.onnx",
+                    sha256=sha256,
+                    size=length,
+                    suffix=".onnx",
+                )
+                for size, sha256, length in (
+                    (256, "aa5bd3ab238640a378c59e4a560f7a7150627944cf2129e6311ae4720e833271", 75_715_262),
+                    (512, "bf80acb8e91ba8852e3f012505be2c3b6cd6b3eed5ec605e3db87863c4e74d4e", 284_244_491),
+                    (1024, "cec8892093d7b99828acde97bf231fb0964d3fb11b43f3b0951e36ef1e192a3e", None),
+                    (2048, "d0229ff43f979c360bd19daa9cd0ce893722d59f41a41822b9223ebbe4f89b3e", None),
+                )
+            ),
             CatalogEntry(
                 name="GFPGANv1.4",
                 description="GFPGAN's published weights, softer than its version 1.3 (extra restorers)",
@@ -267,6 +290,7 @@ CATALOG: Mapping[str, CatalogEntry] = MappingProxyType(
                 config=CodeFormerConfig(),
                 url=f"{_CODEFORMER_RELEASES}/download/v0.1.0/codeformer.pth",
                 sha256="1009e537e0c2a07d4cabce6355f53cb66767cd4b4297ec7a4a64ca4b8a5684b7",
+                size=376_637_898,
             ),
             CatalogEntry(
                 name="RealESRGAN_x4plus",
@@ -296,6 +320,7 @@ CATALOG: Mapping[str, CatalogEntry] = MappingProxyType(
                 config=SrvggConfig(features=64, convolutions=32, scale=4),
                 url=f"{_RELEASES}/download/v0.2.5.0/realesr-general-x4v3.pth",
                 sha256="8dc7edb9ac80ccdc30c3a5dca6616509367f05fbc184ad95b731f05bece96292",
+                size=4_885_111,
             ),
         )
     }
@@ -324,7 +349,7 @@ def entry_of_bytes(path: Path, catalog: Mapping[str, CatalogEntry] = CATALOG) ->
     """
     size = path.stat().st_size
     likely = {entry.sha256: entry for entry in catalog.values() if entry.sha256 and entry.size in (None, size)}
-    return likely.get(sha256_of(path)) if likely else None
+    return likely.get(known_sha256_of(path)) if likely else None
 
 
 def published_as(path: Path, spec: Spec) -> Spec | None:
@@ -353,6 +378,9 @@ _TELLING: tuple[tuple[str, Purpose], ...] = (
     ("inpaint", "inpaint"),
     ("gpen-bfr", "restore"),
     ("gpen_bfr", "restore"),
+    ("gfpgan", "restore"),
+    ("codeformer", "restore"),
+    ("restoreformer", "restore"),
 )
 """Parts of names under which weights of a task are passed on."""
 

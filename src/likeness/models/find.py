@@ -152,8 +152,6 @@ def _files(folder: Path, depth: int = _DEPTH) -> Iterator[Path]:
 
 
 def _described(path: Path, program: str) -> FoundFile:
-    if path.suffix == ".onnx":
-        return FoundFile(path=path, program=program, spec=None, reason=str(Notice("model.is-onnx")))
     try:
         return FoundFile(path=path, program=program, spec=spec_for_task(path, None))
     except CheckpointError as error:

@@ -1,4 +1,4 @@
-"""Checkpoint files: the project's own (safetensors with the configuration inside) and the published .pth files."""
+"""Checkpoint files: the project's own (safetensors with the configuration inside), published .pth files, and ONNX files."""
 
 from __future__ import annotations
 
@@ -17,8 +17,9 @@ from numpy.typing import NDArray
 from likeness.errors import CheckpointError, CheckpointFormatError, FileWriteError
 from likeness.messages.notice import Notice, Value, notice_of, reason_of
 from likeness.models.architecture import Shapes, State
-from likeness.models.catalog import CATALOG, published_as, purpose_in_name
-from likeness.models.registry import architecture_of, check_shapes, named, recognise
+from likeness.models.catalog import CATALOG, entry_of_bytes, published_as, purpose_in_name
+from likeness.models.onnx_file import OnnxConfig, is_onnx, metadata_of, open_onnx
+from likeness.models.registry import architecture_of, as_published, check_shapes, named, recognise
 from likeness.models.spec import PURPOSES, Authors, Purpose, Spec
 from likeness.models.torch_files import TorchFile, TorchTensor
 
@@ -69,7 +70,8 @@ class Checkpoint:
         spec: the network.
         info: what the file says about itself; a .pth file says nothing.
         path: the file it was read from.
-        kind: the file's format: "likeness" (safetensors with our metadata), "safetensors" (without), "torch" (.pth).
+        kind: the file's format: "likeness" (safetensors with our metadata), "safetensors" (without), "torch" (.pth), "onnx"
+            (which has no ``state`` and is only described).
         tells_task: whether the file, its name or its bytes tell what the network is for; without, ``spec`` has a guess
             (`for_task`).
     """
@@ -78,7 +80,7 @@ class Checkpoint:
     spec: Spec
     info: ModelInfo | None
     path: Path
-    kind: Literal["likeness", "safetensors", "torch"]
+    kind: Literal["likeness", "safetensors", "torch", "onnx"]
     tells_task: bool = True
 
 
@@ -88,7 +90,8 @@ def read_checkpoint(path: Path) -> Checkpoint:
     Nothing in the file is executed.
 
     Raises:
-        CheckpointFormatError: if it is of no architecture of `likeness.models.registry`, or damaged.
+        CheckpointFormatError: if it is of no architecture of `likeness.models.registry`, damaged, or ONNX, whose weights are
+            not taken out (`load_runtime` runs such a file as it is).
         CheckpointError: if it is missing or may not be read.
     """
     checkpoint = _read(path, load=True)
@@ -200,6 +203,10 @@ def _read(path: Path, *, load: bool) -> Checkpoint:
             if length > _HEADER_LIMIT:
                 raise CheckpointFormatError(Notice("checkpoint.header", {"path": str(path), "length": length}))
             return _read_safetensors(path, load=load)
+        if is_onnx(start, path):
+            if load:
+                raise CheckpointFormatError(Notice("onnx.as-it-is", {"path": str(path)}))
+            return _read_onnx(path)
         return _read_torch(path, load=load)
     except FileNotFoundError as error:
         raise CheckpointError(Notice("checkpoint.missing", {"path": str(path)})) from error
@@ -252,15 +259,20 @@ def _identified(shapes: Shapes, path: Path, spec: Spec | None = None) -> tuple[S
         elif architecture_of(spec).shared_by:
             tells = purpose is not None
             spec = replace(spec, purpose=purpose or spec.purpose)
-        # Its tensors are a restorer's, but it takes drawings of labels, not photographs; only the name tells.
-        if spec.architecture == "gpen" and "seg2face" in path.stem.casefold():
-            raise CheckpointFormatError(Notice("checkpoint.labels", {"path": str(path)}))
+        if spec.architecture == "gpen":
+            _check_name(path)
     rename = architecture_of(spec).rename
     names = {name: rename(name) for name in shapes}
     if len(set(names.values())) < len(names):
         raise CheckpointFormatError(Notice("checkpoint.twice", {"path": str(path)}))
     check_shapes({names[name]: shape for name, shape in shapes.items()}, spec, str(path))
     return spec, names, tells
+
+
+def _check_name(path: Path) -> None:
+    """Refuse GPEN's Seg2face: its tensors are a restorer's, but it takes drawings of labels; only the name tells."""
+    if "seg2face" in path.stem.casefold():
+        raise CheckpointFormatError(Notice("checkpoint.labels", {"path": str(path)}))
 
 
 def _parse_metadata(metadata: Mapping[str, str], path: Path) -> tuple[Spec | None, ModelInfo | None]:
@@ -315,6 +327,22 @@ def _field(key: str, value: object) -> str:
     if not isinstance(value, (str, int, float)) or len(str(value)) > _FIELD_LIMIT:
         raise ValueError(f"{key} is no text of up to {_FIELD_LIMIT:,} characters")
     return str(value)
+
+
+def _read_onnx(path: Path) -> Checkpoint:
+    """The description of an ONNX file: by what it says, by its name, or by its bytes."""
+    model = open_onnx(path)
+    said, name = metadata_of(model), path.stem.casefold()
+    _check_name(path)
+    size = int(model.inputs[0].shape[2])
+    config = OnnxConfig(size=size, gpen="gpen" in name or said.get("format") == f"{_FORMAT}gpen")
+    purpose = next((one for one in PURPOSES if one == said.get("purpose")), None) or purpose_in_name(path)
+    if purpose is None and (entry := entry_of_bytes(path)) is not None and isinstance(entry.config, OnnxConfig):
+        config, purpose = entry.config, entry.purpose
+    spec = as_published(config)
+    info = ModelInfo(name=said.get("name", path.stem), licence=said.get("licence", "")) if "format" in said else None
+    spec = replace(spec, purpose=purpose or spec.purpose, licence="" if info is None else info.licence)
+    return Checkpoint(state={}, spec=spec, info=info, path=path, kind="onnx", tells_task=purpose is not None)
 
 
 def _read_torch(path: Path, *, load: bool) -> Checkpoint:

@@ -12,6 +12,7 @@ from likeness.messages.notice import Notice, notice_of
 from likeness.models.architecture import Architecture, Config, Shapes
 from likeness.models.esrgan.architecture import ESRGAN
 from likeness.models.gpen.architecture import GPEN
+from likeness.models.onnx_file import ONNX
 from likeness.models.spandrel_adapter import CODEFORMER, GFPGAN, RESTOREFORMER
 from likeness.models.spec import Purpose, Spec
 from likeness.models.srvgg.architecture import SRVGG
@@ -26,7 +27,7 @@ __all__ = [
     "recognise",
 ]
 
-ARCHITECTURES: tuple[Architecture[Any], ...] = (GPEN, ESRGAN, SRVGG, GFPGAN, RESTOREFORMER, CODEFORMER)
+ARCHITECTURES: tuple[Architecture[Any], ...] = (GPEN, ESRGAN, SRVGG, GFPGAN, RESTOREFORMER, CODEFORMER, ONNX)
 """Every architecture; what none of them knows is told what the first misses in it."""
 
 _FOREIGN: tuple[tuple[str, str], ...] = (

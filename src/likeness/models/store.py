@@ -17,7 +17,7 @@ import json
 import logging
 import os
 import re
-from collections.abc import Generator, Mapping
+from collections.abc import Collection, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
@@ -30,7 +30,14 @@ from likeness.core.locking import locked
 from likeness.core.spelling import did_you_mean
 from likeness.errors import CheckpointError, CheckpointFormatError, ChecksumError, DownloadError, LicenceError
 from likeness.messages.notice import Notice, notice_of, reason_of
-from likeness.models.catalog import CATALOG, DEFAULT_MODEL, CatalogEntry, embedded_path, entry_of
+from likeness.models.catalog import (
+    CATALOG,
+    DEFAULT_MODEL,
+    CatalogEntry,
+    embedded_path,
+    entry_of,
+    entry_of_bytes,
+)
 from likeness.models.convert import convert_checkpoint
 from likeness.models.download import Progress, RetryPolicy, download
 from likeness.models.find import MODELSCOPE, modelscope_file
@@ -42,7 +49,7 @@ __all__ = ["Store", "StoredModel"]
 _log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_SUFFIXES = (".safetensors", ".pth")
+_SUFFIXES = (".safetensors", ".pth", ".onnx")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,6 +85,7 @@ class Store:
         offline: whether fetching is forbidden; None for LIKENESS_OFFLINE.
         catalog: the checkpoints known by name.
         policy: how stubbornly to fetch.
+        accepted: names whose licences were accepted elsewhere, by whoever sent the work here.
     """
 
     def __init__(
@@ -87,11 +95,13 @@ class Store:
         offline: bool | None = None,
         catalog: Mapping[str, CatalogEntry] = CATALOG,
         policy: RetryPolicy | None = None,
+        accepted: Collection[str] = (),
     ) -> None:
         self._given_root = root
         self._offline = offline if offline is not None else _default_offline()
         self._catalog = catalog
         self._policy = policy or RetryPolicy()
+        self._accepted_elsewhere = frozenset(accepted)
 
     @property
     def root(self) -> Path:
@@ -128,9 +138,10 @@ class Store:
 
         A name of the catalog or of an imported model comes before a file of the same name; write ``./name`` for that. What
         begins with ``modelscope:`` lies in ModelScope's cache and is used there (`likeness.models.find.modelscope_file`).
+        A published file is known by its bytes, whatever it is called and wherever it lies.
 
         Raises:
-            LicenceError: if the name's licence was not accepted yet.
+            LicenceError: if the licence of the name, or of the file, was not accepted yet.
             CheckpointError: if there is no such name or file, or the named model is not here yet.
         """
         name = str(name_or_path)
@@ -156,6 +167,7 @@ class Store:
                 return stored
         path = expanded(name_or_path)
         if path.exists():
+            self._check_bytes(path)
             return path
         known = [model.name for model in self.list()]
         raise CheckpointError(
@@ -242,7 +254,7 @@ class Store:
         Args:
             file: the checkpoint.
             name: the name to give it; None for the file's own. Under a name of the catalog it must be that network.
-            accept_licence: as in `fetch`, for a name of the catalog.
+            accept_licence: as in `fetch`, for a name of the catalog, or a file that is published.
             replace: whether a model of that name in the store may be replaced.
             task: as in `load`; under a name of the catalog it is what that network does.
 
@@ -266,8 +278,9 @@ class Store:
             if entry.sha256 is not None and sha256_of(file) != entry.sha256:
                 raise ChecksumError(Notice("model.not-published", {"file": str(file), "name": entry.name}))
             self._check_licence(entry, accept=accept_licence)
-        licence = "" if entry is None else entry.licence.name
-        info = ModelInfo(name=name, licence=licence, source=file.name) if entry is not None else None
+        published = entry or self._check_bytes(file, accept=accept_licence)
+        licence = "" if published is None else published.licence.name
+        info = None if published is None else ModelInfo(name=name, licence=licence, source=file.name)
         target = self._models / f"{name}.safetensors"
         with self._writing(), locked(self._models / f"{name}.lock"):
             checkpoint = convert_checkpoint(
@@ -410,8 +423,35 @@ class Store:
 
     # Licences
 
+    @property
+    def accepted(self) -> tuple[str, ...]:
+        """The names of the catalog whose licences have to be accepted and were."""
+        restricted = (entry for entry in self._catalog.values() if entry.licence.must_accept)
+        return tuple(entry.name for entry in restricted if self._accepted(entry))
+
     def _accepted(self, entry: CatalogEntry) -> bool:
-        return (self.root / "licences" / f"{entry.name}.json").is_file()
+        elsewhere = entry.name in self._accepted_elsewhere
+        return elsewhere or (self.root / "licences" / f"{entry.name}.json").is_file()
+
+    def _check_bytes(self, path: Path, *, accept: bool = False) -> CatalogEntry | None:
+        """The entry that a file's bytes are of, if its licence restricts use; it must be accepted, now or before.
+
+        Raises:
+            LicenceError: if it is not.
+            CheckpointError: if the file cannot be read.
+        """
+        restricted = {name: entry for name, entry in self._catalog.items() if entry.licence.must_accept}
+        if not path.is_file():
+            return None
+        try:
+            entry = entry_of_bytes(path, restricted)
+        except OSError as error:
+            raise CheckpointError(
+                Notice("checkpoint.unread", {"path": str(path), "reason": reason_of(error)})
+            ) from error
+        if entry is not None:
+            self._check_licence(entry, accept=accept)
+        return entry
 
     def _check_licence(self, entry: CatalogEntry, *, accept: bool) -> None:
         if not entry.licence.must_accept or self._accepted(entry):

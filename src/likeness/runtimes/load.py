@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from likeness.compute.compiled import default_cache
 from likeness.compute.forks import refuse_after_fork
-from likeness.core.hashing import sha256_of
+from likeness.core.hashing import known_sha256_of
 from likeness.errors import ArgumentError, ConfigError, MissingExtraError
 from likeness.imaging.arguments import one_of
 from likeness.messages.notice import Notice
 from likeness.models.formats import Checkpoint, read_checkpoint, spec_for_task
+from likeness.models.onnx_file import ONNX
 from likeness.models.registry import architecture_of, check_purpose
 from likeness.models.spec import FACE_PURPOSES, Purpose, Spec
 from likeness.models.store import Store
@@ -65,7 +66,7 @@ def load_runtime(
     "auto" takes a CUDA device where PyTorch is installed and finds one, else the processor. On a CUDA device, calls of
     several threads share batches (`BatchingRuntime`). The precision "auto" is float16 there, and bfloat16 on a processor
     that has it; ONNX Runtime computes in float32. An architecture without an OpenVINO graph runs in PyTorch on the
-    processor, too.
+    processor, too. An ONNX file runs as it is, on OpenVINO or ONNX Runtime.
 
     Args:
         store: where models are.
@@ -103,21 +104,24 @@ def load_runtime(
         if chosen is None:
             raise ConfigError(Notice("runtime.no-fidelity", {"title": spec.title}))
         spec = chosen
-    if library == "onnx":
-        return _on_onnx(path, spec, device, precision, threads)
-    if library != "openvino" and device != "cpu" and _cuda(required=device == "cuda"):
+    file = path if spec.architecture == ONNX.name else None
+    if file is not None and library == "pytorch":
+        raise ConfigError(Notice("onnx.no-pytorch", {"title": spec.title}))
+    if library == "onnx" or (file is not None and device == "cuda"):
+        return _on_onnx(path, spec, device, precision, threads, file=file)
+    if file is None and library != "openvino" and device != "cpu" and _cuda(required=device == "cuda"):
         try:
             return _on_cuda(replace(read_checkpoint(path), spec=spec), precision)
         except ConfigError as error:
             if device == "cuda":
                 raise
             _log.warning("%s; the processor is used", str(error).removesuffix(": use --device cpu"))
-    if library == "pytorch" or (architecture_of(spec).graph is None and library == "auto"):
+    if library == "pytorch" or (file is None and architecture_of(spec).graph is None and library == "auto"):
         from likeness.runtimes.torch_ import TorchRuntime
 
         return TorchRuntime(read_checkpoint(path).state, spec, precision=precision)
     with ThreadPoolExecutor(1) as pool:
-        identity = pool.submit(sha256_of, path)  # meanwhile OpenVINO is imported
+        identity = pool.submit(known_sha256_of, path)  # meanwhile OpenVINO is imported
         from likeness.runtimes.openvino_ import OpenVinoRuntime
 
         runtime = OpenVinoRuntime(
@@ -127,6 +131,7 @@ def load_runtime(
             threads=threads,
             cache=default_cache(),
             identity=identity.result(),
+            file=file,
         )
     # Now, so that a damaged file is told of here and not at the first face.
     runtime.prepare()
@@ -147,9 +152,20 @@ def _library(library: Library, device: Device) -> Library:
 
 
 def _on_onnx(
-    path: Path, spec: Spec, device: Device, precision: Literal["auto", "f32", "bf16"], threads: int | None
+    path: Path,
+    spec: Spec,
+    device: Device,
+    precision: Literal["auto", "f32", "bf16"],
+    threads: int | None,
+    *,
+    file: Path | None,
 ) -> Runtime:
     """The network on ONNX Runtime, shared by threads where that is not the processor.
+
+    Args:
+        path: the checkpoint.
+        spec, device, precision, threads: see `load_runtime`.
+        file: ``path``, where it is ONNX itself.
 
     Raises:
         MissingExtraError, ConfigError: see `load_runtime`.
@@ -159,7 +175,8 @@ def _on_onnx(
 
     if precision == "bf16":
         raise ConfigError(Notice("onnx.f32-only"))
-    runtime = OnnxRuntime(read_checkpoint(path).state, spec, device=device, threads=threads)
+    state = {} if file is not None else read_checkpoint(path).state
+    runtime = OnnxRuntime(state, spec, device=device, threads=threads, file=file)
     if spec.size is None or runtime.device == "cpu":
         return runtime
     return BatchingRuntime(runtime, max_batch=BATCH)

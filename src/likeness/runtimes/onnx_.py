@@ -7,6 +7,7 @@ import logging
 import threading
 from collections.abc import Mapping
 from contextlib import nullcontext
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -69,20 +70,28 @@ class OnnxRuntime:
         spec: the network; its architecture must have a graph.
         device: where it runs; "auto" takes the first of CUDA, DirectML, CoreML and the processor that works.
         threads: processor threads, or None for what ONNX Runtime finds best.
+        file: an ONNX file that is the network, as it is; ``state`` is then empty.
 
     Raises:
         MissingExtraError: if onnx or onnxruntime is not installed.
         ConfigError: if the installed onnxruntime has no such device, it does not work, or ``threads`` is below 1.
     """
 
-    def __init__(self, state: State, spec: Spec, *, device: OnnxDevice = "auto", threads: int | None = None) -> None:
+    def __init__(
+        self,
+        state: State,
+        spec: Spec,
+        *,
+        device: OnnxDevice = "auto",
+        threads: int | None = None,
+        file: Path | None = None,
+    ) -> None:
         check_threads(threads)
         library = load_onnxruntime()
-        graph = architecture_of(spec).graph
-        if graph is None:
-            raise ConfigError(Notice("onnx.no-graph", {"title": spec.title}))
         self._spec = spec
-        model: bytes = to_onnx(graph(state, spec.config, any_batch=True)).SerializeToString()
+        # Files of others are for one face at a time.
+        self._most = BATCH if file is None else 1
+        model = _written(state, spec) if file is None else file.read_bytes()
         self._device, self._session = _started(library, model, device, threads)
         self._input = str(self._session.get_inputs()[0].name)
         self._output = str(self._session.get_outputs()[0].name)
@@ -114,7 +123,7 @@ class OnnxRuntime:
         check_batch(faces, self._spec)
         height, width = (side * self._spec.scale for side in faces.shape[2:])
         answers = np.empty((len(faces), 3, height, width), np.float32)
-        step = 1 if self._device == "cpu" else BATCH
+        step = 1 if self._device == "cpu" else self._most
         for begin in range(0, len(faces), step):
             checkpoint()
             some = np.ascontiguousarray(faces[begin : begin + step])
@@ -124,6 +133,13 @@ class OnnxRuntime:
             except Exception as error:  # ONNX Runtime's own have no common ancestor
                 raise ConfigError(Notice("onnx.failed", {"device": self._device, "why": _first_line(error)})) from error
         return answers
+
+
+def _written(state: State, spec: Spec) -> bytes:
+    graph = architecture_of(spec).graph
+    if graph is None:
+        raise ConfigError(Notice("onnx.no-graph", {"title": spec.title}))
+    return to_onnx(graph(state, spec.config, any_batch=True)).SerializeToString()
 
 
 def _started(library: Any, model: bytes, device: OnnxDevice, threads: int | None) -> tuple[str, Any]:

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
@@ -19,6 +20,7 @@ from likeness.compute.library import load_openvino, shared_core
 from likeness.compute.network import Network
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice
+from likeness.models.onnx_file import open_onnx
 from likeness.models.registry import architecture_of
 from likeness.models.spec import Spec
 from likeness.runtimes.base import Batch, check_batch, check_threads
@@ -50,6 +52,7 @@ class OpenVinoRuntime:
             weights each); None for no cache.
         identity: a digest of ``state``, for ``cache``; taken of ``state`` itself if None, which reads it.
         device: an OpenVINO device name.
+        file: an ONNX file that is the network, as it is; ``state`` is then empty and ``identity`` is the file's.
 
     Raises:
         ConfigError: if the device is not there, cannot do the precision, or ``threads`` is below 1.
@@ -65,6 +68,7 @@ class OpenVinoRuntime:
         cache: CompiledCache | None = None,
         identity: str | None = None,
         device: str = "CPU",
+        file: Path | None = None,
     ) -> None:
         openvino = load_openvino()
         self._state = state
@@ -73,6 +77,7 @@ class OpenVinoRuntime:
         self._core = shared_core()
         self._cache = cache
         self._identity = identity
+        self._file = file
         self._device = _checked_device(self._core, device)
         self._precision: Literal["f32", "bf16"] = checked_precision(self._core, device, precision, best=spec.precision)
         self._properties: dict[str, Any] = {"INFERENCE_PRECISION_HINT": self._precision, "PERFORMANCE_HINT": "LATENCY"}
@@ -121,16 +126,9 @@ class OpenVinoRuntime:
             return self._network
 
     def _compile(self) -> Network:
-        graph = self._architecture.graph
-        if graph is None:
-            raise ConfigError(Notice("openvino.no-graph", {"title": self._spec.title}))
-
-        def make() -> openvino.Model:
-            return graph(self._state, self._spec.config)
-
+        make, code = self._made()
         if self._cache is None:
             return Network(self._core.compile_model(make(), self._device, self._properties))
-        code = digest_of_code(graph, self._architecture.config)
         return self._cache.compile(
             self._core,
             f"{self._spec.architecture}-{self._spec.size or 'any'}-{self._precision}",
@@ -139,6 +137,15 @@ class OpenVinoRuntime:
             device=self._device,
             properties=self._properties,
         )
+
+    def _made(self) -> tuple[Callable[[], openvino.Model], str]:
+        """What makes the graph, and a digest of the code that does."""
+        file, graph = self._file, self._architecture.graph
+        if file is not None:
+            return lambda: open_onnx(file), digest_of_code(open_onnx)
+        if graph is None:
+            raise ConfigError(Notice("openvino.no-graph", {"title": self._spec.title}))
+        return lambda: graph(self._state, self._spec.config), digest_of_code(graph, self._architecture.config)
 
 
 def _checked_device(core: openvino.Core, device: str) -> str:

@@ -16,7 +16,7 @@ from likeness.models.spec import FACE_PURPOSES, Authors
 if TYPE_CHECKING:
     import torch
 
-__all__ = ["GPEN"]
+__all__ = ["GPEN", "run_by_its_authors"]
 
 
 def _detect(names: Collection[str]) -> bool:
@@ -33,9 +33,17 @@ def _module(state: State, config: GpenConfig, dtype: torch.dtype, device: torch.
     return InferenceGpen(tensors, config, dtype=dtype, filters=filters).eval().to(device)
 
 
+def run_by_its_authors(size: int) -> Authors:
+    """GPEN's demo has its own template, and lays four fifths of the answer on with the selfie network of 2048.
+
+    Args:
+        size: side of the faces that the network takes, px.
+    """
+    return Authors(template="gpen", strength=0.8 if size == 2048 else 1.0)
+
+
 def _authors(config: GpenConfig) -> Authors:
-    """GPEN's demo has its own template, and lays four fifths of the answer on with the selfie network of 2048."""
-    return Authors(template="gpen", strength=0.8 if config.size == 2048 else 1.0)
+    return run_by_its_authors(config.size)
 
 
 GPEN = Architecture(
