@@ -1,5 +1,8 @@
 """The client against a real server on a free port."""
 
+# The server's tests lend their helpers (conftest.py), which is more than pyright sees.
+# pyright: reportMissingImports=false, reportUnknownParameterType=false
+
 from __future__ import annotations
 
 import socket
@@ -128,6 +131,9 @@ def test_a_job_from_files_to_a_zip_file(client: LikenessClient, astronaut_file: 
     assert report is not None
     assert report["preset"] == "natural"
     assert client.report(job, 1) is None
+    assert read_image(client.result(job, 0, version="print")).size.width == round(1.5 * result.shape[1])
+    client.download(job, tmp_path / "results.zip", version="web")
+    assert zipfile.ZipFile(tmp_path / "results.zip").namelist() == ["astronaut_web.jpg", "report.json"]
     client.download(job, tmp_path / "results.zip")
     assert zipfile.ZipFile(tmp_path / "results.zip").namelist() == ["astronaut.png", "report.json"]
     with pytest.raises(FileWriteError, match="cannot be written"):

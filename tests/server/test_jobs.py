@@ -166,6 +166,63 @@ def test_a_job_from_its_beginning_to_its_end(server: Running, portrait: bytes) -
     assert not (server.state.settings.data / "jobs" / job).exists()
 
 
+def test_results_for_screen_and_paper_and_large_views(server: Running, portrait: bytes) -> None:
+    with server.http() as client:
+        fields = {"overrides": '{"1": {"upscale": 1.5, "format": "png"}}', "preset": "natural"}
+        job = submit(client, ("a.b.jpg", portrait), ("a.b.png", portrait), **fields).json()["id"]
+        finished(client, job)
+        of = f"/v1/jobs/{job}/pictures"
+        size = read_image(portrait).size
+        made = {
+            version: client.get(f"{of}/0/result", params={"version": version})
+            for version in ("original", "web", "print")
+        }
+        assert [answer.headers["content-type"] for answer in made.values()] == [
+            "image/jpeg",
+            "image/jpeg",
+            "image/tiff",
+        ]
+        web, paper = (read_image(made[version].content) for version in ("web", "print"))
+        assert web.size == size  # under 1080 px
+        assert web.exif is None
+        assert (paper.size.width, paper.size.height) == (round(1.5 * size.width), round(1.5 * size.height))
+        assert "a.b_print.tif" in made["print"].headers["content-disposition"]
+        # One that was enlarged is as large on paper, with the pixels that were drawn.
+        enlarged = read_image(client.get(f"{of}/1/result", params={"version": "print"}).content)
+        assert enlarged.size == paper.size
+        assert enlarged.size == read_image(client.get(f"{of}/1/result").content).size
+
+        sides = [
+            read_image(client.get(f"{of}/1/thumbnails/{side}?longest=300").content) for side in ("before", "after")
+        ]
+        # Neither is larger than it is.
+        assert [view.size.width for view in sides] == [size.width, 300] == [256, 300]
+        same = read_image(client.get(f"{of}/0/thumbnails/after?longest=300").content)
+        assert np.abs(sides[0].pixels - same.pixels).max() > 0.05
+        assert client.get(f"{of}/0/thumbnails/after?longest=9000").status_code == 422
+        assert client.get(f"{of}/0/original").content == portrait
+        with zipfile.ZipFile(io.BytesIO(client.get(f"/v1/jobs/{job}/zip?version=web").content)) as archive:
+            assert archive.namelist() == ["a.b_web.jpg", "a.b_web-2.jpg", "report.json"]
+            assert archive.read("a.b_web.jpg") == made["web"].content
+        client.delete(f"/v1/jobs/{job}")
+        assert client.get(f"{of}/0/original").status_code == 404
+
+
+def test_a_print_that_would_be_too_large_is_left_out_and_told(
+    tiny_restorer: Restorer, portrait: bytes, tmp_path: Path
+) -> None:
+    pixels = read_image(portrait).size.pixels
+    settings = ServerSettings(port=0, data=tmp_path, max_pixels=pixels)
+    with served(settings, tiny_restorer) as running, running.http() as client:
+        job = submit(client, ("a.jpg", portrait)).json()["id"]
+        finished(client, job)
+        refused = client.get(f"/v1/jobs/{job}/pictures/0/result?version=print")
+        assert (refused.status_code, refused.json()["code"]) == (413, "picture-too-large")
+        with zipfile.ZipFile(io.BytesIO(client.get(f"/v1/jobs/{job}/zip?version=print").content)) as archive:
+            assert archive.namelist() == ["report.json"]
+            assert "the print would have" in json.loads(archive.read("report.json"))[0]["left_out"]
+
+
 def test_a_face_that_came_out_bad_is_to_be_looked_at(server: Running, portrait: bytes) -> None:
     sharp = read_image(portrait)
     blurred, softened = (

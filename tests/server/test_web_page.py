@@ -503,6 +503,89 @@ def test_many_pictures_survive_a_reload(page: Any, portrait: bytes) -> None:
     page.locator(".job").wait_for(state="detached")
 
 
+def test_a_picture_of_a_job_large_and_opened_with_its_settings(browser: Any, server: Running, portrait: bytes) -> None:
+    page = new_page(browser, server)
+    page.locator("#tab-many").click()
+    names = [f"{name}.jpg" for name in ("one", "two", "three")]
+    page.set_input_files(
+        "#many-files", [{"name": name, "mimeType": "image/jpeg", "buffer": portrait} for name in names]
+    )
+    # What a picture is to look like is kept from the moment of its choice, whatever the other page shows later.
+    page.locator(".staging .tile select").nth(1).select_option("natural")
+    page.locator("#tab-one").click()
+    slide(page, "strength", 0.5)
+    page.locator("#tab-many").click()
+    page.locator(".staging .tile select").nth(2).select_option("own")
+    page.locator("#tab-one").click()
+    slide(page, "strength", 1)
+    page.locator("#tab-many").click()
+    page.locator("#many-start").click()
+    page.locator(".job[data-state='done']").wait_for()
+    assert page.locator(".job-told").last.inner_text().startswith("3 restored")
+    assert page.locator(".job a.button").inner_text() == "Download 3 results (ZIP)"
+
+    page.locator(".job .flip").nth(1).click()
+    box = page.locator(".lightbox")
+    shown = [box.locator(f"img.{side}") for side in ("before", "after")]
+    for image in shown:
+        until(page, lambda image=image: image.evaluate("(image) => image.complete && image.naturalWidth > 0"))
+    assert shown[0].bounding_box() == shown[1].bounding_box()
+    assert (box.locator("h2").inner_text(), box.locator(".count").inner_text()) == ("two.jpg", "2 of 3")
+    # The divider goes by its keys; elsewhere the arrows lead on.
+    box.locator("input").press("Home")
+    assert "100%" in shown[0].evaluate("(image) => getComputedStyle(image).clipPath")
+    box.get_by_text("Next").press("ArrowRight")
+    assert box.locator("h2").inner_text() == "three.jpg"
+    assert box.get_by_text("Next").is_disabled()
+    box.get_by_text("Open in One picture").click()
+    page.locator("#canvas[data-ready]").wait_for()
+    assert page.locator("#slider-strength").input_value() == "0.5"
+    assert page.title().startswith("three.jpg")
+
+    # Restored again it begins with what it was restored with; and results are fetched as they are wanted.
+    page.locator("#tab-many").click()
+    page.get_by_label("Restore three.jpg again").click()
+    page.locator(".again[open]").wait_for()
+    assert page.locator(".again select").input_value() == "kept"
+    assert page.locator("#again-strength").input_value() == "0.5"
+    page.locator(".again .dialog-actions button").last.click()
+    page.locator(".job header select").select_option("web")
+    with page.expect_download() as waiting:
+        page.locator(".job a.button").click()
+    with zipfile.ZipFile(waiting.value.path()) as archive:
+        assert {"one_web.jpg", "two_web.jpg", "three_web.jpg", "report.json"} == set(archive.namelist())
+    page.context.close()
+
+
+def test_an_eye_of_a_small_face_is_seen(browser: Any, server: Running, portrait: bytes) -> None:
+    with PillowImage.open(io.BytesIO(portrait)) as whole:
+        small = whole.convert("RGB").resize((whole.width * 45 // 200, whole.height * 45 // 200))
+    wide = PillowImage.new("RGB", (600, 400), (90, 90, 90))
+    wide.paste(small, (200, 100))
+    stream = io.BytesIO()
+    wide.save(stream, "PNG")
+    page = new_page(browser, server)
+    drop(page, stream.getvalue(), "far.png")
+    # 150 px of loupe show half of the face's width, not 75 pixels of the photograph as at 200%.
+    percent = int(page.locator(".loupe .number").first.inner_text().rstrip("%"))
+    assert 400 < percent <= 800
+    page.context.close()
+
+
+def test_all_faces_are_ticked(browser: Any, server: Running, portrait: bytes) -> None:
+    with PillowImage.open(io.BytesIO(portrait)) as whole:
+        one = whole.convert("RGB").resize((160, round(whole.height * 160 / whole.width)))
+    crowd = PillowImage.new("RGB", (one.width * 5, one.height * 3))
+    for place in range(15):
+        crowd.paste(one, (place % 5 * one.width, place // 5 * one.height))
+    stream = io.BytesIO()
+    crowd.save(stream, "PNG")
+    page = new_page(browser, server)
+    drop(page, stream.getvalue(), "crowd.png")
+    assert page.locator(".face-chip").count() == page.locator(".face-chip.on").count() > 12
+    page.context.close()
+
+
 def test_a_narrow_dark_page_fits(browser: Any, server: Running) -> None:
     page = new_page(
         browser, server, viewport={"width": 390, "height": 844}, color_scheme="dark", is_mobile=True, has_touch=True
@@ -609,6 +692,11 @@ def test_axe_finds_nothing_serious(
     assert serious() == []
     page.locator("#tab-many").click()
     page.set_input_files("#many-files", [{"name": "a.png", "mimeType": "image/png", "buffer": two_faces}])
+    assert serious() == []
+    page.locator("#many-start").click()
+    page.locator(".job[data-state='done']").wait_for()
+    assert serious() == []
+    page.locator(".job .flip").click()
     assert serious() == []
     page.context.close()
 

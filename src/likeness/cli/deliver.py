@@ -350,7 +350,7 @@ def make_parser() -> Parser:
     parser.add_argument("output", metavar="OUT", help="a folder, or a file for a single version")
     web = parser.add_argument_group("for the screen: sRGB, without metadata")
     web.add_argument("--web", action="store_true", help="write this version")
-    web.add_argument("--web-size", type=int, default=512, metavar="PX", help="long side; never enlarged (512)")
+    web.add_argument("--web-size", type=int, default=1080, metavar="PX", help="long side; never enlarged (1080)")
     web.add_argument("--web-format", choices=("jpg", "webp"), default="jpg", help="jpg")
     web.add_argument("--web-quality", type=int, default=90, metavar="N", help="1 to 100 (90)")
     paper = parser.add_argument_group("for paper: ICC profile, dpi, and no metadata but author and copyright")

@@ -24,7 +24,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
-from typing import Any, BinaryIO, NoReturn, TypeAlias, cast
+from typing import Any, BinaryIO, Literal, NoReturn, TypeAlias, cast
 
 import httpx
 
@@ -56,10 +56,12 @@ from likeness.imaging.image import Image
 from likeness.messages.notice import Notice, notice_of, reason_of
 from likeness.restore.controls import Controls
 
-__all__ = ["LikenessClient"]
+__all__ = ["LikenessClient", "ResultVersion"]
 
 _Sent: TypeAlias = "Picture | tuple[str, bytes]"
 _Files: TypeAlias = "Sequence[tuple[str, _Sent]]"
+
+ResultVersion: TypeAlias = Literal["original", "web", "print"]
 
 _ERRORS: dict[str, type[LikenessError]] = {
     "picture-too-large": ImageTooLargeError,
@@ -231,13 +233,14 @@ class LikenessClient:
                     return found
             time.sleep(_PAUSE)
 
-    def result(self, job: Job | str, number: int) -> bytes:
-        """The file of one result.
+    def result(self, job: Job | str, number: int, *, version: ResultVersion = "original") -> bytes:
+        """The file of one result: as it was restored, or made smaller for the web or larger for print.
 
         Raises:
             ServerError: if it has none.
         """
-        return self._send("GET", f"/v1/jobs/{_id(job)}/pictures/{number}/result").content
+        path = f"/v1/jobs/{_id(job)}/pictures/{number}/result?version={version}"
+        return self._send("GET", path).content
 
     def report(self, job: Job | str, number: int) -> dict[str, Any] | None:
         """What was done to one picture of a job; None until it is restored.
@@ -247,8 +250,8 @@ class LikenessClient:
         """
         return self._json("GET", f"/v1/jobs/{_id(job)}/pictures/{number}")["report"]
 
-    def download(self, job: Job | str, path: Path) -> None:
-        """Write all results into a ZIP file; it appears complete or not at all.
+    def download(self, job: Job | str, path: Path, *, version: ResultVersion = "original") -> None:
+        """Write all results into a ZIP file, in one of the versions of `result`; it appears complete or not at all.
 
         Raises:
             ServerError: if there are none yet.
@@ -256,7 +259,7 @@ class LikenessClient:
         """
         part = path.with_name(f".{secrets.token_hex(6)}.part")
         try:
-            with self._translated(), self._http.stream("GET", f"/v1/jobs/{_id(job)}/zip") as answer:
+            with self._translated(), self._http.stream("GET", f"/v1/jobs/{_id(job)}/zip?version={version}") as answer:
                 if answer.is_error:
                     answer.read()
                     _raise(answer)

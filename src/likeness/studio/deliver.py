@@ -51,7 +51,7 @@ class WebOptions:
         ConfigError: for a value outside its range.
     """
 
-    side: int = 512
+    side: int = 1080
     file_format: Literal["jpg", "webp"] = "jpg"
     quality: int = 90
 

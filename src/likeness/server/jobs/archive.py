@@ -5,11 +5,9 @@ from __future__ import annotations
 import io
 import time
 import zipfile
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Iterable
 from pathlib import Path
 from typing import Any
-
-from likeness.batch.journal import Item
 
 __all__ = ["zipped"]
 
@@ -37,19 +35,24 @@ class _Chunks(io.RawIOBase):
 _PIECE = 1 << 20
 
 
-def zipped(results: Sequence[tuple[Item, Path]], report: str) -> Generator[bytes]:
-    """A ZIP file of results and ``report.json``, while it is made; pictures are compressed already, and only stored."""
+def zipped(entries: Iterable[tuple[str, float, Path | bytes]], report: Callable[[], str]) -> Generator[bytes]:
+    """A ZIP file of results and ``report.json``, while it is made; pictures are compressed already, and only stored.
+
+    Args:
+        entries: name, time of change (seconds since 1970) and content of each result, made one after the other.
+        report: makes the text of the report when all of them are in.
+    """
     chunks = _Chunks()
     with zipfile.ZipFile(chunks, "w", zipfile.ZIP_STORED) as archive:
-        for item, path in results:
-            info = zipfile.ZipInfo(item.target, time.localtime(item.changed)[:6])
+        for name, changed, content in entries:
+            info = zipfile.ZipInfo(name, time.localtime(changed)[:6])
             try:
-                source = path.open("rb")
+                source = io.BytesIO(content) if isinstance(content, bytes) else content.open("rb")
             except FileNotFoundError:  # deleted since: what is left is still a ZIP file
                 continue
             with source, archive.open(info, "w", force_zip64=True) as entry:
                 while piece := source.read(_PIECE):
                     entry.write(piece)
                     yield chunks.take()
-        archive.writestr("report.json", report)
+        archive.writestr("report.json", report())
     yield chunks.take()

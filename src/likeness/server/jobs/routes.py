@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Callable, Generator, Mapping
 from datetime import datetime, timezone
-from typing import Annotated, Any, Literal, cast
+from pathlib import Path
+from typing import Annotated, Any, Literal, TypeVar, cast
+from urllib.parse import quote
 
 from anyio import to_thread
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Depends, Query, Request
 from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse, Response, StreamingResponse
 from pydantic import BaseModel, Field
@@ -22,8 +24,10 @@ from likeness.messages.notice import Notice
 from likeness.server.api.forms import errors, form_schema, picture_answers
 from likeness.server.api.requests import FIELDS, RestoreRequest, field_values, read_json
 from likeness.server.api.restoring import MOST_REFERENCES, ready
+from likeness.server.api.versions import Version
+from likeness.server.http.names import safe_names
 from likeness.server.http.problems import NoticeAnswer, ProblemError
-from likeness.server.http.state import State, client_of
+from likeness.server.http.state import ServerState, State, client_of
 from likeness.server.http.uploads import FormLimits, receive_form
 from likeness.server.http.waiting import run_in_turn
 from likeness.server.jobs.archive import zipped
@@ -37,6 +41,7 @@ __all__ = [
     "Number",
     "PictureAnswer",
     "PictureDetails",
+    "ResultVersion",
     "again",
     "create",
     "delete",
@@ -44,12 +49,26 @@ __all__ = [
     "events",
     "jobs_router",
     "look",
+    "original",
     "picture",
     "result",
     "thumbnail",
 ]
 
 jobs_router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
+
+_Result = TypeVar("_Result")
+
+ResultVersion = Annotated[
+    Literal["original", "web", "print"],
+    Query(
+        description="`original`: as it was restored. `web`: 1080 px, sRGB, without metadata. `print`: 1.5 times as wide and "
+        "high, 300 dpi, TIFF."
+    ),
+]
+
+_SMALL = 256
+"""Longer side of the small pictures that a job keeps, px."""
 
 _POLL_SECONDS = 0.5
 _STREAMS = 16
@@ -135,6 +154,7 @@ _LINKS: dict[str, Any] = {
         ("getJobZip", "Its results as one file.", {"job": "$response.body#/id"}),
         ("getJobPicture", "Its first picture.", _PICTURE),
         ("restoreJobPictureAgain", "Its first picture once more.", _PICTURE),
+        ("getJobPictureOriginal", "Its first picture as it came.", _PICTURE),
         ("getJobPictureResult", "Its first result.", _PICTURE),
         ("getJobPictureThumbnail", "Its first picture, small.", {**_PICTURE, "side": "after"}),
         ("deleteJob", "End and delete it.", {"job": "$response.body#/id"}),
@@ -268,15 +288,41 @@ async def events(job: JobId, request: Request, state: State, jobs: JobsOf) -> St
         **errors(404, 409, 422),
     },
 )
-def download(job: JobId, jobs: JobsOf) -> StreamingResponse:
-    """What is done so far, with `report.json`, which lists the others as well. 409 while there is nothing."""
+def download(job: JobId, state: State, jobs: JobsOf, version: ResultVersion = "original") -> StreamingResponse:
+    """What is done so far, with `report.json`, which lists the others as well. 409 while there is nothing.
+
+    Versions for the screen and for paper are made while they are sent. Of a picture that cannot be made so (a print that
+    would be too large), the report says why under `left_out`.
+    """
     items = jobs.items(job)
     results = [(item, jobs.result(item)[0]) for item in items if item.state in ("final", "review")]
     if not results:
         raise ProblemError("no-result", "no picture of this job has a result yet")
-    report = json.dumps([_details(item).model_dump(mode="json") for item in items], ensure_ascii=False, indent=2)
+    left_out: dict[int, str] = {}
+
+    def entries() -> Generator[tuple[str, float, Path | bytes]]:
+        if version == "original":
+            yield from ((item.target, item.changed, path) for item, path in results)
+            return
+        kind: Version = version
+        names = safe_names([f"{Path(item.target).stem}_{version}.x" for item, _ in results], [""] * len(results))
+        for (item, _), name in zip(results, names, strict=True):
+            try:
+                # Behind what somebody waits for on the screen.
+                made = state.pool.submit_background(lambda item=item: jobs.version(item, kind)).result()
+            except (LikenessError, ProblemError) as error:
+                left_out[number_of(item)] = str(error)
+                continue
+            yield f"{name}.{made.suffix}", item.changed, made.data
+
+    def report() -> str:
+        told = [
+            {**_details(item).model_dump(mode="json"), "left_out": left_out.get(number_of(item), "")} for item in items
+        ]
+        return json.dumps(told, ensure_ascii=False, indent=2)
+
     return StreamingResponse(
-        zipped(results, report),
+        zipped(entries(), report),
         media_type="application/zip",
         headers={"Content-Disposition": f'attachment; filename="likeness-{job[:8]}.zip"'},
     )
@@ -317,13 +363,41 @@ async def again(job: JobId, number: Number, request: Request, state: State, jobs
     summary="One result",
     operation_id="getJobPictureResult",
     response_class=FileResponse,
-    responses={200: picture_answers("The picture."), **errors(404, 409, 422)},
+    responses={200: picture_answers("The picture."), **errors(404, 409, 413, 422, 429)},
 )
-def result(job: JobId, number: Number, jobs: JobsOf) -> FileResponse:
+async def result(
+    job: JobId,
+    number: Number,
+    request: Request,
+    state: State,
+    jobs: JobsOf,
+    version: ResultVersion = "original",
+) -> Response:
     """The restored picture as a file; 409 while there is none."""
-    item = jobs.item(job, number)
+    item = await to_thread.run_sync(jobs.item, job, number)
     path, media_type = jobs.result(item)
-    return FileResponse(path, media_type=media_type, filename=item.target)
+    if version == "original":
+        return FileResponse(path, media_type=media_type, filename=item.target)
+    made = await _in_turn(request, state, lambda: jobs.version(item, version))
+    name = f"{Path(item.target).stem}_{version}.{made.suffix}"
+    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
+    return Response(made.data, media_type=made.media_type, headers=headers)
+
+
+@jobs_router.get(
+    "/{job}/pictures/{number}/original",
+    summary="One picture as it came",
+    operation_id="getJobPictureOriginal",
+    response_class=FileResponse,
+    responses={
+        200: {"content": {"application/octet-stream": {"schema": {"type": "string", "format": "binary"}}}},
+        **errors(404, 422),
+    },
+)
+def original(job: JobId, number: Number, jobs: JobsOf) -> FileResponse:
+    """The file that was sent, under the name of its result without a suffix."""
+    item = jobs.item(job, number)
+    return FileResponse(jobs.original(item), media_type="application/octet-stream", filename=Path(item.target).stem)
 
 
 @jobs_router.get(
@@ -333,13 +407,31 @@ def result(job: JobId, number: Number, jobs: JobsOf) -> FileResponse:
     response_class=Response,
     responses={
         200: {"content": {"image/jpeg": {"schema": {"type": "string", "format": "binary"}}}},
-        **errors(404, 409, 422),
+        **errors(404, 409, 422, 429),
     },
 )
-def thumbnail(job: JobId, number: Number, side: Literal["before", "after"], jobs: JobsOf) -> Response:
-    """At most 256 pixels wide and high; 409 while there is none."""
-    found = jobs.thumbnails(jobs.item(job, number))
-    return Response(found.before if side == "before" else found.after or found.before, media_type="image/jpeg")
+async def thumbnail(
+    job: JobId,
+    number: Number,
+    side: Literal["before", "after"],
+    request: Request,
+    state: State,
+    jobs: JobsOf,
+    longest: Annotated[int, Query(ge=_SMALL, le=2048, description="Pixels of the longer side at most.")] = _SMALL,
+) -> Response:
+    """As wide and high as is asked for, at most; 409 while there is none."""
+    item = await to_thread.run_sync(jobs.item, job, number)
+    if longest > _SMALL:
+        data = await _in_turn(request, state, lambda: jobs.view(item, side, longest))
+    else:
+        found = await to_thread.run_sync(jobs.thumbnails, item)
+        data = found.before if side == "before" else found.after or found.before
+    return Response(data, media_type="image/jpeg")
+
+
+async def _in_turn(request: Request, state: ServerState, work: Callable[[], _Result]) -> _Result:
+    with state.pool.admit(client_of(request)) as ticket:
+        return await run_in_turn(request, state, ticket, work, kind="version")
 
 
 def _requests(given: Mapping[str, str], count: int) -> list[RestoreRequest]:

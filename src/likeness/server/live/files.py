@@ -7,13 +7,14 @@ from typing import Any, Literal, TypeAlias
 
 from likeness.errors import ControlError
 from likeness.evidence.inspection import Inspector
-from likeness.imaging.encode import encode_image, find_format
+from likeness.imaging.encode import encode_image
 from likeness.imaging.image import Image
 from likeness.messages.notice import Language, Notice
+from likeness.server.api.versions import version_file
 from likeness.server.http.names import safe_stem
 from likeness.server.live.sessions import Session
 from likeness.studio.captions import Captions, done_line, kept_line, untouched
-from likeness.studio.deliver import PrintOptions, WebOptions, for_print, for_web
+from likeness.studio.deliver import PrintOptions, WebOptions
 from likeness.studio.proof import ProofOptions, make_proof
 from likeness.studio.proof_page import proof_page
 
@@ -73,19 +74,11 @@ def make_file(
             media_type="text/html; charset=utf-8",
             name=f"{stem}_proof.html",
         )
-    warnings: tuple[str, ...] = ()
     if kind == "png":
-        image, suffix, depth, quality = after, "png", None, 95
-    elif kind == "web":
-        image, suffix, depth, quality = for_web(after, web), web.file_format, None, web.quality
-    else:
-        version = for_print(after, paper, drawn=drawn)
-        image, suffix, depth, quality = version.image, paper.file_format, paper.bit_depth, paper.quality
-        warnings = version.warnings
-    file_format = find_format(suffix)
-    name = f"{stem}_{'restored' if kind == 'png' else kind}.{suffix}"
-    data = encode_image(image, file_format.name, bit_depth=depth, quality=quality)
-    return LiveFile(data=data, media_type=file_format.media_type, name=name, warnings=warnings)
+        return LiveFile(data=encode_image(after, "PNG"), media_type="image/png", name=f"{stem}_restored.png")
+    made = version_file(after, web if kind == "web" else paper, drawn=drawn)
+    name = f"{stem}_{kind}.{made.suffix}"
+    return LiveFile(data=made.data, media_type=made.media_type, name=name, warnings=made.warnings)
 
 
 def _proof(session: Session, after: Image, record: dict[str, Any], inspector: Inspector, language: Language) -> str:

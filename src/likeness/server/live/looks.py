@@ -13,6 +13,7 @@ from likeness.restore.controls import Controls
 from likeness.restore.kinds import rows_of
 from likeness.server.api.restoring import MOST_REFERENCES
 from likeness.server.live.references import Wanted
+from likeness.studio.deliver import PrintOptions, WebOptions
 from likeness.studio.finishing import Finishing
 
 __all__ = [
@@ -143,6 +144,6 @@ class LiveFileLook(LiveLook):
     preset: str = "standard"
     language: Language = "en"
     upscale: float | Literal["auto"] = 1.0
-    side: int = 2048
-    scale: float = 1.5
+    side: int = WebOptions.side
+    scale: float = PrintOptions.scale
     millimetres: tuple[float, float] | None = None

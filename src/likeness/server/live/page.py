@@ -31,6 +31,7 @@ PAGE_FILES: dict[str, str] = {
     "icon.svg": "image/svg+xml",
     "index.html": "text/html; charset=utf-8",
     "layout.css": _STYLE,
+    "lightbox.js": _SCRIPT,
     "live.js": _SCRIPT,
     "local.js": _SCRIPT,
     "look.js": _SCRIPT,

@@ -88,6 +88,8 @@ def about(state: State, sessions: _SessionsOf) -> dict[str, Any]:
         "max_files": state.settings.max_files,
         "max_references": MOST_REFERENCES,
         "keep_hours": state.settings.keep_hours,
+        "web_side": WebOptions.side,
+        "print_scale": PrintOptions.scale,
     }
 
 
@@ -214,7 +216,7 @@ async def download(
     session = sessions.get(key)
     if look.preset not in (AUTO, *PRESETS):
         raise ControlError(Notice("live.unknown-preset", {"known": ", ".join((AUTO, *PRESETS))}))
-    web = WebOptions(side=look.side, quality=92)
+    web = WebOptions(side=look.side)
     paper = PrintOptions(scale=look.scale, millimetres=look.millimetres)
     pixels = session.image.size.pixels * print_scale(session.image.size, paper) ** 2
     if kind == "print" and pixels > sessions.limits.print_pixels:

@@ -116,6 +116,16 @@ export async function deleteJob(id) {
   await answered(`/v1/jobs/${id}`, { method: "DELETE" });
 }
 
+export async function jobPicture(id, number) {
+  return (await answered(`/v1/jobs/${id}/pictures/${number}`)).json();
+}
+
+/** The file of a job's picture as it came. */
+export async function jobOriginal(id, number, name) {
+  const blob = await (await answered(`/v1/jobs/${id}/pictures/${number}/original`)).blob();
+  return new File([blob], name);
+}
+
 export async function againPicture(id, number, fields) {
   const form = new FormData();
   addFields(form, fields);

@@ -23,7 +23,6 @@ const element = (id) => document.getElementById(id);
 /** @param {string} selector @returns {NodeListOf<HTMLElement>} */
 const elements = (selector) => document.querySelectorAll(selector);
 const KEPT = "likeness.open";
-const MANY_FACES = 12;
 const NOBODY = { faces: [], references: [], trusted: [] };
 
 class Page {
@@ -81,12 +80,22 @@ class Page {
     this.take = new Take({
       store: this.store,
       mostPixels: about.max_pixels,
+      side: about.web_side,
+      paper: about.print_scale,
       onSize: (size) => this.resize(size),
       onBusy: (words) => this.busy(words),
       onProblem: (error) => this.problem(error),
       announce: (text) => this.announce(text),
     });
-    this.queue = new Queue({ about, getLook: () => this.store.look, onProblem: (error) => this.problem(error) });
+    this.queue = new Queue({
+      about,
+      getLook: () => this.store.look,
+      onProblem: (error) => this.problem(error),
+      onOpen: (file, settings) => {
+        this.tab("one");
+        return this.open(file, settings);
+      },
+    });
     this.store.onChange(({ moving, event }) => {
       this.live.change(this.store.look, { moving, event });
       this.showFaces();
@@ -208,8 +217,12 @@ class Page {
     }
   }
 
-  /** Open a file: it is drawn here before anything is sent. The last of several that are opened is the one that is shown. */
-  async open(file) {
+  /**
+   * Open a file: it is drawn here before anything is sent. The last of several that are opened is the one that is shown.
+   * @param {File} file
+   * @param {((picture: object) => object) | null} settings the look, preset and size that an opened picture is to have
+   */
+  async open(file, settings = null) {
     const turn = Symbol(file.name);
     this.clearProblem();
     this.busy("busy.reading");
@@ -229,7 +242,7 @@ class Page {
       if (this.picture) api.close(this.picture.id);
       this.file = file;
       this.wait(null);
-      this.show(picture, null, local?.image);
+      this.show(picture, settings?.(picture), local?.image);
     } catch (error) {
       if (this.opening !== turn) return;
       this.wait(null);
@@ -292,10 +305,10 @@ class Page {
     delete this.stage.canvas.dataset.ready;
     const usable = picture.faces.filter((face) => face.area);
     const largest = [...usable].sort((a, b) => area(b.box) - area(a.box));
-    const first = picture.faces.length > MANY_FACES ? largest.slice(0, MANY_FACES) : usable;
     // Other photographs are of the persons in one picture.
     const settings = kept?.look ?? { ...this.store.look, references: [], trusted: [] };
-    const faces = kept?.look.faces ?? first.map((face) => face.index).sort((a, b) => a - b);
+    // As on the command line: all of them.
+    const faces = kept?.look.faces ?? usable.map((face) => face.index);
     this.current = largest[0]?.index ?? 0;
     this.store.reset({ ...NOBODY, ...settings, faces }, kept?.preset ?? this.store.preset);
     element("empty").hidden = true;

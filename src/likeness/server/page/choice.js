@@ -1,21 +1,28 @@
 // How pictures of a job shall look: a choice of presets and more, and the form's fields that it comes to.
 
 import { el } from "./dom.js";
-import { OPTIONS } from "./look.js";
+import { OPTIONS, presetLook } from "./look.js";
 import { t } from "./words.js";
 
-/** A choice of how pictures look: a preset, what the other page shows, or (for one of many) what the rest gets. */
-export function lookSelect(about, rest) {
-  const names = [...(rest ? ["rest"] : []), "auto", ...Object.keys(about.presets), "own"];
-  const select = el("select", { "data-label": "many.look" }, ...names.map((name) => el("option", { value: name })));
+/** What a choice can hold besides presets: what the rest gets, what it has now, what the other page shows. */
+const OTHERS = ["rest", "kept", "own"];
+
+/**
+ * A choice of how pictures look: a preset, or what the other page shows.
+ * @param {object} about
+ * @param {"rest" | "kept" | null} first a further choice before these: as the rest of the pictures, or as it is
+ */
+export function lookSelect(about, first = null) {
+  const names = [...(first ? [first] : []), "auto", ...Object.keys(about.presets), "own"];
+  const select = el("select", { "data-label": "many.settings" }, ...names.map((name) => el("option", { value: name })));
   wordSelect(select);
   return select;
 }
 
 export function wordSelect(select) {
-  select.setAttribute("aria-label", t("many.look"));
+  select.setAttribute("aria-label", t("many.settings"));
   for (const option of select.options) {
-    option.textContent = ["rest", "own"].includes(option.value) ? t(`many.look.${option.value}`) : t(`preset.${option.value}`);
+    option.textContent = OTHERS.includes(option.value) ? t(`many.settings.${option.value}`) : t(`preset.${option.value}`);
   }
 }
 
@@ -26,4 +33,15 @@ export function fieldsOf(choice, getLook) {
   const look = getLook();
   const controls = [...OPTIONS.values()].filter((option) => option.part === "controls");
   return Object.fromEntries(controls.map(({ key }) => [key, look[key]]));
+}
+
+/** The other way round: the preset, the look and the size that a picture's fields come to, once it is opened. */
+export function lookOf(fields, about) {
+  const preset = fields.preset ?? "standard";
+  const moved = Object.entries(fields).filter(([key]) => OPTIONS.get(key)?.part === "controls");
+  return (picture) => {
+    const set = presetLook(preset === "auto" ? picture.chosen.controls : about.presets[preset]);
+    for (const [key, value] of moved) set[key] = key === "face_mask_weights" ? { ...set[key], ...value } : value;
+    return { preset, look: { ...set, references: [], trusted: [] }, size: fields.upscale ?? 1 };
+  };
 }

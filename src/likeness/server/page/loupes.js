@@ -6,6 +6,8 @@ import { applyWords, t } from "./words.js";
 
 const SPOTS = ["eye", "hair", "skin"];
 const CLOSE = 2; // screen pixels per pixel of the photograph, where the result has no more
+const SEEN = 0.5; // of a face's width fits into a loupe's height at most: an eye of a small face is seen as well
+const MOST = 8; // more would show nothing but how pixels are interpolated
 
 export class Loupes {
   constructor({ stage, onGo }) {
@@ -30,7 +32,11 @@ export class Loupes {
 
   /** Screen pixels per pixel of the photograph. */
   get scale() {
-    return Math.max(CLOSE, this.stage.grow);
+    const close = Math.max(CLOSE, this.stage.grow);
+    if (!this.face) return close;
+    const [left, , right] = this.face.box;
+    const height = this.loupes[0].canvas.clientHeight * this.stage.ratio;
+    return Math.max(close, Math.min(MOST * this.stage.grow, height / (SEEN * (right - left))));
   }
 
   open(picture, face) {

@@ -249,7 +249,7 @@ export class Panel {
       ),
     ];
     if (set.keep_grain) said.push(t("control.keep_grain"));
-    const why = name === "auto" && this.picture ? `${sentence(this.picture.chosen.notice)} ` : "";
+    const why = name === "auto" && this.picture ? `${sentence(this.picture.chosen.notice)}${t("list.stop")}` : "";
     this.sets.textContent = why + t("presets.sets", { what: said.join(t("list.comma")) });
   }
 }

@@ -1,26 +1,33 @@
 // Many pictures: chosen, sent as a job, watched, fetched. The server keeps the queue; this page remembers the jobs' names.
 
 import * as api from "./api.js";
-import { fieldsOf, lookSelect, wordSelect } from "./choice.js";
+import { fieldsOf, lookSelect, lookOf, wordSelect } from "./choice.js";
 import { el } from "./dom.js";
+import { Lightbox } from "./lightbox.js";
 import { OPTIONS } from "./look.js";
 import { said } from "./said.js";
 import { Staging } from "./staging.js";
 import { currentLanguage, onLanguage, t } from "./words.js";
 
 const KEPT = "likeness.jobs";
+const SMALL = 256; // pixels of a tile's longer side
+const VERSIONS = ["original", "web", "print"];
+const HELD_MS = 350; // a tile that is pressed for longer is held, to see it as it was
 const STREAMS = 3; // browsers open no more than six connections to a server
 
 export class Queue {
-  constructor({ about, getLook, onProblem }) {
+  constructor({ about, getLook, onProblem, onOpen }) {
+    this.about = about;
     this.onProblem = onProblem;
+    this.onOpen = onOpen;
     this.holder = document.getElementById("many");
     this.jobs = new Map();
     this.staging = new Staging({ about, getLook, onSend: (form, thumbs, progress) => this.send(form, thumbs, progress), onProblem });
     this.list = el("div", { class: "jobs" });
     this.none = el("p", { class: "none" });
     this.again = new Again({ about, getLook, onProblem, onDone: (id) => this.watch(id) });
-    this.holder.append(el("div", { class: "many-inner" }, this.staging.element, this.list, this.none), this.again.dialog);
+    this.lightbox = new Lightbox({ onOpen: (id, told) => this.openOne(id, told), onAgain: (id, told) => this.again.open(id, told) });
+    this.holder.append(el("div", { class: "many-inner" }, this.staging.element, this.list, this.none), this.lightbox.dialog, this.again.dialog);
     onLanguage(() => this.reword());
     this.reword();
   }
@@ -62,7 +69,9 @@ export class Queue {
     const card = new Job({
       id,
       thumbs,
+      sizes: { side: this.about.web_side, scale: this.about.print_scale },
       onAgain: (picture) => this.again.open(id, picture),
+      onLarge: (number) => this.lightbox.show(this.jobs.get(id), number),
       onDelete: () => this.remove(id),
     });
     this.jobs.set(id, card);
@@ -110,6 +119,16 @@ export class Queue {
     }
   }
 
+  /** Open a picture of a job in the other page, with the settings that it was restored with. */
+  async openOne(id, { number, name }) {
+    try {
+      const { options } = await api.jobPicture(id, number);
+      await this.onOpen(await api.jobOriginal(id, number, name), lookOf(options, this.about));
+    } catch (error) {
+      this.onProblem(error);
+    }
+  }
+
   async remove(id) {
     if (!window.confirm(t("many.delete.sure"))) return;
     try {
@@ -141,22 +160,30 @@ export class Queue {
 }
 
 class Job {
-  constructor({ id, thumbs, onAgain, onDelete }) {
+  constructor({ id, thumbs, sizes, onAgain, onLarge, onDelete }) {
     this.id = id;
     this.thumbs = thumbs;
+    this.sizes = sizes;
     this.onAgain = onAgain;
+    this.onLarge = onLarge;
     this.pictures = new Map();
     this.bar = el("progress", { max: 1, value: 0, "data-label": "many.bar" });
     this.told = el("p", { class: "job-told", role: "status" });
-    this.zip = el("a", { class: "button primary", href: `/v1/jobs/${id}/zip`, download: "", "data-t": "many.zip" });
+    this.zip = el("a", { class: "button primary", download: "" });
+    this.versions = el("select", { onchange: () => this.show() }, ...VERSIONS.map((value) => el("option", { value })));
     this.drop = el("button", { type: "button", class: "quiet", "data-t": "many.delete", onclick: onDelete });
     this.grid = el("ul", { class: "grid" });
-    this.element = el("article", { class: "job", "data-job": id }, el("header", {}, this.told, this.zip, this.drop), this.bar, this.grid);
+    this.element = el("article", { class: "job", "data-job": id }, el("header", {}, this.told, this.versions, this.zip, this.drop), this.bar, this.grid);
   }
 
   take(job) {
     for (const picture of job.pictures) this.picture(picture);
     this.progress(job);
+  }
+
+  /** As what results are downloaded. */
+  get version() {
+    return this.versions.value;
   }
 
   progress(summary) {
@@ -177,7 +204,12 @@ class Job {
   show() {
     for (const tile of this.pictures.values()) tile.show();
     const { summary } = this;
-    this.zip.hidden = !summary || summary.counts.final + summary.counts.review === 0;
+    const results = summary ? summary.counts.final + summary.counts.review : 0;
+    this.zip.hidden = this.versions.hidden = results === 0;
+    this.zip.textContent = t(results === 1 ? "many.zip.one" : "many.zip", { count: results });
+    this.zip.href = `/v1/jobs/${this.id}/zip?version=${this.version}`;
+    this.versions.setAttribute("aria-label", t("many.version"));
+    for (const option of this.versions.options) option.textContent = t(`many.version.${option.value}`, this.sizes);
     if (!summary) return;
     this.bar.max = summary.total;
     this.bar.value = summary.done;
@@ -185,7 +217,10 @@ class Job {
     this.element.dataset.state = summary.state;
     const { counts } = summary;
     const parts = summary.state === "done" ? [] : [t("many.progress", { done: summary.done, total: summary.total })];
-    for (const state of ["final", "review", "skipped", "failed"]) if (counts[state]) parts.push(t(`many.${state}`, { count: counts[state] }));
+    // What is worth a look is no plain success, though it may go out.
+    const look = [...this.pictures.values()].filter((tile) => tile.looked === "look").length;
+    const told = { ...counts, final: counts.final - look, look };
+    for (const state of ["final", "look", "review", "skipped", "failed"]) if (told[state]) parts.push(t(`many.${state}`, { count: told[state] }));
     if (summary.state !== "done" && summary.seconds_left) parts.push(t("many.left", { time: duration(summary.seconds_left) }));
     if (summary.deleted_at) parts.push(t("many.deleted", { time: moment(summary.deleted_at) }));
     this.told.textContent = parts.join(" · ");
@@ -199,39 +234,70 @@ class Tile {
     this.image = el("img", { alt: "", loading: "lazy", decoding: "async" });
     if (thumb) this.image.src = thumb;
     this.flip = el("button", { type: "button", class: "flip" }, this.image);
-    for (const name of ["pointerdown", "keydown"]) this.flip.addEventListener(name, () => this.turn(true));
-    for (const name of ["pointerup", "pointerleave", "pointercancel", "keyup", "blur"]) this.flip.addEventListener(name, () => this.turn(false));
+    this.flip.addEventListener("pointerdown", (event) => {
+      this.pressed = event.timeStamp;
+      this.turn(true);
+    });
+    for (const name of ["pointerup", "pointerleave", "pointercancel", "blur"]) this.flip.addEventListener(name, () => this.turn(false));
+    this.flip.addEventListener("click", (event) => {
+      // A key is no finger: it has no pointer, and opens at once.
+      const held = event.detail > 0 && event.timeStamp - this.pressed > HELD_MS;
+      if (!held) job.onLarge(number);
+    });
     this.name = el("span", { class: "tile-name" });
     this.state = el("span", { class: "state" });
     this.reason = el("span", { class: "tile-reason" });
-    this.file = el("a", { class: "link", download: "", href: `/v1/jobs/${job.id}/pictures/${number}/result` });
+    this.file = el("a", { class: "link", download: "" });
     this.redo = el("button", { type: "button", class: "link", onclick: () => job.onAgain(this.told) });
     this.element = el("li", { class: "tile" }, this.flip, this.name, this.state, this.reason, el("span", { class: "tile-actions" }, this.file, this.redo));
   }
 
   take(told) {
-    const done = ["final", "review"].includes(told.state);
-    const fresh = done && (this.told?.state !== told.state || !this.told);
+    const was = this.told?.state;
     this.told = told;
+    const fresh = this.done && was !== told.state;
     if (fresh) this.version = (this.version ?? 0) + 1;
     if (fresh) this.turn(false);
     this.show();
   }
 
+  /** Whether there is a result. */
+  get done() {
+    return ["final", "review"].includes(this.told?.state);
+  }
+
+  /** Its state, and whether a result that may go out is worth a look. */
+  get looked() {
+    const { state, verdict } = this.told;
+    return state === "final" && verdict === "look" ? "look" : state;
+  }
+
+  get address() {
+    return `/v1/jobs/${this.job.id}/pictures/${this.number}`;
+  }
+
+  /** Where its result is downloaded from. */
+  get result() {
+    return `${this.address}/result?version=${this.job.version}`;
+  }
+
+  /** Where it is shown from, before or after, so large at most. */
+  picture(side, longest = SMALL) {
+    return `${this.address}/thumbnails/${side}?longest=${longest}&${this.version}`;
+  }
+
   turn(before) {
-    if (!this.told || !["final", "review"].includes(this.told.state)) return;
-    const side = before ? "before" : "after";
-    const wanted = `/v1/jobs/${this.job.id}/pictures/${this.number}/thumbnails/${side}?${this.version}`;
+    if (!this.done) return;
+    const wanted = this.picture(before ? "before" : "after");
     if (this.image.getAttribute("src") !== wanted) this.image.src = wanted;
   }
 
   show() {
     if (!this.told) return;
-    const { state, name, notice, verdict } = this.told;
-    const done = ["final", "review"].includes(state);
+    const { state, name, notice } = this.told;
+    const { done, looked } = this;
     this.name.textContent = name;
     this.name.title = name;
-    const looked = state === "final" && verdict === "look" ? "look" : state;
     this.state.textContent = t(`state.${looked}`);
     this.state.className = `state ${looked}`;
     this.reason.textContent = notice ? said(notice) : "";
@@ -239,6 +305,7 @@ class Tile {
     this.flip.disabled = !done;
     this.file.textContent = t("many.download");
     this.file.setAttribute("aria-label", t("many.file", { name }));
+    this.file.href = this.result;
     this.file.hidden = !done;
     this.redo.textContent = t("many.again");
     this.redo.setAttribute("aria-label", t("many.again.title", { name }));
@@ -250,8 +317,10 @@ class Tile {
 /** The dialog that restores one picture of a job in another way. */
 class Again {
   constructor({ about, getLook, onProblem, onDone }) {
+    this.kept = {}; // the fields that the picture was restored with
     this.title = el("h2", { id: "again-title" });
-    this.look = lookSelect(about, false);
+    this.look = lookSelect(about, "kept");
+    this.look.addEventListener("change", () => this.setStrength());
     const { low, high, default: value } = OPTIONS.get("strength");
     this.strength = el("input", { type: "range", min: low, max: high, step: 0.05, value, id: "again-strength" });
     this.dialog = el(
@@ -278,19 +347,39 @@ class Again {
     this.strength.style.setProperty("--at", this.strength.value);
   }
 
-  open(id, picture) {
+  /** Ask how to restore a picture again, beginning with what it was restored with. */
+  async open(id, picture) {
     this.id = id;
     this.picture = picture;
+    try {
+      ({ options: this.kept } = await api.jobPicture(id, picture.number));
+    } catch (error) {
+      this.onProblem(error);
+      return;
+    }
     this.title.textContent = t("many.again.title", { name: picture.name });
     wordSelect(this.look);
-    this.paint();
+    this.look.value = "kept";
+    this.setStrength();
     this.dialog.showModal();
+  }
+
+  /** The fields of what is chosen; the format of a result stays as it is. */
+  get fields() {
+    if (this.look.value !== "kept") return fieldsOf(this.look.value, this.getLook);
+    const { format: _, ...fields } = this.kept;
+    return fields;
+  }
+
+  setStrength() {
+    this.strength.value = String(this.fields.strength ?? OPTIONS.get("strength").default);
+    this.paint();
   }
 
   async start() {
     this.dialog.close();
     try {
-      await api.againPicture(this.id, this.picture.number, { ...fieldsOf(this.look.value, this.getLook), strength: this.strength.valueAsNumber });
+      await api.againPicture(this.id, this.picture.number, { ...this.fields, strength: this.strength.valueAsNumber });
       this.onDone(this.id);
     } catch (error) {
       this.onProblem(error);

@@ -20,7 +20,7 @@ export class Staging {
     this.how = el("p", { class: "help" });
     this.kept = el("p", { class: "help" });
     this.choose = el("button", { type: "button", "data-t": "many.choose", onclick: () => this.input.click() });
-    this.look = lookSelect(about, false);
+    this.look = lookSelect(about);
     this.start = el("button", { type: "button", class: "primary", id: "many-start", onclick: () => this.send() });
     this.clear = el("button", { type: "button", class: "quiet", "data-t": "many.clear", onclick: () => this.empty() });
     this.referenceInput = fileField("many-reference-files", (files) => this.addReferences(files));
@@ -39,7 +39,7 @@ export class Staging {
     this.bar = el("progress", { max: 1, value: 0, hidden: true, "data-label": "many.bar" });
     this.told = el("p", { role: "status", class: "job-told" });
     this.grid = el("ul", { class: "grid" });
-    this.lookLabel = el("label", { class: "look-label" }, el("span", { "data-t": "many.look" }), this.look);
+    this.lookLabel = el("label", { class: "look-label" }, el("span", { "data-t": "many.settings" }), this.look);
     this.element = el(
       "section",
       { class: "staging" },
@@ -60,6 +60,7 @@ export class Staging {
     const room = this.about.max_files - this.pictures.length;
     for (const file of files.slice(0, room)) this.pictures.push(this.picture(file));
     this.show();
+    if (files.length > room) this.told.textContent = t("many.too-many", { left: files.length - room, count: this.about.max_files });
   }
 
   /** Other photographs of the persons in the pictures: they serve all of them. */
@@ -85,8 +86,10 @@ export class Staging {
 
   picture(file) {
     const image = el("img", { alt: "" });
-    const look = lookSelect(this.about, true);
-    const picture = { file, look, thumb: null };
+    const look = lookSelect(this.about, "rest");
+    const picture = { file, look, own: null, thumb: null };
+    // Kept as it is now: the other page goes on to other settings.
+    look.addEventListener("change", () => (picture.own = fieldsOf(look.value, this.getLook)));
     const leave = el("button", {
       type: "button",
       class: "leave-out",
@@ -118,8 +121,7 @@ export class Staging {
     if (this.references.length && this.trust.checked) addFields(form, { trust_references: true });
     addFields(form, fieldsOf(this.look.value, this.getLook));
     const overrides = {};
-    this.pictures.forEach(({ look }, number) => {
-      const own = fieldsOf(look.value, this.getLook);
+    this.pictures.forEach(({ own }, number) => {
       if (own) overrides[number] = own;
     });
     if (Object.keys(overrides).length) addFields(form, { overrides });

@@ -10,7 +10,7 @@ const SIDES = [512, 1080, 2048, 4096];
 const PAPERS = [1, 1.5, 2, [100, 150], [130, 180], [200, 300]];
 
 export class Take {
-  constructor({ store, mostPixels, onSize, onBusy, onProblem, announce }) {
+  constructor({ store, mostPixels, side, paper, onSize, onBusy, onProblem, announce }) {
     this.store = store;
     this.mostPixels = mostPixels;
     this.grown = null;
@@ -45,8 +45,8 @@ export class Take {
       this.grown = null;
       onSize(this.chosen);
     });
-    this.side = choice("take.side", SIDES, 2048);
-    this.paper = choice("take.paper", PAPERS, 1.5);
+    this.side = choice("take.side", SIDES, side);
+    this.paper = choice("take.paper", PAPERS, paper);
     onLanguage(() => this.reword());
     this.reword();
     this.holder.append(el("h2", { class: "sr", "data-t": "take.title" }), ...this.buttons, el("div", { class: "take-sizes" }, this.size, this.side, this.paper));

@@ -138,6 +138,7 @@ const WORDS = {
     "download.done": "{name} was saved",
     "unit.levels": "levels",
     "list.comma": ", ",
+    "list.stop": ". ",
   },
   zh: {
     skip: "跳到控制面板",
@@ -275,6 +276,7 @@ const WORDS = {
     "download.done": "已保存 {name}",
     "unit.levels": "级",
     "list.comma": "，",
+    "list.stop": "。",
   },
 };
 
