@@ -15,7 +15,7 @@ from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Image, Pixels
 from likeness.metrics import psnr
 from likeness.reference.matching import Embedding, FaceMatcher
-from likeness.reference.photographs import Reference
+from likeness.reference.photographs import Reference, prepare_reference
 from likeness.reference.references import Photograph, References
 from likeness.reference.serving import Match, assigned, matches, warped_for
 from likeness.restore.controls import Controls
@@ -210,6 +210,24 @@ def test_a_person_is_in_a_picture_once(sitting: Sitting) -> None:
     assert [one.reference for one in second] == [left]
     (alone,) = assigned(faces[1:], photographs, trusted=set(photographs.values()))
     assert [one.reference for one in alone] == [left, other]
+    assert alone[0].lent == 1 > alone[1].lent
+
+
+def test_on_somebodys_word_a_photograph_lends_less(
+    restorer: Restorer, astronaut: Image, matcher: FaceMatcher, projection: FaceProjection
+) -> None:
+    detector = MediaPipeDetector()
+    (face,) = restorer.find_faces(astronaut)
+    reference = prepare_reference(astronaut, face, matcher=matcher, side=projection.crop.shape[0], name="sharp")
+    same = Match(reference=reference, likeness=0.3, verdict="other")
+    full, less = (warped_for(projection, [match], detector) for match in (same, same.on_somebodys_word()))
+    assert full is not None
+    assert less is not None
+    assert np.abs(full.detail).max() > 0.05
+    np.testing.assert_allclose(less.detail, np.float32(0.4) * full.detail, atol=1e-6)
+    np.testing.assert_allclose(less.shares, np.float32(0.4) * full.shares, atol=1e-6)
+    nearly = replace(same, likeness=0.77, verdict="doubt").on_somebodys_word()
+    assert 0.9 < nearly.lent < 1
 
 
 def test_without_a_reference_nothing_is_laid(projection: FaceProjection) -> None:

@@ -26,7 +26,7 @@ blur, and agreement with what it shows says less.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -123,6 +123,11 @@ class WarpedReference:
     @property
     def nbytes(self) -> int:
         return self.detail.nbytes + self.shares.nbytes + self.source.nbytes
+
+    def lent(self, share: float) -> WarpedReference:
+        """The same with a share, in [0, 1], of what it gives."""
+        part = np.float32(share)
+        return self if share == 1 else replace(self, detail=self.detail * part, shares=self.shares * part)
 
     def share_of(self, name: str) -> _Map:
         """S x S in [0, 1]: how far the photograph of a name may give."""

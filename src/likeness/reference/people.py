@@ -298,6 +298,7 @@ class AlbumReferences:
         side = item.crop.shape[0]
         made = [(alike, self._reference(key, side, detector)) for alike, key in likely[: 2 * MOST]]
         found = [Match(reference=one, likeness=alike, verdict=verdict(alike)) for alike, one in made if one is not None]
+        found = [match.on_somebodys_word() if match.verdict == "other" else match for match in found]
         return tuple(sorted(found, key=lambda match: -match.likeness))
 
     def _whose(self, item: FaceProjection, embedding: Embedding) -> tuple[str | None, Person | None]:
