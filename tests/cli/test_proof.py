@@ -12,6 +12,7 @@ from PIL import Image as PillowImage
 
 from likeness.cli import main
 from likeness.imaging.files import read_image, write_image
+from likeness.studio.answers import asked_in
 
 SAMPLE = Path(__file__).resolve().parents[2] / "examples" / "portrait.jpg"
 
@@ -166,6 +167,35 @@ def test_a_small_face_is_shown_as_it_will_be_delivered(capsys: pytest.CaptureFix
     shutil.copy(SAMPLE, "few/one.jpg")
     assert main([*call, "-o", "changed.png"]) == 0
     assert "few/one.jpg is no longer the picture that the batch restored" in capsys.readouterr().err
+
+
+def test_each_client_has_a_folder_and_a_page_that_asks(day: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    Path("clients.csv").write_text(
+        "file,email,client\nann.jpg,a@example.com,Ann / Co.\nann.png,a@example.com,Ann / Co.\n"
+    )
+    call = ["proof", str(day / "in"), str(day / "out"), "-o", "proofs/", "--page-only", "--clients", "clients.csv"]
+    assert main([*call, "--reply", "studio@example.com"]) == 0
+    assert "all proofs of Ann / Co. on one page: proofs/Ann - Co/index.html" in capsys.readouterr().err
+    page = Path("proofs/Ann - Co/index.html").read_text(encoding="utf-8")
+    assert asked_in(page) == {"ann.jpg": "Ann / Co.", "ann.png": "Ann / Co."}
+    assert "of the picture untouched" in page
+    assert "studio@example.com" in page
+    single = Path("proofs/Ann - Co/proof_ann.png.html").read_text(encoding="utf-8")
+    assert asked_in(single) == {"ann.png": "Ann / Co."}
+    assert "href='index.html'" in single
+    assert main([*call, "--no-answers", "--overwrite"]) == 0
+    assert asked_in(Path("proofs/Ann - Co/index.html").read_text(encoding="utf-8")) == {}
+    assert main([*call, "--reply", "nobody"]) == 2
+    # Pages of several clients are not served to a network, where one would see the other's.
+    shutil.copytree("proofs/Ann - Co", "proofs/Bo")
+    assert main([*call[:3], "-o", "proofs/", "--page-only", "--client", "Ann", "--overwrite"]) == 0
+    capsys.readouterr()
+    call = [*call[:3], "-o", "proofs/Bo/", "--page-only", "--client", "Bo", "--overwrite"]
+    assert main(call) == 0
+    assert main(["acceptance", "ask", "proofs", "--host", "0.0.0.0", "--port", "0"]) == 2
+    assert "several clients" in capsys.readouterr().err
+    assert main(["acceptance", "ask", str(day / "in"), "--port", "0"]) == 2
+    assert "holds no page of proofs that asks" in capsys.readouterr().err
 
 
 def test_an_index_replaces_no_page_of_another(day: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,15 +6,18 @@ import numpy as np
 import pytest
 
 from likeness.imaging.image import Image
-from likeness.studio.captions import done_line, kept_line, untouched
+from likeness.studio.captions import done_line, figures_line, kept_line, untouched
 
 FIGURES: list[dict[str, Any]] = [
-    {"name": "identity", "before": None, "after": 0.1254},
-    {"name": "face_shape", "before": 0.858, "after": 0.8512},
-    {"name": "nose_length", "before": 0.3, "after": 0.31},
-    {"name": "colour_skin", "before": None, "after": 0.42},
-    {"name": "plastic_skin", "before": None, "after": 3.0},
-    {"name": "iris", "before": 1.0, "after": None},
+    {"name": "identity", "before": None, "after": 0.1254, "verdict": "good"},
+    {"name": "face_shape", "before": 0.858, "after": 0.8512, "verdict": "good"},
+    {"name": "nose_length", "before": 0.3, "after": 0.31, "verdict": "look"},
+    {"name": "nose_width", "before": 0.3, "after": 0.3, "verdict": "good"},
+    {"name": "eye_opening", "before": 0.3, "after": 0.3, "verdict": "good"},
+    {"name": "eye_distance", "before": 0.3, "after": None, "verdict": "none"},
+    {"name": "colour_skin", "before": None, "after": 0.42, "verdict": "good"},
+    {"name": "plastic_skin", "before": None, "after": 3.0, "verdict": "good"},
+    {"name": "iris", "before": 1.0, "after": None, "verdict": "none"},
 ]
 
 RECORD = {
@@ -38,17 +41,28 @@ def test_what_was_done() -> None:
     assert done_line("zh", None, 3) == "人像修复：3 张面孔。"
 
 
-def test_what_was_kept() -> None:
+def test_what_was_kept_in_plain_words() -> None:
     assert kept_line("en", FIGURES, 0.86) == (
+        "79% you; eyes, face shape unchanged; please look at nose; skin tone as it was; 86% of the picture untouched."
+    )
+    assert kept_line("zh", FIGURES, 0.86) == (
+        "与原照片的人相像度 79%；眼睛、面部比例保持原样；请看鼻；肤色保持原样；画面 86% 保持原样。"
+    )
+    assert kept_line("en", [{"name": "identity", "after": 0.9, "verdict": "bad"}], None) == "0% you."
+    assert kept_line("en", [], None) == ""
+
+
+def test_what_was_kept_in_figures() -> None:
+    assert figures_line("en", FIGURES, 0.86) == (
         "Kept: identity 0.13 (0.6 and more: another person), proportions within 3.3%, skin tone ΔE 0.4, 3% of the skin "
         "smoothed, 86% of the picture untouched."
     )
-    assert kept_line("zh", FIGURES, 0.86) == (
+    assert figures_line("zh", FIGURES, 0.86) == (
         "保留情况：身份差异 0.13（0.6 以上为不同的人）；五官比例变化不超过 3.3%；肤色差异 ΔE 0.4；皮肤磨平 3%；"
         "画面 86% 保持原样。"
     )
-    assert kept_line("en", [], None) == ""
-    assert kept_line("en", FIGURES[:1], None) == "Kept: identity 0.13 (0.6 and more: another person)."
+    assert figures_line("en", [], None) == ""
+    assert figures_line("en", FIGURES[:1], None) == "Kept: identity 0.13 (0.6 and more: another person)."
 
 
 def test_the_untouched_share() -> None:

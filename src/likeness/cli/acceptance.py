@@ -9,9 +9,11 @@ from collections.abc import Callable, Sequence
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import quote
 
 from likeness.cli.console import Console
 from likeness.cli.flags import Parser, add_verbosity, verbosity
+from likeness.cli.small_server import add_address, is_local, require_server, serve_until_stopped
 from likeness.cli.table import table
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice, reason_of
@@ -40,6 +42,7 @@ examples:
   likeness acceptance add accepted portrait.jpg backlit.jpg --client "Ana Lima"
   likeness acceptance add revise scan.tif --client Wang --note "hair too soft"
   likeness acceptance rate --by week
+  likeness acceptance ask out/proofs/
   likeness acceptance import answers.csv
   likeness acceptance correct 3f9a41c07be2 rejected"""
 
@@ -62,9 +65,13 @@ def acceptance(argv: Sequence[str], console: Console) -> int:
     console.verbosity = verbosity(flags)
     from likeness.studio.acceptance import open_book
 
-    create = flags.run in (_add, _import)
+    create = flags.run in (_add, _import, _ask)
     if create and not flags.book.absolute().parent.is_dir():
         raise ConfigError(Notice("cli.book-folder", {"book": str(flags.book), "parent": str(flags.book.parent)}))
+    if flags.run is _ask:
+        # The book is opened for each answer, so that others may write into it meanwhile.
+        _ask(flags, console)
+        return 0
     with open_book(flags.book, create=create) as book:
         run: Callable[[AcceptanceBook, Namespace, Console], None] = flags.run
         run(book, flags, console)
@@ -146,12 +153,39 @@ def _described(period: Period) -> dict[str, object]:
     }
 
 
+def _ask(flags: Namespace, console: Console) -> None:
+    require_server()
+    from likeness.studio.asking import AskingFolder, make_app
+
+    folder = AskingFolder(flags.folder)
+    if not is_local(flags.host):
+        if len(folder.pages) > 1:
+            raise ConfigError(Notice("answers.several-clients", {"folder": str(flags.folder)}))
+        console.warn("everybody in this network who has the address can answer; it is not encrypted")
+
+    def told(address: str, key: str) -> list[str]:
+        base = f"{address}/{key}/" if key else f"{address}/"
+        lines = [f"{client or 'the client'} opens {base}{quote(page)}" for client, page in folder.pages.items()]
+        return [*lines, f"answers go to {flags.book} (Ctrl-C ends)"]
+
+    serve_until_stopped(
+        flags.host,
+        flags.port,
+        lambda hosts, key: make_app(folder, flags.book, hosts=hosts, key=key),
+        told,
+        console,
+    )
+
+
 def _import(book: AcceptanceBook, flags: Namespace, console: Console) -> None:
+    from likeness.studio.answers import answers_in
+
     try:
         data = sys.stdin.buffer.read() if str(flags.file) == "-" else flags.file.read_bytes()
     except OSError as error:
         raise ConfigError(Notice("cli.file-unread", {"file": str(flags.file), "why": reason_of(error)})) from error
-    added, known = book.import_csv(data, name=str(flags.file))
+    name = str(flags.file)
+    added, known = book.import_csv(answers_in(data, name=name), name=name)
     console.say(f"{added} entries added, {known} there already")
 
 
@@ -179,13 +213,13 @@ def make_parser() -> Parser:
 
     parser = Parser(
         prog="likeness acceptance",
-        usage="likeness acceptance add|correct|list|rate|import|export ... [flags]",
+        usage="likeness acceptance add|ask|correct|list|rate|import|export ... [flags]",
         description=_DESCRIPTION,
         epilog=_EPILOG,
     )
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
 
-    def command(name: str, run: Callable[[AcceptanceBook, Namespace, Console], None], text: str) -> Parser:
+    def command(name: str, run: Callable[..., None], text: str) -> Parser:
         made = commands.add_parser(name, help=text, description=f"{text[:1].upper()}{text[1:]}.")
         made.set_defaults(run=run)
         made.add_argument(
@@ -217,8 +251,16 @@ def make_parser() -> Parser:
     rate.add_argument("--since", type=_day, metavar="YYYY-MM-DD")
     rate.add_argument("--until", type=_day, metavar="YYYY-MM-DD")
     rate.add_argument("--json", action="store_true", help="as JSON")
-    taken = command("import", _import, "take in a CSV with the columns picture and answer, or an export")
-    taken.add_argument("file", type=Path, metavar="CSV", help="- for standard input")
+    taken = command(
+        "import",
+        _import,
+        "take in what clients answered to proofs (a saved file, or the mail), a CSV with the columns picture and answer, "
+        "or an export",
+    )
+    taken.add_argument("file", type=Path, metavar="FILE", help="- for standard input")
+    ask = command("ask", _ask, "show proofs in a browser, and write down what the client answers")
+    ask.add_argument("folder", type=Path, metavar="PROOFS", help="a folder of pages that likeness proof wrote")
+    add_address(ask, port=8767)
     export = command("export", _export, "write every entry as CSV")
     export.add_argument("file", type=Path, nargs="?", metavar="CSV", help="standard output without it")
     return parser

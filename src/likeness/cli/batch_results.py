@@ -24,11 +24,13 @@ class BatchResults:
             any more, such as after they were moved.
         waiting: names of those without one, by what became of them.
         report: of the whole run.
+        clients: whose the results are, by their files, as far as the run's list says.
     """
 
     pairs: tuple[Pair, ...]
     waiting: dict[str, tuple[str, ...]]
     report: Report
+    clients: dict[Path, str]
 
 
 def journal_of(path: Path) -> Path | None:
@@ -63,6 +65,7 @@ def read_batch(journal: Path, before: Path, output: Path) -> BatchResults:
         else:
             waiting.setdefault(item.state, []).append(item.source)
     return BatchResults(
+        clients={output / FINAL / item.target: item.client for item in asked if item.client},
         pairs=tuple(pairs),
         waiting={state: tuple(names) for state, names in waiting.items()},
         report=Report(

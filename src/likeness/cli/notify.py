@@ -41,6 +41,7 @@ exit status:
   2    nothing was begun: a flag, a file or a setting cannot be used
 
 examples:
+  likeness notify --init studio-mail.toml
   likeness notify out/ --mail studio-mail.toml
   likeness notify out/ --mail studio-mail.toml --send
   likeness notify check.json --clients clients.csv --mail studio-mail.toml --eml mails/"""
@@ -58,8 +59,14 @@ def notify(argv: Sequence[str], console: Console) -> int:
         RecordError, BatchError: if the ledger or the journal cannot be used.
         SystemExit: for ``--help``, and for arguments that cannot be parsed.
     """
-    flags = make_parser().parse_args(argv)
+    parser = make_parser()
+    flags = parser.parse_args(argv)
     console.verbosity = verbosity(flags)
+    if flags.init is not None:
+        return _init(flags.init, console)
+    for name, given in (("SOURCE", flags.source), ("--mail", flags.mail)):
+        if given is None:
+            parser.error(f"the following arguments are required: {name}")
     if flags.send and flags.eml:
         raise ConfigError(Notice("cli.eml-or-send"))
     from likeness.cli.refused import read_clients, with_clients
@@ -88,6 +95,17 @@ def notify(argv: Sequence[str], console: Console) -> int:
     else:
         undone = _show(letters, templates, settings, ledger_file, again, flags.eml, console)
     return 1 if undone or left else 0
+
+
+def _init(path: Path, console: Console) -> int:
+    """Write mail settings to begin with."""
+    from likeness.core.files import write_text_atomically
+    from likeness.studio.notices.settings import NEW_SETTINGS
+
+    console.ledger.claim([path], overwrite=False)
+    write_text_atomically(NEW_SETTINGS, path)
+    console.say(f"{path}: fill in the studio, its address and the mail server")
+    return 0
 
 
 def _read(flags: Namespace) -> tuple[Refused, Path]:
@@ -226,12 +244,15 @@ def make_parser() -> Parser:
     """The command's flags."""
     parser = Parser(
         prog="likeness notify",
-        usage="likeness notify SOURCE [flags]",
+        usage="likeness notify SOURCE --mail FILE.toml [flags]\n       likeness notify --init FILE.toml",
         description=_DESCRIPTION,
         epilog=_EPILOG,
     )
-    parser.add_argument("source", metavar="SOURCE", type=Path, help="a batch's output, or a file of check --json")
-    parser.add_argument("--mail", type=Path, required=True, metavar="FILE.toml", help="who writes, and the mail server")
+    parser.add_argument(
+        "source", metavar="SOURCE", type=Path, nargs="?", help="a batch's output, or a file of check --json"
+    )
+    parser.add_argument("--mail", type=Path, metavar="FILE.toml", help="who writes, and the mail server")
+    parser.add_argument("--init", type=Path, metavar="FILE.toml", help="write such a file to fill in, and stop")
     parser.add_argument(
         "--clients", type=Path, metavar="CSV", help="columns file and email; client and language if wanted"
     )

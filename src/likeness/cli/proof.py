@@ -8,8 +8,10 @@ import time
 from collections.abc import Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass
+from os.path import relpath
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from likeness.cli.console import Console
 from likeness.cli.flags import Parser, add_overwrite, add_verbosity, pixel_count, verbosity
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from likeness.cli.proof_plan import ProofJob, ProofPlan
     from likeness.faces.face import Face
     from likeness.imaging.image import Image
+    from likeness.studio.answers import Asking
     from likeness.studio.captions import Captions
     from likeness.studio.pairs import Pair
     from likeness.studio.proof import ProofOptions
@@ -86,7 +89,13 @@ def proof(argv: Sequence[str], console: Console) -> int:
         report=flags.report,
         sheet="" if flags.page_only else f".{flags.format}",
         page=not flags.sheet_only,
+        client=flags.client,
+        clients=_clients(flags.clients),
     )
+    if flags.reply:
+        from likeness.studio.notices.letters import checked_address
+
+        flags.reply = checked_address(flags.reply)
     outputs = (path for job in asked.jobs for path in (job.sheet, job.page) if path is not None)
     console.ledger.claim(outputs, overwrite=flags.overwrite)
     # Own text that no font can draw is better refused now than after half of the proofs.
@@ -98,11 +107,12 @@ def proof(argv: Sequence[str], console: Console) -> int:
     work = _Proofs(flags=flags, options=options, plan=asked, console=console)
     failed = 0
     began = time.perf_counter()
-    entries: list[IndexEntry] = []
+    indexes: dict[Path, list[tuple[str, IndexEntry]]] = {}
     with closing(reported_in_order(work.make, asked.jobs, console, unit="proof")) as proofs:
         for made in proofs:
             failed += not made.written
-            entries += made.entries
+            if made.index is not None and made.entry is not None:
+                indexes.setdefault(made.index, []).append((made.client, made.entry))
     if len(asked.jobs) > 1 or asked.lonely or asked.waiting:
         left = f", {_pictures(len(asked.lonely))} without a counterpart" if asked.lonely else ""
         console.say(
@@ -110,8 +120,8 @@ def proof(argv: Sequence[str], console: Console) -> int:
         )
     if asked.waiting:
         console.say(f"no proof of {asked.waiting}; {flags.after / 'summary.html'} says why")
-    if entries and not work.write_index(entries):
-        failed += 1
+    for index, entries in indexes.items():
+        failed += not work.write_index(index, entries[0][0], [entry for _, entry in entries])
     return 1 if failed or asked.lonely else 0
 
 
@@ -120,7 +130,9 @@ class _Made:
     """Whether a proof was written, and what the index shows of it, if there is to be one."""
 
     written: bool
-    entries: tuple[IndexEntry, ...] = ()
+    client: str = ""
+    index: Path | None = None
+    entry: IndexEntry | None = None
 
 
 class _Proofs:
@@ -146,10 +158,10 @@ class _Proofs:
         from likeness.cli.ordered import on_its_own
 
         with on_its_own(self._console, str(job.pair.before)):
-            return _Made(written=True, entries=self._make(job))
+            return _Made(written=True, client=job.client, index=job.index, entry=self._make(job))
         return _Made(written=False)
 
-    def _make(self, job: ProofJob) -> tuple[IndexEntry, ...]:
+    def _make(self, job: ProofJob) -> IndexEntry | None:
         from likeness.cli.ordered import LARGE
         from likeness.imaging.files import DEFAULT_MAX_PIXELS
         from likeness.studio.proof import enlarged_by
@@ -163,7 +175,7 @@ class _Proofs:
 
     def _draw(
         self, job: ProofJob, before: Image, after: Image, faces: Sequence[Face], upscale: float
-    ) -> tuple[IndexEntry, ...]:
+    ) -> IndexEntry | None:
         from likeness.core.files import make_folder, write_text_atomically
         from likeness.imaging.files import write_image
         from likeness.studio.fonts import find_typeface
@@ -177,7 +189,7 @@ class _Proofs:
         captions = self._captions(job.pair, record, before, after, faces)
         options, font = self._options, self._flags.font
         mark = find_typeface(options.watermark, font) if options.watermark else None
-        name = job.pair.before.name
+        name = job.picture
         shown = self._drawn(job.pair, after, upscale * before.size.width / after.size.width)
         made = make_proof(before, shown, faces, captions, options, name=name, typeface=mark, record=record)
         written: list[str] = []
@@ -188,13 +200,19 @@ class _Proofs:
             written.append(str(job.sheet))
         if job.page is not None:
             make_folder(job.page.parent)
-            write_text_atomically(proof_page(made), job.page)
+            up = "" if job.index is None else quote(relpath(job.index, job.page.parent).replace("\\", "/"))
+            write_text_atomically(proof_page(made, self._asking(job.client), index=up), job.page)
             written.append(str(job.page))
         self._console.say(f"{job.pair.before} and {job.pair.after} -> {', '.join(written)}")
         leads_to = job.page or job.sheet
-        if self._plan.index is None or leads_to is None or self._left_out(job.pair):
-            return ()
-        return (entry_of(made, leads_to.relative_to(self._plan.index.parent).as_posix()),)
+        if job.index is None or leads_to is None or self._left_out(job.pair):
+            return None
+        return entry_of(made, leads_to.relative_to(job.index.parent).as_posix())
+
+    def _asking(self, client: str) -> Asking | None:
+        from likeness.studio.answers import Asking
+
+        return None if self._flags.no_answers else Asking(client=client, reply=self._flags.reply)
 
     def _drawn(self, pair: Pair, after: Image, scale: float) -> Image:
         """The result as a delivery would have it: a small face from the network's own answer, where the batch can say how.
@@ -224,30 +242,27 @@ class _Proofs:
         self._console.warn(f"{pair.after}: a face came out bad, so the index leaves it out; --include-bad shows it")
         return True
 
-    def write_index(self, entries: Sequence[IndexEntry]) -> bool:
+    def write_index(self, path: Path, client: str, entries: Sequence[IndexEntry]) -> bool:
         """Whether it was written; what went wrong is told."""
         from likeness.core.files import write_text_atomically
         from likeness.studio.proof_index import index_page, is_index
 
-        path = self._plan.index
-        if path is None:
-            return True
         try:
             if path.exists() and not is_index(path):
                 self._console.warn(f"{path} is a page of your own, and stays: the proofs have no index")
                 return True
-            write_text_atomically(index_page(entries, self._options), path)
+            write_text_atomically(index_page(entries, self._options, self._asking(client)), path)
         except (LikenessError, OSError) as error:
             self._console.error(f"{path}: {error}")
             return False
-        self._console.say(f"all proofs on one page: {path}")
+        self._console.say(f"all proofs{f' of {client}' if client else ''} on one page: {path}")
         return True
 
     def _captions(
         self, pair: Pair, record: Mapping[str, Any] | None, before: Image, after: Image, faces: Sequence[Face]
     ) -> Captions:
         """Own lines where there are any; else what the report says, and what is measured here if it says nothing."""
-        from likeness.studio.captions import Captions, done_line, kept_line, untouched
+        from likeness.studio.captions import Captions, done_line, figures_line, kept_line, untouched
 
         flags, language = self._flags, self._options.language
         if self._plan.report is not None and record is None:
@@ -255,9 +270,10 @@ class _Proofs:
         done, kept = flags.caption_done, flags.caption_kept
         if done is None:
             done = done_line(language, record, len(faces))
-        if kept is None:
-            kept = kept_line(language, self._figures(record, before, after, faces), untouched(before, after))
-        return Captions(done=done, kept=kept)
+        if kept is not None:
+            return Captions(done=done, kept=kept)
+        found, share = self._figures(record, before, after, faces), untouched(before, after)
+        return Captions(done=done, kept=kept_line(language, found, share), figures=figures_line(language, found, share))
 
     def _figures(
         self, record: Mapping[str, Any] | None, before: Image, after: Image, faces: Sequence[Face]
@@ -275,6 +291,15 @@ class _Proofs:
         except ValueError as error:
             self._console.warn(f"no figures for the caption: {error}")
             return ()
+
+
+def _clients(path: Path | None) -> dict[str, str]:
+    """Whose pictures are, by the names of their files."""
+    if path is None:
+        return {}
+    from likeness.cli.refused import read_clients
+
+    return {name: known.client for name, known in read_clients(path).items()}
 
 
 def _pictures(count: int) -> str:
@@ -315,6 +340,11 @@ def make_parser() -> Parser:
     text.add_argument(
         "--font", type=Path, metavar="FILE", help="font of sheet and watermark (built in, then the system's)"
     )
+    asked = parser.add_argument_group("what the client answers: Yes, Change or No")
+    asked.add_argument("--client", default="", metavar="NAME", help="whose the pictures are (the batch's list says)")
+    asked.add_argument("--clients", type=Path, metavar="CSV", help="columns file, email and client, as for notify")
+    asked.add_argument("--reply", default="", metavar="ADDRESS", help="the studio's, to which the page offers to write")
+    asked.add_argument("--no-answers", action="store_true", help="no buttons")
     shown = parser.add_argument_group("what it shows")
     shown.add_argument("--watermark", default="", metavar="TEXT", help="a line tiled over every picture")
     shown.add_argument(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from likeness.cli.plan import refuse_collisions
 from likeness.core.home import expanded
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice
+from likeness.server.http.names import safe_names
 from likeness.studio.pairs import Pair, match_pairs, short_names
 from likeness.studio.proof_index import INDEX
 from likeness.studio.reports import Report
@@ -28,11 +30,22 @@ _WORDS = {"review": "in review", "skipped": "left alone", "failed": "failed", "f
 
 @dataclass(frozen=True, kw_only=True)
 class ProofJob:
-    """A pair, and what is made of it; None for what is not wanted."""
+    """A pair, and what is made of it.
+
+    Attributes:
+        pair: the pictures.
+        picture: what it is called: the photograph's name, with its folders where another has the same.
+        client: whose it is; "" if nobody said.
+        sheet, page: files; None for what is not wanted.
+        index: the page that leads to this proof and others; None for a single one.
+    """
 
     pair: Pair
+    picture: str
+    client: str
     sheet: Path | None
     page: Path | None
+    index: Path | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,7 +54,6 @@ class ProofPlan:
 
     Attributes:
         jobs: one of each pair.
-        index: the page that leads to all of them; None for a single proof.
         report: what is known of how the pictures were made, if anything.
         journal: of the batch that made them; None if none did.
         lonely: a sentence for each picture without a counterpart.
@@ -49,7 +61,6 @@ class ProofPlan:
     """
 
     jobs: tuple[ProofJob, ...]
-    index: Path | None
     report: Report | None
     journal: Path | None
     lonely: tuple[str, ...]
@@ -57,7 +68,15 @@ class ProofPlan:
 
 
 def plan_proofs(
-    before: Path, after: Path, output: str | None, *, report: Path | None, sheet: str, page: bool
+    before: Path,
+    after: Path,
+    output: str | None,
+    *,
+    report: Path | None,
+    sheet: str,
+    page: bool,
+    client: str = "",
+    clients: Mapping[str, str] | None = None,
 ) -> ProofPlan:
     """Find the pairs and the names of their proofs. Nothing is written yet.
 
@@ -69,6 +88,9 @@ def plan_proofs(
         report: file of a run's report.
         sheet: suffix of sheets in a folder; "" for no sheets.
         page: whether pages are made.
+        client: whose pictures they are where nothing else says so.
+        clients: whose, by the name of the photograph's file; over what a batch's list said. In a folder of proofs each
+            client has a folder, with a page of their own.
 
     Raises:
         ConfigError: if something does not exist, nothing matches, a name does not fit, or a picture or another proof would
@@ -101,19 +123,21 @@ def plan_proofs(
         )
     typed = output or (str(after / _PROOFS) if journal is not None else ".")
     target = expanded(typed)
+    known = {} if batch is None else batch.clients
+    named = [
+        _Named(pair=pair, client=(clients or {}).get(pair.before.name) or known.get(pair.after) or client)
+        for pair in pairs
+    ]
     if target.suffix and not target.is_dir() and not typed.endswith("/"):
-        jobs, index = [_single(pairs, target, bool(sheet), page)], None
+        jobs = [_single(named, target, bool(sheet), page)]
     else:
-        labels = short_names([pair.inside for pair in pairs])
-        jobs = [_in_folder(pair, label, target, sheet, page) for pair, label in zip(pairs, labels, strict=True)]
-        index = target / INDEX if len(jobs) > 1 else None
+        jobs = _in_folders(named, target, sheet, page)
     refuse_collisions(
         (path for job in jobs for path in (job.pair.before, job.pair.after)),
         [(path, str(job.pair.before)) for job in jobs for path in (job.sheet, job.page) if path is not None],
     )
     return ProofPlan(
         jobs=tuple(jobs),
-        index=index,
         report=told or (batch.report if batch is not None else report_around(after)),
         journal=journal or journal_around(after),
         lonely=lonely,
@@ -121,24 +145,56 @@ def plan_proofs(
     )
 
 
-def _single(pairs: Sequence[Pair], output: Path, wants_sheet: bool, wants_page: bool) -> ProofJob:
-    if len(pairs) > 1:
-        raise ConfigError(Notice("cli.proof-file", {"output": str(output), "count": len(pairs)}))
+@dataclass(frozen=True, kw_only=True)
+class _Named:
+    """A pair, and whose it is."""
+
+    pair: Pair
+    client: str
+
+    def job(self, sheet: Path | None, page: Path | None, *, index: Path | None = None, alike: bool = False) -> ProofJob:
+        picture = self.pair.inside.as_posix() if alike else self.pair.before.name
+        return ProofJob(pair=self.pair, picture=picture, client=self.client, sheet=sheet, page=page, index=index)
+
+
+def _single(named: Sequence[_Named], output: Path, wants_sheet: bool, wants_page: bool) -> ProofJob:
+    if len(named) > 1:
+        raise ConfigError(Notice("cli.proof-file", {"output": str(output), "count": len(named)}))
     if not output.parent.is_dir():
         raise ConfigError(Notice("cli.proof-parent", {"output": str(output), "parent": str(output.parent)}))
     suffix = output.suffix.lower()
     if suffix in (".html", ".htm"):
-        return ProofJob(pair=pairs[0], sheet=None, page=output)
+        return named[0].job(None, output)
     if suffix not in _SHEETS:
         raise ConfigError(Notice("cli.proof-kind", {"output": str(output), "known": ", ".join(_SHEETS)}))
     page = output.with_suffix(".html") if wants_page else None
-    return ProofJob(pair=pairs[0], sheet=output if wants_sheet else None, page=page)
+    return named[0].job(output if wants_sheet else None, page)
 
 
-def _in_folder(pair: Pair, label: Path, folder: Path, sheet: str, page: bool) -> ProofJob:
-    base = folder / label.with_name(f"proof_{label.name}")
-    return ProofJob(
-        pair=pair,
-        sheet=base.with_name(f"{base.name}{sheet}") if sheet else None,
-        page=base.with_name(f"{base.name}.html") if page else None,
+def _in_folders(named: Sequence[_Named], target: Path, sheet: str, page: bool) -> list[ProofJob]:
+    """Each client's in a folder of that name, with a page that leads to all of them; the others in ``target`` itself."""
+    labels = short_names([one.pair.inside for one in named])
+    clients = list(dict.fromkeys(one.client for one in named if one.client))
+    # A name may be anything; a folder's may not.
+    folders = dict(
+        zip(
+            clients,
+            safe_names([f"{client.replace('/', '-')}.x" for client in clients], [""] * len(clients)),
+            strict=True,
+        )
     )
+    count = Counter(one.client for one in named)
+    alike = Counter((one.client, one.pair.before.name) for one in named)
+    jobs: list[ProofJob] = []
+    for one, label in zip(named, labels, strict=True):
+        folder = target / folders[one.client] if one.client else target
+        base = folder / label.with_name(f"proof_{label.name}")
+        jobs.append(
+            one.job(
+                base.with_name(f"{base.name}{sheet}") if sheet else None,
+                base.with_name(f"{base.name}.html") if page else None,
+                index=folder / INDEX if count[one.client] > 1 else None,
+                alike=alike[one.client, one.pair.before.name] > 1,
+            )
+        )
+    return jobs

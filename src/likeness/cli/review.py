@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import json
-import secrets
-import socket
 import textwrap
 from argparse import ArgumentTypeError, Namespace
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from likeness.cli.console import Console
 from likeness.cli.flags import Parser, add_verbosity, verbosity
+from likeness.cli.small_server import add_address, is_local, require_server, serve_until_stopped
 from likeness.cli.table import table
 from likeness.core.home import expanded
-from likeness.errors import ConfigError, MissingExtraError
-from likeness.messages.notice import Notice, reason_of
+from likeness.errors import ConfigError
+from likeness.messages.notice import Notice
 
 if TYPE_CHECKING:
     from likeness.studio.review.results import Results
@@ -43,8 +41,6 @@ examples:
   likeness review --session tuesday
   likeness review --report tuesday --html tuesday.html"""
 
-_LOCAL = ("127.0.0.1", "localhost", "::1")
-
 
 def review(argv: Sequence[str], console: Console) -> int:
     """Run the command.
@@ -65,7 +61,7 @@ def review(argv: Sequence[str], console: Console) -> int:
     if flags.report is not None:
         return _report(flags, console)
     if not flags.no_serve:
-        _require_server()
+        require_server()
     session = _session(flags, console)
     if not flags.no_serve:
         _serve(session, flags, console)
@@ -107,45 +103,18 @@ def _session(flags: Namespace, console: Console) -> ReviewSession:
     return session
 
 
-def _require_server() -> None:
-    try:
-        import fastapi
-        import uvicorn
-    except ImportError as error:
-        raise MissingExtraError(Notice("review.no-server")) from error
-    del fastapi, uvicorn
-
-
 def _serve(session: ReviewSession, flags: Namespace, console: Console) -> None:
-    import uvicorn
-
-    from likeness.server.http.ready import ReadyServer
     from likeness.studio.review.app import make_app
 
-    local = flags.host in _LOCAL
-    key = "" if local else secrets.token_urlsafe(9)
-    family = socket.AF_INET6 if ":" in flags.host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listening:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind((flags.host, flags.port))
-        except OSError as error:
-            raise ConfigError(
-                Notice("cli.port-taken", {"host": flags.host, "port": flags.port, "why": reason_of(error)})
-            ) from error
-        port = listening.getsockname()[1]
-        shown = f"[{flags.host}]" if ":" in flags.host else flags.host
-        if not local:
-            console.warn("everybody in this network who has the address can rate; it is not encrypted")
-
-        app = make_app(session, hosts=(*_LOCAL, "[::1]") if local else (), key=key)
-        server = ReadyServer(uvicorn.Config(app, log_level="debug" if console.verbosity > 1 else "warning"))
-        # Told when it serves: until then Ctrl-C may fall on what does not pass it on.
-        address = f"http://{shown}:{port}/{key and f'#key={key}'}"
-        server.ready = lambda: console.notice(f"raters open {address}   (Ctrl-C ends)")
-        # Ctrl-C is how the work is meant to end; uvicorn ends in order on it, and then raises it again.
-        with suppress(KeyboardInterrupt):
-            server.run(sockets=[listening])
+    if not is_local(flags.host):
+        console.warn("everybody in this network who has the address can rate; it is not encrypted")
+    serve_until_stopped(
+        flags.host,
+        flags.port,
+        lambda hosts, key: make_app(session, hosts=hosts, key=key),
+        lambda address, key: [f"raters open {address}/{key and f'#key={key}'}   (Ctrl-C ends)"],
+        console,
+    )
     console.say(f"count the votes with: likeness review --report {flags.session}")
 
 
@@ -226,12 +195,8 @@ def make_parser() -> Parser:
     )
     made.add_argument("--question", default="", metavar="TEXT", help="what they are asked, instead of the page's own")
     made.add_argument("--max-side", type=int, metavar="PX", help="reduce pictures to this longest side (2048)")
-    served = parser.add_argument_group("the page")
-    served.add_argument(
-        "--host", default="127.0.0.1", metavar="NAME", help="this machine only (127.0.0.1); 0.0.0.0: all"
-    )
-    served.add_argument("--port", type=int, default=8766, metavar="N", help="8766; 0 takes a free one")
-    served.add_argument("--no-serve", action="store_true", help="make the session, and stop")
+    add_address(parser, port=8766)
+    parser.add_argument("--no-serve", action="store_true", help="make the session, and stop")
     report = parser.add_argument_group("results")
     report.add_argument("--report", type=Path, metavar="DIR", help="count the votes of a session, and tell the sides")
     report.add_argument("--json", type=Path, metavar="FILE", help='write everything as JSON; "-" prints it instead')

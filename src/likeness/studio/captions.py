@@ -1,4 +1,4 @@
-"""What proofs say, in English and Chinese: titles, and two lines on what was done and what was kept."""
+"""What proofs say, in English and Chinese: titles, what was done, and what was kept, in plain words and in figures."""
 
 from __future__ import annotations
 
@@ -13,15 +13,22 @@ from likeness.imaging.image import Image
 from likeness.messages.notice import Language, Notice, Value, sentence
 from likeness.restore.controls import PRESETS
 
-__all__ = ["Captions", "Words", "done_line", "kept_line", "untouched"]
+__all__ = ["Captions", "Words", "done_line", "figures_line", "kept_line", "untouched"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Captions:
-    """The two lines of a proof: what was done, and what was kept."""
+    """The lines of a proof.
+
+    Attributes:
+        done: what was done.
+        kept: what was kept, in plain words.
+        figures: the same in figures, which a page folds away; "" for none.
+    """
 
     done: str
     kept: str
+    figures: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,13 +87,49 @@ def _lent(record: Mapping[str, Any], controls: Mapping[str, Any]) -> list[Notice
     return [Notice("proof.lent", {"name": name, "regions": regions_told(own)}) for name, own in regions.items()]
 
 
+_PARTS = {
+    "eyes": ("eye_distance", "eye_opening"),
+    "nose": ("nose_width", "nose_length"),
+    "mouth": ("mouth_width", "lip_thickness"),
+    "shape": ("face_shape", "jaw"),
+}
+"""Parts of a face that people look at, and the figures that tell whether one is as it was."""
+
+
 def kept_line(language: Language, figures: Sequence[Mapping[str, Any]], share: float | None) -> str:
-    """What was kept, in figures.
+    """What was kept, in plain words: how much it is still the person, and which parts are as they were.
+
+    The percentage is that of the way from the photograph (100%) to another person (0%, a distance of 0.6 of dlib's face
+    embedding) which the face has not gone. A part is unchanged if the verdict on each of its figures is good.
 
     Args:
         language: "en" or "zh".
         figures: of the largest face, as `likeness.evidence` puts them into JSON; those that were not measured are left out.
         share: of the picture that is as it was (`untouched`), None if the sizes differ.
+    """
+    known = {figure["name"]: figure for figure in figures if figure.get("after") is not None}
+    verdicts = {part: {known[name]["verdict"] for name in names if name in known} for part, names in _PARTS.items()}
+    same = [Notice(f"proof.part.{part}") for part, found in verdicts.items() if found == {"good"}]
+    moved = [Notice(f"proof.part.{part}") for part, found in verdicts.items() if found & {"look", "bad"}]
+    parts: list[Notice] = []
+    if "identity" in known:
+        parts.append(Notice("proof.you", {"share": max(0.0, 1 - known["identity"]["after"] / _PERSONS_DIFFER)}))
+    if same:
+        parts.append(Notice("proof.unchanged", {"parts": same}))
+    if moved:
+        parts.append(Notice("proof.moved", {"parts": moved}))
+    if "colour_skin" in known:
+        good = known["colour_skin"]["verdict"] == "good"
+        parts.append(Notice("proof.skin-same" if good else "proof.skin-moved"))
+    if share is not None:
+        parts.append(Notice("proof.untouched", {"share": share}))
+    return Notice("proof.plain", {"parts": parts}).say(language) if parts else ""
+
+
+def figures_line(language: Language, figures: Sequence[Mapping[str, Any]], share: float | None) -> str:
+    """What was kept, in figures.
+
+    Arguments as of `kept_line`.
     """
     values = {figure["name"]: figure["after"] for figure in figures if figure.get("after") is not None}
     shares = max((abs(change) for change in _proportions(figures)), default=None)

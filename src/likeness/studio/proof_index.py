@@ -12,6 +12,7 @@ from urllib.parse import quote
 
 from likeness.imaging.image import Image
 from likeness.imaging.thumbnail import data_uri, thumbnail
+from likeness.studio.answers import Asking, bar, buttons, script
 from likeness.studio.captions import Words
 from likeness.studio.proof import Proof, ProofOptions
 
@@ -35,40 +36,48 @@ class IndexEntry:
         name: the picture's.
         link: its page, or its sheet if there is none, relative to the index; "/" between folders.
         before, after: small JPEGs, with the proof's watermark.
-        done: what was done.
+        kept: what was kept, in plain words.
     """
 
     name: str
     link: str
     before: bytes
     after: bytes
-    done: str
+    kept: str
 
 
 def entry_of(proof: Proof, link: str) -> IndexEntry:
     """The entry of a proof that was made."""
     before, after = (thumbnail(Image(pixels=pixels), side=_SIDE) for pixels in (proof.before, proof.after))
-    return IndexEntry(name=proof.name, link=link, before=before, after=after, done=proof.captions.done)
+    return IndexEntry(
+        name=proof.name, link=link, before=before, after=after, kept=proof.captions.kept or proof.captions.done
+    )
 
 
-def index_page(entries: Sequence[IndexEntry], options: ProofOptions) -> str:
+def index_page(entries: Sequence[IndexEntry], options: ProofOptions, asking: Asking | None = None) -> str:
     """The page's HTML, in the language of the proofs; light or dark as the reader's system is.
 
     Args:
         entries: in the order in which they are shown.
         options: of the proofs.
+        asking: whom it asks for answers; None asks nobody.
     """
     words = Words(language=options.language)
     style = files("likeness.studio").joinpath("proof.css").read_text(encoding="utf-8")
     title = words("proof.index-one" if len(entries) == 1 else "proof.index", {"count": len(entries)})
     studio = f"<p class='studio'>{escape(options.studio)}</p>" if options.studio else ""
-    cards = "".join(_card(entry, words("proof.before"), words("proof.after")) for entry in entries)
+    client = f"<p class='client'>{escape(asking.client)}</p>" if asking is not None and asking.client else ""
+    cards = "".join(_card(entry, words, asks=asking is not None) for entry in entries)
+    ask = end = ""
+    if asking is not None:
+        ask, end = bar(asking, words), script(asking, [entry.name for entry in entries], words)
     return (
         f"<!doctype html>\n<html lang='{words.tag}'>\n<head>\n<meta charset='utf-8'>\n{_MARK}\n"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>\n"
         f"<title>{escape(title)}</title>\n<style>\n{style}</style>\n</head>\n<body>\n"
-        f"<header>{studio}<h1>{escape(title)}</h1></header>\n<main class='proofs'>\n{cards}</main>\n"
-        f"<footer><p>{escape(words('proof.small-print'))}</p></footer>\n</body>\n</html>\n"
+        f"<header>{studio}{client}<h1>{escape(title)}</h1></header>\n<main>\n"
+        f"<div class='proofs'>\n{cards}</div>\n{ask}</main>\n"
+        f"<footer><p>{escape(words('proof.small-print'))}</p></footer>\n{end}</body>\n</html>\n"
     )
 
 
@@ -82,12 +91,13 @@ def is_index(path: Path) -> bool:
         return _MARK in stream.read(400)
 
 
-def _card(entry: IndexEntry, before: str, after: str) -> str:
+def _card(entry: IndexEntry, words: Words, *, asks: bool) -> str:
     cells = "".join(
         f"<span><img loading='lazy' src='{data_uri(data)}' alt='{escape(f'{entry.name}, {moment}')}'></span>"
-        for moment, data in ((before, entry.before), (after, entry.after))
+        for moment, data in ((words("proof.before"), entry.before), (words("proof.after"), entry.after))
     )
+    said = f" <span class='what'>{escape(entry.kept)}</span>" if entry.kept else ""
     return (
-        f"<a class='card' href='{quote(os.fsencode(entry.link))}'><span class='small'>{cells}</span>"
-        f"<b>{escape(entry.name)}</b> <span class='what'>{escape(entry.done)}</span></a>\n"
+        f"<article class='card'><a data-carry href='{quote(os.fsencode(entry.link))}'><span class='small'>{cells}</span>"
+        f"<b>{escape(entry.name)}</b>{said}</a>{buttons(entry.name, words) if asks else ''}</article>\n"
     )

@@ -8,6 +8,7 @@ from importlib.resources import files
 from likeness.imaging.encode import encode_image
 from likeness.imaging.image import Image, Pixels
 from likeness.imaging.thumbnail import data_uri
+from likeness.studio.answers import Asking, bar, buttons, script
 from likeness.studio.captions import Words
 from likeness.studio.proof import Detail, LentMap, Proof, Section, sections
 
@@ -34,14 +35,28 @@ _ARROWS = (
 )
 
 
-def proof_page(proof: Proof) -> str:
-    """The page's HTML, in the language of the proof; light or dark as the reader's system is."""
+def proof_page(proof: Proof, asking: Asking | None = None, *, index: str = "") -> str:
+    """The page's HTML, in the language of the proof; light or dark as the reader's system is.
+
+    Args:
+        proof: what it shows.
+        asking: whom it asks for an answer; None asks nobody.
+        index: the page of all proofs among which it is, relative to this one; "" if it stands alone.
+    """
     words, options = Words(language=proof.options.language), proof.options
     style = files("likeness.studio").joinpath("proof.css").read_text(encoding="utf-8")
     title = words("proof.title", {"name": proof.name})
     studio = f"<p class='studio'>{escape(options.studio)}</p>" if options.studio else ""
     details = "".join(_section(section, words) for section in sections(proof)) + _maps(proof, words)
     kept = f"<p class='kept'>{escape(proof.captions.kept)}</p>" if proof.captions.kept else ""
+    figures = proof.captions.figures
+    if figures:
+        kept += f"<details><summary>{escape(words('answers.figures'))}</summary><p>{escape(figures)}</p></details>"
+    answer = end = ""
+    if asking is not None:
+        answer = f"<h2 class='asked'>{escape(words('answers.title'))}</h2>{buttons(proof.name, words)}\n"
+        details += bar(asking, words, index=index)
+        end = script(asking, [proof.name], words)
     return (
         f"<!doctype html>\n<html lang='{words.tag}'>\n<head>\n<meta charset='utf-8'>\n"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>\n"
@@ -49,8 +64,8 @@ def proof_page(proof: Proof) -> str:
         f"<header>{studio}<h1>{escape(title)}</h1></header>\n<main>\n"
         f"{_slider(proof, words)}\n"
         f"<div class='captions'><p class='done'>{escape(proof.captions.done)}</p>{kept}</div>\n"
-        f"{details}</main>\n<footer><p>{escape(words('proof.small-print'))}</p></footer>\n"
-        f"<script>\n{_SCRIPT}</script>\n</body>\n</html>\n"
+        f"{answer}{details}</main>\n<footer><p>{escape(words('proof.small-print'))}</p></footer>\n"
+        f"<script>\n{_SCRIPT}</script>\n{end}</body>\n</html>\n"
     )
 
 

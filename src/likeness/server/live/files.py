@@ -13,7 +13,8 @@ from likeness.messages.notice import Language, Notice
 from likeness.server.api.versions import version_file
 from likeness.server.http.names import safe_stem
 from likeness.server.live.sessions import Session
-from likeness.studio.captions import Captions, done_line, kept_line, untouched
+from likeness.studio.answers import Asking
+from likeness.studio.captions import Captions, done_line, figures_line, kept_line, untouched
 from likeness.studio.deliver import PrintOptions, WebOptions
 from likeness.studio.proof import ProofOptions, make_proof
 from likeness.studio.proof_page import proof_page
@@ -88,9 +89,11 @@ def _proof(session: Session, after: Image, record: dict[str, Any], inspector: In
         raise ControlError(Notice("live.proof-without-face"))
     largest = max(faces, key=lambda seen: seen.face.box.area)
     found = inspector.inspect_face(session.image, after, largest.face, index=largest.index).to_dict()
+    share = untouched(session.image, after)
     captions = Captions(
         done=done_line(language, record, len(faces)),
-        kept=kept_line(language, found["figures"], untouched(session.image, after)),
+        kept=kept_line(language, found["figures"], share),
+        figures=figures_line(language, found["figures"], share),
     )
     proof = make_proof(
         session.image,
@@ -101,4 +104,4 @@ def _proof(session: Session, after: Image, record: dict[str, Any], inspector: In
         name=safe_stem(session.name),
         record=record,
     )
-    return proof_page(proof)
+    return proof_page(proof, Asking())

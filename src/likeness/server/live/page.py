@@ -66,6 +66,7 @@ page_router = APIRouter(include_in_schema=False)
 _ELSEWHERE = frozenset(
     (
         "acceptance",
+        "answers",
         "cli",
         "client",
         "comfyui",

@@ -16,9 +16,30 @@ from likeness.messages.notice import Language, Notice, notice_of, reason_of
 from likeness.studio.notices.letters import checked_address, on_one_line
 from likeness.studio.notices.words import as_language
 
-__all__ = ["Login", "MailSettings", "Security", "read_login", "read_mail_settings"]
+__all__ = ["NEW_SETTINGS", "Login", "MailSettings", "Security", "read_login", "read_mail_settings"]
 
 Security: TypeAlias = Literal["starttls", "tls", "none"]
+
+NEW_SETTINGS = """\
+# Who writes to clients, and through which server: likeness notify out/ --mail THIS FILE shows the mails, --send sends them.
+# No password stands here: it comes from LIKENESS_SMTP_USER and LIKENESS_SMTP_PASSWORD, or from login_file.
+
+studio = "Your studio"              # in the letters, and as the sender's name
+from = "studio@example.com"
+# reply_to = "pictures@example.com" # where answers go; without it to the sender
+language = "en"                     # or "zh": of clients for whom the list names none
+wanted_side = 600                   # the shorter side that letters ask for, px
+
+# host = "mail.example.com"         # the mail server; needed for --send only
+security = "starttls"               # or "tls" from the first byte, or "none" for a relay on this machine
+# port = 587                        # 587 with STARTTLS, 465 with TLS, 25 without
+# login_file = "mail-login.txt"     # user name and password on two lines; nobody else may read the file
+# ca_file = "our-own.pem"           # certificates to trust instead of the system's
+# templates = "letters"             # folder of letters of your own
+# timeout = 30                      # seconds for each step
+# attempts = 4                      # while the server says "later"
+"""
+"""What ``likeness notify --init`` writes: every setting, those that have a default as comments."""
 
 _PORTS: dict[Security, int] = {"starttls": 587, "tls": 465, "none": 25}
 
