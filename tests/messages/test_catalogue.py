@@ -19,6 +19,7 @@ from likeness.messages.notice import LANGUAGES, Language, catalogue
 from likeness.models.spec import PURPOSES
 from likeness.restore.controls import PRESETS
 from likeness.server.http.problems import CODES as PROBLEMS
+from likeness.studio.acceptance import ANSWERS
 
 SOURCE = Path(likeness.__file__).parent
 FIGURES = (
@@ -51,6 +52,8 @@ FAMILIES = {
     "verdict": REASONS,
     "proof.detail": ("eyes", "hair", "skin", "face"),
     "proof.note": ("eyes", "hair", "skin"),
+    "proof.part": ("eyes", "nose", "mouth", "shape"),
+    "answers": (*ANSWERS, "kept", "lost", "subject", "attach", "machine", "count"),
     "purpose": PURPOSES,
     "storage": ("read", "written", "removed"),
     # What only a browser sees, and every code that the server sends.

@@ -99,9 +99,9 @@ def proof(argv: Sequence[str], console: Console) -> int:
     outputs = (path for job in asked.jobs for path in (job.sheet, job.page) if path is not None)
     console.ledger.claim(outputs, overwrite=flags.overwrite)
     # Own text that no font can draw is better refused now than after half of the proofs.
-    find_typeface(
-        f"{options.studio}{options.watermark}{flags.caption_done or ''}{flags.caption_kept or ''}", flags.font
-    )
+    # A page is drawn with the reader's own.
+    lines = () if flags.page_only else (options.studio, flags.caption_done or "", flags.caption_kept or "")
+    find_typeface("".join((options.watermark, *lines)), flags.font)
     for sentence in asked.lonely:
         console.error(sentence)
     work = _Proofs(flags=flags, options=options, plan=asked, console=console)

@@ -20,7 +20,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 
@@ -29,31 +28,20 @@ from likeness.batch.journal_file import damaged
 from likeness.compute.cancellation import WorkCancelled, cancellable, checkpoint
 from likeness.core.files import write_bytes_atomically
 from likeness.core.hashing import sha256_of
-from likeness.errors import (
-    ConfigError,
-    FileWriteError,
-    ImageTooLargeError,
-    JournalError,
-    LikenessError,
-    NoFaceError,
-)
-from likeness.evidence.face_verdict import Level
-from likeness.evidence.quality_gate import called
+from likeness.errors import ConfigError, FileWriteError, JournalError, LikenessError, NoFaceError
 from likeness.imaging.encode import find_format
-from likeness.imaging.image import Image
 from likeness.imaging.sniff import HEAD_BYTES
 from likeness.imaging.thumbnail import thumbnail
-from likeness.messages.notice import Notice, Value, notice_of, reason_of
+from likeness.messages.notice import Notice, notice_of, reason_of
 from likeness.reference.references import References
 from likeness.server.api.requests import RestoreRequest
-from likeness.server.api.restoring import THE_PICTURE, restore_bytes
-from likeness.server.api.versions import Version, VersionFile, version_file
+from likeness.server.api.restoring import restore_bytes
 from likeness.server.http.names import safe_names
 from likeness.server.http.problems import ProblemError, log_unforeseen
 from likeness.server.http.state import ServerState
 from likeness.server.http.uploads import Upload
+from likeness.server.jobs.doubts import doubts_of, joined, looked_at
 from likeness.server.jobs.references import JobReferences, put_apart
-from likeness.studio.deliver import PrintOptions, WebOptions
 
 __all__ = ["Jobs", "Progress", "number_of"]
 
@@ -258,33 +246,6 @@ class Jobs:
             raise ProblemError("no-result", f"picture {number_of(item)} has no result: {why}")
         return path, find_format(str(item.outcome.get("format"))).media_type
 
-    def version(self, item: Item, kind: Version) -> VersionFile:
-        """A picture's result for the screen or for paper, made now; an enlarged one counts with the pixels it has.
-
-        Raises:
-            ProblemError: if there is no result.
-            ImageReadError, ImageTooLargeError, ResolutionError: if the version cannot be made.
-        """
-        image = self._read(self.result(item)[0])
-        drawn = float(item.outcome["report"]["upscale"])
-        options = WebOptions() if kind == "web" else PrintOptions()
-        if isinstance(options, PrintOptions):
-            pixels, most = image.size.pixels * (options.scale / drawn) ** 2, 2 * self._state.settings.max_pixels
-            if pixels > most:
-                values: dict[str, Value] = {"megapixels": pixels / 1e6, "most": most / 1e6}
-                raise ImageTooLargeError(Notice("live.print-too-large", values))
-        return version_file(image, options, drawn=drawn)
-
-    def view(self, item: Item, side: Literal["before", "after"], longest: int) -> bytes:
-        """A JPEG of a picture before or after, as large as is asked for at most; made now.
-
-        Raises:
-            ProblemError: if there is no result.
-            ImageReadError: if a file cannot be read.
-        """
-        path = self.result(item)[0]
-        return thumbnail(self._read(path if side == "after" else self.original(item)), side=longest)
-
     def original(self, item: Item) -> Path:
         """The file of a picture as it came.
 
@@ -295,9 +256,6 @@ class Jobs:
         if not path.is_file():
             raise ProblemError("picture-unknown", "the picture was deleted with its job")
         return path
-
-    def _read(self, path: Path) -> Image:
-        return self._state.decoder.read(path, max_pixels=self._state.settings.max_pixels, name=THE_PICTURE)
 
     def thumbnails(self, item: Item) -> Thumbnails:
         """Small JPEGs of a picture before and after.
@@ -445,8 +403,8 @@ class Jobs:
         else:
             seconds = time.perf_counter() - began
             self._state.metrics.work_seconds.labels("job").observe(seconds)
-            doubts = _doubts(restored.record)
-            why = _joined(doubts or _looked_at(restored.record))
+            doubts = doubts_of(restored.record)
+            why = joined(doubts or looked_at(restored.record))
             kept = self._journal.finish(
                 item,
                 "review" if doubts else "final",
@@ -480,31 +438,6 @@ class Jobs:
 
     def _output(self, job: str, number: int) -> Path:
         return self._folder(job) / "out" / _name(number)
-
-
-def _doubts(record: Mapping[str, Any]) -> list[Notice]:
-    """Why a result must not go out before a person has seen it: faces that failed, or came out bad."""
-    failed = [Notice.of(record["message"], record["notice"])] if record["message"] else []
-    return [*failed, *(Notice("gate.bad", said) for said in _judged(record, "bad"))]
-
-
-def _looked_at(record: Mapping[str, Any]) -> list[Notice]:
-    """What is worth a look at a result that may go out."""
-    return [Notice("gate.look", said) for said in _judged(record, "look")]
-
-
-def _judged(record: Mapping[str, Any], level: Level) -> list[dict[str, Notice]]:
-    """Who of the faces came out so, and why."""
-    faces = record["faces"]
-    return [
-        {"who": called(face["index"], len(faces)), "why": Notice.of("", face["verdict"]["notice"])}
-        for face in faces
-        if face["verdict"] and face["verdict"]["level"] == level
-    ]
-
-
-def _joined(said: Sequence[Notice]) -> Notice | Literal[""]:
-    return said[0] if len(said) == 1 else Notice("job.doubts", {"doubts": said}) if said else ""
 
 
 def _name(number: int) -> str:

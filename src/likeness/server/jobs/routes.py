@@ -6,7 +6,6 @@ import asyncio
 import json
 import time
 from collections.abc import AsyncGenerator, Callable, Generator, Mapping
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Annotated, Any, Literal, TypeVar, cast
 from urllib.parse import quote
@@ -15,10 +14,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request
 from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse, Response, StreamingResponse
-from pydantic import BaseModel, Field
 
-from likeness.batch.journal import Item
-from likeness.batch.journal import State as ItemState
 from likeness.errors import ConfigError, ControlError, LikenessError, ServerBusyError
 from likeness.messages.notice import Notice
 from likeness.server.api.forms import errors, form_schema, picture_answers
@@ -26,21 +22,27 @@ from likeness.server.api.requests import FIELDS, RestoreRequest, field_values, r
 from likeness.server.api.restoring import MOST_REFERENCES, ready
 from likeness.server.api.versions import Version
 from likeness.server.http.names import safe_names
-from likeness.server.http.problems import NoticeAnswer, ProblemError
+from likeness.server.http.problems import ProblemError
 from likeness.server.http.state import ServerState, State, client_of
 from likeness.server.http.uploads import FormLimits, receive_form
 from likeness.server.http.waiting import run_in_turn
+from likeness.server.jobs.answers import (
+    JobAnswer,
+    PictureAnswer,
+    PictureDetails,
+    answer_of,
+    details,
+    picture_answer,
+    summary_of,
+)
 from likeness.server.jobs.archive import zipped
-from likeness.server.jobs.jobs import Jobs, Progress, number_of
+from likeness.server.jobs.jobs import Jobs, number_of
+from likeness.server.jobs.shown import result_version, view
 
 __all__ = [
-    "JobAnswer",
     "JobId",
-    "JobSummary",
     "JobsOf",
     "Number",
-    "PictureAnswer",
-    "PictureDetails",
     "ResultVersion",
     "again",
     "create",
@@ -87,50 +89,6 @@ JobId = Annotated[
     str, PathParameter(pattern="^[0-9a-f]{32}$", description="From the answer to POST /v1/jobs.", examples=["0" * 32])
 ]
 Number = Annotated[int, PathParameter(ge=0, le=99999, description="The picture's number in the job, from 0.")]
-
-
-class PictureAnswer(BaseModel):
-    """One picture of a job."""
-
-    number: int
-    name: str = Field(description="Name of the result, safe for any file system.", examples=["aunt.jpg"])
-    state: ItemState = Field(
-        description="queued, running; final, review (a face failed or came out bad), skipped (no face), failed."
-    )
-    reason: str = Field(
-        description="Why it is in review, was skipped or failed, or what of it is worth a look; empty otherwise."
-    )
-    notice: NoticeAnswer | None = Field(description="The reason as code and values; null where there is none.")
-    verdict: Literal["good", "look", "bad"] | None = Field(
-        description="The worst verdict on its faces; null until it is restored."
-    )
-
-
-class PictureDetails(PictureAnswer):
-    """One picture of a job with what was asked for and what was done."""
-
-    options: dict[str, Any] = Field(description="The form's fields as they were given.")
-    report: dict[str, Any] | None = Field(description="As of POST /v1/restore; null until it is restored.")
-
-
-class JobSummary(BaseModel):
-    """How far a job is."""
-
-    id: str
-    state: Literal["working", "done"]
-    total: int
-    done: int
-    counts: dict[ItemState, int]
-    created: datetime
-    ended: datetime | None
-    deleted_at: datetime | None = Field(description="When it is deleted with its pictures; null while there is work.")
-    seconds_left: float | None = Field(description="A guess from what is done; null without any.")
-
-
-class JobAnswer(JobSummary):
-    """A job with its pictures."""
-
-    pictures: list[PictureAnswer]
 
 
 _OVERRIDES: dict[str, Any] = {
@@ -205,13 +163,13 @@ async def create(request: Request, response: Response, state: State, jobs: JobsO
             await to_thread.run_sync(jobs.discard, job)
             raise
     response.headers["Location"] = f"/v1/jobs/{job}"
-    return await to_thread.run_sync(_answer, jobs, job, settings.keep_hours)
+    return await to_thread.run_sync(answer_of, jobs, job, settings.keep_hours)
 
 
 @jobs_router.get("/{job}", summary="How far a job is", operation_id="getJob", responses=errors(404, 422))
 def look(job: JobId, state: State, jobs: JobsOf) -> JobAnswer:
     """The job and each of its pictures."""
-    return _answer(jobs, job, state.settings.keep_hours)
+    return answer_of(jobs, job, state.settings.keep_hours)
 
 
 @jobs_router.delete(
@@ -259,8 +217,8 @@ async def events(job: JobId, request: Request, state: State, jobs: JobsOf) -> St
             except ProblemError:  # deleted
                 yield _event("end", {"id": job, "state": "deleted"})
                 return
-            changed = [picture for picture in map(_picture, items) if told.get(picture.number) != picture]
-            summary = _summary(job, jobs.progress(items), state.settings.keep_hours)
+            changed = [picture for picture in map(picture_answer, items) if told.get(picture.number) != picture]
+            summary = summary_of(job, jobs.progress(items), state.settings.keep_hours)
             for picture in changed:
                 told[picture.number] = picture
                 yield _event("picture", picture.model_dump(mode="json"))
@@ -309,7 +267,7 @@ def download(job: JobId, state: State, jobs: JobsOf, version: ResultVersion = "o
         for (item, _), name in zip(results, names, strict=True):
             try:
                 # Behind what somebody waits for on the screen.
-                made = state.pool.submit_background(lambda item=item: jobs.version(item, kind)).result()
+                made = state.pool.submit_background(lambda item=item: result_version(state, jobs, item, kind)).result()
             except (LikenessError, ProblemError) as error:
                 left_out[number_of(item)] = str(error)
                 continue
@@ -317,7 +275,7 @@ def download(job: JobId, state: State, jobs: JobsOf, version: ResultVersion = "o
 
     def report() -> str:
         told = [
-            {**_details(item).model_dump(mode="json"), "left_out": left_out.get(number_of(item), "")} for item in items
+            {**details(item).model_dump(mode="json"), "left_out": left_out.get(number_of(item), "")} for item in items
         ]
         return json.dumps(told, ensure_ascii=False, indent=2)
 
@@ -334,7 +292,7 @@ def download(job: JobId, state: State, jobs: JobsOf, version: ResultVersion = "o
 def picture(job: JobId, number: Number, jobs: JobsOf) -> PictureDetails:
     """With its options and, once it is restored, its report."""
     item = jobs.item(job, number)
-    return _details(item)
+    return details(item)
 
 
 @jobs_router.post(
@@ -355,7 +313,7 @@ async def again(job: JobId, number: Number, request: Request, state: State, jobs
             raise ConfigError(Notice("job.format-stays"))
         kept = {"format": item.options["format"]} if "format" in item.options else {}
         wanted = RestoreRequest.of({**values, **kept})
-        return _details(await to_thread.run_sync(jobs.again, job, number, wanted))
+        return details(await to_thread.run_sync(jobs.again, job, number, wanted))
 
 
 @jobs_router.get(
@@ -378,7 +336,7 @@ async def result(
     path, media_type = jobs.result(item)
     if version == "original":
         return FileResponse(path, media_type=media_type, filename=item.target)
-    made = await _in_turn(request, state, lambda: jobs.version(item, version))
+    made = await _in_turn(request, state, lambda: result_version(state, jobs, item, version))
     name = f"{Path(item.target).stem}_{version}.{made.suffix}"
     headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
     return Response(made.data, media_type=made.media_type, headers=headers)
@@ -422,7 +380,7 @@ async def thumbnail(
     """As wide and high as is asked for, at most; 409 while there is none."""
     item = await to_thread.run_sync(jobs.item, job, number)
     if longest > _SMALL:
-        data = await _in_turn(request, state, lambda: jobs.view(item, side, longest))
+        data = await _in_turn(request, state, lambda: view(state, jobs, item, side, longest))
     else:
         found = await to_thread.run_sync(jobs.thumbnails, item)
         data = found.before if side == "before" else found.after or found.before
@@ -483,49 +441,6 @@ def _overrides(text: str, count: int) -> dict[int, dict[str, Any]]:
             raise ConfigError(Notice("job.override-twice", {"index": int(number)}))
         found[int(number)] = cast("dict[str, Any]", values)
     return found
-
-
-def _picture(item: Item) -> PictureAnswer:
-    why = item.outcome.get("notice") or item.outcome.get("report", {}).get("notice")
-    notice = NoticeAnswer(**Notice.of(item.reason, why).to_dict()) if item.reason else None
-    return PictureAnswer(
-        number=number_of(item),
-        name=item.target,
-        state=item.state,
-        reason=item.reason,
-        notice=notice,
-        verdict=item.outcome.get("report", {}).get("verdict"),
-    )
-
-
-def _details(item: Item) -> PictureDetails:
-    report = item.outcome.get("report") if item.state in ("final", "review") else None
-    return PictureDetails(**_picture(item).model_dump(), options=item.options, report=report)
-
-
-def _summary(job: str, progress: Progress, keep_hours: float) -> dict[str, Any]:
-    ended = progress.ended
-    summary = JobSummary(
-        id=job,
-        state="working" if ended is None else "done",
-        total=progress.total,
-        done=progress.done,
-        counts=dict(progress.counts),
-        created=_moment(progress.created),
-        ended=None if ended is None else _moment(ended),
-        deleted_at=None if ended is None else _moment(ended + keep_hours * 3600),
-        seconds_left=None if progress.seconds_left is None else round(progress.seconds_left, 1),
-    )
-    return summary.model_dump(mode="json")
-
-
-def _answer(jobs: Jobs, job: str, keep_hours: float) -> JobAnswer:
-    items = jobs.items(job)
-    return JobAnswer(**_summary(job, jobs.progress(items), keep_hours), pictures=[_picture(item) for item in items])
-
-
-def _moment(seconds: float) -> datetime:
-    return datetime.fromtimestamp(seconds, timezone.utc).replace(microsecond=0)
 
 
 def _event(name: str, data: dict[str, Any]) -> str:

@@ -1,0 +1,52 @@
+"""What is made of a job's pictures when it is asked for: large views, and versions for the screen and for paper."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from likeness.batch.journal import Item
+from likeness.errors import ImageTooLargeError
+from likeness.imaging.image import Image
+from likeness.imaging.thumbnail import thumbnail
+from likeness.messages.notice import Notice, Value
+from likeness.server.api.restoring import THE_PICTURE
+from likeness.server.api.versions import Version, VersionFile, version_file
+from likeness.server.http.state import ServerState
+from likeness.server.jobs.jobs import Jobs
+from likeness.studio.deliver import PrintOptions, WebOptions
+
+__all__ = ["result_version", "view"]
+
+
+def result_version(state: ServerState, jobs: Jobs, item: Item, kind: Version) -> VersionFile:
+    """A picture's result for the screen or for paper; an enlarged one counts with the pixels it has.
+
+    Raises:
+        ProblemError: if there is no result.
+        ImageReadError, ImageTooLargeError, ResolutionError: if the version cannot be made.
+    """
+    image = _read(state, jobs.result(item)[0])
+    drawn = float(item.outcome["report"]["upscale"])
+    options = WebOptions() if kind == "web" else PrintOptions()
+    if isinstance(options, PrintOptions):
+        pixels, most = image.size.pixels * (options.scale / drawn) ** 2, 2 * state.settings.max_pixels
+        if pixels > most:
+            values: dict[str, Value] = {"megapixels": pixels / 1e6, "most": most / 1e6}
+            raise ImageTooLargeError(Notice("live.print-too-large", values))
+    return version_file(image, options, drawn=drawn)
+
+
+def view(state: ServerState, jobs: Jobs, item: Item, side: Literal["before", "after"], longest: int) -> bytes:
+    """A JPEG of a picture before or after, as large as is asked for at most.
+
+    Raises:
+        ProblemError: if there is no result.
+        ImageReadError: if a file cannot be read.
+    """
+    path = jobs.result(item)[0]
+    return thumbnail(_read(state, path if side == "after" else jobs.original(item)), side=longest)
+
+
+def _read(state: ServerState, path: Path) -> Image:
+    return state.decoder.read(path, max_pixels=state.settings.max_pixels, name=THE_PICTURE)
