@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ast
+import json
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -45,13 +47,42 @@ def demo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+def test_the_notebook_runs_from_its_beginning_to_its_end(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(EXAMPLES)
+    notebook = json.loads((EXAMPLES / "tour.ipynb").read_text(encoding="utf-8"))
+    assert (notebook["nbformat"], notebook["nbformat_minor"]) == (4, 5)
+    names: dict[str, object] = {}
+    shown: list[object] = []
+    for cell in notebook["cells"]:
+        if cell["cell_type"] != "code":
+            continue
+        assert cell["outputs"] == [], "what it shows is made anew, and not kept in the repository"
+        code = ast.parse("".join(cell["source"]))
+        last = code.body[-1]
+        if isinstance(last, ast.Expr):
+            code.body.pop()
+        exec(compile(code, "tour.ipynb", "exec"), names)
+        if isinstance(last, ast.Expr):
+            shown.append(eval(compile(ast.Expression(last.value), "tour.ipynb", "eval"), names))
+    # What a notebook shows as a picture: by the method that it looks for.
+    pictures = [value for value in shown if value is not None]
+    assert len(pictures) == 5
+    assert all(value._repr_png_().startswith(b"\x89PNG") for value in pictures)  # type: ignore[attr-defined]
+    said = capsys.readouterr().out
+    assert "0 restored -" in said
+    assert "(120, 120) -> 480x480" in said
+    assert "missing.jpg does not exist" in said
+
+
 def test_every_preset_has_a_sample_and_the_formats_vary(samples: ModuleType) -> None:
     table = samples.SAMPLES
     # "plain" is what other people's networks are compared by, not what anybody's photograph wants.
     assert {sample.shown.preset for sample in table} == set(PRESETS) - {"plain"}
     assert len({Path(sample.file).suffix for sample in table}) >= 4
     assert {sample.file for sample in table} == {
-        path.name for path in EXAMPLES.iterdir() if path.suffix not in (".py", "")
+        path.name for path in EXAMPLES.iterdir() if path.suffix not in (".py", ".ipynb", "")
     }
     assert sum(path.stat().st_size for path in EXAMPLES.rglob("*") if path.suffix != ".pyc") < 1_500_000
 
