@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields
 from email import message_from_bytes, policy
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from PIL import Image as PillowImage
 from likeness.batch.journal import Journal, Task, Thumbnails
 from likeness.cli import main
 from likeness.faces.findings import Finding
-from likeness.studio.notices.settings import MailSettings, read_mail_settings
 
 SETTINGS = 'studio = "Atelier 光影"\nfrom = "studio@example.com"\nlanguage = "en"\n'
 
@@ -74,21 +72,6 @@ def test_what_a_batch_refused_is_shown(batch: Path, capsys: pytest.CaptureFixtur
     assert "1. turned.jpg\nThe head is turned so far" in second
     assert "fine.jpg" not in out
     assert not (batch / "out" / "notices.sqlite").exists()
-
-
-def test_settings_to_begin_with(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    path = tmp_path / "mail.toml"
-    assert main(["notify", "--init", str(path)]) == 0
-    assert "fill in the studio" in capsys.readouterr().err
-    settings = read_mail_settings(path)
-    assert (settings.sender, settings.host) == ("studio@example.com", "")
-    # With every comment taken away all settings are there, and good.
-    lines = [line.removeprefix("# ") for line in path.read_text(encoding="utf-8").splitlines() if " = " in line]
-    path.write_text("\n".join(lines), encoding="utf-8")
-    assert read_mail_settings(path).reply_to == "pictures@example.com"
-    assert len(lines) == len(fields(MailSettings))
-    assert main(["notify", "--init", str(path)]) == 2
-    assert "overwrite" in capsys.readouterr().err
 
 
 def test_mails_as_files(batch: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -63,7 +63,11 @@ def page(browser: Any) -> Generator[Any]:
     context = browser.new_context(viewport={"width": 390, "height": 844})
     opened = context.new_page()
     faults: list[str] = []
-    opened.on("pageerror", lambda error: faults.append(str(error)))
+
+    def failed(error: Any) -> None:
+        faults.append(str(error))
+
+    opened.on("pageerror", failed)
     yield opened
     context.close()
     assert faults == []

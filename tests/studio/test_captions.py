@@ -20,7 +20,7 @@ FIGURES: list[dict[str, Any]] = [
     {"name": "iris", "before": 1.0, "after": None, "verdict": "none"},
 ]
 
-RECORD = {
+RECORD: dict[str, Any] = {
     "preset": "natural",
     "controls": {"strength": 0.8, "keep_grain": True},
     "faces": [{"status": "restored"}, {"status": "restored"}, {"status": "skipped"}],
