@@ -17,6 +17,7 @@ from likeness.errors import ConfigError
 from likeness.models.architecture import Config
 from likeness.models.esrgan.config import EsrganConfig
 from likeness.models.formats import Checkpoint, ModelInfo, read_checkpoint
+from likeness.models.gfpgan.config import GfpganConfig
 from likeness.models.gpen.config import GpenConfig
 from likeness.models.onnx_export import checkpoint_to_onnx
 from likeness.models.registry import architecture_of
@@ -34,12 +35,15 @@ CONFIGS: tuple[Config, ...] = (
     EsrganConfig(features=8, blocks=1, growth=4, scale=2),
     EsrganConfig(features=8, blocks=1, growth=4, scale=1),
     SrvggConfig(features=8, convolutions=2, scale=3),
+    GfpganConfig(size=64, narrow=0.0625),
 )
 
 
 def weights(config: Config) -> dict[str, NDArray[np.float32]]:
     rng = np.random.default_rng(0)
-    shapes = architecture_of(config.spec).shapes(config)
+    shapes_of = architecture_of(config.spec).shapes
+    assert shapes_of is not None
+    shapes = shapes_of(config)
     return {name: 0.3 * rng.standard_normal(shape).astype(np.float32) for name, shape in shapes.items()}
 
 

@@ -62,8 +62,10 @@ def weights(config: Config, seed: int = 0) -> State:
 def test_every_row_is_named_once_and_held_to_everything_here() -> None:
     names = [architecture.name for architecture in ARCHITECTURES]
     assert len(set(names)) == len(names)
-    # Those whose tensors only spandrel knows are held to it in tests/restorers.
-    assert {config.spec.architecture for config in NUMBERS} == {one.name for one in ARCHITECTURES if one.shapes}
+    # Those whose tensors only spandrel knows are held to it in tests/restorers; GFPGAN, whose smallest file has 25 MB and
+    # whose module needs spandrel, in test_gfpgan.py.
+    here = {config.spec.architecture for config in NUMBERS}
+    assert here == {one.name for one in ARCHITECTURES if one.shapes} - {"gfpgan"}
     assert all(named(name) is architecture for name, architecture in zip(names, ARCHITECTURES, strict=True))
     assert named("resnet") is None
 

@@ -291,24 +291,40 @@ def _slice(writer: _Writer, operation: Any) -> None:
 
 def _interpolate(writer: _Writer, operation: Any) -> None:
     attributes = operation.get_attributes()
-    wanted = {
-        "mode": "nearest",
-        "shape_calculation_mode": "scales",
-        "coordinate_transformation_mode": "asymmetric",
-        "nearest_mode": "floor",
-    }
-    if any(str(attributes[key]).lower() != value for key, value in wanted.items()):
-        raise ValueError(f"{operation.get_friendly_name()} interpolates in another way than by repetition")
+    mode, places, rounding = (
+        str(attributes[key]).lower() for key in ("mode", "coordinate_transformation_mode", "nearest_mode")
+    )
+    said = (mode, places, rounding)
+    if said not in _WAYS or str(attributes["shape_calculation_mode"]).lower() != "scales":
+        raise ValueError(
+            f"{operation.get_friendly_name()} interpolates in another way than by repetition or bilinearly"
+        )
     scales = np.ones(4, np.float32)
     scales[writer.array(operation, 2)] = writer.array(operation, 1)
     writer.node(
         operation,
         "Resize",
         [writer.value(operation, 0), "", writer.constant(scales)],
-        mode="nearest",
-        coordinate_transformation_mode="asymmetric",
-        nearest_mode="floor",
+        mode=_WAYS[said],
+        coordinate_transformation_mode=places,
+        nearest_mode=rounding,
     )
+
+
+_WAYS: Mapping[tuple[str, str, str], str] = {
+    ("nearest", "asymmetric", "floor"): "nearest",
+    ("linear_onnx", "half_pixel", "floor"): "linear",
+}
+"""ONNX's name of a way to interpolate, by OpenVINO's mode, places of pixels, and rounding."""
+
+
+def _mean_of_windows(writer: _Writer, operation: Any) -> None:
+    attributes = operation.get_attributes()
+    if any([*attributes["pads_begin"], *attributes["pads_end"]]):
+        raise ValueError(f"{operation.get_friendly_name()} has pixels beyond the border in its means")
+    shape = {"kernel_shape": attributes["kernel"], "strides": attributes["strides"]}
+    whole = {key: [int(side) for side in sides] for key, sides in shape.items()}
+    writer.node(operation, "AveragePool", [writer.value(operation, 0)], **whole)
 
 
 def _depth_to_space(writer: _Writer, operation: Any) -> None:
@@ -373,6 +389,7 @@ _OTHER: Mapping[str, Callable[[_Writer, Any], None]] = {
     "Pad": _pad,
     "Slice": _slice,
     "Interpolate": _interpolate,
+    "AvgPool": _mean_of_windows,
     "DepthToSpace": _depth_to_space,
     "SpaceToDepth": _space_to_depth,
     "FloorMod": _remainder,

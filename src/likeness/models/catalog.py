@@ -20,10 +20,11 @@ from types import MappingProxyType
 from likeness.core.hashing import known_sha256_of
 from likeness.models.architecture import Config
 from likeness.models.esrgan.config import EsrganConfig
+from likeness.models.gfpgan.config import GfpganConfig
 from likeness.models.gpen.config import GpenConfig
 from likeness.models.onnx_file import OnnxConfig
 from likeness.models.registry import architecture_of, as_published
-from likeness.models.spandrel_adapter import CodeFormerConfig, GfpganConfig, RestoreFormerConfig
+from likeness.models.spandrel_adapter import CodeFormerConfig, RestoreFormerConfig
 from likeness.models.spec import Purpose, Spec
 from likeness.models.srvgg.config import SrvggConfig
 
@@ -254,7 +255,7 @@ CATALOG: Mapping[str, CatalogEntry] = MappingProxyType(
             ),
             CatalogEntry(
                 name="GFPGANv1.4",
-                description="GFPGAN's published weights, softer than its version 1.3 (extra restorers)",
+                description="GFPGAN's published weights, softer than its version 1.3",
                 licence=_GFPGAN,
                 page=_GFPGAN_RELEASES,
                 config=GfpganConfig(),
@@ -264,7 +265,7 @@ CATALOG: Mapping[str, CatalogEntry] = MappingProxyType(
             ),
             CatalogEntry(
                 name="GFPGANv1.3",
-                description="GFPGAN's published weights of version 1.3 (extra restorers)",
+                description="GFPGAN's published weights of version 1.3",
                 licence=_GFPGAN,
                 page=_GFPGAN_RELEASES,
                 config=GfpganConfig(),

@@ -11,9 +11,10 @@ from likeness.errors import CheckpointFormatError
 from likeness.messages.notice import Notice, notice_of
 from likeness.models.architecture import Architecture, Config, Shapes
 from likeness.models.esrgan.architecture import ESRGAN
+from likeness.models.gfpgan.architecture import GFPGAN
 from likeness.models.gpen.architecture import GPEN
 from likeness.models.onnx_file import ONNX
-from likeness.models.spandrel_adapter import CODEFORMER, GFPGAN, RESTOREFORMER
+from likeness.models.spandrel_adapter import CODEFORMER, RESTOREFORMER
 from likeness.models.spec import Purpose, Spec
 from likeness.models.srvgg.architecture import SRVGG
 

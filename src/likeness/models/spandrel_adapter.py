@@ -1,4 +1,4 @@
-"""Restorers of others, run by spandrel's modules in PyTorch: GFPGAN, RestoreFormer, CodeFormer.
+"""Restorers of others, run by spandrel's modules in PyTorch: RestoreFormer, CodeFormer, and GFPGAN where it is to run there.
 
 spandrel (and spandrel-extra-arches, for CodeFormer) is part of the extra ``restorers``. Telling from a file's tensors which
 of them it holds needs none of that. spandrel's own call of these networks takes [0, 1], but for GFPGAN and CodeFormer it
@@ -25,11 +25,10 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CODEFORMER",
-    "GFPGAN",
     "RESTOREFORMER",
     "CodeFormerConfig",
-    "GfpganConfig",
     "RestoreFormerConfig",
+    "run_by_spandrel",
 ]
 
 _SIDE = 512
@@ -56,21 +55,13 @@ class _Restorer:
             architecture=self.name,
             purpose="restore",
             config=self,
-            title=f"a {self.title} network of size {self.size}",
+            title=Notice("network.restorer", {"title": self.title, "size": self.size}),
             size=self.size,
             scale=1,
             value_range=(-1.0, 1.0),
             template="ffhq",
             precision="bf16",
         )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GfpganConfig(_Restorer):
-    """GFPGAN 1.3 and 1.4, the form without CUDA kernels of its own."""
-
-    name: ClassVar[str] = "gfpgan"
-    title: ClassVar[str] = "GFPGAN"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,12 +90,6 @@ class CodeFormerConfig(_Restorer):
         _Restorer.__post_init__(self)  # super() without arguments knows no class with slots
         if not 0 <= self.fidelity <= 1:
             raise ValueError(f"fidelity must be between 0 and 1, not {self.fidelity}")
-
-
-def _gfpgan() -> Any:
-    from spandrel.architectures.GFPGAN import GFPGANArch  # pyright: ignore
-
-    return cast("Any", GFPGANArch)()
 
 
 def _restoreformer() -> Any:
@@ -143,24 +128,9 @@ def _architecture(
         return config()
 
     def module(state: State, numbers: _Restorer, dtype: torch.dtype, device: torch.device) -> torch.nn.Module:
-        import torch
-
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", FutureWarning)  # of torch, about what spandrel does when it is imported
-                loader = load()
-        except ImportError:
-            raise MissingExtraError(Notice("model.needs-restorers", {"network": config.title})) from None
-        tensors = {name: torch.from_numpy(np.array(array, np.float32)) for name, array in state.items()}
-        try:
-            described = loader.load(tensors)
-        except (RuntimeError, KeyError, ValueError) as error:
-            reason = str(error).strip().splitlines()[-1].strip()
-            values = {"network": config.title, "reason": reason}
-            raise CheckpointFormatError(Notice("model.damaged-restorer", values)) from error
-        # None of them takes float16 (spandrel's own word); bfloat16 has float32's range.
-        taken = torch.bfloat16 if dtype == torch.float16 and not described.supports_half else dtype
-        return _wrapped(described.model.eval().requires_grad_(False).to(device, taken), taken, arguments(numbers))
+        return run_by_spandrel(
+            state, lambda tensors: load().load(tensors).model, config.title, arguments(numbers), dtype, device
+        )
 
     return Architecture(
         name=config.name,
@@ -172,6 +142,44 @@ def _architecture(
         module=module,
         graph=None,
     )
+
+
+def run_by_spandrel(
+    state: State,
+    made: Callable[[dict[str, torch.Tensor]], Any],
+    title: str,
+    arguments: dict[str, object],
+    dtype: torch.dtype,
+    device: torch.device,
+) -> torch.nn.Module:
+    """A network of spandrel's from one batch of faces to another, float32 outside.
+
+    Args:
+        state: its weights.
+        made: makes spandrel's module of these, and imports spandrel for that.
+        title: what to call it in a sentence.
+        arguments: of its call.
+        dtype, device: where and how it is to run.
+
+    Raises:
+        MissingExtraError: if spandrel is not installed.
+        CheckpointFormatError: if the weights are not all of such a network's.
+    """
+    import torch
+
+    tensors = {name: torch.from_numpy(np.array(array, np.float32)) for name, array in state.items()}
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of torch, about what spandrel does when it is imported
+            network = made(tensors)
+    except ImportError:
+        raise MissingExtraError(Notice("model.needs-restorers", {"network": title})) from None
+    except (RuntimeError, KeyError, ValueError) as error:
+        reason = str(error).strip().splitlines()[-1].strip()
+        raise CheckpointFormatError(Notice("model.damaged-restorer", {"network": title, "reason": reason})) from error
+    # None of them takes float16 (spandrel's own word); bfloat16 has float32's range.
+    taken = torch.bfloat16 if dtype == torch.float16 else dtype
+    return _wrapped(network.eval().requires_grad_(False).to(device, taken), taken, arguments)
 
 
 def _wrapped(network: torch.nn.Module, dtype: torch.dtype, arguments: dict[str, object]) -> torch.nn.Module:
@@ -189,13 +197,6 @@ def _wrapped(network: torch.nn.Module, dtype: torch.dtype, arguments: dict[str, 
     return Face()
 
 
-GFPGAN = _architecture(
-    GfpganConfig,
-    ("toRGB.0.weight", "stylegan_decoder.style_mlp.1.weight"),
-    _gfpgan,
-    # The file's own noise, not another one each time: the same face gets the same answer.
-    lambda _: {"return_rgb": False, "randomize_noise": False},
-)
 RESTOREFORMER = _architecture(
     RestoreFormerConfig,
     ("quantize.embedding.weight", "encoder.conv_in.weight", "quant_conv.weight", "decoder.conv_out.weight"),

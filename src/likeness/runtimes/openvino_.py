@@ -23,6 +23,7 @@ from likeness.messages.notice import Notice
 from likeness.models.onnx_file import open_onnx
 from likeness.models.registry import architecture_of
 from likeness.models.spec import Spec
+from likeness.models.style_nodes import StyleNodes
 from likeness.runtimes.base import Batch, check_batch, check_threads
 
 if TYPE_CHECKING:
@@ -145,7 +146,9 @@ class OpenVinoRuntime:
             return lambda: open_onnx(file), digest_of_code(open_onnx)
         if graph is None:
             raise ConfigError(Notice("openvino.no-graph", {"title": self._spec.title}))
-        return lambda: graph(self._state, self._spec.config), digest_of_code(graph, self._architecture.config)
+        return lambda: graph(self._state, self._spec.config), digest_of_code(
+            graph, StyleNodes, self._architecture.config
+        )
 
 
 def _checked_device(core: openvino.Core, device: str) -> str:

@@ -25,21 +25,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.compute.library import load_openvino
-from likeness.models.gpen.config import (
-    ACTIVATION_GAIN,
-    EPSILON,
-    LEAKY_SLOPE,
-    MAPPING_LAYERS,
-    MAPPING_LR,
-    GpenConfig,
-)
+from likeness.models.architecture import State
+from likeness.models.gpen.config import ACTIVATION_GAIN, EPSILON, MAPPING_LAYERS, MAPPING_LR, GpenConfig
+from likeness.models.style_nodes import StyleNodes
 
 if TYPE_CHECKING:
     import openvino
 
 __all__ = ["Graph", "State", "build"]
-
-State = Mapping[str, NDArray[np.float32]]
 
 _Maps = tuple[Any, ...]
 """Nodes of equal channels that stand for their concatenation: a convolution's own map and the injected one."""
@@ -59,8 +52,8 @@ def build(state: State, config: GpenConfig, *, any_batch: bool = False) -> openv
     return Graph(state, config, any_batch=any_batch).model()
 
 
-class Graph:
-    """Node factory over one state dict. Nodes are untyped: OpenVINO's stubs do not cover the opset functions.
+class Graph(StyleNodes):
+    """The network's nodes.
 
     The resolutions at which one form gives way to another were chosen by measurement (docs/speed.md); any give the same
     function.
@@ -74,10 +67,9 @@ class Graph:
     """Largest resolution whose transposed convolution makes an even number of rows and columns."""
 
     def __init__(self, state: State, config: GpenConfig, *, any_batch: bool = False) -> None:
-        self._state = state
+        super().__init__(state)
         self._config = config
         self._any_batch = any_batch
-        self._op: Any = load_openvino().opset13
 
     def model(self) -> openvino.Model:
         """The whole network, as `build` describes it."""
@@ -87,35 +79,6 @@ class Graph:
 
     # Building blocks
 
-    def parameter(self, name: str, shape: list[int]) -> Any:
-        node = self._op.parameter(shape, np.float32, name=name)
-        node.output(0).set_names({name})
-        return node
-
-    def result(self, name: str, node: Any) -> Any:
-        node = self._op.result(node, name=f"{name}/result")
-        node.output(0).set_names({name})
-        return node
-
-    def _constant(self, array: NDArray[np.float32] | NDArray[np.float64]) -> Any:
-        return self._op.constant(np.ascontiguousarray(array, dtype=np.float32))
-
-    def _ints(self, *values: int) -> Any:
-        return self._op.constant(np.array(values, dtype=np.int64))
-
-    def _weight(self, key: str) -> NDArray[np.float32]:
-        return np.asarray(self._state[key], dtype=np.float32)
-
-    def _leaky_relu(self, node: Any) -> Any:
-        return self._op.prelu(node, self._constant(np.array([LEAKY_SLOPE])))
-
-    def _linear(self, node: Any, weight: NDArray[np.float32], bias: NDArray[np.float32]) -> Any:
-        product = self._op.matmul(node, self._constant(weight), False, True)
-        return self._op.add(product, self._constant(bias[None]))
-
-    def _convolution(self, node: Any, kernel: Any, *, stride: int = 1, pad: int = 0) -> Any:
-        return self._op.convolution(node, kernel, [stride, stride], [pad, pad], [pad, pad], [1, 1])
-
     def _blur(self, node: Any, key: str, channels: int, pads: tuple[int, int]) -> Any:
         """A depthwise FIR filter with a checkpoint's kernel (true convolution, hence flipped for a correlating op)."""
         kernel = np.broadcast_to(self._weight(key)[::-1, ::-1], (channels, 1, 1, 4, 4))
@@ -123,13 +86,6 @@ class Graph:
         return self._op.group_convolution(
             node, self._constant(kernel), [1, 1], [before, before], [after, after], [1, 1]
         )
-
-    def _per_channel(self, vector: Any) -> Any:
-        """N x C to N x C x 1 x 1."""
-        return self._op.unsqueeze(vector, self._ints(2, 3))
-
-    def _reshaped(self, node: Any, *shape: int) -> Any:
-        return self._op.reshape(node, self._ints(*shape), False)
 
     # Encoder half
 
@@ -209,15 +165,6 @@ class Graph:
         """The style of a convolution that does not depend on w (`Gpen.free_styles`): its modulation has no weights."""
         weight = self._weight(f"{key}.conv.modulation.weight")
         return None if weight.any() else self._weight(f"{key}.conv.modulation.bias")
-
-    def _demodulation(self, scale: Any, weight: NDArray[np.float32]) -> Any:
-        """The factor of every output channel under a style, times the activation's gain, N x C."""
-        op = self._op
-        energy = np.square(weight, dtype=np.float64).sum(axis=(2, 3))
-        power = op.matmul(op.multiply(scale, scale), self._constant(energy), False, True)
-        return op.divide(
-            self._constant(np.array([ACTIVATION_GAIN])), op.sqrt(op.add(power, self._constant(np.array([EPSILON]))))
-        )
 
     def _styled(self, maps: _Maps, style: Any, feature: Any, key: str, size: int, *, upsample: bool = False) -> _Maps:
         """Modulated 3x3 convolution, bias and activation; returns its own map and the injected encoder map."""
@@ -301,10 +248,6 @@ class Graph:
         """Every map times its part of the style (N x the channels of all maps)."""
         parts = self._parts(scale, len(maps))
         return tuple(self._op.multiply(node, self._per_channel(part)) for node, part in zip(maps, parts, strict=True))
-
-    def _parts(self, vector: Any, count: int) -> list[Any]:
-        """N x C in equal parts of its channels."""
-        return [vector] if count == 1 else self._op.split(vector, self._op.constant(np.int64(1)), count).outputs()
 
     def _summed_convolution(
         self, maps: _Maps, weight: NDArray[np.float32], scale: Any = None, demodulation: Any = None, *, pad: int = 0

@@ -1,0 +1,1 @@
+"""GFPGAN: its description and the OpenVINO graph; in PyTorch it is spandrel's."""
