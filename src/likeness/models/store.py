@@ -17,10 +17,8 @@ import json
 import logging
 import os
 import re
-from collections.abc import Collection, Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -28,20 +26,20 @@ from likeness.core.hashing import sha256_of
 from likeness.core.home import expanded, home_folder
 from likeness.core.locking import locked
 from likeness.core.spelling import did_you_mean
-from likeness.errors import CheckpointError, CheckpointFormatError, ChecksumError, DownloadError, LicenceError
-from likeness.messages.notice import Notice, notice_of, reason_of
+from likeness.errors import CheckpointError, CheckpointFormatError, ChecksumError, DownloadError
+from likeness.messages.notice import Notice, notice_of
 from likeness.models.catalog import (
     CATALOG,
     DEFAULT_MODEL,
     CatalogEntry,
     embedded_path,
     entry_of,
-    entry_of_bytes,
 )
 from likeness.models.convert import convert_checkpoint
 from likeness.models.download import Progress, RetryPolicy, download
 from likeness.models.find import MODELSCOPE, modelscope_file
 from likeness.models.formats import Checkpoint, ModelInfo, for_task, read_checkpoint, read_spec, spec_for_task
+from likeness.models.licences import Licences, now, write_record, written_under
 from likeness.models.spec import Purpose, Spec
 
 __all__ = ["Store", "StoredModel"]
@@ -101,7 +99,7 @@ class Store:
         self._offline = offline if offline is not None else _default_offline()
         self._catalog = catalog
         self._policy = policy or RetryPolicy()
-        self._accepted_elsewhere = frozenset(accepted)
+        self._licences = Licences(lambda: self.root, catalog, accepted)
 
     @property
     def root(self) -> Path:
@@ -149,7 +147,7 @@ class Store:
             path = modelscope_file(name)
             published = _published_by_modelscope(path)
             if (entry := self._entry(published)) is not None:
-                self._check_licence(entry, accept=False)
+                self._licences.check(entry, accept=False)
             return path
         entry = self._entry(name)
         if entry is not None:
@@ -159,7 +157,7 @@ class Store:
             path = self._stored(entry.name)
             if path is None:
                 raise CheckpointError(Notice("model.not-here", {"name": entry.name}))
-            self._check_licence(entry, accept=False)
+            self._licences.check(entry, accept=False)
             return path
         if _NAME.fullmatch(name):
             stored = self._stored(name)
@@ -167,7 +165,7 @@ class Store:
                 return stored
         path = expanded(name_or_path)
         if path.exists():
-            self._check_bytes(path)
+            self._licences.check_file(path)
             return path
         known = [model.name for model in self.list()]
         raise CheckpointError(
@@ -223,7 +221,7 @@ class Store:
         embedded = embedded_path(entry)
         if embedded is not None:
             return self._embedded(entry, embedded)
-        self._check_licence(entry, accept=accept_licence)
+        self._licences.check(entry, accept=accept_licence)
         path = self._stored(entry.name)
         if path is not None:
             return path
@@ -234,7 +232,7 @@ class Store:
         if not entry.urls:
             raise DownloadError(Notice("model.no-address", {"name": entry.name, "page": entry.page}))
         target = self._models / entry.file_name
-        with self._writing(), locked(self._models / f"{entry.name}.lock"):
+        with written_under(self.root), locked(self._models / f"{entry.name}.lock"):
             path = self._stored(entry.name)  # another process may have fetched it meanwhile
             if path is None:
                 self._fetch_locked(entry, target, progress)
@@ -277,12 +275,12 @@ class Store:
             _check_config(entry, spec, file)
             if entry.sha256 is not None and sha256_of(file) != entry.sha256:
                 raise ChecksumError(Notice("model.not-published", {"file": str(file), "name": entry.name}))
-            self._check_licence(entry, accept=accept_licence)
-        published = entry or self._check_bytes(file, accept=accept_licence)
+            self._licences.check(entry, accept=accept_licence)
+        published = entry or self._licences.check_file(file, accept=accept_licence)
         licence = "" if published is None else published.licence.name
         info = None if published is None else ModelInfo(name=name, licence=licence, source=file.name)
         target = self._models / f"{name}.safetensors"
-        with self._writing(), locked(self._models / f"{name}.lock"):
+        with written_under(self.root), locked(self._models / f"{name}.lock"):
             checkpoint = convert_checkpoint(
                 file, target, info=info, purpose=spec.purpose if entry is None else entry.purpose
             )
@@ -325,12 +323,12 @@ class Store:
             raise CheckpointError(
                 Notice("model.unknown", {"name": name, "hint": hint, "known": ", ".join(self._catalog)})
             )
-        self._check_licence(entry, accept=True)
+        self._licences.check(entry, accept=True)
 
     def licence_accepted(self, name: str) -> bool:
         """Whether a model of the catalog may be used: its licence needs no acceptance, or has been accepted."""
         entry = self._entry(name)
-        return entry is not None and (not entry.licence.must_accept or self._accepted(entry))
+        return entry is not None and (self._licences.allow(entry))
 
     # Files
 
@@ -417,67 +415,14 @@ class Store:
             "size": size,
             "licence": licence,
             "description": description,
-            "stored": _now(),
+            "stored": now(),
         }
-        _write_json(self._models / f"{name}.json", record)
-
-    # Licences
+        write_record(self._models / f"{name}.json", record)
 
     @property
     def accepted(self) -> tuple[str, ...]:
         """The names of the catalog whose licences have to be accepted and were."""
-        restricted = (entry for entry in self._catalog.values() if entry.licence.must_accept)
-        return tuple(entry.name for entry in restricted if self._accepted(entry))
-
-    def _accepted(self, entry: CatalogEntry) -> bool:
-        elsewhere = entry.name in self._accepted_elsewhere
-        return elsewhere or (self.root / "licences" / f"{entry.name}.json").is_file()
-
-    def _check_bytes(self, path: Path, *, accept: bool = False) -> CatalogEntry | None:
-        """The entry that a file's bytes are of, if its licence restricts use; it must be accepted, now or before.
-
-        Raises:
-            LicenceError: if it is not.
-            CheckpointError: if the file cannot be read.
-        """
-        restricted = {name: entry for name, entry in self._catalog.items() if entry.licence.must_accept}
-        if not path.is_file():
-            return None
-        try:
-            entry = entry_of_bytes(path, restricted)
-        except OSError as error:
-            raise CheckpointError(
-                Notice("checkpoint.unread", {"path": str(path), "reason": reason_of(error)})
-            ) from error
-        if entry is not None:
-            self._check_licence(entry, accept=accept)
-        return entry
-
-    def _check_licence(self, entry: CatalogEntry, *, accept: bool) -> None:
-        if not entry.licence.must_accept or self._accepted(entry):
-            return
-        if not accept:
-            raise LicenceError(
-                Notice(
-                    "model.licence", {"name": entry.name, "url": entry.licence.url, "summary": entry.licence.summary}
-                )
-            )
-        with self._writing():
-            _write_json(
-                self.root / "licences" / f"{entry.name}.json",
-                {"licence": entry.licence.name, "url": entry.licence.url, "accepted": _now()},
-            )
-
-    @contextmanager
-    def _writing(self) -> Generator[None]:
-        try:
-            self._models.mkdir(parents=True, exist_ok=True)
-            (self.root / "licences").mkdir(parents=True, exist_ok=True)
-            yield
-        except OSError as error:
-            raise CheckpointError(
-                Notice("model.store-unwritten", {"root": str(self.root), "why": reason_of(error)})
-            ) from error
+        return self._licences.accepted
 
 
 def _check_config(entry: CatalogEntry, spec: Spec, path: Path) -> None:
@@ -502,13 +447,3 @@ def _published_by_modelscope(path: Path) -> str:
 
 def _default_offline() -> bool:
     return os.environ.get("LIKENESS_OFFLINE", "").strip().casefold() in ("1", "true", "yes", "on")
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")
-
-
-def _write_json(path: Path, content: Mapping[str, object]) -> None:
-    partial = path.with_name(f".{path.name}.{os.getpid()}.part")
-    partial.write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    partial.replace(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,15 @@ from numpy.typing import NDArray
 
 from likeness.compute.library import load_openvino
 from likeness.models.architecture import State
-from likeness.models.gpen.config import ACTIVATION_GAIN, EPSILON, LEAKY_SLOPE
 
-__all__ = ["StyleNodes"]
+__all__ = ["ACTIVATION_GAIN", "EPSILON", "LEAKY_SLOPE", "StyleNodes"]
+
+LEAKY_SLOPE = 0.2
+ACTIVATION_GAIN = math.sqrt(2.0)
+"""Every leaky ReLU of the generator is times this."""
+
+EPSILON = 1e-8
+"""Added to the powers that pixel norm and demodulation divide by."""
 
 
 class StyleNodes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -10,10 +9,7 @@ from likeness.messages.notice import Notice
 from likeness.models.spec import Spec
 
 __all__ = [
-    "ACTIVATION_GAIN",
-    "EPSILON",
     "LATENT_CHANNELS",
-    "LEAKY_SLOPE",
     "MAPPING_LAYERS",
     "MAPPING_LR",
     "GpenConfig",
@@ -22,15 +18,8 @@ __all__ = [
 LATENT_CHANNELS = 512
 MAPPING_LAYERS = 8
 
-LEAKY_SLOPE = 0.2
-ACTIVATION_GAIN = math.sqrt(2.0)
-"""Every leaky ReLU is times this."""
-
 MAPPING_LR = 0.01
 """Learning-rate multiplier of the mapping network, on weights and biases."""
-
-EPSILON = 1e-8
-"""Added to the powers that pixel norm and demodulation divide by."""
 
 _LARGEST_SIZE = 16384
 _LARGEST_FACTOR = 16

@@ -26,8 +26,8 @@ from numpy.typing import NDArray
 
 from likeness.compute.library import load_openvino
 from likeness.models.architecture import State
-from likeness.models.gpen.config import ACTIVATION_GAIN, EPSILON, MAPPING_LAYERS, MAPPING_LR, GpenConfig
-from likeness.models.style_nodes import StyleNodes
+from likeness.models.gpen.config import MAPPING_LAYERS, MAPPING_LR, GpenConfig
+from likeness.models.style_nodes import ACTIVATION_GAIN, EPSILON, StyleNodes
 
 if TYPE_CHECKING:
     import openvino

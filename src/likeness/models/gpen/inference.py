@@ -24,15 +24,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor, nn
 
-from likeness.models.gpen.config import (
-    ACTIVATION_GAIN,
-    EPSILON,
-    LEAKY_SLOPE,
-    MAPPING_LAYERS,
-    MAPPING_LR,
-    GpenConfig,
-)
+from likeness.models.gpen.config import MAPPING_LAYERS, MAPPING_LR, GpenConfig
 from likeness.models.gpen.ops import blur_kernel
+from likeness.models.style_nodes import ACTIVATION_GAIN, EPSILON, LEAKY_SLOPE
 
 __all__ = ["Filters", "InferenceGpen"]
 

@@ -11,15 +11,9 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from likeness.models.gpen.config import (
-    ACTIVATION_GAIN,
-    LATENT_CHANNELS,
-    LEAKY_SLOPE,
-    MAPPING_LAYERS,
-    MAPPING_LR,
-    GpenConfig,
-)
+from likeness.models.gpen.config import LATENT_CHANNELS, MAPPING_LAYERS, MAPPING_LR, GpenConfig
 from likeness.models.gpen.ops import Bias, Blur, EncoderConv, EqualLinear, ModulatedConv, PixelNorm, SkipInjection
+from likeness.models.style_nodes import ACTIVATION_GAIN, LEAKY_SLOPE
 
 __all__ = ["Generator", "Gpen"]
 

@@ -16,7 +16,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812 - the field's name for it
 from torch import Tensor, nn
 
-from likeness.models.gpen.config import ACTIVATION_GAIN, EPSILON, LEAKY_SLOPE
+from likeness.models.style_nodes import ACTIVATION_GAIN, EPSILON, LEAKY_SLOPE
 
 __all__ = [
     "Bias",
