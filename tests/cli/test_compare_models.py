@@ -18,6 +18,8 @@ from likeness.core.tables import read_csv
 from likeness.evaluation.comparison import skin_texture
 from likeness.imaging.files import read_image, write_image
 from likeness.imaging.image import Image
+from likeness.studio.review.making import make_session
+from likeness.studio.review.session import Vote
 
 
 @pytest.fixture(scope="module")
@@ -136,3 +138,39 @@ def test_texture_is_that_of_skin_alone() -> None:
     assert 0.85 < skin_texture(flat + noise, points) < 1.05  # of noise of one level, what is finer than 2 px
     noise[150:450, 100:400] = 0
     assert skin_texture(flat + noise, points) < 0.5
+
+
+def test_results_are_rated_blind_and_what_is_accepted_is_a_column(
+    tmp_path: Path, astronaut_file: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = [str(astronaut_file), "--models", str(tiny_model), "--presets", "natural,plain"]
+    assert main(["compare", *arguments, "--results", "-o", str(tmp_path / "out")]) == 0
+    commands = [line for line in capsys.readouterr().err.splitlines() if "likeness review" in line]
+    assert len(commands) == 1
+    sides = {f"tiny.safetensors, {preset}": tmp_path / "out/results" / f"tiny.safetensors, {preset}" for preset in _TWO}
+    assert all(f"{name}={folder}" in commands[0] for name, folder in sides.items())
+    for folder in sides.values():
+        assert [path.name for path in folder.iterdir()] == ["astronaut.jpg.png"]
+        assert read_image(folder / "astronaut.jpg.png").size == read_image(astronaut_file).size
+    session = make_session(tmp_path / "session", sides)
+    for name, grades in (("Ann", {"natural": 5, "plain": 3}), ("Bob", {"natural": 2, "plain": 1})):
+        rater = session.enter(name)
+        keys = {ballot.position: ballot.side for ballot in session.ballots() if ballot.rater == name}
+        for position, side in keys.items():
+            session.vote(rater, place=0, position=position, vote=Vote(score=grades[side.split(", ")[1]]))
+    assert main(["compare", *arguments, "--review", str(session.folder), "-o", str(tmp_path / "table")]) == 0
+    assert [row["accepted"] for row in _rows(tmp_path / "table" / "comparison.csv")] == ["", "50.0", "0.0"]
+    assert "Accepted, %" in (tmp_path / "table" / "astronaut.jpg.html").read_text(encoding="utf-8")
+    others = [*arguments[:-1], "standard", "--review", str(session.folder), "-o", str(tmp_path / "none")]
+    assert main(["compare", *others]) == 2
+    assert "is a review of other sides" in capsys.readouterr().err
+    twice = tmp_path / "twice" / tiny_model.name
+    twice.parent.mkdir()
+    shutil.copy(tiny_model, twice)
+    same = [str(astronaut_file), "--models", f"{tiny_model},{twice}", "--results", "-o", str(tmp_path / "none")]
+    assert main(["compare", *same]) == 2
+    assert "files of the same name" in capsys.readouterr().err
+    assert not (tmp_path / "none").exists()
+
+
+_TWO = ("natural", "plain")

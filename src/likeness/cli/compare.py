@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shlex
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +16,7 @@ from likeness.errors import CheckpointError, ConfigError, LikenessError, NoFaceE
 from likeness.messages.notice import Notice
 
 if TYPE_CHECKING:
-    from likeness.evaluation.comparison import Comparison
+    from likeness.evaluation.comparison import Comparison, Entrant
     from likeness.imaging.image import Image
     from likeness.restore.pipeline import Restorer
 
@@ -33,9 +35,14 @@ exit status:
 
 examples:
   likeness compare portrait.jpg --presets standard,natural,plain
-  likeness compare pictures/ --models likeness-512,GPEN-BFR-512,./my-network.pth --presets natural,plain -o comparison/"""
+  likeness compare pictures/ --models likeness-512,GPEN-BFR-512,./my-network.pth --presets natural,plain -o comparison/
+  likeness compare pictures/ --presets natural,plain --results -o comparison/
+  likeness compare pictures/ --presets natural,plain --review tuesday -o comparison/ --overwrite"""
 
-_LINES = ("seconds", "megabytes", "identity", "sharpness", "texture", "failed", "good", "look", "bad")
+_LEAST = 4
+"""The lowest grade of a review, of 5, with which a result is taken as accepted: "good"."""
+
+_LINES = ("seconds", "megabytes", "identity", "sharpness", "texture", "accepted", "failed", "good", "look", "bad")
 
 
 def compare(argv: Sequence[str], console: Console) -> int:
@@ -51,6 +58,8 @@ def compare(argv: Sequence[str], console: Console) -> int:
     """
     flags = make_parser().parse_args(argv)
     console.verbosity = verbosity(flags)
+    from likeness.core.files import make_folder
+    from likeness.evaluation.comparison import Entrant
     from likeness.restore.controls import Controls
 
     models, presets = _listed(flags.models, "--models"), _listed(flags.presets, "--presets")
@@ -61,11 +70,18 @@ def compare(argv: Sequence[str], console: Console) -> int:
     folder: Path = flags.output
     tables = [folder / "comparison.csv", folder / "faces.csv", folder / "comparison.json"]
     shown = [folder / f"{name}{suffix}" for name in names for suffix in (".html", ".jpg")]
-    console.ledger.claim([*tables, *shown], overwrite=flags.overwrite)
+    entrants = [Entrant(model=model, preset=preset) for model in models for preset in presets]
+    if (flags.results or flags.review is not None) and len({entrant.name for entrant in entrants}) < len(entrants):
+        raise ConfigError(Notice("compare.same-names"))
+    results = {entrant: _results_folder(folder, entrant) for entrant in entrants} if flags.results else {}
+    kept = [place / f"{name}.png" for place in results.values() for name in names]
+    console.ledger.claim([*tables, *shown, *kept], overwrite=flags.overwrite)
+    accepted = {} if flags.review is None else _accepted(flags.review, entrants)
     here, missing = _here(models, console)
 
     from likeness.evaluation.comparison import compare_networks
     from likeness.imaging.decoding.pool import DecoderPool
+    from likeness.imaging.files import write_image
 
     with DecoderPool() as decoder:
         decoder.start()
@@ -78,19 +94,28 @@ def compare(argv: Sequence[str], console: Console) -> int:
 
         return Restorer(model, device=flags.device)
 
+    def keep(entrant: Entrant, name: str, image: Image) -> None:
+        make_folder(results[entrant])
+        write_image(image, results[entrant] / f"{name}.png")
+
     found = compare_networks(
         pictures,
         here,
         presets,
         load=load,
+        keep=keep if results else None,
         report=lambda entrant, count: console.detail(f"{entrant.name}: {count} of {len(pictures)}"),
     )
+    found = replace(found, accepted=accepted)
     _write(found, folder, missing)
     console.show(_text(found))
     for item in found.compared:
         if item.status == "failed":
             console.warn(f"{item.picture}: {item.entrant.name if item.entrant else ''}: {item.reason}")
     console.say(f"{len(found.pictures)} pages written to {folder}")
+    if results:
+        sides = " ".join(shlex.quote(f"{entrant.name}={results[entrant]}") for entrant in found.entrants)
+        console.say(f"let people rate them: likeness review {sides} --session NAME")
     if not any(item.status == "restored" for item in found.compared):
         raise NoFaceError(Notice("compare.nothing"))
     return 1 if missing else 0
@@ -109,6 +134,17 @@ def make_parser() -> Parser:
         "--models", metavar="A,B", default="likeness-512", help="names or files of networks (default: likeness-512)"
     )
     parser.add_argument("--presets", metavar="A,B", default="standard", help="presets of each (default: standard)")
+    parser.add_argument(
+        "--results",
+        action="store_true",
+        help="write the whole results too, a folder for each, as likeness review takes them",
+    )
+    parser.add_argument(
+        "--review",
+        metavar="DIR",
+        type=Path,
+        help="session of likeness review whose sides are named so: its ratings are a column of the table",
+    )
     parser.add_argument("--device", choices=("auto", "cpu", "cuda"), default="auto", help="where networks run")
     parser.add_argument(
         "-o", "--output", metavar="FOLDER", type=Path, default=Path("comparison"), help="(default: comparison)"
@@ -177,6 +213,28 @@ def _here(models: Sequence[str], console: Console) -> tuple[list[str], dict[str,
     for error in missing.values():
         console.warn(str(error))
     return here, {model: str(error) for model, error in missing.items()}
+
+
+def _results_folder(folder: Path, entrant: Entrant) -> Path:
+    return folder / "results" / entrant.name
+
+
+def _accepted(folder: Path, entrants: Sequence[Entrant]) -> dict[Entrant, float]:
+    """The share of ratings of 4 and 5 in a review, per cent, of those that are among its sides and were rated.
+
+    Raises:
+        RecordError: if there is no such session.
+        ConfigError: if none of them is among its sides.
+    """
+    from likeness.studio.review.results import count
+    from likeness.studio.review.session import ReviewSession
+
+    sides = {side.name: side.scores for side in count(ReviewSession(folder)).sides}
+    if not any(entrant.name in sides for entrant in entrants):
+        names = {"sides": ", ".join(sides), "entrants": ", ".join(entrant.name for entrant in entrants)}
+        raise ConfigError(Notice("compare.other-sides", {"folder": str(folder), **names}))
+    scores = {entrant: sides[entrant.name] for entrant in entrants if entrant.name in sides}
+    return {entrant: 100 * sum(given[_LEAST - 1 :]) / sum(given) for entrant, given in scores.items() if sum(given)}
 
 
 def _write(found: Comparison, folder: Path, missing: dict[str, str]) -> None:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -107,6 +107,7 @@ class Summary:
         seconds: of a photograph, median.
         megabytes: the most memory that the program held meanwhile, 10^6 bytes; None where the system does not tell.
         identity, sharpness, texture: means.
+        accepted: share of a blind review's ratings, in per cent, that would let the results go out; None without a review.
         good, look, bad: verdicts.
     """
 
@@ -118,13 +119,14 @@ class Summary:
     identity: float | None
     sharpness: float | None
     texture: float | None
+    accepted: float | None
     good: int
     look: int
     bad: int
 
     def to_dict(self) -> dict[str, object]:
         """Ready for JSON and CSV."""
-        names = ("seconds", "megabytes", "identity", "sharpness", "texture")
+        names = ("seconds", "megabytes", "identity", "sharpness", "texture", "accepted")
         return {
             "model": INPUT if self.entrant is None else self.entrant.model,
             "preset": "" if self.entrant is None else self.entrant.preset,
@@ -141,11 +143,13 @@ class Comparison:
         entrants: in the order in which they were asked for.
         compared: face by face: the photograph's own first, then each entrant's.
         megabytes: of each entrant, where the system tells.
+        accepted: `Summary.accepted` of each entrant that people have rated.
     """
 
     entrants: tuple[Entrant, ...]
     compared: tuple[Compared, ...]
     megabytes: dict[Entrant, float]
+    accepted: Mapping[Entrant, float] = field(default_factory=dict[Entrant, float])
 
     @property
     def pictures(self) -> tuple[str, ...]:
@@ -173,6 +177,7 @@ class Comparison:
             identity=_mean([item.identity for item in own]),
             sharpness=_mean([item.sharpness for item in own]),
             texture=_mean([item.texture for item in own]),
+            accepted=None if entrant is None else self.accepted.get(entrant),
             good=levels.count("good"),
             look=levels.count("look"),
             bad=levels.count("bad"),
@@ -185,6 +190,7 @@ def compare_networks(
     presets: Sequence[str],
     *,
     load: Callable[[str], Restorer],
+    keep: Callable[[Entrant, str, Image], None] | None = None,
     report: Callable[[Entrant, int], None] | None = None,
 ) -> Comparison:
     """Restore every picture by every network under every preset, one network after the other.
@@ -193,6 +199,7 @@ def compare_networks(
         pictures: names and images.
         models, presets: all pairs of them are compared.
         load: makes a restorer; it is closed when its turn is over, so that only one network lies in memory.
+        keep: is given each whole result: of which entrant, of which picture, the image.
         report: hears which entrant has done how many pictures.
 
     Raises:
@@ -217,7 +224,12 @@ def compare_networks(
             for preset in presets:
                 entrant = Entrant(model=model, preset=preset)
                 for count, (name, image) in enumerate(pictures, start=1):
-                    rows[name] += _restored(restorer, entrant, name, image, faces[name], controls[preset], matcher, own)
+                    found, whole = _restored(
+                        restorer, entrant, name, image, faces[name], controls[preset], matcher, own
+                    )
+                    rows[name] += found
+                    if keep is not None and whole is not None:
+                        keep(entrant, name, whole)
                     if report is not None:
                         report(entrant, count)
                 peak = peak_megabytes() if forgotten else None
@@ -244,12 +256,13 @@ def _restored(
     controls: Controls,
     matcher: FaceMatcher,
     own: Mapping[tuple[str, int], Embedding],
-) -> list[Compared]:
+) -> tuple[list[Compared], Image | None]:
+    """What became of a picture's faces, and the whole result; None if it failed."""
     began = time.perf_counter()
     try:
         done: Restoration = restorer.restore(image, controls, faces=faces)
     except LikenessError as error:
-        return [Compared(picture=name, face=None, entrant=entrant, status="failed", reason=str(error))]
+        return [Compared(picture=name, face=None, entrant=entrant, status="failed", reason=str(error))], None
     seconds = time.perf_counter() - began
     found: list[Compared] = []
     for outcome in done.faces:
@@ -268,7 +281,7 @@ def _restored(
             assert item.crop is not None
             item = replace(item, identity=likeness(matcher.embed(item.crop), own[name, outcome.index]))
         found.append(item)
-    return found
+    return found, done.image
 
 
 def _measured(item: Compared, after: Image, before: Image, face: Face) -> Compared:

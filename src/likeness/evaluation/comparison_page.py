@@ -25,8 +25,12 @@ SHOWN: dict[str, tuple[str, str]] = {
     "identity": ("Identity", "to the photograph's own face: 1 is the same, strangers lie under 0.5"),
     "sharpness": ("Sharpness, px", "how many pixels across the face holds, of 512"),
     "texture": ("Texture, levels", "skin finer than 2 px, of 255 levels; the photograph's own includes its noise"),
+    "accepted": ("Accepted, %", "ratings of 4 or 5 in a blind review, of all that were given"),
 }
 """Figures of the table: title, and what it says."""
+
+_OF_ALL = ("megabytes", "accepted")
+"""Figures of a network over all pictures, not of a face."""
 
 _DIGITS = {"seconds": 2, "megabytes": 0, "identity": 3, "sharpness": 0, "texture": 2}
 _QUALITY = 92
@@ -109,7 +113,7 @@ def _tile(item: Compared) -> str:
     facts = [
         f"{title.partition(',')[0].lower()} {in_figures(getattr(item, key), key)}"
         for key, (title, _) in SHOWN.items()
-        if key != "megabytes" and getattr(item, key) is not None and (item.entrant is not None or key != "identity")
+        if key not in _OF_ALL and getattr(item, key) is not None and (item.entrant is not None or key != "identity")
     ]
     caption = f"<span class='name'>{' '.join(lines)}</span><span>{escape(', '.join(facts))}</span>"
     if item.reason:
