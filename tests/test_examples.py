@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import ast
+import configparser
 import json
+import plistlib
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
 from likeness import PRESETS, Image, Restorer, Size, read_image
-from likeness.cli import main
+from likeness.cli import COMMANDS, main
 from likeness.cli.demo import SAMPLES
 from likeness.metrics import band_energy, psnr
 
@@ -163,3 +167,27 @@ def test_the_demo_says_what_is_wrong_in_one_sentence(tmp_path: Path) -> None:
 def mean_difference(one: Image, other: Image) -> float:
     assert one.size == other.size
     return float(np.abs(one.pixels - other.pixels).mean())
+
+
+def test_what_a_desktop_starts_are_commands_that_there_are() -> None:
+    desktop = EXAMPLES / "desktop"
+    entry, unit = (configparser.RawConfigParser(strict=True) for _ in range(2))
+    for parser, name in ((entry, "likeness.desktop"), (unit, "likeness-watch.service")):
+        parser.optionxform = str  # type: ignore[assignment]
+        parser.read(desktop / name, encoding="utf-8")
+    with (desktop / "likeness-watch.plist").open("rb") as file:
+        shell = plistlib.load(file)["ProgramArguments"]
+    task = ElementTree.fromstring((desktop / "likeness-watch.xml").read_bytes())
+    (arguments,) = (item.text or "" for item in task.iter() if item.tag.endswith("Arguments"))
+    (program,) = (item.text for item in task.iter() if item.tag.endswith("Command"))
+    assert program == "likeness.exe"
+    lines = [
+        entry["Desktop Entry"]["Exec"],
+        unit["Service"]["ExecStart"],
+        shell[-1].removeprefix("exec "),
+        f"likeness {arguments}",
+    ]
+    for line in lines:
+        likeness, command, *rest = shlex.split(line)
+        assert likeness == "likeness"
+        COMMANDS[command].load().make_parser().parse_args(rest)

@@ -14,6 +14,7 @@ from likeness.server.app import create_app
 from likeness.server.http.listen import Listener
 from likeness.server.http.settings import ServerSettings
 from likeness.server.http.state import ServerState
+from likeness.server.live.editing import Editing
 from likeness.server.live.sessions import Sessions
 
 
@@ -34,8 +35,8 @@ class Running:
 
 
 @contextmanager
-def served(settings: ServerSettings, restorer: Restorer) -> Generator[Running]:
-    app = create_app(settings, restorer, model="tiny")
+def served(settings: ServerSettings, restorer: Restorer, editing: Editing | None = None) -> Generator[Running]:
+    app = create_app(settings, restorer, model="tiny", editing=editing)
     listener = Listener(app)
     ready = threading.Event()
     thread = threading.Thread(target=listener.run, args=(lambda _: ready.set(),))

@@ -21,12 +21,14 @@ from sayings import capital, every_verdict
 
 from likeness.batch.journal import STATES
 from likeness.imaging.encode import encode_image
+from likeness.imaging.files import read_image
 from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Image
 from likeness.messages.notice import LANGUAGES
 from likeness.restore.controls import PRESETS
 from likeness.restore.pipeline import Restorer
 from likeness.server.http.settings import ServerSettings
+from likeness.server.live.editing import Editing
 from likeness.server.live.page import PAGE_FILES
 
 playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
@@ -637,6 +639,28 @@ def test_the_picture_is_seen_before_it_is_sent(browser: Any, server: Running, tw
     own = settled(page)
     assert np.abs(middle_rows(own) - middle_rows(drawn)).mean() < 4
     page.context.close()
+
+
+def test_a_file_that_is_edited_is_there_and_saved(
+    browser: Any, tiny_restorer: Restorer, astronaut: Image, tmp_path: Path
+) -> None:
+    endings: list[str] = []
+    target = tmp_path / "photo-likeness.png"
+    editing = Editing(astronaut, "photo.jpg", target, on_end=endings.append)
+    with served(ServerSettings(port=0, data=tmp_path / "data"), tiny_restorer, editing) as running:
+        page = new_page(browser, running)
+        page.locator("#canvas[aria-busy=false]").wait_for()
+        assert page.title().startswith("photo.jpg")
+        assert not page.locator("#tab-many").is_visible()
+        let_fall(page, "body", encode_image(GREY, "PNG"), "other.png")
+        page.reload()
+        page.locator("#canvas[aria-busy=false]").wait_for()
+        page.locator("#edited-save").click()
+        page.locator("#edited-note").wait_for()
+        assert target.name in page.locator("#edited-said").inner_text()
+        assert endings == ["saved"]
+        page.context.close()
+    assert read_image(target).size == astronaut.size
 
 
 def test_a_file_that_is_no_picture_leaves_the_open_one(page: Any, two_faces: bytes) -> None:

@@ -21,7 +21,7 @@ from likeness.core.spelling import did_you_mean
 if TYPE_CHECKING:
     from likeness.cli.flags import Parser
 
-__all__ = ["COMMANDS", "Command", "main", "restore_script"]
+__all__ = ["COMMANDS", "Command", "edit_script", "main", "restore_script"]
 
 _Run = Callable[[Sequence[str], Console], int]
 
@@ -47,6 +47,11 @@ def main(argv: Sequence[str] | None = None) -> int:
     if command is None:
         return _guarded(_without_command, arguments)
     return _guarded(command.load().run, arguments[1:], name)
+
+
+def edit_script() -> int:
+    """``likeness edit --in-place``, for programs that can be told the name of an editor and nothing more."""
+    return main(["edit", "--in-place", *sys.argv[1:]])
 
 
 _SCRIPT_SIDE = 512
@@ -214,6 +219,12 @@ def _load_serve() -> Command:
     return Command(run=serve, make_parser=make_parser)
 
 
+def _load_edit() -> Command:
+    from likeness.cli.edit import edit, make_parser
+
+    return Command(run=edit, make_parser=make_parser)
+
+
 def _load_presets() -> Command:
     from likeness.cli.presets import make_parser, presets
 
@@ -310,6 +321,7 @@ COMMANDS: dict[str, _Entry] = {
     "proof": _Entry(summary="show a client before and after: a sheet, and a page with a slider", load=_load_proof),
     "deliver": _Entry(summary="write web and print versions", load=_load_deliver),
     "serve": _Entry(summary="serve the web page and the HTTP API", load=_load_serve),
+    "edit": _Entry(summary="open the page on one picture, as an editor's external program", load=_load_edit),
     "presets": _Entry(summary="show what each preset sets", load=_load_presets),
     "models": _Entry(summary="list, fetch and import networks", load=_load_models),
     "train": _Entry(summary="train a network of your own", load=_load_train),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib
 import logging
 import os
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from likeness.restore.options import row_of
 if TYPE_CHECKING:
     from likeness.server.http.settings import ServerSettings
 
-__all__ = ["make_parser", "serve"]
+__all__ = ["make_parser", "model_name", "need_server", "serve"]
 
 _DESCRIPTION = """\
 Serve the web page and the HTTP API. Without flags only this machine can reach it, at http://127.0.0.1:8470; open that
@@ -59,15 +60,11 @@ def serve(argv: Sequence[str], console: Console) -> int:
     """
     flags = make_parser().parse_args(argv)
     console.verbosity = verbosity(flags)
-    try:
-        from likeness.server.app import create_app
-        from likeness.server.http.listen import Listener
-    except ModuleNotFoundError as error:
-        if (error.name or "").startswith("likeness"):
-            raise
-        raise MissingExtraError(Notice("cli.serve-needs", {"name": error.name or str(error)})) from error
+    need_server()
     from likeness.models.catalog import DEFAULT_MODEL
     from likeness.restore.pipeline import Restorer
+    from likeness.server.app import create_app
+    from likeness.server.http.listen import Listener
 
     settings = _settings(flags)
     model = flags.model or DEFAULT_MODEL
@@ -80,14 +77,9 @@ def serve(argv: Sequence[str], console: Console) -> int:
         task=flags.task,
     )
     console.detail(f"model {model}, {restorer.runtime.spec.side} px, {restorer.runtime.description}")
-    name = Path(model).stem if flags.model and Path(model).is_file() else str(model)
-    listener = Listener(create_app(settings, restorer, model=name))
+    listener = Listener(create_app(settings, restorer, model=model_name(flags.model)))
     if not settings.loopback and settings.api_key is None:
         console.warn(f"everybody on the network can use this server, as it has no API key; set {_KEY}")
-
-    # Remarks on what strangers send; the answer says it, and the log of requests.
-    for library in ("python_multipart", "uvicorn"):
-        logging.getLogger(library).setLevel(logging.ERROR)
 
     def ready(url: str) -> None:
         console.show(url)
@@ -98,6 +90,30 @@ def serve(argv: Sequence[str], console: Console) -> int:
     listener.run(ready)
     console.say("stopped")
     return 0
+
+
+def need_server() -> None:
+    """Load the server's libraries, and keep to themselves their remarks on what strangers send: the answer says it, and the
+    log of requests.
+
+    Raises:
+        MissingExtraError: if they are not installed.
+    """
+    try:
+        importlib.import_module("likeness.server.app")
+    except ModuleNotFoundError as error:
+        if (error.name or "").startswith("likeness"):
+            raise
+        raise MissingExtraError(Notice("cli.serve-needs", {"name": error.name or str(error)})) from error
+    for library in ("python_multipart", "uvicorn"):
+        logging.getLogger(library).setLevel(logging.ERROR)
+
+
+def model_name(model: str | None) -> str:
+    """What the page calls a model: by its name, or that of its file."""
+    from likeness.models.catalog import DEFAULT_MODEL
+
+    return Path(model).stem if model and Path(model).is_file() else model or DEFAULT_MODEL
 
 
 def _settings(flags: argparse.Namespace) -> ServerSettings:

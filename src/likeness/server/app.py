@@ -32,6 +32,7 @@ from likeness.server.http.settings import ServerSettings
 from likeness.server.http.state import ServerState, State, UploadMemory
 from likeness.server.jobs.jobs import Jobs
 from likeness.server.jobs.routes import jobs_router
+from likeness.server.live.editing import Editing, editing_router
 from likeness.server.live.page import page_router
 from likeness.server.live.routes import live_router, live_sessions
 
@@ -46,13 +47,16 @@ Restores portraits and keeps the person. Pictures go in as multipart forms, and 
 Every error has one shape, `application/problem+json`, with a `code` for programs and a sentence for people in `detail`."""
 
 
-def create_app(settings: ServerSettings, restorer: Restorer, *, model: str = DEFAULT_MODEL) -> FastAPI:
+def create_app(
+    settings: ServerSettings, restorer: Restorer, *, model: str = DEFAULT_MODEL, editing: Editing | None = None
+) -> FastAPI:
     """Make the application. Its work pool and its journal of jobs are open until the application's shutdown.
 
     Args:
         settings: limits, key, names and folders.
         restorer: the one network that all requests share.
         model: what the network is called, for people.
+        editing: the one file that its page is for; None for a page that any picture is brought to.
 
     Raises:
         ConfigError: if the data folder cannot be used.
@@ -102,10 +106,12 @@ def create_app(settings: ServerSettings, restorer: Restorer, *, model: str = DEF
     )
     app.state.likeness = state
     app.state.jobs = jobs
-    app.state.live = live_sessions(state)
+    app.state.live = live_sessions(state, editing)
+    app.state.editing = editing
     add_error_handlers(app)
     for router in (
         page_router,
+        editing_router,
         live_router,
         pictures_router,
         jobs_router,

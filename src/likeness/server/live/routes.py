@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import asdict, astuple
-from typing import Annotated, Any, TypeVar, cast
+from dataclasses import asdict, replace
+from typing import Any, TypeVar
 from urllib.parse import quote
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from likeness.core.hashing import sha256_of_bytes
@@ -25,9 +25,10 @@ from likeness.server.http.problems import ProblemError
 from likeness.server.http.state import ServerState, State, client_of
 from likeness.server.http.uploads import FormLimits, receive_form
 from likeness.server.http.waiting import run_in_turn
+from likeness.server.live.editing import Editing, EditingOrNone
 from likeness.server.live.files import FileKind, make_file
 from likeness.server.live.looks import SLIDERS, LiveFace, LiveFields, LiveFileLook, LiveSizedLook, LiveViews
-from likeness.server.live.sessions import LiveLimits, Session, Sessions
+from likeness.server.live.sessions import LiveLimits, OpenSessions, Sessions
 from likeness.server.live.views import areas_in_view, draw, field_of, pack
 from likeness.studio.deliver import PrintOptions, WebOptions, drawn_upscale, print_scale
 
@@ -52,28 +53,24 @@ live_router = APIRouter(prefix="/live", include_in_schema=False)
 _Result = TypeVar("_Result")
 
 
-def live_sessions(state: ServerState, limits: LiveLimits | None = None) -> Sessions:
+def live_sessions(state: ServerState, editing: Editing | None = None) -> Sessions:
     """The open pictures of an application; it closes them when it ends."""
     pixels = state.settings.max_pixels
-    return Sessions(
-        state.restorer,
-        limits or LiveLimits(pixels=pixels, faces=state.settings.max_faces, print_pixels=2 * pixels),
-        state.matcher,
-    )
+    limits = LiveLimits(pixels=pixels, faces=state.settings.max_faces, print_pixels=2 * pixels)
+    if editing is None:
+        return Sessions(state.restorer, limits, state.matcher)
+    limits = replace(limits, idle_seconds=_EDITED_SECONDS)
+    return Sessions(state.restorer, limits, state.matcher, on_gone=editing.gone)
 
 
-def _sessions(request: Request) -> Sessions:
-    return cast(Sessions, request.app.state.live)
-
-
+_EDITED_SECONDS = 12 * 3600.0
+"""How long the file that is edited stays open without a move: nobody else wants its place."""
 _MOST_DRAWN = 4.0
 """How many times a print is enlarged by networks; the rest is interpolated."""
 
-_SessionsOf = Annotated[Sessions, Depends(_sessions)]
-
 
 @live_router.get("/about")
-def about(state: State, sessions: _SessionsOf) -> dict[str, Any]:
+def about(state: State, sessions: OpenSessions, editing: EditingOrNone) -> dict[str, Any]:
     """What the page needs before any picture: options, presets, model, limits."""
     runtime = sessions.restorer.runtime
     return {
@@ -90,11 +87,12 @@ def about(state: State, sessions: _SessionsOf) -> dict[str, Any]:
         "keep_hours": state.settings.keep_hours,
         "web_side": WebOptions.side,
         "print_scale": PrintOptions.scale,
+        "editing": None if editing is None else editing.to_dict(),
     }
 
 
 @live_router.post("/pictures", status_code=201)
-async def open_picture(request: Request, state: State, sessions: _SessionsOf) -> JSONResponse:
+async def open_picture(request: Request, state: State, sessions: OpenSessions) -> JSONResponse:
     """Open a picture: find its faces and say what is the matter with it."""
     client = client_of(request)
     with state.pool.admit(client) as ticket, state.upload_memory.account() as account:
@@ -104,25 +102,26 @@ async def open_picture(request: Request, state: State, sessions: _SessionsOf) ->
 
         def work() -> dict[str, Any]:
             image = state.decoder.read(upload.data, max_pixels=sessions.limits.pixels, name=THE_PICTURE)
-            return _record(*sessions.open(image, upload.name or "picture", client=client))
+            key, session = sessions.open(image, upload.name or "picture", client=client)
+            return {"id": key, **session.to_dict()}
 
         return JSONResponse(await run_in_turn(request, state, ticket, work, kind="live"), status_code=201)
 
 
 @live_router.get("/pictures/{key}")
-def picture(key: str, sessions: _SessionsOf) -> dict[str, Any]:
+def picture(key: str, sessions: OpenSessions) -> dict[str, Any]:
     """An open picture's faces and findings, as when it was opened."""
-    return _record(key, sessions.get(key))
+    return {"id": key, **sessions.get(key).to_dict()}
 
 
 @live_router.delete("/pictures/{key}", status_code=204)
-def close_picture(key: str, sessions: _SessionsOf) -> None:
+def close_picture(key: str, sessions: OpenSessions) -> None:
     """Forget a picture now."""
     sessions.close(key)
 
 
 @live_router.post("/pictures/{key}/references", status_code=201)
-async def add_reference(key: str, request: Request, state: State, sessions: _SessionsOf) -> JSONResponse:
+async def add_reference(key: str, request: Request, state: State, sessions: OpenSessions) -> JSONResponse:
     """Bring another photograph of the persons in a picture; a look says whether it is used."""
     session = sessions.get(key)
     with state.pool.admit(client_of(request)) as ticket, state.upload_memory.account() as account:
@@ -141,13 +140,13 @@ async def add_reference(key: str, request: Request, state: State, sessions: _Ses
 
 
 @live_router.post("/pictures/{key}/leave", status_code=204)
-def leave(key: str, sessions: _SessionsOf) -> None:
+def leave(key: str, sessions: OpenSessions) -> None:
     """The page is left; the picture goes in half a minute unless it is asked for again."""
     sessions.leave(key)
 
 
 @live_router.post("/pictures/{key}/views")
-async def views(key: str, look: LiveViews, request: Request, state: State, sessions: _SessionsOf) -> Response:
+async def views(key: str, look: LiveViews, request: Request, state: State, sessions: OpenSessions) -> Response:
     """Parts of the picture before and after, and the layer of grain that is in them."""
     session = sessions.get(key)
 
@@ -161,7 +160,7 @@ async def views(key: str, look: LiveViews, request: Request, state: State, sessi
 
 
 @live_router.post("/pictures/{key}/fields")
-async def fields(key: str, look: LiveFields, request: Request, state: State, sessions: _SessionsOf) -> Response:
+async def fields(key: str, look: LiveFields, request: Request, state: State, sessions: OpenSessions) -> Response:
     """What previews of the faces are computed from in the browser."""
     session = sessions.get(key)
 
@@ -178,7 +177,7 @@ async def fields(key: str, look: LiveFields, request: Request, state: State, ses
 
 
 @live_router.post("/pictures/{key}/evidence")
-async def evidence(key: str, look: LiveFace, request: Request, state: State, sessions: _SessionsOf) -> dict[str, Any]:
+async def evidence(key: str, look: LiveFace, request: Request, state: State, sessions: OpenSessions) -> dict[str, Any]:
     """What the restoration did to one face, in figures."""
     session = sessions.get(key)
     if look.face not in look.faces:
@@ -194,7 +193,7 @@ async def evidence(key: str, look: LiveFace, request: Request, state: State, ses
 
 @live_router.post("/pictures/{key}/verdicts")
 async def verdicts(
-    key: str, look: LiveSizedLook, request: Request, state: State, sessions: _SessionsOf
+    key: str, look: LiveSizedLook, request: Request, state: State, sessions: OpenSessions
 ) -> dict[str, Any]:
     """Whether each face came out well, and if not, why."""
     session = sessions.get(key)
@@ -210,7 +209,7 @@ async def verdicts(
 
 @live_router.post("/pictures/{key}/files/{kind}")
 async def download(
-    key: str, kind: FileKind, look: LiveFileLook, request: Request, state: State, sessions: _SessionsOf
+    key: str, kind: FileKind, look: LiveFileLook, request: Request, state: State, sessions: OpenSessions
 ) -> Response:
     """A file of the picture: what is seen, computed in full."""
     session = sessions.get(key)
@@ -281,29 +280,3 @@ async def _in_turn(request: Request, state: ServerState, work: Callable[[], _Res
 
 def _private(data: bytes) -> Response:
     return Response(data, media_type="application/octet-stream", headers={"Cache-Control": "no-store"})
-
-
-def _record(key: str, session: Session) -> dict[str, Any]:
-    """An open picture, ready for JSON."""
-    image = session.image
-    return {
-        "id": key,
-        "name": session.name,
-        "width": image.size.width,
-        "height": image.size.height,
-        "bit_depth": image.bit_depth,
-        "grey": image.grey,
-        "faces": [
-            {
-                "index": seen.index,
-                "box": astuple(seen.face.box.rounded()),
-                "area": astuple(seen.area.rounded()) if seen.area else None,
-                "native_side": round(seen.native_side, 1),
-                "spots": {name: [round(spot.x, 1), round(spot.y, 1)] for name, spot in seen.spots.items()},
-            }
-            for seen in session.faces
-        ],
-        "findings": [finding.to_dict() for finding in session.findings],
-        "references": session.others,
-        "chosen": session.chosen.to_dict(),
-    }

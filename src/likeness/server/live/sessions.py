@@ -11,10 +11,12 @@ import secrets
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
+from dataclasses import astuple, dataclass, replace
 from functools import partial
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, cast
+
+from fastapi import Depends, Request
 
 from likeness.compute.cancellation import checkpoint
 from likeness.errors import ControlError
@@ -36,7 +38,7 @@ from likeness.server.live.faces import see_face
 from likeness.server.live.references import NOBODY, OtherPhotographs, Wanted
 from likeness.studio.finishing import Finishing, FinishingArea, areas_of, finish
 
-__all__ = ["LiveLimits", "Session", "Sessions"]
+__all__ = ["LiveLimits", "OpenSessions", "Session", "Sessions", "sessions_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -288,6 +290,30 @@ class Session:
     def _enlargement(self, upscale: float | Literal["auto"]) -> Enlargement:
         return Enlargement(upscale=upscale, max_output_pixels=self._most_pixels)
 
+    def to_dict(self) -> dict[str, Any]:
+        """The picture, its faces and what was found, ready for JSON."""
+        image = self.image
+        return {
+            "name": self.name,
+            "width": image.size.width,
+            "height": image.size.height,
+            "bit_depth": image.bit_depth,
+            "grey": image.grey,
+            "faces": [
+                {
+                    "index": seen.index,
+                    "box": astuple(seen.face.box.rounded()),
+                    "area": astuple(seen.area.rounded()) if seen.area else None,
+                    "native_side": round(seen.native_side, 1),
+                    "spots": {name: [round(spot.x, 1), round(spot.y, 1)] for name, spot in seen.spots.items()},
+                }
+                for seen in self.faces
+            ],
+            "findings": [finding.to_dict() for finding in self.findings],
+            "references": self.others,
+            "chosen": self.chosen.to_dict(),
+        }
+
     @property
     def nbytes(self) -> int:
         """About how much memory this picture takes, with its result and what is kept of its faces."""
@@ -313,12 +339,19 @@ class Sessions:
         restorer: shared by all.
         limits: how many, how large, how long.
         matcher: shared by all.
+        on_gone: told, from a thread of its own, the name of a picture whose time is over.
     """
 
     def __init__(
-        self, restorer: Restorer, limits: LiveLimits | None = None, matcher: FaceMatcher | None = None
+        self,
+        restorer: Restorer,
+        limits: LiveLimits | None = None,
+        matcher: FaceMatcher | None = None,
+        *,
+        on_gone: Callable[[str], None] | None = None,
     ) -> None:
         self.restorer = restorer
+        self._on_gone = on_gone
         self._matcher = matcher or FaceMatcher()
         self.limits = limits or LiveLimits()
         self._entries: dict[str, _Entry] = {}
@@ -419,5 +452,15 @@ class Sessions:
                 now = time.monotonic()
                 for key in [key for key, entry in self._entries.items() if entry.ends <= now]:
                     del self._entries[key]
+                    if self._on_gone is not None:
+                        self._on_gone(key)
                 ends = [entry.ends for entry in self._entries.values()]
                 self._changed.wait(max(0.0, min(ends) - now) if ends else None)
+
+
+def sessions_of(request: Request) -> Sessions:
+    """The open pictures of the application that a request came to."""
+    return cast(Sessions, request.app.state.live)
+
+
+OpenSessions = Annotated[Sessions, Depends(sessions_of)]

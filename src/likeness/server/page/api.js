@@ -80,6 +80,21 @@ export function openPicture(file, name, progress = (/** @type {number} */ _) => 
   return sent("/live/pictures", form, progress);
 }
 
+/** Open the one file that this page is for. */
+export async function openEdited() {
+  return (await answered("/live/editing", { method: "POST" })).json();
+}
+
+/** Save it as it is seen; the server ends with that. */
+export async function saveEdited(id, look, upscale) {
+  return (await answered(`/live/editing/${id}`, json({ ...look, upscale }))).json();
+}
+
+/** Leave it as it was; the server ends with that. */
+export async function leaveEdited() {
+  await answered("/live/editing", { method: "DELETE" });
+}
+
 export async function reopenPicture(id) {
   return (await answered(`/live/pictures/${id}`)).json();
 }

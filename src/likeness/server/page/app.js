@@ -1,6 +1,7 @@
 // The page: brings the picture, its look, the server and the screen together.
 
 import * as api from "./api.js";
+import { Edited } from "./edited.js";
 import { Live } from "./live.js";
 import { localImage } from "./local.js";
 import { learnOptions, presetLook, Store } from "./look.js";
@@ -95,6 +96,13 @@ class Page {
         this.tab("one");
         return this.open(file, settings);
       },
+    });
+    this.edited = about.editing && new Edited({
+      editing: about.editing,
+      getSeen: () => ({ id: this.picture.id, look: this.store.look, size: this.take.chosen }),
+      onBusy: (words) => this.busy(words),
+      onProblem: (error) => this.problem(error),
+      announce: (text) => this.announce(text),
     });
     this.store.onChange(({ moving, event }) => {
       this.live.change(this.store.look, { moving, event });
@@ -206,6 +214,10 @@ class Page {
   }
 
   async openFiles(files) {
+    if (this.edited) {
+      // It is for one file, and what is saved takes that file's place.
+      return;
+    }
     if (element("one").hidden) {
       this.queue.staging.add(files);
     } else if (files.length > 1) {
@@ -250,6 +262,15 @@ class Page {
       if (local) this.showAgain();
       this.problem(error);
     }
+  }
+
+  /** Open the one file that the page is for. */
+  async openEdited() {
+    this.busy("busy.open");
+    this.wait(Symbol("edited"));
+    const picture = await api.openEdited();
+    this.wait(null);
+    this.show(picture);
   }
 
   /** While a picture is being opened, what is moved would be moved in vain. */
@@ -481,6 +502,7 @@ class Page {
     document.title = this.picture ? `${this.picture.name} · Likeness` : "Likeness";
     element("faceless-said").textContent = said({ code: "finding.no-face" });
     this.loupes.name();
+    this.edited?.reword();
     this.showFaces();
     this.report.show();
     this.references.show();
@@ -505,9 +527,10 @@ try {
   const page = new Page(about);
   if (location.hash === "#many") page.tab("many");
   await Promise.all([page.resume(), page.queue.resume()]);
+  if (page.edited && !page.picture) await page.openEdited();
   document.body.classList.add("ready");
-  // Browsers lend workers to pages of this machine and of https only; elsewhere the page is no app.
-  navigator.serviceWorker?.register("/page/worker.js", { scope: "/" }).catch((error) => console.warn(error));
+  // Browsers lend workers to pages of this machine and of https only; elsewhere the page is no app. Nor is one that ends soon.
+  if (!page.edited) navigator.serviceWorker?.register("/page/worker.js", { scope: "/" }).catch((error) => console.warn(error));
 } catch (error) {
   element("problem-text").textContent = error.sentence ?? String(error);
   element("problem").hidden = false;
