@@ -39,7 +39,11 @@ def served(settings: ServerSettings, restorer: Restorer, editing: Editing | None
     app = create_app(settings, restorer, model="tiny", editing=editing)
     listener = Listener(app)
     ready = threading.Event()
-    thread = threading.Thread(target=listener.run, args=(lambda _: ready.set(),))
+
+    def told(_: str) -> None:
+        ready.set()
+
+    thread = threading.Thread(target=listener.run, args=(told,))
     thread.start()
     assert ready.wait(20)
     try:
