@@ -157,10 +157,18 @@ def test_what_a_restorer_does_not_take(restorer: Restorer) -> None:
         "repairs": ({"scratches": 1}, "all", 1),
         "damage": ("a.png", [[1.0]], GOOD, np.zeros((3, 3), np.float32), np.full((80, 90), np.nan, np.float32)),
     }
+    mapped = {**given, "aligned": ("yes", 1, None), "enlargement": (2, "auto")}
+    given |= {key: mapped[key] for key in ("aligned", "enlargement")} | {"progress": (3, "bar", None)}
+    del mapped["damage"]
     for name, values in given.items():
         for value in values:
             with pytest.raises(LikenessError):
                 restorer.restore(GOOD, **{name: value})
+    # Of many pictures it is told at once, and not for each of them.
+    for name, values in {**mapped, "workers": ("two", 0, 1.5, True)}.items():
+        for value in values:
+            with pytest.raises(LikenessError):
+                restorer.map([GOOD], **{name: value})
     for faces in ([0], ["a"], "faces", 3, [likeness.Box(0, 0, 1, 1)], None):
         with pytest.raises(LikenessError):
             restorer.project_all(GOOD, faces, Controls())  # type: ignore[arg-type]

@@ -22,7 +22,7 @@ from likeness.faces.align import TEMPLATE_SIZE
 from likeness.faces.face import Face, Landmarks, reading_order
 from likeness.faces.mesh import average_face, five_points
 from likeness.imaging.accepting import ImageInput, any_picture
-from likeness.imaging.arguments import all_of_type, of_type
+from likeness.imaging.arguments import all_of_type, finite_number, of_type
 from likeness.imaging.image import Box, Image
 from likeness.messages.notice import Notice, notice_of
 from likeness.repair.repair import RepairResult, repair
@@ -130,12 +130,11 @@ class Restorer(NetworkHolder):
         if on_bad not in get_args(OnBad):
             raise ArgumentError(f"on_bad must be one of {', '.join(get_args(OnBad))}, not {on_bad!r}")
         image, asked = any_picture("image", image), _asked(controls)
-        selection = Selection() if selection is None else of_type("selection", selection, Selection, hint=_PARSED)
-        if repairs is not None:
-            of_type("repairs", repairs, Repairs)
+        selection, enlargement = _checked(selection, aligned, repairs, enlargement)
         if references is not None:
             of_type("references", references, ReferenceSource, hint=_REFERENCES)
-        enlargement = Enlargement() if enlargement is None else of_type("enlargement", enlargement, Enlargement)
+        if not callable(progress):
+            raise ArgumentError(f"progress must be something to call, not {type(progress).__name__}")
         if faces is not None:
             faces = all_of_type("faces", faces, Face)
             if aligned:
@@ -253,8 +252,9 @@ class Restorer(NetworkHolder):
         asked = _asked(controls)
         if isinstance(images, (str, bytes, os.PathLike, Image, np.ndarray)) or not hasattr(images, "__iter__"):
             raise ArgumentError("images must be a list of pictures or paths, not a single one; restore takes that")
-        if workers < 1:
-            raise ArgumentError(f"workers must be at least 1, not {workers}")
+        _checked(selection, aligned, repairs, enlargement)
+        if finite_number("workers", workers) < 1 or workers != int(workers):
+            raise ArgumentError(f"workers must be a whole number from 1, not {workers}")
 
         def one(source: ImageInput) -> Mapped:
             try:
@@ -468,6 +468,19 @@ def _none_selected(reasons: Sequence[Notice | None]) -> NoFaceError:
     """Why every face was left alone."""
     told = sorted({reason for reason in reasons if reason})
     return NoFaceError(Notice("no-face.selected", {"count": len(reasons), "reasons": told}))
+
+
+def _checked(
+    selection: Selection | None, aligned: bool, repairs: Repairs | None, enlargement: Enlargement | None
+) -> tuple[Selection, Enlargement]:
+    """The selection and the enlargement, or what stands for none; ArgumentError if one of the four is of another type."""
+    if repairs is not None:
+        of_type("repairs", repairs, Repairs)
+    of_type("aligned", aligned, bool)
+    return (
+        Selection() if selection is None else of_type("selection", selection, Selection, hint=_PARSED),
+        Enlargement() if enlargement is None else of_type("enlargement", enlargement, Enlargement),
+    )
 
 
 def _check_seed(seed: int | None) -> None:
