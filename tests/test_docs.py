@@ -10,6 +10,7 @@ import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType, SimpleNamespace
 
 import pytest
 
@@ -132,12 +133,54 @@ def anchors(page: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading.lower()).strip().replace(" ", "-") for heading in headings}
 
 
-def test_the_site_has_every_page_and_knows_where_its_links_lead(tmp_path: Path) -> None:
-    spec = importlib.util.spec_from_file_location("site_tool", ROOT / "tools" / "site.py")
+def tool(name: str) -> ModuleType:
+    """A module of `tools/`."""
+    spec = importlib.util.spec_from_file_location(f"{name}_tool", ROOT / "tools" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
-    site = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(site)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_site_fetches_nothing_and_searches_out_of_files(tmp_path: Path) -> None:
+    """By the theme's own way: a worker that is told something, loads a script of its own, and answers."""
+    hooks = tool("site_hooks")
+    (tmp_path / "assets" / "javascripts").mkdir(parents=True)
+    (tmp_path / "docs").mkdir()
+    theirs = '<script src="https://unpkg.com/iframe-worker/shim"></script>'
+    talk = """<body><script>
+      const worker = new Worker("WHERE/work.js");
+      worker.addEventListener("message", ({ data }) => (document.title = data));
+      worker.postMessage("grain");
+    </script>"""
+    (tmp_path / "404.html").write_text(theirs + talk.replace("WHERE", "."))
+    inside = hooks.on_post_page(theirs + talk.replace("WHERE", ".."), SimpleNamespace(url="docs/web.html"), None)
+    (tmp_path / "docs" / "web.html").write_text(inside)
+    (tmp_path / "work.js").write_text(
+        f"""addEventListener("message", async ({{ data }}) => {{
+          await importScripts("{(tmp_path / "more.js").as_uri()}");
+          postMessage(found(data));
+        }});"""
+    )
+    (tmp_path / "more.js").write_text("function found(words) { return `found ${words}`; }")
+    hooks.on_post_build(SimpleNamespace(site_dir=str(tmp_path)))
+    assert not [path for path in tmp_path.rglob("*.html") if "unpkg" in path.read_text()]
+    sync = pytest.importorskip("playwright.sync_api", reason="playwright drives the browser")
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    if chromium is None:
+        pytest.skip("no Chromium is installed")
+    with sync.sync_playwright() as tools:
+        browser = tools.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-gpu"])
+        page = browser.new_page()
+        for name in ("404.html", "docs/web.html"):
+            page.goto((tmp_path / name).as_uri())
+            page.wait_for_function("document.title === 'found grain'")
+        browser.close()
+
+
+def test_the_site_has_every_page_and_knows_where_its_links_lead(tmp_path: Path) -> None:
+    site = tool("site")
     pages = {page.as_posix() for page in site.gather(ROOT, tmp_path / "site")}
     listed = set(re.findall(r"^ +- (?:[\w ]+: )?([\w/-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.MULTILINE))
     assert listed <= pages
