@@ -16,6 +16,7 @@ from likeness.batch.cache import CachedRuntime, ProjectionCache
 from likeness.batch.journal import Item, Journal, PutCount
 from likeness.batch.network import NetworkPlan
 from likeness.batch.options import WorkOptions
+from likeness.batch.ray_worker import Workplace
 from likeness.batch.runner import Plan, make_tasks, redo, run, sweep
 from likeness.batch.sources import Source, find_sources
 from likeness.batch.storage import Storage
@@ -30,6 +31,8 @@ from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Image
 from likeness.messages.notice import Notice
 from likeness.models.catalog import CATALOG
+from likeness.models.formats import read_checkpoint, spec_for_task
+from likeness.models.onnx_export import export_onnx
 from likeness.models.store import Store
 from likeness.reference.albums import Corrections, write_corrections
 from likeness.reference.matching import FaceMatcher
@@ -415,3 +418,28 @@ def test_a_licence_accepted_where_the_run_began_is_asked_for_nowhere_else(
     with pytest.raises(LicenceError, match="GPEN-BFR-512 has its own licence"):
         plan.load(tiny_model)
     assert replace(plan, accepted=accepted).load(tiny_model).spec.size == 128
+
+
+def test_a_file_that_was_sent_keeps_its_name_which_tells_what_it_is(
+    tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A GPEN network as a plain ONNX file: nothing but its name says whose it is."""
+    onnx = pytest.importorskip("onnx")
+    file = tmp_path / "my-gpen.onnx"
+    export_onnx(read_checkpoint(tiny_model), file, name="mine")
+    model = onnx.load(file)
+    del model.metadata_props[:]
+    file.write_bytes(model.SerializeToString())
+    monkeypatch.setenv("LIKENESS_HOME", str(tmp_path / "worker"))
+    settings = Settings({"model": str(tmp_path / "lost.onnx"), "device": "cpu", "threads": 1})
+    begin = Workplace(
+        network=NetworkPlan(settings=settings, model="mine", task="restore"),
+        sha256=sha256_of(file),
+        name=file.name,
+        output=None,
+    )
+    for _ in range(2):  # the second time it is there
+        work = begin(file.read_bytes())
+        assert work.spec == spec_for_task(file, "restore")
+        assert work.spec.authors.template == "gpen"
+        work.close()

@@ -103,6 +103,16 @@ def test_gfpgans_own_graph_is_spandrels_function(made: tuple[str, Path, Any], fa
     np.testing.assert_allclose(runtime.run(faces), expected, atol=_limit(expected))
 
 
+def test_gfpgan_in_half_precision(made: tuple[str, Path, Any], face: NDArray[np.float32]) -> None:
+    name, path, network = made
+    if name != "gfpgan":
+        pytest.skip("PyTorch takes minutes for the others in bfloat16 on processors that have no such numbers")
+    expected = _spandrels(name, network, face)
+    answer = load_runtime(Store(), path, device="cpu", precision="bf16", library="pytorch").run(face)
+    error = float(np.sqrt(np.mean(np.square(answer - expected))))
+    assert 20 * np.log10(float(np.ptp(expected)) / error) > 40
+
+
 def test_a_photograph_goes_through_it_with_all_controls(made: tuple[str, Path, Any]) -> None:
     name, path, _ = made
     if name == "codeformer":

@@ -13,7 +13,7 @@ from likeness.batch.storage import Storage
 from likeness.batch.work import Handed, PictureWorker, Result
 from likeness.imaging.decoding.pool import DecoderPool
 from likeness.models.catalog import DEFAULT_MODEL
-from likeness.models.spec import Purpose
+from likeness.models.spec import Purpose, Spec
 from likeness.models.store import Store
 from likeness.restore.config import Settings
 from likeness.runtimes.load import load_runtime
@@ -124,6 +124,11 @@ class PictureWork:
         self._decoder.start()  # while the network loads
         self._runtime = network.load(file)
         self._worker = PictureWorker(self._runtime, output, thumbnails=thumbnails, decoder=self._decoder)
+
+    @property
+    def spec(self) -> Spec:
+        """Of the network that was loaded."""
+        return self._runtime.spec
 
     @property
     def counts(self) -> tuple[int, int]:

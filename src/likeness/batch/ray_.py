@@ -346,7 +346,7 @@ def picture_executor(
                 accepted=Store().accepted,
             ),
             sha256=sha256_of(file),
-            suffix=file.suffix,
+            name=file.name,
             output=output.text if output_is_reached else None,
             thumbnails=thumbnails,
             folder=str(Path.cwd()) if shared else None,

@@ -58,7 +58,8 @@ class Workplace:
 
     Attributes:
         network: which, and how it is used.
-        sha256, suffix: of its file.
+        sha256: of its file.
+        name: of its file, which may tell what the network is.
         output: the results' place; None if the driver writes them.
         thumbnails: whether they are made.
         folder: where relative paths begin; None if the worker opens no paths.
@@ -66,7 +67,7 @@ class Workplace:
 
     network: NetworkPlan
     sha256: str
-    suffix: str
+    name: str
     output: str | None
     thumbnails: bool = True
     folder: str | None = None
@@ -101,7 +102,7 @@ class Workplace:
             pass
         if weights is None:
             raise CheckpointError(Notice("ray.no-model", {"host": socket.gethostname(), "model": self.network.model}))
-        file = home_folder() / "handed" / f"{self.sha256}{self.suffix}"
+        file = home_folder() / "handed" / self.sha256 / self.name
         if not file.exists() or sha256_of(file) != self.sha256:
             file.parent.mkdir(parents=True, exist_ok=True)
             write_bytes_atomically(weights, file)
