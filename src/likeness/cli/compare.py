@@ -262,5 +262,6 @@ def _write(found: Comparison, folder: Path, missing: dict[str, str]) -> None:
 def _text(found: Comparison) -> str:
     from likeness.evaluation.comparison_page import in_figures, named
 
-    rows = [(named(line), *(in_figures(getattr(line, key), key) for key in _LINES)) for line in found.summaries()]
-    return table(("network, preset", *_LINES), rows)
+    lines = [key for key in _LINES if key != "accepted" or found.accepted]
+    rows = [(named(line), *(in_figures(getattr(line, key), key) for key in lines)) for line in found.summaries()]
+    return table(("network, preset", *lines), rows)

@@ -129,17 +129,19 @@ def _tile(item: Compared) -> str:
 
 
 def _table(comparison: Comparison) -> str:
-    heads = "".join(f"<th scope='col' class='n'>{title}</th>" for title, _ in SHOWN.values())
+    # Without a review nobody has accepted or refused anything.
+    shown = {key: said for key, said in SHOWN.items() if key != "accepted" or comparison.accepted}
+    heads = "".join(f"<th scope='col' class='n'>{title}</th>" for title, _ in shown.values())
     rows: list[str] = []
     for line in comparison.summaries():
-        cells = "".join(f"<td class='n'>{in_figures(getattr(line, key), key)}</td>" for key in SHOWN)
+        cells = "".join(f"<td class='n'>{in_figures(getattr(line, key), key)}</td>" for key in shown)
         counts = (
             "<td class='n'></td><td></td>"
             if line.entrant is None
             else f"<td class='n'>{line.failed}</td><td>{line.good} good, {line.look} to look at, {line.bad} bad</td>"
         )
         rows.append(f"<tr><th scope='row'>{escape(named(line))}</th>{cells}{counts}</tr>")
-    meaning = "".join(f"<dt>{title}</dt><dd>{text}</dd>" for title, text in SHOWN.values())
+    meaning = "".join(f"<dt>{title}</dt><dd>{text}</dd>" for title, text in shown.values())
     return (
         "<section><h2>All pictures</h2><div class='scroll' tabindex='0' role='region' aria-label='All figures'><table>"
         f"<thead><tr><th scope='col'>Network, preset</th>{heads}<th scope='col' class='n'>Failed</th>"
