@@ -19,6 +19,7 @@ from likeness.compute.cancellation import WorkCancelled, cancellable, checkpoint
 from likeness.compute.network import Network
 from likeness.imaging.encode import encode_image
 from likeness.imaging.image import Image
+from likeness.restore.controls import Controls
 from likeness.restore.pipeline import Restorer
 from likeness.server.http.settings import ServerSettings
 
@@ -198,6 +199,40 @@ def test_more_faces_than_are_taken_at_a_time_are_refused(
             client.post(f"/live/pictures/{opened}/fields", json={"faces": [index]})
         (session,) = [entry.session for entry in running_sessions(running)]
         assert len(session._projections) == FACES - 1
+
+
+class AfterSome(threading.Event):
+    """Set when it has been asked so many times: a request whose time is over in the midst of its faces."""
+
+    def __init__(self, asked: int) -> None:
+        super().__init__()
+        self.left = asked
+
+    def is_set(self) -> bool:
+        self.left -= 1
+        return self.left < 0
+
+
+def test_faces_that_were_restored_in_time_are_kept_for_the_next_request(server: Running, group: bytes) -> None:
+    with server.http() as client:
+        told = client.post("/live/pictures", files={"file": ("a.jpg", group)}).json()
+    session = running_sessions(server)[-1].session
+    faces = [face["index"] for face in told["faces"]]
+    assert len(faces) == FACES
+    kept: list[int] = []
+    for _ in range(FACES):
+        with cancellable(AfterSome(3 + FACES)):
+            try:
+                assert len(session.projections(faces, Controls())) == FACES
+                break
+            except WorkCancelled:
+                kept.append(len(session._projections))
+    else:
+        raise AssertionError("it never came to its end")
+    # It was broken off, and went on from where it was.
+    assert kept
+    assert kept[-1] > 0
+    assert kept == sorted(kept)
 
 
 def running_sessions(running: Running) -> list[Any]:

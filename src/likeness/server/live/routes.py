@@ -81,6 +81,7 @@ def about(state: State, sessions: OpenSessions, editing: EditingOrNone) -> dict[
         "presets": {name: asdict(controls) for name, controls in PRESETS.items()},
         "idle_seconds": sessions.limits.idle_seconds,
         "max_pixels": sessions.limits.pixels,
+        "max_faces": sessions.limits.faces,
         "max_upload": state.settings.max_upload,
         "max_files": state.settings.max_files,
         "max_references": MOST_REFERENCES,

@@ -42,6 +42,9 @@ __all__ = ["LiveLimits", "OpenSessions", "Session", "Sessions", "sessions_of"]
 
 _log = logging.getLogger(__name__)
 
+_TOGETHER = 4
+"""Faces that the network restores before what it made of them is kept."""
+
 _LEAVING_SECONDS = 30.0
 """A page that is left may be one that is loaded again: so long it finds its picture still."""
 
@@ -165,12 +168,15 @@ class Session:
                     missing.append(index)
             if missing:
                 self._result = None
-                faces = [self.faces[index].face for index in missing]
-                for made in self._restorer.project_all(self.image, faces, controls, indices=missing):
-                    kept = self._projections.get(made.index)
-                    if kept is not None:
-                        made.take_grain(kept)
-                    self._projections[made.index] = made
+                # Some at a time: what is done when a request's time is over need not be done again for the next.
+                for start in range(0, len(missing), _TOGETHER):
+                    some = missing[start : start + _TOGETHER]
+                    faces = [self.faces[index].face for index in some]
+                    for made in self._restorer.project_all(self.image, faces, controls, indices=some):
+                        kept = self._projections.get(made.index)
+                        if kept is not None:
+                            made.take_grain(kept)
+                        self._projections[made.index] = made
                 # A picture of a thousand faces, looked at by turns, must not stay in memory as a whole.
                 others = [index for index in self._projections if index not in wanted]
                 for index in others[: max(0, len(self._projections) - self._most_faces)]:

@@ -328,8 +328,9 @@ class Page {
     const largest = [...usable].sort((a, b) => area(b.box) - area(a.box));
     // Other photographs are of the persons in one picture.
     const settings = kept?.look ?? { ...this.store.look, references: [], trusted: [] };
-    // As on the command line: all of them.
-    const faces = kept?.look.faces ?? usable.map((face) => face.index);
+    // As on the command line: all of them, or as many as the server restores together.
+    const first = largest.slice(0, this.about.max_faces).map((face) => face.index);
+    const faces = kept?.look.faces ?? first.sort((a, b) => a - b);
     this.current = largest[0]?.index ?? 0;
     this.store.reset({ ...NOBODY, ...settings, faces }, kept?.preset ?? this.store.preset);
     element("empty").hidden = true;

@@ -5,6 +5,7 @@ import { Fields } from "./fields.js";
 import { same, sameProjection, sameReferences } from "./look.js";
 import { Tile } from "./tile.js";
 
+const RETRIES = 5;
 const REST_MS = 140; // how long a slider has to rest before the server is asked, where the preview serves meanwhile
 
 export class Live {
@@ -158,7 +159,8 @@ export class Live {
       // Of a picture that is no longer shown there is nothing to tell.
       if (error.name === "AbortError" || this.picture !== picture) return;
       this.page.onBusy(null);
-      if (error.code === "busy" && (this.retries = (this.retries ?? 0) + 1) <= 5) {
+      // Of many faces the server keeps those that it has restored when the time for an answer is over, and goes on with the rest.
+      if (["busy", "too-long"].includes(error.code) && (this.retries = (this.retries ?? 0) + 1) <= RETRIES) {
         this.ask(1500);
         return;
       }
