@@ -211,6 +211,21 @@ def test_a_file_cut_short_is_a_sentence(ours: Path, tmp_path: Path) -> None:
         read_spec(path)
 
 
+def test_a_damaged_file_is_read_or_refused_in_a_sentence(ours: Path, tmp_path: Path) -> None:
+    whole, rng = ours.read_bytes(), np.random.default_rng(0)
+    path, refused = tmp_path / "gpen-bfr.onnx", 0
+    for _ in range(40):
+        damaged = bytearray(whole)
+        for at in rng.integers(0, 40_000, rng.integers(1, 6)):  # the description; behind it are weights
+            damaged[at] = rng.integers(256)
+        path.write_bytes(damaged)
+        try:
+            read_spec(path)
+        except CheckpointFormatError:
+            refused += 1
+    assert 10 < refused < 40
+
+
 def test_it_is_neither_imported_nor_exported_nor_run_in_pytorch(ours: Path, tmp_path: Path) -> None:
     with pytest.raises(CheckpointFormatError, match="runs as it is"):
         read_checkpoint(ours)
