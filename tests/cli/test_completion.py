@@ -47,7 +47,7 @@ def test_bash_completes_commands_flags_and_values(bash: str, printed: str) -> No
     assert completed(bash, printed, "likeness restore --face-weight ey") == ["eye="]
     assert completed(bash, printed, "likeness restore a.jpg --device cu") == ["cuda"]
     assert completed(bash, printed, "likeness models fe") == ["fetch"]
-    assert completed(bash, printed, "likeness acceptance add a") == ["acceptance"[:0] or "add"]
+    assert completed(bash, printed, "likeness acceptance add a") == ["add", "ask"]
     assert completed(bash, printed, "likeness completion f") == ["fish"]
     assert completed(bash, printed, "likeness restore portr") == []  # bash goes on with files
 
