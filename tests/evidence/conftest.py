@@ -1,14 +1,12 @@
 from __future__ import annotations
 
-import io
-import tarfile
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
-from PIL import Image as PillowImage
+from shared_portraits import portrait
 
 from likeness.evidence.figures import FaceEvidence
 from likeness.evidence.inspection import Inspector
@@ -16,18 +14,6 @@ from likeness.faces.detect import MediaPipeDetector
 from likeness.imaging.image import Image
 
 Judge = Callable[[NDArray[np.float32]], FaceEvidence]
-
-
-def portrait(shared: Path, name: str) -> NDArray[np.float32]:
-    """A sharp validation portrait, 512 x 512 x 3."""
-    for shard in sorted((shared / "portraits").glob("val-*.tar")):
-        with tarfile.open(shard) as archive:
-            for member in archive:
-                if Path(member.name).name == name:
-                    data = archive.extractfile(member).read()
-                    picture = PillowImage.open(io.BytesIO(data)).convert("RGB")
-                    return np.asarray(picture.resize((512, 512), PillowImage.Resampling.LANCZOS), np.float32) / 255
-    pytest.skip(f"the portrait {name} is not among the shared ones")
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from likeness.degradations import Degradation
 from likeness.faces.align import align, warp
@@ -98,7 +99,11 @@ def test_only_an_aligned_crop_of_512_is_taken(crop: Pixels) -> None:
 
 
 def test_the_figure_follows_known_degradations(shared: Path) -> None:
-    """A few of benchmarks/effective_resolution.py."""
+    """A few of benchmarks/effective_resolution.py, whose table has what all of them come to.
+
+    Of 56 pictures a rank correlation is known to +- 0.014 only, and half of what is known here is the same for several
+    pictures, which share their ranks. How far single figures are from what is known says more.
+    """
     portraits = Portraits.read(shared / "portraits", 512, split="val", min_native_side=500)
     rng = random.Random(5)
     known, found = [], []
@@ -109,5 +114,16 @@ def test_the_figure_follows_known_degradations(shared: Path) -> None:
             degradation = Degradation(blur=(sigma, sigma), down=down, noise=noise, jpeg=(quality,) if quality else ())
             known.append(512 / math.sqrt(down**2 + (sigma / 0.45) ** 2))
             found.append(effective_resolution(degradation.apply(portraits.pixels(index), index), 512).pixels)
-    ranks = [np.argsort(np.argsort(values)) for values in (known, found)]
-    assert np.corrcoef(*ranks)[0, 1] > 0.94
+    ranks = [_shared_ranks(np.array(values)) for values in (known, found)]
+    assert np.corrcoef(*ranks)[0, 1] > 0.92
+    # Over about 250 px it is said not to tell how sharp.
+    away = np.abs(np.log(np.array(found) / np.array(known)))[np.array(known) < 250]
+    assert len(away) > 40
+    assert np.median(away) < math.log(1.2)
+    assert np.quantile(away, 0.9) < math.log(1.4)
+
+
+def _shared_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Equal values have the mean of their ranks."""
+    _, place, count = np.unique(values, return_inverse=True, return_counts=True)
+    return (np.cumsum(count) - (count + 1) / 2)[place]

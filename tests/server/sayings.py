@@ -54,10 +54,12 @@ def every_verdict() -> list[Notice]:
             found += hair_figures(HairEdge(width=width, jaggedness=pair, box=box))
         found.append(lid_figure(LidFold(depth=(pair[0] * 2, pair[1] * 2), box=box)))
         for ratio in (None, 0.2, 0.6, 1.0, 1.3, 2.0):
-            for burnt in (0.0, 0.05, 0.2):
-                found.append(highlight_figure(Highlights(variation=pair, ratio=ratio, clipped=(0, burnt), box=box)))
-            for plastic in (None, 0.0, 0.2, 0.5):
-                found += skin_figures(Skin(variation=pair, ratio=ratio, plastic=plastic, box=box))
+            for kept in {ratio, ratio and ratio / 4}:
+                for burnt in (0.0, 0.05, 0.2):
+                    highlights = Highlights(variation=pair, ratio=ratio, kept=kept, clipped=(0, burnt), box=box)
+                    found.append(highlight_figure(highlights))
+                for plastic in (None, 0.0, 0.2, 0.5):
+                    found += skin_figures(Skin(variation=pair, ratio=ratio, kept=kept, plastic=plastic, box=box))
         for noise, radius in product((0.0, pair[0] / 2), (2.0, 8.0)):
             found.append(iris_figure(Iris(texture=pair, noise=noise, radius=radius, boxes=(box,))))
     for value in (0.0, 0.03, 0.4, 1.0, 3.5, 9.0):

@@ -38,7 +38,6 @@ Reason: TypeAlias = Literal[
     "features-moved",
     "hair-sand",
     "irises-unclear",
-    "lines-drawn",
     "lips-recoloured",
     "little-held",
     "skin-blotched",
@@ -54,29 +53,27 @@ REASONS: tuple[Reason, ...] = get_args(Reason)
 """What can speak against a face; "verdict." and the code is its sentence in the catalogues, of eight words at most."""
 
 WEIGHTS: dict[str, tuple[float, float]] = {
-    "narrowest": (4.433, -1.809),
-    "pixels": (4.556, -1.824),
-    "iris": (3.269, -1.273),
-    "moved": (1.127, 1.223),
-    "skin_lines": (0.118, 0.755),
-    "hair_lines": (0.202, 1.872),
-    "": (0.0, -2.682),
+    "narrowest": (4.258, -1.741),
+    "pixels": (4.387, -1.622),
+    "iris": (3.264, -0.712),
+    "round": (0.608, -4.216),
+    "moved": (0.859, 1.460),
+    "": (0.000, -2.571),
 }
 """Centre and weight of each of `figures`; "" stands for the constant."""
 
 _PLACES: dict[Reason, tuple[str, ...]] = {"features-moved": ("moved",), "little-held": ("pixels",)}
 """Which of `FaceVerdict.values` a sentence holds."""
 
-LIMITS: tuple[float, float] = (-1.86, -0.28)
+LIMITS: tuple[float, float] = (-1.06, -0.44)
 """Risk from which on a face is to be looked at, and from which on it is bad."""
 
 _GROUPS: dict[str, Reason] = {
     "narrowest": "little-held",
     "pixels": "little-held",
     "iris": "irises-unclear",
+    "round": "irises-unclear",
     "moved": "features-moved",
-    "skin_lines": "lines-drawn",
-    "hair_lines": "lines-drawn",
 }
 """What each figure speaks for when it weighs most."""
 
@@ -172,9 +169,8 @@ def figures(found: Structure) -> dict[str, float]:
         "narrowest": math.log(found.held.narrowest),
         "pixels": math.log(found.held.pixels),
         "iris": math.log(max(found.iris, 1.0)),
+        "round": found.round,
         "moved": math.log(found.moved + 0.5),
-        "skin_lines": found.skin_lines,
-        "hair_lines": found.hair_lines,
     }
 
 
@@ -201,10 +197,9 @@ def _values(found: Structure) -> dict[str, float]:
         "pixels": found.held.narrowest,
         "noise": found.held.noise,
         "iris": found.iris,
+        "round": found.round,
         "uneven": found.uneven,
         "moved": found.moved,
-        "skin_lines": found.skin_lines,
-        "hair_lines": found.hair_lines,
         "sand": found.sand,
         "lips": found.lips,
         "blotches": found.blotches,

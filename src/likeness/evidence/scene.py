@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from likeness.faces.align import TEMPLATE_SIZE, align, valid_mask, warp
+from likeness.faces.attention import mesh_points
 from likeness.faces.effective_resolution import EffectiveResolution, effective_resolution
 from likeness.faces.face import Face
 from likeness.faces.regions import RegionMasks, face_mask, region_masks
@@ -24,6 +26,7 @@ __all__ = [
     "box_around",
     "fine_band",
     "finest_band",
+    "followed_mesh",
     "local_power",
     "make_scene",
     "scale_between",
@@ -69,6 +72,12 @@ class Scene:
     def resolution(self) -> EffectiveResolution:
         """What the picture before holds there."""
         return effective_resolution(self.before, self.native_side)
+
+    @cached_property
+    def followed(self) -> NDArray[np.float64]:
+        """478 x 2: the mesh before, looked for where it was found, as one after is (`followed_mesh`)."""
+        points = self.points.astype(np.float64)
+        return followed_mesh(self.before, points) if self.measured else points
 
     @cached_property
     def pasted(self) -> _Map:
@@ -249,6 +258,15 @@ def make_scene(before: Image, after: Image, face: Face) -> Scene:
         valid=valid_mask(alignment) if scale == 1 else valid_mask(alignment) * valid_mask(later),
         native_side=alignment.native_side,
     )
+
+
+def followed_mesh(crop: Pixels, known: NDArray[np.floating[Any]]) -> NDArray[np.float64]:
+    """478 x 2: the mesh of a crop, looked for where it is known to lie; ``known`` where none is seen.
+
+    The mesh network answers a little differently for every view. Two pictures of a face are compared in one view.
+    """
+    found = mesh_points(Image(pixels=crop).to_uint8(), known=known)
+    return known.astype(np.float64) if found is None else found[:, :2]
 
 
 def scale_between(before: Image, after: Image) -> float:

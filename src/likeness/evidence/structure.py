@@ -1,8 +1,8 @@
-"""What was drawn into a face, by its structure: irises, teeth, lines in skin and hair, grains without direction, colours.
+"""What was drawn into a face, by its structure: irises, teeth, grains without direction, colours.
 
 A network that is given too little draws something all the same. What it draws looks like a face from afar, and is told from
-one by its structure: irises without a rim, teeth without separations, lines on the skin that nothing in the photograph
-calls for, hair of sand, lips of another colour. Every figure compares a face before and after on one grid (`Scene`).
+one by its structure: irises without a rim or out of round, teeth without separations, features in another place, hair of
+sand, lips of another colour. Every figure compares a face before and after on one grid (`Scene`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Image, Size
 
-__all__ = ["Structure", "measure_structure", "texture_kept"]
+__all__ = ["Structure", "measure_structure"]
 
 _Map = NDArray[np.float32]
 _Values = NDArray[np.float64]
@@ -41,17 +41,22 @@ _LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 
 _GAP, _WIDTH = 9.0, 40.0
 """Least height and width of an open mouth whose teeth are looked at, px."""
 
-_LINES_SCALE, _SAND_SCALE = 3.0, 1.0
-"""Scales at which drawn lines, and sand, are looked for: sigma, px."""
+_SAND_SCALE = 1.0
+"""Scale at which sand is looked for: sigma, px."""
 
 _CELL = 8
 """Side of the neighbourhood in which gradients have one direction, px; with its neighbours, three times as wide."""
 _CELLS = Size(SIDE // _CELL, SIDE // _CELL)
 
-_HELD = 0.1
-"""Least share of the skin with texture above its noise for what is left of it to be told."""
-
-_HALF = Size(SIDE // 2, SIDE // 2)
+_RADII = np.linspace(0.15, 1.6, 9)
+_TURN = np.linspace(0, 2 * np.pi, 24, endpoint=False)
+_RINGS = _RADII[:, None, None] * np.stack([np.cos(_TURN), np.sin(_TURN)], axis=1)
+"""Where an iris is looked at for its roundness: rings x angles x 2, radii of the iris."""
+_SIZES = np.array([0.75, 0.95, 1.15])
+_SHIFTS = np.stack(np.meshgrid(np.linspace(-0.4, 0.4, 5), np.linspace(-0.3, 0.3, 3)), axis=-1).reshape(-1, 2)
+"""Which other radii and centres are tried, radii of the mesh's iris."""
+_GLINT, _FEW = 0.12, 0.2
+"""How much brighter than most of the iris a catchlight is, luma, and how much of the iris it takes at most."""
 
 _SMALL = 128
 """Side at which colours are compared."""
@@ -71,10 +76,11 @@ class Structure:
             serves, and ``moved`` is 0.
         iris: luma of the whites beside the irises over that of the irises within their rim, on the side where the rim is
             weakest, mean of both eyes, levels of 255.
+        round: how much of what is seen about an iris goes by the distance from its centre alone, of the less
+            round one; 0 to 1.
         uneven: difference of the irises' heights between the corners of their eyes, shares of the eye's width.
         moved: mean distance of the features from where they were, px.
         teeth: variation along the row of teeth over their brightness; None where the mouth is shut.
-        skin_lines, hair_lines: strength of gradients that have a direction, at a scale of 3 px, over that before, levels.
         sand: gradients in hair that have none, at a scale of 1 px: what was added of them beyond what was added on skin,
             where only grain and coding add any, less what was added of lines; levels.
         lips: distance of the lips' colour from that before, CIELAB a* and b*.
@@ -84,11 +90,10 @@ class Structure:
     held: EffectiveResolution
     found: bool
     iris: float
+    round: float
     uneven: float
     moved: float
     teeth: float | None
-    skin_lines: float
-    hair_lines: float
     sand: float
     lips: float
     blotches: float
@@ -96,8 +101,8 @@ class Structure:
 
 def measure_structure(scene: Scene) -> Structure:
     """Measure one face."""
-    mesh = mesh_points(Image(pixels=scene.after).to_uint8())
-    before = scene.points.astype(np.float64)
+    before = scene.followed
+    mesh = mesh_points(Image(pixels=scene.after).to_uint8(), known=scene.points if scene.measured else None)
     points = before if mesh is None else mesh[:, :2]
     places = list(_FEATURES)
     smooth = [gaussian_blur(light, _SAND_SCALE) for light in scene.lumas]
@@ -105,10 +110,6 @@ def measure_structure(scene: Scene) -> Structure:
     inside = scene.masks.blend(dict.fromkeys(("cheek", "forehead", "nose"), 1.0)) * scene.valid
     areas = [resize(area, _CELLS, "area") for area in (inside, scene.masks["hair"] * scene.valid)]
     fine = [_tensor(light, areas) for light in smooth]
-    coarse = [_tensor(gaussian_blur(resize(light, _HALF, "area"), _LINES_SCALE / 2), areas) for light in scene.lumas]
-    skin_lines, hair_lines = (
-        float(np.sqrt(coarse[1][area, 0]) - np.sqrt(coarse[0][area, 0])) for area in range(len(areas))
-    )
     skin, hair = fine[1] - fine[0]
     # Grain and coding are on skin as well, and no sand.
     grown = np.array([hair[0], hair[1] - max(skin[1], 0.0)])
@@ -118,33 +119,14 @@ def measure_structure(scene: Scene) -> Structure:
         held=scene.resolution,
         found=mesh is not None or not scene.measured,
         iris=float(np.mean([contrast for contrast, _ in irises])) * _LEVELS,
+        round=min(_roundness(smooth[1], points, eye) for eye in EYES),
         uneven=abs(irises[0][1] - irises[1][1]),
         moved=float(np.hypot(*(points[places] - before[places]).T).mean()),
         teeth=_teeth(scene.lumas[1], points),
-        skin_lines=skin_lines,
-        hair_lines=hair_lines,
         sand=float(grains - max(strands, 0.0)),
         lips=lips,
         blotches=blotches,
     )
-
-
-def texture_kept(scene: Scene) -> float | None:
-    """How much of the skin's own fine texture is still there, in its place; None where almost none was held before.
-
-    The power of a band cannot tell pores from sand; what the two pictures have in common can: <a b> / (<b b> - N), with N
-    the power of the noise before. Noise, sand and patterns that were drawn later go with nothing that was there. It is never
-    more than the power allows, sqrt(<a a> / (<b b> - N)): noise that was kept counts no more than in the other figures.
-    """
-    texture = scene.skin * scene.held
-    if float(texture.sum()) < _HELD * max(float(scene.skin.sum()), 1.0):
-        return None
-    before, after = (fine.astype(np.float64) for fine in scene.fine)
-    own, common, power = (float((x * texture).sum() / texture.sum()) for x in (before**2, before * after, after**2))
-    true = own - scene.noise_power
-    if true <= 0:
-        return None
-    return float(min(np.sqrt(power / true), max(common, 0.0) / true))
 
 
 def _iris(light: _Map, p: _Values, eye: Eye) -> tuple[float, float]:
@@ -157,7 +139,7 @@ def _iris(light: _Map, p: _Values, eye: Eye) -> tuple[float, float]:
     middle, radius = p[eye.iris[0]], max(eye.radius(p), 2.0)
     turn = np.linspace(0, 2 * np.pi, 48, endpoint=False)
     turn = turn[np.abs(np.sin(turn)) < 0.6]
-    shift = np.stack(np.meshgrid(np.linspace(-0.4, 0.4, 5), np.linspace(-0.3, 0.3, 3)), axis=-1).reshape(-1, 1, 2)
+    shift = _SHIFTS[:, None]
     around = np.stack([np.cos(turn), np.sin(turn)], axis=1)
     inside, outside = (
         cv2.remap(light, at[..., 0].astype(np.float32), at[..., 1].astype(np.float32), cv2.INTER_LINEAR)
@@ -171,6 +153,39 @@ def _iris(light: _Map, p: _Values, eye: Eye) -> tuple[float, float]:
     width = max(float(np.hypot(*along)), 1.0)
     offset = middle + radius * shift[best, 0] - p[eye.upper[0]]
     return float(contrast[best]), float(along[0] * offset[1] - along[1] * offset[0]) / width**2
+
+
+def _roundness(light: _Map, p: _Values, eye: Eye) -> float:
+    """How much of what is seen about an iris goes by the distance from its centre alone, in [0, 1].
+
+    Pupil, iris and white are rings, however sharp the picture. Of the places and sizes near the mesh's own iris, that counts
+    at which the means of rings explain most of luma's variance (coefficient of determination), with the white brighter than
+    the iris. Lids are left out, and within the iris what is much brighter than most of it: catchlights.
+    """
+    middle, radius = p[eye.iris[0]], max(eye.radius(p), 2.0)
+    at = middle + radius * (_SHIFTS[:, None, None, None] + _SIZES[:, None, None, None] * _RINGS)
+    shape = (len(_SHIFTS) * len(_SIZES), *_RINGS.shape[:2])
+    x, y = (np.ascontiguousarray(at[..., axis].reshape(len(_SHIFTS), -1), np.float32) for axis in range(2))
+    values, seen = (
+        np.asarray(cv2.remap(source, x, y, cv2.INTER_LINEAR, borderMode=border), np.float32).reshape(shape)
+        for source, border in ((light, cv2.BORDER_REPLICATE), (eye.opening(p, SIDE), cv2.BORDER_CONSTANT))
+    )
+    inner, outer = _RADII < 0.9, _RADII > 1.1
+    within = (seen > 0.7) & inner[:, None]
+    own = values[shape[0] // 2][within[shape[0] // 2]]
+    typical = float(np.median(own)) if len(own) else 0.0
+    # Ring by ring an area, and of little difference from the rest, so that squares stay exact in single precision.
+    values = values - np.float32(typical)
+    glint = within & (values > _GLINT)
+    few = glint.sum(axis=(1, 2)) < _FEW * within.sum(axis=(1, 2))
+    weight = ((seen > 0.7) & ~(glint & few[:, None, None])) * _RADII[:, None].astype(np.float32)
+    total = np.maximum(weight.sum(axis=2), 1e-6)
+    first = (weight * values).sum(axis=2)
+    second = (weight * np.square(values)).sum(axis=(1, 2))
+    left = second - (first * first / total).sum(axis=1)
+    whole = second - np.square(first.sum(axis=1)) / total.sum(axis=1)
+    iris, white = (first[:, part].sum(axis=1) / total[:, part].sum(axis=1) for part in (inner, outer))
+    return float(np.max(np.where(white > iris, 1 - left / np.maximum(whole, 1e-6), 0.0)))
 
 
 def _teeth(light: _Map, p: _Values) -> float | None:
@@ -196,8 +211,7 @@ def _tensor(smooth: _Map, areas: list[_Map]) -> _Values:
     By the eigenvalues of the structure tensor (Bigun and Granlund, "Optimal orientation detection of linear symmetry",
     1987): their difference is what has a direction, twice the smaller one what has none.
     """
-    step = SIDE // smooth.shape[0]
-    across, down = (cv2.Sobel(smooth, cv2.CV_32F, x, 1 - x, scale=_LEVELS / (8 * step)) for x in (1, 0))
+    across, down = (cv2.Sobel(smooth, cv2.CV_32F, x, 1 - x, scale=_LEVELS / 8) for x in (1, 0))
     xx, yy, xy = (
         cv2.blur(resize(np.asarray(product, dtype=np.float32), _CELLS, "area"), (3, 3))
         for product in (across * across, down * down, across * down)

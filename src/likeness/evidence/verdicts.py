@@ -196,7 +196,7 @@ def highlight_figure(found: Highlights | None) -> Figure:
         return replace(_figure("highlights"), sentence=Notice("highlights.unseen"))
     before, after = found.variation
     burnt = found.clipped[1] - found.clipped[0]
-    verdict, sentence = _liveliness(found.ratio, after, before)
+    verdict, sentence = _liveliness(found, after, before)
     if burnt >= _MUCH_BURNT:
         verdict, sentence = "bad", Notice("highlights.burnt", {"share": burnt})
     elif burnt >= _BURNT and verdict != "bad":
@@ -206,11 +206,12 @@ def highlight_figure(found: Highlights | None) -> Figure:
     )
 
 
-def _liveliness(ratio: float | None, after: float, before: float) -> tuple[Verdict, Notice]:
+def _liveliness(found: Highlights, after: float, before: float) -> tuple[Verdict, Notice]:
     """Verdict on highlights: against what the picture held, or, if it held none, on what is there now.
 
     What is said is what the figure's two values come to; ``ratio``, which decides, leaves out the noise's share as well.
     """
+    ratio = found.ratio
     if ratio is None:
         if before < _DEAD:
             return "good", Notice("highlights.plain")
@@ -218,6 +219,8 @@ def _liveliness(ratio: float | None, after: float, before: float) -> tuple[Verdi
             return "good", Notice("highlights.alive-above-noise")
         return "look", Notice("highlights.smooth-noise")
     if ratio >= _TEXTURE_KEPT:
+        if found.kept is not None and found.kept < _TEXTURE_KEPT:
+            return "look", Notice("highlights.drawn", {"share": found.kept})
         return "good", Notice("highlights.alive" if ratio < 1.15 else "highlights.contrast")
     if ratio >= _TEXTURE_LOST:
         return "look", Notice("highlights.smoother", {"share": after / before})
@@ -242,6 +245,9 @@ def skin_figures(found: Skin | None) -> tuple[Figure, Figure]:
             sentence = Notice("skin.much-more", {"times": after / before})
         elif found.ratio > 1.15:
             sentence = Notice("skin.more")
+        if found.kept is not None and found.kept < _TEXTURE_KEPT:
+            # As much as there was, but not what there was.
+            verdict, sentence = "look", Notice("skin.drawn", {"share": found.kept})
     elif found.ratio >= _TEXTURE_LOST:
         verdict, sentence = "look", Notice("skin.smoother", {"share": after / before})
     else:

@@ -8,6 +8,8 @@ twice replace the first ones.
 
 from __future__ import annotations
 
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +49,9 @@ _RIGHT_EYE = (
 )  # fmt: skip
 _LOOKS = (("lips", _LIPS, 61, 291), ("left_eye", _LEFT_EYE, 33, 133), ("right_eye", _RIGHT_EYE, 362, 263))
 """Name, points, and the two of them whose line is level in the crop; "left" is as seen in the picture."""
+_IRISES = 468
+"""The first point that is of an iris."""
+_OUTER_CORNERS = (33, 263)
 _CONTOUR = 16
 """The first points of an eye are its contour; an iris lies at their mean depth."""
 
@@ -54,20 +59,20 @@ _Points = NDArray[np.float64]
 _Matrix = NDArray[np.float64]
 
 
-def mesh_points(crop: NDArray[np.uint8]) -> _Points | None:
+def mesh_points(crop: NDArray[np.uint8], *, known: NDArray[np.floating[Any]] | None = None) -> _Points | None:
     """The mesh of the face in a square crop, S x S x 3, in which it is about upright.
+
+    Args:
+        crop: the crop, RGB.
+        known: 478 x 2, the mesh of the same face in another picture of it, in pixels of the crop: it is looked for there
+            and nowhere else, as MediaPipe follows one from frame to frame, and the near detector does not run.
 
     Returns:
         478 x 3: x and y in the crop's pixels, and the depth in the same unit, smaller is nearer; None without a face.
     """
-    seen = near_boxes(near_view(crop), _MIN_SCORE)
-    if not len(seen):
+    matrix = _found(crop) if known is None else _followed(known)
+    if matrix is None:
         return None
-    away = np.abs((seen.corners[:, :2] + seen.corners[:, 2:]) / 2 - NEAR_SIDE / 2).max(axis=1)
-    # The most certain of those in the middle, not a neighbour's face.
-    chosen = int(np.argmax(away < _CENTRAL * NEAR_SIDE))
-    unit = crop.shape[0] / NEAR_SIDE
-    matrix = _upright(seen.corners[chosen] * unit, seen.points[chosen] * unit)
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     samples = cv2.warpAffine(crop, matrix, (_SIDE, _SIDE), flags=flags, borderMode=cv2.BORDER_REPLICATE)
     batch = samples.transpose(2, 0, 1)[None].astype(np.float32) / np.float32(255)
@@ -79,6 +84,25 @@ def mesh_points(crop: NDArray[np.uint8]) -> _Points | None:
     # MediaPipe counts from the corner of the top left pixel.
     laid = points[:, :2] @ matrix[:, :2].T + matrix[:, 2] - 0.5
     return np.hstack([laid, points[:, 2:] * scale])
+
+
+def _found(crop: NDArray[np.uint8]) -> _Matrix | None:
+    """2 x 3: from the mesh network's samples to the crop, for the face that the near detector finds; None without one."""
+    seen = near_boxes(near_view(crop), _MIN_SCORE)
+    if not len(seen):
+        return None
+    away = np.abs((seen.corners[:, :2] + seen.corners[:, 2:]) / 2 - NEAR_SIDE / 2).max(axis=1)
+    # The most certain of those in the middle, not a neighbour's face.
+    chosen = int(np.argmax(away < _CENTRAL * NEAR_SIDE))
+    unit = crop.shape[0] / NEAR_SIDE
+    return _upright(seen.corners[chosen] * unit, seen.points[chosen] * unit)
+
+
+def _followed(known: NDArray[np.floating[Any]]) -> _Matrix:
+    """The same for a face whose mesh is known."""
+    points = known.astype(np.float64)
+    first = points[:_IRISES]
+    return _upright(np.concatenate([first.min(axis=0), first.max(axis=0)]), points[list(_OUTER_CORNERS)])
 
 
 def _upright(corners: NDArray[np.float64], points: _Points) -> _Matrix:

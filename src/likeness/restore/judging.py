@@ -167,6 +167,8 @@ def _scene(item: FaceProjection, after: Image) -> Scene:
         valid=valid if after.size == alignment.picture_size else valid * valid_mask(later),
         native_side=alignment.native_side,
     )
-    # It is of the face before: measured once, however often the face is composed and judged.
+    # Both are of the face before: measured once, however often the face is composed and judged.
     vars(scene)["resolution"] = item.resolution
+    if scene.measured:
+        vars(scene)["followed"] = item.followed
     return scene

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.evidence.face_verdict import FaceVerdict, Level, worst
+from likeness.evidence.scene import followed_mesh
 from likeness.faces.align import unwarp
 from likeness.faces.detect import Detector
 from likeness.faces.effective_resolution import EffectiveResolution, effective_resolution
@@ -106,6 +107,11 @@ class FaceProjection:
         return effective_resolution(self.crop, self.alignment.native_side)
 
     @cached_property
+    def followed(self) -> NDArray[np.float64]:
+        """478 x 2: `likeness.evidence.scene.followed_mesh` of the crop."""
+        return followed_mesh(self.crop, self.alignment.to_crop(self.face.landmarks.points))
+
+    @cached_property
     def unexplained(self) -> Pixels:
         """S x S x 3: what goes of the crop and is no fainter form of the answer; grain, in a grainy picture."""
         return unexplained(self.crop, self.projection, self.held)
@@ -133,7 +139,7 @@ class FaceProjection:
     def with_references(self, references: FaceReferences | None) -> FaceProjection:
         """The same projection with what other photographs give; what was measured of it is kept."""
         copy = replace(self, references=references)
-        for name in ("target", "unexplained", "resolution"):
+        for name in ("target", "unexplained", "resolution", "followed"):
             if name in vars(self):
                 vars(copy)[name] = vars(self)[name]
         copy.take_grain(self)
