@@ -189,8 +189,8 @@ def test_irises_out_of_round_are_measured(scene: Scene) -> None:
         bar = white.copy()
         cv2.circle(white, np.round(middle).astype(int).tolist(), round(1.2 * radius), (1.0,), -1)
         along = np.array([1.1, -1.1]) * radius
-        ends = np.round([middle - along, middle + along]).astype(int).tolist()
-        cv2.line(bar, *ends, (1.0,), round(0.6 * radius))
+        first, last = np.round([middle - along, middle + along]).astype(int).tolist()
+        cv2.line(bar, first, last, (1.0,), round(0.6 * radius))
         for area, value in ((white, 0.6), (bar, 0.1)):
             soft = gaussian_blur(area * eye.opening(scene.points, 512), 1.0)[..., None]
             drawn = drawn * (1 - soft) + soft * np.float32(value)
