@@ -16,7 +16,8 @@ def portrait(shared: Path, name: str, shards: str = "portraits/val-*.tar") -> ND
         with tarfile.open(shard) as archive:
             for member in archive:
                 if Path(member.name).name == name:
-                    data = archive.extractfile(member).read()
-                    picture = PillowImage.open(io.BytesIO(data)).convert("RGB")
+                    data = archive.extractfile(member)
+                    assert data is not None
+                    picture = PillowImage.open(io.BytesIO(data.read())).convert("RGB")
                     return np.asarray(picture.resize((512, 512), PillowImage.Resampling.LANCZOS), np.float32) / 255
     pytest.skip(f"the portrait {name} is not among the shared ones")
