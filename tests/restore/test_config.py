@@ -77,6 +77,7 @@ def test_every_setting_can_be_in_a_file(tmp_path: Path) -> None:
         "strength": 0.5,
         "refine": 2,
         "mend_scratches": True,
+        "mend_sensitivity": 0.7,
         "balance": 0.5,
         "defringe": False,
         "damage_mask": "mask.png",

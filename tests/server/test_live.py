@@ -25,14 +25,17 @@ from likeness.imaging.files import read_image
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Box, Image, Size
 from likeness.imaging.resample import resample
+from likeness.repair.repairs import Repairs
 from likeness.restore.canvas import plan_canvas
 from likeness.restore.controls import Controls, RegionWeights
 from likeness.restore.enlargement import Enlargement
 from likeness.restore.kinds import rows_of
+from likeness.restore.options import OPTIONS
 from likeness.restore.pipeline import Restorer
 from likeness.restore.relaxation import ITERATIONS, relaxation_gain, weight_map
 from likeness.server.http.problems import ProblemError
 from likeness.server.live import sessions as live_sessions
+from likeness.server.live.mending import Mending
 from likeness.server.live.page import PAGE_FILES
 from likeness.server.live.references import Wanted
 from likeness.server.live.sessions import LiveLimits, Session, Sessions
@@ -77,7 +80,8 @@ def whole(record: dict[str, Any], **more: Any) -> dict[str, Any]:
 def test_the_page_is_told_of_everything_that_can_be_moved(server: Running) -> None:
     with server.http() as client:
         told = {option["key"]: option for option in client.get("/live/about").json()["options"]}
-    assert set(told) == {row.key for row in (*rows_of(Controls), *rows_of(Finishing))}
+    repairs = {row.key for row in OPTIONS if row.part == "repairs"}
+    assert set(told) == {row.key for row in (*rows_of(Controls), *rows_of(Finishing))} | repairs
     step = told["latent_step_decay"]
     assert (step["low"], step["high"], step["step"], step["digits"], step["default"]) == (0.02, 0.1, 0.001, 3, 0.1)
     assert step["label"] == {"en": "Retouching", "zh": "精修程度"}
@@ -485,6 +489,87 @@ def test_verdicts_on_the_faces(server: Running, opened: dict[str, Any]) -> None:
     assert first == again
     assert [(verdict["face"], verdict["level"]) for verdict in first["verdicts"]] == [(0, "good")]
     assert refused.status_code == 422
+
+
+@pytest.fixture(scope="module")
+def scratched(server: Running, astronaut: Image) -> tuple[dict[str, Any], NDArray[np.float32]]:
+    """A picture with a scratch beside the face, open; and its pixels."""
+    pixels = astronaut.pixels.copy()
+    cv2.line(pixels, (20, 10), (34, 240), (0.95, 0.95, 0.95), 2, cv2.LINE_AA)
+    with server.http() as client:
+        return open_one(client, encode_image(Image(pixels=pixels), "PNG"), "scratch.png").json(), pixels
+
+
+def test_a_repaired_picture_is_seen_whole_beside_the_photograph(
+    server: Running, scratched: tuple[dict[str, Any], NDArray[np.float32]]
+) -> None:
+    record, pixels = scratched
+    line = np.zeros(pixels.shape[:2], np.uint8)
+    cv2.line(line, (20, 10), (34, 240), (1,), 1)
+    with server.http() as client:
+        plain, _ = unpacked(ask(client, record["id"], "views", faces=[], areas=[whole(record)]))
+        assert plain["repaired"] is None
+        assert plain["areas"][0]["block"] is None
+        head, parts = unpacked(
+            ask(client, record["id"], "views", faces=[], mend_scratches=1, areas=[whole(record, before=True)])
+        )
+        assert head["areas"][0]["block"] == [0, 0, record["width"], record["height"]]
+        assert head["repaired"]["scratches"]["scratches"] >= 1
+        before, after = (decoded(part) for part in parts)
+        assert np.abs(before - pixels * 255).mean() < 2, "the photograph stays what it is"
+        assert after[line > 0].mean() < before[line > 0].mean() - 40
+        mask = client.post(f"/live/pictures/{record['id']}/marks", json={"mend_scratches": 1})
+        assert mask.headers["content-type"] == "image/png"
+        shown = decoded(mask.content)[:, :, 0]
+        assert shown.shape == line.shape
+        assert (shown[line > 0] > 128).mean() > 0.7
+
+
+def test_strokes_add_to_what_is_mended_and_take_away(
+    server: Running, scratched: tuple[dict[str, Any], NDArray[np.float32]]
+) -> None:
+    record, pixels = scratched
+    rub = {"rub": True, "radius": 12, "points": [[20, 0], [35, 255]]}
+    add = {"rub": False, "radius": 5, "points": [[200, 200]]}
+    key = record["id"]
+    with server.http() as client:
+
+        def marks(**look: Any) -> NDArray[np.int16]:
+            answer = client.post(f"/live/pictures/{key}/marks", json=look)
+            assert answer.status_code == 200, answer.text
+            return decoded(answer.content)[:, :, 0]
+
+        rubbed = marks(mend_scratches=1, strokes=[rub, add])
+        down = np.arange(20, 230)
+        assert rubbed[down, np.round(20 + 14 * (down - 10) / 230).astype(int)].max() == 0
+        assert rubbed[200, 200] == 255
+        assert rubbed[200, 190] == 0
+        # What is painted is mended, too, where nothing is looked for; the last stroke over a place holds.
+        _, (after,) = unpacked(ask(client, key, "views", faces=[], strokes=[add], areas=[whole(record)]))
+        changed = np.abs(decoded(after) - pixels * 255).mean(axis=2) > 12
+        assert changed[195:206, 195:206].any()
+        assert not changed[:150].any()
+        # Rubbing alone mends nothing.
+        head, _ = unpacked(ask(client, key, "views", faces=[], strokes=[rub], areas=[whole(record)]))
+        assert head["repaired"] is None
+        refused = client.post(f"/live/pictures/{key}/marks", json={"strokes": [{"radius": 0, "points": [[1, 1]]}]})
+        assert (refused.status_code, refused.json()["code"]) == (422, "request-invalid")
+
+
+def test_faces_are_restored_from_the_repaired_picture(tiny_restorer: Restorer, astronaut: Image) -> None:
+    session = Session(astronaut, "aunt.jpg", tiny_restorer)
+    mending = Mending(repairs=Repairs(balance=1.0, scratches=0.5))
+    mended = session.mended(mending)
+    assert session.mended(mending) is mended, "kept"
+    assert session.mended(Mending()) is session
+    assert mended.repaired is not None
+    expected = tiny_restorer.restore(mended.image, Controls(), faces=[session.faces[0].face])
+    assert np.abs(mended.restore([0], Controls()).image.pixels - expected.image.pixels).max() < 1e-4
+    assert session.restore([0], Controls()).image.pixels.shape == astronaut.pixels.shape
+    assert session.nbytes > mended.nbytes
+    for amount in (0.1, 0.2, 0.3):
+        session.mended(Mending(repairs=Repairs(balance=amount)))
+    assert session.mended(mending) is not mended, "only the last ones are"
 
 
 def test_evidence_of_a_face(server: Running, opened: dict[str, Any]) -> None:

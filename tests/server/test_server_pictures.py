@@ -38,7 +38,10 @@ def sent(server: Running, path: str, files: dict[str, bytes], accept: str = "*/*
 def test_a_restored_picture_is_the_library_s_own(server: Running, portrait: bytes, astronaut: Image) -> None:
     controls = Controls.preset("film-scan").with_weights({"eye": 1.4})
     expected = server.state.restorer.restore(
-        astronaut, controls, selection=Selection(which=(0,)), repairs=Repairs(balance=0.5)
+        astronaut,
+        controls,
+        selection=Selection(which=(0,)),
+        repairs=Repairs(scratches=1.0, sensitivity=0.25, balance=0.5),
     )
     answer = sent(
         server,

@@ -310,6 +310,59 @@ def test_the_keyboard_alone_is_enough(page: Any) -> None:
     assert {"divider", "undo", "slider-strength", "slider-hair", "keep-grain", "canvas"} <= reached
 
 
+def test_the_picture_is_repaired_by_slider_and_by_brush(page: Any) -> None:
+    page.locator("[data-preset='standard']").click()
+    plain = settled(page)
+    assert page.locator("#slider-mend_scratches").input_value() == "0"
+    page.locator("[data-preset='film-scan']").click()
+    assert (page.locator("#slider-mend_scratches").input_value(), page.locator("#slider-balance").input_value()) == (
+        "1",
+        "0.8",
+    )
+    settled(page)
+    assert page.locator("#repair-found").text_content()
+    # Repairs of the preset go with it; those set by hand stay.
+    page.locator("[data-preset='natural']").click()
+    assert page.locator("#slider-mend_scratches").input_value() == "0"
+    slide(page, "balance", 0.5)
+    page.locator("[data-preset='standard']").click()
+    assert page.locator("#slider-balance").input_value() == "0.5"
+    slide(page, "balance", 0)
+    # The brush, by pointer: seen at once, mended, and one step of the history.
+    page.locator("[data-tool='paint']").click()
+    assert page.locator("#show-marks").is_checked()
+    box = page.locator("#canvas").bounding_box()
+    x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
+    page.mouse.move(x + 40, y)
+    page.mouse.down()
+    page.mouse.move(x + 90, y + 30, steps=4)
+    page.mouse.up()
+    assert page.locator("#announce").text_content() == "Mended here"
+    settled(page)
+    page.locator("[data-tool='paint']").click()
+    assert page.locator("#brush-size").is_hidden()
+    page.locator("#show-marks").click()
+    painted = settled(page)
+    assert np.abs(painted - plain).max() > 8
+    page.locator("#undo").click()
+    assert np.abs(settled(page) - plain).max() <= 8
+    page.locator("#redo").click()
+    assert page.get_by_text("Clear the brush").is_visible()
+    page.get_by_text("Clear the brush").click()
+    assert np.abs(settled(page) - plain).max() <= 8
+    # And by keys: taken up with Space, moved with arrows, painting with Enter, laid down with Escape.
+    page.locator("[data-tool='rub']").focus()
+    page.keyboard.press("Space")
+    page.locator("#canvas").focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Enter")
+    assert page.locator("#announce").text_content() == "Left as it is"
+    page.keyboard.press("Escape")
+    assert page.locator("[data-tool='rub']").get_attribute("aria-pressed") == "false"
+    page.get_by_text("Clear the brush").click()
+    page.locator("#show-marks").click()
+
+
 def test_a_region_lights_up_in_the_drawing_and_on_the_picture(page: Any) -> None:
     plain = settled(page)
     page.locator(".part[data-region='nose'] path").hover()

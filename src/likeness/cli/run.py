@@ -405,7 +405,8 @@ def _repaired(restoration: Restoration) -> str:
     if result.filled is not None:
         parts.append(f"{result.filled.mean():.1%} of the picture filled")
     if result.marks is not None:
-        parts.append(f"{result.marks.scratches} scratches and {result.marks.specks} specks mended")
+        pieces = f" and {result.marks.pieces} missing pieces" if result.marks.pieces else ""
+        parts.append(f"{result.marks.scratches} scratches and {result.marks.specks} specks{pieces} mended")
     if result.fringes is not None:
         parts.append("fringes faded" if result.fringes.max() > 0.1 else "no fringes")
     if result.balance is not None:

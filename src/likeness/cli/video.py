@@ -57,6 +57,7 @@ examples:
 
 _PICTURES_ONLY = (
     "mend_scratches",
+    "mend_sensitivity",
     "balance",
     "defringe",
     "damage_mask",

@@ -35,6 +35,10 @@ class Recent(Generic[_Key, _Value]):
                 self._kept.popitem(last=False)
             return self._kept[key]
 
+    def values(self) -> list[_Value]:
+        """What is kept now; does not wait for what is being made."""
+        return list(self._kept.values())
+
     def forget(self, key: _Key) -> None:
         """Let go of what is kept of a key, if anything is."""
         with self._lock:

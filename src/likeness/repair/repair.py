@@ -1,6 +1,7 @@
 """Repair of old and damaged pictures, before faces are restored: scratches, ageing, fringes, and regions without pixels.
 
-Everything here is off unless it is asked for, and is arithmetic on the picture's own pixels: no network takes part.
+Everything here is off unless it is asked for. A small network of our own finds scratches, dust and missing corners
+(`likeness.repair.marks`); what is laid in their place is arithmetic on the picture's own pixels, and no network draws.
 """
 
 from __future__ import annotations
@@ -26,14 +27,17 @@ from likeness.messages.notice import Notice
 from likeness.repair.balance import Balance, apply_balance, measure_balance
 from likeness.repair.fill import fill_holes, fill_thin, grain_field, picture_grain
 from likeness.repair.fringes import fade_fringes, find_fringes
+from likeness.repair.marks import Marks, find_marks
 from likeness.repair.repairs import Repairs
-from likeness.repair.scratches import Marks, find_marks
+from likeness.runtimes.marks import MarkShares
 
-__all__ = ["RepairResult", "damage_of", "face_guards", "filled_in_crop", "repair"]
+__all__ = ["MaskEdits", "RepairResult", "damage_of", "face_guards", "filled_in_crop", "repair"]
 
-_KEPT = ("eye", "brow", "lip", "nose", "hair")
-_SKIN = ("cheek", "forehead", "edge", "ear")
+_KEPT = ("eye", "brow", "lip")
+_SKIN = ("cheek", "forehead", "nose", "edge", "ear")
 _MASK_SIDE = 256
+_THIN = 8.0
+"""Half the width of what is filled from its two sides, px of a picture of 1024: a blot is a hole."""
 
 _Map = NDArray[np.float32]
 
@@ -48,8 +52,8 @@ class RepairResult:
         marks: scratches and dust; None if they were not looked for.
         balance: how the picture has aged; None if that was not looked for.
         fringes: H x W in [0, 1], where there are purple fringes; None if they were not looked for.
-        filled: H x W in [0, 1], the regions without pixels that were filled; None without a damage mask. No network may
-            draw there.
+        filled: H x W in [0, 1], the regions without pixels that were filled: those of the damage mask, and missing pieces
+            that were found; None if there are none of either. No network may draw there.
     """
 
     image: Image
@@ -69,6 +73,7 @@ class RepairResult:
                 "amount": self.repairs.scratches,
                 "scratches": marks.scratches,
                 "specks": marks.specks,
+                "pieces": marks.pieces,
                 "area": round(marks.area, 6),
             },
             "balance": None
@@ -87,6 +92,19 @@ class RepairResult:
         }
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class MaskEdits:
+    """What a person has painted over the marks that were found, H x W each.
+
+    Attributes:
+        add: to be mended as well.
+        rub: to be left as it is.
+    """
+
+    add: NDArray[np.bool_]
+    rub: NDArray[np.bool_]
+
+
 def damage_of(mask: Image) -> _Map:
     """A damage mask, H x W in [0, 1], from a picture that is white where another holds nothing; what is transparent in it
     is not damaged."""
@@ -100,6 +118,8 @@ def repair(
     damage: NDArray[np.float32] | None = None,
     *,
     faces: Sequence[Face] = (),
+    edits: MaskEdits | None = None,
+    shares: MarkShares | None = None,
     seed: int = 0,
 ) -> RepairResult:
     """Repair a picture: fill holes, mend scratches and dust, fade fringes, balance ageing, in this order.
@@ -108,8 +128,10 @@ def repair(
         image: any picture, or its file.
         repairs: what to do.
         damage: H x W in [0, 1], 1 where the picture holds nothing (ink, a hole, a torn corner); or None.
-        faces: those of the picture: inside them, only what is surely a scratch is mended. Without them a lash or a
-            wrinkle may be taken for one.
+        faces: those of the picture: specks in their eyes, brows and lips, and dark ones on their skin, are left alone.
+            Without them a catch light or a mole may be taken for dust.
+        edits: what is mended besides what was found, and what is not; or None.
+        shares: what the network makes of this very picture (`MarksRuntime.look`), if that is known already.
         seed: decides the grain that is laid over what was filled.
 
     Raises:
@@ -124,10 +146,19 @@ def repair(
         pixels = _fill(pixels, filled, seed=seed, grey=image.grey)
     checkpoint()
     marks = balance = fringes = None
-    if repairs.scratches > 0:
-        keep, skin = face_guards(faces, image)
-        marks = find_marks(pixels, keep, skin)
-        pixels = _mend(pixels, marks, repairs.scratches, seed=seed, grey=image.grey)
+    if repairs.scratches > 0 or (edits is not None and bool(edits.add.any())):
+        marks = Marks.none(pixels.shape[:2])
+        if repairs.scratches > 0:
+            # What was filled above is another picture than the one that the network saw.
+            seen = shares if pixels is image.pixels else None
+            marks = find_marks(pixels, *face_guards(faces, image), sensitivity=repairs.sensitivity, shares=seen)
+        marks = marks if edits is None else marks.edited(edits.add, edits.rub)
+        amount = repairs.scratches or 1.0
+        pixels = _mend(pixels, marks.mask, amount, seed=seed, grey=image.grey)
+        if marks.missing.any() and not marks.missing.all():
+            gone = marks.missing.astype(np.float32) * np.float32(amount)
+            pixels = _fill(pixels, gone, seed=seed, grey=image.grey)
+            filled = gone if filled is None else np.maximum(filled, gone)
     checkpoint()
     if repairs.fringes > 0:
         fringes = find_fringes(pixels)
@@ -147,7 +178,7 @@ def repair(
 
 
 def face_guards(faces: Sequence[Face], image: Image) -> tuple[_Map | None, _Map | None]:
-    """Where eyes, brows, lips, noses and hair lie, and where skin does: H x W in [0, 1] each; None without faces."""
+    """Where eyes, brows and lips lie, and where skin does: H x W in [0, 1] each; None without faces."""
     if not faces:
         return None, None
     size = image.size
@@ -211,20 +242,32 @@ def _fill(pixels: Pixels, damage: _Map, *, seed: int, grey: bool) -> Pixels:
     return _laid(pixels, fill_holes(pixels, missing), damage, seed=seed, grey=grey)
 
 
-def _mend(pixels: Pixels, marks: Marks, amount: float, *, seed: int, grey: bool) -> Pixels:
-    """Marks filled from their surroundings, with soft edges and the picture's grain."""
-    if not marks.mask.any():
+def _mend(pixels: Pixels, mask: NDArray[np.bool_], amount: float, *, seed: int, grey: bool) -> Pixels:
+    """Thin marks filled from their surroundings, with soft edges and the picture's grain."""
+    if not mask.any():
         return pixels
     unit = max(1.0, max(pixels.shape[:2]) / 1024)
     radius = round(1.5 * unit)
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     # Scanners and lenses blur a scratch: its rim is damaged, too.
-    missing = np.asarray(cv2.dilate(marks.mask.astype(np.uint8), disc)) > 0
+    missing = np.asarray(cv2.dilate(mask.astype(np.uint8), disc)) > 0
     filled = fill_thin(pixels, missing, 3.0 * unit)
+    wide = _wide(missing, _THIN * unit)
+    if wide.any() and not missing.all():
+        filled = np.where(wide[:, :, None], fill_holes(pixels, missing), filled)
     soft = gaussian_blur(missing.astype(np.float32), 0.7 * unit)
     # Fully opaque on the mark itself, fading over its rim, nothing beyond.
-    weight = np.where(marks.mask, np.float32(1), soft) * missing
+    weight = np.where(mask, np.float32(1), soft) * missing
     return _laid(pixels, filled, np.float32(amount) * weight, seed=seed, grey=grey)
+
+
+def _wide(missing: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
+    """Where missing places hold a disc of that radius, px, and what is around it."""
+    side = 2 * round(radius) + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
+    # Outside of the picture nothing is known either: a tear is as wide at the border.
+    opened = cv2.morphologyEx(missing.astype(np.uint8), cv2.MORPH_OPEN, disc)
+    return missing & (np.asarray(cv2.dilate(opened, np.ones((3, 3), np.uint8))) > 0)
 
 
 def _laid(pixels: Pixels, filled: Pixels, weight: _Map, *, seed: int, grey: bool) -> Pixels:

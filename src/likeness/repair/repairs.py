@@ -13,10 +13,11 @@ __all__ = ["Repairs"]
 
 @dataclass(frozen=True, kw_only=True)
 class Repairs:
-    """What to repair, each 0 (off) to 1 (in full).
+    """What to repair, each 0 (off) to 1 (in full); and how readily damage is seen.
 
     Attributes:
-        scratches: opacity with which scratches and dust are filled from their surroundings.
+        scratches: opacity with which scratches, dust, tears and missing corners are filled from their surroundings.
+        sensitivity: how readily something is taken for damage: at 0 what surely is, at 1 whatever may be.
         balance: how much of yellowing and fading is taken back.
         fringes: how much purple fringes are faded.
 
@@ -27,6 +28,7 @@ class Repairs:
     scratches: float = 0.0
     balance: float = 0.0
     fringes: float = 0.0
+    sensitivity: float = 0.5
 
     def __post_init__(self) -> None:
         for field in fields(self):
@@ -38,7 +40,7 @@ class Repairs:
 
     @property
     def any(self) -> bool:
-        return self != Repairs()
+        return max(self.scratches, self.balance, self.fringes) > 0
 
 
 def _refused(name: str, wanted: str, value: str) -> Notice:

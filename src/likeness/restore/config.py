@@ -13,7 +13,7 @@ from likeness.core.tables import parse_toml
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice, notice_of, reason_of
 from likeness.repair.repairs import Repairs
-from likeness.restore.controls import AUTO, Controls
+from likeness.restore.controls import AUTO, PRESET_REPAIRS, Controls
 from likeness.restore.kinds import Text, Weights
 from likeness.restore.options import OPTIONS, row_of
 
@@ -76,12 +76,12 @@ class Settings:
         return tuple(sorted(self.part("controls"))) if self["preset"] == AUTO else None
 
     def repairs(self) -> Repairs:
-        """The repairs that are set; off where nothing is.
+        """The preset's repairs, mostly none, with those that are set laid over them.
 
         Raises:
             ControlError: for an amount outside 0 to 1.
         """
-        return Repairs(**self.part("repairs"))
+        return replace(PRESET_REPAIRS.get(str(self["preset"]), Repairs()), **self.part("repairs"))
 
     def check_network(self, numbers: Mapping[str, float], model: str | Path) -> None:
         """Hold the numbers of the network that was loaded (`Spec.numbers`) against ``size`` and ``channel_multiplier``.

@@ -8,9 +8,10 @@ from dataclasses import asdict, dataclass, fields, replace
 from likeness.core.spelling import did_you_mean
 from likeness.errors import ArgumentError, ControlError
 from likeness.messages.notice import Notice
+from likeness.repair.repairs import Repairs
 from likeness.restore.kinds import Number, Switch, Weights, Words, option, rows_of
 
-__all__ = ["AUTO", "PRESETS", "Controls", "RegionWeights"]
+__all__ = ["AUTO", "PRESETS", "PRESET_REPAIRS", "Controls", "RegionWeights"]
 
 AUTO = "auto"
 """What stands in a preset's place where controls are chosen for each photograph (`likeness.restore.automatic`)."""
@@ -308,3 +309,8 @@ PRESETS: dict[str, Controls] = {
     "plain": Controls(degradation_scale=0, plain=True),
 }
 """From field reports (design, section 1); the last shows any network as its authors do."""
+
+PRESET_REPAIRS: dict[str, Repairs] = {"film-scan": Repairs(scratches=1.0, sensitivity=0.25, balance=0.8)}
+"""What a preset repairs in the whole picture unless it is told otherwise: who names the one for yellowed, scratched scans
+has said what is the matter. Nobody has looked yet, so only what is rather surely damage is mended. A fifth of a print's tint
+stays, as it may have been meant."""

@@ -19,7 +19,13 @@ from likeness.restore.on_bad import OnBad
 
 __all__ = ["OPTIONS", "row_of"]
 
-_AMOUNT: Any = {"kind": Number(low=0.0, high=1.0, alone=1.0), "default": 0.0, "group": "repairs", "part": "repairs"}
+_AMOUNT: Any = {
+    "kind": Number(low=0.0, high=1.0, alone=1.0),
+    "default": 0.0,
+    "group": "repairs",
+    "part": "repairs",
+    "place": "repair",
+}
 _FACES: Any = {"group": "faces", "part": "selection"}
 _SIZE: Any = {"kind": Number(low=0.0, high=100_000.0), "unit": "px", **_FACES}
 _RUN: Any = {"group": "files", "effect": "run", "given": ("flag", "file")}
@@ -98,20 +104,36 @@ OPTIONS: tuple[Option, ...] = (
     Option(
         key="mend_scratches",
         attribute="scratches",
-        label=Words("Scratches", "划痕"),
-        help=Words("fill scratches and dust from their surroundings", "用周围内容填补划痕与灰尘"),
+        label=Words("Scratches and dust", "划痕与灰尘"),
+        help=Words(
+            "find scratches, dust, tears and missing corners, and fill them", "找出并填补划痕、灰尘、撕裂与缺角"
+        ),
         **_AMOUNT,
     ),
     Option(
+        key="mend_sensitivity",
+        attribute="sensitivity",
+        kind=Number(low=0.0, high=1.0),
+        default=0.5,
+        group="repairs",
+        part="repairs",
+        place="repair",
+        label=Words("Sensitivity", "灵敏度"),
+        help=Words(
+            "how readily something is taken for damage: 0 what surely is, 1 whatever may be",
+            "判定为损伤的灵敏度：0 仅限确定的，1 凡可能的",
+        ),
+    ),
+    Option(
         key="balance",
-        label=Words("Balance", "褪色"),
+        label=Words("Yellowing and fading", "泛黄与褪色"),
         help=Words("take yellowing and fading back", "还原泛黄与褪色"),
         **_AMOUNT,
     ),
     Option(
         key="defringe",
         attribute="fringes",
-        label=Words("Fringes", "紫边"),
+        label=Words("Purple fringes", "紫边"),
         help=Words("fade purple fringes at edges", "淡化边缘的紫边"),
         **_AMOUNT,
     ),

@@ -282,7 +282,7 @@ class Restorer(NetworkHolder):
         faces: Sequence[Face] | None = None,
         seed: int | None = None,
     ) -> RepairResult:
-        """Repair a picture (`likeness.repair.repair.repair`), its own faces guarded; the network takes no part.
+        """Repair a picture (`likeness.repair.repair.repair`), its own faces guarded; the restoring network takes no part.
 
         Holes are filled first, as a face with a hole is not always found.
 
@@ -300,7 +300,9 @@ class Restorer(NetworkHolder):
             return replace(whole, repairs=repairs)
         if repairs.scratches > 0 and faces is None:
             faces = (self._aligned_face(whole.image),) if aligned else self.find_faces(whole.image)
-        return replace(repair(whole.image, repairs, faces=faces or (), seed=seed or 0), filled=whole.filled)
+        mended = repair(whole.image, repairs, faces=faces or (), seed=seed or 0)
+        both = [filled for filled in (whole.filled, mended.filled) if filled is not None]
+        return replace(mended, filled=np.maximum.reduce(both) if both else None)
 
     def project(
         self,

@@ -11,7 +11,9 @@ from likeness.messages.notice import Language
 from likeness.restore.config import Settings
 from likeness.restore.controls import Controls
 from likeness.restore.kinds import rows_of
+from likeness.restore.options import OPTIONS
 from likeness.server.api.restoring import MOST_REFERENCES
+from likeness.server.live.mending import Mending, Stroke
 from likeness.server.live.references import Wanted
 from likeness.studio.deliver import PrintOptions, WebOptions
 from likeness.studio.finishing import Finishing
@@ -25,6 +27,7 @@ __all__ = [
     "LiveFileLook",
     "LiveLook",
     "LiveSizedLook",
+    "LiveStroke",
     "LiveViews",
     "Touch",
 ]
@@ -32,6 +35,8 @@ __all__ = [
 _MOST_AREAS = 8
 _MOST_FACES = 256
 _LAST_FACE = 99_999
+_MOST_STROKES = 400
+_MOST_POINTS = 1000
 
 _Named = TypeVar("_Named", int, str)
 
@@ -45,7 +50,10 @@ def _once(names: list[_Named]) -> list[_Named]:
 
 Touch: TypeAlias = Literal["warmth", "exposure", "clarity"]
 
-SLIDERS = {row.key: row for row in (*rows_of(Finishing), *rows_of(Controls))}
+SLIDERS = {
+    row.key: row
+    for row in (*rows_of(Finishing), *rows_of(Controls), *(row for row in OPTIONS if row.part == "repairs"))
+}
 """The options that the page has something to move for, by key."""
 
 FAR: dict[Touch, tuple[float, float]] = {
@@ -73,9 +81,17 @@ class LiveArea(_Body):
     before: bool = False
 
 
+class LiveStroke(_Body):
+    """A stroke of the brush (`likeness.server.live.mending.Stroke`)."""
+
+    rub: bool = False
+    radius: float = Field(gt=0, le=2000)
+    points: list[tuple[float, float]] = Field(min_length=1, max_length=_MOST_POINTS)
+
+
 class LiveLook(_Body):
-    """Which faces, and how: the options that the page has sliders for, by their keys; and which other photographs serve them
-    (`likeness.server.live.references.Wanted`)."""
+    """Which faces, and how: the options that the page has sliders for, by their keys; what the brush has painted; and which
+    other photographs serve the faces (`likeness.server.live.references.Wanted`)."""
 
     model_config = ConfigDict(extra="allow", allow_inf_nan=False)
 
@@ -86,6 +102,7 @@ class LiveLook(_Body):
     )
     references: Annotated[list[_Id], AfterValidator(_once)] = Field(default_factory=list, max_length=MOST_REFERENCES)
     trusted: Annotated[list[_Id], AfterValidator(_once)] = Field(default_factory=list, max_length=MOST_REFERENCES)
+    strokes: list[LiveStroke] = Field(default_factory=list["LiveStroke"], max_length=_MOST_STROKES)
 
     @model_validator(mode="after")
     def _known(self) -> Self:
@@ -100,6 +117,11 @@ class LiveLook(_Body):
     def finishing(self) -> Finishing:
         """The finishing touches; raises ControlError for what is out of range."""
         return Finishing(**self._part("finishing"))
+
+    def mending(self) -> Mending:
+        """What is repaired before the faces are restored; raises ControlError for what is out of range."""
+        strokes = tuple(Stroke(rub=one.rub, radius=one.radius, points=tuple(one.points)) for one in self.strokes)
+        return Mending(repairs=Settings(self._part("repairs")).repairs(), strokes=strokes)
 
     def wanted(self) -> Wanted:
         """The other photographs."""

@@ -45,6 +45,7 @@ PAGE_FILES: dict[str, str] = {
     "panel.js": _SCRIPT,
     "queue.js": _SCRIPT,
     "references.js": _SCRIPT,
+    "repair.js": _SCRIPT,
     "report.js": _SCRIPT,
     "said.js": _SCRIPT,
     "sample.jpg": "image/jpeg",

@@ -19,7 +19,7 @@ from fastapi.responses import JSONResponse
 from likeness.core.hashing import sha256_of_bytes
 from likeness.errors import ControlError, ImageTooLargeError, NoFaceError
 from likeness.messages.notice import Notice, notice_of
-from likeness.restore.controls import AUTO, PRESETS
+from likeness.restore.controls import AUTO, PRESET_REPAIRS, PRESETS
 from likeness.server.api.restoring import MOST_REFERENCES, THE_PICTURE
 from likeness.server.http.problems import ProblemError
 from likeness.server.http.state import ServerState, State, client_of
@@ -27,9 +27,9 @@ from likeness.server.http.uploads import FormLimits, receive_form
 from likeness.server.http.waiting import run_in_turn
 from likeness.server.live.editing import Editing, EditingOrNone
 from likeness.server.live.files import FileKind, make_file
-from likeness.server.live.looks import SLIDERS, LiveFace, LiveFields, LiveFileLook, LiveSizedLook, LiveViews
+from likeness.server.live.looks import SLIDERS, LiveFace, LiveFields, LiveFileLook, LiveLook, LiveSizedLook, LiveViews
 from likeness.server.live.sessions import LiveLimits, OpenSessions, Sessions
-from likeness.server.live.views import areas_in_view, draw, field_of, pack
+from likeness.server.live.views import areas_in_view, draw, field_of, mask_png, pack
 from likeness.studio.deliver import PrintOptions, WebOptions, drawn_upscale, print_scale
 
 __all__ = [
@@ -42,6 +42,7 @@ __all__ = [
     "leave",
     "live_router",
     "live_sessions",
+    "marks",
     "open_picture",
     "picture",
     "verdicts",
@@ -79,6 +80,10 @@ def about(state: State, sessions: OpenSessions, editing: EditingOrNone) -> dict[
         "runtime": runtime.description,
         "options": [row.shown() for row in SLIDERS.values()],
         "presets": {name: asdict(controls) for name, controls in PRESETS.items()},
+        "preset_repairs": {
+            name: {row.key: getattr(repairs, row.field_name) for row in SLIDERS.values() if row.part == "repairs"}
+            for name, repairs in PRESET_REPAIRS.items()
+        },
         "idle_seconds": sessions.limits.idle_seconds,
         "max_pixels": sessions.limits.pixels,
         "max_faces": sessions.limits.faces,
@@ -163,10 +168,10 @@ async def views(key: str, look: LiveViews, request: Request, state: State, sessi
 @live_router.post("/pictures/{key}/fields")
 async def fields(key: str, look: LiveFields, request: Request, state: State, sessions: OpenSessions) -> Response:
     """What previews of the faces are computed from in the browser."""
-    session = sessions.get(key)
+    opened = sessions.get(key)
 
     def work() -> bytes:
-        controls = look.controls()
+        session, controls = opened.mended(look.mending()), look.controls()
         upscale = session.upscale(look.faces, controls, look.upscale)
         canvas = session.canvas(look.faces, controls, upscale)
         # All of the look's faces are served, as one photograph lends to one face of a picture.
@@ -177,14 +182,28 @@ async def fields(key: str, look: LiveFields, request: Request, state: State, ses
     return _private(await _in_turn(request, state, work))
 
 
+@live_router.post("/pictures/{key}/marks")
+async def marks(key: str, look: LiveLook, request: Request, state: State, sessions: OpenSessions) -> Response:
+    """Where the picture is mended, or would be: a PNG, white where it is."""
+    session = sessions.get(key)
+
+    def work() -> bytes:
+        return mask_png(session.marks(look.mending()))
+
+    data = await _in_turn(request, state, work)
+    return Response(data, media_type="image/png", headers={"Cache-Control": "no-store"})
+
+
 @live_router.post("/pictures/{key}/evidence")
 async def evidence(key: str, look: LiveFace, request: Request, state: State, sessions: OpenSessions) -> dict[str, Any]:
     """What the restoration did to one face, in figures."""
-    session = sessions.get(key)
+    opened = sessions.get(key)
     if look.face not in look.faces:
         raise ControlError(Notice("live.face-not-restored", {"index": look.face}))
 
     def work() -> dict[str, Any]:
+        # Repairs are meant to change marks and colours: what is measured is what came after them.
+        session = opened.mended(look.mending())
         after = session.finished(look.faces, look.controls(), look.finishing(), wanted=look.wanted())
         seen = session.faces[look.face]
         return state.inspector.inspect_face(session.image, after, seen.face, index=seen.index).to_dict()
@@ -197,10 +216,10 @@ async def verdicts(
     key: str, look: LiveSizedLook, request: Request, state: State, sessions: OpenSessions
 ) -> dict[str, Any]:
     """Whether each face came out well, and if not, why."""
-    session = sessions.get(key)
+    opened = sessions.get(key)
 
     def work() -> dict[str, Any]:
-        controls = look.controls()
+        session, controls = opened.mended(look.mending()), look.controls()
         upscale = session.upscale(look.faces, controls, look.upscale)
         found = session.verdicts(look.faces, controls, upscale, look.wanted())
         return {"verdicts": [{"face": index, **verdict.to_dict()} for index, verdict in found.items()]}
@@ -232,8 +251,9 @@ async def download(
         asked = 1.0
 
     def work() -> Response:
+        mended = session.mended(look.mending())
         # What a proof says of how the picture was made.
-        served = session.served(look.faces, look.controls(), look.wanted()) if kind == "proof" else ()
+        served = mended.served(look.faces, look.controls(), look.wanted()) if kind == "proof" else ()
         record: dict[str, Any] = {
             "preset": look.preset,
             "controls": asdict(look.controls()),
@@ -246,12 +266,12 @@ async def download(
                 }
                 for item in served
             ],
-            "repairs": None,
+            "repairs": None if mended.repaired is None else mended.repaired.to_dict(),
         }
-        upscale = session.upscale(look.faces, look.controls(), asked)
-        after = session.image
+        upscale = mended.upscale(look.faces, look.controls(), asked)
+        after = mended.image
         if look.faces or upscale > 1:
-            after = session.finished(look.faces, look.controls(), look.finishing(), upscale, look.wanted())
+            after = mended.finished(look.faces, look.controls(), look.finishing(), upscale, look.wanted())
         file = make_file(
             kind,
             session,

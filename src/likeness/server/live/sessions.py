@@ -12,13 +12,18 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import astuple, dataclass, replace
 from functools import partial
 from typing import Annotated, Any, Literal, cast
 
 from fastapi import Depends, Request
 
+import numpy as np
+from numpy.typing import NDArray
+
 from likeness.compute.cancellation import checkpoint
+from likeness.core.recent import Recent
 from likeness.errors import ControlError
 from likeness.evidence.face_verdict import FaceVerdict
 from likeness.faces.findings import Finding
@@ -26,6 +31,7 @@ from likeness.faces.preflight import preflight
 from likeness.imaging.image import Image, Size
 from likeness.messages.notice import Notice
 from likeness.reference.matching import FaceMatcher
+from likeness.repair.repair import RepairResult, repair
 from likeness.restore.automatic import Choice, choose
 from likeness.restore.canvas import plan_canvas
 from likeness.restore.controls import Controls
@@ -33,8 +39,10 @@ from likeness.restore.enlargement import Enlargement
 from likeness.restore.outcome import FaceProjection, Restoration
 from likeness.restore.pipeline import Restorer
 from likeness.restore.placing import Canvas
+from likeness.runtimes.marks import MarkShares, marks_runtime
 from likeness.server.http.problems import ProblemError
 from likeness.server.live.faces import see_face
+from likeness.server.live.mending import Mending, painted
 from likeness.server.live.references import NOBODY, OtherPhotographs, Wanted
 from likeness.studio.finishing import Finishing, FinishingArea, areas_of, finish
 
@@ -44,6 +52,9 @@ _log = logging.getLogger(__name__)
 
 _TOGETHER = 4
 """Faces that the network restores before what it made of them is kept."""
+
+_MENDED = 2
+"""Repaired forms of a picture that are kept: the one that is seen, and the one before."""
 
 _LEAVING_SECONDS = 30.0
 """A page that is left may be one that is loaded again: so long it finds its picture still."""
@@ -112,11 +123,61 @@ class Session:
         self.chosen: Choice = choose(image, found)
         side = restorer.runtime.spec.side
         self.faces = tuple(see_face(index, face, image, side) for index, face in enumerate(found))
+        self.repaired: RepairResult | None = None
+        self._forget()
+        self._others = OtherPhotographs(restorer, matcher or FaceMatcher())
+
+    def mended(self, mending: Mending) -> Session:
+        """The picture as it is after these repairs, to be restored as any; the last two are kept, itself without any.
+
+        Faces stay where they were, and other photographs are shared.
+
+        Raises:
+            ControlError: for a value out of range.
+        """
+        if not mending.any:
+            return self
+        with self._lock:
+            checkpoint()
+            return self._mended.get(mending, lambda: self._mend(mending))
+
+    def _mend(self, mending: Mending) -> Session:
+        repaired = repair(
+            self.image,
+            mending.repairs,
+            faces=[seen.face for seen in self.faces],
+            edits=painted(mending.strokes, self.image.size),
+            shares=self._seen_marks() if mending.repairs.scratches > 0 else None,
+        )
+        made = copy(self)
+        made.image, made.repaired = repaired.image, repaired
+        made._forget()
+        return made
+
+    def marks(self, mending: Mending) -> NDArray[np.bool_]:
+        """H x W, what is mended at these settings, or would be."""
+        repairs = replace(mending.repairs, scratches=mending.repairs.scratches or 1.0)
+        found = self.mended(replace(mending, repairs=repairs)).repaired
+        return (
+            np.zeros(self.image.pixels.shape[:2], np.bool_)
+            if found is None or found.marks is None
+            else found.marks.whole
+        )
+
+    def _seen_marks(self) -> MarkShares:
+        """What the network makes of the picture; it looks once."""
+        if self._shares is None:
+            self._shares = marks_runtime().look(self.image.pixels)
+        return self._shares
+
+    def _forget(self) -> None:
+        """Nothing has been made of the picture yet."""
         self._projections: dict[int, FaceProjection] = {}
         self._areas: tuple[tuple[FaceProjection, ...], Size, tuple[FinishingArea, ...]] | None = None
         self._canvas: Canvas | None = None
         self._result: tuple[tuple[object, ...], Restoration] | None = None
-        self._others = OtherPhotographs(restorer, matcher or FaceMatcher())
+        self._shares: MarkShares | None = None
+        self._mended: Recent[Mending, Session] = Recent(_MENDED)
 
     @property
     def others(self) -> list[dict[str, Any]]:
@@ -327,7 +388,9 @@ class Session:
         own = 2 * image.pixels.nbytes + sum(x.nbytes for x in (image.alpha, image.native) if x is not None)
         canvas = self._canvas
         enlarged = 0 if canvas is None else canvas.nbytes + canvas.image.pixels.nbytes
-        return own + enlarged + self._others.nbytes + sum(kept.nbytes for kept in list(self._projections.values()))
+        faces = sum(kept.nbytes for kept in list(self._projections.values()))
+        mended = sum(session.nbytes - self._others.nbytes for session in self._mended.values())
+        return own + enlarged + self._others.nbytes + faces + mended
 
 
 @dataclass(kw_only=True)

@@ -23,7 +23,7 @@ from likeness.compute.cancellation import checkpoint
 from likeness.errors import ControlError
 from likeness.faces.regions import REGIONS
 from likeness.imaging.encode import encode_image
-from likeness.imaging.filters import resize
+from likeness.imaging.filters import resize, to_channels
 from likeness.imaging.image import Box, Image, Pixels, Size
 from likeness.imaging.resample import resample
 from likeness.messages.notice import Notice
@@ -45,6 +45,7 @@ __all__ = [
     "field_of",
     "in_view",
     "jpeg",
+    "mask_png",
     "pack",
     "view",
     "whole_pixels",
@@ -61,6 +62,8 @@ _NOTHING = 128 / 255
 
 _MOST_FIELD = 1024
 """Side of a field at most: previews are for a screen."""
+
+_MOST_MASK = 2048
 
 _AROUND = 8
 """Pixels around a part of the picture that is interpolated; the filter reaches 3."""
@@ -177,6 +180,18 @@ def jpeg(pixels: Pixels) -> bytes:
     return encode_image(Image(pixels=np.ascontiguousarray(pixels, dtype=np.float32)), "JPEG", quality=_QUALITY)
 
 
+def mask_png(mask: NDArray[np.bool_]) -> bytes:
+    """A mask (H x W) for the screen: white where it is, at most `_MOST_MASK` px a side."""
+    height, width = mask.shape
+    scale = min(1.0, _MOST_MASK / max(height, width))
+    shown = mask.astype(np.float32)
+    if scale < 1:
+        # Averaging would lose what is thin.
+        near = np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((2, 2), np.uint8)), np.float32)
+        shown = resize(near, Size(max(1, round(width * scale)), max(1, round(height * scale))), "area")
+    return encode_image(Image(pixels=to_channels(np.minimum(shown * 2, 1)), grey=True), "PNG")
+
+
 def field_of(item: FaceProjection, look: Controls, canvas: Canvas | None = None) -> tuple[dict[str, Any], bytes]:
     """What a browser needs to compute, for any step, weights and strength, how the picture changes on one face.
 
@@ -250,12 +265,13 @@ def draw(session: Session, look: LiveViews) -> tuple[dict[str, Any], list[bytes]
         ImageTooLargeError: if the enlarged result would be too large.
     """
     controls, finishing, wanted = look.controls(), look.finishing(), look.wanted()
-    upscale = session.upscale(look.faces, controls, look.upscale)
-    restoration = session.restore(look.faces, controls, upscale, wanted) if look.faces or upscale > 1 else None
-    after = restoration.image if restoration else session.image
+    mended = session.mended(look.mending())
+    upscale = mended.upscale(look.faces, controls, look.upscale)
+    restoration = mended.restore(look.faces, controls, upscale, wanted) if look.faces or upscale > 1 else None
+    after = restoration.image if restoration else mended.image
     boxes = [box for index in look.faces if (box := session.faces[index].area) is not None]
     finished = (
-        session.finishing_areas(look.faces, controls, after.size)
+        mended.finishing_areas(look.faces, controls, after.size)
         if look.faces and (finishing.any or look.layers)
         else ()
     )
@@ -263,14 +279,14 @@ def draw(session: Session, look: LiveViews) -> tuple[dict[str, Any], list[bytes]
     far = {touch: max(FAR[touch], key=lambda end: abs(end - getattr(finishing, touch))) for touch in look.layers}
     grainless: Image | None = None
     if look.faces and controls.keep_grain and controls.grain_amount > 0:
-        grainless = session.without_grain(look.faces, controls, upscale, wanted)
+        grainless = mended.without_grain(look.faces, controls, upscale, wanted)
     heads: list[dict[str, Any]] = []
     parts: list[bytes] = []
     for asked, area in zip(look.areas, areas_in_view(session, look.areas, upscale), strict=True):
         checkpoint()
         block = None
-        if upscale > 1:
-            # Enlarging changes what is around the faces, too.
+        if upscale > 1 or mended is not session:
+            # Enlarging and repairs change what is around the faces, too.
             block = (0, 0, area.size.width, area.size.height)
         elif restoration:
             block = whole_pixels(boxes, area)
@@ -302,8 +318,9 @@ def draw(session: Session, look: LiveViews) -> tuple[dict[str, Any], list[bytes]
             }
         )
     warned = [_notices(outcome.warnings) for outcome in restoration.faces] if restoration else []
-    others = session.told_of_others(look.faces, controls, wanted)
-    head = {"areas": heads, "far": far, "upscale": upscale, "references": others}
+    others = mended.told_of_others(look.faces, controls, wanted)
+    repaired = None if mended.repaired is None else mended.repaired.to_dict()
+    head = {"areas": heads, "far": far, "upscale": upscale, "references": others, "repaired": repaired}
     return {**head, "notices": _notices(controls.warnings), "face_notices": warned}, parts
 
 

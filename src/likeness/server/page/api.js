@@ -104,6 +104,11 @@ export async function views(id, look, upscale, areas, layers, signal) {
   return unpack(await answer.arrayBuffer());
 }
 
+/** Where a picture is mended at a look, or would be: a PNG, white where it is. */
+export async function marks(id, look) {
+  return (await answered(`/live/pictures/${id}/marks`, json(look))).blob();
+}
+
 export async function addReference(id, file) {
   const form = new FormData();
   form.append("file", file, file.name || "photograph");

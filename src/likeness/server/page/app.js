@@ -4,13 +4,14 @@ import * as api from "./api.js";
 import { Edited } from "./edited.js";
 import { Live } from "./live.js";
 import { localImage } from "./local.js";
-import { learnOptions, presetLook, Store } from "./look.js";
+import { learnOptions, presetLook, Store, unrepaired } from "./look.js";
 import { Loupes } from "./loupes.js";
 import { Marks } from "./marks.js";
 import { openWays } from "./open.js";
 import { Panel } from "./panel.js";
 import { Queue } from "./queue.js";
 import { References } from "./references.js";
+import { Repair } from "./repair.js";
 import { Report } from "./report.js";
 import { said } from "./said.js";
 import { Stage } from "./stage.js";
@@ -30,7 +31,7 @@ class Page {
   constructor(about) {
     this.about = about;
     this.store = new Store();
-    this.store.reset({ ...NOBODY, ...presetLook(about.presets.standard) }, "standard");
+    this.store.reset({ ...NOBODY, ...unrepaired(), ...presetLook(about.presets.standard) }, "standard");
     this.current = 0;
     this.live = new Live({
       onDraw: () => this.draw(),
@@ -47,6 +48,7 @@ class Page {
         this.marks.judge(verdicts);
       },
       onReferences: (told, look) => this.references.tell(told, look),
+      onRepaired: (repaired) => this.repair.tell(repaired),
       onGrown: (size, grown) => this.grown(size, grown),
       getAreas: () => [...this.stage.areas(), ...this.loupes.areas()],
     });
@@ -68,9 +70,16 @@ class Page {
       announce: (text) => this.announce(text),
       onLent: (lent) => this.marks.lend(lent),
     });
+    this.repair = new Repair({
+      store: this.store,
+      stage: this.stage,
+      announce: (text) => this.announce(text),
+      onProblem: (error) => this.problem(error),
+    });
     this.panel = new Panel({
       store: this.store,
       references: this.references,
+      repair: this.repair,
       about,
       onRegion: (region) => this.stage.showRegion(region),
       onTouch: (touch) => this.live.prepare(touch),
@@ -108,6 +117,7 @@ class Page {
       this.live.change(this.store.look, { moving, event });
       this.showFaces();
       this.history();
+      this.repair.show();
       if (!moving) this.references.show();
       if (!moving) this.report.showEvidence();
       if (!moving) this.keep();
@@ -327,12 +337,12 @@ class Page {
     const usable = picture.faces.filter((face) => face.area);
     const largest = [...usable].sort((a, b) => area(b.box) - area(a.box));
     // Other photographs are of the persons in one picture.
-    const settings = kept?.look ?? { ...this.store.look, references: [], trusted: [] };
+    const settings = kept?.look ?? { ...this.store.look, references: [], trusted: [], strokes: [] };
     // As on the command line: all of them, or as many as the server restores together.
     const first = largest.slice(0, this.about.max_faces).map((face) => face.index);
     const faces = kept?.look.faces ?? first.sort((a, b) => a - b);
     this.current = largest[0]?.index ?? 0;
-    this.store.reset({ ...NOBODY, ...settings, faces }, kept?.preset ?? this.store.preset);
+    this.store.reset({ ...NOBODY, ...unrepaired(), ...settings, faces }, kept?.preset ?? this.store.preset);
     element("empty").hidden = true;
     element("tools").hidden = false;
     element("open-another").hidden = false;
@@ -343,6 +353,7 @@ class Page {
     this.onStage(image);
     this.report.open(picture);
     this.references.open(picture);
+    this.repair.open(picture);
     this.panel.open(picture);
     this.showFaces();
     this.history();

@@ -31,8 +31,9 @@ export function fieldsOf(choice, getLook) {
   if (choice === "rest") return null;
   if (choice !== "own") return { preset: choice };
   const look = getLook();
-  const controls = [...OPTIONS.values()].filter((option) => option.part === "controls");
-  return Object.fromEntries(controls.map(({ key }) => [key, look[key]]));
+  // What was painted belongs to one picture.
+  const kept = [...OPTIONS.values()].filter((option) => ["controls", "repairs"].includes(option.part));
+  return Object.fromEntries(kept.map(({ key }) => [key, look[key]]));
 }
 
 /** The other way round: the preset, the look and the size that a picture's fields come to, once it is opened. */

@@ -2,7 +2,7 @@
 
 import * as api from "./api.js";
 import { Fields } from "./fields.js";
-import { same, sameProjection, sameReferences } from "./look.js";
+import { same, sameProjection, sameReferences, sameRepairs } from "./look.js";
 import { Tile } from "./tile.js";
 
 const RETRIES = 5;
@@ -11,7 +11,7 @@ const REST_MS = 140; // how long a slider has to rest before the server is asked
 export class Live {
   /**
    * @param {{onDraw: Function, onBusy: Function, onProblem: Function, onWarnings: Function, onGrown: Function, onVerdicts: Function,
-   *   onReady: Function, onRest: Function, onReferences: Function, getAreas: Function}} page
+   *   onReady: Function, onRest: Function, onReferences: Function, onRepaired: Function, getAreas: Function}} page
    *   getAreas gives [{tile, left, top, right, bottom, width}] of what is on the screen; onGrown is told how many times as
    *   large as the photograph the result is that was drawn; onRest whether what is shown is the server's own.
    */
@@ -126,9 +126,10 @@ export class Live {
     const network = look.faces.length > 0 && (!this.last || !sameProjection(this.last, look) || look.faces.some((f) => !this.last.faces.includes(f)));
     const enlarging = size !== 1 && this.enlarged !== `${picture.id} ${size}`;
     const laying = look.references.length > 0 && !(this.last && sameReferences(this.last, look));
+    const mending = this.last ? !sameRepairs(this.last, look) : false;
     const restoring = look.faces.length === 1 ? "busy.network.one" : "busy.network";
-    const words = enlarging ? "busy.enlarging" : network ? restoring : laying ? "busy.references" : "busy.view";
-    const busy = setTimeout(() => this.page.onBusy(words, { count: look.faces.length }), network || enlarging || laying ? 120 : 700);
+    const words = mending ? "busy.mending" : enlarging ? "busy.enlarging" : network ? restoring : laying ? "busy.references" : "busy.view";
+    const busy = setTimeout(() => this.page.onBusy(words, { count: look.faces.length }), network || enlarging || laying || mending ? 120 : 700);
     try {
       const asked = wanted.map(({ left, top, right, bottom, width, tile, key }) => ({
         left, top, right, bottom, width, before: tile.key !== key || !tile.beforeImage,
@@ -151,6 +152,7 @@ export class Live {
       if (this.size === size) this.page.onGrown(size, head.upscale);
       this.page.onWarnings(head.notices, head.face_notices, look);
       this.page.onReferences(head.references, look);
+      this.page.onRepaired(head.repaired);
       this.page.onDraw();
       this.measure("likeness:exact", look);
       this.page.onBusy(null);

@@ -5,11 +5,18 @@ export const OPTIONS = new Map();
 
 export let REGIONS = [];
 export let TOUCHES = [];
+export let REPAIRS = [];
 
 export function learnOptions(options) {
   for (const option of options) OPTIONS.set(option.key, option);
   REGIONS = Object.keys(OPTIONS.get("face_mask_weights").regions);
   TOUCHES = options.filter((option) => option.part === "finishing").map((option) => option.key);
+  REPAIRS = options.filter((option) => option.part === "repairs").map((option) => option.key);
+}
+
+/** Nothing repaired, nothing painted. */
+export function unrepaired() {
+  return { strokes: [], ...Object.fromEntries(REPAIRS.map((key) => [key, OPTIONS.get(key).default])) };
 }
 
 export function presetLook(controls) {
@@ -20,10 +27,16 @@ export function same(one, other) {
   return JSON.stringify(one) === JSON.stringify(other);
 }
 
-/** Without the faces and the other photographs: what presets set. */
+/** Without the faces, the other photographs, and repairs: what presets set. */
 export function settingsOf(look) {
-  const { faces: _, references: __, trusted: ___, ...settings } = look;
+  const { faces: _, references: __, trusted: ___, strokes: ____, ...settings } = look;
+  for (const key of REPAIRS) delete settings[key];
   return settings;
+}
+
+/** Whether two looks repair the picture in the same way. */
+export function sameRepairs(one, other) {
+  return REPAIRS.every((key) => one[key] === other[key]) && same(one.strokes, other.strokes);
 }
 
 /** Whether other photographs give the same to a face: one lends to one face of a picture, so all its faces count. */
@@ -34,6 +47,7 @@ export function sameReferences(one, other) {
 
 /** Whether the network's kept answer serves one look as it served another (`FaceProjection.serves`). */
 export function sameProjection(one, other) {
+  if (!sameRepairs(one, other)) return false;
   for (const { key, projects } of OPTIONS.values()) if (projects && one[key] !== other[key]) return false;
   if (one.refine === 1) return true;
   return (
@@ -58,7 +72,7 @@ export function arithmetic(one, other, { grain, touches }) {
 export class Store {
   constructor() {
     this.listeners = new Set();
-    this.reset({ faces: [], references: [], trusted: [] }, "standard");
+    this.reset({ faces: [], references: [], trusted: [], strokes: [] }, "standard");
   }
 
   reset(look, preset) {

@@ -2,18 +2,19 @@
 
 import { el, folded, section, Slider } from "./dom.js";
 import { FaceMap } from "./facemap.js";
-import { OPTIONS, presetLook, REGIONS, same, settingsOf, TOUCHES } from "./look.js";
+import { OPTIONS, presetLook, REGIONS, same, settingsOf, TOUCHES, unrepaired } from "./look.js";
 import { said as sentence } from "./said.js";
 import { t } from "./words.js";
 
 export class Panel {
   /** @param {{store: object, about: object, onRegion: Function, onTouch: Function, onFaces: Function, onCurrent: Function, report: object,
-   *   references: any}} page */
-  constructor({ store, about, onRegion, onTouch, onFaces, onCurrent, report, references }) {
+   *   references: any, repair: any}} page */
+  constructor({ store, about, onRegion, onTouch, onFaces, onCurrent, report, references, repair }) {
     this.store = store;
     // What "auto" sets is known with the picture.
     const presets = { auto: about.presets.standard, ...about.presets };
     this.presets = Object.fromEntries(Object.entries(presets).map(([name, set]) => [name, presetLook(set)]));
+    this.presetRepairs = about.preset_repairs;
     this.onRegion = onRegion;
     this.onTouch = onTouch;
     this.onCurrent = onCurrent;
@@ -61,6 +62,7 @@ export class Panel {
       this.faces,
       references.section(...this.placed("references")),
       section("presets.title", this.back, el("div", { class: "presets" }, ...this.presetButtons), this.sets),
+      repair.section(...this.placed("repair")),
       section("controls.title", ...this.placed("controls")),
       section(
         "regions.title",
@@ -124,7 +126,7 @@ export class Panel {
       range,
       onMove: (value, event) => this.store.set({ [key]: value }, { moving: true, event }),
       onRest: () => this.rest(),
-      onReset: () => this.store.set({ [key]: this.preset[key] }),
+      onReset: () => this.store.set({ [key]: this.preset[key] ?? OPTIONS.get(key).default }),
     });
     this.sliders.set(key, made);
     if (TOUCHES.includes(key)) {
@@ -178,7 +180,16 @@ export class Panel {
   }
 
   usePreset(name) {
-    this.store.set(structuredClone(this.presets[name]), { preset: name, event: lastEvent() });
+    const set = { ...structuredClone(this.presets[name]), ...this.repairsOf(name) };
+    this.store.set(set, { preset: name, event: lastEvent() });
+  }
+
+  /** What a preset repairs, if anything; repairs of another preset go with it, and those set by hand stay. */
+  repairsOf(name) {
+    if (this.presetRepairs[name]) return this.presetRepairs[name];
+    const before = this.presetRepairs[this.store.preset];
+    const { strokes: _, ...nothing } = unrepaired();
+    return before && Object.entries(before).every(([key, value]) => this.store.look[key] === value) ? nothing : {};
   }
 
   backToPreset() {
@@ -249,6 +260,9 @@ export class Panel {
       ),
     ];
     if (set.keep_grain) said.push(t("control.keep_grain"));
+    for (const [key, value] of Object.entries(this.presetRepairs[name] ?? {})) {
+      if (value !== OPTIONS.get(key).default) said.push(`${t(`control.${key}`)} ${value}`);
+    }
     const why = name === "auto" && this.picture ? `${sentence(this.picture.chosen.notice)}${t("list.stop")}` : "";
     this.sets.textContent = why + t("presets.sets", { what: said.join(t("list.comma")) });
   }

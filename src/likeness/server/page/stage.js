@@ -25,6 +25,10 @@ export class Stage {
     this.size = 1;
     this.grow = 1;
     this.watchers = new Set();
+    /** @type {((context: CanvasRenderingContext2D) => void) | null} what is drawn over the picture, in its coordinates */
+    this.overlay = null;
+    /** @type {{begin: Function, move: Function, end: Function, cancel: Function, key: Function, tool: any} | null} */
+    this.brush = null;
     this.fitted = true;
     new ResizeObserver(() => this.resize()).observe(this.element);
     this.listen();
@@ -204,6 +208,7 @@ export class Stage {
       beside(context, from, 1e6, () => tiles.forEach((tile) => tile.drawAfter(context)));
     }
     if (this.region) this.drawRegion(context);
+    if (!this.beforeOnly) this.overlay?.(context);
     this.placeDivider();
   }
 
@@ -294,9 +299,13 @@ export class Stage {
       this.canvas.setPointerCapture(event.pointerId);
       pointers.set(event.pointerId, [event.clientX, event.clientY]);
       pinch = 0;
+      // A second finger zooms, and takes back what the first has begun.
+      if (pointers.size > 1) this.brush?.cancel();
+      else if (event.button === 0) this.brush?.begin(this.toPicture(event.offsetX, event.offsetY));
     });
     this.canvas.addEventListener("pointermove", (event) => {
       const last = pointers.get(event.pointerId);
+      if (this.picture && this.brush?.tool && pointers.size < 2) this.brush.move(this.toPicture(event.offsetX, event.offsetY));
       if (!last) return;
       pointers.set(event.pointerId, [event.clientX, event.clientY]);
       if (pointers.size === 2) {
@@ -306,7 +315,7 @@ export class Stage {
         const middle = this.toPicture((a[0] + b[0]) / 2 - corner.left, (a[1] + b[1]) / 2 - corner.top);
         if (pinch) this.zoom((this.scale * reach) / pinch, middle);
         pinch = reach;
-      } else if (!this.fitted) {
+      } else if (!this.fitted && !this.brush?.tool) {
         this.pan((event.clientX - last[0]) * this.ratio, (event.clientY - last[1]) * this.ratio);
       }
     });
@@ -314,10 +323,12 @@ export class Stage {
       this.canvas.addEventListener(name, (/** @type {PointerEvent} */ event) => {
         pointers.delete(event.pointerId);
         pinch = 0;
+        if (name === "pointerup") this.brush?.end();
+        else this.brush?.cancel();
       });
     }
     this.canvas.addEventListener("dblclick", (event) => {
-      if (!this.picture) return;
+      if (!this.picture || this.brush?.tool) return;
       const at = this.toPicture(event.offsetX, event.offsetY);
       if (this.zoomed < 1) this.zoom(this.grow, at);
       else this.fit();
@@ -336,6 +347,10 @@ export class Stage {
     );
     this.canvas.addEventListener("keydown", (event) => {
       if (!this.picture || event.ctrlKey || event.metaKey || event.altKey) return;
+      if (this.brush?.key(event)) {
+        event.preventDefault();
+        return;
+      }
       const step = 60 * this.ratio;
       const moves = { ArrowLeft: [step, 0], ArrowRight: [-step, 0], ArrowUp: [0, step], ArrowDown: [0, -step] };
       if (moves[event.key]) this.pan(...moves[event.key]);

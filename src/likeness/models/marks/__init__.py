@@ -1,0 +1,1 @@
+"""The network that finds scratches, dust and missing pieces: description, file, PyTorch module and OpenVINO graph."""

@@ -1,0 +1,197 @@
+"""Scratches, dust, folds, tears and missing corners: found by a small network of our own, and sorted out.
+
+The network (`likeness.models.marks`) tells how likely each pixel is damaged. Here that becomes marks: where it is sure, and
+on from there as far as it holds it likely (hysteresis, Canny, 1986). What a face has of its own that looks like a speck is
+left alone: catch lights and lashes, teeth, moles.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.compute.cancellation import checkpoint
+from likeness.imaging.colour import luma
+from likeness.imaging.filters import gaussian_blur, resize
+from likeness.imaging.image import Pixels, Size
+from likeness.runtimes.marks import MarkShares, marks_runtime
+
+__all__ = ["Marks", "find_marks"]
+
+_SURE = (0.98, 0.90, 0.35)
+"""How likely damage must be somewhere in a mark, at sensitivities of 0, 0.5 and 1."""
+_ON = 0.5
+"""A mark goes on where damage is this share of that likely."""
+_SURE_MISSING = (0.995, 0.97, 0.70)
+"""The same for missing pieces, which have more to lose."""
+_LEAST = 3
+"""Pixels of the smallest speck, in the copy that is looked at."""
+_LEAST_MISSING = 0.0005
+"""Share of the picture of the smallest missing piece."""
+_QUARTER = 0.25
+"""Share of a mark that may lie in a protected place: a scratch across the picture may cross an eye, a lash is no scratch."""
+_LONG = 3.0
+"""How many times as long as wide a mark is, at least, to be called a scratch and not a speck."""
+
+_Map = NDArray[np.float32]
+_Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Marks:
+    """Damage found in a picture.
+
+    Attributes:
+        mask: H x W, where there is a thin mark: a scratch, a hair, a speck, a fold, a tear.
+        missing: H x W, where a piece of the picture is gone.
+        scratches, specks, pieces: how many long marks, round marks, and missing pieces.
+    """
+
+    mask: _Flags
+    missing: _Flags
+    scratches: int
+    specks: int
+    pieces: int
+
+    @staticmethod
+    def none(shape: tuple[int, ...]) -> Marks:
+        """No damage in a picture of that shape (H, W)."""
+        nothing = np.zeros(shape[:2], np.bool_)
+        return Marks(mask=nothing, missing=nothing, scratches=0, specks=0, pieces=0)
+
+    def edited(self, add: _Flags, rub: _Flags) -> Marks:
+        """With what a person has painted (H x W each): ``add`` is damage, too, ``rub`` is none. What was counted stays."""
+        return replace(self, mask=(self.mask & ~rub) | add, missing=self.missing & ~rub)
+
+    @property
+    def whole(self) -> _Flags:
+        """H x W, all that is damaged."""
+        return self.mask | self.missing
+
+    @property
+    def area(self) -> float:
+        """Share of the picture."""
+        return float(self.whole.mean())
+
+
+def find_marks(
+    pixels: Pixels,
+    keep: _Map | None = None,
+    skin: _Map | None = None,
+    *,
+    sensitivity: float = 0.5,
+    shares: MarkShares | None = None,
+) -> Marks:
+    """Look for damage.
+
+    Args:
+        pixels: H x W x 3, [0, 1].
+        keep: H x W in [0, 1]; where it is over 0.5 (eyes, brows, lips) specks are left alone, and so are lines that do not
+            come from far outside.
+        skin: H x W in [0, 1]; where it is over 0.5, dark specks are left alone, as they may be moles.
+        sensitivity: 0 to 1; 0 finds only what is surely damage, 1 whatever may be.
+        shares: what the network makes of these pixels (`MarksRuntime.look`); asked for here if None.
+
+    Raises:
+        CheckpointError: if the installation is damaged.
+    """
+    height, width = pixels.shape[:2]
+    shares = shares or marks_runtime().look(pixels)
+    checkpoint()
+    small = Size(shares.thin.shape[1], shares.thin.shape[0])
+    sure = float(np.interp(sensitivity, (0, 0.5, 1), _SURE))
+    missing, pieces = _pieces(shares, float(np.interp(sensitivity, (0, 0.5, 1), _SURE_MISSING)))
+    found, labels, stats = _hysteresis(shares.thin * (~missing).astype(np.float32), sure, _ON * sure)
+    kept = stats[:, cv2.CC_STAT_AREA] >= _LEAST
+    kept[0] = False
+    extents = _extents(labels, stats)
+    if keep is not None:
+        kept &= _outside(labels, stats, extents, resize(keep, small, "linear") > 0.5)
+    if skin is not None:
+        work = luma(pixels) if (height, width) == found.shape else luma(resize(pixels, small, "area"))
+        on_skin = np.bincount(labels[resize(skin, small, "linear") > 0.5], minlength=len(kept))
+        dark = _darker(work, labels, len(kept))
+        kept &= ~(dark & (extents[:, 0] < _LONG * extents[:, 1]) & (on_skin > 0.5 * stats[:, cv2.CC_STAT_AREA]))
+    long = kept & (extents[:, 0] >= _LONG * np.maximum(extents[:, 1], 1.5)) & (extents[:, 0] >= 8)
+    mask = kept[labels]
+    if mask.shape != (height, width):
+        whole = Size(width, height)
+        # Where damage is likely, at the picture's own size, near the marks that were kept.
+        near = np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)), np.float32)
+        mask = resize(shares.thin * near, whole, "linear") > _ON * sure
+        missing = resize(missing.astype(np.float32), whole, "linear") > 0.5
+    return Marks(
+        mask=mask,
+        missing=missing,
+        scratches=int(long.sum()),
+        specks=int((kept & ~long).sum()),
+        pieces=pieces,
+    )
+
+
+def _hysteresis(shares: _Map, high: float, low: float) -> tuple[_Flags, NDArray[np.intp], NDArray[np.int32]]:
+    """Patches over ``low`` that reach ``high`` somewhere: where they are, their numbers, and OpenCV's figures of each."""
+    count, labels, stats = _components(shares > low)
+    reached = np.zeros(count, np.bool_)
+    reached[labels[shares > high]] = True
+    reached[0] = False
+    # Numbered anew, without gaps.
+    names = np.cumsum(reached) * reached
+    return reached[labels], np.asarray(names[labels], np.intp), stats[np.concatenate([[True], reached[1:]])]
+
+
+def _pieces(shares: MarkShares, sure: float) -> tuple[_Flags, int]:
+    """Missing pieces: large, and at the picture's border."""
+    found, labels, stats = _hysteresis(shares.missing, sure, _ON * sure)
+    height, width = found.shape
+    left, top = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_TOP]
+    right, bottom = left + stats[:, cv2.CC_STAT_WIDTH], top + stats[:, cv2.CC_STAT_HEIGHT]
+    kept = (left <= 1) | (top <= 1) | (right >= width - 1) | (bottom >= height - 1)
+    kept &= stats[:, cv2.CC_STAT_AREA] >= _LEAST_MISSING * height * width
+    kept[0] = False
+    return kept[labels], int(kept.sum())
+
+
+def _extents(labels: NDArray[np.intp], stats: NDArray[np.int32]) -> NDArray[np.float64]:
+    """Length and width of every patch, px: those of a rectangle with the same second moments, and of no larger area."""
+    ys, xs = np.nonzero(labels)
+    names, count = labels[ys, xs], len(stats)
+    area = np.maximum(np.bincount(names, minlength=count), 1).astype(np.float64)
+
+    def mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return np.bincount(names, weights=values, minlength=count) / area
+
+    mx, my = mean(xs.astype(np.float64)), mean(ys.astype(np.float64))
+    dx, dy = xs - mx[names], ys - my[names]
+    # A pixel has a width of its own.
+    xx, yy, xy = mean(dx * dx) + 1 / 12, mean(dy * dy) + 1 / 12, mean(dx * dy)
+    root = np.sqrt(np.square((xx - yy) / 2) + xy * xy)
+    length = np.sqrt(12 * ((xx + yy) / 2 + root))
+    width = np.minimum(np.sqrt(12 * np.maximum((xx + yy) / 2 - root, 1 / 12)), area / np.maximum(length, 1))
+    return np.stack([length, np.maximum(width, 1)], axis=1)
+
+
+def _outside(
+    labels: NDArray[np.intp], stats: NDArray[np.int32], extents: NDArray[np.float64], kept_places: _Flags
+) -> _Flags:
+    """Patches that lie outside of protected places, or come from far outside."""
+    area = np.maximum(stats[:, cv2.CC_STAT_AREA], 1)
+    inside = np.bincount(labels[kept_places], minlength=len(stats)) / area
+    reach = max(20.0, 0.05 * max(labels.shape))
+    return (inside <= _QUARTER) | ((inside <= 0.6) & ((1 - inside) * extents[:, 0] >= reach))
+
+
+def _darker(grey: _Map, labels: NDArray[np.intp], count: int) -> _Flags:
+    """Patches that are darker than what lies around them."""
+    outside = (labels == 0).astype(np.float32)
+    around = gaussian_blur(grey * outside, 4.0) / np.maximum(gaussian_blur(outside, 4.0), 1e-3)
+    step = np.bincount(labels.ravel(), weights=(grey - around).ravel(), minlength=count)
+    return step < 0
+
+
+def _components(flags: _Flags) -> tuple[int, NDArray[np.intp], NDArray[np.int32]]:
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(flags.astype(np.uint8), connectivity=8)
+    return count, np.asarray(labels, dtype=np.intp), np.asarray(stats, dtype=np.int32)

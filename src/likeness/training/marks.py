@@ -1,0 +1,308 @@
+"""The finder of marks that ships: learnt on damage that was drawn, and so is known to the pixel.
+
+Every example is a new one: a part of a photograph at a random scale, made to look old (grey or toned, soft, grainy, printed,
+engraved), damaged (`likeness.degradations.damage`), and compressed. What looks like damage and is none is drawn as
+well: captions, frames and rules. The loss is cross entropy and one less the Dice coefficient (Milletari et al., "V-Net",
+2016), as few pixels in a hundred are damaged; pixels that damage has hardly changed count neither way.
+"""
+
+from __future__ import annotations
+
+import copy
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeAlias
+
+import cv2
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from numpy.random import Generator
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from likeness.degradations.damage import MISSING, DamageKind, draw_damage
+from likeness.degradations.operations import add_film_grain, add_noise, age, code, print_halftone, to_grey
+from likeness.imaging.filters import gaussian_blur, resize
+from likeness.imaging.image import Pixels, Size
+from likeness.models.marks.architecture import MarksConfig
+from likeness.models.marks.network import MarksNetwork
+from likeness.models.marks.weights import MarksWeights
+from likeness.training.run_state import Part, load_state, save_state
+
+__all__ = ["MarksLesson", "example", "learn_marks", "weights_of"]
+
+_SIDE = 160
+_BATCH, _NEW, _POOL = 8, 3, 400
+"""Examples of a step, how many of them are new, and of how many the others, mirrored anew, are drawn: to make one takes half
+as long as to learn from it."""
+_RATE, _DECAY, _AVERAGE = 3e-3, 1e-4, 0.998
+_WIDTHS = (16, 24, 40, 64)
+_USUAL: dict[DamageKind, float] = {
+    "scratch": 0.8,
+    "curve": 0.5,
+    "hair": 0.9,
+    "speck": 3.0,
+    "fold": 0.3,
+    "tear": 0.25,
+    "corner": 0.25,
+}
+"""How many of each an example has, in the mean."""
+_SOUND = 0.2
+"""Share of examples without any."""
+_PLAIN = 0.07
+"""Where damage changes less than this it does not count: under grain nobody could tell."""
+
+_Samples: TypeAlias = NDArray[np.uint8]
+_Example: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MarksLesson:
+    """Where learning stands: examples seen, of how many, how many a second, and the recent mean of the loss."""
+
+    seen: int
+    of: int
+    rate: float
+    loss: float
+
+
+def learn_marks(
+    photographs: Sequence[_Samples],
+    *,
+    examples: int,
+    widths: tuple[int, ...] = _WIDTHS,
+    side: int = _SIDE,
+    seed: int = 0,
+    state: Path | None = None,
+    report: Callable[[MarksLesson], None] | None = None,
+) -> MarksNetwork:
+    """Learn from so many examples.
+
+    Args:
+        photographs: H x W x 3 RGB, sharp and undamaged, at least ``side`` px each way.
+        examples: how many.
+        widths: channels at each level.
+        side: of the examples, px; a multiple of 16.
+        state: a file that keeps where learning stands, to go on from if it was stopped; None keeps nothing.
+
+    Raises:
+        TrainingError: if ``state`` belongs to another run.
+    """
+    torch.manual_seed(seed)
+    network = MarksNetwork(MarksConfig(widths=widths)).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    average = copy.deepcopy(network)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=_DECAY, fused=True)
+    settings = {"examples": examples, "seed": seed, "side": side, "widths": list(widths), "count": len(photographs)}
+    parts: dict[str, Part] = {"network": network, "average": average, "optimiser": optimiser}
+    steps, first, mean = examples // _BATCH, 0, 0.0
+    if state is not None and state.is_file():
+        first = load_state(state, settings, ("seed", "side", "widths", "count"), parts, "cpu") // _BATCH
+    pool: list[_Example] = []
+    warm = min(100, 1 + steps // 10)
+    since = time.perf_counter()
+    for step in range(first, steps):
+        rng = np.random.default_rng((seed, step))
+        fresh = [example(photographs[int(rng.integers(len(photographs)))], rng, side=side) for _ in range(_NEW)]
+        pool = [*fresh, *pool][:_POOL]
+        known = [_mirrored(pool[int(rng.integers(len(pool)))], rng) for _ in range(_BATCH - _NEW)]
+        shown, truth, counts = (torch.from_numpy(np.stack(part)) for part in zip(*fresh, *known, strict=True))
+        for group in optimiser.param_groups:
+            group["lr"] = _RATE * min(1.0, (step + 1) / warm) * max(0.01, 0.5 + 0.5 * math.cos(math.pi * step / steps))
+        loss = _loss(network(shown), truth, counts)
+        optimiser.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+        optimiser.step()
+        with torch.no_grad():
+            for own, new in zip(average.parameters(), network.parameters(), strict=True):
+                own.lerp_(new, 1 - min(_AVERAGE, (step + 1) / (step + 10)))
+        share = max(0.01, 1 / (step - first + 1))
+        mean += share * (float(loss.detach()) - mean)
+        if step % 100 == 99 or step == steps - 1:
+            if state is not None:
+                save_state(state, settings, (step + 1) * _BATCH, parts)
+            if report is not None:
+                rate = (step + 1 - first) * _BATCH / (time.perf_counter() - since)
+                report(MarksLesson(seen=(step + 1) * _BATCH, of=steps * _BATCH, rate=rate, loss=mean))
+    return average.eval().requires_grad_(False)
+
+
+def weights_of(network: MarksNetwork, source: str = "") -> MarksWeights:
+    """The weights for `likeness.models.marks`."""
+    state = {
+        name: np.ascontiguousarray(value.numpy(), dtype=np.float32) for name, value in network.state_dict().items()
+    }
+    return MarksWeights(state=state, config=network.config, source=source)
+
+
+def _loss(logits: Tensor, truth: Tensor, counts: Tensor) -> Tensor:
+    """N x C x H x W each; pixels with ``counts`` 0 count nothing."""
+    entropy = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
+    entropy = (entropy * counts * (1 + 0.5 * truth)).mean()
+    shares = torch.sigmoid(logits) * counts
+    both = (shares * truth).sum(dim=(0, 2, 3))
+    dice = (2 * both + 50) / (shares.sum(dim=(0, 2, 3)) + truth.sum(dim=(0, 2, 3)) + 50)
+    return 4 * entropy + (1 - dice).mean()
+
+
+def _mirrored(known: _Example, rng: Generator) -> _Example:
+    across, turned = rng.random(2) < 0.5
+    mirrored = [part[:, :, ::-1] if across else part for part in known]
+    mirrored = [part.transpose(0, 2, 1) if turned else part for part in mirrored]
+    return mirrored[0], mirrored[1], mirrored[2]
+
+
+def example(photograph: _Samples, rng: Generator, *, side: int = _SIDE) -> _Example:
+    """What the network is shown (3 x S x S in [0, 1]), which pixels are thin marks or missing (2 x S x S, 0 or 1), and
+    which of them count (the same)."""
+    x = _old(_view(photograph, rng, side), rng)
+    if rng.random() < 0.25:
+        x = _printed_on(x, rng)
+    if rng.random() < 0.3:
+        x = _tailored(x, rng)
+    counts: dict[DamageKind, int] = {}
+    if rng.random() >= _SOUND:
+        much = float(rng.choice((0.5, 1.0, 2.0)))
+        counts = {kind: int(rng.poisson(much * usual)) for kind, usual in _USUAL.items()}
+    damaged = draw_damage(x, counts, rng, unit=float(rng.uniform(0.7, 1.5)), blur=float(rng.uniform(0.3, 0.9)))
+    truth = np.zeros((2, side, side), np.float32)
+    plain = np.abs(damaged.pixels - x).max(axis=2) > _PLAIN
+    for piece in damaged.pieces:
+        missing = piece.kind in MISSING
+        truth[1 if missing else 0][piece.seen & (plain | missing)] = 1
+    unsure = damaged.touched & (truth.max(axis=0) == 0)
+    counted = np.repeat(~unsure[None], 2, axis=0).astype(np.float32)
+    # A tear may well be called missing, and a scratch across a missing corner is nobody's loss.
+    counted[0][(truth[1] == 1) & (truth[0] == 0)] = 0
+    x = damaged.pixels
+    if rng.random() < 0.5:
+        x = add_noise(x, float(rng.uniform(0, 5)), float(rng.random() < 0.3), float(rng.uniform(0, 0.8)), rng)
+    if rng.random() < 0.7:
+        x = code(x, ".jpg", cv2.IMWRITE_JPEG_QUALITY, int(rng.integers(45, 98)))
+    return np.ascontiguousarray(np.clip(x, 0, 1).transpose(2, 0, 1), dtype=np.float32), truth, counted
+
+
+def _view(photograph: _Samples, rng: Generator, side: int) -> Pixels:
+    """A part of a photograph, or all of its height or width, turned and mirrored."""
+    most = min(photograph.shape[:2])
+    length = most if rng.random() < 0.25 else int(np.exp(rng.uniform(np.log(0.75 * side), np.log(most))))
+    length = min(most, length)
+    top, left = (int(rng.integers(total - length + 1)) for total in photograph.shape[:2])
+    patch = photograph[top : top + length, left : left + length].astype(np.float32) / np.float32(255)
+    patch = np.clip(resize(patch, Size(side, side), "area" if length >= side else "cubic"), 0, 1)
+    # Faces stand upright mostly.
+    patch = np.rot90(patch, int(rng.integers(4)) if rng.random() < 0.4 else 0)
+    return np.ascontiguousarray(patch[:, ::-1] if rng.random() < 0.5 else patch)
+
+
+def _old(x: Pixels, rng: Generator) -> Pixels:
+    if rng.random() < 0.7:
+        x = to_grey(x)
+        if rng.random() < 0.3:
+            tint = np.array([1.0, rng.uniform(0.86, 1.0), rng.uniform(0.6, 0.95)], np.float32)
+            x = np.power(x, tint[::-1].copy() if rng.random() < 0.1 else 1 / tint)
+    if rng.random() < 0.4:
+        x = age(x, float(rng.uniform(0, 0.9)), float(rng.uniform(0, 0.8)))
+    if rng.random() < 0.4:
+        x = np.clip(0.5 + (x - 0.5) * np.float32(rng.uniform(0.7, 1.7)) + np.float32(rng.normal(0, 0.12)), 0, 1)
+    if rng.random() < 0.5:
+        x = gaussian_blur(x, float(rng.uniform(0.3, 1.8)))
+    kind = rng.random()
+    if kind < 0.05:
+        x = print_halftone(x, float(rng.uniform(2.5, 6)), float(rng.uniform(0.2, 0.9)), rng)
+    elif kind < 0.10:
+        x = _engraved(x, rng)
+    if rng.random() < 0.75:
+        x = add_film_grain(x, float(rng.uniform(1, 18)), float(rng.uniform(0.4, 2.2)), rng)
+    if rng.random() < 0.1:
+        x = np.clip(x + np.float32(rng.uniform(0.3, 1.2)) * (x - gaussian_blur(x, 0.9)), 0, 1)
+    return np.clip(x, 0, 1).astype(np.float32)
+
+
+def _engraved(x: Pixels, rng: Generator) -> Pixels:
+    """Lines that swell where it is dark, of one or two directions, as in wood and steel engravings."""
+    tone = gaussian_blur(x.mean(axis=2), 1.0)
+    down, across = np.mgrid[0 : x.shape[0], 0 : x.shape[1]].astype(np.float32)
+    ink = np.zeros_like(tone)
+    bend = gaussian_blur(rng.standard_normal(tone.shape, dtype=np.float32), 12.0) * np.float32(rng.uniform(0, 60))
+    for limit in (1.0, 0.5)[: int(rng.integers(1, 3))]:
+        angle, period = float(rng.uniform(0, np.pi)), float(rng.uniform(2.5, 6))
+        phase = (across * np.cos(angle) + down * np.sin(angle) + bend) * np.float32(2 * np.pi / period)
+        dark = 1 - tone / np.float32(limit)
+        ink = np.maximum(ink, 1 / (1 + np.exp(-(dark - 0.5 + 0.5 * np.cos(phase)) * 8)))
+    strength = np.float32(rng.uniform(0.5, 1.0))
+    return np.clip(x * (1 - strength) + (strength * (1 - ink))[:, :, None], 0, 1).astype(np.float32)
+
+
+def _tailored(x: Pixels, rng: Generator) -> Pixels:
+    """Lapels, collars, seams and buttons, of which portraits cut close show too few: a smooth curve on whose one side the
+    cloth has another tone, with a lit or shaded rim along it; and discs in a row."""
+    side = x.shape[0]
+    y = x
+    for _ in range(int(rng.integers(1, 4))):
+        turns = rng.uniform(0, 2 * np.pi, 2)
+        first, last = (0.5 + 0.75 * np.array([np.cos(turn), np.sin(turn)]) for turn in turns)
+        ends = np.stack([first, rng.uniform(0, 1, 2), last]) * side
+        t = np.linspace(0, 1, 40)[:, None]
+        curve = (1 - t) ** 2 * ends[0] + 2 * t * (1 - t) * ends[1] + t**2 * ends[2]
+        aside = rng.normal(0, 1, 2)
+        outline = np.concatenate([curve, (curve + aside / np.hypot(*aside) * side)[::-1]])
+        cloth, rim = np.zeros((side, side), np.float32), np.zeros((side, side), np.float32)
+        cv2.fillPoly(cloth, [np.round(outline * 16).astype(np.int32)], (1.0,), cv2.LINE_AA, 4)
+        points = [np.round(curve * 16).astype(np.int32)]
+        cv2.polylines(rim, points, False, (1.0,), int(rng.integers(1, 4)), cv2.LINE_AA, 4)
+        blur = float(rng.uniform(0.5, 1.5))
+        step = float(rng.choice((-1, 1))) * float(rng.uniform(0.06, 0.3))
+        edge = step * float(rng.uniform(-1.5, 1.5))
+        y = y + (gaussian_blur(cloth, blur) * np.float32(step))[:, :, None]
+        y = y + (gaussian_blur(rim, blur) * np.float32(edge))[:, :, None]
+    if rng.random() < 0.2:
+        layer = np.zeros((side, side), np.float32)
+        place, way = rng.uniform(0, side, 2), rng.normal(0, 0.15 * side, 2)
+        radius, light = int(rng.integers(2, 6)), int(rng.integers(-2, 3))
+        for number in range(int(rng.integers(2, 5))):
+            centre = (place + number * way).astype(int).tolist()
+            cv2.circle(layer, centre, radius, (float(rng.choice((-0.25, 0.25))),), -1, cv2.LINE_AA)
+            cv2.circle(layer, (centre[0] + light, centre[1] - 1), max(1, radius // 3), (0.3,), -1, cv2.LINE_AA)
+        y = y + gaussian_blur(layer, 0.7)[:, :, None]
+    return np.clip(y, 0, 1).astype(np.float32)
+
+
+def _printed_on(x: Pixels, rng: Generator) -> Pixels:
+    """Captions, rules, frames and ovals, which belong to the picture."""
+    side = x.shape[0]
+    layer = np.zeros(x.shape[:2], np.float32)
+    kind = int(rng.integers(4))
+    if kind == 0:
+        for _ in range(int(rng.integers(1, 4))):
+            letters = "".join(
+                rng.choice(list("abcdefghiklmnoprstuvwABCDEFGHIKLMNORST0123456789  .,"), int(rng.integers(3, 20)))
+            )
+            font = int(rng.choice((0, 2, 3, 4, 6, 7)))
+            at = (int(rng.integers(-10, side - 30)), int(rng.integers(8, side)))
+            cv2.putText(
+                layer, letters, at, font, float(rng.uniform(0.25, 0.9)), (1.0,), int(rng.integers(1, 3)), cv2.LINE_AA
+            )
+    elif kind == 1:
+        inset = [int(v) for v in rng.integers(-4, 24, 4)]
+        thick = int(rng.integers(1, 4))
+        for shift in range(0, 6 * int(rng.integers(1, 3)), 6):
+            first, last = (inset[0] + shift, inset[1] + shift), (side - inset[2] - shift, side - inset[3] - shift)
+            cv2.rectangle(layer, first, last, (1.0,), thick, cv2.LINE_AA)
+    elif kind == 2:
+        axes = tuple(int(v) for v in rng.uniform(0.3, 0.55, 2) * side)
+        outside = np.zeros_like(layer)
+        cv2.ellipse(outside, (side // 2, side // 2), axes, 0, 0, 360, (1.0,), -1, cv2.LINE_AA)
+        layer = 1 - outside
+    else:
+        # A mount, a mirror, a window: everything beyond a straight line is of one tone.
+        edge = int(rng.integers(3, side // 4))
+        layer[:, :edge] = 1
+        layer = np.ascontiguousarray(np.rot90(layer, int(rng.integers(4))))
+    tone = np.float32(rng.choice((rng.uniform(0, 0.25), rng.uniform(0.75, 1.0))))
+    layer = (gaussian_blur(layer, float(rng.uniform(0.3, 0.8))) * np.float32(rng.uniform(0.6, 1.0)))[:, :, None]
+    return (x * (1 - layer) + tone * layer).astype(np.float32)
