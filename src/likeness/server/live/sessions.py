@@ -17,9 +17,8 @@ from dataclasses import astuple, dataclass, replace
 from functools import partial
 from typing import Annotated, Any, Literal, cast
 
-from fastapi import Depends, Request
-
 import numpy as np
+from fastapi import Depends, Request
 from numpy.typing import NDArray
 
 from likeness.compute.cancellation import checkpoint
