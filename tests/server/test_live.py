@@ -35,10 +35,12 @@ from likeness.restore.pipeline import Restorer
 from likeness.restore.relaxation import ITERATIONS, relaxation_gain, weight_map
 from likeness.server.http.problems import ProblemError
 from likeness.server.live import sessions as live_sessions
+from likeness.server.live.limits import LiveLimits
 from likeness.server.live.mending import Mending
 from likeness.server.live.page import PAGE_FILES
 from likeness.server.live.references import Wanted
-from likeness.server.live.sessions import LiveLimits, Session, Sessions
+from likeness.server.live.session import Session
+from likeness.server.live.sessions import Sessions
 from likeness.server.live.views import FIELD_SCALE, MASK_SIDE, Area, field_of, view, whole_pixels
 from likeness.studio.finishing import Finishing
 

@@ -112,17 +112,14 @@ async def save_file(
     key: str, look: LiveSizedLook, request: Request, state: State, sessions: OpenSessions, editing: _EditingOf
 ) -> dict[str, str]:
     """Save what is seen."""
-    session = sessions.get(key)
+    opened = sessions.get(key)
     if key != editing.key:  # another picture, or this one in another window, where it may look otherwise
         raise ProblemError("picture-closed", "this is not the picture that is edited here")
 
     def work() -> dict[str, str]:
-        controls, wanted = look.controls(), look.wanted()
+        session, controls, wanted = opened.mended(look.mending()), look.controls(), look.wanted()
         upscale = session.upscale(look.faces, controls, look.upscale)
-        after = session.image
-        if look.faces or upscale > 1:
-            after = session.finished(look.faces, controls, look.finishing(), upscale, wanted)
-        editing.save(after)
+        editing.save(session.finished(look.faces, controls, look.finishing(), upscale, wanted))
         return editing.to_dict()
 
     with state.pool.admit(client_of(request)) as ticket:

@@ -12,7 +12,7 @@ from likeness.imaging.image import Image
 from likeness.messages.notice import Language, Notice
 from likeness.server.api.versions import version_file
 from likeness.server.http.names import safe_stem
-from likeness.server.live.sessions import Session
+from likeness.server.live.session import Session
 from likeness.studio.answers import Asking
 from likeness.studio.captions import Captions, done_line, figures_line, kept_line, untouched
 from likeness.studio.deliver import PrintOptions, WebOptions

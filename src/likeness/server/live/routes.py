@@ -27,8 +27,9 @@ from likeness.server.http.uploads import FormLimits, receive_form
 from likeness.server.http.waiting import run_in_turn
 from likeness.server.live.editing import Editing, EditingOrNone
 from likeness.server.live.files import FileKind, make_file
+from likeness.server.live.limits import LiveLimits
 from likeness.server.live.looks import SLIDERS, LiveFace, LiveFields, LiveFileLook, LiveLook, LiveSizedLook, LiveViews
-from likeness.server.live.sessions import LiveLimits, OpenSessions, Sessions
+from likeness.server.live.sessions import OpenSessions, Sessions
 from likeness.server.live.views import areas_in_view, draw, field_of, mask_png, pack
 from likeness.studio.deliver import PrintOptions, WebOptions, drawn_upscale, print_scale
 
@@ -269,9 +270,7 @@ async def download(
             "repairs": None if mended.repaired is None else mended.repaired.to_dict(),
         }
         upscale = mended.upscale(look.faces, look.controls(), asked)
-        after = mended.image
-        if look.faces or upscale > 1:
-            after = mended.finished(look.faces, look.controls(), look.finishing(), upscale, look.wanted())
+        after = mended.finished(look.faces, look.controls(), look.finishing(), upscale, look.wanted())
         file = make_file(
             kind,
             session,

@@ -33,7 +33,7 @@ from likeness.restore.placing import Canvas, place
 from likeness.restore.relaxation import ITERATIONS
 from likeness.restore.sharpness import soften_rim
 from likeness.server.live.looks import FAR, LiveArea, LiveViews
-from likeness.server.live.sessions import Session
+from likeness.server.live.session import Session
 from likeness.studio.finishing import FinishingArea, finish
 
 __all__ = [
