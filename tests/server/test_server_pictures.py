@@ -41,7 +41,7 @@ def test_a_restored_picture_is_the_library_s_own(server: Running, portrait: byte
         astronaut,
         controls,
         selection=Selection(which=(0,)),
-        repairs=Repairs(scratches=1.0, sensitivity=0.25, balance=0.5),
+        repairs=Repairs(scratches=1.0, balance=0.5),
     )
     answer = sent(
         server,
@@ -51,6 +51,7 @@ def test_a_restored_picture_is_the_library_s_own(server: Running, portrait: byte
         face_mask_weights='{"eye": 1.4}',
         faces="0",
         balance="0.5",
+        mend_scratches="1",
         format="png",
     )
     assert answer.status_code == 200

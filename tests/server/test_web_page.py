@@ -316,14 +316,16 @@ def test_the_picture_is_repaired_by_slider_and_by_brush(page: Any) -> None:
     assert page.locator("#slider-mend_scratches").input_value() == "0"
     page.locator("[data-preset='film-scan']").click()
     assert (page.locator("#slider-mend_scratches").input_value(), page.locator("#slider-balance").input_value()) == (
-        "1",
+        "0",
         "0.8",
     )
+    slide(page, "mend_scratches", 1)
     settled(page)
     assert page.locator("#repair-found").text_content()
+    slide(page, "mend_scratches", 0)
     # Repairs of the preset go with it; those set by hand stay.
     page.locator("[data-preset='natural']").click()
-    assert page.locator("#slider-mend_scratches").input_value() == "0"
+    assert page.locator("#slider-balance").input_value() == "0"
     slide(page, "balance", 0.5)
     page.locator("[data-preset='standard']").click()
     assert page.locator("#slider-balance").input_value() == "0.5"
