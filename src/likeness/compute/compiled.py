@@ -30,7 +30,14 @@ from likeness.errors import ConfigError
 if TYPE_CHECKING:
     import openvino
 
-__all__ = ["CompiledCache", "default_cache", "digest_of_code", "digest_of_weights"]
+__all__ = [
+    "CompiledCache",
+    "compile_network",
+    "default_cache",
+    "digest_of_code",
+    "digest_of_weights",
+    "identity_of",
+]
 
 _log = logging.getLogger(__name__)
 
@@ -114,6 +121,22 @@ class CompiledCache:
             self._files.put(name, content)
 
 
+def compile_network(
+    core: openvino.Core,
+    name: str,
+    *,
+    cache: CompiledCache | None,
+    identity: Callable[[], str],
+    build: Callable[[], openvino.Model],
+    device: str = "CPU",
+    properties: Mapping[str, Any],
+) -> Network:
+    """`CompiledCache.compile` where there is a cache; without one the network's identity is not worked out."""
+    if cache is None:
+        return Network(core.compile_model(build(), device, dict(properties)))
+    return cache.compile(core, name, identity=identity(), build=build, device=device, properties=properties)
+
+
 def default_cache() -> CompiledCache | None:
     """The user's cache, as LIKENESS_CACHE says; None if that is "off"."""
     named = os.environ.get("LIKENESS_CACHE", "").strip()
@@ -141,6 +164,11 @@ def digest_of_code(*made_by: Callable[..., Any]) -> str:
     """SHA-256 of the files that functions and classes stand in: a new version of the code that builds a graph may build
     another one from the same weights."""
     return hashlib.sha256(b"".join(Path(inspect.getfile(one)).read_bytes() for one in made_by)).hexdigest()
+
+
+def identity_of(state: Mapping[str, NDArray[np.float32]], *made_by: Callable[..., Any]) -> str:
+    """What `compile_network` knows a network by: its arrays, and the code that builds its graph of them."""
+    return f"{digest_of_weights(state)} {digest_of_code(*made_by)}"
 
 
 def _digest(core: openvino.Core, identity: str, device: str, properties: Mapping[str, Any]) -> str:

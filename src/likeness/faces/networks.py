@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from likeness.compute.compiled import default_cache
+from likeness.compute.compiled import compile_network, default_cache
 from likeness.compute.forks import refuse_after_fork
 from likeness.compute.library import shared_core
 from likeness.compute.network import Network
@@ -54,7 +54,7 @@ def free_face_networks() -> None:
 
 
 def _load(name: FaceNetwork, count: int) -> Network:
-    core, cache = shared_core(), default_cache()
+    core = shared_core()
     with resources.as_file(resources.files("likeness.faces").joinpath("models")) as folder:
         graph = folder / f"{name}.xml"
 
@@ -64,10 +64,12 @@ def _load(name: FaceNetwork, count: int) -> Network:
                 model.reshape([count, *_FAR_WINDOW])
             return model
 
-        if cache is None:
-            return Network(core.compile_model(build(), "CPU", _PROPERTIES))
-        identity = f"{_digest(graph, graph.with_suffix('.bin'))} {(count, *_FAR_WINDOW) if name == 'far' else ''}"
-        return cache.compile(core, f"face-{name}", identity=identity, build=build, device="CPU", properties=_PROPERTIES)
+        def identity() -> str:
+            return f"{_digest(graph, graph.with_suffix('.bin'))} {(count, *_FAR_WINDOW) if name == 'far' else ''}"
+
+        return compile_network(
+            core, f"face-{name}", cache=default_cache(), identity=identity, build=build, properties=_PROPERTIES
+        )
 
 
 def _digest(*paths: Path) -> str:

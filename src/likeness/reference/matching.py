@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import threading
 from functools import cached_property
-from typing import TYPE_CHECKING, Literal, TypeAlias
+from typing import Literal, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.compute.compiled import default_cache, digest_of_code, digest_of_weights
+from likeness.compute.compiled import compile_network, default_cache, identity_of
 from likeness.compute.library import shared_core
 from likeness.compute.network import Network
 from likeness.imaging.colour import luma
@@ -23,9 +23,6 @@ from likeness.imaging.image import Pixels, Size
 from likeness.models.embedding.architecture import EmbeddingConfig
 from likeness.models.embedding.graph import build
 from likeness.models.embedding.weights import EmbeddingWeights, packaged_weights
-
-if TYPE_CHECKING:
-    import openvino
 
 __all__ = ["OTHER_BELOW", "SAME_FROM", "Embedding", "FaceMatcher", "Verdict", "face_view", "likeness", "verdict"]
 
@@ -103,13 +100,12 @@ class FaceMatcher:
             return self._network
 
     def _compile(self) -> Network:
-        def make() -> openvino.Model:
-            return build(self._weights.state, self._weights.config)
-
-        core, cache = shared_core(), default_cache()
-        if cache is None:
-            return Network(core.compile_model(make(), "CPU", _PROPERTIES))
-        identity = f"{digest_of_weights(self._weights.state)} {digest_of_code(build, EmbeddingConfig)}"
-        return cache.compile(
-            core, "face-embedding", identity=identity, build=make, device="CPU", properties=_PROPERTIES
+        state, config = self._weights.state, self._weights.config
+        return compile_network(
+            shared_core(),
+            "face-embedding",
+            cache=default_cache(),
+            identity=lambda: identity_of(state, build, EmbeddingConfig),
+            build=lambda: build(state, config),
+            properties=_PROPERTIES,
         )

@@ -5,11 +5,11 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from itertools import pairwise
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
-from likeness.compute.compiled import CompiledCache, digest_of_code, digest_of_weights
+from likeness.compute.compiled import CompiledCache, compile_network, identity_of
 from likeness.compute.library import shared_core
 from likeness.compute.network import Network
 from likeness.errors import ConfigError
@@ -20,9 +20,6 @@ from likeness.models.enlarger.graph import build
 from likeness.models.enlarger.weights import EnlargerWeights
 from likeness.runtimes.base import Runtime
 from likeness.runtimes.openvino_ import Precision, checked_precision
-
-if TYPE_CHECKING:
-    import openvino
 
 __all__ = ["RASTER", "Enlarger", "EnlargerRuntime", "TiledEnlarger"]
 
@@ -180,17 +177,13 @@ class EnlargerRuntime:
             return self._compiled[scale]
 
     def _compile(self, scale: int) -> Network:
-        def make() -> openvino.Model:
-            return build(self._weights.state, self._weights.config, scale)
-
-        if self._cache is None:
-            return Network(self._core.compile_model(make(), "CPU", self._properties))
-        return self._cache.compile(
+        state, config = self._weights.state, self._weights.config
+        return compile_network(
             self._core,
             f"enlarger-{scale}x-{self._precision}",
-            identity=f"{digest_of_weights(self._weights.state)} {digest_of_code(build, EnlargerConfig)} {scale}",
-            build=make,
-            device="CPU",
+            cache=self._cache,
+            identity=lambda: f"{identity_of(state, build, EnlargerConfig)} {scale}",
+            build=lambda: build(state, config, scale),
             properties=self._properties,
         )
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.compute.compiled import CompiledCache, default_cache, digest_of_code, digest_of_weights
+from likeness.compute.compiled import CompiledCache, compile_network, default_cache, identity_of
 from likeness.compute.library import shared_core
 from likeness.compute.network import Network
 from likeness.imaging.filters import resize
@@ -18,9 +18,6 @@ from likeness.imaging.image import Pixels, Size
 from likeness.models.marks.architecture import RASTER, MarksConfig
 from likeness.models.marks.graph import build
 from likeness.models.marks.weights import MarksWeights, packaged_weights
-
-if TYPE_CHECKING:
-    import openvino
 
 __all__ = ["MarkShares", "MarksRuntime", "marks_runtime"]
 
@@ -91,19 +88,13 @@ class MarksRuntime:
             return self._network
 
     def _compile(self) -> Network:
-        core = shared_core()
-
-        def make() -> openvino.Model:
-            return build(self._weights.state, self._weights.config)
-
-        if self._cache is None:
-            return Network(core.compile_model(make(), "CPU", self._properties))
-        return self._cache.compile(
-            core,
+        state, config = self._weights.state, self._weights.config
+        return compile_network(
+            shared_core(),
             "marks",
-            identity=f"{digest_of_weights(self._weights.state)} {digest_of_code(build, MarksConfig)}",
-            build=make,
-            device="CPU",
+            cache=self._cache,
+            identity=lambda: identity_of(state, build, MarksConfig),
+            build=lambda: build(state, config),
             properties=self._properties,
         )
 

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.compute.compiled import CompiledCache, digest_of_code, digest_of_weights
+from likeness.compute.compiled import CompiledCache, compile_network, digest_of_code, digest_of_weights
 from likeness.compute.library import load_openvino, shared_core
 from likeness.compute.network import Network
 from likeness.errors import ConfigError
@@ -127,28 +127,30 @@ class OpenVinoRuntime:
             return self._network
 
     def _compile(self) -> Network:
-        make, code = self._made()
-        if self._cache is None:
-            return Network(self._core.compile_model(make(), self._device, self._properties))
-        return self._cache.compile(
+        make, *code = self._made()
+
+        def identity() -> str:
+            weights = self._identity or digest_of_weights(self._state)
+            return f"{weights} {self._spec.config} {digest_of_code(*code)}"
+
+        return compile_network(
             self._core,
             f"{self._spec.architecture}-{self._spec.size or 'any'}-{self._precision}",
-            identity=f"{self._identity or digest_of_weights(self._state)} {self._spec.config} {code}",
+            cache=self._cache,
+            identity=identity,
             build=make,
             device=self._device,
             properties=self._properties,
         )
 
-    def _made(self) -> tuple[Callable[[], openvino.Model], str]:
-        """What makes the graph, and a digest of the code that does."""
+    def _made(self) -> tuple[Callable[..., Any], ...]:
+        """What makes the graph, and the code that it is made by."""
         file, graph = self._file, self._architecture.graph
         if file is not None:
-            return lambda: open_onnx(file), digest_of_code(open_onnx)
+            return lambda: open_onnx(file), open_onnx
         if graph is None:
             raise ConfigError(Notice("openvino.no-graph", {"title": self._spec.title}))
-        return lambda: graph(self._state, self._spec.config), digest_of_code(
-            graph, StyleNodes, self._architecture.config
-        )
+        return lambda: graph(self._state, self._spec.config), graph, StyleNodes, self._architecture.config
 
 
 def _checked_device(core: openvino.Core, device: str) -> str:
