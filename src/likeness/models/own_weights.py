@@ -15,7 +15,7 @@ from likeness.core.files import write_bytes_atomically
 from likeness.errors import CheckpointError, CheckpointFormatError, FileWriteError
 from likeness.messages.notice import Notice, notice_of, reason_of
 
-__all__ = ["OwnWeights", "packaged_file", "read_own_weights", "write_own_weights"]
+__all__ = ["OwnWeights", "packaged_file", "read_own_weights", "refuse_other_shapes", "write_own_weights"]
 
 _Config = TypeVar("_Config")
 
@@ -40,6 +40,19 @@ class OwnWeights(Generic[_Config]):
 def packaged_file(name: str) -> Path:
     """The file in the package of a network's name."""
     return Path(str(files("likeness") / "weights" / f"{name}.safetensors"))
+
+
+def refuse_other_shapes(
+    expected: Mapping[str, tuple[int, ...]], shapes: Mapping[str, tuple[int, ...]], what: str
+) -> None:
+    """Hold the names and shapes of a state dict to those of a network.
+
+    Raises:
+        ValueError: naming the first, in order of names, that is missing, unknown or another; ``what`` is "an enlarger".
+    """
+    for name in sorted(expected.keys() | shapes.keys()):
+        if expected.get(name) != tuple(shapes.get(name, (-1,))):
+            raise ValueError(f"{name} is missing, unknown or of a wrong shape for {what}")
 
 
 def read_own_weights(

@@ -328,7 +328,7 @@ class Store:
     def licence_accepted(self, name: str) -> bool:
         """Whether a model of the catalog may be used: its licence needs no acceptance, or has been accepted."""
         entry = self._entry(name)
-        return entry is not None and (self._licences.allow(entry))
+        return entry is not None and self._licences.allow(entry)
 
     # Files
 

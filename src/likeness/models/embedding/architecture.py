@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from likeness.models.own_weights import refuse_other_shapes
+
 __all__ = ["BRANCHES", "OVAL", "STAGES", "EmbeddingConfig", "expected_shapes"]
 
 STAGES = 3
@@ -57,10 +59,7 @@ class EmbeddingConfig:
             )
         except (KeyError, IndexError, ZeroDivisionError):
             raise ValueError("there are no weights of a face embedding in it") from None
-        expected = expected_shapes(config)
-        for name in sorted(expected.keys() | shapes.keys()):
-            if expected.get(name) != tuple(shapes.get(name, (-1,))):
-                raise ValueError(f"{name} is missing, unknown or of a wrong shape for a face embedding")
+        refuse_other_shapes(expected_shapes(config), shapes, "a face embedding")
         return config
 
 

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness.models.own_weights import refuse_other_shapes
+
 __all__ = [
     "BICUBIC_REACH",
     "FINE_REACH",
@@ -78,12 +80,7 @@ class EnlargerConfig:
         if not blocks or "entry.weight" not in shapes:
             raise ValueError("there are no weights of an enlarger in it")
         config = EnlargerConfig(channels=shapes["entry.weight"][0], blocks=blocks)
-        expected = expected_shapes(config)
-        wrong = sorted(
-            name for name in expected.keys() | shapes.keys() if expected.get(name) != tuple(shapes.get(name, (-1,)))
-        )
-        if wrong:
-            raise ValueError(f"{wrong[0]} is missing, unknown or of a wrong shape for an enlarger")
+        refuse_other_shapes(expected_shapes(config), shapes, "an enlarger")
         return config
 
 

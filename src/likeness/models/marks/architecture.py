@@ -8,6 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness.models.own_weights import refuse_other_shapes
+
 __all__ = ["CLASSES", "LEVELS", "RASTER", "SLOPE", "MarksConfig", "expected_shapes", "first_kernel", "upward"]
 
 LEVELS = 4
@@ -51,12 +53,7 @@ class MarksConfig:
         if any(name not in shapes for name in names):
             raise ValueError("there are no weights of a finder of marks in it")
         config = MarksConfig(widths=tuple(shapes[name][0] for name in names))
-        expected = expected_shapes(config)
-        wrong = sorted(
-            name for name in expected.keys() | shapes.keys() if expected.get(name) != tuple(shapes.get(name, (-1,)))
-        )
-        if wrong:
-            raise ValueError(f"{wrong[0]} is missing, unknown or of a wrong shape for a finder of marks")
+        refuse_other_shapes(expected_shapes(config), shapes, "a finder of marks")
         return config
 
 
