@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from abc import ABC, abstractmethod
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from likeness.compute.library import load_openvino
 from likeness.models.architecture import State
+from likeness.models.spec import Spec
+
+if TYPE_CHECKING:
+    import openvino
 
 __all__ = ["ACTIVATION_GAIN", "EPSILON", "LEAKY_SLOPE", "StyleNodes"]
 
@@ -21,12 +26,42 @@ EPSILON = 1e-8
 """Added to the powers that pixel norm and demodulation divide by."""
 
 
-class StyleNodes:
-    """Node factory over one state dict. Nodes are untyped: OpenVINO's stubs do not cover the opset functions."""
+class _Numbers(Protocol):
+    @property
+    def size(self) -> int: ...
+    @property
+    def spec(self) -> Spec: ...
 
-    def __init__(self, state: State) -> None:
+
+_Config = TypeVar("_Config", bound=_Numbers)
+
+
+class StyleNodes(ABC, Generic[_Config]):
+    """The nodes of a network of an encoder and a generator, over one state dict.
+
+    Nodes are untyped: OpenVINO's stubs do not cover the opset functions.
+    """
+
+    def __init__(self, state: State, config: _Config, *, any_batch: bool = False) -> None:
         self._state = state
+        self._config = config
+        self._any_batch = any_batch
         self._op: Any = load_openvino().opset13
+
+    def model(self) -> openvino.Model:
+        """The whole network: input ``faces``, output ``restored``, both N x 3 x S x S; N is 1, or any with ``any_batch``."""
+        size = self._config.size
+        faces = self.parameter("faces", [-1 if self._any_batch else 1, 3, size, size])
+        restored = self.result("restored", self.generator(*self.encoder(faces)))
+        return load_openvino().Model([restored], [faces], f"{self._config.spec.architecture}_{size}")
+
+    @abstractmethod
+    def encoder(self, faces: Any, /) -> tuple[Any, Any]:
+        """Faces to the two things that the generator draws them of."""
+
+    @abstractmethod
+    def generator(self, one: Any, other: Any, /) -> Any:
+        """What the encoder gives to faces."""
 
     def parameter(self, name: str, shape: list[int]) -> Any:
         node = self._op.parameter(shape, np.float32, name=name)

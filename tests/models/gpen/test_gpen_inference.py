@@ -108,7 +108,8 @@ def test_other_blur_kernels_are_read_from_the_weights(random_state: Callable[...
     state["ecd2.0.0.kernel"] = other
     state["generator.convs.4.conv.blur.kernel"] = other * 3
     state["generator.to_rgbs.2.upsample.kernel"] = other * 5
-    from likeness.models.gpen.graph import build, load_openvino
+    from likeness.compute.library import load_openvino
+    from likeness.models.gpen.graph import build
 
     x = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(7)) * 2 - 1
     model = load_openvino().Core().compile_model(build(state, PUBLISHED), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})

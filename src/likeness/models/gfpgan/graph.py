@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.compute.library import load_openvino
 from likeness.models.architecture import State
 from likeness.models.gfpgan.config import GfpganConfig
 from likeness.models.style_nodes import StyleNodes
@@ -42,22 +41,11 @@ def build(state: State, config: GfpganConfig, *, any_batch: bool = False) -> ope
     return Graph(state, config, any_batch=any_batch).model()
 
 
-class Graph(StyleNodes):
+class Graph(StyleNodes[GfpganConfig]):
     """The network's nodes."""
 
     style_in_weights_from = 128
     """Size from which on a convolution's style multiplies its weights."""
-
-    def __init__(self, state: State, config: GfpganConfig, *, any_batch: bool = False) -> None:
-        super().__init__(state)
-        self._config = config
-        self._any_batch = any_batch
-
-    def model(self) -> openvino.Model:
-        """The whole network, as `build` describes it."""
-        faces = self.parameter("faces", [-1 if self._any_batch else 1, 3, self._config.size, self._config.size])
-        restored = self.result("restored", self.generator(*self.encoder(faces)))
-        return load_openvino().Model([restored], [faces], f"gfpgan_{self._config.size}")
 
     # Encoder
 

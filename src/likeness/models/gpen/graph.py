@@ -24,7 +24,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.compute.library import load_openvino
 from likeness.models.architecture import State
 from likeness.models.gpen.config import MAPPING_LAYERS, MAPPING_LR, GpenConfig
 from likeness.models.style_nodes import ACTIVATION_GAIN, EPSILON, StyleNodes
@@ -52,7 +51,7 @@ def build(state: State, config: GpenConfig, *, any_batch: bool = False) -> openv
     return Graph(state, config, any_batch=any_batch).model()
 
 
-class Graph(StyleNodes):
+class Graph(StyleNodes[GpenConfig]):
     """The network's nodes.
 
     The resolutions at which one form gives way to another were chosen by measurement (docs/speed.md); any give the same
@@ -65,17 +64,6 @@ class Graph(StyleNodes):
     """The same for transposed convolutions, by the resolution of what they make."""
     even_up_to = 128
     """Largest resolution whose transposed convolution makes an even number of rows and columns."""
-
-    def __init__(self, state: State, config: GpenConfig, *, any_batch: bool = False) -> None:
-        super().__init__(state)
-        self._config = config
-        self._any_batch = any_batch
-
-    def model(self) -> openvino.Model:
-        """The whole network, as `build` describes it."""
-        faces = self.parameter("faces", [-1 if self._any_batch else 1, 3, self._config.size, self._config.size])
-        restored = self.result("restored", self.generator(*self.encoder(faces)))
-        return load_openvino().Model([restored], [faces], f"gpen_{self._config.size}")
 
     # Building blocks
 
