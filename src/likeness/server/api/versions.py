@@ -5,11 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
+from likeness.errors import ImageTooLargeError
 from likeness.imaging.encode import encode_image, find_format
-from likeness.imaging.image import Image
+from likeness.imaging.image import Image, Size
+from likeness.messages.notice import Notice
 from likeness.studio.deliver import PrintOptions, WebOptions, for_print, for_web
 
-__all__ = ["Version", "VersionFile", "version_file"]
+__all__ = ["Version", "VersionFile", "check_print", "version_file"]
 
 Version: TypeAlias = Literal["web", "print"]
 
@@ -31,6 +33,17 @@ class VersionFile:
     @property
     def media_type(self) -> str:
         return find_format(self.suffix).media_type
+
+
+def check_print(size: Size, scale: float, most: float) -> None:
+    """Refuse a print of a picture of that size, so many times as wide and high, that has more pixels than ``most``.
+
+    Raises:
+        ImageTooLargeError: if it has.
+    """
+    pixels = size.pixels * scale**2
+    if pixels > most:
+        raise ImageTooLargeError(Notice("live.print-too-large", {"megapixels": pixels / 1e6, "most": most / 1e6}))
 
 
 def version_file(image: Image, options: WebOptions | PrintOptions, *, drawn: float = 1.0) -> VersionFile:

@@ -5,8 +5,9 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Sequence
+from urllib.parse import quote
 
-__all__ = ["safe_names", "safe_stem"]
+__all__ = ["attachment", "safe_names", "safe_stem"]
 
 _LONGEST = 80
 _FORBIDDEN = re.compile(r'[<>:"|?*%]')
@@ -42,3 +43,8 @@ def safe_names(names: Sequence[str], suffixes: Sequence[str]) -> list[str]:
         taken.add(result.casefold())
         found.append(result)
     return found
+
+
+def attachment(name: str) -> dict[str, str]:
+    """The header by which a browser keeps an answer as a file of that name (RFC 6266)."""
+    return {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}

@@ -13,11 +13,21 @@ from starlette.requests import ClientDisconnect, Request
 from likeness.compute.cancellation import cancellable, checkpoint
 from likeness.server.http.pool import Ticket
 from likeness.server.http.problems import ProblemError
-from likeness.server.http.state import ServerState
+from likeness.server.http.state import ServerState, client_of
 
-__all__ = ["run_in_turn"]
+__all__ = ["in_turn", "run_in_turn"]
 
 _Result = TypeVar("_Result")
+
+
+async def in_turn(request: Request, state: ServerState, work: Callable[[], _Result], *, kind: str) -> _Result:
+    """`run_in_turn` for a request whose body is read already: it takes its place in the line only now.
+
+    Raises:
+        ServerBusyError: if the line is full.
+    """
+    with state.pool.admit(client_of(request)) as ticket:
+        return await run_in_turn(request, state, ticket, work, kind=kind)
 
 
 async def run_in_turn(

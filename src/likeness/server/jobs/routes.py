@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import AsyncGenerator, Callable, Generator, Mapping
+from collections.abc import AsyncGenerator, Generator, Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar, cast
-from urllib.parse import quote
+from typing import Annotated, Any, Literal, cast
 
 from anyio import to_thread
 from fastapi import APIRouter, Depends, Query, Request
@@ -21,11 +20,11 @@ from likeness.server.api.forms import errors, form_schema, picture_answers
 from likeness.server.api.requests import FIELDS, RestoreRequest, field_values, read_json
 from likeness.server.api.restoring import MOST_REFERENCES, ready
 from likeness.server.api.versions import Version
-from likeness.server.http.names import safe_names
+from likeness.server.http.names import attachment, safe_names
 from likeness.server.http.problems import ProblemError
-from likeness.server.http.state import ServerState, State, client_of
+from likeness.server.http.state import State, client_of
 from likeness.server.http.uploads import FormLimits, receive_form
-from likeness.server.http.waiting import run_in_turn
+from likeness.server.http.waiting import in_turn, run_in_turn
 from likeness.server.jobs.answers import (
     JobAnswer,
     PictureAnswer,
@@ -58,8 +57,6 @@ __all__ = [
 ]
 
 jobs_router = APIRouter(prefix="/v1/jobs", tags=["jobs"])
-
-_Result = TypeVar("_Result")
 
 ResultVersion = Annotated[
     Literal["original", "web", "print"],
@@ -336,10 +333,9 @@ async def result(
     path, media_type = jobs.result(item)
     if version == "original":
         return FileResponse(path, media_type=media_type, filename=item.target)
-    made = await _in_turn(request, state, lambda: result_version(state, jobs, item, version))
+    made = await in_turn(request, state, lambda: result_version(state, jobs, item, version), kind="version")
     name = f"{Path(item.target).stem}_{version}.{made.suffix}"
-    headers = {"Content-Disposition": f"attachment; filename*=UTF-8''{quote(name)}"}
-    return Response(made.data, media_type=made.media_type, headers=headers)
+    return Response(made.data, media_type=made.media_type, headers=attachment(name))
 
 
 @jobs_router.get(
@@ -380,16 +376,11 @@ async def thumbnail(
     """As wide and high as is asked for, at most; 409 while there is none."""
     item = await to_thread.run_sync(jobs.item, job, number)
     if longest > _SMALL:
-        data = await _in_turn(request, state, lambda: view(state, jobs, item, side, longest))
+        data = await in_turn(request, state, lambda: view(state, jobs, item, side, longest), kind="version")
     else:
         found = await to_thread.run_sync(jobs.thumbnails, item)
         data = found.before if side == "before" else found.after or found.before
     return Response(data, media_type="image/jpeg")
-
-
-async def _in_turn(request: Request, state: ServerState, work: Callable[[], _Result]) -> _Result:
-    with state.pool.admit(client_of(request)) as ticket:
-        return await run_in_turn(request, state, ticket, work, kind="version")
 
 
 def _requests(given: Mapping[str, str], count: int) -> list[RestoreRequest]:

@@ -6,12 +6,10 @@ from pathlib import Path
 from typing import Literal
 
 from likeness.batch.journal import Item
-from likeness.errors import ImageTooLargeError
 from likeness.imaging.image import Image
 from likeness.imaging.thumbnail import thumbnail
-from likeness.messages.notice import Notice, Value
 from likeness.server.api.restoring import THE_PICTURE
-from likeness.server.api.versions import Version, VersionFile, version_file
+from likeness.server.api.versions import Version, VersionFile, check_print, version_file
 from likeness.server.http.state import ServerState
 from likeness.server.jobs.jobs import Jobs
 from likeness.studio.deliver import PrintOptions, WebOptions
@@ -30,10 +28,7 @@ def result_version(state: ServerState, jobs: Jobs, item: Item, kind: Version) ->
     drawn = float(item.outcome["report"]["upscale"])
     options = WebOptions() if kind == "web" else PrintOptions()
     if isinstance(options, PrintOptions):
-        pixels, most = image.size.pixels * (options.scale / drawn) ** 2, 2 * state.settings.max_pixels
-        if pixels > most:
-            values: dict[str, Value] = {"megapixels": pixels / 1e6, "most": most / 1e6}
-            raise ImageTooLargeError(Notice("live.print-too-large", values))
+        check_print(image.size, options.scale / drawn, 2 * state.settings.max_pixels)
     return version_file(image, options, drawn=drawn)
 
 

@@ -18,7 +18,7 @@ from likeness.imaging.files import write_image
 from likeness.imaging.image import Image
 from likeness.server.http.problems import ProblemError
 from likeness.server.http.state import State, client_of
-from likeness.server.http.waiting import run_in_turn
+from likeness.server.http.waiting import in_turn
 from likeness.server.live.looks import LiveSizedLook
 from likeness.server.live.sessions import OpenSessions
 
@@ -96,15 +96,13 @@ _EditingOf = Annotated[Editing, Depends(_editing)]
 @editing_router.post("", status_code=201)
 async def open_file(request: Request, state: State, sessions: OpenSessions, editing: _EditingOf) -> JSONResponse:
     """Open the file that is edited."""
-    client = client_of(request)
 
     def work() -> dict[str, Any]:
-        key, session = sessions.open(editing.image, editing.name, client=client)
+        key, session = sessions.open(editing.image, editing.name, client=client_of(request))
         editing.key = key
         return {"id": key, **session.to_dict()}
 
-    with state.pool.admit(client) as ticket:
-        return JSONResponse(await run_in_turn(request, state, ticket, work, kind="live"), status_code=201)
+    return JSONResponse(await in_turn(request, state, work, kind="live"), status_code=201)
 
 
 @editing_router.post("/{key}")
@@ -122,8 +120,7 @@ async def save_file(
         editing.save(session.finished(look.faces, controls, look.finishing(), upscale, wanted))
         return editing.to_dict()
 
-    with state.pool.admit(client_of(request)) as ticket:
-        return await run_in_turn(request, state, ticket, work, kind="live")
+    return await in_turn(request, state, work, kind="live")
 
 
 @editing_router.delete("", status_code=204)

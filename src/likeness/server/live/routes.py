@@ -8,23 +8,24 @@ page's own and may change with it; what programs use is under ``/v1``.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 from dataclasses import asdict, replace
-from typing import Any, TypeVar
+from typing import Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
 from likeness.core.hashing import sha256_of_bytes
-from likeness.errors import ControlError, ImageTooLargeError, NoFaceError
+from likeness.errors import ControlError, NoFaceError
 from likeness.messages.notice import Notice, notice_of
 from likeness.restore.controls import AUTO, PRESET_REPAIRS, PRESETS
 from likeness.server.api.restoring import MOST_REFERENCES, THE_PICTURE
+from likeness.server.api.versions import check_print
+from likeness.server.http.names import attachment
 from likeness.server.http.problems import ProblemError
 from likeness.server.http.state import ServerState, State, client_of
 from likeness.server.http.uploads import FormLimits, receive_form
-from likeness.server.http.waiting import run_in_turn
+from likeness.server.http.waiting import in_turn, run_in_turn
 from likeness.server.live.editing import Editing, EditingOrNone
 from likeness.server.live.files import FileKind, make_file
 from likeness.server.live.limits import LiveLimits
@@ -51,8 +52,6 @@ __all__ = [
 ]
 
 live_router = APIRouter(prefix="/live", include_in_schema=False)
-
-_Result = TypeVar("_Result")
 
 
 def live_sessions(state: ServerState, editing: Editing | None = None) -> Sessions:
@@ -163,7 +162,7 @@ async def views(key: str, look: LiveViews, request: Request, state: State, sessi
             raise ControlError(Notice("live.views-too-large", {"most": sessions.limits.view_pixels}))
         return pack(*draw(session, look))
 
-    return _private(await _in_turn(request, state, work))
+    return _private(await in_turn(request, state, work, kind="live"))
 
 
 @live_router.post("/pictures/{key}/fields")
@@ -180,7 +179,7 @@ async def fields(key: str, look: LiveFields, request: Request, state: State, ses
         found = [field_of(item, controls, canvas) for item in faces if look.only is None or item.index in look.only]
         return pack({"fields": [head for head, _ in found]}, [data for _, data in found])
 
-    return _private(await _in_turn(request, state, work))
+    return _private(await in_turn(request, state, work, kind="live"))
 
 
 @live_router.post("/pictures/{key}/marks")
@@ -191,7 +190,7 @@ async def marks(key: str, look: LiveLook, request: Request, state: State, sessio
     def work() -> bytes:
         return mask_png(session.marks(look.mending()))
 
-    data = await _in_turn(request, state, work)
+    data = await in_turn(request, state, work, kind="live")
     return Response(data, media_type="image/png", headers={"Cache-Control": "no-store"})
 
 
@@ -209,7 +208,7 @@ async def evidence(key: str, look: LiveFace, request: Request, state: State, ses
         seen = session.faces[look.face]
         return state.inspector.inspect_face(session.image, after, seen.face, index=seen.index).to_dict()
 
-    return await _in_turn(request, state, work)
+    return await in_turn(request, state, work, kind="live")
 
 
 @live_router.post("/pictures/{key}/verdicts")
@@ -225,7 +224,7 @@ async def verdicts(
         found = session.verdicts(look.faces, controls, upscale, look.wanted())
         return {"verdicts": [{"face": index, **verdict.to_dict()} for index, verdict in found.items()]}
 
-    return await _in_turn(request, state, work)
+    return await in_turn(request, state, work, kind="live")
 
 
 @live_router.post("/pictures/{key}/files/{kind}")
@@ -238,10 +237,8 @@ async def download(
         raise ControlError(Notice("live.unknown-preset", {"known": ", ".join((AUTO, *PRESETS))}))
     web = WebOptions(side=look.side)
     paper = PrintOptions(scale=look.scale, millimetres=look.millimetres)
-    pixels = session.image.size.pixels * print_scale(session.image.size, paper) ** 2
-    if kind == "print" and pixels > sessions.limits.print_pixels:
-        most = sessions.limits.print_pixels / 1e6
-        raise ImageTooLargeError(Notice("live.print-too-large", {"megapixels": pixels / 1e6, "most": most}))
+    if kind == "print":
+        check_print(session.image.size, print_scale(session.image.size, paper), sessions.limits.print_pixels)
     # What is larger on paper than the photograph gets the pixels that the network drew, as far as memory allows.
     # Over that a print is as coarse as it was: its pixels would be made up, and pass for the photograph's.
     most = min(math.sqrt(sessions.limits.pixels / session.image.size.pixels), _MOST_DRAWN)
@@ -282,20 +279,12 @@ async def download(
             drawn=upscale,
             language=look.language,
         )
-        headers = {
-            "Content-Disposition": f"attachment; filename*=UTF-8''{quote(file.name)}",
-            "Cache-Control": "no-store",
-        }
+        headers = {**attachment(file.name), "Cache-Control": "no-store"}
         if file.warnings:
             headers["Likeness-Warning"] = quote("; ".join(file.warnings))
         return Response(file.data, media_type=file.media_type, headers=headers)
 
-    return await _in_turn(request, state, work)
-
-
-async def _in_turn(request: Request, state: ServerState, work: Callable[[], _Result]) -> _Result:
-    with state.pool.admit(client_of(request)) as ticket:
-        return await run_in_turn(request, state, ticket, work, kind="live")
+    return await in_turn(request, state, work, kind="live")
 
 
 def _private(data: bytes) -> Response:
