@@ -11,6 +11,9 @@ def test_a_size_cannot_be_empty() -> None:
         Size(0, 5)
     assert Size(1328, 568).pixels == 754_304
     assert str(Size(1328, 568)) == "1328x568"
+    assert Size(1328, 568).times(0.5) == Size(664, 284)
+    assert Size(1328, 3).within(256) == Size(256, 1)
+    assert Size(200, 100).within(256) == Size(200, 100)
 
 
 def test_boxes_overlap_and_grow() -> None:

@@ -99,6 +99,7 @@ def _target(flags: argparse.Namespace, image: Image, console: Console) -> Path:
         ConfigError: if it may not go there, or would lose something.
     """
     from likeness.imaging.files import find_format, output_suffix
+    from likeness.imaging.names import result_names
 
     source: Path = flags.file
     if flags.in_place:
@@ -112,18 +113,11 @@ def _target(flags: argparse.Namespace, image: Image, console: Console) -> Path:
         find_format(flags.output.suffix)
         console.ledger.claim([flags.output], overwrite=flags.overwrite)
         return flags.output
-    return _beside(source, output_suffix(source))
-
-
-def _beside(source: Path, suffix: str) -> Path:
-    """A name beside the picture that no file has yet: photo-likeness.tif, photo-likeness-2.tif."""
-    number = 1
-    while True:
-        more = "" if number == 1 else f"-{number}"
-        target = source.with_name(f"{source.stem}-likeness{more}{suffix}")
-        if not target.exists():
-            return target
-        number += 1
+    (free,) = result_names(
+        [f"{source.stem}-likeness{output_suffix(source)}"],
+        taken=(path.name for path in source.absolute().parent.iterdir()),
+    )
+    return source.with_name(free)
 
 
 def make_parser() -> Parser:

@@ -25,6 +25,14 @@ class Size:
         """Number of pixels."""
         return self.width * self.height
 
+    def times(self, factor: float) -> Size:
+        """So many times as wide and high, rounded."""
+        return Size(max(1, round(self.width * factor)), max(1, round(self.height * factor)))
+
+    def within(self, longest: float) -> Size:
+        """The same shape, its longer side ``longest`` px at most; itself if it is no longer."""
+        return self.times(min(1.0, longest / max(self.width, self.height)))
+
     def __str__(self) -> str:
         return f"{self.width}x{self.height}"
 

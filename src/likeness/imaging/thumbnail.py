@@ -8,7 +8,7 @@ import numpy as np
 
 from likeness.imaging.encode import encode_image
 from likeness.imaging.filters import resize
-from likeness.imaging.image import Image, Size
+from likeness.imaging.image import Image
 
 __all__ = ["data_uri", "thumbnail"]
 
@@ -22,10 +22,8 @@ def thumbnail(image: Image, *, side: int = 256) -> bytes:
         image: the picture.
         side: its longer side at most, px.
     """
-    size = image.size
-    scale = min(1.0, side / max(size.width, size.height))
-    small = Size(max(1, round(size.width * scale)), max(1, round(size.height * scale)))
-    pixels = resize(image.pixels, small, "area") if scale < 1 else image.pixels
+    small = image.size.within(side)
+    pixels = image.pixels if small == image.size else resize(image.pixels, small, "area")
     return encode_image(Image(pixels=np.clip(pixels, 0.0, 1.0)), "JPEG", quality=_QUALITY)
 
 

@@ -65,11 +65,10 @@ class Balance:
 
 def measure_balance(pixels: Pixels) -> Balance:
     """What ageing a picture shows (H x W x 3, [0, 1]); nothing for one that is fine."""
-    height, width = pixels.shape[:2]
-    scale = min(1.0, _SAMPLE_SIDE / max(height, width))
-    small = Size(max(1, round(width * scale)), max(1, round(height * scale)))
+    size = Size(pixels.shape[1], pixels.shape[0])
+    small = size.within(_SAMPLE_SIDE)
     # Small and blurred: single specks and noise decide nothing.
-    linear = gaussian_blur(srgb_to_linear(resize(pixels, small, "area") if scale < 1 else pixels), 1.0)
+    linear = gaussian_blur(srgb_to_linear(pixels if small == size else resize(pixels, small, "area")), 1.0)
     flat = linear.reshape(-1, 3).astype(np.float64)
     light = flat @ LUMA
     darkest, lightest = np.quantile(light, (0.005, 0.995))

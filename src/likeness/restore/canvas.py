@@ -60,12 +60,12 @@ def plan_canvas(
     """
     if enlargement.upscale == "auto":
         wanted = next((k for k in _AUTO if _least_side(faces, size) * k >= SHOWN * side), _AUTO[-1])
-        fitting = [k for k in _AUTO if k <= wanted and _fits(_times(size, k), enlargement)]
+        fitting = [k for k in _AUTO if k <= wanted and _fits(size.times(k), enlargement)]
         upscale = max(fitting, default=1.0)
-        return CanvasPlan(upscale=upscale, size=_times(size, upscale))
+        return CanvasPlan(upscale=upscale, size=size.times(upscale))
     if enlargement.long_side is not None:
         return _to_long_side(size, enlargement)
-    return _checked(size, float(enlargement.upscale), _times(size, enlargement.upscale), enlargement)
+    return _checked(size, float(enlargement.upscale), size.times(enlargement.upscale), enlargement)
 
 
 def suggested_upscale(
@@ -90,7 +90,7 @@ def _to_long_side(size: Size, enlargement: Enlargement) -> CanvasPlan:
         raise ConfigError(
             Notice("enlarge.long-side", {"long_side": wanted, "size": str(size), "upscale": upscale, **most})
         )
-    return _checked(size, upscale, _times(size, upscale), enlargement)
+    return _checked(size, upscale, size.times(upscale), enlargement)
 
 
 def _checked(size: Size, upscale: float, result: Size, enlargement: Enlargement) -> CanvasPlan:
@@ -101,7 +101,7 @@ def _checked(size: Size, upscale: float, result: Size, enlargement: Enlargement)
     most = math.sqrt(enlargement.max_output_pixels / size.pixels)
     most = min(most, *([] if largest_side is None else [largest_side / max(size.width, size.height)]), MOST)
     hundredths = math.floor(most * 100)
-    while hundredths > 100 and not _fits(_times(size, hundredths / 100), enlargement):
+    while hundredths > 100 and not _fits(size.times(hundredths / 100), enlargement):
         hundredths -= 1  # sides are rounded to whole pixels
     advice = Notice("enlarge.fits", {"factor": hundredths / 100}) if hundredths > 100 else Notice("enlarge.never-fits")
     if largest_side is None or result.pixels > enlargement.max_output_pixels:
@@ -130,7 +130,3 @@ def _native_side(face: Face, size: Size) -> float:
         return align(face.five_points, size, 512).native_side
     except ValueError:  # a face that cannot be aligned is not restored either
         return math.inf
-
-
-def _times(size: Size, factor: float) -> Size:
-    return Size(max(1, round(size.width * factor)), max(1, round(size.height * factor)))

@@ -118,8 +118,7 @@ def _pair(
 def _fitted(size: Size, limit: Size) -> Size:
     """``size`` scaled to fit into ``limit``, enlarged only as far as half of it."""
     largest = min(limit.width / size.width, limit.height / size.height)
-    scale = min(largest, max(1.0, largest / 2))
-    return Size(max(1, round(size.width * scale)), max(1, round(size.height * scale)))
+    return size.times(min(largest, max(1.0, largest / 2)))
 
 
 def _resized(pixels: Pixels, size: Size) -> _Canvas:

@@ -117,8 +117,6 @@ def marks_runtime() -> MarksRuntime:
 
 
 def _at_most(pixels: Pixels, side: int) -> Pixels:
-    height, width = pixels.shape[:2]
-    scale = side / max(height, width)
-    if scale >= 1:
-        return pixels
-    return resize(pixels, Size(max(1, round(width * scale)), max(1, round(height * scale))), "area")
+    size = Size(pixels.shape[1], pixels.shape[0])
+    small = size.within(side)
+    return pixels if small == size else resize(pixels, small, "area")

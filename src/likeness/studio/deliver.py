@@ -133,10 +133,13 @@ def for_web(image: Image, options: WebOptions) -> Image:
 
     Samples of other colour spaces became sRGB through their own profile when the picture was read.
     """
-    long = max(image.size.width, image.size.height)
-    size = _scaled(image.size, min(1.0, options.side / long))
     return replace(
-        _at(image, size), icc_profile=srgb_profile(), exif=None, metadata=_source(image), bit_depth=8, grey=False
+        _at(image, image.size.within(options.side)),
+        icc_profile=srgb_profile(),
+        exif=None,
+        metadata=_source(image),
+        bit_depth=8,
+        grey=False,
     )
 
 
@@ -174,7 +177,7 @@ def for_print(image: Image, options: PrintOptions, *, drawn: float = 1.0) -> Pri
     wide, high = image.size.width * scale, image.size.height * scale
     if wide * high > _LARGEST:
         raise ImageTooLargeError(Notice("print.too-large", {"megapixels": wide * high / 1e6}))
-    size = _scaled(image.size, scale)
+    size = image.size.times(scale)
     paper = (size.width / options.dpi * _INCH, size.height / options.dpi * _INCH)
     ppi = options.dpi / scale
     if ppi < options.min_ppi:
@@ -246,10 +249,6 @@ def _fitting(size: Size, millimetres: tuple[float, float], dpi: float) -> float:
     if size.width == size.height:
         return short / size.width
     return min(long / max(size.width, size.height), short / min(size.width, size.height))
-
-
-def _scaled(size: Size, scale: float) -> Size:
-    return Size(max(1, round(size.width * scale)), max(1, round(size.height * scale)))
 
 
 def _sides(size: Size, ppi: float) -> tuple[float, float]:

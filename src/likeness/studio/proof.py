@@ -282,14 +282,13 @@ def _maps(
 def _shown_size(size: Size, side: int) -> Size:
     long = max(size.width, size.height)
     scale = max(min(side, _MAGNIFIED * long), min(_LEAST, side)) / long
-    return Size(max(1, round(size.width * scale)), max(1, round(size.height * scale)))
+    return size.times(scale)
 
 
 def _reduced(image: Image, size: Size) -> Pixels:
     """A picture at ``size``, from no more pixels than a proof may have."""
     pixels = image.pixels
-    width, height = image.size.width, image.size.height
-    least = Size(max(1, round(_REDUCTION * width)), max(1, round(_REDUCTION * height)))
+    least = image.size.times(_REDUCTION)
     if size.width > least.width:
         pixels = resample(pixels, least)
     return resample(pixels, size)

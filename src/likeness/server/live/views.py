@@ -182,13 +182,13 @@ def jpeg(pixels: Pixels) -> bytes:
 
 def mask_png(mask: NDArray[np.bool_]) -> bytes:
     """A mask (H x W) for the screen: white where it is, at most `_MOST_MASK` px a side."""
-    height, width = mask.shape
-    scale = min(1.0, _MOST_MASK / max(height, width))
+    size = Size(mask.shape[1], mask.shape[0])
+    small = size.within(_MOST_MASK)
     shown = mask.astype(np.float32)
-    if scale < 1:
+    if small != size:
         # Averaging would lose what is thin.
         near = np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((2, 2), np.uint8)), np.float32)
-        shown = resize(near, Size(max(1, round(width * scale)), max(1, round(height * scale))), "area")
+        shown = resize(near, small, "area")
     return encode_image(Image(pixels=to_channels(np.minimum(shown * 2, 1)), grey=True), "PNG")
 
 

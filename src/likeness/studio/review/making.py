@@ -181,8 +181,7 @@ def _same_size(row: _Row, max_side: int, decoder: DecoderPool) -> list[Image]:
             raise PairError(
                 Notice("review.uneven", {"path": str(path), "size": str(picture.size), "largest": str(largest)})
             )
-    scale = min(1.0, max_side / max(largest.width, largest.height))
-    size = Size(max(1, round(largest.width * scale)), max(1, round(largest.height * scale)))
+    size = largest.within(max_side)
     return [_at(picture, size) for picture in pictures]
 
 
