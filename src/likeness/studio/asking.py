@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import mimetypes
 import threading
-from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Literal
 from urllib.parse import quote
 
 from fastapi import FastAPI, Request, Response
-from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.concurrency import run_in_threadpool
@@ -20,17 +18,9 @@ from likeness.messages.notice import Notice
 from likeness.studio.acceptance import Entry, open_book
 from likeness.studio.answers import asked_in
 from likeness.studio.proof_index import INDEX
+from likeness.studio.small_app import small_app
 
 __all__ = ["AskingFolder", "ClientAnswer", "make_app"]
-
-_HEADERS = {
-    # The pages carry their own script and style, as they go by e-mail as well.
-    "Content-Security-Policy": "default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'; "
-    "script-src 'unsafe-inline'; connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-    "Cache-Control": "no-store",
-}
 
 _SHOWN = (".html", ".jpg", ".jpeg", ".png")
 
@@ -86,16 +76,8 @@ def make_app(folder: AskingFolder, book: Path, *, hosts: tuple[str, ...] = (), k
     """
     given: dict[tuple[str, str], Entry] = {}
     writing = threading.Lock()
-    app = FastAPI(title="Likeness proofs", docs_url=None, redoc_url=None, openapi_url=None)
-    if hosts:
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
+    app = small_app("Likeness proofs", hosts=hosts, inline=True)
     base = f"/{key}" if key else ""
-
-    @app.middleware("http")
-    async def add_headers(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = await call(request)
-        response.headers.update(_HEADERS)
-        return response
 
     @app.exception_handler(LikenessError)
     def refused(_: Request, error: LikenessError) -> Response:
@@ -138,7 +120,7 @@ def make_app(folder: AskingFolder, book: Path, *, hosts: tuple[str, ...] = (), k
         return Response(path.read_bytes(), media_type=mimetypes.guess_type(path.name)[0])
 
     # The decorators keep them; named here because nothing else calls them.
-    _ = (add_headers, refused, answer, answers, page)
+    _ = (refused, answer, answers, page)
     return app
 
 

@@ -3,26 +3,18 @@
 from __future__ import annotations
 
 import secrets
-from collections.abc import Awaitable, Callable
 from importlib.resources import files
 from typing import Annotated, Any
 
 from fastapi import FastAPI, Header, HTTPException, Request, Response
-from fastapi.middleware.trustedhost import TrustedHostMiddleware
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 
 from likeness.errors import ConfigError, RecordError
 from likeness.studio.review.session import LETTERS, MAX_SCORE, ORIGINAL, Rater, ReviewSession, Vote
+from likeness.studio.small_app import small_app
 
 __all__ = ["NewRater", "NewVote", "make_app"]
-
-_HEADERS = {
-    "Content-Security-Policy": "default-src 'none'; img-src 'self' data:; style-src 'self'; script-src 'self'; "
-    "connect-src 'self'; form-action 'none'; base-uri 'none'; frame-ancestors 'none'",
-    "Referrer-Policy": "no-referrer",
-    "X-Content-Type-Options": "nosniff",
-}
 
 _ASSETS = {"review.css": "text/css", "review.js": "text/javascript", "words.js": "text/javascript"}
 """What the page loads, with its media type."""
@@ -49,21 +41,10 @@ def make_app(session: ReviewSession, *, hosts: tuple[str, ...] = (), key: str = 
 
     Args:
         session: what is rated.
-        hosts: names by which the server may be called; none allows all. On this machine alone they keep foreign pages
-            from reaching it by DNS rebinding.
+        hosts: names by which the server may be called (`small_app`).
         key: what somebody must know to come in; "" lets everybody in.
     """
-    # No pages about the interface itself: they would fetch scripts from elsewhere.
-    app = FastAPI(title="Likeness review", docs_url=None, redoc_url=None, openapi_url=None)
-    if hosts:
-        app.add_middleware(TrustedHostMiddleware, allowed_hosts=list(hosts))
-
-    @app.middleware("http")
-    async def add_headers(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
-        response = await call(request)
-        response.headers.update(_HEADERS)
-        response.headers.setdefault("Cache-Control", "no-store")
-        return response
+    app = small_app("Likeness review", hosts=hosts, inline=False)
 
     @app.exception_handler(ConfigError)
     def refused(_: Request, error: ConfigError) -> Response:
@@ -127,7 +108,7 @@ def make_app(session: ReviewSession, *, hosts: tuple[str, ...] = (), key: str = 
         return Response(path.read_bytes(), media_type="image/webp", headers={"Cache-Control": "private, max-age=86400"})
 
     # The decorators keep them; named here because nothing else calls them.
-    _ = (add_headers, refused, broken, missing, page, asset, describe, enter, state, vote, picture)
+    _ = (refused, broken, missing, page, asset, describe, enter, state, vote, picture)
     return app
 
 
