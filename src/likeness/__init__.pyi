@@ -83,6 +83,7 @@ from .restore.controls import (
     RegionWeights as RegionWeights,
 )
 from .restore.enlargement import Enlargement as Enlargement
+from .restore.framing import Framing as Framing
 from .restore.following import (
     Mapped as Mapped,
     Progress as Progress,

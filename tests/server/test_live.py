@@ -23,12 +23,14 @@ from likeness.faces.regions import REGIONS
 from likeness.imaging.encode import encode_image
 from likeness.imaging.files import read_image
 from likeness.imaging.filters import gaussian_blur, resize
+from likeness.imaging.framing import straightened, straightened_size, turned
 from likeness.imaging.image import Box, Image, Size
 from likeness.imaging.resample import resample
 from likeness.repair.repairs import Repairs
 from likeness.restore.canvas import plan_canvas
 from likeness.restore.controls import Controls, RegionWeights
 from likeness.restore.enlargement import Enlargement
+from likeness.restore.framing import Framing
 from likeness.restore.kinds import rows_of
 from likeness.restore.options import OPTIONS
 from likeness.restore.pipeline import Restorer
@@ -82,8 +84,8 @@ def whole(record: dict[str, Any], **more: Any) -> dict[str, Any]:
 def test_the_page_is_told_of_everything_that_can_be_moved(server: Running) -> None:
     with server.http() as client:
         told = {option["key"]: option for option in client.get("/live/about").json()["options"]}
-    repairs = {row.key for row in OPTIONS if row.part == "repairs"}
-    assert set(told) == {row.key for row in (*rows_of(Controls), *rows_of(Finishing))} | repairs
+    whole_picture = {row.key for row in OPTIONS if row.part in ("framing", "repairs")}
+    assert set(told) == {row.key for row in (*rows_of(Controls), *rows_of(Finishing))} | whole_picture
     step = told["latent_step_decay"]
     assert (step["low"], step["high"], step["step"], step["digits"], step["default"]) == (0.02, 0.1, 0.001, 3, 0.1)
     assert step["label"] == {"en": "Retouching", "zh": "精修程度"}
@@ -572,6 +574,47 @@ def test_faces_are_restored_from_the_repaired_picture(tiny_restorer: Restorer, a
     for amount in (0.1, 0.2, 0.3):
         session.mended(Mending(repairs=Repairs(balance=amount)))
     assert session.mended(mending) is not mended, "only the last ones are"
+
+
+def test_a_picture_is_turned_straightened_and_cut(server: Running, astronaut: Image) -> None:
+    """What lies on its side is found upright; files show what is kept, and the proof has its faces in the right place."""
+    lying = encode_image(turned(astronaut, 270), "PNG")
+    with server.http() as client:
+        record = open_one(client, lying).json()
+        key, look = record["id"], {"turn": 90, "straighten": 2.0, "crop": "20,10,140,130"}
+        upright = ask(client, key, "framed", **look).json()
+        size = straightened_size(astronaut.size, 2.0)
+        assert (upright["width"], upright["height"]) == (size.width, size.height)
+        assert len(upright["faces"]) == 1
+        # Views show all of it, as the page cuts by itself.
+        areas = [whole(upright, before=True)]
+        _, (before, _, *_) = unpacked(ask(client, key, "views", faces=[0], areas=areas, **look))
+        expected = straightened(astronaut, 2.0).pixels * 255
+        assert np.abs(decoded(before) - expected).mean() < 3
+        made = np.asarray(PillowImage.open(io.BytesIO(ask(client, key, "files/png", faces=[0], **look).content)))
+        assert made.shape == (120, 120, 3)
+        # The corner is far from the face.
+        assert np.abs(made[:4, :4].astype(int) - expected[10:14, 20:24]).max() <= 1
+        web = ask(client, key, "files/web", faces=[0], side=512, **look).content
+        assert PillowImage.open(io.BytesIO(web)).size == (120, 120)
+        assert ask(client, key, "files/proof", faces=[0], **{**look, "crop": None}).status_code == 200
+        for wrong in ({"turn": 45}, {"straighten": 90}, {"crop": "0,0,9999,10"}, {"crop": "all"}, {"crop": 7}):
+            answer = ask(client, key, "files/png", faces=[0], **{**look, **wrong})
+            assert answer.status_code == 422, (wrong, answer.text)
+        # It is as it was where nothing is turned.
+        assert ask(client, key, "framed").json()["width"] == record["width"]
+
+
+def test_framed_forms_share_what_was_brought(tiny_restorer: Restorer, astronaut: Image) -> None:
+    session = Session(astronaut, "aunt.jpg", tiny_restorer)
+    alone = session.nbytes
+    upright = session.framed(Framing(straighten=3.0))
+    assert session.framed(Framing(straighten=3.0, crop="1:1")) is upright, "kept, whatever is cut"
+    assert session.framed(Framing(crop="1:1")) is session
+    assert session.nbytes == alone + upright.nbytes
+    mended = upright.mended(Mending(repairs=Repairs(balance=1.0)))
+    assert mended.image.size == upright.image.size
+    assert upright.faces[0].face.box != session.faces[0].face.box
 
 
 def test_evidence_of_a_face(server: Running, opened: dict[str, Any]) -> None:

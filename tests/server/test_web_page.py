@@ -365,6 +365,63 @@ def test_the_picture_is_repaired_by_slider_and_by_brush(page: Any) -> None:
     page.locator("#show-marks").click()
 
 
+def test_the_picture_is_turned_straightened_and_cut(page: Any) -> None:
+    page.locator("[data-preset='standard']").click()
+    page.locator("[data-zoom='fit']").click()
+    plain = settled(page)
+    size = page.locator("#canvas").bounding_box()
+    # Turned: other proportions, faces looked for anew (these two lie on their sides now), and one step back.
+    page.locator(".framing [data-turn='90']").click()
+    assert page.locator("#announce").text_content() == "Turned"
+    settled(page)
+    page.locator("#undo").click()
+    assert np.abs(settled(page) - plain).mean() < 0.5
+    # Straightened: seen with a grid while the slider moves, drawn by the server when it rests.
+    slider = page.locator("#slider-straighten")
+    slider.evaluate("e => { e.value = 5; e.dispatchEvent(new Event('input')); }")
+    assert "tilting" in page.locator("#stage").get_attribute("class")
+    slider.evaluate("e => e.dispatchEvent(new Event('change'))")
+    leaning = settled(page)
+    assert "tilting" not in page.locator("#stage").get_attribute("class")
+    assert np.abs(leaning - plain).mean() > 3
+    assert page.locator(".mark-face[aria-checked='true']").count() == 2, "ticks go with the faces"
+    page.locator("#undo").click()
+    assert np.abs(settled(page) - plain).mean() < 0.5
+    # Cut: by a handle, by proportions, by keys.
+    page.locator("#crop").click()
+    x, y = size["x"] + size["width"] / 2, size["y"] + size["height"] / 2
+    kept = page.locator("#crop-size")
+    assert kept.text_content() == "512 × 256 px"
+    right = page.evaluate("document.getElementById('stage').clientWidth") - 20
+    page.mouse.move(size["x"] + right, y)
+    page.mouse.down()
+    page.mouse.move(x, y, steps=5)
+    page.mouse.up()
+    width = int((kept.text_content() or "").split()[0])
+    assert 240 < width < 272
+    page.locator("#crop-ratio").select_option("1:1")
+    page.locator("#canvas").focus()
+    page.keyboard.press("-")
+    page.keyboard.press("ArrowRight")
+    page.keyboard.press("Enter")
+    assert page.locator("#crop").get_attribute("aria-pressed") == "false"
+    across, _, down, _ = (kept.text_content() or "").split()
+    assert abs(int(across) - int(down)) <= 1
+    with page.expect_download() as saved:
+        page.locator("[data-take='png']").click()
+    with PillowImage.open(saved.value.path()) as file:
+        assert file.size == (int(across), int(down)), "the file is what is seen"
+    assert page.locator(".mark-face.cut").count() == 1
+    # Escape takes back what was done since the frame was taken.
+    page.locator("#crop").click()
+    page.locator("#canvas").focus()
+    page.keyboard.press("ArrowLeft")
+    page.keyboard.press("Escape")
+    assert kept.text_content() == f"{across} × {down} px"
+    page.get_by_text("Keep all of it").click()
+    assert np.abs(settled(page) - plain).mean() < 0.5
+
+
 def test_a_region_lights_up_in_the_drawing_and_on_the_picture(page: Any) -> None:
     plain = settled(page)
     page.locator(".part[data-region='nose'] path").hover()

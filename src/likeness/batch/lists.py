@@ -15,6 +15,7 @@ from likeness.errors import ConfigError
 from likeness.messages.notice import Notice, notice_of
 from likeness.restore.config import Settings, settings_from
 from likeness.restore.controls import RegionWeights
+from likeness.restore.framing import Framing
 from likeness.restore.kinds import Text
 from likeness.restore.options import OPTIONS
 
@@ -94,6 +95,7 @@ def check_per_picture(settings: Settings, name: str) -> None:
     try:
         settings.controls()
         settings.repairs()
+        Framing(**settings.part("framing"))
     except ValueError as error:
         raise ConfigError(Notice("file.named", {"file": name, "reason": notice_of(error)})) from error
 

@@ -15,6 +15,7 @@ from likeness.repair.repairs import Repairs
 from likeness.restore.config import Settings
 from likeness.restore.controls import Controls, RegionWeights
 from likeness.restore.enlargement import Enlargement
+from likeness.restore.framing import Framing
 from likeness.restore.picture_options import PictureOptions, parts_of
 from likeness.restore.selection import Selection
 
@@ -108,6 +109,8 @@ class WorkOptions(PictureOptions):
             written["by_hand"] = list(self.by_hand or ())
         if "references" in written:
             written["references"] = list(self.references)
+        if "framing" in written:
+            written["framing"] = _written(self.framing)
         if "enlargement" in written:
             written["enlargement"] = _written(self.enlargement)
         return {
@@ -149,6 +152,7 @@ _FIRST = {
     "Repairs": "scratches balance fringes",
     "Selection": "which min_size max_size most",
     "Enlargement": "",
+    "Framing": "",
     "Limits": "min_side min_face max_outside max_yaw max_pitch min_eye min_eye_face min_white max_clipped max_background "
     "max_forehead_glare max_nose_glare max_eye_glare max_edges max_drawing max_gamut refuse ignore",
 }
@@ -183,6 +187,7 @@ _PARTS: dict[str, Callable[[dict[str, Any]], object]] = {
     "controls": _controls,
     "repairs": lambda values: Repairs(**values),
     "selection": _selection,
+    "framing": lambda values: Framing(**values),
     "enlargement": lambda values: Enlargement(**values),
     "limits": _limits,
     "guard": lambda values: GuardLimits(**values),

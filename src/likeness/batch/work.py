@@ -201,7 +201,7 @@ class PictureWorker:
                 listed = options.damage_digest
                 changed = sha256_of_bytes(handed.picture) != item.content
                 damaged = listed and handed.damage is not None and sha256_of_bytes(handed.damage) != listed
-                image = None if changed else job.read(handed.picture)
+                image = None if changed else job.read(handed.picture, options.framing)
             except ImageError as error:
                 return unread(error)
             if image is None or damaged:
@@ -268,7 +268,7 @@ class PictureWorker:
             state=state,
             reason=doubtful,
             outcome={**outcome, "output": f"{state}/{item.target}", "bytes": len(data)},
-            thumbnails=self._small(image, restoration.image),
+            thumbnails=self._small(job.cropped(image), job.cropped(restoration.image)),
             data=data if self._output is None else None,
         )
 

@@ -169,6 +169,7 @@ def check_settings(settings: Settings) -> dict[str, Any]:
 
 _GROUPS = {
     "controls": "controls (likeness presets shows what each preset sets)",
+    "framing": "turning and cropping",
     "repairs": "repairs of the whole picture (off; X is 0 to 1, 1 if left out)",
     "faces": "which faces",
     "references": "other photographs of the same person",

@@ -195,7 +195,7 @@ class _Worker:
     def _restore(self, job: Job, work: RestoreJob, count: str) -> PictureRecord:
         options = self._options
         data = _standard_input() if job.source is None else None
-        image = work.read(data if data is not None else cast("Path", job.source))
+        image = work.read(data if data is not None else cast("Path", job.source), options.framing)
         try:
             file_format = find_format(_suffix(job, data)).name
             restoration = work.restore(
@@ -233,7 +233,7 @@ class _Worker:
         options = self._options
         repaired = options.repairs.any or self._damage is not None
         if options.settings["copy_unrestored"]:
-            if repaired or options.enlargement.any:
+            if repaired or options.enlargement.any or options.framing.any:
                 if repaired:
                     image = self._restorer.repair(image, options.repairs, self._damage).image
                 image = self._restorer.enlarge(image, options.enlargement)

@@ -53,6 +53,16 @@ class Face:
     landmarks: Landmarks
     five_points: NDArray[np.float64]
 
+    def moved(self, x: float, y: float) -> Face:
+        """The same face in a picture whose origin lies elsewhere: every position with ``x`` and ``y`` added."""
+        box, shift = self.box, np.array([x, y])
+        return replace(
+            self,
+            box=Box(box.left + x, box.top + y, box.right + x, box.bottom + y),
+            landmarks=replace(self.landmarks, points=(self.landmarks.points + shift).astype(np.float32)),
+            five_points=self.five_points + shift,
+        )
+
     def __repr__(self) -> str:
         return f"Face({self.box.rounded()}, score={self.score:.2f})"
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import replace
+from dataclasses import asdict, replace
 from types import TracebackType
 from typing import Any, Literal
 
@@ -22,9 +22,10 @@ from likeness.errors import ImageTooLargeError, NoFaceError
 from likeness.imaging.decoding.pool import DecoderPool
 from likeness.imaging.encode import encode_image, find_format
 from likeness.imaging.files import DEFAULT_MAX_PIXELS, PictureSource
-from likeness.imaging.image import Image
+from likeness.imaging.image import Box, Image
 from likeness.messages.notice import Notice, notice_of
 from likeness.repair.repair import damage_of
+from likeness.restore.framing import Framing
 from likeness.restore.outcome import ReferenceSource, Restoration
 from likeness.restore.picture_options import PictureOptions
 from likeness.restore.pipeline import Restorer
@@ -76,6 +77,7 @@ class RestoreJob:
         self._large = large
         self._held = ExitStack()
         self._image: Image | None = None
+        self._framing = Framing()
         self._restoration: Restoration | None = None
         self._no_face: str = ""
         self.name = name
@@ -88,13 +90,16 @@ class RestoreJob:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
         self._held.close()
 
-    def read(self, source: PictureSource) -> Image:
-        """The picture.
+    def read(self, source: PictureSource, framing: Framing | None = None) -> Image:
+        """The picture, turned and straightened; `cropped` is for when all is done.
 
         Raises:
             ImageReadError, ImageTooLargeError: if it cannot be read.
+            ControlError: if what is to be kept of it does not lie in it.
         """
-        self._image = self._read(source)
+        self._framing = framing or Framing()
+        self._image = self._framing.upright(self._read(source))
+        self._framing.box(self._image.size)
         self.clock.lap("read")
         checkpoint()
         return self._image
@@ -131,6 +136,8 @@ class RestoreJob:
         Raises:
             NoFaceError, ControlError, ImageTooLargeError: see `Restorer.restore`.
         """
+        if damage is not None:
+            damage = self._framing.upright_map(damage)
         enlargement = options.enlargement
         if file_format is not None:
             enlargement = replace(enlargement, largest_side=find_format(file_format).largest_side)
@@ -156,12 +163,24 @@ class RestoreJob:
         checkpoint()
         return restoration
 
+    def cropped(self, image: Image) -> Image:
+        """What is kept of a result, or of the picture that was read."""
+        size = image.size if self._image is None else self._image.size
+        return self._framing.cropped(image, size, self._faces)
+
+    @property
+    def _faces(self) -> list[Box]:
+        """Faces that the crop goes around."""
+        restoration = self._restoration
+        return [] if restoration is None else [face.face.box for face in restoration.restored or restoration.faces]
+
     def encode(self, image: Image, options: PictureOptions, file_format: str) -> bytes:
-        """The result as a file.
+        """The result as a file, cropped.
 
         Raises:
             ImageWriteError: if the format cannot hold the picture.
         """
+        image = self.cropped(image)
         if not options.provenance:
             before = None if self._image is None else self._image.metadata.source_type
             image = replace(image, metadata=replace(image.metadata, source_type=before))
@@ -194,12 +213,21 @@ class RestoreJob:
             message=_failed(failed),
             faces=tuple(faces or [face_record(outcome, image.size) for outcome in restoration.faces]),
             repairs=restoration.repaired.to_dict() if restoration.repaired else None,
-            result_size=restoration.image.size,
+            framing=self._framed(image),
+            result_size=self.cropped(restoration.image).size,
             chosen=None if restoration.chosen is None else restoration.chosen.to_dict(),
             upscale=restoration.upscale,
             suggested_upscale=restoration.suggested_upscale,
         )
         return record if restoration.restored else replace(record, message=restoration.failure)
+
+    def _framed(self, image: Image) -> dict[str, Any] | None:
+        """How the picture was turned, straightened and cut, ready for JSON; None where it was not."""
+        framing = self._framing
+        if not framing.any:
+            return None
+        kept = asdict(framing.box(image.size, self._faces))
+        return {"turn": framing.turn, "straighten": framing.straighten, "crop": kept if framing.crop else None}
 
 
 def _failed(count: int) -> str:

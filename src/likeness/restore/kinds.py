@@ -33,7 +33,7 @@ Surface: TypeAlias = Literal["flag", "file", "request"]
 """Where an option can be given: on the command line, in a configuration file, in a request to the server."""
 
 
-Group: TypeAlias = Literal["controls", "repairs", "faces", "references", "enlarging", "files"]
+Group: TypeAlias = Literal["framing", "controls", "repairs", "faces", "references", "enlarging", "files"]
 """The heading under which ``--help`` and the documents have an option."""
 
 Effect: TypeAlias = Literal["face", "picture", "file", "run"]

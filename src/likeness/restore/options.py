@@ -14,6 +14,7 @@ from likeness.messages.notice import Notice
 from likeness.models.spec import FACE_PURPOSES
 from likeness.restore.controls import AUTO, PRESETS, Controls
 from likeness.restore.enlargement import Enlargement
+from likeness.restore.framing import Framing
 from likeness.restore.kinds import Choice, Number, Option, Switch, Text, Words, rows_of
 from likeness.restore.on_bad import OnBad
 
@@ -101,6 +102,7 @@ OPTIONS: tuple[Option, ...] = (
         ),
     ),
     *rows_of(Controls),
+    *rows_of(Framing),
     Option(
         key="mend_scratches",
         attribute="scratches",

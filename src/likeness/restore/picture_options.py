@@ -13,6 +13,7 @@ from likeness.restore.automatic import Automatic
 from likeness.restore.config import Settings
 from likeness.restore.controls import AUTO, Controls, RegionWeights
 from likeness.restore.enlargement import Enlargement
+from likeness.restore.framing import Framing
 from likeness.restore.on_bad import OnBad
 from likeness.restore.options import OPTIONS
 from likeness.restore.selection import Selection
@@ -26,6 +27,7 @@ class PictureOptions:
 
     Attributes:
         controls, repairs, selection, aligned, enlargement: see `likeness.Restorer.restore`.
+        framing: how it is turned, straightened and cut.
         by_hand: if controls are chosen for each picture (preset "auto"), the names of those that are as ``controls`` has
             them; None if all are.
         trust_references: whether other photographs serve whatever the matcher says of them.
@@ -41,6 +43,7 @@ class PictureOptions:
     controls: Controls = field(default_factory=Controls)
     by_hand: tuple[str, ...] | None = None
     repairs: Repairs = field(default_factory=Repairs)
+    framing: Framing = field(default_factory=Framing)
     selection: Selection = field(default_factory=Selection)
     aligned: bool = False
     enlargement: Enlargement = field(default_factory=Enlargement)
@@ -84,6 +87,7 @@ class PictureOptions:
 _KINDS = {
     "controls": Controls,
     "repairs": Repairs,
+    "framing": Framing,
     "selection": Selection,
     "aligned": bool,
     "enlargement": Enlargement,
@@ -103,6 +107,7 @@ def parts_of(settings: Settings) -> dict[str, Any]:
         "controls": settings.controls(),
         "by_hand": settings.by_hand(),
         "repairs": settings.repairs(),
+        "framing": Framing(**settings.part("framing")),
         "selection": Selection.parse(chosen.pop("which", "all"), **chosen),
         "enlargement": Enlargement(**settings.part("enlargement")),
         **settings.part("picture"),

@@ -48,6 +48,9 @@ class PictureRecord:
         chosen: what was chosen for it and why, as `likeness.restore.automatic.Choice.to_dict` makes it; None where controls
             were given.
         faces: the outcome of each face, as `face_record` makes it.
+        framing: how the picture was turned (`turn`, `straighten`, degrees) and what of the upright picture was kept (`crop`:
+            left, top, right, bottom; None for all of it); None if nothing of that was asked for. Sizes and faces are told
+            in the upright picture.
         repairs: what was found and repaired, as `RepairResult.to_dict` makes it; None if nothing was asked for.
         notes: what the file held that the result does not, and damage that did not matter.
         milliseconds: time of each step.
@@ -67,6 +70,7 @@ class PictureRecord:
     chosen: dict[str, Any] | None = None
     faces: tuple[dict[str, Any], ...] = ()
     repairs: dict[str, object] | None = None
+    framing: dict[str, Any] | None = None
     notes: tuple[Note, ...] = ()
     milliseconds: dict[str, float] = field(default_factory=dict[str, float])
 
@@ -100,6 +104,7 @@ class PictureRecord:
             "chosen": self.chosen,
             "faces": list(self.faces),
             "repairs": self.repairs,
+            "framing": self.framing,
             "notes": [asdict(note) for note in self.notes],
             "milliseconds": _rounded(self.milliseconds),
         }

@@ -118,7 +118,7 @@ def _restore(
 ) -> Restored:
     limit = state.settings.max_pixels
     job = RestoreJob(state.restorer, state.decoder, name=name, max_pixels=limit)
-    image = job.read(data)
+    image = job.read(data, request.framing)
     file_format = request.result_format(data[:HEAD_BYTES])
     if request.bit_depth is not None and request.bit_depth not in file_format.depths:
         # Known before the work, and so said before it.
@@ -153,8 +153,8 @@ def _restore(
     return Restored(
         data=encoded,
         file_format=file_format.name,
-        before=image,
-        after=restoration.image,
+        before=job.cropped(image),
+        after=job.cropped(restoration.image),
         record=record,
     )
 

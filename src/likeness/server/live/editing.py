@@ -115,9 +115,11 @@ async def save_file(
         raise ProblemError("picture-closed", "this is not the picture that is edited here")
 
     def work() -> dict[str, str]:
-        session, controls, wanted = opened.mended(look.mending()), look.controls(), look.wanted()
+        framing, controls, wanted = look.framing(), look.controls(), look.wanted()
+        session = opened.framed(framing).mended(look.mending())
         upscale = session.upscale(look.faces, controls, look.upscale)
-        editing.save(session.finished(look.faces, controls, look.finishing(), upscale, wanted))
+        after = session.finished(look.faces, controls, look.finishing(), upscale, wanted)
+        editing.save(framing.cropped(after, session.image.size))
         return editing.to_dict()
 
     return await in_turn(request, state, work, kind="live")

@@ -10,6 +10,7 @@ from typing_extensions import Self
 from likeness.messages.notice import Language
 from likeness.restore.config import Settings
 from likeness.restore.controls import Controls
+from likeness.restore.framing import Framing
 from likeness.restore.kinds import rows_of
 from likeness.restore.options import OPTIONS
 from likeness.server.api.restoring import MOST_REFERENCES
@@ -52,7 +53,11 @@ Touch: TypeAlias = Literal["warmth", "exposure", "clarity"]
 
 SLIDERS = {
     row.key: row
-    for row in (*rows_of(Finishing), *rows_of(Controls), *(row for row in OPTIONS if row.part == "repairs"))
+    for row in (
+        *rows_of(Finishing),
+        *rows_of(Controls),
+        *(row for row in OPTIONS if row.part in ("framing", "repairs")),
+    )
 }
 """The options that the page has something to move for, by key."""
 
@@ -95,7 +100,7 @@ class LiveLook(_Body):
 
     model_config = ConfigDict(extra="allow", allow_inf_nan=False)
 
-    __pydantic_extra__: dict[str, bool | int | float | dict[str, float]]  # pyright: ignore[reportIncompatibleVariableOverride]
+    __pydantic_extra__: dict[str, bool | int | float | str | dict[str, float] | None]  # pyright: ignore[reportIncompatibleVariableOverride]
 
     faces: Annotated[list[Annotated[int, Field(ge=0, le=_LAST_FACE)]], AfterValidator(_once)] = Field(
         default_factory=list, max_length=_MOST_FACES
@@ -122,6 +127,10 @@ class LiveLook(_Body):
         """What is repaired before the faces are restored; raises ControlError for what is out of range."""
         strokes = tuple(Stroke(rub=one.rub, radius=one.radius, points=tuple(one.points)) for one in self.strokes)
         return Mending(repairs=Settings(self._part("repairs")).repairs(), strokes=strokes)
+
+    def framing(self) -> Framing:
+        """How the picture is turned, straightened and cut; raises ControlError for what cannot be."""
+        return Framing(**self._part("framing"))
 
     def wanted(self) -> Wanted:
         """The other photographs."""

@@ -26,6 +26,8 @@ PAGE_FILES: dict[str, str] = {
     "field.js": _SCRIPT,
     "fields.js": _SCRIPT,
     "files.json": "application/json",
+    "framing.js": _SCRIPT,
+    "geometry.js": _SCRIPT,
     "icon-192.png": "image/png",
     "icon-512.png": "image/png",
     "icon-maskable.png": "image/png",

@@ -17,6 +17,7 @@ from fastapi.responses import JSONResponse
 
 from likeness.core.hashing import sha256_of_bytes
 from likeness.errors import ControlError, NoFaceError
+from likeness.imaging.image import Size
 from likeness.messages.notice import Notice, notice_of
 from likeness.restore.controls import AUTO, PRESET_REPAIRS, PRESETS
 from likeness.server.api.restoring import MOST_REFERENCES, THE_PICTURE
@@ -41,6 +42,7 @@ __all__ = [
     "download",
     "evidence",
     "fields",
+    "framed",
     "leave",
     "live_router",
     "live_sessions",
@@ -154,9 +156,10 @@ def leave(key: str, sessions: OpenSessions) -> None:
 @live_router.post("/pictures/{key}/views")
 async def views(key: str, look: LiveViews, request: Request, state: State, sessions: OpenSessions) -> Response:
     """Parts of the picture before and after, and the layer of grain that is in them."""
-    session = sessions.get(key)
+    opened = sessions.get(key)
 
     def work() -> bytes:
+        session = opened.framed(look.framing())
         asked = areas_in_view(session, look.areas, _MOST_DRAWN)
         if sum(area.size.pixels for area in asked) > sessions.limits.view_pixels:
             raise ControlError(Notice("live.views-too-large", {"most": sessions.limits.view_pixels}))
@@ -165,13 +168,24 @@ async def views(key: str, look: LiveViews, request: Request, state: State, sessi
     return _private(await in_turn(request, state, work, kind="live"))
 
 
+@live_router.post("/pictures/{key}/framed")
+async def framed(key: str, look: LiveLook, request: Request, state: State, sessions: OpenSessions) -> dict[str, Any]:
+    """The picture as a look turns and straightens it: its size, faces and findings, as when it was opened."""
+    opened = sessions.get(key)
+
+    def work() -> dict[str, Any]:
+        return {"id": key, **opened.framed(look.framing()).to_dict()}
+
+    return await in_turn(request, state, work, kind="live")
+
+
 @live_router.post("/pictures/{key}/fields")
 async def fields(key: str, look: LiveFields, request: Request, state: State, sessions: OpenSessions) -> Response:
     """What previews of the faces are computed from in the browser."""
     opened = sessions.get(key)
 
     def work() -> bytes:
-        session, controls = opened.mended(look.mending()), look.controls()
+        session, controls = opened.framed(look.framing()).mended(look.mending()), look.controls()
         upscale = session.upscale(look.faces, controls, look.upscale)
         canvas = session.canvas(look.faces, controls, upscale)
         # All of the look's faces are served, as one photograph lends to one face of a picture.
@@ -188,7 +202,7 @@ async def marks(key: str, look: LiveLook, request: Request, state: State, sessio
     session = sessions.get(key)
 
     def work() -> bytes:
-        return mask_png(session.marks(look.mending()))
+        return mask_png(session.framed(look.framing()).marks(look.mending()))
 
     data = await in_turn(request, state, work, kind="live")
     return Response(data, media_type="image/png", headers={"Cache-Control": "no-store"})
@@ -203,7 +217,7 @@ async def evidence(key: str, look: LiveFace, request: Request, state: State, ses
 
     def work() -> dict[str, Any]:
         # Repairs are meant to change marks and colours: what is measured is what came after them.
-        session = opened.mended(look.mending())
+        session = opened.framed(look.framing()).mended(look.mending())
         after = session.finished(look.faces, look.controls(), look.finishing(), wanted=look.wanted())
         seen = session.faces[look.face]
         return state.inspector.inspect_face(session.image, after, seen.face, index=seen.index).to_dict()
@@ -219,7 +233,7 @@ async def verdicts(
     opened = sessions.get(key)
 
     def work() -> dict[str, Any]:
-        session, controls = opened.mended(look.mending()), look.controls()
+        session, controls = opened.framed(look.framing()).mended(look.mending()), look.controls()
         upscale = session.upscale(look.faces, controls, look.upscale)
         found = session.verdicts(look.faces, controls, upscale, look.wanted())
         return {"verdicts": [{"face": index, **verdict.to_dict()} for index, verdict in found.items()]}
@@ -232,23 +246,26 @@ async def download(
     key: str, kind: FileKind, look: LiveFileLook, request: Request, state: State, sessions: OpenSessions
 ) -> Response:
     """A file of the picture: what is seen, computed in full."""
-    session = sessions.get(key)
+    opened = sessions.get(key)
     if look.preset not in (AUTO, *PRESETS):
         raise ControlError(Notice("live.unknown-preset", {"known": ", ".join((AUTO, *PRESETS))}))
     web = WebOptions(side=look.side)
     paper = PrintOptions(scale=look.scale, millimetres=look.millimetres)
-    if kind == "print":
-        check_print(session.image.size, print_scale(session.image.size, paper), sessions.limits.print_pixels)
-    # What is larger on paper than the photograph gets the pixels that the network drew, as far as memory allows.
-    # Over that a print is as coarse as it was: its pixels would be made up, and pass for the photograph's.
-    most = min(math.sqrt(sessions.limits.pixels / session.image.size.pixels), _MOST_DRAWN)
-    asked = look.upscale
-    if kind == "print":
-        asked = max(1.0, min(drawn_upscale(session.image.size, paper), most))
-    elif kind == "proof":
-        asked = 1.0
 
     def work() -> Response:
+        session, framing = opened.framed(look.framing()), look.framing()
+        kept = framing.box(session.image.size)
+        size = Size(round(kept.width), round(kept.height))
+        if kind == "print":
+            check_print(size, print_scale(size, paper), sessions.limits.print_pixels)
+        # What is larger on paper than the photograph gets the pixels that the network drew, as far as memory allows.
+        # Over that a print is as coarse as it was: its pixels would be made up, and pass for the photograph's.
+        most = min(math.sqrt(sessions.limits.pixels / session.image.size.pixels), _MOST_DRAWN)
+        asked = look.upscale
+        if kind == "print":
+            asked = max(1.0, min(drawn_upscale(size, paper), most))
+        elif kind == "proof":
+            asked = 1.0
         mended = session.mended(look.mending())
         # What a proof says of how the picture was made.
         served = mended.served(look.faces, look.controls(), look.wanted()) if kind == "proof" else ()
@@ -272,6 +289,7 @@ async def download(
             kind,
             session,
             after,
+            framing,
             record,
             state.inspector,
             web=web,

@@ -26,6 +26,7 @@ from likeness.restore.automatic import Choice, choose
 from likeness.restore.canvas import plan_canvas
 from likeness.restore.controls import Controls
 from likeness.restore.enlargement import Enlargement
+from likeness.restore.framing import Framing
 from likeness.restore.outcome import FaceProjection, Restoration
 from likeness.restore.pipeline import Restorer
 from likeness.restore.placing import Canvas
@@ -40,6 +41,9 @@ __all__ = ["Session"]
 
 _TOGETHER = 4
 """Faces that the network restores before what it made of them is kept."""
+
+_FRAMED = 2
+"""Turned and straightened forms of a picture that are kept: the one that is seen, and the one before."""
 
 _MENDED = 2
 """Repaired forms of a picture that are kept: the one that is seen, and the one before."""
@@ -67,20 +71,40 @@ class Session:
         most_faces: int = LiveLimits.faces,
         most_pixels: int = LiveLimits.pixels,
     ) -> None:
-        self.image = image
         self.name = name
         self._restorer = restorer
         self._most_faces = most_faces
         self._most_pixels = most_pixels
         self._lock = threading.RLock()
-        found = restorer.find_faces(image)
+        self._others = OtherPhotographs(restorer, matcher or FaceMatcher())
+        self._look_at(image)
+
+    def _look_at(self, image: Image) -> None:
+        """Find the faces of a picture, which is the open one from now on."""
+        self.image = image
+        found = self._restorer.find_faces(image)
         self.findings: tuple[Finding, ...] = preflight(image, found)
         self.chosen: Choice = choose(image, found)
-        side = restorer.runtime.spec.side
+        side = self._restorer.runtime.spec.side
         self.faces = tuple(see_face(index, face, image, side) for index, face in enumerate(found))
         self.repaired: RepairResult | None = None
         self._forget()
-        self._others = OtherPhotographs(restorer, matcher or FaceMatcher())
+
+    def framed(self, framing: Framing) -> Session:
+        """The picture turned and straightened, to be mended and restored as any; the last two are kept, itself as it is.
+
+        Its faces are found anew, and other photographs are shared. A crop is for when all is done (`Framing.cropped`).
+        """
+        if not framing.moves:
+            return self
+        with self._lock:
+            checkpoint()
+            return self._framed.get(framing.without_crop(), lambda: self._frame(framing))
+
+    def _frame(self, framing: Framing) -> Session:
+        made = copy(self)
+        made._look_at(framing.upright(self.image))
+        return made
 
     def mended(self, mending: Mending) -> Session:
         """The picture as it is after these repairs, to be restored as any; the last two are kept, itself without any.
@@ -133,6 +157,7 @@ class Session:
         self._result: tuple[tuple[object, ...], Restoration] | None = None
         self._shares: MarkShares | None = None
         self._mended: Recent[Mending, Session] = Recent(_MENDED)
+        self._framed: Recent[Framing, Session] = Recent(_FRAMED)
 
     @property
     def others(self) -> list[dict[str, Any]]:
@@ -346,5 +371,6 @@ class Session:
         canvas = self._canvas
         enlarged = 0 if canvas is None else canvas.nbytes + canvas.image.pixels.nbytes
         faces = sum(kept.nbytes for kept in list(self._projections.values()))
-        mended = sum(session.nbytes - self._others.nbytes for session in self._mended.values())
-        return own + enlarged + self._others.nbytes + faces + mended
+        forms = [*self._mended.values(), *self._framed.values()]
+        formed = sum(session.nbytes - self._others.nbytes for session in forms)
+        return own + enlarged + self._others.nbytes + faces + formed

@@ -104,6 +104,11 @@ export async function views(id, look, upscale, areas, layers, signal) {
   return unpack(await answer.arrayBuffer());
 }
 
+/** A picture as a look turns and straightens it: its size, faces and findings. */
+export async function framed(id, look) {
+  return (await answered(`/live/pictures/${id}/framed`, json(look))).json();
+}
+
 /** Where a picture is mended at a look, or would be: a PNG, white where it is. */
 export async function marks(id, look) {
   return (await answered(`/live/pictures/${id}/marks`, json(look))).blob();

@@ -2,9 +2,11 @@
 
 import * as api from "./api.js";
 import { Edited } from "./edited.js";
+import { Framing } from "./framing.js";
+import { cropOf, cropText, framedBack, framedMap, framedSize, shareOf, within } from "./geometry.js";
 import { Live } from "./live.js";
 import { localImage } from "./local.js";
-import { learnOptions, presetLook, Store, unrepaired } from "./look.js";
+import { learnOptions, presetLook, sameFraming, Store, unframed, unrepaired } from "./look.js";
 import { Loupes } from "./loupes.js";
 import { Marks } from "./marks.js";
 import { openWays } from "./open.js";
@@ -31,7 +33,7 @@ class Page {
   constructor(about) {
     this.about = about;
     this.store = new Store();
-    this.store.reset({ ...NOBODY, ...unrepaired(), ...presetLook(about.presets.standard) }, "standard");
+    this.store.reset({ ...NOBODY, ...unrepaired(), ...unframed(), ...presetLook(about.presets.standard) }, "standard");
     this.current = 0;
     this.live = new Live({
       onDraw: () => this.draw(),
@@ -70,7 +72,17 @@ class Page {
       announce: (text) => this.announce(text),
       onLent: (lent) => this.marks.lend(lent),
     });
+    this.framing = new Framing({
+      store: this.store,
+      stage: this.stage,
+      announce: (text) => this.announce(text),
+      onTurn: (turn) => this.store.set({ turn }),
+      // One tool is in hand at a time.
+      onTool: (tool) => tool && this.repair.take(null),
+      getFace: () => this.picture.faces[this.current],
+    });
     this.repair = new Repair({
+      onTool: (tool) => tool && this.framing.take(null),
       store: this.store,
       stage: this.stage,
       announce: (text) => this.announce(text),
@@ -79,6 +91,7 @@ class Page {
     this.panel = new Panel({
       store: this.store,
       references: this.references,
+      framing: this.framing,
       repair: this.repair,
       about,
       onRegion: (region) => this.stage.showRegion(region),
@@ -113,8 +126,14 @@ class Page {
       onProblem: (error) => this.problem(error),
       announce: (text) => this.announce(text),
     });
-    this.store.onChange(({ moving, event }) => {
-      this.live.change(this.store.look, { moving, event });
+    this.store.onChange(({ moving, event, travelled }) => {
+      if (this.framed && !sameFraming(this.framed, this.store.look)) this.reframe({ moving, travelled });
+      else {
+        this.stage.setTilt(null);
+        this.live.change(this.store.look, { moving, event });
+      }
+      this.framing.show();
+      this.showKept();
       this.showFaces();
       this.history();
       this.repair.show();
@@ -138,6 +157,9 @@ class Page {
     });
     for (const button of elements("[data-language]")) {
       button.addEventListener("click", () => setLanguage(button.dataset.language));
+    }
+    for (const button of elements("[data-lying]")) {
+      button.addEventListener("click", () => this.framing.turn(Number(button.dataset.lying)));
     }
     for (const button of elements("[data-zoom]")) {
       button.addEventListener("click", () => this.zoom(button.dataset.zoom));
@@ -333,16 +355,18 @@ class Page {
   /** Show an opened picture; with what was kept over a reload, if anything was; at once if the browser has drawn it. */
   show(picture, kept = null, image = null) {
     this.picture = picture;
+    this.size = [picture.width, picture.height];
+    this.framed = unframed();
     delete this.stage.canvas.dataset.ready;
     const usable = picture.faces.filter((face) => face.area);
     const largest = [...usable].sort((a, b) => area(b.box) - area(a.box));
     // Other photographs are of the persons in one picture.
-    const settings = kept?.look ?? { ...this.store.look, references: [], trusted: [], strokes: [] };
+    const settings = kept?.look ?? { ...this.store.look, references: [], trusted: [], strokes: [], ...unframed() };
     // As on the command line: all of them, or as many as the server restores together.
     const first = largest.slice(0, this.about.max_faces).map((face) => face.index);
     const faces = kept?.look.faces ?? first.sort((a, b) => a - b);
     this.current = largest[0]?.index ?? 0;
-    this.store.reset({ ...NOBODY, ...unrepaired(), ...settings, faces }, kept?.preset ?? this.store.preset);
+    this.store.reset({ ...NOBODY, ...unrepaired(), ...unframed(), ...settings, faces }, kept?.preset ?? this.store.preset);
     element("empty").hidden = true;
     element("tools").hidden = false;
     element("open-another").hidden = false;
@@ -351,15 +375,105 @@ class Page {
     if (kept) this.take.choose(kept.size ?? 1);
     this.sizeTo(this.take.chosen);
     this.onStage(image);
+    this.openParts();
+    this.history();
+    if (!sameFraming(this.framed, this.store.look)) this.reframe({ travelled: true });
+    this.announce(t("opened.faces", { name: picture.name, count: picture.faces.length }));
+    this.keep();
+  }
+
+  /** All that shows something of the open picture. */
+  openParts() {
+    const { picture } = this;
     this.report.open(picture);
     this.references.open(picture);
     this.repair.open(picture);
+    this.framing.open(picture);
     this.panel.open(picture);
     this.showFaces();
-    this.history();
+    this.showKept();
     this.reword();
-    this.announce(t("opened.faces", { name: picture.name, count: picture.faces.length }));
-    this.keep();
+  }
+
+  /** How much of the picture the files will show. */
+  showKept() {
+    if (!this.picture) return;
+    const [left, top, right, bottom] = cropOf(this.store.look.crop) ?? [0, 0, this.picture.width, this.picture.height];
+    this.take.keep([right - left, bottom - top]);
+    this.marks.place();
+  }
+
+  /**
+   * The picture is turned or straightened: shown so at once, and its faces found anew as soon as it rests. What was painted, cut and
+   * ticked goes with it, unless a step back or forth brought its own.
+   */
+  async reframe({ moving = false, travelled = false }) {
+    const { look } = this.store;
+    const from = this.framed;
+    if (moving && look.turn === from.turn) {
+      const turned = framedSize(this.size, { turn: look.turn, straighten: 0 });
+      const scale = shareOf(turned, from.straighten) / shareOf(turned, look.straighten);
+      this.stage.setTilt({ degrees: look.straighten - from.straighten, scale });
+      return;
+    }
+    const turn = Symbol("framing");
+    this.turning = turn;
+    const to = { turn: look.turn, straighten: look.straighten };
+    const [back, there] = [framedBack(this.size, from), framedMap(this.size, to)];
+    const map = (place) => there(back(place));
+    const [width, height] = framedSize(this.size, to);
+    const image = this.stage.mapped(map, [width, height]);
+    this.carried = travelled ? null : (this.carried ?? { from, faces: this.picture.faces });
+    this.live.stop();
+    this.stage.canvas.setAttribute("aria-busy", "true");
+    this.stage.open({ width, height }, { image, compared: false });
+    this.marks.open(null);
+    this.loupes.open(null, null);
+    this.framing.open(null);
+    this.framed = to;
+    this.busy("busy.framing");
+    try {
+      const picture = await api.framed(this.picture.id, look);
+      if (this.turning !== turn) return;
+      if (this.carried) this.carry(picture);
+      this.picture = picture;
+      const faces = this.store.look.faces.filter((face) => picture.faces[face]?.area);
+      if (faces.length < this.store.look.faces.length) this.store.amend({ faces });
+      this.current = faces.includes(this.current) ? this.current : (faces[0] ?? 0);
+      this.take.open(picture.faces.length ? picture : null);
+      this.onStage(image);
+      this.openParts();
+      this.keep();
+    } catch (error) {
+      if (this.turning === turn) this.problem(error);
+    }
+    if (this.turning !== turn) return;
+    this.carried = null;
+    this.busy(null);
+  }
+
+  /** Take strokes, the crop and the ticks of faces along to the picture as it is framed now. */
+  carry(picture) {
+    const { look } = this.store;
+    const { from, faces } = this.carried;
+    const [back, there] = [framedBack(this.size, from), framedMap(this.size, this.framed)];
+    const map = (place) => there(back(place));
+    const size = [picture.width, picture.height];
+    const strokes = look.strokes.map((stroke) => ({ ...stroke, points: stroke.points.map((point) => map(point).map((v) => Math.round(v * 10) / 10)) }));
+    const crop = look.crop && cropText(within(this.mappedCrop(cropOf(look.crop), map, from), size), size);
+    const usable = picture.faces.filter((face) => face.area);
+    const all = faces.filter((face) => face.area).length <= look.faces.length;
+    const ticked = look.faces.map((index) => map(middle(faces[index].box)));
+    const chosen = all ? usable.slice(0, this.about.max_faces) : usable.filter(({ box }) => ticked.some(([x, y]) => x > box[0] && x < box[2] && y > box[1] && y < box[3]));
+    this.store.amend({ strokes, crop, faces: chosen.map((face) => face.index) });
+  }
+
+  /** A quarter turn turns the crop; straightening leaves its size as it is. */
+  mappedCrop([left, top, right, bottom], map, from) {
+    const [x, y] = map([(left + right) / 2, (top + bottom) / 2]);
+    const lies = (from.turn - this.framed.turn) % 180 !== 0;
+    const [w, h] = lies ? [bottom - top, right - left] : [right - left, bottom - top];
+    return [x - w / 2, y - h / 2, x + w / 2, y + h / 2];
   }
 
   /** Results are to be so many times as large as the photograph, or "auto". */

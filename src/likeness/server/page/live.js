@@ -217,6 +217,7 @@ export class Live {
 
 /** Whether an area has to be drawn by the server: new, moved, or of another look. */
 function needs({ tile, key }, look, touch) {
-  if (tile.key !== key || !tile.exactLook || !same(tile.exactLook, look)) return true;
+  // Where the picture is cut changes nothing in it.
+  if (tile.key !== key || !tile.exactLook || !same({ ...tile.exactLook, crop: null }, { ...look, crop: null })) return true;
   return Boolean(touch && tile.block && !tile.layers[touch]);
 }

@@ -6,17 +6,29 @@ export const OPTIONS = new Map();
 export let REGIONS = [];
 export let TOUCHES = [];
 export let REPAIRS = [];
+export let FRAMES = [];
 
 export function learnOptions(options) {
   for (const option of options) OPTIONS.set(option.key, option);
   REGIONS = Object.keys(OPTIONS.get("face_mask_weights").regions);
   TOUCHES = options.filter((option) => option.part === "finishing").map((option) => option.key);
+  FRAMES = options.filter((option) => option.part === "framing").map((option) => option.key);
   REPAIRS = options.filter((option) => option.part === "repairs").map((option) => option.key);
 }
 
 /** Nothing repaired, nothing painted. */
 export function unrepaired() {
   return { strokes: [], ...Object.fromEntries(REPAIRS.map((key) => [key, OPTIONS.get(key).default])) };
+}
+
+/** Not turned, not straightened, not cut. */
+export function unframed() {
+  return Object.fromEntries(FRAMES.map((key) => [key, OPTIONS.get(key).default]));
+}
+
+/** Whether two looks turn and straighten the picture in the same way: places in one are places in the other. */
+export function sameFraming(one, other) {
+  return one.turn === other.turn && one.straighten === other.straighten;
 }
 
 export function presetLook(controls) {
@@ -27,10 +39,10 @@ export function same(one, other) {
   return JSON.stringify(one) === JSON.stringify(other);
 }
 
-/** Without the faces, the other photographs, and repairs: what presets set. */
+/** Without the faces, the other photographs, repairs and framing: what presets set. */
 export function settingsOf(look) {
   const { faces: _, references: __, trusted: ___, strokes: ____, ...settings } = look;
-  for (const key of REPAIRS) delete settings[key];
+  for (const key of [...REPAIRS, ...FRAMES]) delete settings[key];
   return settings;
 }
 
@@ -47,7 +59,7 @@ export function sameReferences(one, other) {
 
 /** Whether the network's kept answer serves one look as it served another (`FaceProjection.serves`). */
 export function sameProjection(one, other) {
-  if (!sameRepairs(one, other)) return false;
+  if (!sameRepairs(one, other) || !sameFraming(one, other)) return false;
   for (const { key, projects } of OPTIONS.values()) if (projects && one[key] !== other[key]) return false;
   if (one.refine === 1) return true;
   return (
@@ -56,7 +68,7 @@ export function sameProjection(one, other) {
 }
 
 /** What previews know how to compute; of anything else the server draws the view. */
-const PREVIEWED = ["strength", "latent_step_decay", "face_mask_weights", "keep_grain", "grain_amount", "reference_strength"];
+const PREVIEWED = ["strength", "latent_step_decay", "face_mask_weights", "keep_grain", "grain_amount", "reference_strength", "crop"];
 
 /** Whether the difference between two looks is arithmetic: what `Field` does, and layers of grain and touches if known. */
 export function arithmetic(one, other, { grain, touches }) {
@@ -99,6 +111,12 @@ export class Store {
     this.set({ face_mask_weights: { ...this.look.face_mask_weights, ...weights } }, options);
   }
 
+  /** What has come of the last step belongs to it: no step of its own. */
+  amend(changes) {
+    this.look = { ...this.look, ...changes };
+    this.settled = structuredClone({ look: this.look, preset: this.preset });
+  }
+
   /** A move is over: it becomes one step of the history. */
   settle() {
     const now = structuredClone({ look: this.look, preset: this.preset });
@@ -122,7 +140,7 @@ export class Store {
     to.push(this.settled);
     this.settled = from.pop();
     ({ look: this.look, preset: this.preset } = structuredClone(this.settled));
-    this.tell({ moving: false, event: null });
+    this.tell({ moving: false, event: null, travelled: true });
   }
 
   tell(change) {

@@ -43,6 +43,9 @@ export class Marks {
     for (const { face, mark } of this.marks) {
       const [x0, y0] = this.stage.toScreen(face.box[0], face.box[1]);
       const [x1, y1] = this.stage.toScreen(face.box[2], face.box[3]);
+      const [left, top, right, bottom] = this.stage.frame;
+      const [x, y] = [(face.box[0] + face.box[2]) / 2, (face.box[1] + face.box[3]) / 2];
+      mark.classList.toggle("cut", x < left || x > right || y < top || y > bottom);
       mark.style.transform = `translate(${x0}px, ${y0}px)`;
       mark.style.width = `${Math.max(24, x1 - x0)}px`;
       mark.style.height = `${Math.max(24, y1 - y0)}px`;

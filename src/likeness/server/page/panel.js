@@ -8,8 +8,8 @@ import { t } from "./words.js";
 
 export class Panel {
   /** @param {{store: object, about: object, onRegion: Function, onTouch: Function, onFaces: Function, onCurrent: Function, report: object,
-   *   references: any, repair: any}} page */
-  constructor({ store, about, onRegion, onTouch, onFaces, onCurrent, report, references, repair }) {
+   *   references: any, framing: any, repair: any}} page */
+  constructor({ store, about, onRegion, onTouch, onFaces, onCurrent, report, references, framing, repair }) {
     this.store = store;
     // What "auto" sets is known with the picture.
     const presets = { auto: about.presets.standard, ...about.presets };
@@ -62,6 +62,7 @@ export class Panel {
       this.faces,
       references.section(...this.placed("references")),
       section("presets.title", this.back, el("div", { class: "presets" }, ...this.presetButtons), this.sets),
+      framing.section(this.slider(OPTIONS.get("straighten"))),
       repair.section(...this.placed("repair")),
       section("controls.title", ...this.placed("controls")),
       section(

@@ -11,12 +11,13 @@ const MOST_POINTS = 1000;
 const REST_MS = 250; // how long the look rests before the marks are asked for
 
 export class Repair {
-  /** @param {{store: any, stage: any, announce: Function, onProblem: Function}} page */
-  constructor({ store, stage, announce, onProblem }) {
+  /** @param {{store: any, stage: any, announce: Function, onProblem: Function, onTool: Function}} page */
+  constructor({ store, stage, announce, onProblem, onTool }) {
     this.store = store;
     this.stage = stage;
     this.announce = announce;
     this.onProblem = onProblem;
+    this.onTool = onTool;
     this.picture = null;
     this.tool = null; // "paint", "rub", or null
     this.at = null; // where the brush is, in the picture
@@ -43,8 +44,8 @@ export class Repair {
     this.seen.addEventListener("change", () => this.show());
     this.clear = el("button", { type: "button", class: "quiet", "data-t": "repair.clear", onclick: () => this.store.set({ strokes: [] }) });
     this.found = el("p", { class: "help", role: "status", id: "repair-found" });
-    stage.overlay = (context) => this.drawOver(context);
-    stage.brush = this;
+    stage.overlay = (context) => this.drawMended(context);
+    stage.hands.push(this);
   }
 
   /** The panel's section; `controls` are the sliders that belong into it. */
@@ -79,6 +80,7 @@ export class Repair {
   take(tool) {
     this.tool = tool;
     this.stroke = null;
+    this.onTool(tool);
     if (tool) this.seen.checked = true;
     if (tool && !this.at && this.picture) this.at = [...this.stage.centre];
     this.show();
@@ -203,8 +205,8 @@ export class Repair {
     return true;
   }
 
-  /** Draw what is mended, and the brush, in the picture's coordinates. */
-  drawOver(context) {
+  /** Draw what is mended, in the picture's coordinates. */
+  drawMended(context) {
     if (!this.picture) return;
     if (this.seen.checked && this.mask) {
       context.globalAlpha = 0.75;
@@ -214,7 +216,11 @@ export class Repair {
     // Until the server has drawn it, a stroke is seen as it was painted.
     const fresh = this.drawn && !(this.maskLook && sameRepairs(this.maskLook, this.store.look)) ? this.drawn : null;
     for (const stroke of [this.seen.checked ? fresh : null, this.stroke]) if (stroke) drawStroke(context, stroke);
-    if (this.tool && this.at) {
+  }
+
+  /** Draw the brush. */
+  drawOver(context) {
+    if (this.picture && this.at) {
       for (const [colour, width] of /** @type {[string, number][]} */ ([["rgb(0 0 0 / 0.7)", 3], ["#fff", 1.4]])) {
         context.beginPath();
         context.arc(this.at[0], this.at[1], this.radius, 0, 2 * Math.PI);

@@ -1,6 +1,7 @@
 // The picture: before and after with a divider, zoom and pan by pointer, wheel, fingers and keys.
 
 import { t } from "./words.js";
+import { thirds } from "./framing.js";
 import { Tile } from "./tile.js";
 
 const MOST = 8;
@@ -27,8 +28,13 @@ export class Stage {
     this.watchers = new Set();
     /** @type {((context: CanvasRenderingContext2D) => void) | null} what is drawn over the picture, in its coordinates */
     this.overlay = null;
-    /** @type {{begin: Function, move: Function, end: Function, cancel: Function, key: Function, tool: any} | null} */
-    this.brush = null;
+    /** @type {{begin: Function, move: Function, end: Function, cancel: Function, key: Function, drawOver: Function, tool: any}[]} tools for the
+     * picture, of which one at most is in hand */
+    this.hands = [];
+    /** @type {number[] | null} left, top, right, bottom of what is shown; null for all of the picture */
+    this.crop = null;
+    /** @type {{degrees: number, scale: number} | null} how the picture is turned and enlarged while it is being straightened */
+    this.tilt = null;
     this.fitted = true;
     new ResizeObserver(() => this.resize()).observe(this.element);
     this.listen();
@@ -37,6 +43,8 @@ export class Stage {
   /** Show a picture: at once where the browser has drawn it already, with a divider where there is an after to compare. */
   open(picture, { image = null, compared = true } = {}) {
     this.picture = picture;
+    this.crop = null;
+    this.setTilt(null);
     this.whole = new Tile();
     if (image) this.whole.hold(image, picture);
     this.detail = new Tile();
@@ -54,6 +62,33 @@ export class Stage {
 
   compare(on) {
     for (const part of [this.divider, ...this.tags]) part.hidden = !on;
+  }
+
+  /** The tool that is in hand. */
+  get brush() {
+    return this.hands.find((hand) => hand.tool) ?? null;
+  }
+
+  /** What is shown of the picture: left, top, right, bottom. */
+  get frame() {
+    return this.crop ?? [0, 0, this.picture.width, this.picture.height];
+  }
+
+  get middle() {
+    const [left, top, right, bottom] = this.frame;
+    return [(left + right) / 2, (top + bottom) / 2];
+  }
+
+  setCrop(crop) {
+    if (String(crop) === String(this.crop)) return;
+    this.crop = crop;
+    if (this.picture) this.fit();
+  }
+
+  setTilt(tilt) {
+    this.tilt = tilt;
+    this.element.classList.toggle("tilting", tilt !== null);
+    if (this.picture) this.draw();
   }
 
   get ratio() {
@@ -90,10 +125,10 @@ export class Stage {
   /** Scale at which the whole picture is seen, in screen pixels per pixel of the photograph. */
   get fitScale() {
     const pad = 20 * this.ratio;
-    const { width, height } = this.picture;
+    const [left, top, right, bottom] = this.frame;
     return Math.min(
-      (this.canvas.width - pad * 2) / width,
-      (this.canvas.height - pad * 2) / height,
+      (this.canvas.width - pad * 2) / (right - left),
+      (this.canvas.height - pad * 2) / (bottom - top),
       Math.max(2, 1.6 * this.ratio) * this.grow,
     );
   }
@@ -102,7 +137,7 @@ export class Stage {
     if (!this.picture) return;
     this.fitted = true;
     this.scale = this.fitScale;
-    this.centre = [this.picture.width / 2, this.picture.height / 2];
+    this.centre = this.middle;
     this.moved();
   }
 
@@ -119,7 +154,7 @@ export class Stage {
     this.centre = [at[0] + (this.centre[0] - at[0]) * factor, at[1] + (this.centre[1] - at[1]) * factor];
     this.scale = next;
     this.fitted = Math.abs(next - this.fitScale) < 1e-6;
-    if (this.fitted) this.centre = [this.picture.width / 2, this.picture.height / 2];
+    if (this.fitted) this.centre = this.middle;
     this.moved();
   }
 
@@ -137,10 +172,10 @@ export class Stage {
   moved() {
     const halfX = this.canvas.width / 2 / this.scale;
     const halfY = this.canvas.height / 2 / this.scale;
-    const { width, height } = this.picture;
+    const [left, top, right, bottom] = this.frame;
+    const held = (at, low, high, half) => (high - low < 2 * half ? (low + high) / 2 : Math.min(high - half * 0.5, Math.max(low + half * 0.5, at)));
     // A picture smaller than the stage stays in its middle; a larger one cannot be lost off its edge.
-    this.centre[0] = width < 2 * halfX ? width / 2 : Math.min(width - halfX * 0.5, Math.max(halfX * 0.5, this.centre[0]));
-    this.centre[1] = height < 2 * halfY ? height / 2 : Math.min(height - halfY * 0.5, Math.max(halfY * 0.5, this.centre[1]));
+    this.centre = [held(this.centre[0], left, right, halfX), held(this.centre[1], top, bottom, halfY)];
     this.draw();
     this.onMove();
     for (const watcher of this.watchers) watcher();
@@ -196,6 +231,19 @@ export class Stage {
     context.imageSmoothingEnabled = this.zoomed < 6;
     context.imageSmoothingQuality = "high";
     context.setTransform(this.scale, 0, 0, this.scale, x, y);
+    context.save();
+    const [left, top, right, bottom] = this.frame;
+    if (this.crop || this.tilt) {
+      context.beginPath();
+      context.rect(left, top, right - left, bottom - top);
+      context.clip();
+    }
+    if (this.tilt) {
+      this.drawTilted(context);
+      context.restore();
+      thirds(context, this.frame, 8, this.ratio / this.scale);
+      return;
+    }
     const from = this.toPicture(this.dividerX(), 0)[0];
     const tiles = [this.whole, this.detail];
     for (const tile of tiles) {
@@ -209,7 +257,35 @@ export class Stage {
     }
     if (this.region) this.drawRegion(context);
     if (!this.beforeOnly) this.overlay?.(context);
+    context.restore();
+    this.brush?.drawOver(context);
     this.placeDivider();
+  }
+
+  /** The picture turned about its middle, as it will be straightened. */
+  drawTilted(context) {
+    const [x, y] = this.middle;
+    context.translate(x, y);
+    context.rotate((this.tilt.degrees * Math.PI) / 180);
+    context.scale(this.tilt.scale, this.tilt.scale);
+    context.translate(-x, -y);
+    for (const tile of [this.whole, this.detail]) {
+      tile.drawBefore(context);
+      tile.drawAfter(context);
+    }
+  }
+
+  /** What is shown of the picture before, as an image of it turned or straightened. */
+  mapped(map, [width, height]) {
+    if (!this.whole.beforeImage) return null;
+    const scale = Math.min(1, 2048 / Math.max(width, height));
+    const canvas = new OffscreenCanvas(Math.max(1, Math.round(width * scale)), Math.max(1, Math.round(height * scale)));
+    const context = canvas.getContext("2d");
+    const [[x, y], [ax, ay], [bx, by]] = [map([0, 0]), map([1, 0]), map([0, 1])];
+    context.setTransform((ax - x) * scale, (ay - y) * scale, (bx - x) * scale, (by - y) * scale, x * scale, y * scale);
+    context.imageSmoothingQuality = "high";
+    this.whole.drawBefore(context);
+    return canvas.transferToImageBitmap();
   }
 
   drawRegion(context) {
@@ -236,8 +312,9 @@ export class Stage {
 
   /** The divider goes by the part of the picture that is seen, so that it is never beside it. */
   extent() {
-    const left = Math.max(0, this.toScreen(0, 0)[0]);
-    const right = Math.min(this.canvas.width / this.ratio, this.toScreen(this.picture.width, 0)[0]);
+    const [from, , to] = this.frame;
+    const left = Math.max(0, this.toScreen(from, 0)[0]);
+    const right = Math.min(this.canvas.width / this.ratio, this.toScreen(to, 0)[0]);
     return [left, right];
   }
 
@@ -254,15 +331,16 @@ export class Stage {
 
   placeDivider() {
     const x = this.dividerX();
-    const above = Math.max(0, this.toScreen(0, 0)[1]);
-    const below = Math.min(this.canvas.height / this.ratio, this.toScreen(0, this.picture.height)[1]);
+    const [, first, , last] = this.frame;
+    const above = Math.max(0, this.toScreen(0, first)[1]);
+    const below = Math.min(this.canvas.height / this.ratio, this.toScreen(0, last)[1]);
     this.divider.style.transform = `translate(${x}px, ${above}px)`;
     this.divider.style.height = `${Math.max(40, below - above)}px`;
     this.divider.classList.toggle("off", this.beforeOnly);
     this.divider.setAttribute("aria-valuenow", String(Math.round(this.split * 100)));
     this.divider.setAttribute("aria-label", t("compare.divider"));
     const [left, right] = this.extent();
-    const top = Math.max(10, this.toScreen(0, 0)[1] + 10);
+    const top = Math.max(10, this.toScreen(0, first)[1] + 10);
     const [before, after] = this.tags;
     before.style.transform = `translate(${Math.max(10, left + 10)}px, ${top}px)`;
     after.style.transform = `translate(calc(${right - 10}px - 100%), ${top}px)`;

@@ -55,13 +55,13 @@ export class Take {
   reword() {
     SIZES.forEach((size, i) => {
       const times = size === "auto" ? this.grown : size;
-      const { width, height } = this.picture ?? {};
+      const [width, height] = this.kept ?? [];
       const words = [
         size === "auto" ? t("take.size.auto") : size === 1 ? t("take.size.same") : `${size} ×`,
         times > 1 && width ? `${width * times} × ${height * times}` : "",
       ];
       this.size.options[i].textContent = `${t("take.size")}: ${words.filter(Boolean).join(", ")}`;
-      this.size.options[i].disabled = typeof size === "number" && size > 1 && size * size * width * height > this.mostPixels;
+      this.size.options[i].disabled = typeof size === "number" && size > 1 && size * size * this.picture?.width * this.picture?.height > this.mostPixels;
     });
     SIDES.forEach((side, i) => (this.side.options[i].textContent = `${t("take.web")}: ${side} px`));
     PAPERS.forEach((paper, i) => {
@@ -102,9 +102,16 @@ export class Take {
 
   open(picture) {
     this.picture = picture;
+    this.kept = picture && [picture.width, picture.height];
     this.holder.hidden = !picture;
     this.choose(this.chosen);
     if (this.size.selectedOptions[0].disabled) this.choose(1);
+  }
+
+  /** So much of the picture is kept, width and height in px. */
+  keep(kept) {
+    this.kept = kept;
+    this.reword();
   }
 
   lock(on) {
