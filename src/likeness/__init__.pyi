@@ -84,6 +84,7 @@ from .restore.controls import (
 )
 from .restore.enlargement import Enlargement as Enlargement
 from .restore.framing import Framing as Framing
+from .restore.face_controls import FaceControls as FaceControls
 from .restore.following import (
     Mapped as Mapped,
     Progress as Progress,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
@@ -170,6 +171,30 @@ def test_references_of_a_list_serve_and_their_content_counts(
     (result,) = studio.run().values()
     assert result.state == "failed"
     assert "sharp.png shows no face that could serve as a reference" in result.reason
+
+
+def test_a_list_gives_single_faces_their_own_settings(studio: Studio, tmp_path: Path, astronaut: Image) -> None:
+    pair = Image(pixels=np.ascontiguousarray(np.hstack([astronaut.pixels, astronaut.pixels])))
+    write_image(pair, tmp_path / "pair.png")
+    (tmp_path / "list.csv").write_text('file,face_controls\npair.png,"2:strength=.5,eye=0"\n')
+    sources = find_sources([str(tmp_path / "list.csv")])
+    assert studio.put(sources) == PutCount(added=1)
+    (result,) = studio.run().values()
+    first, second = result.outcome["faces"]
+    assert first["controls"] is None
+    assert (second["controls"]["strength"], second["controls"]["face_mask_weights"]["eye"]) == (0.5, 0)
+    assert studio.put(sources) == PutCount(kept=1)
+    # A sidecar lies over the list, face by face, and makes it another result.
+    (tmp_path / "pair.png.toml").write_text("[face_controls.1]\nkeep_grain = true\n")
+    assert studio.put(find_sources([str(tmp_path / "list.csv")])) == PutCount(changed=1)
+    (result,) = studio.run().values()
+    first, second = result.outcome["faces"]
+    assert (first["controls"]["keep_grain"], second["controls"]["strength"]) == (True, 0.5)
+    (tmp_path / "list.csv").write_text('file,face_controls\npair.png,"2:strenth=.5"\n')
+    with pytest.raises(
+        ConfigError, match=r'line 2: a face has no setting called "strenth" \(did you mean "strength"\?\)'
+    ):
+        find_sources([str(tmp_path / "list.csv")])
 
 
 def test_an_album_serves_a_batch_and_its_content_counts(studio: Studio, tmp_path: Path, astronaut: Image) -> None:

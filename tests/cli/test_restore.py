@@ -223,6 +223,32 @@ class TestOnePicture:
         assert main(["restore", "--input_path", "pair.png", *aliases, *model]) == 0
         assert "pair.png -> b.png: 1 face restored, 1 left alone" in capsys.readouterr().err
 
+    def test_one_face_has_settings_of_its_own(
+        self, here: Path, model: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["restore", "pair.png", "-o", "all.png", *model]) == 0
+        assert (
+            main(["restore", "pair.png", "-o", "one.png", "--face", "2:strength=0", "--report", "a.json", *model]) == 0
+        )
+        assert "2 faces restored, face 2 by settings of its own" in capsys.readouterr().err
+        before, every, one = (read_image(here / name).pixels for name in ("pair.png", "all.png", "one.png"))
+        assert np.array_equal(one[:, :200], every[:, :200])
+        assert np.array_equal(one[:, -200:], before[:, -200:])
+        assert not np.array_equal(every[:, -200:], before[:, -200:])
+        faces = json.loads(Path("a.json").read_text())["pictures"][0]["faces"]
+        assert [face["controls"] and face["controls"]["strength"] for face in faces] == [None, 0]
+
+    def test_settings_of_a_face_that_is_not_there_or_means_nothing(
+        self, here: Path, model: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        assert main(["restore", "pair.png", "-o", "one.png", "--face", "3:grain", *model]) == 1
+        assert (
+            "there is no face 3 to have settings of its own; faces found in the picture: 2" in capsys.readouterr().err
+        )
+        assert not (here / "one.png").exists()
+        assert main(["restore", "pair.png", "--face", "2:strenght=0.5", *model]) == 2
+        assert 'a face has no setting called "strenght" (did you mean "strength"?)' in capsys.readouterr().err
+
     def test_flags_between_inputs(self, here: Path, model: list[str]) -> None:
         assert main(["restore", "portrait.jpg", *model, "pair.png", "-o", "out"]) == 0
         assert files(here / "out") == {"portrait.jpg", "pair.png"}

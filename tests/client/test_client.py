@@ -36,6 +36,7 @@ from likeness.imaging.image import Image
 from likeness.messages.notice import Notice, notice_of
 from likeness.repair.repairs import Repairs
 from likeness.restore.controls import PRESETS, Controls
+from likeness.restore.face_controls import FaceControls
 from likeness.restore.pipeline import Restorer
 from likeness.restore.selection import Selection
 from likeness.server.http.settings import ServerSettings
@@ -79,6 +80,21 @@ def test_a_picture_in_memory_and_bytes_serve_as_well(client: LikenessClient, ast
 @pytest.fixture(scope="session")
 def portrait(astronaut_file: Path) -> bytes:
     return astronaut_file.read_bytes()
+
+
+def test_a_face_s_own_settings_go_to_the_server_and_come_back(
+    client: LikenessClient, keyed: Running, astronaut: Image
+) -> None:
+    pair = Image(pixels=np.ascontiguousarray(np.hstack([astronaut.pixels, astronaut.pixels])))
+    own = FaceControls.of({1: {"strength": 0.5, "face_mask_weights": {"eye": 0.0}}})
+    answer = client.restore(pair, options=RequestOptions(face_controls=own, preset="natural", file_format="png"))
+    expected = keyed.state.restorer.restore(Image.from_uint8(pair.to_uint8()), "natural", face_controls=own)
+    assert np.array_equal(answer.image.to_uint8(), expected.image.to_uint8())
+    first, second = answer.report["faces"]
+    assert first["controls"] is None
+    assert (second["controls"]["strength"], second["controls"]["latent_step_decay"]) == (0.5, 0.04)
+    with pytest.raises(ControlError, match="there is no face 2 to have settings of its own"):
+        client.restore(astronaut, options=RequestOptions(face_controls=own))
 
 
 def test_check_gives_the_library_s_findings(client: LikenessClient, keyed: Running, astronaut: Image) -> None:

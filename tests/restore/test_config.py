@@ -64,6 +64,7 @@ def test_json_says_the_same_as_toml(tmp_path: Path) -> None:
 def test_every_setting_can_be_in_a_file(tmp_path: Path) -> None:
     values = {
         "model": "likeness-512",
+        "face_controls": {"2": {"preset": "natural", "strength": 0.5, "face_mask_weights": {"eye": 1.3}}},
         "task": "restore",
         "fidelity": 0.7,
         "size": 512,

@@ -12,6 +12,7 @@ from likeness.imaging.files import read_image
 from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Image
 from likeness.restore.controls import Controls
+from likeness.restore.face_controls import ControlsByFace
 from likeness.restore.judging import compose_judged
 from likeness.restore.outcome import FaceProjection
 from likeness.restore.pipeline import Restorer
@@ -42,7 +43,7 @@ def projections(restorer: Restorer, pair: Image) -> tuple[FaceProjection, ...]:
 
 
 def test_each_face_has_its_own_verdict(pair: Image, projections: tuple[FaceProjection, ...]) -> None:
-    kept = compose_judged(pair, projections, Controls())
+    kept = compose_judged(pair, projections, ControlsByFace(Controls()))
     levels = [outcome.verdict.level for outcome in kept.faces if outcome.verdict is not None]
     assert levels == ["good", "bad"]
     assert kept.level == "bad"
@@ -50,7 +51,9 @@ def test_each_face_has_its_own_verdict(pair: Image, projections: tuple[FaceProje
 
 
 def test_a_bad_face_is_lowered_as_far_as_it_helps(pair: Image, projections: tuple[FaceProjection, ...]) -> None:
-    kept, lowered = (compose_judged(pair, projections, Controls(), None, how) for how in ("keep", "lower"))
+    kept, lowered = (
+        compose_judged(pair, projections, ControlsByFace(Controls()), None, how) for how in ("keep", "lower")
+    )
     good, bad = lowered.faces
     assert bad.verdict is not None
     assert bad.verdict.level == "look"
@@ -66,7 +69,7 @@ def test_a_bad_face_is_lowered_as_far_as_it_helps(pair: Image, projections: tupl
 
 
 def test_a_bad_face_is_left_alone(pair: Image, projections: tuple[FaceProjection, ...]) -> None:
-    skipped = compose_judged(pair, projections, Controls(), None, "skip")
+    skipped = compose_judged(pair, projections, ControlsByFace(Controls()), None, "skip")
     good, bad = skipped.faces
     assert (good.status, bad.status, bad.verdict) == ("restored", "skipped", None)
     assert isinstance(bad.reason, str)

@@ -60,6 +60,30 @@ def test_a_restored_picture_is_the_library_s_own(server: Running, portrait: byte
     assert answer.content == encode_image(expected.image, "PNG")
 
 
+@pytest.mark.parametrize(
+    ("own", "why"),
+    [
+        ('{"2": {"strength": 0.5}}', "there is no face 2 to have settings of its own"),
+        ('{"1": {"strenth": 0.5}}', 'face 1: a face has no setting called "strenth" (did you mean "strength"?)'),
+        ('{"1": {"strength": 5}}', "face 1: strength must be between 0 and 1"),
+        ('{"0": {"strength": 0.5}}', 'faces are numbered from 1, so "0" is none'),
+        ('{"1": 3}', "the settings of a face must be a table"),
+        ("[]", "face_controls"),
+        ("1:strength=0.5", "face_controls"),
+    ],
+)
+def test_settings_of_a_face_that_cannot_be_used(server: Running, portrait: bytes, own: str, why: str) -> None:
+    answer = sent(server, "/v1/restore", {"file": portrait}, face_controls=own)
+    assert answer.status_code == 422
+    assert why in answer.json()["detail"]
+
+
+def test_whole_numbers_may_have_a_point_in_a_face_s_settings(server: Running, portrait: bytes) -> None:
+    own = '{"1": {"refine": 2.0, "strength": 1}}'
+    answer = sent(server, "/v1/restore", {"file": portrait}, "application/json", face_controls=own)
+    assert answer.json()["report"]["faces"][0]["controls"]["refine"] == 2
+
+
 def test_controls_are_chosen_on_request(server: Running, portrait: bytes, astronaut: Image) -> None:
     answer = sent(server, "/v1/restore", {"file": portrait}, "application/json", preset="auto", format="png").json()
     expected = server.state.restorer.restore(astronaut, "auto")

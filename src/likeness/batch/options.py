@@ -15,6 +15,7 @@ from likeness.repair.repairs import Repairs
 from likeness.restore.config import Settings
 from likeness.restore.controls import Controls, RegionWeights
 from likeness.restore.enlargement import Enlargement
+from likeness.restore.face_controls import FaceControls
 from likeness.restore.framing import Framing
 from likeness.restore.picture_options import PictureOptions, parts_of
 from likeness.restore.selection import Selection
@@ -111,6 +112,8 @@ class WorkOptions(PictureOptions):
             written["references"] = list(self.references)
         if "framing" in written:
             written["framing"] = _written(self.framing)
+        if "face_controls" in written:
+            written["face_controls"] = self.face_controls.to_numbered()
         if "enlargement" in written:
             written["enlargement"] = _written(self.enlargement)
         return {
@@ -185,6 +188,7 @@ def _limits(values: dict[str, Any]) -> Limits:
 
 _PARTS: dict[str, Callable[[dict[str, Any]], object]] = {
     "controls": _controls,
+    "face_controls": FaceControls.numbered,
     "repairs": lambda values: Repairs(**values),
     "selection": _selection,
     "framing": lambda values: Framing(**values),

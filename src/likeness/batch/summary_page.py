@@ -221,7 +221,8 @@ def _figures(item: Item) -> str:
         whole = (
             f"{restored} of {len(faces)} faces" if restored < len(faces) else f"{restored} face{'s'[: restored != 1]}"
         )
-        found.append(f"{whole} restored")
+        own = sum(face.get("controls") is not None for face in faces)
+        found.append(f"{whole} restored{f' ({own} by own settings)' if own else ''}")
     measured = (outcome.get("guard") or {}).get("faces") or []
     for name, title in (("identity", "identity"), ("colour", "skin dE"), ("blotch", "largest dE"), ("seam", "seam")):
         values = [face[name] for face in measured if face[name] is not None]

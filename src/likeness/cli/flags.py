@@ -9,8 +9,9 @@ from typing import Any, NoReturn, cast
 
 from likeness.cli.console import Console
 from likeness.core.spelling import did_you_mean
-from likeness.errors import ConfigError
+from likeness.errors import ConfigError, ControlError
 from likeness.messages.notice import Notice, notice_of
+from likeness.restore.by_face import ByFace, Changes
 from likeness.restore.config import Settings, read_settings
 from likeness.restore.controls import AUTO, PRESETS
 from likeness.restore.kinds import Choice, Number, Option, Switch, Text, Weights
@@ -136,7 +137,9 @@ def typed_settings(flags: argparse.Namespace) -> Settings:
     said: dict[str, Any] = {}
     for row in OPTIONS:
         value = getattr(flags, row.key, None) if "flag" in row.given else None
-        if isinstance(value, list):  # of a flag that may be repeated
+        if isinstance(row.kind, ByFace) and value is not None:
+            value = row.kind.joined(value)
+        elif isinstance(value, list):  # of a flag that may be repeated
             value = dict(cast("Any", value)) if isinstance(row.kind, Weights) else tuple(cast("list[Any]", value))
         said[row.key] = value
     return Settings(said)
@@ -203,6 +206,9 @@ def _add_option(add: Callable[..., argparse.Action], row: Option) -> None:
     elif isinstance(kind, Weights):
         more |= {"type": _weight, "action": "append"}
         span, usual = f"{span}, repeatable; regions: {', '.join(kind.regions)}", " (1)"
+    elif isinstance(kind, ByFace):
+        more |= {"type": _of_faces(kind), "action": "append"}
+        usual = f"; names: {', '.join(kind.names)}"
     elif isinstance(kind, Choice):
         more = {"type": type(kind.values[0]), "choices": kind.values}
     elif isinstance(kind, Text) and kind.file:
@@ -277,6 +283,20 @@ def add_findings(add: Callable[..., argparse.Action], *, ignore: str) -> None:
     """``--refuse`` and ``--ignore``: lists of codes, once or several times; ``ignore`` says what the second does."""
     for name, text in (("--refuse", "refuse pictures with these findings, too"), ("--ignore", ignore)):
         add(name, type=_codes, action="extend", default=[], metavar="CODE,...", help=text)
+
+
+def _of_faces(kind: ByFace) -> Callable[[str], dict[str, Changes]]:
+    """What reads the settings of single faces."""
+
+    def read(text: str) -> dict[str, Changes]:
+        try:
+            found = kind.read(text)
+        except ControlError as error:
+            raise argparse.ArgumentTypeError(str(error)) from None
+        assert found is not None  # as it was a text
+        return found
+
+    return read
 
 
 def _weight(text: str) -> tuple[str, float]:

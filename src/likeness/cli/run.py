@@ -352,13 +352,21 @@ def _input(job: Job) -> str:
     return "-" if job.source is None else str(job.source)
 
 
+_THEIRS = {False: "its own", True: "their own"}
+
+
 def _faces(count: int) -> str:
     return f"{count} face{'' if count == 1 else 's'}"
 
 
 def _counted(record: PictureRecord) -> str:
-    """Such as "2 faces restored, 1 left alone"."""
+    """Such as "2 faces restored, face 2 by settings of its own, 1 left alone"."""
     parts = [f"{_faces(record.count('restored'))} restored"]
+    own = [face["number"] for face in record.faces if face["controls"] is not None]
+    if own:
+        parts.append(
+            f"face{'s' if len(own) > 1 else ''} {', '.join(map(str, own))} by settings of {_THEIRS[len(own) > 1]}"
+        )
     if record.count("failed"):
         parts.append(f"{record.count('failed')} failed")
     if record.count("skipped"):
@@ -382,9 +390,13 @@ def _enlarged(restoration: Restoration) -> str:
 
 def _helped(restoration: Restoration) -> str:
     """Which photograph lent which face what, to follow the count of faces; "" where none did."""
-    if restoration.controls.reference_strength == 0:
-        return ""
-    helped = [face for face in restoration.restored if face.references is not None and face.references.gifts]
+    helped = [
+        face
+        for face in restoration.restored
+        if face.references is not None
+        and face.references.gifts
+        and (face.own_controls or restoration.controls).reference_strength > 0
+    ]
     parts: list[str] = []
     for face in helped[:_FACES_NAMED]:
         assert face.references is not None

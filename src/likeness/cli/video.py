@@ -56,6 +56,7 @@ examples:
   likeness video film.mp4 -o part.mov --from 1:05 --to 1:35 --codec prores"""
 
 _PICTURES_ONLY = (
+    "face_controls",
     "mend_scratches",
     "mend_sensitivity",
     "balance",

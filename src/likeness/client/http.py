@@ -21,7 +21,6 @@ import secrets
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO, Literal, NoReturn, TypeAlias, cast
@@ -292,8 +291,7 @@ class LikenessClient:
         for preset in self._json("GET", "/v1/presets")["presets"]:
             values = dict(preset)
             name = str(values.pop("name"))
-            weights = cast("dict[str, float]", values.pop("face_mask_weights"))
-            found[name] = replace(Controls(), **values).with_weights(weights)
+            found[name] = Controls().with_changes(values)
         return found
 
     def models(self) -> dict[str, Any]:

@@ -19,7 +19,16 @@ from likeness.imaging.filters import gaussian_blur, resize, to_channels
 from likeness.imaging.image import Box, Pixels, Size
 from likeness.messages.notice import Notice
 
-__all__ = ["COLOURS", "Lender", "lenders_of", "map_text", "painted", "regions_by_name", "regions_told"]
+__all__ = [
+    "COLOURS",
+    "Lender",
+    "lenders_of",
+    "map_text",
+    "painted",
+    "regions_by_name",
+    "regions_told",
+    "takes_references",
+]
 
 COLOURS = ("#f0a93a", "#35b6c0", "#b87ae6")
 """Of the photographs on a map, in their order: as many as serve one face."""
@@ -93,16 +102,21 @@ def lenders_of(record: Mapping[str, Any] | None, box: Box) -> tuple[Lender, ...]
     Raises:
         ConfigError: if the record is damaged.
     """
-    controls = cast("Mapping[str, Any]", (record or {}).get("controls") or {})
-    if record is None or controls.get("reference_strength", 1) == 0:
+    if record is None:
         return ()
     try:
-        faces = [(_box(face["box"]), face) for face in record.get("faces") or () if face.get("references")]
+        faces = [(_box(face["box"]), face) for face in record.get("faces") or () if takes_references(record, face)]
         near = [(box.iou(place), number) for number, (place, _) in enumerate(faces)]
         overlap, number = max(near, default=(0.0, 0))
         return _read(faces[number][1]) if overlap >= _OVERLAP else ()
     except (KeyError, TypeError, ValueError, AttributeError, binascii.Error, zlib.error) as error:
         raise ConfigError(Notice("lent.damaged", {"reason": str(error)})) from error
+
+
+def takes_references(record: Mapping[str, Any], face: Mapping[str, Any]) -> bool:
+    """Whether other photographs gave anything to a face, going by the record of its picture."""
+    controls = cast("Mapping[str, Any]", face.get("controls") or record.get("controls") or {})
+    return bool(face.get("references")) and controls.get("reference_strength", 1) != 0
 
 
 def painted(crop: Pixels, lenders: Sequence[Lender]) -> Pixels:

@@ -5,7 +5,7 @@ On an enlarged picture (`Canvas`) the same arithmetic is done in crops of the si
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 import cv2
@@ -20,7 +20,7 @@ from likeness.imaging.filters import gaussian_blur, resize, to_channels
 from likeness.imaging.image import Box, Image, Pixels, Size
 from likeness.imaging.metadata_fields import EDITED_BY_NETWORK, MADE_BY_NETWORK
 from likeness.restore.composite import Patch, own_share, paste
-from likeness.restore.controls import Controls
+from likeness.restore.face_controls import ControlsByFace
 from likeness.restore.outcome import FaceOutcome, FaceProjection, Restoration, face_warnings, gain_maps
 from likeness.restore.placing import Canvas, PlacedFace, place
 from likeness.restore.relaxation import ITERATIONS, advance
@@ -34,13 +34,10 @@ _Map = NDArray[np.float32]
 def compose(
     image: Image,
     projections: Sequence[FaceProjection],
-    controls: Controls,
+    by_face: ControlsByFace,
     canvas: Canvas | None = None,
-    *,
-    strengths: Mapping[int, float] | None = None,
 ) -> Restoration:
-    """See `likeness.restore.pipeline.Restorer.compose`; ``strengths`` are of faces that get another one."""
-    own = strengths or {}
+    """See `likeness.restore.pipeline.Restorer.compose`."""
     overall = Stopwatch()
     base = image if canvas is None else canvas.image
     if any(item.task.adds_colour for item in projections):
@@ -50,6 +47,7 @@ def compose(
     reached: list[tuple[_Map, _Map]] = []
     laps: list[dict[str, float]] = []
     for item in projections:
+        controls = by_face[item.index]
         if not item.serves(controls):
             raise ValueError("these controls need a new projection: call project again")
         checkpoint()
@@ -75,7 +73,7 @@ def compose(
             change += placed.start - placed.crop
         if canvas is not None and canvas.enlargement.match_sharpness:
             change = soften_rim(placed.crop, change, placed.mask, item.masks)
-        change *= to_channels(placed.mask * np.float32(own.get(item.index, controls.strength)))
+        change *= to_channels(placed.mask * np.float32(controls.strength))
         patches.append(
             Patch(change=change, mask=placed.mask, alignment=placed.alignment, within=_within(item, base.size))
         )
@@ -88,8 +86,8 @@ def compose(
     for index, (item, (whole, taken)) in enumerate(zip(projections, reached, strict=True)):
         checkpoint()
         clock = Stopwatch()
-        strength = own.get(item.index, controls.strength)
-        share = taken * np.float32(strength)
+        controls = by_face[item.index]
+        share = taken * np.float32(controls.strength)
         wanted = controls.keep_grain and controls.grain_amount > 0
         cleaned = canvas is not None and not canvas.keeps_grain
         if wanted and item.grain is not None and not cleaned:
@@ -109,10 +107,14 @@ def compose(
                 mask=patches[index].mask,
                 alignment=patches[index].alignment,
                 filled=item.filled,
-                strength=strength,
-                gains=item.masks.means(whole * np.float32(strength)),
+                own_controls=by_face.own.get(item.index),
+                strength=controls.strength,
+                gains=item.masks.means(whole * np.float32(controls.strength)),
                 milliseconds={**item.milliseconds, **laps[index], **clock.laps},
-                warnings=face_warnings(item, controls, whole, cleaned=cleaned),
+                warnings=(
+                    *(told for told in controls.warnings if told not in by_face.shared.warnings),
+                    *face_warnings(item, controls, whole, cleaned=cleaned),
+                ),
                 references=item.references,
             )
         )
@@ -120,7 +122,7 @@ def compose(
     return Restoration(
         image=_edited(base.with_pixels(pixels)) if patches else base,
         faces=tuple(outcomes),
-        controls=controls,
+        controls=by_face.shared,
         milliseconds=overall.laps,
         upscale=1.0 if canvas is None else canvas.plan.upscale,
     )

@@ -10,9 +10,10 @@ from typing import Any, cast
 
 from likeness.core.home import expanded
 from likeness.core.tables import parse_toml
-from likeness.errors import ConfigError
+from likeness.errors import ConfigError, ControlError
 from likeness.messages.notice import Notice, notice_of, reason_of
 from likeness.repair.repairs import Repairs
+from likeness.restore.by_face import ByFace
 from likeness.restore.controls import AUTO, PRESET_REPAIRS, Controls
 from likeness.restore.kinds import Text, Weights
 from likeness.restore.options import OPTIONS, row_of
@@ -47,12 +48,17 @@ class Settings:
         return self.values.get(row_of(key).key)
 
     def over(self, other: Settings) -> Settings:
-        """``other`` with everything that is set here laid over it; weights region by region, ``all`` first."""
+        """``other`` with everything that is set here laid over it; weights region by region, ``all`` first, and what
+        single faces have face by face."""
         merged = {**other.values, **self.values}
         for row in OPTIONS:
             own, under = self[row.key], other[row.key]
-            if isinstance(row.kind, Weights) and own is not None and under is not None:
+            if own is None or under is None:
+                continue
+            if isinstance(row.kind, Weights):
                 merged[row.key] = {**({} if "all" in own else under), **own}
+            elif isinstance(row.kind, ByFace):
+                merged[row.key] = row.kind.joined([under, own])
         return Settings(merged)
 
     def part(self, name: str) -> dict[str, Any]:
@@ -65,11 +71,9 @@ class Settings:
         Raises:
             ControlError: for an unknown preset or region, or a value outside its range.
         """
-        own = self.part("controls")
-        weights = own.pop("face_mask_weights", {})
         preset = self["preset"]
         base = Controls.standard() if preset in (None, AUTO) else Controls.preset(preset)
-        return replace(base, **own).with_weights(weights)
+        return base.with_changes(self.part("controls"))
 
     def by_hand(self) -> tuple[str, ...] | None:
         """Names of the controls that are set, where the others are chosen for each picture (preset "auto"); else None."""
@@ -161,7 +165,10 @@ def settings_from(values: Mapping[str, Any], *, name: str, folder: Path) -> Sett
             row = row_of(key)
         except ConfigError as error:
             raise ConfigError(Notice("file.named", {"file": name, "reason": notice_of(error)})) from None
-        taken = row.kind.read(value)
+        try:
+            taken = row.kind.read(value)
+        except ControlError as error:
+            raise ConfigError(Notice("file.named", {"file": name, "reason": notice_of(error)})) from error
         if taken is None:
             raise ConfigError(
                 Notice(

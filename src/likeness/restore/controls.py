@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields, replace
+from typing import Any
 
 from likeness.core.spelling import did_you_mean
 from likeness.errors import ArgumentError, ControlError
@@ -112,12 +113,14 @@ class Controls:
             "由网络补画的纹理，越低越忠于原图",
         ),
         projects=True,
+        short="degradation",
     )
     latent_step_decay: float = option(
         Number(low=0.005, high=0.1, useful=(0.02, 0.1), step=0.001),
         default=0.1,
         label=Words("Retouching", "精修程度"),
         text=Words("the way to the sharp face; smaller keeps wrinkles", "向清晰人脸靠近的幅度，越小越保留皱纹"),
+        short="step",
     )
     face_mask_weights: RegionWeights = option(
         Weights(each=_WEIGHT, regions=_REGIONS),
@@ -136,6 +139,7 @@ class Controls:
         label=Words("Keep the grain", "保留颗粒"),
         text=Words("the photograph's own grain, back on restored skin", "把照片自身的颗粒铺回修复后的皮肤"),
         place="grain",
+        short="grain",
     )
     grain_amount: float = option(
         Number(low=0.0, high=2.0, step=0.05),
@@ -173,6 +177,7 @@ class Controls:
         ),
         group="references",
         place="references",
+        short="references",
     )
 
     def __post_init__(self) -> None:
@@ -198,6 +203,23 @@ class Controls:
             found.append(Notice("control.refine", {"value": self.refine}))
         return tuple(found)
 
+    def with_changes(self, changes: Mapping[str, Any]) -> Controls:
+        """These controls with some set to other values, by their names; of the regions' weights those that are named.
+
+        Raises:
+            ControlError: for a value outside its range, or an unknown region.
+        """
+        others = {key: value for key, value in changes.items() if key != "face_mask_weights"}
+        return replace(self, **others).with_weights(changes.get("face_mask_weights", {}))
+
+    def with_preset(self, name: str) -> Controls:
+        """What a preset sets, with what none does as it is here.
+
+        Raises:
+            ControlError: if there is no such preset.
+        """
+        return replace(Controls.preset(name), **{key: getattr(self, key) for key in _BESIDE_PRESETS})
+
     def with_weights(self, weights: Mapping[str, float]) -> Controls:
         """These controls with some regions' weights changed; ``all`` sets every one first."""
         RegionWeights.of(weights)  # refuses what is no dictionary of weights
@@ -207,11 +229,7 @@ class Controls:
     @property
     def preset_name(self) -> str:
         """Name of the preset that these are, whatever `_BESIDE_PRESETS` are set to; "" if they are none's."""
-        for name, preset in PRESETS.items():
-            ours = {key: getattr(preset, key) for key in _BESIDE_PRESETS}
-            if replace(self, **ours) == preset:
-                return name
-        return ""
+        return next((name for name in PRESETS if self.with_preset(name) == self), "")
 
     @staticmethod
     def preset(name: str) -> Controls:

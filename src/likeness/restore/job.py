@@ -145,6 +145,7 @@ class RestoreJob:
             restoration = self._restorer.restore(
                 image,
                 options.asked,
+                face_controls=options.face_controls,
                 selection=selection or options.selection,
                 aligned=options.aligned,
                 repairs=options.repairs,

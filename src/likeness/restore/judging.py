@@ -16,7 +16,7 @@ from likeness.faces.align import valid_mask, warp
 from likeness.imaging.image import Image
 from likeness.messages.notice import Notice
 from likeness.restore.composing import compose
-from likeness.restore.controls import Controls
+from likeness.restore.face_controls import ControlsByFace
 from likeness.restore.on_bad import OnBad
 from likeness.restore.outcome import FaceOutcome, FaceProjection, Restoration
 from likeness.restore.placing import Canvas
@@ -34,7 +34,7 @@ _log = logging.getLogger(__name__)
 def compose_judged(
     image: Image,
     projections: Sequence[FaceProjection],
-    controls: Controls,
+    controls: ControlsByFace,
     canvas: Canvas | None = None,
     on_bad: OnBad = "keep",
 ) -> Restoration:
@@ -58,11 +58,10 @@ def compose_judged(
     # The attempt whose strengths are those that were chosen so far: composed and judged already.
     best: tuple[dict[int, float], Restoration] | None = None
     for share in (_LOWEST, *_BETWEEN):
-        tried = dict.fromkeys(open_ones, share * controls.strength)
+        tried = {index: share * controls[index].strength for index in open_ones}
         strengths = chosen | tried
-        attempt = judged(
-            compose(image, projections, controls, canvas, strengths=strengths), projections, only=open_ones
-        )
+        composed = compose(image, projections, replace(controls, strengths=strengths), canvas)
+        attempt = judged(composed, projections, only=open_ones)
         restoration = replace(restoration, milliseconds=_added(restoration, attempt))
         good = {outcome.index for outcome in attempt.faces if outcome.index in open_ones and not _is_bad(outcome)}
         if share == _LOWEST:
@@ -80,7 +79,7 @@ def compose_judged(
     if best is not None and best[0] == chosen:
         composed = replace(best[1], milliseconds={})  # its time is counted
     else:
-        composed = compose(image, projections, controls, canvas, strengths=chosen)
+        composed = compose(image, projections, replace(controls, strengths=chosen), canvas)
     settled = judged(composed, projections)
     faces = tuple(_lowered(outcome, bad.get(outcome.index), chosen) for outcome in settled.faces)
     return replace(settled, faces=faces, milliseconds=_added(restoration, settled))

@@ -265,6 +265,8 @@ class Option:
         group: under which heading ``--help`` and the documents have it.
         effect: whether it acts on each face, on the whole picture, on the file that is written, or is one for a whole run;
             a picture of a batch may have its own of all but the last.
+        per_face: whether a face of a picture may have its own (`likeness.restore.face_controls`); ``short`` is its name
+            where those are typed, if that is another than the key.
         given: see `Surface`.
         projects: whether another value needs the network again; the rest is arithmetic on what it returned.
         place: the section of the page that has its slider; "" for none.
@@ -282,6 +284,8 @@ class Option:
     attribute: str = ""
     group: Group
     effect: Effect = "picture"
+    per_face: bool = False
+    short: str = ""
     given: tuple[Surface, ...] = ("flag", "file", "request")
     projects: bool = False
     place: str = ""
@@ -335,15 +339,17 @@ class Option:
     @property
     def usual(self) -> str:
         """The default in words; "" where it goes without saying."""
-        if self.default is None or isinstance(self.kind, (Switch, Weights)):
+        default = self.default
+        if isinstance(default, str):
+            return default
+        if isinstance(self.kind, Switch) or not isinstance(default, (int, float)):
             return self.unset
-        if isinstance(self.kind, Number) and self.kind.millions:
-            return f"{self.default / 1e6:g}M"
-        return str(self.default) if isinstance(self.default, str) else f"{self.default:g}"
+        return f"{default / 1e6:g}M" if isinstance(self.kind, Number) and self.kind.millions else f"{default:g}"
 
     def shown(self) -> dict[str, Any]:
         """What the page must know of it, ready for JSON."""
         own = {"key": self.key, "part": self.part, "place": self.place, "projects": self.projects, "unit": self.unit}
+        own |= {"per_face": self.per_face}
         words = {"label": self.label._asdict(), "help": self.help._asdict()}
         default = {} if isinstance(self.kind, Weights) else {"default": self.default}
         return {**own, **words, **default, **self.kind.shown()}
@@ -375,15 +381,20 @@ def option(
     effect: Effect = "face",
     place: str = "controls",
     projects: bool = False,
+    short: str = "",
     unit: str = "",
     given: tuple[Surface, ...] = ("flag", "file", "request"),
     flag: str = "",
     metavar: str = "",
     aliases: tuple[str, ...] = (),
 ) -> Any:
-    """A dataclass's field that is a row of its own: its name is the key, ``text`` its help; the rest is as in `Option`."""
+    """A dataclass's field that is a row of its own: its name is the key, ``text`` its help; the rest is as in `Option`.
+
+    What is a control may differ from face to face.
+    """
     row = Option(kind=kind, default=default, label=label, help=text, part=part, group=group, effect=effect, given=given)
     row = replace(row, place=place, projects=projects, unit=unit, flag=flag, metavar=metavar, aliases=aliases)
+    row = replace(row, per_face=part == "controls", short=short)
     return field(default=default, metadata={"option": row})
 
 

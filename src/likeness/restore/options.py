@@ -12,6 +12,7 @@ from typing import Any, get_args
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice
 from likeness.models.spec import FACE_PURPOSES
+from likeness.restore.by_face import ByFace
 from likeness.restore.controls import AUTO, PRESETS, Controls
 from likeness.restore.enlargement import Enlargement
 from likeness.restore.framing import Framing
@@ -33,6 +34,24 @@ _RUN: Any = {"group": "files", "effect": "run", "given": ("flag", "file")}
 _CHECKED: Any = {"group": "files", "effect": "run", "given": ("file",)}
 _RESULT: Any = {"group": "files", "effect": "file", "part": "picture"}
 """What some rows have in common."""
+
+_CONTROLS = (
+    Option(
+        key="preset",
+        kind=Text(wanted=Notice("wanted.preset-name"), more={"enum": [*PRESETS, AUTO]}),
+        default="standard",
+        group="controls",
+        effect="face",
+        per_face=True,
+        metavar="NAME",
+        label=Words("Preset", "预设"),
+        help=Words(
+            f"what the controls start from: {', '.join(PRESETS)}; or auto, which chooses for each picture",
+            "各项控制的起点；auto 按每张照片自动选择",
+        ),
+    ),
+    *rows_of(Controls),
+)
 
 OPTIONS: tuple[Option, ...] = (
     Option(
@@ -88,20 +107,23 @@ OPTIONS: tuple[Option, ...] = (
         help=Words("of the model; checked, never set", "模型的通道倍数，仅核对"),
         **_CHECKED,
     ),
+    *_CONTROLS,
     Option(
-        key="preset",
-        kind=Text(wanted=Notice("wanted.preset-name"), more={"enum": [*PRESETS, AUTO]}),
-        default="standard",
+        key="face_controls",
+        attribute="changes",
+        part="face_controls",
+        kind=ByFace(rows=tuple(row for row in _CONTROLS if row.per_face)),
+        default={},
         group="controls",
         effect="face",
-        metavar="NAME",
-        label=Words("Preset", "预设"),
+        flag="--face",
+        metavar="N:NAME=X,...",
+        label=Words("Settings for one face", "单张人脸的设置"),
         help=Words(
-            f"what the controls start from: {', '.join(PRESETS)}; or auto, which chooses for each picture",
-            "各项控制的起点；auto 按每张照片自动选择",
+            "what one face has of its own, such as 2:strength=0.5,grain or 1,3:natural; repeatable",
+            "单张人脸的单独设置，如 2:strength=0.5,grain 或 1,3:natural；可重复",
         ),
     ),
-    *rows_of(Controls),
     *rows_of(Framing),
     Option(
         key="mend_scratches",

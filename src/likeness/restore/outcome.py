@@ -197,6 +197,7 @@ class FaceOutcome:
         mask: S x S in [0, 1], where the crop was laid on; only of a restored face.
         alignment: from the result to the crop; only of a restored face.
         filled: share of the face that held no pixels and was filled from its surroundings, in [0, 1].
+        own_controls: that it was restored with, where it had its own; None where it had the picture's, or was not restored.
         strength: that it was restored with; under the controls' where it would have come out bad with that (``on_bad``), and
             0 where it was not restored.
         gains: mean share of the way to the projection in each region, in [0, 1].
@@ -215,6 +216,7 @@ class FaceOutcome:
     mask: NDArray[np.float32] | None = None
     alignment: Alignment | None = None
     filled: float = 0.0
+    own_controls: Controls | None = None
     strength: float = 0.0
     gains: dict[str, float] = field(default_factory=dict[str, float])
     milliseconds: dict[str, float] = field(default_factory=dict[str, float])
@@ -233,7 +235,7 @@ class Restoration:
     Attributes:
         image: the picture.
         faces: the outcome of each face found, whose positions are in the photograph's pixels.
-        controls: how they were restored.
+        controls: how they were restored, but for faces that have their own (`FaceOutcome.own_controls`).
         milliseconds: time of each step.
         repaired: what was repaired before; None where nothing was asked for.
         upscale: how many times as wide and high as the photograph it is.

@@ -13,6 +13,7 @@ from likeness.restore.automatic import Automatic
 from likeness.restore.config import Settings
 from likeness.restore.controls import AUTO, Controls, RegionWeights
 from likeness.restore.enlargement import Enlargement
+from likeness.restore.face_controls import FaceControls
 from likeness.restore.framing import Framing
 from likeness.restore.on_bad import OnBad
 from likeness.restore.options import OPTIONS
@@ -28,6 +29,7 @@ class PictureOptions:
     Attributes:
         controls, repairs, selection, aligned, enlargement: see `likeness.Restorer.restore`.
         framing: how it is turned, straightened and cut.
+        controls, face_controls, repairs, selection, aligned, enlargement: see `likeness.Restorer.restore`.
         by_hand: if controls are chosen for each picture (preset "auto"), the names of those that are as ``controls`` has
             them; None if all are.
         trust_references: whether other photographs serve whatever the matcher says of them.
@@ -42,6 +44,7 @@ class PictureOptions:
 
     controls: Controls = field(default_factory=Controls)
     by_hand: tuple[str, ...] | None = None
+    face_controls: FaceControls = field(default_factory=FaceControls)
     repairs: Repairs = field(default_factory=Repairs)
     framing: Framing = field(default_factory=Framing)
     selection: Selection = field(default_factory=Selection)
@@ -74,7 +77,11 @@ class PictureOptions:
         """Settings that come to these options: what differs from the defaults."""
         values: dict[str, Any] = {}
         for row in OPTIONS:
-            if row.part:
+            if row.part == "face_controls":
+                # Faces count from 1 where they are written.
+                if self.face_controls.changes:
+                    values[row.key] = self.face_controls.to_numbered()
+            elif row.part:
                 value = getattr(self if row.part == "picture" else getattr(self, row.part), row.field_name)
                 by_hand = row.part == "controls" and row.field_name in (self.by_hand or ())
                 if value != row.default or by_hand:
@@ -86,6 +93,7 @@ class PictureOptions:
 
 _KINDS = {
     "controls": Controls,
+    "face_controls": FaceControls,
     "repairs": Repairs,
     "framing": Framing,
     "selection": Selection,
@@ -103,9 +111,11 @@ def parts_of(settings: Settings) -> dict[str, Any]:
         ConfigError, ControlError: for a value that cannot be used.
     """
     chosen = settings.part("selection")
+    of_faces = settings.part("face_controls")
     return {
         "controls": settings.controls(),
         "by_hand": settings.by_hand(),
+        "face_controls": FaceControls.numbered(of_faces.get("changes", {})),
         "repairs": settings.repairs(),
         "framing": Framing(**settings.part("framing")),
         "selection": Selection.parse(chosen.pop("which", "all"), **chosen),

@@ -32,6 +32,7 @@ from likeness.restore.canvas import CanvasPlan, plan_canvas, suggested_upscale
 from likeness.restore.composing import compose
 from likeness.restore.controls import AUTO, Controls
 from likeness.restore.enlargement import Enlargement
+from likeness.restore.face_controls import ControlsByFace, FaceControls, GivenFaceControls
 from likeness.restore.following import Mapped, OnProgress, Progress, tell_nobody
 from likeness.restore.judging import compose_judged, judged
 from likeness.restore.networks import NetworkHolder
@@ -84,6 +85,7 @@ class Restorer(NetworkHolder):
         faces: Sequence[Face] | None = None,
         repairs: Repairs | None = None,
         damage: NDArray[np.float32] | None = None,
+        face_controls: GivenFaceControls | None = None,
         references: ReferenceSource | None = None,
         enlargement: Enlargement | None = None,
         on_bad: OnBad = "keep",
@@ -98,6 +100,8 @@ class Restorer(NetworkHolder):
                 `Image`); with ``aligned`` an FFHQ-aligned crop, whose whole area is then one face.
             controls: how; the name of a preset is taken as well, and None is `Controls.standard`. "auto", or an `Automatic`,
                 chooses them by what the picture shows (`Restoration.chosen`).
+            face_controls: what single faces have of their own, by their index (from 0): a dictionary of what is not as in
+                ``controls``, such as ``{1: {"strength": 0.5}}``, the name of a preset, or `Controls`.
             selection: which faces; all if None.
             aligned: skip detection and alignment.
             faces: the picture's faces, numbered as they stand, where they are known (`Restorer.find_faces`): no detection.
@@ -123,7 +127,8 @@ class Restorer(NetworkHolder):
             ImageReadError: if the picture's file, or that of a reference, cannot be read.
             ImageTooLargeError: if the picture is too large, or the enlarged result would be; told before any work
                 (`plan_canvas`).
-            ControlError: if the damage mask does not fit the picture, or more faces are selected than may be.
+            ControlError: if the damage mask does not fit the picture, more faces are selected than may be, or a face that is
+                not there has controls of its own.
             NoFaceError: if there is no face, the selection leaves none, or none has a hole for an inpainter; if a reference
                 shows none; or with ``on_bad`` "skip" if each came out bad.
         """
@@ -131,6 +136,7 @@ class Restorer(NetworkHolder):
             raise ArgumentError(f"on_bad must be one of {', '.join(get_args(OnBad))}, not {on_bad!r}")
         image, asked = any_picture("image", image), _asked(controls)
         selection, enlargement = _checked(selection, aligned, repairs, enlargement)
+        own = FaceControls.of(face_controls)
         if references is not None:
             of_type("references", references, ReferenceSource, hint=_REFERENCES)
         if not callable(progress):
@@ -157,6 +163,7 @@ class Restorer(NetworkHolder):
         clock.lap("detect")
         if not faces:
             raise NoFaceError(Notice("no-face.none"))
+        own.check(len(faces))
         refusals = selection.refusals(faces, image.size)
         if all(refusals):
             raise _none_selected(refusals)
@@ -175,9 +182,10 @@ class Restorer(NetworkHolder):
             controls = chosen.controls
         else:
             controls = asked
+        by_face = own.over(controls)
         filled, total = None if repaired is None else repaired.filled, len(wanted)
         progress(Progress(step="project", total=total))
-        each = project_each(self.runtime, image, wanted, controls, aligned=aligned, filled=filled, seed=seed)
+        each = project_each(self.runtime, image, wanted, by_face, aligned=aligned, filled=filled, seed=seed)
         for count, ((index, face), done) in enumerate(each, start=1):
             progress(Progress(step="project", done=count, total=total))
             if isinstance(done, FaceProjection):
@@ -204,9 +212,9 @@ class Restorer(NetworkHolder):
             clock.lap("enlarge")
         progress(Progress(step="compose", done=total, total=total))
         if verdicts:
-            composed = compose_judged(image, projections, controls, canvas, on_bad)
+            composed = compose_judged(image, projections, by_face, canvas, on_bad)
         else:
-            composed = compose(image, projections, controls, canvas)
+            composed = compose(image, projections, by_face, canvas)
         if composed.faces and not any(outcome.status != "skipped" for outcome in (*composed.faces, *outcomes.values())):
             reasons = sorted({outcome.reason for outcome in composed.faces if outcome.reason})
             raise NoFaceError(Notice("no-face.all-bad", {"reasons": reasons}))
@@ -330,7 +338,7 @@ class Restorer(NetworkHolder):
         self,
         image: ImageInput,
         faces: Sequence[Face],
-        controls: Controls,
+        controls: Controls | ControlsByFace,
         *,
         indices: Sequence[int] | None = None,
         aligned: bool = False,
@@ -345,11 +353,11 @@ class Restorer(NetworkHolder):
             ValueError: as `project`, or if the numbers are not as many as the faces.
         """
         image, faces = any_picture("image", image), all_of_type("faces", faces, Face)
-        of_type("controls", controls, Controls, hint=_PRESETS)
+        by_face = _by_face(controls)
         _check_seed(seed)
         projections: list[FaceProjection] = []
         numbered = list(zip(range(len(faces)) if indices is None else indices, faces, strict=True))
-        for _, done in project_each(self.runtime, image, numbered, controls, aligned=aligned, filled=filled, seed=seed):
+        for _, done in project_each(self.runtime, image, numbered, by_face, aligned=aligned, filled=filled, seed=seed):
             if not isinstance(done, FaceProjection):
                 raise ValueError(done) if isinstance(done, Notice) else done
             projections.append(done)
@@ -406,7 +414,7 @@ class Restorer(NetworkHolder):
         self,
         image: Image,
         projections: Sequence[FaceProjection],
-        controls: Controls,
+        controls: Controls | ControlsByFace,
         *,
         canvas: Canvas | None = None,
     ) -> Restoration:
@@ -418,8 +426,7 @@ class Restorer(NetworkHolder):
         """
         of_type("image", image, Image)
         projections = all_of_type("projections", projections, FaceProjection)
-        of_type("controls", controls, Controls, hint=_PRESETS)
-        return compose(image, projections, controls, canvas)
+        return compose(image, projections, _by_face(controls), canvas)
 
     def judge(self, restoration: Restoration, projections: Sequence[FaceProjection]) -> Restoration:
         """What `compose` made, with the verdict on each face (`FaceOutcome.verdict`), as `restore` gives it; runs no network
@@ -464,6 +471,12 @@ def _asked(controls: Controls | Automatic | str | None) -> Controls | Automatic:
     if isinstance(controls, Automatic):
         return controls
     return Automatic() if controls == AUTO else Controls.of(controls)
+
+
+def _by_face(controls: Controls | ControlsByFace) -> ControlsByFace:
+    if isinstance(controls, ControlsByFace):
+        return controls
+    return ControlsByFace(of_type("controls", controls, Controls, hint=_PRESETS))
 
 
 def _none_selected(reasons: Sequence[Notice | None]) -> NoFaceError:

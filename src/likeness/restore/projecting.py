@@ -21,11 +21,12 @@ from likeness.models.spec import Spec
 from likeness.repair.repair import filled_in_crop
 from likeness.restore.arbitration import unexplained
 from likeness.restore.controls import Controls
+from likeness.restore.face_controls import ControlsByFace
 from likeness.restore.lockstep import Answer, Steps, run_in_lockstep
 from likeness.restore.outcome import FaceProjection, gain_maps
 from likeness.restore.relaxation import ITERATIONS, advance
 from likeness.restore.tasks.registry import task_of
-from likeness.restore.tasks.task import FaceCrop, Task
+from likeness.restore.tasks.task import FaceCrop
 from likeness.runtimes.base import Batch, Runtime
 
 __all__ = ["project_each"]
@@ -39,19 +40,18 @@ def project_each(
     runtime: Runtime,
     image: Image,
     faces: Sequence[tuple[int, Face]],
-    controls: Controls,
+    controls: ControlsByFace,
     *,
     aligned: bool,
     filled: NDArray[np.float32] | None,
     seed: int | None,
 ) -> Generator[tuple[tuple[int, Face], FaceProjection | Notice | Exception]]:
     """Every numbered face with its projection, the reason for which it is left alone, or the error that it failed with."""
-    task = task_of(runtime.spec, controls)
     for begin in range(0, len(faces), _TOGETHER):
         group = faces[begin : begin + _TOGETHER]
         steps = [
             _projecting(
-                runtime.spec, task, image, face, controls, index=index, aligned=aligned, filled=filled, seed=seed
+                runtime.spec, image, face, controls[index], index=index, aligned=aligned, filled=filled, seed=seed
             )
             for index, face in group
         ]
@@ -60,7 +60,6 @@ def project_each(
 
 def _projecting(
     spec: Spec,
-    task: Task,
     image: Image,
     face: Face,
     controls: Controls,
@@ -72,7 +71,7 @@ def _projecting(
 ) -> Steps[FaceProjection | Notice]:
     """The work on one face, to be run with others (`run_in_lockstep`)."""
     clock = Stopwatch()
-    side = spec.side
+    task, side = task_of(spec, controls), spec.side
 
     def from_network(answer: Answer) -> Pixels:
         clock.skip()  # the time in which the other faces of a group had their turn

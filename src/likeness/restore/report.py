@@ -176,9 +176,9 @@ def face_record(outcome: FaceOutcome, picture_size: Size, *, evidence: dict[str,
     ``native_side`` is the side of the aligned crop in the picture's pixels; None where the face's points allow no
     alignment. ``mesh.source`` is "template" where no mesh was found and an average face took its place, and ``mesh.misfit``
     the root mean square distance of the five points from the FFHQ template after alignment, in pixels of a 512 crop:
-    about 5 to 10 for a frontal face, more for a turned one, and much more where the points are wrong. ``strength`` is that
-    which the face was restored with, ``region_gains`` are shares of the way to the network's result, 0 to 1, and ``filled``
-    the share of the face that held no pixels.
+    about 5 to 10 for a frontal face, more for a turned one, and much more where the points are wrong. ``controls`` are the
+    face's own, None where it has the picture's; ``strength`` is that which the face was restored with, ``region_gains`` are
+    shares of the way to the network's result, 0 to 1, and ``filled`` the share of the face that held no pixels.
     ``verdict`` is what to say of the face: a level ("good", "look" or "bad"), the reason, and what was measured; None where
     it was not restored. ``notice`` and ``notices`` are the codes and values of ``reason`` and of each of the ``warnings``.
     ``references`` are the other photographs that were looked at, and which region got how much from which; None where none
@@ -199,6 +199,7 @@ def face_record(outcome: FaceOutcome, picture_size: Size, *, evidence: dict[str,
         "native_side": fit[0] if fit else None,
         "mesh": {"source": face.landmarks.source, "misfit": fit[1] if fit else None},
         "filled": round(float(outcome.filled), 4),
+        "controls": None if outcome.own_controls is None else asdict(outcome.own_controls),
         "strength": round(float(outcome.strength), 4),
         "region_gains": {region: round(float(gain), 4) for region, gain in outcome.gains.items()},
         "verdict": None if outcome.verdict is None else outcome.verdict.to_dict(),

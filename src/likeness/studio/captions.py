@@ -8,7 +8,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from likeness.evidence.lenders import regions_by_name, regions_told
+from likeness.evidence.lenders import regions_by_name, regions_told, takes_references
 from likeness.imaging.image import Image
 from likeness.messages.notice import Language, Notice, Value, sentence
 from likeness.restore.controls import PRESETS
@@ -65,9 +65,12 @@ def done_line(language: Language, record: Mapping[str, Any] | None, faces: int) 
     name = Notice(f"preset.{preset}") if preset in PRESETS else preset
     values: dict[str, Value] = {"preset": name, "strength": float(controls.get("strength", 1.0))}
     parts = [Notice("proof.with-preset" if preset else "proof.with-settings", values), _faces(restored)]
-    lent = _lent(record, controls)
+    lent = _lent(record)
     if lent:
         parts.append(Notice("proof.references", {"lent": lent}))
+    own = [int(face["index"]) + 1 for face in record.get("faces", ()) if face.get("controls")]
+    if own:
+        parts.append(Notice("proof.own-settings", {"faces": ", ".join(map(str, own))}))
     if controls.get("keep_grain"):
         parts.append(Notice("proof.grain-kept"))
     if record.get("repairs") is not None:
@@ -75,14 +78,13 @@ def done_line(language: Language, record: Mapping[str, Any] | None, faces: int) 
     return Notice("proof.done", {"parts": parts}).say(language)
 
 
-def _lent(record: Mapping[str, Any], controls: Mapping[str, Any]) -> list[Notice]:
+def _lent(record: Mapping[str, Any]) -> list[Notice]:
     """The other photographs that lent detail, with the regions of any face."""
-    if controls.get("reference_strength", 1) == 0:
-        return []
     regions = regions_by_name(
         (str(gift["name"]), str(gift["region"]))
         for face in record.get("faces", ())
-        for gift in (face.get("references") or {}).get("gifts", ())
+        if takes_references(record, face)
+        for gift in face["references"].get("gifts", ())
     )
     return [Notice("proof.lent", {"name": name, "regions": regions_told(own)}) for name, own in regions.items()]
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from likeness.errors import ArgumentError, ConfigError
 from likeness.imaging.encode import FORMATS, FileFormat, find_format
@@ -76,6 +76,8 @@ _OURS = frozenset(row.key for row in _OWN)
 _LONGEST = 1000
 """Characters of one field; the longest that has a meaning is an object of weights."""
 
+_LONGER = {"face_controls": 50_000}
+"""Of fields that hold something of each face."""
 
 _DIGITS = 16
 
@@ -146,8 +148,9 @@ def field_values(fields: Mapping[str, str]) -> dict[str, Any]:
     """
     values: dict[str, Any] = {}
     for name, text in fields.items():
-        if len(text) > _LONGEST:
-            raise ConfigError(Notice("form.long-field", {"longest": _LONGEST}))
+        longest = _LONGER.get(name, _LONGEST)
+        if len(text) > longest:
+            raise ConfigError(Notice("form.long-field", {"longest": longest}))
         values[name] = text if name in _TEXTS else _json(text)
     return values
 
@@ -160,9 +163,7 @@ def _fits(schema: _Schema, value: Any) -> bool:
     if not _KINDS[kind](value):
         return False
     if kind == "object":
-        return all(
-            name in schema["properties"] and _fits(schema["properties"][name], each) for name, each in value.items()
-        )
+        return all((one := _property(schema, name)) is not None and _fits(one, each) for name, each in value.items())
     if kind == "string" and not re.fullmatch(schema.get("pattern", r"(?s:.*)"), value):
         return False
     if kind in ("number", "integer") and not schema.get("minimum", value) <= value <= schema.get("maximum", value):
@@ -170,8 +171,17 @@ def _fits(schema: _Schema, value: Any) -> bool:
     return value in schema.get("enum", (value,)) and value == schema.get("const", value)
 
 
+def _property(schema: _Schema, name: str) -> _Schema | None:
+    """The schema of what an object holds under a name; None if it may not hold it."""
+    named: _Schema | None = schema.get("properties", {}).get(name)
+    patterns: dict[str, _Schema] = schema.get("patternProperties", {})
+    return named or next((one for pattern, one in patterns.items() if re.search(pattern, name)), None)
+
+
 def _whole(value: Any) -> Any:
     """8.0 as 8: it is a whole number in JSON, and no setting is another one for it."""
+    if isinstance(value, dict):
+        return {name: _whole(each) for name, each in cast("dict[str, Any]", value).items()}
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
