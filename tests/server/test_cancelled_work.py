@@ -20,6 +20,7 @@ from likeness.compute.network import Network
 from likeness.imaging.encode import encode_image
 from likeness.imaging.image import Image
 from likeness.restore.controls import Controls
+from likeness.restore.face_controls import ControlsByFace
 from likeness.restore.pipeline import Restorer
 from likeness.server.http.settings import ServerSettings
 
@@ -223,7 +224,7 @@ def test_faces_that_were_restored_in_time_are_kept_for_the_next_request(server: 
     for _ in range(FACES):
         with cancellable(AfterSome(3 + FACES)):
             try:
-                assert len(session.projections(faces, Controls())) == FACES
+                assert len(session.projections(faces, ControlsByFace(Controls()))) == FACES
                 break
             except WorkCancelled:
                 kept.append(len(session._projections))

@@ -30,6 +30,7 @@ from likeness.repair.repairs import Repairs
 from likeness.restore.canvas import plan_canvas
 from likeness.restore.controls import Controls, RegionWeights
 from likeness.restore.enlargement import Enlargement
+from likeness.restore.face_controls import ControlsByFace
 from likeness.restore.framing import Framing
 from likeness.restore.kinds import rows_of
 from likeness.restore.options import OPTIONS
@@ -196,7 +197,7 @@ def test_a_download_of_another_size_leaves_what_the_sliders_go_on_with(
         return answer
 
     monkeypatch.setattr(tiny_restorer, "canvas", counted)
-    controls, moved = Controls.standard(), Controls(strength=0.5)
+    controls, moved = ControlsByFace(Controls()), ControlsByFace(Controls(strength=0.5))
     assert session.restore([0], controls, 2.0).image.size.width == 2 * astronaut.size.width
     session.finished([0], controls, Finishing(), 1.5)
     session.finished([0], controls, Finishing())
@@ -305,16 +306,76 @@ def test_faces_of_a_group_reach_the_network_together_and_once(
         return project(batch)
 
     monkeypatch.setattr(tiny_restorer.runtime, "run", counted)
-    assert [kept.index for kept in session.projections([1], Controls())] == [1]
+    assert [kept.index for kept in session.projections([1], ControlsByFace(Controls()))] == [1]
     # The one that is kept already stays, in whatever order they are asked for.
-    assert [kept.index for kept in session.projections([1, 0, 1], Controls())] == [1, 0, 1]
+    assert [kept.index for kept in session.projections([1, 0, 1], ControlsByFace(Controls()))] == [1, 0, 1]
     assert sum(seen) == 2
     changed = Controls(degradation_scale=0.5)
-    grain = session.projections([0, 1], Controls())[1].grain
-    assert session.projections([0, 1], changed)[1].grain is grain
+    grain = session.projections([0, 1], ControlsByFace(Controls()))[1].grain
+    assert session.projections([0, 1], ControlsByFace(changed))[1].grain is grain
     alone = tiny_restorer.project(couple, session.faces[1].face, changed, index=1)
-    assert np.array_equal(session.projections([1], changed)[0].projection, alone.projection)
+    assert np.array_equal(session.projections([1], ControlsByFace(changed))[0].projection, alone.projection)
     assert sum(seen) == 5
+
+
+def test_a_face_s_own_settings_are_seen_saved_and_told(server: Running, astronaut: Image) -> None:
+    couple = Image(pixels=np.concatenate([astronaut.pixels, astronaut.pixels], axis=1))
+    own = {"1": {"strength": 0.0, "degradation_scale": 0.5}}
+    shown = {"left": 0, "top": 0, "right": couple.size.width, "bottom": couple.size.height, "width": couple.size.width}
+    with server.http() as client:
+        key = open_one(client, encode_image(couple, "PNG"), "couple.png").json()["id"]
+
+        def view_of(**more: Any) -> tuple[dict[str, Any], NDArray[np.int16], tuple[int, ...]]:
+            head, parts = unpacked(ask(client, key, "views", faces=[0, 1], areas=[shown], **more))
+            return head, decoded(parts[head["areas"][0]["parts"].index("after")]), tuple(head["areas"][0]["block"])
+
+        (_, plain, block), (_, mixed, _) = view_of(), view_of(own=own)
+        middle = couple.size.width // 2 - block[0]
+        assert np.array_equal(plain[:, : middle - 16], mixed[:, : middle - 16])
+        assert np.abs(plain[:, middle + 16 :] - mixed[:, middle + 16 :]).max() > 4
+
+        png = client.post(f"/live/pictures/{key}/files/png", json={**LOOK, "faces": [0, 1], "own": own})
+        saved = read_image(png.content).to_uint8()
+        expected = server.state.restorer.restore(couple, face_controls={1: {"strength": 0}}).image.to_uint8()
+        assert np.array_equal(saved, expected)
+        proof = client.post(f"/live/pictures/{key}/files/proof", json={**LOOK, "faces": [0, 1], "own": own}, timeout=60)
+        assert "face 2 with settings of its own" in proof.text
+        # What is to be said of its settings is said of it alone.
+        head, _, _ = view_of(own={"1": {"degradation_scale": 1.15}})
+        assert head["notices"] == []
+        assert [[notice["code"] for notice in found] for found in head["face_notices"]][1][
+            0
+        ] == "control.degradation-high"
+        assert "control.degradation-high" not in [notice["code"] for notice in head["face_notices"][0]]
+        answer = ask(client, key, "views", faces=[0, 1], areas=[shown], own={"1": {"strength": 3}})
+        assert (answer.status_code, answer.json()["notice"]["code"]) == (422, "face-controls.face")
+        assert ask(client, key, "views", areas=[shown], own={"1": {"sharpness": 1}}).status_code == 422
+        assert ask(client, key, "views", areas=[shown], own={"x": {}}).status_code == 422
+        # Grain of one face is a layer of its own, as if it were of all.
+        head, _, _ = view_of(own={"1": {"keep_grain": True}})
+        assert "grain" in head["areas"][0]["parts"]
+
+
+def test_a_face_s_own_settings_run_the_network_for_it_alone(
+    tiny_restorer: Restorer, astronaut: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session = Session(Image(pixels=np.concatenate([astronaut.pixels] * 2, axis=1)), "couple.jpg", tiny_restorer)
+    first = session.projections([0, 1], ControlsByFace(Controls()))
+    seen: list[int] = []
+    project = tiny_restorer.runtime.run
+
+    def counted(batch: Any) -> Any:
+        seen.append(len(batch))
+        return project(batch)
+
+    monkeypatch.setattr(tiny_restorer.runtime, "run", counted)
+    gentle = ControlsByFace(Controls(), {1: Controls(strength=0.5, latent_step_decay=0.03)})
+    assert session.projections([0, 1], gentle) == first
+    assert seen == []
+    again = session.projections([0, 1], ControlsByFace(Controls(), {1: Controls(degradation_scale=0.5)}))
+    assert seen == [1]
+    assert again[0] is first[0]
+    assert again[1].controls.degradation_scale == 0.5
 
 
 @pytest.mark.parametrize(
@@ -459,7 +520,7 @@ def test_as_many_other_photographs_are_kept_as_may_be(
     with pytest.raises(ControlError, match="keeps 1 other"):
         session.add_other("1", astronaut, "c.jpg")
     # The picture itself tells nothing about itself.
-    (told,) = session.told_of_others([0], Controls(), Wanted(ids=("0",)))
+    (told,) = session.told_of_others([0], ControlsByFace(Controls()), Wanted(ids=("0",)))
     assert (told["likeness"], told["serves"]) == (None, [])
 
 
@@ -468,7 +529,7 @@ def test_a_field_has_what_other_photographs_give(tiny_restorer: Restorer, astron
     session = Session(poor, "aunt.jpg", tiny_restorer)
     session.add_other("0", astronaut, "b.jpg")
     controls, wanted = Controls(), Wanted(ids=("0",))
-    (item,) = session.served([0], controls, wanted)
+    (item,) = session.served([0], ControlsByFace(controls), wanted)
     head, data = field_of(item, controls)
     assert head["detail"]
     count = head["side"] ** 2 * 3
@@ -482,7 +543,7 @@ def test_a_field_has_what_other_photographs_give(tiny_restorer: Restorer, astron
         if change.shape[0] != head["side"]:
             change = resize(change, Size(head["side"], head["side"]), "area")
         assert np.abs(field + strength * detail - change).max() < 3 / FIELD_SCALE
-    plain, _ = field_of(session.projections([0], controls)[0], controls)
+    plain, _ = field_of(session.projections([0], ControlsByFace(controls))[0], controls)
     assert not plain["detail"]
 
 
@@ -568,8 +629,8 @@ def test_faces_are_restored_from_the_repaired_picture(tiny_restorer: Restorer, a
     assert session.mended(Mending()) is session
     assert mended.repaired is not None
     expected = tiny_restorer.restore(mended.image, Controls(), faces=[session.faces[0].face])
-    assert np.abs(mended.restore([0], Controls()).image.pixels - expected.image.pixels).max() < 1e-4
-    assert session.restore([0], Controls()).image.pixels.shape == astronaut.pixels.shape
+    assert np.abs(mended.restore([0], ControlsByFace(Controls())).image.pixels - expected.image.pixels).max() < 1e-4
+    assert session.restore([0], ControlsByFace(Controls())).image.pixels.shape == astronaut.pixels.shape
     assert session.nbytes > mended.nbytes
     for amount in (0.1, 0.2, 0.3):
         session.mended(Mending(repairs=Repairs(balance=amount)))

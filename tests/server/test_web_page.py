@@ -280,6 +280,99 @@ def test_undo_redo_and_back_to_the_preset(page: Any) -> None:
     assert not page.locator(".back").is_visible()
 
 
+def test_one_face_is_set_by_itself(page: Any, two_faces: bytes) -> None:
+    drop(page, two_faces, "couple.png")
+    page.locator("[data-preset='standard']").click()
+    shared = settled(page)
+    # The left one is looked at, and set by itself.
+    page.locator(".face-chip[data-face='0']").click()
+    page.locator("[data-zoom='fit']").click()
+    settled(page)
+    page.locator("#whose-one").click()
+    assert page.locator("#whose-one").text_content() == "Face 1 only"
+    assert page.locator("#whose-one").get_attribute("aria-pressed") == "true"
+    # What is of the whole picture is not offered for one face.
+    assert not page.locator("#slider-warmth").is_visible()
+    assert not page.locator("#slider-mend_scratches").is_visible()
+    assert page.locator("#slider-strength").is_visible()
+
+    # A preview, drawn without the server, is what the server then draws; the other face is left alone.
+    for key, value in (("strength", 0.4), ("eye", 0.2), ("latent_step_decay", 0.05)):
+        page.evaluate("document.getElementById('canvas').dataset.drawn = '0'")
+        slide(page, key, value)
+        page.locator("#canvas:not([data-drawn='0'])").wait_for()
+        preview, exact = seen(page), settled(page)
+        assert np.abs(within(preview, page, 0) - within(exact, page, 0)).mean() < 1.0, key
+        # Where the two touch, JPEG's cells hold something of both.
+        assert np.abs(within(exact, page, 1) - within(shared, page, 1)).mean() < 0.02, key
+    assert np.abs(within(exact, page, 0) - within(shared, page, 0)).mean() > 0.2
+    assert "settings of its own" in page.locator(".mark-face[data-face='0']").get_attribute("aria-label")
+    assert page.locator(".face-chip.own").count() == 1
+
+    # The others' settings are as they were, and theirs move on without its own.
+    page.locator("#whose-all").click()
+    assert page.locator("#slider-strength").input_value() == "1"
+    assert "Face 1 has settings of its own" in page.locator(".whose").text_content()
+    slide(page, "strength", 0.7)
+    page.locator(".face-chip[data-face='1']").click()
+    page.locator("#whose-one").click()
+    assert page.locator("#slider-strength").input_value() == "0.7"
+    page.locator("[data-preset='natural']").click()
+    assert page.locator("#slider-latent_step_decay").input_value() == "0.04"
+    # A preset has no strength of its own for one face.
+    assert page.locator("#slider-strength").input_value() == "0.7"
+    assert page.locator("[data-preset='natural']").get_attribute("aria-pressed") == "true"
+    assert page.locator(".face-chip.own").count() == 2
+    page.locator("#undo").click()
+    assert page.locator(".face-chip.own").count() == 1
+    page.locator("#redo").click()
+    assert page.locator(".face-chip.own").count() == 2
+    page.locator("#whose-back").click()
+    assert page.locator(".face-chip.own").count() == 1
+    assert not page.locator("#whose-back").is_visible()
+
+    # A slider that is moved back to where the others are is one of theirs again; a reload keeps what a face has.
+    page.locator(".face-chip[data-face='0']").click()
+    assert page.locator("#slider-strength").input_value() == "0.4"
+    for key, value in (("strength", 0.7), ("eye", 1), ("latent_step_decay", 0.1)):
+        assert page.locator(".face-chip.own").count() == 1
+        slide(page, key, value)
+    assert page.locator(".face-chip.own").count() == 0
+    slide(page, "nose", 0.3)
+    settled(page)
+    page.reload()
+    page.locator("#canvas[data-ready]").wait_for()
+    assert page.locator(".face-chip.own").count() == 1
+    assert page.locator("#slider-nose").input_value() == "1"
+    page.locator("#whose-one").click()
+    assert page.locator("#slider-nose").input_value() == "0.3"
+    page.locator("#whose-all").click()
+    page.locator("[data-preset='standard']").click()
+    drop(page, two_faces, "couple.png")
+    # It belonged to the faces of that picture.
+    assert page.locator(".face-chip.own").count() == 0
+
+
+def test_the_grain_of_one_face_is_previewed_on_it_alone(page: Any, two_faces: bytes) -> None:
+    page.locator("#keep-grain").check()
+    every = settled(page)
+    page.locator(".face-chip[data-face='0']").click()
+    page.locator("[data-zoom='fit']").click()
+    page.locator("#whose-one").click()
+    settled(page)
+    page.evaluate("document.getElementById('canvas').dataset.drawn = '0'")
+    slide(page, "grain_amount", 0)
+    page.locator("#canvas:not([data-drawn='0'])").wait_for()
+    preview, exact = seen(page), settled(page)
+    assert np.abs(within(preview, page, 0) - within(exact, page, 0)).mean() < 1.0
+    assert np.abs(within(preview, page, 1) - within(every, page, 1)).mean() < 0.2
+    assert np.abs(within(exact, page, 1) - within(every, page, 1)).mean() < 0.02
+    page.locator("#whose-back").click()
+    page.locator("#whose-all").click()
+    page.locator("#keep-grain").uncheck()
+    page.locator("[data-preset='standard']").click()
+
+
 def test_the_keyboard_alone_is_enough(page: Any) -> None:
     page.locator("#slider-strength").focus()
     value = float(page.locator("#slider-strength").input_value())

@@ -12,7 +12,7 @@ from likeness.messages.notice import Notice
 from likeness.repair.repairs import Repairs
 from likeness.restore.kinds import Number, Switch, Weights, Words, option, rows_of
 
-__all__ = ["AUTO", "PRESETS", "PRESET_REPAIRS", "Controls", "RegionWeights"]
+__all__ = ["AUTO", "BESIDE_PRESETS", "PRESETS", "PRESET_REPAIRS", "Controls", "RegionWeights"]
 
 AUTO = "auto"
 """What stands in a preset's place where controls are chosen for each photograph (`likeness.restore.automatic`)."""
@@ -218,7 +218,7 @@ class Controls:
         Raises:
             ControlError: if there is no such preset.
         """
-        return replace(Controls.preset(name), **{key: getattr(self, key) for key in _BESIDE_PRESETS})
+        return replace(Controls.preset(name), **{key: getattr(self, key) for key in BESIDE_PRESETS})
 
     def with_weights(self, weights: Mapping[str, float]) -> Controls:
         """These controls with some regions' weights changed; ``all`` sets every one first."""
@@ -228,7 +228,7 @@ class Controls:
 
     @property
     def preset_name(self) -> str:
-        """Name of the preset that these are, whatever `_BESIDE_PRESETS` are set to; "" if they are none's."""
+        """Name of the preset that these are, whatever `BESIDE_PRESETS` are set to; "" if they are none's."""
         return next((name for name in PRESETS if self.with_preset(name) == self), "")
 
     @staticmethod
@@ -306,7 +306,7 @@ def _short(values: RegionWeights | Controls) -> str:
     return f"{type(values).__name__}({', '.join(told)})"
 
 
-_BESIDE_PRESETS = ("strength", "grain_amount", "refine", "reference_strength")
+BESIDE_PRESETS = ("strength", "grain_amount", "refine", "reference_strength")
 """Controls that do not make a preset another one."""
 
 PRESETS: dict[str, Controls] = {

@@ -27,7 +27,6 @@ class PictureOptions:
     """How a picture is restored and written. The command line, a batch, the server and the client add to it what is theirs.
 
     Attributes:
-        controls, repairs, selection, aligned, enlargement: see `likeness.Restorer.restore`.
         framing: how it is turned, straightened and cut.
         controls, face_controls, repairs, selection, aligned, enlargement: see `likeness.Restorer.restore`.
         by_hand: if controls are chosen for each picture (preset "auto"), the names of those that are as ``controls`` has

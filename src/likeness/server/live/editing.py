@@ -115,7 +115,7 @@ async def save_file(
         raise ProblemError("picture-closed", "this is not the picture that is edited here")
 
     def work() -> dict[str, str]:
-        framing, controls, wanted = look.framing(), look.controls(), look.wanted()
+        framing, controls, wanted = look.framing(), look.by_face(), look.wanted()
         session = opened.framed(framing).mended(look.mending())
         upscale = session.upscale(look.faces, controls, look.upscale)
         after = session.finished(look.faces, controls, look.finishing(), upscale, wanted)

@@ -10,6 +10,7 @@ from typing_extensions import Self
 from likeness.messages.notice import Language
 from likeness.restore.config import Settings
 from likeness.restore.controls import Controls
+from likeness.restore.face_controls import ControlsByFace, FaceControls
 from likeness.restore.framing import Framing
 from likeness.restore.kinds import rows_of
 from likeness.restore.options import OPTIONS
@@ -95,8 +96,11 @@ class LiveStroke(_Body):
 
 
 class LiveLook(_Body):
-    """Which faces, and how: the options that the page has sliders for, by their keys; what the brush has painted; and which
-    other photographs serve the faces (`likeness.server.live.references.Wanted`)."""
+    """Which faces, and how.
+
+    That is the options that the page has sliders for, by their keys; what single faces have of their ``own``, by index; what
+    the brush has painted; and which other photographs serve the faces (`likeness.server.live.references.Wanted`).
+    """
 
     model_config = ConfigDict(extra="allow", allow_inf_nan=False)
 
@@ -107,6 +111,9 @@ class LiveLook(_Body):
     )
     references: Annotated[list[_Id], AfterValidator(_once)] = Field(default_factory=list, max_length=MOST_REFERENCES)
     trusted: Annotated[list[_Id], AfterValidator(_once)] = Field(default_factory=list, max_length=MOST_REFERENCES)
+    own: dict[Annotated[int, Field(ge=0, le=_LAST_FACE)], dict[str, bool | int | float | dict[str, float]]] = Field(
+        default_factory=dict[int, dict[str, "bool | int | float | dict[str, float]"]], max_length=_MOST_FACES
+    )
     strokes: list[LiveStroke] = Field(default_factory=list["LiveStroke"], max_length=_MOST_STROKES)
 
     @model_validator(mode="after")
@@ -116,8 +123,12 @@ class LiveLook(_Body):
         return self
 
     def controls(self) -> Controls:
-        """The controls; raises ControlError for what is out of range."""
+        """The controls that the faces share; raises ControlError for what is out of range."""
         return Settings(self._part("controls")).controls()
+
+    def by_face(self) -> ControlsByFace:
+        """Each face's controls; raises ControlError for what is out of range."""
+        return FaceControls(changes=self.own).over(self.controls())
 
     def finishing(self) -> Finishing:
         """The finishing touches; raises ControlError for what is out of range."""

@@ -56,6 +56,7 @@ PAGE_FILES: dict[str, str] = {
     "style.css": _STYLE,
     "take.js": _SCRIPT,
     "tile.js": _SCRIPT,
+    "whose.js": _SCRIPT,
     "words.js": _SCRIPT,
     "words_many.js": _SCRIPT,
     "worker.js": _SCRIPT,

@@ -19,7 +19,7 @@ from likeness.core.hashing import sha256_of_bytes
 from likeness.errors import ControlError, NoFaceError
 from likeness.imaging.image import Size
 from likeness.messages.notice import Notice, notice_of
-from likeness.restore.controls import AUTO, PRESET_REPAIRS, PRESETS
+from likeness.restore.controls import AUTO, BESIDE_PRESETS, PRESET_REPAIRS, PRESETS
 from likeness.server.api.restoring import MOST_REFERENCES, THE_PICTURE
 from likeness.server.api.versions import check_print
 from likeness.server.http.names import attachment
@@ -82,6 +82,7 @@ def about(state: State, sessions: OpenSessions, editing: EditingOrNone) -> dict[
         "runtime": runtime.description,
         "options": [row.shown() for row in SLIDERS.values()],
         "presets": {name: asdict(controls) for name, controls in PRESETS.items()},
+        "beside_presets": list(BESIDE_PRESETS),
         "preset_repairs": {
             name: {row.key: getattr(repairs, row.field_name) for row in SLIDERS.values() if row.part == "repairs"}
             for name, repairs in PRESET_REPAIRS.items()
@@ -185,12 +186,16 @@ async def fields(key: str, look: LiveFields, request: Request, state: State, ses
     opened = sessions.get(key)
 
     def work() -> bytes:
-        session, controls = opened.framed(look.framing()).mended(look.mending()), look.controls()
+        session, controls = opened.framed(look.framing()).mended(look.mending()), look.by_face()
         upscale = session.upscale(look.faces, controls, look.upscale)
         canvas = session.canvas(look.faces, controls, upscale)
         # All of the look's faces are served, as one photograph lends to one face of a picture.
         faces = session.served(look.faces, controls, look.wanted())
-        found = [field_of(item, controls, canvas) for item in faces if look.only is None or item.index in look.only]
+        found = [
+            field_of(item, controls[item.index], canvas)
+            for item in faces
+            if look.only is None or item.index in look.only
+        ]
         return pack({"fields": [head for head, _ in found]}, [data for _, data in found])
 
     return _private(await in_turn(request, state, work, kind="live"))
@@ -218,7 +223,7 @@ async def evidence(key: str, look: LiveFace, request: Request, state: State, ses
     def work() -> dict[str, Any]:
         # Repairs are meant to change marks and colours: what is measured is what came after them.
         session = opened.framed(look.framing()).mended(look.mending())
-        after = session.finished(look.faces, look.controls(), look.finishing(), wanted=look.wanted())
+        after = session.finished(look.faces, look.by_face(), look.finishing(), wanted=look.wanted())
         seen = session.faces[look.face]
         return state.inspector.inspect_face(session.image, after, seen.face, index=seen.index).to_dict()
 
@@ -233,7 +238,7 @@ async def verdicts(
     opened = sessions.get(key)
 
     def work() -> dict[str, Any]:
-        session, controls = opened.framed(look.framing()).mended(look.mending()), look.controls()
+        session, controls = opened.framed(look.framing()).mended(look.mending()), look.by_face()
         upscale = session.upscale(look.faces, controls, look.upscale)
         found = session.verdicts(look.faces, controls, upscale, look.wanted())
         return {"verdicts": [{"face": index, **verdict.to_dict()} for index, verdict in found.items()]}
@@ -268,7 +273,7 @@ async def download(
             asked = 1.0
         mended = session.mended(look.mending())
         # What a proof says of how the picture was made.
-        served = mended.served(look.faces, look.controls(), look.wanted()) if kind == "proof" else ()
+        served = mended.served(look.faces, look.by_face(), look.wanted()) if kind == "proof" else ()
         record: dict[str, Any] = {
             "preset": look.preset,
             "controls": asdict(look.controls()),
@@ -277,14 +282,15 @@ async def download(
                     "index": item.index,
                     "status": "restored",
                     "box": asdict(item.face.box),
+                    "controls": None if (own := look.by_face().own.get(item.index)) is None else asdict(own),
                     "references": None if item.references is None else item.references.to_dict(),
                 }
                 for item in served
             ],
             "repairs": None if mended.repaired is None else mended.repaired.to_dict(),
         }
-        upscale = mended.upscale(look.faces, look.controls(), asked)
-        after = mended.finished(look.faces, look.controls(), look.finishing(), upscale, look.wanted())
+        upscale = mended.upscale(look.faces, look.by_face(), asked)
+        after = mended.finished(look.faces, look.by_face(), look.finishing(), upscale, look.wanted())
         file = make_file(
             kind,
             session,

@@ -24,8 +24,8 @@ from likeness.reference.matching import FaceMatcher
 from likeness.repair.repair import RepairResult, repair
 from likeness.restore.automatic import Choice, choose
 from likeness.restore.canvas import plan_canvas
-from likeness.restore.controls import Controls
 from likeness.restore.enlargement import Enlargement
+from likeness.restore.face_controls import ControlsByFace
 from likeness.restore.framing import Framing
 from likeness.restore.outcome import FaceProjection, Restoration
 from likeness.restore.pipeline import Restorer
@@ -170,7 +170,9 @@ class Session:
             checkpoint()
             return self._others.add(key, image, name)
 
-    def served(self, indices: Sequence[int], controls: Controls, wanted: Wanted = NOBODY) -> tuple[FaceProjection, ...]:
+    def served(
+        self, indices: Sequence[int], controls: ControlsByFace, wanted: Wanted = NOBODY
+    ) -> tuple[FaceProjection, ...]:
         """`projections` with what other photographs give.
 
         Raises:
@@ -179,7 +181,7 @@ class Session:
         with self._lock:
             return self._others.serve(self.projections(indices, controls), wanted)
 
-    def told_of_others(self, indices: Sequence[int], controls: Controls, wanted: Wanted) -> list[dict[str, Any]]:
+    def told_of_others(self, indices: Sequence[int], controls: ControlsByFace, wanted: Wanted) -> list[dict[str, Any]]:
         """What becomes of the other photographs on these faces (`OtherPhotographs.told`).
 
         Raises:
@@ -188,7 +190,7 @@ class Session:
         with self._lock:
             return self._others.told(self.projections(indices, controls), wanted)
 
-    def projections(self, indices: Sequence[int], controls: Controls) -> tuple[FaceProjection, ...]:
+    def projections(self, indices: Sequence[int], controls: ControlsByFace) -> tuple[FaceProjection, ...]:
         """What the network made of these faces; it runs only for those that have nothing that serves.
 
         Raises:
@@ -205,7 +207,7 @@ class Session:
                 if not 0 <= index < len(self.faces) or self.faces[index].area is None:
                     raise ControlError(Notice("live.no-such-face", {"index": index}))
                 kept = self._projections.get(index)
-                if kept is None or not kept.serves(controls):
+                if kept is None or not kept.serves(controls[index]):
                     missing.append(index)
             if missing:
                 self._result = None
@@ -224,7 +226,7 @@ class Session:
                     del self._projections[index]
             return tuple(self._projections[index] for index in indices)
 
-    def upscale(self, indices: Sequence[int], controls: Controls, asked: float | Literal["auto"]) -> float:
+    def upscale(self, indices: Sequence[int], controls: ControlsByFace, asked: float | Literal["auto"]) -> float:
         """How many times as large as the picture the result is; "auto" goes by these faces.
 
         Raises:
@@ -235,7 +237,9 @@ class Session:
         side = self._restorer.runtime.spec.side
         return plan_canvas(self.image.size, faces, self._enlargement(asked), side=side).upscale
 
-    def canvas(self, indices: Sequence[int], controls: Controls, upscale: float, *, keep: bool = True) -> Canvas | None:
+    def canvas(
+        self, indices: Sequence[int], controls: ControlsByFace, upscale: float, *, keep: bool = True
+    ) -> Canvas | None:
         """The picture enlarged, for these faces; kept for the next look, or only used. None for a result of its own size.
 
         Raises:
@@ -253,7 +257,7 @@ class Session:
             return made
 
     def restore(
-        self, indices: Sequence[int], controls: Controls, upscale: float = 1.0, wanted: Wanted = NOBODY
+        self, indices: Sequence[int], controls: ControlsByFace, upscale: float = 1.0, wanted: Wanted = NOBODY
     ) -> Restoration:
         """The picture with these faces restored, so many times as large: what a download gives. The last one is kept.
 
@@ -271,7 +275,7 @@ class Session:
             return composed
 
     def verdicts(
-        self, indices: Sequence[int], controls: Controls, upscale: float = 1.0, wanted: Wanted = NOBODY
+        self, indices: Sequence[int], controls: ControlsByFace, upscale: float = 1.0, wanted: Wanted = NOBODY
     ) -> dict[int, FaceVerdict]:
         """Whether each of these faces came out well; finishing touches have no part in it.
 
@@ -285,7 +289,9 @@ class Session:
                 self._result = ((tuple(indices), controls, upscale, wanted), restoration)
             return {face.index: face.verdict for face in restoration.faces if face.verdict is not None}
 
-    def finishing_areas(self, indices: Sequence[int], controls: Controls, size: Size) -> tuple[FinishingArea, ...]:
+    def finishing_areas(
+        self, indices: Sequence[int], controls: ControlsByFace, size: Size
+    ) -> tuple[FinishingArea, ...]:
         """Where finishing touches go on these faces, in a result of a size.
 
         Raises:
@@ -300,7 +306,7 @@ class Session:
     def finished(
         self,
         indices: Sequence[int],
-        controls: Controls,
+        controls: ControlsByFace,
         finishing: Finishing,
         upscale: float = 1.0,
         wanted: Wanted = NOBODY,
@@ -323,14 +329,16 @@ class Session:
             return finish(restored, self.finishing_areas(indices, controls, restored.size), finishing)
 
     def without_grain(
-        self, indices: Sequence[int], controls: Controls, upscale: float = 1.0, wanted: Wanted = NOBODY
+        self, indices: Sequence[int], controls: ControlsByFace, upscale: float = 1.0, wanted: Wanted = NOBODY
     ) -> Image:
         """The same without the grain that was laid back; not kept."""
         with self._lock:
-            return self._composed(indices, replace(controls, keep_grain=False), upscale, wanted).image
+            return self._composed(
+                indices, controls.each(lambda one: replace(one, keep_grain=False)), upscale, wanted
+            ).image
 
     def _composed(
-        self, indices: Sequence[int], controls: Controls, upscale: float, wanted: Wanted, *, keep: bool = True
+        self, indices: Sequence[int], controls: ControlsByFace, upscale: float, wanted: Wanted, *, keep: bool = True
     ) -> Restoration:
         kept = self.served(indices, controls, wanted)
         canvas = self.canvas(indices, controls, upscale, keep=keep)

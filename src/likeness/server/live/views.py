@@ -264,7 +264,7 @@ def draw(session: Session, look: LiveViews) -> tuple[dict[str, Any], list[bytes]
         ControlError: for a value out of range, a face that is not there, or an area outside the picture.
         ImageTooLargeError: if the enlarged result would be too large.
     """
-    controls, finishing, wanted = look.controls(), look.finishing(), look.wanted()
+    controls, finishing, wanted = look.by_face(), look.finishing(), look.wanted()
     mended = session.mended(look.mending())
     upscale = mended.upscale(look.faces, controls, look.upscale)
     restoration = mended.restore(look.faces, controls, upscale, wanted) if look.faces or upscale > 1 else None
@@ -278,7 +278,7 @@ def draw(session: Session, look: LiveViews) -> tuple[dict[str, Any], list[bytes]
     # A finishing slider previews itself along the secant from where it is to its further end.
     far = {touch: max(FAR[touch], key=lambda end: abs(end - getattr(finishing, touch))) for touch in look.layers}
     grainless: Image | None = None
-    if look.faces and controls.keep_grain and controls.grain_amount > 0:
+    if any(controls[index].keep_grain and controls[index].grain_amount > 0 for index in look.faces):
         grainless = mended.without_grain(look.faces, controls, upscale, wanted)
     heads: list[dict[str, Any]] = []
     parts: list[bytes] = []
@@ -321,7 +321,7 @@ def draw(session: Session, look: LiveViews) -> tuple[dict[str, Any], list[bytes]
     others = mended.told_of_others(look.faces, controls, wanted)
     repaired = None if mended.repaired is None else mended.repaired.to_dict()
     head = {"areas": heads, "far": far, "upscale": upscale, "references": others, "repaired": repaired}
-    return {**head, "notices": _notices(controls.warnings), "face_notices": warned}, parts
+    return {**head, "notices": _notices(controls.shared.warnings), "face_notices": warned}, parts
 
 
 def areas_in_view(session: Session, areas: Sequence[LiveArea], upscale: float) -> list[Area]:

@@ -27,7 +27,7 @@ const element = (id) => document.getElementById(id);
 /** @param {string} selector @returns {NodeListOf<HTMLElement>} */
 const elements = (selector) => document.querySelectorAll(selector);
 const KEPT = "likeness.open";
-const NOBODY = { faces: [], references: [], trusted: [] };
+const NOBODY = { faces: [], own: {}, references: [], trusted: [] };
 
 class Page {
   constructor(about) {
@@ -360,8 +360,8 @@ class Page {
     delete this.stage.canvas.dataset.ready;
     const usable = picture.faces.filter((face) => face.area);
     const largest = [...usable].sort((a, b) => area(b.box) - area(a.box));
-    // Other photographs are of the persons in one picture.
-    const settings = kept?.look ?? { ...this.store.look, references: [], trusted: [], strokes: [], ...unframed() };
+    // Other photographs are of the persons in one picture, and what single faces have of their own is of its faces.
+    const settings = kept?.look ?? { ...this.store.look, own: {}, references: [], trusted: [], strokes: [], ...unframed() };
     // As on the command line: all of them, or as many as the server restores together.
     const first = largest.slice(0, this.about.max_faces).map((face) => face.index);
     const faces = kept?.look.faces ?? first.sort((a, b) => a - b);
@@ -527,7 +527,7 @@ class Page {
   }
 
   showFaces() {
-    this.marks.show(this.store.look.faces, this.current);
+    this.marks.show(this.store.look, this.current);
     this.panel.show(this.current);
   }
 

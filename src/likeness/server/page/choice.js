@@ -31,7 +31,7 @@ export function fieldsOf(choice, getLook) {
   if (choice === "rest") return null;
   if (choice !== "own") return { preset: choice };
   const look = getLook();
-  // What was painted belongs to one picture.
+  // What was painted, and what single faces have of their own, belongs to one picture.
   const kept = [...OPTIONS.values()].filter((option) => ["controls", "repairs"].includes(option.part));
   return Object.fromEntries(kept.map(({ key }) => [key, look[key]]));
 }
@@ -43,6 +43,22 @@ export function lookOf(fields, about) {
   return (picture) => {
     const set = presetLook(preset === "auto" ? picture.chosen.controls : about.presets[preset]);
     for (const [key, value] of moved) set[key] = key === "face_mask_weights" ? { ...set[key], ...value } : value;
-    return { preset, look: { ...set, references: [], trusted: [] }, size: fields.upscale ?? 1 };
+    return { preset, look: { ...set, own: ownOf(fields, about), references: [], trusted: [] }, size: fields.upscale ?? 1 };
   };
+}
+
+/** What single faces have of their own, by their index: a request has them by number, and may name presets. */
+function ownOf({ face_controls: given = {} }, about) {
+  return Object.fromEntries(
+    Object.entries(given).map(([number, { preset, ...changes }]) => {
+      const set = preset ? facePreset(about, preset) : {};
+      const weights = { ...set.face_mask_weights, ...changes.face_mask_weights };
+      return [Number(number) - 1, { ...set, ...changes, ...(Object.keys(weights).length ? { face_mask_weights: weights } : {}) }];
+    }),
+  );
+}
+
+/** What a preset sets on one face: not what no preset sets. */
+export function facePreset(about, name) {
+  return Object.fromEntries(Object.entries(about.presets[name]).filter(([key]) => !about.beside_presets.includes(key)));
 }

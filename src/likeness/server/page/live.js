@@ -123,7 +123,8 @@ export class Live {
     }
     const abort = new AbortController();
     this.running = abort;
-    const network = look.faces.length > 0 && (!this.last || !sameProjection(this.last, look) || look.faces.some((f) => !this.last.faces.includes(f)));
+    const { last } = this;
+    const network = look.faces.some((face) => !last || !last.faces.includes(face) || !sameProjection(last, look, face));
     const enlarging = size !== 1 && this.enlarged !== `${picture.id} ${size}`;
     const laying = look.references.length > 0 && !(this.last && sameReferences(this.last, look));
     const mending = this.last ? !sameRepairs(this.last, look) : false;

@@ -39,11 +39,30 @@ export function same(one, other) {
   return JSON.stringify(one) === JSON.stringify(other);
 }
 
-/** Without the faces, the other photographs, repairs and framing: what presets set. */
+/** Without the faces and what single ones have of their own, the other photographs, repairs and framing: what presets set. */
 export function settingsOf(look) {
-  const { faces: _, references: __, trusted: ___, strokes: ____, ...settings } = look;
+  const { faces: _, own: _____, references: __, trusted: ___, strokes: ____, ...settings } = look;
   for (const key of [...REPAIRS, ...FRAMES]) delete settings[key];
   return settings;
+}
+
+/** What a look comes to on a face: what it has of its own lies over what all share (`FaceControls.over`). */
+export function lookOn(look, face) {
+  const own = look.own[face];
+  if (!own) return look;
+  return { ...look, ...own, face_mask_weights: { ...look.face_mask_weights, ...own.face_mask_weights } };
+}
+
+/** What a face has of its own with some of it changed: what comes to what all share is no longer its own. */
+export function ownWith(look, face, changes) {
+  const own = { ...look.own[face], ...changes };
+  const { face_mask_weights: weights, ...others } = own;
+  const apart = (values, shared) => Object.fromEntries(Object.entries(values).filter(([key, value]) => value !== shared[key]));
+  const kept = apart(others, look);
+  const regions = apart(weights ?? {}, look.face_mask_weights);
+  if (Object.keys(regions).length) kept.face_mask_weights = regions;
+  const { [face]: _, ...rest } = look.own;
+  return Object.keys(kept).length ? { ...rest, [face]: kept } : rest;
 }
 
 /** Whether two looks repair the picture in the same way. */
@@ -57,9 +76,10 @@ export function sameReferences(one, other) {
   return ["references", "trusted", "faces"].every((part) => same(one[part], other[part]));
 }
 
-/** Whether the network's kept answer serves one look as it served another (`FaceProjection.serves`). */
-export function sameProjection(one, other) {
-  if (!sameRepairs(one, other) || !sameFraming(one, other)) return false;
+/** Whether the network's kept answer for a face serves one look as it served another (`FaceProjection.serves`). */
+export function sameProjection(whole, before, face) {
+  if (!sameRepairs(whole, before) || !sameFraming(whole, before)) return false;
+  const [one, other] = [lookOn(whole, face), lookOn(before, face)];
   for (const { key, projects } of OPTIONS.values()) if (projects && one[key] !== other[key]) return false;
   if (one.refine === 1) return true;
   return (
@@ -70,21 +90,38 @@ export function sameProjection(one, other) {
 /** What previews know how to compute; of anything else the server draws the view. */
 const PREVIEWED = ["strength", "latent_step_decay", "face_mask_weights", "keep_grain", "grain_amount", "reference_strength", "crop"];
 
-/** Whether the difference between two looks is arithmetic: what `Field` does, and layers of grain and touches if known. */
+/**
+ * Whether the difference between two looks is arithmetic on every face: what `Field` does, and layers of grain and touches.
+ * @param {object} one
+ * @param {object} other the look that the server has drawn
+ * @param {{grain: boolean, touches: object}} layers which of them the server has sent
+ */
 export function arithmetic(one, other, { grain, touches }) {
-  if (one.refine !== 1 || !sameProjection(one, other) || !sameReferences(one, other)) return false;
-  for (const key of OPTIONS.keys()) {
-    if (!PREVIEWED.includes(key) && !TOUCHES.includes(key) && !same(one[key], other[key])) return false;
+  if (!sameRepairs(one, other) || !sameFraming(one, other) || !sameReferences(one, other)) return false;
+  for (const { key, per_face } of OPTIONS.values()) {
+    if (!per_face && !PREVIEWED.includes(key) && !TOUCHES.includes(key) && !same(one[key], other[key])) return false;
   }
   if (TOUCHES.some((touch) => one[touch] !== other[touch] && !touches[touch])) return false;
-  if (one.keep_grain === other.keep_grain && (!one.keep_grain || one.grain_amount === other.grain_amount)) return true;
-  return grain;
+  return [...new Set([...one.faces, ...other.faces])].every((face) => {
+    if (!sameProjection(one, other, face)) return false;
+    const [now, then] = [lookOn(one, face), lookOn(other, face)];
+    if (now.refine !== 1) return false;
+    for (const { key, per_face } of OPTIONS.values()) {
+      if (per_face && !PREVIEWED.includes(key) && now[key] !== then[key]) return false;
+    }
+    return grainOf(now) === grainOf(then) || (grain && grainOf(then) > 0);
+  });
+}
+
+/** How much grain is kept. */
+export function grainOf(look) {
+  return look.keep_grain ? look.grain_amount : 0;
 }
 
 export class Store {
   constructor() {
     this.listeners = new Set();
-    this.reset({ faces: [], references: [], trusted: [], strokes: [] }, "standard");
+    this.reset({ faces: [], own: {}, references: [], trusted: [], strokes: [] }, "standard");
   }
 
   reset(look, preset) {
@@ -105,10 +142,6 @@ export class Store {
     this.preset = preset;
     if (!moving) this.settle();
     this.tell({ moving, event });
-  }
-
-  setWeights(weights, options) {
-    this.set({ face_mask_weights: { ...this.look.face_mask_weights, ...weights } }, options);
   }
 
   /** What has come of the last step belongs to it: no step of its own. */

@@ -29,7 +29,7 @@ export class Marks {
           onclick: () => this.onToggle(face.index),
           onfocus: () => this.onCurrent(face.index),
         },
-        el("span", { class: "mark-number", "aria-hidden": "true" }, String(face.index + 1)),
+        el("span", { class: "mark-number", "aria-hidden": "true" }, String(face.index + 1), el("span", { class: "mark-own" })),
       );
       this.holder.append(mark);
       return { face, mark };
@@ -72,12 +72,15 @@ export class Marks {
     }
   }
 
-  show(chosen, current) {
+  show({ faces: chosen, own }, current) {
     for (const { face, mark } of this.marks) {
       const on = chosen.includes(face.index);
       mark.setAttribute("aria-checked", String(on));
       mark.classList.toggle("current", face.index === current && this.marks.length > 1);
-      const label = t("faces.face.px", { number: face.index + 1, width: Math.round(face.box[2] - face.box[0]) });
+      mark.classList.toggle("own", face.index in own);
+      const words = [t("faces.face.px", { number: face.index + 1, width: Math.round(face.box[2] - face.box[0]) })];
+      if (face.index in own) words.push(t("faces.own"));
+      const label = words.join(t("list.comma"));
       mark.setAttribute("aria-label", face.area ? label : `${label}: ${t("faces.unusable")}`);
       // People count from 1, programs from 0: whoever goes from here to the API is told.
       mark.title = `${label} (${t("faces.index", { index: face.index })})`;

@@ -2,8 +2,9 @@
 
 import { el, folded, section, Slider } from "./dom.js";
 import { FaceMap } from "./facemap.js";
-import { OPTIONS, presetLook, REGIONS, same, settingsOf, TOUCHES, unrepaired } from "./look.js";
+import { lookOn, OPTIONS, ownWith, presetLook, REGIONS, same, settingsOf, TOUCHES, unrepaired } from "./look.js";
 import { said as sentence } from "./said.js";
+import { Whose } from "./whose.js";
 import { t } from "./words.js";
 
 export class Panel {
@@ -15,6 +16,7 @@ export class Panel {
     const presets = { auto: about.presets.standard, ...about.presets };
     this.presets = Object.fromEntries(Object.entries(presets).map(([name, set]) => [name, presetLook(set)]));
     this.presetRepairs = about.preset_repairs;
+    this.besidePresets = about.beside_presets;
     this.onRegion = onRegion;
     this.onTouch = onTouch;
     this.onCurrent = onCurrent;
@@ -35,6 +37,13 @@ export class Panel {
         ),
       ),
     );
+    this.whose = new Whose({
+      onChoose: () => this.show(),
+      onBack: (face) => {
+        const { [face]: _, ...own } = this.store.look.own;
+        this.store.set({ own }, { event: lastEvent() });
+      },
+    });
     this.back = el("button", { type: "button", class: "quiet back", "data-t": "presets.back", onclick: () => this.backToPreset() });
     this.sets = el("p", { class: "sets" });
     this.presetButtons = Object.keys(this.presets).map((name) =>
@@ -47,9 +56,9 @@ export class Panel {
           "aria-pressed": "false",
           onclick: () => this.usePreset(name),
           onpointerenter: () => this.tellPreset(name),
-          onpointerleave: () => this.tellPreset(this.store.preset),
+          onpointerleave: () => this.tellPreset(this.chosen),
           onfocus: () => this.tellPreset(name),
-          onblur: () => this.tellPreset(this.store.preset),
+          onblur: () => this.tellPreset(this.chosen),
         },
         el("b", { "data-t": `preset.${name}` }),
         el("span", { "data-t": `preset.${name}.for` }),
@@ -60,10 +69,11 @@ export class Panel {
     this.holder.append(
       ...report.first,
       this.faces,
+      this.whose.element,
       references.section(...this.placed("references")),
       section("presets.title", this.back, el("div", { class: "presets" }, ...this.presetButtons), this.sets),
-      framing.section(this.slider(OPTIONS.get("straighten"))),
-      repair.section(...this.placed("repair")),
+      ofWhole(framing.section(this.slider(OPTIONS.get("straighten")))),
+      ofWhole(repair.section(...this.placed("repair"))),
       section("controls.title", ...this.placed("controls")),
       section(
         "regions.title",
@@ -71,7 +81,7 @@ export class Panel {
         el("div", { class: "regions" }, this.map.element, el("div", { class: "region-list" }, ...REGIONS.map((region) => this.regionSlider(region)))),
       ),
       section("grain.title", ...this.placed("grain")),
-      section("skin.title", ...this.placed("skin")),
+      ofWhole(section("skin.title", ...this.placed("skin"))),
       folded("advanced.title", false, ...this.placed("advanced")),
       report.measured,
       folded(
@@ -93,7 +103,30 @@ export class Panel {
   /** What there is to move in a section: whatever the server tells of it. */
   placed(place) {
     const options = [...OPTIONS.values()].filter((option) => option.place === place);
-    return options.flatMap((option) => (option.kind === "number" ? this.slider(option) : this.setting(option)));
+    return options.flatMap((option) => {
+      const made = [option.kind === "number" ? this.slider(option) : this.setting(option)].flat();
+      return option.per_face ? made : made.map(ofWhole);
+    });
+  }
+
+  /** Change some settings: of all faces, or of the one that has its own; what is of the whole picture, for that. */
+  set(changes, options) {
+    const face = this.whose.face;
+    const own = face !== null && Object.keys(changes).every((key) => OPTIONS.get(key).per_face);
+    this.store.set(own ? { own: ownWith(this.store.look, face, changes) } : changes, options);
+  }
+
+  setWeight(region, value, options) {
+    const { look } = this.store;
+    const face = this.whose.face;
+    const before = face === null ? look.face_mask_weights : (look.own[face]?.face_mask_weights ?? {});
+    this.set({ face_mask_weights: { ...before, [region]: value } }, options);
+  }
+
+  /** What the sliders show, and what they are measured by: of one face what all share, else the preset. */
+  get shown() {
+    const { look } = this.store;
+    return this.whose.face === null ? [look, this.preset] : [lookOn(look, this.whose.face), look];
   }
 
   /** A switch, or a choice. */
@@ -110,7 +143,7 @@ export class Panel {
       this.settings.set(key, (value) => (made.selectedIndex = values.indexOf(value)));
     }
     made.addEventListener("change", () => {
-      this.store.set({ [key]: kind === "switch" ? made.checked : values[made.selectedIndex] }, { event: lastEvent() });
+      this.set({ [key]: kind === "switch" ? made.checked : values[made.selectedIndex] }, { event: lastEvent() });
     });
     const parts = kind === "switch" ? [made, label] : [label, made];
     return [
@@ -125,9 +158,9 @@ export class Panel {
       label: `control.${key}`,
       help: `control.${key}.help`,
       range,
-      onMove: (value, event) => this.store.set({ [key]: value }, { moving: true, event }),
+      onMove: (value, event) => this.set({ [key]: value }, { moving: true, event }),
       onRest: () => this.rest(),
-      onReset: () => this.store.set({ [key]: this.preset[key] ?? OPTIONS.get(key).default }),
+      onReset: () => this.set({ [key]: this.shown[1][key] ?? OPTIONS.get(key).default }),
     });
     this.sliders.set(key, made);
     if (TOUCHES.includes(key)) {
@@ -146,11 +179,11 @@ export class Panel {
       range: OPTIONS.get("face_mask_weights"),
       compact: true,
       onMove: (value, event) => {
-        this.store.setWeights({ [region]: value }, { moving: true, event });
+        this.setWeight(region, value, { moving: true, event });
         this.point(region);
       },
       onRest: () => this.rest(),
-      onReset: () => this.store.setWeights({ [region]: this.preset.face_mask_weights[region] }),
+      onReset: () => this.setWeight(region, this.shown[1].face_mask_weights[region]),
     });
     this.sliders.set(region, made);
     made.element.addEventListener("pointerenter", () => this.point(region));
@@ -181,8 +214,27 @@ export class Panel {
   }
 
   usePreset(name) {
+    if (this.whose.face !== null) {
+      this.set(this.ofFace(name), { event: lastEvent() });
+      return;
+    }
     const set = { ...structuredClone(this.presets[name]), ...this.repairsOf(name) };
     this.store.set(set, { preset: name, event: lastEvent() });
+  }
+
+  /** What a preset sets on one face: not what no preset sets, and nothing of the whole picture. */
+  ofFace(name) {
+    const set = Object.entries(this.presets[name]).filter(([key]) => OPTIONS.get(key).per_face && !this.besidePresets.includes(key));
+    return structuredClone(Object.fromEntries(set));
+  }
+
+  /** The preset that a face's settings are; null if they are none's. */
+  presetOn(face) {
+    const now = lookOn(this.store.look, face);
+    const found = Object.keys(this.presets).filter((name) => name !== "auto").find((name) =>
+      Object.entries(this.ofFace(name)).every(([key, value]) => same(value, now[key])),
+    );
+    return found ?? null;
   }
 
   /** What a preset repairs, if anything; repairs of another preset go with it, and those set by hand stay. */
@@ -222,23 +274,27 @@ export class Panel {
   show(current = this.current) {
     this.current = current;
     const { look } = this.store;
-    const preset = this.preset;
+    this.whose.show(this.picture, current, look);
+    const one = this.whose.face;
+    this.holder.classList.toggle("for-one", one !== null);
+    const [shown, base] = this.shown;
     for (const { key, kind } of OPTIONS.values()) {
-      if (kind === "number") this.sliders.get(key)?.show(look[key], preset[key]);
-      else this.settings.get(key)?.(look[key]);
+      if (kind === "number") this.sliders.get(key)?.show(shown[key], base[key]);
+      else this.settings.get(key)?.(shown[key]);
     }
-    for (const region of REGIONS) this.sliders.get(region).show(look.face_mask_weights[region], preset.face_mask_weights[region]);
-    this.map.show(look.face_mask_weights);
-    this.sliders.get("grain_amount").element.classList.toggle("off", !look.keep_grain);
-    this.sliders.get("grain_amount").input.disabled = !look.keep_grain;
-    const changed = !same(settingsOf(look), preset);
+    for (const region of REGIONS) this.sliders.get(region).show(shown.face_mask_weights[region], base.face_mask_weights[region]);
+    this.map.show(shown.face_mask_weights);
+    this.sliders.get("grain_amount").element.classList.toggle("off", !shown.keep_grain);
+    this.sliders.get("grain_amount").input.disabled = !shown.keep_grain;
+    const changed = one === null && !same(settingsOf(look), this.preset);
     this.back.hidden = !changed;
+    this.chosen = one === null ? this.store.preset : this.presetOn(one);
     for (const button of this.presetButtons) {
-      const own = button.dataset.preset === this.store.preset;
+      const own = button.dataset.preset === this.chosen;
       button.setAttribute("aria-pressed", String(own));
       button.classList.toggle("changed", own && changed);
     }
-    this.tellPreset(this.store.preset);
+    this.tellPreset(this.chosen);
     const all = this.picture?.faces.length ?? 0;
     this.faces.hidden = all === 1;
     this.faceCount.textContent = all ? t("faces.count", { chosen: look.faces.length, all }) : t("faces.none");
@@ -246,13 +302,19 @@ export class Panel {
       const index = Number(chip.dataset.face);
       chip.classList.toggle("on", look.faces.includes(index));
       chip.setAttribute("aria-pressed", String(index === current));
-      chip.setAttribute("aria-label", t("faces.closer", { number: index + 1 }));
+      const own = index in look.own;
+      chip.classList.toggle("own", own);
+      chip.setAttribute("aria-label", t("faces.closer", { number: index + 1 }) + (own ? `${t("list.comma")}${t("faces.own")}` : ""));
     }
   }
 
   /** What a preset sets, in figures. */
   tellPreset(name) {
     const set = this.presets[name];
+    if (!set) {
+      this.sets.textContent = "";
+      return;
+    }
     const said = [
       `${t("control.degradation_scale")} ${set.degradation_scale}`,
       `${t("control.latent_step_decay")} ${set.latent_step_decay}`,
@@ -261,12 +323,18 @@ export class Panel {
       ),
     ];
     if (set.keep_grain) said.push(t("control.keep_grain"));
-    for (const [key, value] of Object.entries(this.presetRepairs[name] ?? {})) {
+    for (const [key, value] of Object.entries((this.whose.face === null && this.presetRepairs[name]) || {})) {
       if (value !== OPTIONS.get(key).default) said.push(`${t(`control.${key}`)} ${value}`);
     }
     const why = name === "auto" && this.picture ? `${sentence(this.picture.chosen.notice)}${t("list.stop")}` : "";
     this.sets.textContent = why + t("presets.sets", { what: said.join(t("list.comma")) });
   }
+}
+
+/** Something that is there for the whole picture only: not seen while one face has its own. */
+function ofWhole(element) {
+  element.classList.add("of-whole");
+  return element;
 }
 
 /** The event that is being handled: clicks on presets and switches are timed like slider moves. */

@@ -1,6 +1,6 @@
 // One part of the picture on the screen: before, after as the server drew it, and after as previewed here.
 
-import { arithmetic } from "./look.js";
+import { arithmetic, grainOf, lookOn } from "./look.js";
 
 export class Tile {
   constructor() {
@@ -68,7 +68,7 @@ export class Tile {
   serves(look, fields) {
     if (!this.exactLook) return false;
     if (look === this.exactLook) return true;
-    if (!arithmetic(look, this.exactLook, { grain: this.grainKnown, touches: this.layers })) return false;
+    if (!arithmetic(look, this.exactLook, { grain: Boolean(this.grain), touches: this.layers })) return false;
     if (!this.exact) return look.faces.length === 0 && this.exactLook.faces.length === 0;
     const block = this.block;
     const area = [
@@ -83,10 +83,6 @@ export class Tile {
       if (!place || apart(place, this.box)) return true;
       return fields.get(face, look) && covers(area, place, this.box);
     });
-  }
-
-  get grainKnown() {
-    return Boolean(this.grain) && this.exactLook.keep_grain && this.exactLook.grain_amount > 0;
   }
 
   /** Show a look: what the server drew, plus the difference between the two looks, which is nothing outside the faces. */
@@ -124,14 +120,40 @@ export class Tile {
       field.add(pixels, grid, fields.difference(field, look, this.exactLook));
       if (field.detail) field.add(pixels, grid, fields.difference(field, look, this.exactLook, "reference_strength"), field.detail);
     }
-    if (this.grain) {
-      const amount = look.keep_grain ? look.grain_amount : 0;
-      addLayer(this.frame, this.grain, part, amount / this.exactLook.grain_amount - 1);
-    }
+    if (this.grain) this.addGrain(look, faces.map((face) => ({ face, place: fields.areas.get(face) })), part);
     for (const [touch, { layer, span }] of Object.entries(this.layers)) {
       addLayer(this.frame, layer, part, (look[touch] - this.exactLook[touch]) / span);
     }
     this.context.putImageData(this.frame, left, top);
+  }
+
+  /** Add to the frame what grain there is more of, or take away what there is less of, on each face. */
+  addGrain(look, faces, part) {
+    const changed = faces.map(({ face, place }) => {
+      const then = grainOf(lookOn(this.exactLook, face));
+      return { place, more: then > 0 ? grainOf(lookOn(look, face)) / then - 1 : 0 };
+    });
+    if (changed.every(({ more }) => more === changed[0].more)) {
+      addLayer(this.frame, this.grain, part, changed[0]?.more ?? 0);
+      return;
+    }
+    // Where faces overlap, grain counts as that of the nearer one.
+    const middles = changed.filter(({ place }) => place).map(({ place, more }) => ({ x: (place[0] + place[2]) / 2, y: (place[1] + place[3]) / 2, more }));
+    const [left, top] = this.block;
+    addLayer(this.frame, this.grain, part, (i, j) => {
+      const x = this.box[0] + (left + i) * this.stepX;
+      const y = this.box[1] + (top + j) * this.stepY;
+      let nearest = Infinity;
+      let more = 0;
+      for (const middle of middles) {
+        const away = (middle.x - x) ** 2 + (middle.y - y) ** 2;
+        if (away < nearest) {
+          nearest = away;
+          more = middle.more;
+        }
+      }
+      return more;
+    });
   }
 
   /** The part of the block that holds these places of the picture: left, top, right, bottom in its pixels; null for none. */
@@ -177,18 +199,20 @@ export class Tile {
   }
 }
 
-/** Add so much of a part of a layer, in which 128 is nothing, to a frame of that part. */
+/** Add so much of a part of a layer, in which 128 is nothing, to a frame of that part; how much may depend on the place. */
 function addLayer(frame, layer, [left, top, right, bottom], amount) {
   if (amount === 0) return;
+  const varies = typeof amount === "function";
   const { data: pixels } = frame;
   const { data: added } = layer;
   let i = 0;
   for (let y = top; y < bottom; y++) {
     let k = (y * layer.width + left) * 4;
     for (let x = left; x < right; x++, i += 4, k += 4) {
-      pixels[i] += (added[k] - 128) * amount;
-      pixels[i + 1] += (added[k + 1] - 128) * amount;
-      pixels[i + 2] += (added[k + 2] - 128) * amount;
+      const share = varies ? amount(x, y) : amount;
+      pixels[i] += (added[k] - 128) * share;
+      pixels[i + 1] += (added[k + 1] - 128) * share;
+      pixels[i + 2] += (added[k + 2] - 128) * share;
     }
   }
 }
