@@ -353,7 +353,7 @@ def test_one_face_is_set_by_itself(page: Any, two_faces: bytes) -> None:
     assert page.locator(".face-chip.own").count() == 0
 
 
-def test_the_grain_of_one_face_is_previewed_on_it_alone(page: Any, two_faces: bytes) -> None:
+def test_the_grain_of_one_face_is_previewed_on_it_alone(page: Any) -> None:
     page.locator("#keep-grain").check()
     every = settled(page)
     page.locator(".face-chip[data-face='0']").click()

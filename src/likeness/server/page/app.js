@@ -463,9 +463,16 @@ class Page {
     const crop = look.crop && cropText(within(this.mappedCrop(cropOf(look.crop), map, from), size), size);
     const usable = picture.faces.filter((face) => face.area);
     const all = faces.filter((face) => face.area).length <= look.faces.length;
-    const ticked = look.faces.map((index) => map(middle(faces[index].box)));
-    const chosen = all ? usable.slice(0, this.about.max_faces) : usable.filter(({ box }) => ticked.some(([x, y]) => x > box[0] && x < box[2] && y > box[1] && y < box[3]));
-    this.store.amend({ strokes, crop, faces: chosen.map((face) => face.index) });
+    const whereIs = (index) => map(middle(faces[index].box));
+    const holds = ({ box }, [x, y]) => x > box[0] && x < box[2] && y > box[1] && y < box[3];
+    const ticked = look.faces.map(whereIs);
+    const chosen = all ? usable.slice(0, this.about.max_faces) : usable.filter((face) => ticked.some((place) => holds(face, place)));
+    const own = {};
+    for (const [index, changes] of Object.entries(look.own)) {
+      const face = usable.find((one) => holds(one, whereIs(Number(index))));
+      if (face) own[face.index] = changes;
+    }
+    this.store.amend({ strokes, crop, own, faces: chosen.map((face) => face.index) });
   }
 
   /** A quarter turn turns the crop; straightening leaves its size as it is. */

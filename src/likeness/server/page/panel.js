@@ -71,18 +71,20 @@ export class Panel {
       this.faces,
       this.whose.element,
       references.section(...this.placed("references")),
-      section("presets.title", this.back, el("div", { class: "presets" }, ...this.presetButtons), this.sets),
+      ofFace(section("presets.title", this.back, el("div", { class: "presets" }, ...this.presetButtons), this.sets)),
       ofWhole(framing.section(this.slider(OPTIONS.get("straighten")))),
       ofWhole(repair.section(...this.placed("repair"))),
-      section("controls.title", ...this.placed("controls")),
-      section(
-        "regions.title",
-        el("p", { class: "help", "data-t": "regions.help" }),
-        el("div", { class: "regions" }, this.map.element, el("div", { class: "region-list" }, ...REGIONS.map((region) => this.regionSlider(region)))),
+      ofFace(section("controls.title", ...this.placed("controls"))),
+      ofFace(
+        section(
+          "regions.title",
+          el("p", { class: "help", "data-t": "regions.help" }),
+          el("div", { class: "regions" }, this.map.element, el("div", { class: "region-list" }, ...REGIONS.map((region) => this.regionSlider(region)))),
+        ),
       ),
-      section("grain.title", ...this.placed("grain")),
+      ofFace(section("grain.title", ...this.placed("grain"))),
       ofWhole(section("skin.title", ...this.placed("skin"))),
-      folded("advanced.title", false, ...this.placed("advanced")),
+      ofFace(folded("advanced.title", false, ...this.placed("advanced"))),
       report.measured,
       folded(
         "model.title",
@@ -277,6 +279,7 @@ export class Panel {
     this.whose.show(this.picture, current, look);
     const one = this.whose.face;
     this.holder.classList.toggle("for-one", one !== null);
+    this.holder.style.setProperty("--for", JSON.stringify(one === null ? "" : t("whose.number", { number: one + 1 })));
     const [shown, base] = this.shown;
     for (const { key, kind } of OPTIONS.values()) {
       if (kind === "number") this.sliders.get(key)?.show(shown[key], base[key]);
@@ -329,6 +332,12 @@ export class Panel {
     const why = name === "auto" && this.picture ? `${sentence(this.picture.chosen.notice)}${t("list.stop")}` : "";
     this.sets.textContent = why + t("presets.sets", { what: said.join(t("list.comma")) });
   }
+}
+
+/** A section of what a face may have of its own: its title says so while it is one face's. */
+function ofFace(element) {
+  element.classList.add("of-face");
+  return element;
 }
 
 /** Something that is there for the whole picture only: not seen while one face has its own. */

@@ -16,15 +16,15 @@ export class Whose {
     };
     this.all = el("button", { type: "button", id: "whose-all", "data-t": "whose.all", onclick: choose(false) });
     this.only = el("button", { type: "button", id: "whose-one", onclick: choose(true) });
-    this.back = el("button", { type: "button", class: "quiet", id: "whose-back", "data-t": "whose.back", onclick: () => onBack(this.current) });
+    this.back = el("button", { type: "button", class: "quiet back", id: "whose-back", "data-t": "whose.back", onclick: () => onBack(this.current) });
     this.note = el("p", { class: "help", role: "status" });
     this.element = el(
       "section",
       { class: "section whose", hidden: true },
       el("h2", { "data-t": "whose.title" }),
+      this.back,
       el("div", { class: "segments", role: "group", "data-label": "whose.title" }, this.all, this.only),
       this.note,
-      this.back,
     );
   }
 
