@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias, cast
 
 from likeness.errors import ArgumentError, ControlError
+from likeness.imaging.arguments import of_type
 from likeness.messages.notice import Notice, notice_of
 from likeness.restore.by_face import ByFace, Changes
 from likeness.restore.controls import Controls, RegionWeights
@@ -37,7 +38,9 @@ class ControlsByFace:
     @staticmethod
     def of(controls: Controls | ControlsByFace) -> ControlsByFace:
         """These; one set of controls is every face's."""
-        return controls if isinstance(controls, ControlsByFace) else ControlsByFace(controls)
+        if isinstance(controls, ControlsByFace):
+            return controls
+        return ControlsByFace(of_type("controls", controls, Controls, hint="Controls.preset takes the name of one"))
 
     def __getitem__(self, index: int) -> Controls:
         """The face's."""

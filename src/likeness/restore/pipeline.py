@@ -46,7 +46,6 @@ __all__ = ["Restorer"]
 
 _log = logging.getLogger(__name__)
 
-_PRESETS = "Controls.preset takes the name of one"
 _PARSED = "Selection.parse takes a text"
 _REFERENCES = "likeness.References takes images and the names of files and folders"
 
@@ -353,7 +352,7 @@ class Restorer(NetworkHolder):
             ValueError: as `project`, or if the numbers are not as many as the faces.
         """
         image, faces = any_picture("image", image), all_of_type("faces", faces, Face)
-        by_face = _by_face(controls)
+        by_face = ControlsByFace.of(controls)
         _check_seed(seed)
         projections: list[FaceProjection] = []
         numbered = list(zip(range(len(faces)) if indices is None else indices, faces, strict=True))
@@ -426,7 +425,7 @@ class Restorer(NetworkHolder):
         """
         of_type("image", image, Image)
         projections = all_of_type("projections", projections, FaceProjection)
-        return compose(image, projections, _by_face(controls), canvas)
+        return compose(image, projections, ControlsByFace.of(controls), canvas)
 
     def judge(self, restoration: Restoration, projections: Sequence[FaceProjection]) -> Restoration:
         """What `compose` made, with the verdict on each face (`FaceOutcome.verdict`), as `restore` gives it; runs no network
@@ -471,12 +470,6 @@ def _asked(controls: Controls | Automatic | str | None) -> Controls | Automatic:
     if isinstance(controls, Automatic):
         return controls
     return Automatic() if controls == AUTO else Controls.of(controls)
-
-
-def _by_face(controls: Controls | ControlsByFace) -> ControlsByFace:
-    if isinstance(controls, ControlsByFace):
-        return controls
-    return ControlsByFace(of_type("controls", controls, Controls, hint=_PRESETS))
 
 
 def _none_selected(reasons: Sequence[Notice | None]) -> NoFaceError:

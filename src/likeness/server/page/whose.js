@@ -16,7 +16,7 @@ export class Whose {
     };
     this.all = el("button", { type: "button", id: "whose-all", "data-t": "whose.all", onclick: choose(false) });
     this.only = el("button", { type: "button", id: "whose-one", onclick: choose(true) });
-    this.back = el("button", { type: "button", class: "quiet back", id: "whose-back", "data-t": "whose.back", onclick: () => onBack(this.current) });
+    this.back = el("button", { type: "button", class: "quiet own-back", id: "whose-back", "data-t": "whose.back", onclick: () => onBack(this.current) });
     this.note = el("p", { class: "help", role: "status" });
     this.element = el(
       "section",
