@@ -285,11 +285,11 @@ def test_only_degradation_runs_the_network_again(
         return project(batch)
 
     monkeypatch.setattr(tiny_restorer.runtime, "run", counted)
-    first = session.restore([0], Controls.standard())
-    assert session.restore([0], Controls.standard()) is first
-    session.restore([0], Controls(latent_step_decay=0.03, strength=0.4, keep_grain=True))
+    first = session.restore([0], ControlsByFace(Controls.standard()))
+    assert session.restore([0], ControlsByFace(Controls.standard())) is first
+    session.restore([0], ControlsByFace(Controls(latent_step_decay=0.03, strength=0.4, keep_grain=True)))
     assert len(runs) == 1
-    session.restore([0], Controls(degradation_scale=0.5, keep_grain=True))
+    session.restore([0], ControlsByFace(Controls(degradation_scale=0.5, keep_grain=True)))
     assert len(runs) == 2
 
 

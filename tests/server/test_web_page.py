@@ -280,9 +280,18 @@ def test_undo_redo_and_back_to_the_preset(page: Any) -> None:
     assert not page.locator(".back").is_visible()
 
 
-def test_one_face_is_set_by_itself(page: Any, two_faces: bytes) -> None:
-    drop(page, two_faces, "couple.png")
-    page.locator("[data-preset='standard']").click()
+@pytest.fixture(scope="module")
+def couple(browser: Any, server: Running, two_faces: bytes) -> Any:
+    """A page with two faces, both ticked, and everything after: the divider at the left end."""
+    opened = new_page(browser, server)
+    drop(opened, two_faces, "couple.png")
+    opened.locator("#divider").focus()
+    opened.keyboard.press("Home")
+    return opened
+
+
+def test_one_face_is_set_by_itself(couple: Any, two_faces: bytes) -> None:
+    page = couple
     shared = settled(page)
     # The left one is looked at, and set by itself.
     page.locator(".face-chip[data-face='0']").click()
@@ -353,7 +362,8 @@ def test_one_face_is_set_by_itself(page: Any, two_faces: bytes) -> None:
     assert page.locator(".face-chip.own").count() == 0
 
 
-def test_the_grain_of_one_face_is_previewed_on_it_alone(page: Any) -> None:
+def test_the_grain_of_one_face_is_previewed_on_it_alone(couple: Any) -> None:
+    page = couple
     page.locator("#keep-grain").check()
     every = settled(page)
     page.locator(".face-chip[data-face='0']").click()
@@ -367,10 +377,6 @@ def test_the_grain_of_one_face_is_previewed_on_it_alone(page: Any) -> None:
     assert np.abs(within(preview, page, 0) - within(exact, page, 0)).mean() < 1.0
     assert np.abs(within(preview, page, 1) - within(every, page, 1)).mean() < 0.2
     assert np.abs(within(exact, page, 1) - within(every, page, 1)).mean() < 0.02
-    page.locator("#whose-back").click()
-    page.locator("#whose-all").click()
-    page.locator("#keep-grain").uncheck()
-    page.locator("[data-preset='standard']").click()
 
 
 def test_the_keyboard_alone_is_enough(page: Any) -> None:

@@ -94,7 +94,7 @@ class Page {
       framing: this.framing,
       repair: this.repair,
       about,
-      onRegion: (region) => this.stage.showRegion(region),
+      onRegion: (region, face) => this.stage.showRegion(region, face),
       onTouch: (touch) => this.live.prepare(touch),
       onFaces: (which) => this.chooseFaces(which),
       onCurrent: (face, closer) => this.choose(face, closer),

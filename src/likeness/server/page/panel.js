@@ -208,7 +208,7 @@ export class Panel {
   point(region) {
     this.map.light(region);
     for (const name of REGIONS) this.sliders.get(name).element.classList.toggle("lit", name === region);
-    this.onRegion(region);
+    this.onRegion(region, this.whose.face);
   }
 
   focusRegion(region) {

@@ -22,6 +22,7 @@ export class Stage {
     this.split = 0.5;
     this.beforeOnly = false;
     this.region = null;
+    this.regionFace = null;
     /** @type {number | "auto"} */
     this.size = 1;
     this.grow = 1;
@@ -289,7 +290,7 @@ export class Stage {
   }
 
   drawRegion(context) {
-    for (const face of this.getLook().faces) {
+    for (const face of this.regionFace === null ? this.getLook().faces : [this.regionFace]) {
       const field = this.fields.any(face);
       if (!field) continue;
       context.save();
@@ -299,9 +300,11 @@ export class Stage {
     }
   }
 
-  showRegion(region) {
-    if (this.region === region) return;
+  /** Light a region, on one face or on all that are restored; null for none. */
+  showRegion(region, face) {
+    if (this.region === region && this.regionFace === face) return;
     this.region = region;
+    this.regionFace = face;
     this.draw();
   }
 
