@@ -791,7 +791,7 @@ def test_the_memory_of_open_pictures_is_bounded(tiny_restorer: Restorer, astrona
         second, _ = sessions.open(astronaut, "b")
         assert sessions.nbytes <= sessions.limits.bytes
         sessions.get(second)
-        session.restore([0], Controls.standard())
+        session.restore([0], ControlsByFace(Controls.standard()))
         assert session.nbytes > alone
         # What the network returned takes room as well: the picture that was not touched for longest goes.
         sessions.get(first)
