@@ -29,15 +29,18 @@ def test_the_table_holds_the_published_models_and_ours() -> None:
     assert restorers == published | dict.fromkeys(("GFPGANv1.3", "GFPGANv1.4", "RestoreFormer", "codeformer"), 512)
     enlargers = {name: spec.scale for name, spec in specs.items() if spec.purpose == "enlarge"}
     assert enlargers == {"RealESRGAN_x4plus": 4, "RealESRGAN_x2plus": 2, "realesr-general-x4v3": 4}
-    assert list(CATALOG) == [DEFAULT_MODEL, *restorers, *enlargers]
+    whole = ["ddcolor_modelscope", "ddcolor_paper_tiny", "big-lama"]
+    assert list(CATALOG) == [DEFAULT_MODEL, *restorers, *whole, *enlargers]
     purposes = [entry.purpose for entry in CATALOG.values()]
-    assert purposes == ["restore"] * 5 + ["colourise", "inpaint"] + ["restore"] * 8 + ["enlarge"] * 3
+    faces = ["restore"] * 5 + ["colourise", "inpaint"] + ["restore"] * 8
+    assert purposes == [*faces, "colourise", "colourise", "inpaint", *["enlarge"] * 3]
+    assert all(specs[name].for_faces == (name in restorers) for name in specs)
     assert all(name == entry.name for name, entry in CATALOG.items())
 
 
 @pytest.mark.parametrize("entry", PUBLISHED, ids=lambda entry: entry.name)
 def test_published_entries_can_be_fetched_and_say_whether_a_business_may_use_them(entry: CatalogEntry) -> None:
-    free = entry.purpose == "enlarge" or entry.name == "RestoreFormer"
+    free = entry.purpose == "enlarge" or entry.name.startswith(("RestoreFormer", "ddcolor", "big-lama"))
     assert entry.licence.must_accept != free
     assert ("business use is allowed" if free else "non-commercial") in entry.licence.summary
     assert entry.urls

@@ -103,7 +103,7 @@ class Bomb:
 @pytest.mark.parametrize(
     ("function", "arguments", "refused"),
     [
-        (os.system, ("touch {marker}",), r"(posix|nt)\.system"),
+        (os.system, ("touch {marker}",), r"(posix|nt)\.system"),  # pyright: ignore[reportDeprecated]
         (eval, ("open('{marker}', 'w').close()",), r"(__builtin__|builtins)\.eval"),
         (os.mkdir, ("{marker}",), r"(posix|nt)\.mkdir"),
         (torch.load, ("{marker}",), r"torch\.serialization\.load"),
@@ -245,3 +245,46 @@ def test_the_file_is_closed_again(tmp_path: Path) -> None:
         (tmp_path / "bad.pth").write_bytes(b"PK\x03\x04 nonsense")
         with pytest.raises(CheckpointFormatError):
             TorchFile(tmp_path / "bad.pth")
+
+
+class Inner(torch.nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = torch.nn.Conv2d(2, 3, 1)
+        self.register_buffer("steps", torch.arange(4))
+
+    def forward(self, x: Any) -> Any:
+        return self.layer(x)
+
+
+def test_a_torchscript_archive_gives_its_tensors_by_the_names_of_its_modules(tmp_path: Path) -> None:
+    network = torch.nn.Sequential(torch.nn.Sequential(Inner()), torch.nn.ReLU())
+    path = tmp_path / "script.pt"
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.jit.save(torch.jit.trace(network, torch.zeros(1, 2, 4, 4)), path)
+    read = arrays(path)
+    state = network.state_dict()
+    assert set(read) == set(state)
+    for name, tensor in state.items():
+        np.testing.assert_array_equal(read[name], tensor.numpy().astype(np.float32))
+
+
+@pytest.mark.parametrize("depth", [1, 100])
+def test_modules_that_lie_in_each_other_without_an_end_are_refused(tmp_path: Path, depth: int) -> None:
+    """An object whose attributes hold itself twice, and a long row of objects within objects, as TorchScript writes them."""
+    begin, end = b"c__torch__\nM\n)\x81", b"b"
+    if depth == 1:
+        program = b"\x80\x02" + begin + b"q\x00}(X\x01\x00\x00\x00ah\x00X\x01\x00\x00\x00bh\x00u" + end + b"."
+    else:
+        inner = b"N"
+        for _ in range(depth):
+            inner = begin + b"}(X\x01\x00\x00\x00a" + inner + b"u" + end
+        program = b"\x80\x02" + inner + b"."
+    path = tmp_path / "deep.pt"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("deep/data.pkl", program)
+        archive.writestr("deep/code/__torch__.py", "never read")
+    with pytest.raises(CheckpointFormatError, match="without an end") as caught:
+        TorchFile(path)
+    assert "\n" not in str(caught.value)

@@ -66,6 +66,7 @@ def test_every_setting_can_be_in_a_file(tmp_path: Path) -> None:
         "model": "likeness-512",
         "face_controls": {"2": {"preset": "natural", "strength": 0.5, "face_mask_weights": {"eye": 1.3}}},
         "task": "restore",
+        "picture_model": "big-lama",
         "fidelity": 0.7,
         "size": 512,
         "channel_multiplier": 1,
@@ -120,7 +121,10 @@ def test_every_setting_can_be_in_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "sentence"),
     [
-        ("degradation = 0.7", 'unknown key "degradation"; known are model_path, model, task, fidelity, size'),
+        (
+            "degradation = 0.7",
+            'unknown key "degradation"; known are model_path, model, task, picture_model, fidelity, size',
+        ),
         ('degradation_scale = "0.7"', 'degradation_scale must be a number, not "0.7"'),
         ("keep_grain = 1", "keep_grain must be true or false, not 1"),
         ("refine = 1.5", "refine must be a whole number, not 1.5"),

@@ -95,7 +95,8 @@ class CachedRuntime(WrappedRuntime):
 
     def run(self, faces: Batch) -> Batch:
         digests = [self._digest(face) for face in faces]
-        answers = [self._kept.get(digest, faces.shape[1:]) for digest in digests]
+        height, width = (side * self.spec.scale for side in faces.shape[2:])
+        answers = [self._kept.get(digest, (self.spec.outputs, height, width)) for digest in digests]
         missing = [index for index, answer in enumerate(answers) if answer is None]
         if missing:
             fresh = self._runtime.run(faces[missing] if len(missing) < len(faces) else faces)

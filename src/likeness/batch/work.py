@@ -252,7 +252,7 @@ class PictureWorker:
             return self._unrestored(
                 image, "skipped", _joined([error.notice, *treatment.done]), _outcome(job.record(), findings, treatment)
             )
-        if not restoration.restored:
+        if not restoration.done:
             reason = _named(item, restoration.failure)
             return self._unrestored(image, "failed", reason, _outcome(job.record(), findings, treatment))
         verdict = self._judge(image, restoration, options.guard)

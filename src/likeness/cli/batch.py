@@ -86,6 +86,8 @@ def batch(argv: Sequence[str], console: Console) -> int:
 def _options(flags: argparse.Namespace) -> BatchOptions:
     settings = typed_settings(flags).over(Settings() if flags.config is None else checked_settings(flags.config))
     check_settings(settings)
+    if settings["picture_model"] is not None:
+        raise ConfigError(Notice("batch.picture-model"))
     from likeness.batch.journal import JOURNAL
     from likeness.batch.runner import Plan
     from likeness.batch.storage import is_url
@@ -224,5 +226,5 @@ def make_parser() -> Parser:
         action="store_false",
         help="do not hold results against their inputs; all go to final",
     )
-    add_options(parser, without=["copy_unrestored"])
+    add_options(parser, without=["copy_unrestored", "picture_model"])
     return parser

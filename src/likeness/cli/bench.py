@@ -138,6 +138,7 @@ def bench(argv: Sequence[str], console: Console) -> int:
         image = read_image(picture)
         console.say("1 of 4: the network ...")
         restorer = Restorer(flags.model)
+        restorer.need_faces()
         networks = _networks(flags.model, restorer, image, effort, console)
         console.say("2 of 4: cold starts ...")
         jobs = _cold(flags.model, picture, folder, effort)

@@ -92,7 +92,9 @@ def compare(argv: Sequence[str], console: Console) -> int:
     def load(model: str) -> Restorer:
         from likeness.restore.pipeline import Restorer
 
-        return Restorer(model, device=flags.device)
+        restorer = Restorer(model, device=flags.device)
+        restorer.need_faces()
+        return restorer
 
     def keep(entrant: Entrant, name: str, image: Image) -> None:
         make_folder(results[entrant])

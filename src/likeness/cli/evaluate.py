@@ -91,7 +91,9 @@ def _restorer(flags: Namespace) -> tuple[Restorer, Controls]:
     from likeness.restore.pipeline import Restorer
 
     controls = Controls.preset(flags.preset)
-    return Restorer(flags.model or DEFAULT_MODEL, device=flags.device), controls
+    restorer = Restorer(flags.model or DEFAULT_MODEL, device=flags.device)
+    restorer.need_faces()
+    return restorer, controls
 
 
 def _judged(flags: Namespace) -> dict[str, str]:

@@ -33,9 +33,11 @@ def load_restorer(settings: Settings, console: Console) -> Restorer:
         runtime=settings["runtime"],
         task=settings["task"],
         fidelity=settings["fidelity"],
+        picture_model=settings["picture_model"],
     )
     spec = restorer.runtime.spec
     settings.check_network(spec.numbers, model)
     seconds = time.perf_counter() - began
-    console.detail(f"model {model}, {spec.size} px, {restorer.runtime.description}, ready in {seconds:.1f} s")
+    size = "whole pictures" if spec.size is None else f"{spec.size} px"
+    console.detail(f"model {model}, {size}, {restorer.runtime.description}, ready in {seconds:.1f} s")
     return restorer

@@ -204,7 +204,7 @@ class _Worker:
         except NoFaceError:
             return self._unrestored(job, work, count, image, data)
         self._tell_faces(job, restoration)
-        if not restoration.restored:
+        if not restoration.done:
             return self._unrestored(job, work, count, image, data)
         output = self._write(job, work, restoration.image, data)
         face_files = self._save_faces(job, restoration)
@@ -222,8 +222,9 @@ class _Worker:
             face_files=face_files,
         )
         self._console.say(
-            f"{count}{job.name} -> {output}: {_counted(record)}{verdict_line(record.faces)}{_helped(restoration)}"
-            f"{_chosen(restoration)}{_enlarged(restoration)}{_repaired(restoration)} ({work.clock.seconds:.1f} s)"
+            f"{count}{job.name} -> {output}: {_counted(record, restoration)}{verdict_line(record.faces)}"
+            f"{_helped(restoration)}{_chosen(restoration)}{_enlarged(restoration)}{_repaired(restoration)}"
+            f" ({work.clock.seconds:.1f} s)"
         )
         return record
 
@@ -257,6 +258,9 @@ class _Worker:
             self._console.warn(f"{job.name} has {_faces(count)}, numbered from 1; there is no face {names}")
         for face in restoration.failed:
             self._console.error(f"{job.name}, face {face.index + 1}: could not be restored ({face.reason})")
+        if restoration.picture is not None:
+            for warning in restoration.picture.warnings:
+                self._console.warn(f"{job.name}: {warning}")
         remarks = [
             (face, warning) for face in restoration.faces for warning in face.warnings if warning.code not in HELD_BACK
         ]
@@ -359,9 +363,14 @@ def _faces(count: int) -> str:
     return f"{count} face{'' if count == 1 else 's'}"
 
 
-def _counted(record: PictureRecord) -> str:
-    """Such as "2 faces restored, face 2 by settings of its own, 1 left alone"."""
-    parts = [f"{_faces(record.count('restored'))} restored"]
+def _counted(record: PictureRecord, restoration: Restoration) -> str:
+    """Such as "coloured, 2 faces restored, face 2 by settings of its own, 1 left alone"."""
+    change = restoration.picture
+    parts: list[str] = []
+    if change is not None:
+        parts.append("coloured" if change.purpose == "colourise" else f"{change.area:.1%} of the picture drawn in")
+    if record.faces or change is None:
+        parts.append(f"{_faces(record.count('restored'))} restored")
     own = [face["number"] for face in record.faces if face["controls"] is not None]
     if own:
         parts.append(

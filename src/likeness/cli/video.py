@@ -65,6 +65,7 @@ _PICTURES_ONLY = (
     "turn",
     "straighten",
     "crop",
+    "picture_model",
     "aligned",
     "references",
     "album",

@@ -15,7 +15,7 @@ from likeness.imaging.decoded import Decoded, split_channels
 from likeness.imaging.develop import develop
 from likeness.imaging.from_pillow import from_loaded_pillow
 from likeness.imaging.geometry import Box, Point, Size
-from likeness.imaging.metadata_fields import NO_METADATA, Metadata
+from likeness.imaging.metadata_fields import EDITED_BY_NETWORK, MADE_BY_NETWORK, NO_METADATA, Metadata
 from likeness.imaging.origin import Compression, Note
 from likeness.imaging.samples import Samples, row_strips, to_samples
 
@@ -99,6 +99,12 @@ class Image:
     def in_colour(self) -> Image:
         """The same picture, ready to be given colours: no longer one channel, nor in a colour space that has one only."""
         return replace(self, grey=False, native=None, icc_profile=None) if self.grey else self
+
+    def edited_by_network(self) -> Image:
+        """The same picture, saying that a network has drawn in it."""
+        if self.metadata.source_type == MADE_BY_NETWORK:
+            return self
+        return replace(self, metadata=replace(self.metadata, source_type=EDITED_BY_NETWORK))
 
     def over_white(self) -> Pixels:
         """The pixels laid over white in encoded values, as browsers and image editors do; as they are if all is opaque."""

@@ -1,12 +1,13 @@
 """The checkpoints Likeness knows by name: an explicit table.
 
 The published GPEN weights, CodeFormer's and parts of GFPGAN's are for non-commercial use; the weights inside the package,
-RestoreFormer's and Real-ESRGAN's are not bound so. Addresses are those that the authors publish
+RestoreFormer's, Real-ESRGAN's, DDColor's and LaMa's are not bound so. Addresses are those that the authors publish
 (https://github.com/yangxy/GPEN, its README and weights/README.md, and the ModelScope page it links for 1024 and 2048; the
-releases of xinntao/Real-ESRGAN, TencentARC/GFPGAN and sczhou/CodeFormer on GitHub), mirrors are well-known copies. GPEN's
-authors publish no checksums. A SHA-256 here is the one under which independent copies agree; where it is None, the store
-records what the first fetch brought and refuses anything else later (trust on first use), and every fetched file must be a
-network of the configuration given here.
+releases of xinntao/Real-ESRGAN, TencentARC/GFPGAN and sczhou/CodeFormer on GitHub; DDColor's page on Hugging Face). LaMa's
+authors publish the archive of a training program: the address is that of the TorchScript file which inpainting programs
+fetch. Mirrors are well-known copies. GPEN's and DDColor's authors publish no checksums. A SHA-256 here is the one under
+which independent copies agree; where it is None, the store records what the first fetch brought and refuses anything else
+later (trust on first use), and every fetched file must be a network of the configuration given here.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from likeness.models.gpen.config import GpenConfig
 from likeness.models.onnx_file import OnnxConfig
 from likeness.models.registry import architecture_of, as_published
 from likeness.models.spandrel_adapter import CodeFormerConfig, RestoreFormerConfig
+from likeness.models.spandrel_pictures import DdcolorConfig, LamaConfig
 from likeness.models.spec import Purpose, Spec
 from likeness.models.srvgg.config import SrvggConfig
 
@@ -160,11 +162,28 @@ _CODEFORMER = Licence(
     must_accept=True,
 )
 
+_DDCOLOR = Licence(
+    name="Apache-2.0",
+    url="https://github.com/piddnad/DDColor/blob/master/LICENSE",
+    summary="© the DDColor authors, 2023: business use is allowed; the library that runs it (spandrel-extra-arches) holds "
+    "networks under other licences beside it.",
+    must_accept=False,
+)
+
+_LAMA = Licence(
+    name="Apache-2.0",
+    url="https://github.com/advimman/lama/blob/main/LICENSE",
+    summary="© Samsung Research, 2021: business use is allowed.",
+    must_accept=False,
+)
+
 _BUCKET = "https://public-vigen-video.oss-cn-shanghai.aliyuncs.com/robin/models"
 _RELEASES = "https://github.com/xinntao/Real-ESRGAN/releases"
 _GFPGAN_RELEASES = "https://github.com/TencentARC/GFPGAN/releases"
 _CODEFORMER_RELEASES = "https://github.com/sczhou/CodeFormer/releases"
 _ONNX = "https://huggingface.co/datasets/Gourieff/ReActor"
+_DDCOLOR_MODELS = "https://huggingface.co/piddnad/DDColor-models"
+_LAMA_RELEASES = "https://github.com/Sanster/models/releases"
 _HIRES_PAGE = "https://www.modelscope.cn/models/iic/cv_gpen_image-portrait-enhancement-hires"
 
 CATALOG: Mapping[str, CatalogEntry] = MappingProxyType(
@@ -292,6 +311,34 @@ CATALOG: Mapping[str, CatalogEntry] = MappingProxyType(
                 url=f"{_CODEFORMER_RELEASES}/download/v0.1.0/codeformer.pth",
                 sha256="1009e537e0c2a07d4cabce6355f53cb66767cd4b4297ec7a4a64ca4b8a5684b7",
                 size=376_637_898,
+            ),
+            CatalogEntry(
+                name="ddcolor_modelscope",
+                description="DDColor's published weights, its authors' choice: colours whole pictures (extra restorers)",
+                licence=_DDCOLOR,
+                page=_DDCOLOR_MODELS,
+                config=DdcolorConfig(),
+                url=f"{_DDCOLOR_MODELS}/resolve/main/ddcolor_modelscope.pth",
+                size=911_950_059,
+            ),
+            CatalogEntry(
+                name="ddcolor_paper_tiny",
+                description="DDColor's small network: colours whole pictures, quicker (extra restorers)",
+                licence=_DDCOLOR,
+                page=_DDCOLOR_MODELS,
+                config=DdcolorConfig(width=96, depth=9),
+                url=f"{_DDCOLOR_MODELS}/resolve/main/ddcolor_paper_tiny.pth",
+            ),
+            CatalogEntry(
+                name="big-lama",
+                description="LaMa's published weights: fills holes of whole pictures (extra restorers)",
+                licence=_LAMA,
+                page=_LAMA_RELEASES,
+                config=LamaConfig(),
+                url=f"{_LAMA_RELEASES}/download/add_big_lama/big-lama.pt",
+                sha256="344c77bbcb158f17dd143070d1e789f38a66c04202311ae3a258ef66667a9ea9",
+                size=205_669_692,
+                suffix=".pt",
             ),
             CatalogEntry(
                 name="RealESRGAN_x4plus",

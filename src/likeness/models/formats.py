@@ -33,6 +33,9 @@ _FLOAT16_MAX = float(np.finfo(np.float16).max)
 _HEADER_LIMIT = 8 << 20
 """Longest header of a safetensors file, bytes; a GPEN network takes under 40 kB, and a byte becomes ten in memory."""
 
+_LARGEST_SIDE = 2048
+"""To which a whole photograph may be brought for a network, px."""
+
 _FIELD_LIMIT = 4000
 """Most characters of what a file says about itself, field by field."""
 
@@ -317,9 +320,16 @@ def _authors(stated: Mapping[str, Any]) -> Authors:
     """What a file says of its authors' own way; raises ValueError or TypeError if it makes no sense."""
     from likeness.faces.align import TEMPLATES
 
-    authors = Authors(template=str(stated["template"]), strength=float(stated["strength"]))
+    side = stated.get("side")
+    authors = Authors(
+        template=str(stated["template"]),
+        strength=float(stated["strength"]),
+        side=None if side is None else int(side),
+    )
     if authors.template not in TEMPLATES or not 0 <= authors.strength <= 1:
         raise ValueError(f"its authors' template {authors.template[:20]} or strength {authors.strength} is none")
+    if authors.side is not None and not 32 <= authors.side <= _LARGEST_SIDE:
+        raise ValueError(f"its authors' side is from 32 to {_LARGEST_SIDE}, not {str(authors.side)[:20]}")
     return authors
 
 

@@ -2,9 +2,10 @@
 
 A pickle is a program. `pickle.Unpickler` runs all of it, within no bounds: nine bytes make it allot gigabytes, a few hundred
 make it work for years, and its BUILD overwrites the attributes of what it made before. This machine knows the instructions
-that `torch.save` writes (protocols 2 to 5) and makes numbers, texts, lists, tuples and dictionaries; what else is named is
-the caller's business. Everything is bounded: the program's length, its instructions, and the length of every number. Keys
-are texts and small whole numbers, so that nothing nested is ever hashed or compared. Reference: pickletools.py of Python.
+that `torch.save` and `torch.jit.save` write (protocols 2 to 5) and makes numbers, texts, lists, tuples, dictionaries and
+bare objects; what else is named is the caller's business. Everything is bounded: the program's length, its instructions, and
+the length of every number. Keys are texts and small whole numbers, so that nothing nested is ever hashed or compared.
+Reference: pickletools.py of Python.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple, cast
 
-__all__ = ["PROGRAM_LIMIT", "PickleError", "ordered_dict", "run_pickle"]
+__all__ = ["PROGRAM_LIMIT", "SCRIPT_CLASS", "Attributes", "PickleError", "ordered_dict", "run_pickle"]
 
 PROGRAM_LIMIT = 16 << 20
 """Longest program in bytes; a GPEN state dict takes under 100 kB, a training state with its optimiser some MB."""
@@ -51,6 +52,14 @@ def _checked_key(key: object) -> object:
     if type(key) is str or (isinstance(key, int) and 0 <= key < _LARGEST_KEY):
         return key
     raise PickleError("a key is neither a text nor a small number")
+
+
+class Attributes(dict[Any, Any]):
+    """An object of a class that the program only names, as TorchScript saves its modules: what its attributes are."""
+
+
+SCRIPT_CLASS = object()
+"""Stands for the class of such an object."""
 
 
 class _Mark(NamedTuple):
@@ -229,10 +238,18 @@ class _Machine:
                 f"it calls a part of a state dict with other arguments than that takes ({error})"
             ) from error
 
+    def _new_object(self) -> None:
+        arguments, kind = self._pop(), self._pop()
+        if kind is not SCRIPT_CLASS or arguments != ():
+            raise PickleError("it makes an object that no state dict holds")
+        self._stack.append(Attributes())
+
     def _build(self) -> None:
         """Attributes for an OrderedDict, as ``_metadata`` of a state dict: left out, as they could hide its own methods."""
-        self._pop()
-        if type(self._top()) is not OrderedDict:
+        state, target = self._pop(), self._top()
+        if type(target) is Attributes and type(state) is dict:
+            target.update(cast("dict[Any, Any]", state))  # its keys were checked when it was made
+        elif type(target) is not OrderedDict:
             raise PickleError("it changes what it has made before")
 
     def _remember(self, form: struct.Struct) -> None:
@@ -287,6 +304,7 @@ _TABLE: Mapping[int, Callable[[_Machine], None]] = {
     ord("c"): _Machine._global,
     0x93: _Machine._stack_global,
     ord("R"): _Machine._reduce,
+    0x81: _Machine._new_object,
     ord("b"): _Machine._build,
     ord("Q"): lambda m: m._stack.append(m._persistent(m._pop())),
     ord("q"): lambda m: m._remember(_U1),

@@ -15,6 +15,7 @@ from likeness.models.gfpgan.architecture import GFPGAN
 from likeness.models.gpen.architecture import GPEN
 from likeness.models.onnx_file import ONNX
 from likeness.models.spandrel_adapter import CODEFORMER, RESTOREFORMER
+from likeness.models.spandrel_pictures import DDCOLOR, LAMA
 from likeness.models.spec import Purpose, Spec
 from likeness.models.srvgg.architecture import SRVGG
 
@@ -28,7 +29,17 @@ __all__ = [
     "recognise",
 ]
 
-ARCHITECTURES: tuple[Architecture[Any], ...] = (GPEN, ESRGAN, SRVGG, GFPGAN, RESTOREFORMER, CODEFORMER, ONNX)
+ARCHITECTURES: tuple[Architecture[Any], ...] = (
+    GPEN,
+    ESRGAN,
+    SRVGG,
+    GFPGAN,
+    RESTOREFORMER,
+    CODEFORMER,
+    DDCOLOR,
+    LAMA,
+    ONNX,
+)
 """Every architecture; what none of them knows is told what the first misses in it."""
 
 _FOREIGN: tuple[tuple[str, str], ...] = (

@@ -16,7 +16,8 @@ PURPOSES: tuple[Purpose, ...] = get_args(Purpose)
 """Every one; ``purpose.NAME`` in the catalogues is what a network of it is called in a sentence."""
 
 FACE_PURPOSES: tuple[Purpose, ...] = ("restore", "colourise", "inpaint")
-"""What is done to aligned faces, one by one; `likeness.restore.tasks` says how."""
+"""What is done to aligned faces, one by one; `likeness.restore.tasks` says how. Colouring and inpainting are done to whole
+photographs as well, by networks for those (`Spec.for_faces`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,10 +27,12 @@ class Authors:
     Attributes:
         template: how faces lie in its input there (`likeness.faces.align.TEMPLATES`).
         strength: the share of the answer that is laid over the photograph there, in [0, 1].
+        side: to which they bring a whole photograph, both sides, px; None where it keeps its own.
     """
 
     template: str = "ffhq"
     strength: float = 1.0
+    side: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +51,9 @@ class Spec:
         precision: the coarsest arithmetic that keeps its answers; a runtime left to choose goes no lower.
         licence: of the weights, or empty where the file does not say.
         authors: how its authors run it.
+        inputs: samples that go in for each pixel; 3 are RGB, a 4th is a mask, 1 where the image holds nothing.
+        outputs: samples that come out for each; 3 are RGB, 2 are a* and b* of CIELAB, whatever ``value_range`` says.
+        multiple: what the sides of its images must be multiples of.
     """
 
     architecture: str
@@ -61,6 +67,14 @@ class Spec:
     precision: Literal["f32", "bf16"]
     licence: str = ""
     authors: Authors = Authors()
+    inputs: int = 3
+    outputs: int = 3
+    multiple: int = 1
+
+    @property
+    def for_faces(self) -> bool:
+        """Whether it takes aligned faces; else it takes whole images."""
+        return self.template is not None
 
     @staticmethod
     def of_enlarger(architecture: str, config: DataclassInstance, *, title: str, scale: int) -> Spec:

@@ -47,7 +47,7 @@ __all__ = ["Store", "StoredModel"]
 _log = logging.getLogger(__name__)
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
-_SUFFIXES = (".safetensors", ".pth", ".onnx")
+_SUFFIXES = (".safetensors", ".pth", ".pt", ".onnx")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -3,7 +3,8 @@
 A .pth file is a pickle program; `pickle.load` would call whatever it names. Here `run_pickle` runs it, within bounds, and
 the few names that a state dict needs stand for parts of ours; every other one is refused. Nothing is allotted that the file
 does not hold: storages lie in it uncompressed, together no larger than it, and a tensor is no larger than its storage.
-Both of PyTorch's formats are read: the zip archive (the default since 1.6, 2020) and the older sequence of pickles.
+Both of PyTorch's formats are read: the zip archive (the default since 1.6, 2020) and the older sequence of pickles. So are
+the tensors of a TorchScript archive (`torch.jit.save`): the program in it, which `torch.jit.load` would run, is never read.
 Format: PyTorch's documentation, "Serialization semantics", and torch/serialization.py (BSD licence).
 """
 
@@ -24,7 +25,14 @@ from numpy.typing import NDArray
 
 from likeness.errors import CheckpointFormatError
 from likeness.messages.notice import Notice
-from likeness.models.pickle_program import PROGRAM_LIMIT, PickleError, ordered_dict, run_pickle
+from likeness.models.pickle_program import (
+    PROGRAM_LIMIT,
+    SCRIPT_CLASS,
+    Attributes,
+    PickleError,
+    ordered_dict,
+    run_pickle,
+)
 
 __all__ = ["TorchFile", "TorchTensor"]
 
@@ -39,6 +47,11 @@ _READINGS = 8
 
 _REPEATED = 1 << 16
 """Elements up to which a tensor may show those of its storage again and again."""
+
+_DEEPEST = 64
+_MOST_PARTS = 100_000
+"""Modules within modules in a TorchScript archive, and all of its attributes: LaMa has 14 and 6,000. The same module may
+stand in several places, and even in itself."""
 
 _STORAGE_TYPES: dict[str, str] = {
     "DoubleStorage": "f8",
@@ -184,7 +197,8 @@ class TorchFile:
         self._prefix = names[0].removesuffix("data.pkl")
         if f"{self._prefix}byteorder" in self._archive.namelist():
             self._byte_order = ">" if self._entry("byteorder", at_most=16) == b"big" else "<"
-        self.root, _ = self._run(self._entry("data.pkl", at_most=PROGRAM_LIMIT), self._archive_storage)
+        root, _ = self._run(self._entry("data.pkl", at_most=PROGRAM_LIMIT), self._archive_storage)
+        self.root = _state_of(root) if isinstance(root, Attributes) else root
 
     def _entry(self, name: str, *, at_most: int) -> bytes:
         """An archive's entry; zipfile checks its CRC, so a flipped bit is found here."""
@@ -259,6 +273,8 @@ class TorchFile:
             return ordered_dict
         if (module, name) == ("torch", "Size"):
             return tuple[object, ...]
+        if module == "__torch__" or module.startswith("__torch__."):
+            return SCRIPT_CLASS
         if module == "torch" and name in _STORAGE_TYPES:
             return _StorageType(_STORAGE_TYPES[name])
         if (module, name) == ("torch._utils", "_rebuild_tensor_v2"):
@@ -339,6 +355,24 @@ class TorchFile:
         self._guarded(read)
         self._last = storage, data
         return data
+
+
+def _state_of(module: Attributes) -> dict[str, TorchTensor]:
+    """The tensors of a TorchScript module by the names that its state dict has."""
+    found: dict[str, TorchTensor] = {}
+    waiting: list[tuple[str, int, Attributes]] = [("", 0, module)]
+    parts = 0
+    while waiting:
+        name, depth, attributes = waiting.pop()
+        parts += len(attributes)
+        if depth > _DEEPEST or parts > _MOST_PARTS:
+            raise PickleError("its modules lie in each other without an end")
+        for key, value in attributes.items():
+            if isinstance(value, TorchTensor):
+                found[f"{name}{key}"] = value
+            elif isinstance(value, Attributes):
+                waiting.append((f"{name}{key}.", depth + 1, value))
+    return found
 
 
 def _parameter(tensor: object, _requires_grad: object, _hooks: object) -> object:

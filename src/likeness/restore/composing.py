@@ -6,7 +6,6 @@ On an enlarged picture (`Canvas`) the same arithmetic is done in crops of the si
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -18,7 +17,6 @@ from likeness.faces.align import rewarp, unwarp
 from likeness.grain.regrain import FaceGrain
 from likeness.imaging.filters import gaussian_blur, resize, to_channels
 from likeness.imaging.image import Box, Image, Pixels, Size
-from likeness.imaging.metadata_fields import EDITED_BY_NETWORK, MADE_BY_NETWORK
 from likeness.restore.composite import Patch, own_share, paste
 from likeness.restore.face_controls import ControlsByFace
 from likeness.restore.outcome import FaceOutcome, FaceProjection, Restoration, face_warnings, gain_maps
@@ -120,19 +118,12 @@ def compose(
         )
     overall.lap("compose")
     return Restoration(
-        image=_edited(base.with_pixels(pixels)) if patches else base,
+        image=base.with_pixels(pixels).edited_by_network() if patches else base,
         faces=tuple(outcomes),
         controls=by_face.shared,
         milliseconds=overall.laps,
         upscale=1.0 if canvas is None else canvas.plan.upscale,
     )
-
-
-def _edited(image: Image) -> Image:
-    """The image, saying that a network has drawn in it."""
-    if image.metadata.source_type == MADE_BY_NETWORK:
-        return image
-    return replace(image, metadata=replace(image.metadata, source_type=EDITED_BY_NETWORK))
 
 
 def _lay_grain(

@@ -19,13 +19,13 @@ class Progress:
     """How far the work on one picture is.
 
     Attributes:
-        step: what begins or goes on: "repair", "detect", "project" (the network looks at the faces), "enlarge" or "compose"
-            (the faces are laid back); "done" at the end.
+        step: what begins or goes on: "repair", "detect", "picture" (a network for whole pictures works), "project" (the
+            network looks at the faces), "enlarge" or "compose" (the faces are laid back); "done" at the end.
         done: for how many faces the network has answered.
         total: how many faces are restored; 0 before they are found.
     """
 
-    step: Literal["repair", "detect", "project", "enlarge", "compose", "done"]
+    step: Literal["repair", "detect", "picture", "project", "enlarge", "compose", "done"]
     done: int = 0
     total: int = 0
 

@@ -210,17 +210,18 @@ class RestoreJob:
         status: Literal["restored", "partly restored"] = "partly restored" if failed else "restored"
         record = replace(
             record,
-            status=status if restoration.restored else "failed",
+            status=status if restoration.done else "failed",
             message=_failed(failed),
             faces=tuple(faces or [face_record(outcome, image.size) for outcome in restoration.faces]),
             repairs=restoration.repaired.to_dict() if restoration.repaired else None,
             framing=self._framed(image),
             result_size=self.cropped(restoration.image).size,
+            picture=restoration.picture.to_dict() if restoration.picture else None,
             chosen=None if restoration.chosen is None else restoration.chosen.to_dict(),
             upscale=restoration.upscale,
             suggested_upscale=restoration.suggested_upscale,
         )
-        return record if restoration.restored else replace(record, message=restoration.failure)
+        return record if restoration.done else replace(record, message=restoration.failure)
 
     def _framed(self, image: Image) -> dict[str, Any] | None:
         """How the picture was turned, straightened and cut, ready for JSON; None where it was not."""

@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Literal, TypeVar
 
-from likeness.errors import LikenessError
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.errors import CheckpointFormatError, ConfigError, LikenessError, NoFaceError
+from likeness.faces.align import TEMPLATE_SIZE
 from likeness.faces.detect import Detector, MediaPipeDetector
+from likeness.faces.face import Face
+from likeness.imaging.image import Image
 from likeness.messages.notice import Notice
 from likeness.models.catalog import DEFAULT_MODEL
 from likeness.models.registry import check_purpose
 from likeness.models.spec import FACE_PURPOSES, Purpose
 from likeness.models.store import Store
 from likeness.restore.background import Enlargers
+from likeness.restore.following import OnProgress, Progress
+from likeness.restore.tasks.picture import PictureChange, SeenPicture
+from likeness.restore.tasks.registry import PICTURE_TASKS
 from likeness.runtimes.base import Runtime
 from likeness.runtimes.batching import BatchingRuntime
 from likeness.runtimes.load import Device, Library, load_runtime
@@ -34,6 +44,7 @@ class _Networks:
 
     detector: Detector
     runtime: Runtime
+    picture: Runtime | None
     enlargers: Enlargers
 
 
@@ -52,6 +63,7 @@ class NetworkHolder:
         store: Store | None = None,
         task: Purpose | None = None,
         fidelity: float | None = None,
+        picture_model: str | Path | None = None,
     ) -> None:
         ready = None if runtime is None or isinstance(runtime, str) else runtime
         if detector is None:
@@ -72,9 +84,25 @@ class NetworkHolder:
             fidelity=fidelity,
         )
         check_purpose(loaded.spec, FACE_PURPOSES, loaded.spec.title)
+        picture = None if loaded.spec.for_faces else loaded
+        if picture_model is not None:
+            if picture is not None:
+                raise ConfigError(Notice("restore.two-for-pictures", {"model": str(model)}))
+            picture = load_runtime(
+                store,
+                picture_model,
+                purposes=tuple(PICTURE_TASKS),
+                device=device,
+                precision=precision,
+                threads=threads,
+            )
+            if picture.spec.for_faces:
+                values = {"model": str(picture_model), "title": picture.spec.title}
+                raise CheckpointFormatError(Notice("checkpoint.not-for-pictures", values))
         self._held: _Networks | None = _Networks(
             detector=detector,
             runtime=loaded,
+            picture=picture,
             enlargers=Enlargers(store, threads=threads),
         )
         self._own_runtime = ready is None
@@ -102,8 +130,48 @@ class NetworkHolder:
         return self._networks.runtime
 
     @property
+    def for_faces(self) -> bool:
+        """Whether faces are restored; a network for whole pictures alone leaves them to others."""
+        return self.runtime.spec.for_faces
+
+    def need_faces(self) -> None:
+        """Make sure that this restores faces, for work that is about them alone.
+
+        Raises:
+            ConfigError: if its one network is for whole pictures.
+        """
+        if not self.for_faces:
+            raise ConfigError(Notice("restore.not-for-faces", {"title": self.runtime.spec.title}))
+
+    @property
     def detector(self) -> Detector:
         return self._networks.detector
+
+    @property
+    def _side(self) -> int:
+        """Of the faces that the network draws, px."""
+        return self.runtime.spec.size or TEMPLATE_SIZE
+
+    def _change_picture(
+        self, image: Image, holes: NDArray[np.float32] | None, faces: Sequence[Face], progress: OnProgress
+    ) -> PictureChange | None:
+        """What the network for whole pictures does; None if there is none.
+
+        Raises:
+            NoFaceError: if there is nothing for it to do, and no other network.
+        """
+        network = self._networks.picture
+        if network is None:
+            return None
+        progress(Progress(step="picture"))
+        try:
+            return PICTURE_TASKS[network.spec.purpose].apply(
+                SeenPicture(image=image, holes=holes, faces=faces), network
+            )
+        except NoFaceError:
+            if not self.for_faces:
+                raise
+            return None
 
     @property
     def _enlargers(self) -> Enlargers:

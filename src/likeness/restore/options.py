@@ -82,6 +82,18 @@ OPTIONS: tuple[Option, ...] = (
         **_RUN,
     ),
     Option(
+        key="picture_model",
+        kind=Text(wanted=Notice("wanted.model-name")),
+        metavar="NAME|FILE",
+        label=Words("Model for whole pictures", "整图模型"),
+        help=Words(
+            "works on the whole picture before faces are restored: ddcolor_modelscope colours it, big-lama fills what "
+            "--damage-mask shows outside of faces; as --model it works alone",
+            "在修复人脸之前处理整张图：ddcolor_modelscope 上色，big-lama 填补人脸以外的缺损；作为 --model 时单独工作",
+        ),
+        **_RUN,
+    ),
+    Option(
         key="fidelity",
         kind=Number(low=0.0, high=1.0),
         unset="0.5",

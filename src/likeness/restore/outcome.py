@@ -30,6 +30,7 @@ from likeness.restore.controls import Controls
 from likeness.restore.kinds import rows_of
 from likeness.restore.references import FaceReferences
 from likeness.restore.relaxation import CONVERGED, ITERATIONS, PLAIN_STEP, relaxation_gain, step_in_grain, weight_map
+from likeness.restore.tasks.picture import PictureChange
 from likeness.restore.tasks.task import Task
 
 __all__ = [
@@ -240,6 +241,7 @@ class Restoration:
         repaired: what was repaired before; None where nothing was asked for.
         upscale: how many times as wide and high as the photograph it is.
         chosen: what was chosen for the picture, and why; None where controls were given.
+        picture: what a network for whole pictures did; None where there was none, or nothing for it to do.
         suggested_upscale: where a restored face has so few pixels (`likeness.restore.canvas.SMALL_FACE`) that most of what
             the network drew does not show, the factor at which it would, as "auto" has it; else None.
     """
@@ -252,6 +254,7 @@ class Restoration:
     upscale: float = 1.0
     suggested_upscale: float | None = None
     chosen: Choice | None = None
+    picture: PictureChange | None = None
 
     def __repr__(self) -> str:
         counted = Counter(outcome.status for outcome in self.faces)
@@ -269,6 +272,11 @@ class Restoration:
     @property
     def failed(self) -> tuple[FaceOutcome, ...]:
         return tuple(outcome for outcome in self.faces if outcome.status == "failed")
+
+    @property
+    def done(self) -> bool:
+        """Whether a face was restored, or a network changed the whole picture."""
+        return bool(self.restored) or self.picture is not None
 
     def area(self) -> NDArray[np.float32]:
         """H x W of the result, in [0, 1]: where restored faces were laid on, softly; 0 where nothing is seen of them."""

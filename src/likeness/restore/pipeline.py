@@ -40,7 +40,7 @@ from likeness.restore.on_bad import OnBad
 from likeness.restore.outcome import FaceOutcome, FaceProjection, ReferenceSource, Restoration
 from likeness.restore.placing import Canvas, make_canvas
 from likeness.restore.projecting import project_each
-from likeness.restore.selection import Selection
+from likeness.restore.selection import Selection, none_selected
 
 __all__ = ["Restorer"]
 
@@ -68,6 +68,8 @@ class Restorer(NetworkHolder):
             something else is refused.
         fidelity: the model's own weight between fidelity (1) and quality (0), CodeFormer's w; None for its authors', 0.5. A
             model without one refuses it.
+        picture_model: a network for whole pictures that works before faces are restored: it colours (DDColor), or fills the
+            holes of ``damage`` outside of faces (LaMa). One that is ``model`` itself works alone, and restores no face.
     """
 
     def find_faces(self, image: ImageInput) -> tuple[Face, ...]:
@@ -149,23 +151,27 @@ class Restorer(NetworkHolder):
         if enlargement.any:
             # What cannot be had is told of before the work.
             self._enlargers.get(enlargement.background, deep=image.bit_depth == 16)
-        clock = Stopwatch()
+        clock, alone = Stopwatch(), aligned and self.for_faces
         repaired: RepairResult | None = None
         if damage is not None or (repairs is not None and repairs.any):
             progress(Progress(step="repair"))
-            repaired = self.repair(image, repairs or Repairs(), damage, aligned=aligned, faces=faces, seed=seed)
+            repaired = self.repair(image, repairs or Repairs(), damage, aligned=alone, faces=faces, seed=seed)
             image = repaired.image
             clock.lap("repair")
         if faces is None:
             progress(Progress(step="detect"))
-            faces = (self._aligned_face(image),) if aligned else reading_order(self.detector.detect(image))
+            faces = (self._aligned_face(image),) if alone else reading_order(self.detector.detect(image))
         clock.lap("detect")
-        if not faces:
+        change = self._change_picture(image, None if repaired is None else repaired.filled, faces, progress)
+        if change is not None:
+            image, faces = change.image, faces if self.for_faces else ()
+            clock.lap("picture")
+        if not faces and change is None:
             raise NoFaceError(Notice("no-face.none"))
         own.check(len(faces))
         refusals = selection.refusals(faces, image.size)
-        if all(refusals):
-            raise _none_selected(refusals)
+        if all(refusals) and change is None:
+            raise none_selected(refusals)
         outcomes: dict[int, FaceOutcome] = {}
         projections: list[FaceProjection] = []
         wanted: list[tuple[int, Face]] = []
@@ -195,8 +201,10 @@ class Restorer(NetworkHolder):
                 # One face that cannot be aligned must not cost the others; it is reported, not hidden.
                 _log.info("face %d could not be restored: %s", index + 1, done)
                 outcomes[index] = FaceOutcome(index=index, face=face, status="failed", reason=notice_of(done))
-        if all(index in outcomes and outcomes[index].status == "skipped" for index in range(len(faces))):
-            raise _none_selected([outcome.reason or None for outcome in outcomes.values()])
+        if change is None and all(
+            index in outcomes and outcomes[index].status == "skipped" for index in range(len(faces))
+        ):
+            raise none_selected([outcome.reason or None for outcome in outcomes.values()])
         clock.lap("project")
         if references is not None:
             projections = list(self.serve(projections, references))
@@ -214,7 +222,8 @@ class Restorer(NetworkHolder):
             composed = compose_judged(image, projections, by_face, canvas, on_bad)
         else:
             composed = compose(image, projections, by_face, canvas)
-        if composed.faces and not any(outcome.status != "skipped" for outcome in (*composed.faces, *outcomes.values())):
+        left = all(outcome.status == "skipped" for outcome in (*composed.faces, *outcomes.values()))
+        if left and composed.faces and change is None:
             reasons = sorted({outcome.reason for outcome in composed.faces if outcome.reason})
             raise NoFaceError(Notice("no-face.all-bad", {"reasons": reasons}))
         progress(Progress(step="done", done=total, total=total))
@@ -225,11 +234,10 @@ class Restorer(NetworkHolder):
             controls=controls,
             chosen=chosen,
             repaired=repaired,
+            picture=change,
             milliseconds={**clock.laps, **composed.milliseconds},
             upscale=plan.upscale,
-            suggested_upscale=suggested_upscale(
-                image.size, restored, plan.upscale, enlargement, side=self.runtime.spec.side
-            ),
+            suggested_upscale=suggested_upscale(image.size, restored, plan.upscale, enlargement, side=self._side),
         )
 
     def map(
@@ -434,7 +442,7 @@ class Restorer(NetworkHolder):
         return judged(restoration, all_of_type("projections", projections, FaceProjection))
 
     def _plan(self, image: Image, faces: Sequence[Face], enlargement: Enlargement) -> CanvasPlan:
-        return plan_canvas(image.size, faces, enlargement, side=self.runtime.spec.side)
+        return plan_canvas(image.size, faces, enlargement, side=self._side)
 
     def _canvas(
         self,
@@ -470,12 +478,6 @@ def _asked(controls: Controls | Automatic | str | None) -> Controls | Automatic:
     if isinstance(controls, Automatic):
         return controls
     return Automatic() if controls == AUTO else Controls.of(controls)
-
-
-def _none_selected(reasons: Sequence[Notice | None]) -> NoFaceError:
-    """Why every face was left alone."""
-    told = sorted({reason for reason in reasons if reason})
-    return NoFaceError(Notice("no-face.selected", {"count": len(reasons), "reasons": told}))
 
 
 def _checked(

@@ -52,6 +52,7 @@ class PictureRecord:
             left, top, right, bottom; None for all of it); None if nothing of that was asked for. Sizes and faces are told
             in the upright picture.
         repairs: what was found and repaired, as `RepairResult.to_dict` makes it; None if nothing was asked for.
+        picture: what a network for whole pictures did, as `PictureChange.to_dict` makes it; None if it did nothing.
         notes: what the file held that the result does not, and damage that did not matter.
         milliseconds: time of each step.
     """
@@ -71,6 +72,7 @@ class PictureRecord:
     faces: tuple[dict[str, Any], ...] = ()
     repairs: dict[str, object] | None = None
     framing: dict[str, Any] | None = None
+    picture: dict[str, Any] | None = None
     notes: tuple[Note, ...] = ()
     milliseconds: dict[str, float] = field(default_factory=dict[str, float])
 
@@ -105,6 +107,7 @@ class PictureRecord:
             "faces": list(self.faces),
             "repairs": self.repairs,
             "framing": self.framing,
+            "picture": self.picture,
             "notes": [asdict(note) for note in self.notes],
             "milliseconds": _rounded(self.milliseconds),
         }

@@ -8,13 +8,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, cast
 
-from likeness.errors import ConfigError, ControlError
+from likeness.errors import ConfigError, ControlError, NoFaceError
 from likeness.faces.face import Face
 from likeness.imaging.arguments import finite_number
 from likeness.imaging.image import Size
 from likeness.messages.notice import Notice
 
-__all__ = ["Selection"]
+__all__ = ["Selection", "none_selected"]
 
 _log = logging.getLogger(__name__)
 
@@ -122,3 +122,9 @@ class Selection:
             chosen = set(self.which)
         left = Notice("outcome.not-selected")
         return [reason if reason or index in chosen else left for index, reason in enumerate(reasons)]
+
+
+def none_selected(reasons: Sequence[Notice | None]) -> NoFaceError:
+    """Why every face was left alone."""
+    told = sorted({reason for reason in reasons if reason})
+    return NoFaceError(Notice("no-face.selected", {"count": len(reasons), "reasons": told}))

@@ -15,7 +15,8 @@ from likeness.models.spec import Spec
 __all__ = ["Batch", "Runtime", "WrappedRuntime", "check_batch", "check_threads"]
 
 Batch = NDArray[np.float32]
-"""Images for the network: N x 3 x H x W, RGB, float32 in its range (`Spec.value_range`); faces are N x 3 x S x S."""
+"""Images for the network: N x 3 x H x W, RGB, float32 in its range (`Spec.value_range`); faces are N x 3 x S x S. Networks
+for whole photographs may take and give other samples than RGB (`Spec.inputs`, `Spec.outputs`)."""
 
 
 class Runtime(Protocol):
@@ -77,8 +78,12 @@ def check_batch(images: Batch, spec: Spec) -> None:
     """
     refuse_after_fork()
     sides = images.shape[2:] if spec.size is None else (spec.size, spec.size)
-    if images.ndim != 4 or images.shape[1:] != (3, *sides) or 0 in sides or images.dtype != np.float32:
+    fits = images.ndim == 4 and images.shape[1:] == (spec.inputs, *sides) and 0 not in sides
+    if not fits or any(side % spec.multiple for side in sides) or images.dtype != np.float32:
         wanted = (
-            "images must be N x 3 x H x W" if spec.size is None else f"faces must be N x 3 x {spec.size} x {spec.size}"
+            f"images must be N x {spec.inputs} x H x W"
+            if spec.size is None
+            else f"faces must be N x {spec.inputs} x {spec.size} x {spec.size}"
         )
+        wanted += f" with sides of multiples of {spec.multiple}" if spec.multiple > 1 else ""
         raise ValueError(f"{wanted} float32, not {images.shape} {images.dtype}")

@@ -199,7 +199,7 @@ def _on_cuda(checkpoint: Checkpoint, precision: Literal["auto", "f32", "bf16"]) 
     try:
         runtime = TorchRuntime(checkpoint.state, checkpoint.spec, device="cuda", precision=precision)
         # Captures the graph for one face, which the first picture then need not wait for, and shows that the device is fit.
-        runtime.run(np.zeros((1, 3, size, size), np.float32))
+        runtime.run(np.zeros((1, checkpoint.spec.inputs, size, size), np.float32))
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]
         raise ConfigError(Notice("cuda.failed", {"reason": reason})) from error

@@ -122,7 +122,7 @@ class OnnxRuntime:
         """
         check_batch(faces, self._spec)
         height, width = (side * self._spec.scale for side in faces.shape[2:])
-        answers = np.empty((len(faces), 3, height, width), np.float32)
+        answers = np.empty((len(faces), self._spec.outputs, height, width), np.float32)
         step = 1 if self._device == "cpu" else self._most
         for begin in range(0, len(faces), step):
             checkpoint()

@@ -114,7 +114,7 @@ class OpenVinoRuntime:
         check_batch(faces, self._spec)
         network = self._ready()
         height, width = (side * self._spec.scale for side in faces.shape[2:])
-        answers = np.empty((len(faces), 3, height, width), np.float32)
+        answers = np.empty((len(faces), self._spec.outputs, height, width), np.float32)
         for index, face in enumerate(faces):
             (answers[index : index + 1],) = network.run({network.inputs[0]: face[None]}, network.outputs)
         return answers

@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 __all__ = ["BATCH_SIZES", "TorchPrecision", "TorchRuntime"]
 
 TorchPrecision = Literal["auto", "f32", "bf16", "f16"]
-"""Arithmetic of the network; ``auto`` is f16 on a CUDA device and f32 on a processor."""
+"""Arithmetic of the network; ``auto`` is f16 on a CUDA device, but for networks that lose too much by it (`Spec.precision`),
+and f32 on a processor."""
 
 BATCH_SIZES = (1, 2, 4, 8, 16)
 """Batch sizes that are captured on a CUDA device."""
@@ -87,7 +88,7 @@ class TorchRuntime:
         self._spec = spec
         self._device = torch.device("cuda", torch.cuda.current_device()) if on_cuda else torch.device("cpu")
         self._precision: Literal["f32", "bf16", "f16"] = (
-            ("f16" if on_cuda else "f32") if precision == "auto" else precision
+            ("f16" if on_cuda and spec.precision != "f32" else "f32") if precision == "auto" else precision
         )
         self._lock = threading.Lock()
         self._exact: nn.Module | None = None
@@ -143,7 +144,7 @@ class TorchRuntime:
         """
         check_batch(faces, self._spec)
         height, width = (side * self._spec.scale for side in faces.shape[2:])
-        restored = np.empty((len(faces), 3, height, width), np.float32)
+        restored = np.empty((len(faces), self._spec.outputs, height, width), np.float32)
         if self._programs is not None:
             self._programs.run(faces, restored)
         else:

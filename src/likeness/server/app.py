@@ -59,9 +59,10 @@ def create_app(
         editing: the one file that its page is for; None for a page that any picture is brought to.
 
     Raises:
-        ConfigError: if the data folder cannot be used.
+        ConfigError: if the data folder cannot be used, or ``restorer`` restores no faces.
         BatchError: if the journal of jobs in it cannot.
     """
+    restorer.need_faces()
     state = ServerState(
         settings=settings,
         restorer=restorer,

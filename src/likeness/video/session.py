@@ -44,6 +44,7 @@ class FrameByFrame:
     """Each frame as if it were a photograph of its own, so that faces may flicker."""
 
     def __init__(self, restorer: Restorer, options: VideoOptions) -> None:
+        restorer.need_faces()
         self._restorer = restorer
         self._options = options
 

@@ -428,7 +428,7 @@ def _restored(
                 copied=True,
             ),
         )
-    if not done.restored:
+    if not done.done:
         raise NoFaceError(Notice("comfyui.no-face", {"number": number, "reason": done.failure}))
     record = PictureRecord(
         input=str(number),
@@ -439,6 +439,7 @@ def _restored(
         suggested_upscale=done.suggested_upscale,
         faces=tuple(face_record(face, image.size) for face in done.faces),
         repairs=None if done.repaired is None else done.repaired.to_dict(),
+        picture=None if done.picture is None else done.picture.to_dict(),
         milliseconds=done.milliseconds,
     )
     return done.image, done.area(), record

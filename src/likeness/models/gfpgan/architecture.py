@@ -29,9 +29,11 @@ def _module(state: State, config: GfpganConfig, dtype: torch.dtype, device: torc
         network.load_state_dict(tensors)
         return network
 
-    # The file's own noise, not another one each time: the same face gets the same answer.
-    arguments: dict[str, object] = {"return_rgb": False, "randomize_noise": False}
-    return run_by_spandrel(state, made, "GFPGAN", arguments, dtype, device)
+    def answer(network: torch.nn.Module, faces: torch.Tensor) -> torch.Tensor:
+        # The file's own noise, not another one each time: the same face gets the same answer.
+        return network(faces, return_rgb=False, randomize_noise=False)[0]
+
+    return run_by_spandrel(state, made, "GFPGAN", answer, dtype, device)
 
 
 GFPGAN = Architecture(

@@ -1,4 +1,4 @@
-"""The table of tasks by the purpose of a network."""
+"""The tables of tasks by the purpose of a network: those on faces, and those on whole photographs."""
 
 from __future__ import annotations
 
@@ -10,16 +10,24 @@ from likeness.models.spec import FACE_PURPOSES, Purpose, Spec
 from likeness.restore.controls import Controls
 from likeness.restore.tasks.colouring import Colouring
 from likeness.restore.tasks.inpainting import Inpainting
+from likeness.restore.tasks.picture import PictureTask
+from likeness.restore.tasks.picture_colouring import PictureColouring
+from likeness.restore.tasks.picture_filling import PictureFilling
 from likeness.restore.tasks.plain import Plain
 from likeness.restore.tasks.restoring import Restoring
 from likeness.restore.tasks.task import Task
 
-__all__ = ["TASKS", "task_of"]
+__all__ = ["PICTURE_TASKS", "TASKS", "task_of"]
 
 TASKS: Mapping[Purpose, Task] = MappingProxyType(
     {"restore": Restoring(), "colourise": Colouring(), "inpaint": Inpainting()}
 )
 """One for each of `FACE_PURPOSES`."""
+
+PICTURE_TASKS: Mapping[Purpose, PictureTask] = MappingProxyType(
+    {"colourise": PictureColouring(), "inpaint": PictureFilling()}
+)
+"""What networks for whole photographs are for."""
 
 
 def task_of(spec: Spec, controls: Controls) -> Task:

@@ -133,7 +133,7 @@ def _restore(
         damage=read_damage(state.decoder, damage, max_pixels=limit, name="the damage mask"),
         references=references,
     )
-    if not restoration.restored:
+    if not restoration.done:
         raise ProblemError("faces-failed", restoration.failure)
     encoded = job.encode(restoration.image, request, file_format.name)
     faces = face_records(image, restoration, state.inspector if request.evidence else None)
