@@ -123,7 +123,8 @@ class TestWritten:
     @pytest.mark.parametrize(
         ("typed", "why"),
         [
-            ("2", '"2" says nothing of a face; write it as 2:strength=0.5,step=0.04'),
+            ("2", '"2" says which face, and not what is different there; write it as 2:strength=0.5 (--faces says'),
+            ("eye=2", '"eye=2" says nothing of a face; write it as 2:strength=0.5,step=0.04'),
             ("", '"" says nothing of a face'),
             ("strength=0.5", '"strength=0.5" says nothing of a face'),
             ("0:strength=0.5", 'faces are numbered from 1, so "0" is none'),

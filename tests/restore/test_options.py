@@ -16,9 +16,12 @@ from likeness.cli.flags import Parser, add_options, typed_settings
 from likeness.errors import ConfigError, ControlError
 from likeness.repair.repairs import Repairs
 from likeness.restore import options as table
+from likeness.restore.command_line import flags_of
 from likeness.restore.config import Settings, settings_from
 from likeness.restore.controls import Controls
 from likeness.restore.enlargement import Enlargement
+from likeness.restore.face_controls import FaceControls
+from likeness.restore.framing import Framing
 from likeness.restore.kinds import Choice, Number, Option, Switch, Words, rows_of
 from likeness.restore.options import OPTIONS, row_of
 from likeness.restore.picture_options import PictureOptions, parts_of
@@ -69,6 +72,27 @@ def test_options_go_to_settings_and_back() -> None:
     assert PictureOptions(**parts_of(settings)) == RICH
     assert json.loads(json.dumps(dict(settings.values))) == settings.values
     assert PictureOptions().to_settings() == Settings()
+
+
+def test_settings_are_said_as_flags() -> None:
+    """What stands in a command line is read as what was written into it."""
+    parser = Parser(prog="try", allow_abbrev=False)
+    add_options(parser)
+    own = FaceControls.of(
+        {1: {"strength": 0.5, "keep_grain": False, "face_mask_weights": {"eye": 1.3}}, 4: "film-scan"}
+    )
+    framing = Framing(turn=90, straighten=-1.5, crop="4:5")
+    for options in (RICH, PictureOptions(face_controls=own, framing=framing, provenance=False, on_bad="skip")):
+        settings = options.to_settings()
+        said = typed_settings(parser.parse_args(flags_of(settings)))
+        assert PictureOptions(**parts_of(said)) == options
+    # Over a preset only what differs from it is said.
+    natural = PictureOptions(controls=Controls.natural().with_weights({"eye": 1.0}), repairs=Repairs(balance=1.0))
+    flags = flags_of(natural.to_settings("natural"))
+    assert flags == ["--preset", "natural", "--face-weight", "eye=1", "--balance", "1"]
+    assert PictureOptions(**parts_of(typed_settings(parser.parse_args(flags)))) == natural
+    film = PictureOptions(controls=Controls.film_scan())
+    assert flags_of(film.to_settings("film-scan")) == ["--preset", "film-scan", "--balance", "0"]
 
 
 def test_flags_say_what_files_say() -> None:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import base64
 import io
 import re
+import shlex
 import shutil
 import zipfile
 from collections.abc import Callable, Generator
@@ -20,6 +21,7 @@ from running import Running, served
 from sayings import capital, every_verdict
 
 from likeness.batch.journal import STATES
+from likeness.cli.flags import Parser, add_options, typed_settings
 from likeness.imaging.encode import encode_image
 from likeness.imaging.files import read_image
 from likeness.imaging.filters import gaussian_blur
@@ -339,6 +341,19 @@ def test_one_face_is_set_by_itself(couple: Any, two_faces: bytes) -> None:
     page.locator("#whose-back").click()
     assert page.locator(".face-chip.own").count() == 1
     assert not page.locator("#whose-back").is_visible()
+
+    # What is seen can be said as a command, for another day.
+    page.locator("details:has(#command) > summary").click()
+    until(page, lambda: "--face" in page.locator("#command").input_value())
+    said = shlex.split(page.locator("#command").input_value())
+    assert said[:3] == ["likeness", "restore", "couple.png"]
+    parser = Parser(prog="try")
+    add_options(parser)
+    told = typed_settings(parser.parse_args(said[3:]))
+    assert told["strength"] == 0.7
+    assert told["face_controls"] == {
+        "1": {"strength": 0.4, "latent_step_decay": 0.05, "face_mask_weights": {"eye": 0.2}}
+    }
 
     # A slider that is moved back to where the others are is one of theirs again; a reload keeps what a face has.
     page.locator(".face-chip[data-face='0']").click()

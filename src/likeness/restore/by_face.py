@@ -123,7 +123,12 @@ class ByFace(Kind):
             numbers, colon, rest = part.partition(":")
             items = [item.strip() for item in rest.split(",") if item.strip()]
             if not colon or not items:
-                raise ControlError(Notice("face-controls.typed", {"text": part}))
+                which = all(_NUMBER.fullmatch(number.strip()) for number in numbers.split(","))
+                raise ControlError(
+                    Notice("face-controls.which", {"text": numbers})
+                    if which
+                    else Notice("face-controls.typed", {"text": part})
+                )
             changes: Changes = {}
             for item in items:
                 self._take(item, changes)
@@ -158,6 +163,22 @@ class ByFace(Kind):
             changes[row.key] = int(number) if row.kind.whole and number.is_integer() else number
         else:
             changes[row.key] = value
+
+    def typed(self, number: str, changes: Changes) -> str:
+        """One face's settings as they are typed."""
+        items: list[str] = []
+        for row in self.rows:
+            value = changes.get(row.key)
+            name = row.short or row.key
+            if value is None:
+                continue
+            if isinstance(row.kind, Weights):
+                items += [f"{region}={weight:g}" for region, weight in cast("dict[str, float]", value).items()]
+            elif isinstance(row.kind, Switch):
+                items.append(f"{name}={'on' if value else 'off'}")
+            else:
+                items.append(f"{name}={value if isinstance(value, str) else f'{value:g}'}")
+        return f"{number}:{','.join(items)}"
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -15,6 +15,7 @@ from likeness.restore.controls import AUTO, Controls, RegionWeights
 from likeness.restore.enlargement import Enlargement
 from likeness.restore.face_controls import FaceControls
 from likeness.restore.framing import Framing
+from likeness.restore.kinds import Option
 from likeness.restore.on_bad import OnBad
 from likeness.restore.options import OPTIONS
 from likeness.restore.selection import Selection
@@ -72,19 +73,20 @@ class PictureOptions:
         """What `likeness.Restorer.restore` is to be given as controls."""
         return self.controls if self.by_hand is None else Automatic(own=self.controls, by_hand=self.by_hand)
 
-    def to_settings(self) -> Settings:
-        """Settings that come to these options: what differs from the defaults."""
-        values: dict[str, Any] = {}
+    def to_settings(self, preset: str | None = None) -> Settings:
+        """Settings that come to these options: what differs from the defaults, or from what a preset sets."""
+        values: dict[str, Any] = {} if preset is None else {"preset": preset}
+        base = PictureOptions(**parts_of(Settings(values)))
         for row in OPTIONS:
             if row.part == "face_controls":
                 # Faces count from 1 where they are written.
                 if self.face_controls.changes:
                     values[row.key] = self.face_controls.to_numbered()
             elif row.part:
-                value = getattr(self if row.part == "picture" else getattr(self, row.part), row.field_name)
+                value, usual = (_held(options, row) for options in (self, base))
                 by_hand = row.part == "controls" and row.field_name in (self.by_hand or ())
-                if value != row.default or by_hand:
-                    values[row.key] = _written(value)
+                if value != usual or by_hand:
+                    values[row.key] = _written(value, usual)
         if self.by_hand is not None:
             values["preset"] = AUTO
         return Settings(values)
@@ -123,9 +125,15 @@ def parts_of(settings: Settings) -> dict[str, Any]:
     }
 
 
-def _written(value: Any) -> Any:
-    """A field's value as settings have it."""
+def _held(options: PictureOptions, row: Option) -> Any:
+    """What options hold of a row."""
+    return getattr(options if row.part == "picture" else getattr(options, row.part), row.field_name)
+
+
+def _written(value: Any, usual: Any) -> Any:
+    """A field's value as settings have it; of the regions' weights those that are not as usual."""
     if isinstance(value, RegionWeights):
-        return value.to_dict()
+        before = usual.to_dict()
+        return {region: weight for region, weight in value.to_dict().items() if weight != before[region]}
     # Faces, which count from 1 where they are written.
     return ",".join(str(index + 1) for index in value) if isinstance(value, tuple) else value

@@ -128,7 +128,11 @@ class LiveLook(_Body):
 
     def by_face(self) -> ControlsByFace:
         """Each face's controls; raises ControlError for what is out of range."""
-        return FaceControls(changes=self.own).over(self.controls())
+        return self.face_controls().over(self.controls())
+
+    def face_controls(self) -> FaceControls:
+        """What single faces have of their own; raises ControlError for what is out of range."""
+        return FaceControls(changes=self.own)
 
     def finishing(self) -> Finishing:
         """The finishing touches; raises ControlError for what is out of range."""

@@ -20,6 +20,7 @@ PAGE_FILES: dict[str, str] = {
     "api.js": _SCRIPT,
     "app.js": _SCRIPT,
     "choice.js": _SCRIPT,
+    "command.js": _SCRIPT,
     "dom.js": _SCRIPT,
     "edited.js": _SCRIPT,
     "facemap.js": _SCRIPT,

@@ -8,6 +8,7 @@ page's own and may change with it; what programs use is under ``/v1``.
 from __future__ import annotations
 
 import math
+import shlex
 from dataclasses import asdict, replace
 from typing import Any
 from urllib.parse import quote
@@ -19,7 +20,11 @@ from likeness.core.hashing import sha256_of_bytes
 from likeness.errors import ControlError, NoFaceError
 from likeness.imaging.image import Size
 from likeness.messages.notice import Notice, notice_of
+from likeness.restore.command_line import flags_of
 from likeness.restore.controls import AUTO, BESIDE_PRESETS, PRESET_REPAIRS, PRESETS
+from likeness.restore.enlargement import Enlargement
+from likeness.restore.picture_options import PictureOptions
+from likeness.restore.selection import Selection
 from likeness.server.api.restoring import MOST_REFERENCES, THE_PICTURE
 from likeness.server.api.versions import check_print
 from likeness.server.http.names import attachment
@@ -39,6 +44,7 @@ __all__ = [
     "about",
     "add_reference",
     "close_picture",
+    "command",
     "download",
     "evidence",
     "fields",
@@ -244,6 +250,27 @@ async def verdicts(
         return {"verdicts": [{"face": index, **verdict.to_dict()} for index, verdict in found.items()]}
 
     return await in_turn(request, state, work, kind="live")
+
+
+@live_router.post("/pictures/{key}/command")
+def command(key: str, look: LiveFileLook, sessions: OpenSessions) -> dict[str, Any]:
+    """What is seen as a command line, and whether there is something in it that none can say."""
+    session = sessions.get(key)
+    which = tuple(look.faces)
+    every = [seen.index for seen in session.framed(look.framing()).faces if seen.area is not None]
+    options = PictureOptions(
+        controls=look.controls(),
+        face_controls=look.face_controls(),
+        repairs=look.mending().repairs,
+        framing=look.framing(),
+        selection=Selection() if not which or list(which) == every else Selection(which=which),
+        enlargement=Enlargement(upscale=look.upscale),
+    )
+    # What was chosen for this picture is written out: another one would get something else.
+    settings = options.to_settings(look.preset if look.preset in PRESETS else None)
+    more = bool(look.strokes or look.references) or look.finishing().any
+    name = f"./{session.name}" if session.name.startswith("-") else session.name
+    return {"command": shlex.join(["likeness", "restore", name, *flags_of(settings)]), "more": more}
 
 
 @live_router.post("/pictures/{key}/files/{kind}")

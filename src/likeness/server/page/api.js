@@ -129,6 +129,11 @@ export async function evidence(id, look, face) {
   return (await answered(`/live/pictures/${id}/evidence`, json({ ...look, face }))).json();
 }
 
+/** What is seen as a command line. */
+export async function command(id, look, options) {
+  return (await answered(`/live/pictures/${id}/command`, json({ ...look, ...options }))).json();
+}
+
 export async function verdicts(id, look, upscale) {
   return (await answered(`/live/pictures/${id}/verdicts`, json({ ...look, upscale }))).json();
 }

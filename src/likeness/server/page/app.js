@@ -1,6 +1,7 @@
 // The page: brings the picture, its look, the server and the screen together.
 
 import * as api from "./api.js";
+import { Command } from "./command.js";
 import { Edited } from "./edited.js";
 import { Framing } from "./framing.js";
 import { cropOf, cropText, framedBack, framedMap, framedSize, shareOf, within } from "./geometry.js";
@@ -88,8 +89,14 @@ class Page {
       announce: (text) => this.announce(text),
       onProblem: (error) => this.problem(error),
     });
+    this.command = new Command({
+      getSeen: () => ({ id: this.picture?.id, look: this.store.look, preset: this.store.preset, size: this.take.chosen }),
+      onProblem: (error) => this.problem(error),
+      announce: (text) => this.announce(text),
+    });
     this.panel = new Panel({
       store: this.store,
+      command: this.command,
       references: this.references,
       framing: this.framing,
       repair: this.repair,
@@ -139,6 +146,7 @@ class Page {
       this.repair.show();
       if (!moving) this.references.show();
       if (!moving) this.report.showEvidence();
+      if (!moving) this.command.show();
       if (!moving) this.keep();
     });
     this.listen();
@@ -390,6 +398,7 @@ class Page {
     this.repair.open(picture);
     this.framing.open(picture);
     this.panel.open(picture);
+    this.command.show();
     this.showFaces();
     this.showKept();
     this.reword();
@@ -486,6 +495,7 @@ class Page {
   /** Results are to be so many times as large as the photograph, or "auto". */
   resize(size) {
     this.sizeTo(size);
+    this.command.show();
     this.keep();
   }
 

@@ -10,7 +10,7 @@ import { t } from "./words.js";
 export class Panel {
   /** @param {{store: object, about: object, onRegion: Function, onTouch: Function, onFaces: Function, onCurrent: Function, report: object,
    *   references: any, framing: any, repair: any}} page */
-  constructor({ store, about, onRegion, onTouch, onFaces, onCurrent, report, references, framing, repair }) {
+  constructor({ store, about, onRegion, onTouch, onFaces, onCurrent, report, references, framing, repair, command }) {
     this.store = store;
     // What "auto" sets is known with the picture.
     const presets = { auto: about.presets.standard, ...about.presets };
@@ -86,6 +86,7 @@ export class Panel {
       ofWhole(section("skin.title", ...this.placed("skin"))),
       ofFace(folded("advanced.title", false, ...this.placed("advanced"))),
       report.measured,
+      command.element,
       folded(
         "model.title",
         false,
