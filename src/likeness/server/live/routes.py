@@ -266,8 +266,8 @@ def command(key: str, look: LiveFileLook, sessions: OpenSessions) -> dict[str, A
         selection=Selection() if not which or list(which) == every else Selection(which=which),
         enlargement=Enlargement(upscale=look.upscale),
     )
-    # What was chosen for this picture is written out: another one would get something else.
-    settings = options.to_settings(look.preset if look.preset in PRESETS else None)
+    # What was chosen for this picture is written out: another one would get something else. The usual preset needs no word.
+    settings = options.to_settings(look.preset if look.preset in PRESETS and look.preset != "standard" else None)
     more = bool(look.strokes or look.references) or look.finishing().any
     name = f"./{session.name}" if session.name.startswith("-") else session.name
     return {"command": shlex.join(["likeness", "restore", name, *flags_of(settings)]), "more": more}
