@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from likeness.degradations import RECIPES
 from likeness.faces.detect import MediaPipeDetector
 from likeness.faces.face import Face, Landmarks
-from likeness.faces.regions import OVAL_OUTLINE
+from likeness.faces.outlines import OVAL_OUTLINE
 from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Image, Pixels

@@ -16,7 +16,7 @@ from signals import TO_2020, codes, moved, png_chunk, pq, saved, tiff, tiff_page
 
 from likeness.faces.detect import MediaPipeDetector
 from likeness.faces.face import Face
-from likeness.faces.regions import EYE_OUTLINES
+from likeness.faces.outlines import EYE_OUTLINES
 from likeness.imaging.colour import linear_to_srgb, luma, srgb_to_linear
 from likeness.imaging.encode import encode_image
 from likeness.imaging.exif import Field, pack_directory

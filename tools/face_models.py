@@ -9,13 +9,15 @@ MediaPipe's wheel holds them as TFLite files. Here they become OpenVINO graphs o
 - `mesh` and `attention`, the face mesh with attention: OpenVINO knows none of the three operations between its two halves
   (a crop of the feature map about each eye and the lips), so the halves are networks of their own, and
   `likeness.faces.mesh` does what lies between.
-- `person`, the selfie segmentation, ends in an operation that OpenVINO does not know either, a transposed convolution.
+- `person`, the selfie segmentation, ends in an operation that OpenVINO does not know either, a transposed convolution. It
+  hands out three of its inner maps as well, which `parts` reads, a network of our own (`tools/face_parts`).
 
 It needs MediaPipe, which Likeness itself does not: `pip install mediapipe==0.10.21` into an environment of its own, together
 with Likeness. It writes `tests/data/mediapipe.npz` as well: what MediaPipe itself makes of the tests' portrait, to which the
 converted networks are held.
 """
 
+# pyright: reportMissingImports=false
 from __future__ import annotations
 
 from pathlib import Path
@@ -40,14 +42,14 @@ _PADDING = {0: "same_upper", 1: "valid"}
 def main() -> None:
     import mediapipe
 
-    modules = Path(mediapipe.__file__).parent / "modules"
+    modules = Path(str(mediapipe.__file__)).parent / "modules"
     mesh, attention = face_mesh(modules / "face_landmark" / "face_landmark_with_attention.tflite")
     networks = {
         "far": far(modules / "face_detection" / "face_detection_full_range_sparse.tflite"),
         "near": near(modules / "face_detection" / "face_detection_short_range.tflite"),
         "mesh": mesh,
         "attention": attention,
-        "person": person(modules / "selfie_segmentation" / "selfie_segmentation.tflite"),
+        "person": with_maps(person(modules / "selfie_segmentation" / "selfie_segmentation.tflite")),
     }
     OUT.mkdir(parents=True, exist_ok=True)
     for name, network in networks.items():
@@ -248,6 +250,30 @@ class _TensorFlowLite:
         entry = self._graph.tensors[tensor]
         content = self._file.buffers[entry.buffer].data
         return None if content is None else np.frombuffer(bytes(content), _TYPES[entry.type]).reshape(entry.shape)
+
+
+_MAPS = {
+    "coarse": (("Multiply", [1, 128, 16, 16]), ("Add", [1, 32, 16, 16])),
+    "middle": (("Add", [1, 24, 32, 32]), ("HSwish", [1, 96, 32, 32])),
+    "fine": (("Add", [1, 16, 64, 64]), ("Relu", [1, 72, 64, 64])),
+}
+"""What the person network's inner maps are made of: the last operation of each kind and shape."""
+
+
+def with_maps(network: Any) -> Any:
+    """The person network with its inner maps as outputs."""
+    results = [_named(result.input(0).get_source_output(), "mask") for result in network.get_results()]
+    for name, sources in _MAPS.items():
+        ends = [
+            [
+                node.output(0)
+                for node in network.get_ordered_ops()
+                if node.get_type_name() == kind and node.output(0).partial_shape == openvino.PartialShape(shape)
+            ][-1]
+            for kind, shape in sources
+        ]
+        results.append(_named(op.concat(ends, 1).output(0), name))
+    return openvino.Model(results, network.get_parameters(), "person")
 
 
 def _doubled(x: Any, *, axes: list[int]) -> Any:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from likeness.errors import ControlError
 from likeness.faces.detect import MediaPipeDetector
 from likeness.faces.face import Face
-from likeness.faces.regions import EYE_OUTLINES
+from likeness.faces.outlines import EYE_OUTLINES
 from likeness.imaging.colour import luma, srgb_to_linear
 from likeness.imaging.image import Box, Image
 from likeness.imaging.portraits import Portraits

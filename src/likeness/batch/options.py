@@ -118,7 +118,7 @@ class WorkOptions(PictureOptions):
             written["enlargement"] = _written(self.enlargement)
         return {
             **written,
-            "controls": {**_written(self.controls), "face_mask_weights": self.controls.face_mask_weights.to_dict()},
+            "controls": {**_written(self.controls), "face_mask_weights": _written(self.controls.face_mask_weights)},
             "repairs": _written(self.repairs),
             "selection": {**_written(self.selection), "which": list(which) if isinstance(which, tuple) else which},
             "limits": limits,
@@ -152,6 +152,7 @@ class WorkOptions(PictureOptions):
 _FIRST = {
     "WorkOptions": "aligned quality bit_depth max_pixels damage_mask damage_digest on_finding",
     "Controls": "degradation_scale latent_step_decay face_mask_weights keep_grain grain_amount strength refine",
+    "RegionWeights": "eye brow nose lip cheek forehead ear hair edge other",
     "Repairs": "scratches balance fringes",
     "Selection": "which min_size max_size most",
     "Enlargement": "",

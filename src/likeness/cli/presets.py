@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from likeness.cli.console import Console
 from likeness.cli.flags import Parser
 from likeness.cli.table import table
-from likeness.restore.controls import AUTO, PRESETS, Controls
+from likeness.restore.controls import AUTO, PRESETS, Controls, RegionWeights
 
 __all__ = ["make_parser", "presets"]
 
@@ -57,6 +57,8 @@ def make_parser() -> Parser:
 
 
 def _weights(preset: Controls) -> str:
-    """The weights that are not 1."""
-    changed = [f"{region} {weight:g}" for region, weight in preset.face_mask_weights.to_dict().items() if weight != 1]
+    """The weights that are not the usual ones."""
+    usual = RegionWeights().to_dict()
+    weights = preset.face_mask_weights.to_dict()
+    changed = [f"{region} {weight:g}" for region, weight in weights.items() if weight != usual[region]]
     return ", ".join(changed) or "all 1"

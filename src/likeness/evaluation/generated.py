@@ -14,7 +14,8 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from likeness.faces.regions import RegionMasks, filled
+from likeness.faces.outlines import filled
+from likeness.faces.regions import RegionMasks
 from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Pixels
 

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.evidence.scene import SIDE, Scene, box_around
-from likeness.faces.regions import filled
+from likeness.faces.outlines import filled
 from likeness.imaging.colour import luma
 from likeness.imaging.image import Box
 

@@ -14,6 +14,7 @@ from likeness.faces.align import TEMPLATE_SIZE, align, valid_mask, warp
 from likeness.faces.attention import mesh_points
 from likeness.faces.effective_resolution import EffectiveResolution, effective_resolution
 from likeness.faces.face import Face
+from likeness.faces.parts import face_parts
 from likeness.faces.regions import RegionMasks, face_mask, region_masks
 from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur
@@ -248,13 +249,14 @@ def make_scene(before: Image, after: Image, face: Face) -> Scene:
     scale = scale_between(before, after)
     alignment = align(face.five_points, before.size, SIDE)
     later = alignment.scaled(after.size)
-    points = alignment.to_crop(face.landmarks.points)
+    points = alignment.to_crop(face.landmarks.points).astype(np.float32)
+    crop = warp(before.pixels, alignment)
     return Scene(
-        before=warp(before.pixels, alignment),
+        before=crop,
         after=warp(after.pixels, later),
-        points=points.astype(np.float32),
+        points=points,
         measured=face.landmarks.source == "mesh",
-        masks=region_masks(points.astype(np.float32), SIDE),
+        masks=region_masks(points, SIDE, face_parts(crop, points)),
         valid=valid_mask(alignment) if scale == 1 else valid_mask(alignment) * valid_mask(later),
         native_side=alignment.native_side,
     )

@@ -14,8 +14,8 @@ from likeness.faces.drawing import drawing_score
 from likeness.faces.effective_resolution import face_resolution
 from likeness.faces.face import Face
 from likeness.faces.findings import CODES, Finding, Limits
+from likeness.faces.outlines import OVAL_OUTLINE
 from likeness.faces.pose import eye_openings, head_pose
-from likeness.faces.regions import OVAL_OUTLINE
 from likeness.faces.tones import FaceTones, face_tones, face_view
 from likeness.imaging.accepting import ImageInput, any_picture
 from likeness.imaging.arguments import all_of_type, of_type

@@ -1,40 +1,36 @@
-"""Soft masks of the face's regions, from the mesh.
+"""Soft masks of the face's regions: from the mesh, and from what the picture shows around it.
 
-Regions are drawn as polygons of mesh points, most specific first; each takes what the ones before it left, so that all ten
-add up to exactly 1 at every pixel. Hair and ears lie outside the mesh: they are the parts of a head-shaped outline, in
-proportion to the face, that the mesh does not cover.
+The regions of the face itself are drawn as polygons of mesh points, most specific first; each takes what the ones before it
+left, so that all of them add up to exactly 1 at every pixel. Hair, beard, spectacles, ears, neck and what lies in front of
+the face are seen in the picture (`likeness.faces.parts`) and take their places first. Without a picture, hair and ears are
+the parts of a head-shaped outline, in proportion to the face, that the mesh does not cover, and nobody wears anything.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness.faces.outlines import BROW_OUTLINES, EYE_OUTLINES, LIP_OUTLINE, OVAL_OUTLINE, filled
+from likeness.faces.parts import FaceParts
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Size
 
-__all__ = ["EYE_OUTLINES", "OVAL_OUTLINE", "REGIONS", "RegionMasks", "face_mask", "filled", "region_masks"]
+__all__ = ["REGIONS", "RegionMasks", "face_mask", "region_masks"]
 
-REGIONS = ("eye", "brow", "nose", "lip", "cheek", "forehead", "ear", "hair", "edge", "other")
+REGIONS = (
+    "eye", "brow", "nose", "lip", "cheek", "forehead", "ear",
+    "hair", "beard", "glasses", "neck", "edge", "occluder", "other",
+)  # fmt: skip
+"""``occluder``: what lies in front of the face, as a hand; ``other``: background, clothes and hats."""
 
 _Mask = NDArray[np.float32]
 
-# Indices of MediaPipe's canonical face mesh; "left" is as seen in the picture.
-OVAL_OUTLINE = (
-    10, 338, 297, 332, 284, 251, 389, 356, 454, 323, 361, 288, 397, 365, 379, 378, 400, 377, 152, 148, 176, 149, 150,
-    136, 172, 58, 132, 93, 234, 127, 162, 21, 54, 103, 67, 109,
-)  # fmt: skip
-EYE_OUTLINES = (
-    (33, 7, 163, 144, 145, 153, 154, 155, 133, 173, 157, 158, 159, 160, 161, 246),
-    (263, 249, 390, 373, 374, 380, 381, 382, 362, 398, 384, 385, 386, 387, 388, 466),
-)
-_BROWS = ((70, 63, 105, 66, 107, 55, 65, 52, 53, 46), (300, 293, 334, 296, 336, 285, 295, 282, 283, 276))
-_LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
+# Indices of MediaPipe's canonical face mesh.
 _NOSE = (6, 122, 196, 3, 198, 49, 48, 64, 98, 97, 2, 326, 327, 294, 278, 279, 420, 248, 419, 351)
 _FOREHEAD = (
     127, 162, 21, 54, 103, 67, 109, 10, 338, 297, 332, 284, 251, 389, 356, 300, 293, 334, 296, 336, 9, 107, 66, 105, 63, 70,
@@ -46,18 +42,26 @@ _DRAWN_SIDE = 256
 _FEATHER = 0.012
 """Sigma of the regions' soft edges, as a share of the crop."""
 
+_SMALLEST_HAT, _SMALLEST_OCCLUDER = 0.03, 0.012
+"""Shares of the crop under which a hat, or something in front of a face, is none."""
+
+_CLOSE = 0.006
+"""Sigma of the paste-back mask's edge along hair and jaw, as a share of the crop."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class RegionMasks:
-    """Ten soft masks, S x S in [0, 1], that add up to 1 at every pixel.
+    """A soft mask of each region, S x S in [0, 1]; they add up to 1 at every pixel.
 
     Attributes:
         masks: of each region, at the side at which they were drawn: they are too soft to need more.
         side: S.
+        seen: whether the picture was looked at for them, so that they end where the head ends.
     """
 
     masks: dict[str, _Mask]
     side: int
+    seen: bool = False
 
     def __post_init__(self) -> None:
         if set(self.masks) != set(REGIONS):
@@ -89,12 +93,13 @@ class RegionMasks:
         return mask if mask.shape[0] == self.side else resize(mask, Size(self.side, self.side), "linear")
 
 
-def region_masks(points: NDArray[np.float32], crop_size: int) -> RegionMasks:
+def region_masks(points: NDArray[np.float32], crop_size: int, parts: FaceParts | None = None) -> RegionMasks:
     """The regions of an aligned crop.
 
     Args:
         points: 478 x 2, the mesh in crop pixels.
         crop_size: S.
+        parts: what the crop shows (`likeness.faces.parts.face_parts`); None to draw everything in proportion to the mesh.
     """
     unit = _DRAWN_SIDE / crop_size
     p = (points.astype(np.float64) + 0.5) * unit - 0.5
@@ -108,51 +113,127 @@ def region_masks(points: NDArray[np.float32], crop_size: int) -> RegionMasks:
 
     drawn: dict[str, _Mask] = {
         "eye": _grown(_polygon(*(p[list(eye)] for eye in EYE_OUTLINES)), 0.035 * face_height),
-        "brow": _grown(_polygon(*(p[list(brow)] for brow in _BROWS)), 0.012 * face_height),
-        "lip": _grown(_polygon(p[list(_LIPS)]), 0.008 * face_height),
+        "brow": _grown(_polygon(*(p[list(brow)] for brow in BROW_OUTLINES)), 0.012 * face_height),
+        "lip": _grown(_polygon(p[list(LIP_OUTLINE)]), 0.008 * face_height),
         "nose": _grown(_polygon(p[list(_NOSE)]), 0.01 * face_height),
         "edge": _grown(oval, 0.03 * face_height) - _shrunk(oval, 0.03 * face_height),
         "forehead": np.minimum(_polygon(p[list(_FOREHEAD)]), oval),
         "cheek": oval,
-        "ear": _ears(across, down, left, right, middle, half_width, face_height),
-        "hair": _head(across, down, top, chin, middle, half_width, face_height),
     }
     # The hair line is no contour of the face: there the forehead goes over into hair.
     drawn["edge"] = drawn["edge"] * _below(down, float(p[9][1]), 0.04 * face_height)
-    left_over = np.ones((_DRAWN_SIDE, _DRAWN_SIDE), np.float32)
-    masks: dict[str, _Mask] = {}
-    for region, mask in drawn.items():
-        masks[region] = gaussian_blur(mask.astype(np.float32), _FEATHER * _DRAWN_SIDE) * left_over
-        left_over = left_over - masks[region]
+    ears = _ears(across, down, left, right, middle, half_width, face_height)
+    if parts is None:
+        drawn["ear"] = ears
+        drawn["hair"] = _head(across, down, top, chin, middle, half_width, face_height)
+    masks, left_over = _layered(drawn)
+    if parts is not None:
+        masks = _with_parts(masks, left_over, parts, p, oval, ears)
+    masks |= {region: np.zeros_like(left_over) for region in REGIONS if region not in masks and region != "other"}
     if crop_size < _DRAWN_SIDE:
         masks = {region: resize(mask, Size(crop_size, crop_size), "linear") for region, mask in masks.items()}
     masks = {region: np.clip(mask, 0.0, 1.0) for region, mask in masks.items()}
     total = np.add.reduce(list(masks.values()))
     masks["other"] = np.clip(np.float32(1) - total, 0.0, 1.0)
-    return RegionMasks(masks=masks, side=crop_size)
+    return RegionMasks(masks=masks, side=crop_size, seen=parts is not None)
+
+
+def _layered(drawn: Mapping[str, _Mask]) -> tuple[dict[str, _Mask], _Mask]:
+    """Soft masks of drawn regions, each of what the ones before it left, and what is left after the last."""
+    left_over = np.ones((_DRAWN_SIDE, _DRAWN_SIDE), np.float32)
+    masks: dict[str, _Mask] = {}
+    for region, mask in drawn.items():
+        masks[region] = gaussian_blur(mask.astype(np.float32), _FEATHER * _DRAWN_SIDE) * left_over
+        left_over = left_over - masks[region]
+    return masks, left_over
+
+
+def _with_parts(
+    face: Mapping[str, _Mask],
+    left_over: _Mask,
+    parts: FaceParts,
+    p: NDArray[np.float64],
+    oval: _Mask,
+    ears: _Mask,
+) -> dict[str, _Mask]:
+    """The mesh's regions as far as the picture shows skin there, and the regions that only the picture shows.
+
+    Well within the face the mesh is believed where the network sees background or clothes: a face that is blurred or dark is
+    still restored.
+    """
+    down, across = np.mgrid[0:_DRAWN_SIDE, 0:_DRAWN_SIDE].astype(np.float32)
+    up = p[_TOP] - p[_CHIN]
+    height = max(float(np.hypot(*up)), 1e-6)
+    up = up / height
+    along = ((across - p[_CHIN][0]) * up[0] + (down - p[_CHIN][1]) * up[1]) / height
+    aside = np.abs((across - p[_CHIN][0]) * -up[1] + (down - p[_CHIN][1]) * up[0]) / height
+    inside = gaussian_blur(_shrunk(oval, 0.06 * height), _FEATHER * _DRAWN_SIDE)
+    head = _of_this_head(parts, oval)
+    under_chin = np.clip((0.30 - aside) / 0.06, 0, 1) * np.clip(0.5 - along / 0.06, 0, 1)
+    hat = _sure(parts["hat"], _SMALLEST_HAT) * np.clip((along - 0.6) / 0.1, 0.0, 1.0)
+    # What may be a hat, and is not sure to be one, is hair.
+    hair = (parts["hair"] + np.maximum(parts["hat"] - hat, 0.0)) * head * (np.float32(1) - under_chin)
+    beard = (parts["beard"] + parts["hair"] * under_chin) * head
+    glasses = parts["glasses"] * head
+    occluder = _sure(parts["occluder"], _SMALLEST_OCCLUDER)
+    skin = np.clip(np.float32(1) - hair - beard - glasses - occluder - hat, 0.0, 1.0)
+    masks = {region: mask * skin for region, mask in face.items()}
+    around = parts["skin"] * head * left_over
+    neck = np.clip(0.5 - (along - 0.15) / 0.06, 0.0, 1.0)
+    ear = gaussian_blur(ears, _FEATHER * _DRAWN_SIDE) * (np.float32(1) - neck)
+    masks["neck"] = around * neck
+    masks["ear"] = around * ear
+    # What is left is skin above the mesh, up to the hair line or over a bald head.
+    masks["forehead"] = masks["forehead"] + around * np.clip(np.float32(1) - neck - ear, 0.0, 1.0)
+    masks |= {"hair": hair, "beard": beard, "glasses": glasses, "occluder": occluder}
+    # Where soft masks overlap their products leave a rest, which belongs to whoever is there and not to the background.
+    person = np.clip(np.float32(1) - parts["background"] - parts["cloth"] - hat, 0.0, 1.0)
+    wanted = np.maximum(inside * (np.float32(1) - hat), person * head)
+    total = np.add.reduce(list(masks.values()))
+    scale = np.where(total > 1e-3, wanted / np.maximum(total, 1e-3), 0.0).astype(np.float32)
+    return {region: mask * scale for region, mask in masks.items()}
+
+
+def _sure(mask: _Mask, smallest: float) -> _Mask:
+    """A part that is left out of the restoration, as far as the network is sure of it: a doubtful spot tears no hole."""
+    sure = np.clip((mask - 0.6) / 0.3, 0.0, 1.0).astype(np.float32)
+    _, numbers = cv2.connectedComponents((sure > 0).astype(np.uint8), connectivity=4)
+    found = np.asarray(numbers, dtype=np.int64)
+    large = np.bincount(found.ravel()) >= smallest * mask.size
+    return np.where(large[found], sure, np.float32(0))
+
+
+def _of_this_head(parts: FaceParts, oval: _Mask) -> _Mask:
+    """1 about what hangs together with the face, 0 elsewhere: a neighbour's hair is the neighbour's."""
+    if not oval.any():  # the mesh lies outside the crop
+        return np.zeros_like(oval)
+    person = parts["skin"] + parts["hair"] + parts["beard"] + parts["glasses"] + parts["occluder"] + parts["hat"]
+    joined = ((person > 0.5) | (oval > 0)).astype(np.uint8)
+    _, numbers = cv2.connectedComponents(joined, connectivity=4)
+    found = np.asarray(numbers, dtype=np.int64)
+    own = found == int(np.bincount(found[oval > 0]).argmax())
+    return gaussian_blur(_grown(own.astype(np.float32), 3), 1.0)
 
 
 def face_mask(masks: RegionMasks) -> _Mask:
-    """The paste-back mask, S x S: 1 on face and ears, fading through the hair, exactly 0 toward the crop's border."""
+    """The paste-back mask, S x S: 1 on the head, exactly 0 toward the crop's border.
+
+    Where the picture was looked at, it ends with hair, jaw and neck, and the background beside them keeps its grain; where
+    only the mesh is known, it fades through the hair.
+    """
     head, side = np.float32(1) - masks.masks["other"], masks.side
     small = head if head.shape[0] == _DRAWN_SIDE else resize(head, Size(_DRAWN_SIDE, _DRAWN_SIDE), "linear")
     border = np.minimum(np.arange(_DRAWN_SIDE), np.arange(_DRAWN_SIDE)[::-1]) / _DRAWN_SIDE
     ramp = np.clip((border - 0.025) / 0.07, 0.0, 1.0)
-    soft = gaussian_blur(small * np.minimum(ramp[:, None], ramp[None, :]).astype(np.float32), 0.02 * _DRAWN_SIDE)
+    ramps = np.minimum(ramp[:, None], ramp[None, :]).astype(np.float32)
     # A smooth step (3t^2 - 2t^3): no kink at either end of the fade.
-    t = np.clip((soft - 0.1) / 0.75, 0.0, 1.0)
+    if masks.seen:
+        t = np.clip((gaussian_blur(small, _CLOSE * _DRAWN_SIDE) - 0.4) / 0.5, 0.0, 1.0) * ramps
+    else:
+        t = np.clip((gaussian_blur(small * ramps, 0.02 * _DRAWN_SIDE) - 0.1) / 0.75, 0.0, 1.0)
     window = np.clip((border - 0.02) / 0.06, 0.0, 1.0)
     mask = (t * t * (3 - 2 * t) * np.minimum(window[:, None], window[None, :])).astype(np.float32)
     return np.clip(resize(mask, Size(side, side), "linear"), 0.0, 1.0)
-
-
-def filled(outlines: Iterable[NDArray[np.floating[Any]]], side: int) -> _Mask:
-    """S x S: 1 within any of the outlines, each N x 2 in pixels, 0 elsewhere."""
-    canvas = np.zeros((side, side), np.float32)
-    for outline in outlines:
-        # Whole numbers with 4 bits after the point, as `fillPoly` wants them.
-        cv2.fillPoly(canvas, [np.round(outline * 16).astype(np.int32)], (1.0,), cv2.LINE_8, 4)
-    return canvas
 
 
 def _polygon(*outlines: NDArray[np.float64]) -> _Mask:

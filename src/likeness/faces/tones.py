@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from likeness.faces.align import align
 from likeness.faces.face import Alignment, Face
-from likeness.faces.regions import EYE_OUTLINES, RegionMasks, region_masks
+from likeness.faces.outlines import EYE_OUTLINES
+from likeness.faces.regions import RegionMasks, region_masks
 from likeness.imaging.colour import luma, srgb_to_linear
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Image, Pixels, Size

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from likeness.faces.align import similarity
 from likeness.faces.mesh import average_face
-from likeness.faces.regions import OVAL_OUTLINE
+from likeness.faces.outlines import OVAL_OUTLINE
 from likeness.imaging.filters import gaussian_blur, wide_blur
 
 __all__ = ["Map", "fold_free", "mesh_map", "refined_map", "sampled"]

@@ -37,7 +37,8 @@ from likeness.errors import ControlError
 from likeness.faces.align import TEMPLATE_SIZE
 from likeness.faces.effective_resolution import quiet_power
 from likeness.faces.face import Landmarks
-from likeness.faces.regions import EYE_OUTLINES, OVAL_OUTLINE, RegionMasks
+from likeness.faces.outlines import EYE_OUTLINES, OVAL_OUTLINE
+from likeness.faces.regions import RegionMasks
 from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur, resize, to_channels, wide_blur
 from likeness.imaging.image import Pixels, Size

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.evidence.eyes import EYES, Eye
-from likeness.faces.regions import OVAL_OUTLINE
+from likeness.faces.outlines import OVAL_OUTLINE
 from likeness.imaging.colour import LUMA, luma
 from likeness.imaging.filters import gaussian_blur, to_channels
 from likeness.imaging.image import Pixels

@@ -29,7 +29,11 @@ _REGIONS = {
     "forehead": Words("Forehead", "额头"),
     "ear": Words("Ears", "耳朵"),
     "hair": Words("Hair", "头发"),
+    "beard": Words("Beard", "胡须"),
+    "glasses": Words("Spectacles", "眼镜"),
+    "neck": Words("Neck", "颈部"),
     "edge": Words("Contour", "轮廓"),
+    "occluder": Words("In front of the face", "遮挡物"),
     "other": Words("Rest", "其余"),
 }
 
@@ -37,6 +41,9 @@ _REGIONS = {
 @dataclass(frozen=True, kw_only=True)
 class RegionWeights:
     """``face_mask_weights``: the priority of each region of the face, 0 to 2 each; 0 leaves a region as it is.
+
+    What lies in front of a face (``occluder``) is none of it: a network would draw a face there, so it stays as it is unless
+    its weight is given.
 
     Raises:
         ControlError: for a value outside 0 to 2.
@@ -50,7 +57,11 @@ class RegionWeights:
     forehead: float = 1.0
     ear: float = 1.0
     hair: float = 1.0
+    beard: float = 1.0
+    glasses: float = 1.0
+    neck: float = 1.0
     edge: float = 1.0
+    occluder: float = 0.0
     other: float = 1.0
 
     def __post_init__(self) -> None:
@@ -60,7 +71,8 @@ class RegionWeights:
 
     @staticmethod
     def of(weights: Mapping[str, float]) -> RegionWeights:
-        """From region names to weights; ``all`` sets every region that is not named itself.
+        """From region names to weights; ``all`` sets every region of the face that is not named
+        itself.
 
         Raises:
             ControlError: for an unknown region or a value outside 0 to 2.
@@ -74,8 +86,11 @@ class RegionWeights:
                 meant = did_you_mean(str(name), [*known, "all"])
                 values = {"name": str(name), "meant": meant, "known": ", ".join(known)}
                 raise ControlError(Notice("control.unknown-region", values))
-        everywhere = weights.get("all", 1.0)
-        return RegionWeights(**{name: weights.get(name, everywhere) for name in known})
+        named = dict(weights)
+        everywhere = named.pop("all", None)
+        if everywhere is not None:
+            named = {name: everywhere for name in known if name != "occluder"} | named
+        return RegionWeights(**named)
 
     def to_dict(self) -> dict[str, float]:
         return asdict(self)
@@ -127,8 +142,8 @@ class Controls:
         default=RegionWeights(),
         label=Words("Regions", "区域"),
         text=Words(
-            "how much each region follows; 0 leaves it as it is, all sets every one",
-            "各区域跟随的程度，0 保持原样，all 设置全部区域",
+            "how much each region follows; 0 leaves it as it is, all sets the whole face",
+            "各区域跟随的程度，0 保持原样，all 设置整张脸",
         ),
         place="regions",
         flag="--face-weight",

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from likeness.core.stopwatch import Stopwatch
 from likeness.faces.align import align, valid_mask, warp
 from likeness.faces.face import Alignment, Face
+from likeness.faces.parts import face_parts
 from likeness.faces.regions import face_mask, region_masks
 from likeness.imaging.colour import is_colourless, luma
 from likeness.imaging.filters import to_channels
@@ -83,7 +84,7 @@ def _projecting(
     crop = warp(image.pixels, alignment)
     clock.lap("align")
     points = alignment.to_crop(face.landmarks.points).astype(np.float32)
-    masks = region_masks(points, side)
+    masks = region_masks(points, side, face_parts(crop, points))
     valid = valid_mask(alignment)
     area = np.ones((side, side), np.float32) if aligned else face_mask(masks) * valid
     seen = FaceCrop(pixels=crop, points=points, masks=masks, valid=valid, face=area, aligned=aligned)

@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 from likeness.compute.cancellation import checkpoint
 from likeness.faces.align import align, unwarp, warp
 from likeness.faces.face import Alignment, Face
-from likeness.faces.regions import RegionMasks, face_mask, filled, region_masks
+from likeness.faces.outlines import filled
+from likeness.faces.parts import face_parts
+from likeness.faces.regions import RegionMasks, face_mask, region_masks
 from likeness.imaging.colour import is_colourless, linear_to_srgb, luma, srgb_to_linear
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Box, Image, Pixels, Size
@@ -37,7 +39,7 @@ WARMTH = 0.15
 
 _Map = NDArray[np.float32]
 
-_SKIN = ("eye", "brow", "nose", "lip", "cheek", "forehead", "ear", "edge")
+_SKIN = ("eye", "brow", "nose", "lip", "cheek", "forehead", "ear", "neck", "edge")
 """Regions that are finished; hair is not."""
 
 _LIPS = 0.5
@@ -139,7 +141,7 @@ def find_areas(image: Image, faces: Iterable[Face]) -> tuple[FinishingArea, ...]
         except ValueError:
             continue
         points = _in_crop(face, alignment)
-        masks = region_masks(points, _GUIDE_SIDE)
+        masks = region_masks(points, _GUIDE_SIDE, face_parts(guide, points))
         found.append(_area(guide, points, masks, face_mask(masks), alignment))
     return _apart(found)
 

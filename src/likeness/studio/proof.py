@@ -15,7 +15,7 @@ from likeness.evidence.lenders import COLOURS, lenders_of, painted
 from likeness.evidence.scene import scale_between
 from likeness.faces.align import align, warp
 from likeness.faces.face import Face
-from likeness.faces.regions import EYE_OUTLINES, OVAL_OUTLINE
+from likeness.faces.outlines import EYE_OUTLINES, OVAL_OUTLINE
 from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Box, Image, Pixels, Point, Size

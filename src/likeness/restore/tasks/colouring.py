@@ -14,7 +14,6 @@ from likeness.imaging.filters import to_channels
 from likeness.imaging.image import Pixels
 from likeness.restore.arbitration import HeldDetail, nothing_held
 from likeness.restore.controls import Controls
-from likeness.restore.outline import without_background
 from likeness.restore.tasks.task import FaceCrop
 
 __all__ = ["Colouring"]
@@ -40,6 +39,6 @@ class Colouring:
         """The crop's lightness with the answer's colours; may leave [0, 1] a little."""
         return answer + to_channels(luma(crop) - luma(answer))
 
-    def mask(self, face: FaceCrop, answer: Pixels) -> _Map:
-        """The face without plain background; a filled hole gets colours like the rest."""
-        return face.face if face.aligned else without_background(face.face, answer, face.points)
+    def mask(self, face: FaceCrop, _answer: Pixels) -> _Map:
+        """The head; a filled hole gets colours like the rest."""
+        return face.face

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.degradations import pre_degrade
-from likeness.faces.person import head_mask
 from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Pixels
 from likeness.models.spec import Authors
@@ -59,7 +58,7 @@ class Plain:
             mask = face.face
         else:
             side = face.valid.shape[0]
-            mask = head_mask(face.pixels, face.points)
+            mask = np.float32(1) - face.masks["other"] - face.masks["occluder"]
             border = int(np.ceil(_BORDER * side))
             mask[:border], mask[-border:], mask[:, :border], mask[:, -border:] = 0, 0, 0, 0
             for _ in range(2):

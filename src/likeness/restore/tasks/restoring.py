@@ -9,7 +9,6 @@ from likeness.degradations import pre_degrade
 from likeness.imaging.image import Pixels
 from likeness.restore.arbitration import HeldDetail, arbitrate, held_detail
 from likeness.restore.controls import Controls
-from likeness.restore.outline import without_background
 from likeness.restore.tasks.task import FaceCrop
 
 __all__ = ["Restoring"]
@@ -35,9 +34,8 @@ class Restoring:
         """The answer with the photograph's own detail and tone put back."""
         return arbitrate(crop, answer, held)
 
-    def mask(self, face: FaceCrop, answer: Pixels) -> _Map:
-        """The face without plain background and without holes: what the network draws in those would be invented."""
-        mask = face.face
+    def mask(self, face: FaceCrop, _answer: Pixels) -> _Map:
+        """The head without holes: what the network draws in those would be invented."""
         if face.hole_with_margin is not None:
-            mask = mask * (np.float32(1) - face.hole_with_margin)
-        return mask if face.aligned else without_background(mask, answer, face.points)
+            return face.face * (np.float32(1) - face.hole_with_margin)
+        return face.face

@@ -322,7 +322,7 @@ export class Panel {
     const said = [
       `${t("control.degradation_scale")} ${set.degradation_scale}`,
       `${t("control.latent_step_decay")} ${set.latent_step_decay}`,
-      ...REGIONS.filter((region) => set.face_mask_weights[region] !== 1).map(
+      ...REGIONS.filter((region) => set.face_mask_weights[region] !== this.presets.standard.face_mask_weights[region]).map(
         (region) => `${t(`region.${region}`)} ${set.face_mask_weights[region]}`,
       ),
     ];
