@@ -245,8 +245,9 @@ def test_a_field_gives_the_change_that_the_library_makes(tiny_restorer: Restorer
     expected = np.clip(kept.crop + moved.strength * gain[:, :, None] * field, 0, 1)
     assert np.abs(expected - outcome.after.pixels).max() < 1e-4
     assert head["iterations"] == ITERATIONS
-    masks = np.frombuffer(data[side * side * 6 :], np.uint8).reshape(10, head["mask_side"], head["mask_side"])
-    assert abs(masks.astype(int).sum(axis=0) - 255).max() <= 5
+    masks = np.frombuffer(data[side * side * 6 :], np.uint8).reshape(-1, head["mask_side"], head["mask_side"])
+    assert len(masks) == len(head["regions"])
+    assert abs(masks.astype(int).sum(axis=0) - 255).max() <= 7
 
 
 def test_a_field_gives_the_change_on_an_enlarged_picture(tiny_restorer: Restorer, astronaut: Image) -> None:

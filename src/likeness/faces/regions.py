@@ -170,12 +170,12 @@ def _with_parts(
     inside = gaussian_blur(_shrunk(oval, 0.06 * height), _FEATHER * _DRAWN_SIDE)
     head = _of_this_head(parts, oval)
     under_chin = np.clip((0.30 - aside) / 0.06, 0, 1) * np.clip(0.5 - along / 0.06, 0, 1)
-    hat = _sure(parts["hat"], _SMALLEST_HAT) * np.clip((along - 0.6) / 0.1, 0.0, 1.0)
+    hat = _sure(parts["hat"], _SMALLEST_HAT, oval) * np.clip((along - 0.6) / 0.1, 0.0, 1.0)
     # What may be a hat, and is not sure to be one, is hair.
     hair = (parts["hair"] + np.maximum(parts["hat"] - hat, 0.0)) * head * (np.float32(1) - under_chin)
     beard = (parts["beard"] + parts["hair"] * under_chin) * head
     glasses = parts["glasses"] * head
-    occluder = _sure(parts["occluder"], _SMALLEST_OCCLUDER)
+    occluder = _sure(parts["occluder"], _SMALLEST_OCCLUDER, oval)
     skin = np.clip(np.float32(1) - hair - beard - glasses - occluder - hat, 0.0, 1.0)
     masks = {region: mask * skin for region, mask in face.items()}
     around = parts["skin"] * head * left_over
@@ -194,13 +194,17 @@ def _with_parts(
     return {region: mask * scale for region, mask in masks.items()}
 
 
-def _sure(mask: _Mask, smallest: float) -> _Mask:
-    """A part that is left out of the restoration, as far as the network is sure of it: a doubtful spot tears no hole."""
+def _sure(mask: _Mask, smallest: float, oval: _Mask) -> _Mask:
+    """A part that is left out of the restoration, as far as the network is sure of it: a doubtful spot tears no hole.
+
+    What lies in front of a face, or is on a head, is not small, and reaches in from beside the face.
+    """
     sure = np.clip((mask - 0.6) / 0.3, 0.0, 1.0).astype(np.float32)
     _, numbers = cv2.connectedComponents((sure > 0).astype(np.uint8), connectivity=4)
     found = np.asarray(numbers, dtype=np.int64)
     large = np.bincount(found.ravel()) >= smallest * mask.size
-    return np.where(large[found], sure, np.float32(0))
+    beside = np.bincount(found[oval == 0], minlength=len(large)) > 0
+    return np.where((large & beside)[found], sure, np.float32(0))
 
 
 def _of_this_head(parts: FaceParts, oval: _Mask) -> _Mask:

@@ -88,10 +88,13 @@ def _read(row: Option, value: Any) -> Any:
 
 def region_inputs() -> dict[str, Input]:
     """One number for each region of the face."""
-    kind = _weights().kind
+    row = _weights()
+    kind, usual = row.kind, row.default.to_dict()
     assert isinstance(kind, Weights)
-    told = {"default": 1.0, "min": kind.each.low, "max": kind.each.high, "step": kind.each.step}
-    return {name: ("FLOAT", {**told, "tooltip": words.en}) for name, words in kind.regions.items()}
+    told = {"min": kind.each.low, "max": kind.each.high, "step": kind.each.step}
+    return {
+        name: ("FLOAT", {"default": usual[name], **told, "tooltip": words.en}) for name, words in kind.regions.items()
+    }
 
 
 def region_settings(weights: Mapping[str, float]) -> Settings:
