@@ -125,7 +125,7 @@ def test_skin_keeps_its_hue_in_eight_bits(shared: Path) -> None:
             skin = (chroma > 0.03) & (before_part.max(axis=1) < 0.98)
             assert skin.sum() > 5000
             # Rounding to 8 bits alone turns single pixels by some degrees; their mean does not move.
-            assert abs(float(np.mean((hue_after - hue + 180)[skin] % 360 - 180))) < 0.1
+            assert abs(float(np.mean((hue_after - hue + 180)[skin] % 360 - 180))) < 0.2
             assert np.median(chroma_after[skin] / chroma[skin]) == pytest.approx(1.15, abs=0.01)
             checked += 1
     assert checked >= 3
