@@ -124,7 +124,7 @@ def test_hair_on_labelled_faces(shared: Path) -> None:
                 overlap.append(float((found & is_hair & told).sum() / ((found | is_hair) & told).sum()))
     assert len(wanted) == 62
     assert len(overlap) > 50
-    assert np.mean(overlap) > 0.8
+    assert np.mean(overlap) > 0.83  # 0.846
     assert background / hair < 0.05
     assert under == 0
 

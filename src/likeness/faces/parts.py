@@ -9,6 +9,7 @@ the picture by a guided filter (He, Sun and Tang, "Guided Image Filtering", 2010
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -52,7 +53,7 @@ class FaceParts:
         return self.masks[PARTS.index(part)]
 
 
-def face_parts(pixels: Pixels, points: NDArray[np.floating]) -> FaceParts:
+def face_parts(pixels: Pixels, points: NDArray[np.floating[Any]]) -> FaceParts:
     """The parts of an aligned crop.
 
     Args:
@@ -72,7 +73,7 @@ def face_parts(pixels: Pixels, points: NDArray[np.floating]) -> FaceParts:
     return FaceParts(masks=(fine / np.maximum(fine.sum(axis=2, keepdims=True), 1e-6)).transpose(2, 0, 1))
 
 
-def evidence_of_place(small: Pixels, points: NDArray[np.floating], mask: _Map) -> _Map:
+def evidence_of_place(small: Pixels, points: NDArray[np.floating[Any]], mask: _Map) -> _Map:
     """What the network is given beside the person network's maps, 23 x 64 x 64.
 
     Colours at 128 px, four pixels side by side as twelve channels; face, eyes, brows and lips as the mesh draws them; the
