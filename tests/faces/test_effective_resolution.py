@@ -42,6 +42,15 @@ def test_blur_is_measured_as_what_it_leaves(crop: Pixels) -> None:
         assert pixels == pytest.approx(_known(sigma, own), rel=0.3)
 
 
+def test_the_blur_is_that_of_a_sharp_face(crop: Pixels) -> None:
+    own = effective_resolution(crop, 512).blur
+    assert own < 1.5 / 512
+    for sigma in (2.0, 4.0, 8.0):
+        blur = effective_resolution(gaussian_blur(crop, sigma), 512).blur
+        assert blur == pytest.approx(math.hypot(sigma / 512, own), rel=0.3)
+    assert effective_resolution(crop, 64).blur > 3 / 512  # fewer pixels are blur as well
+
+
 def test_noise_is_no_detail_and_is_measured_itself(crop: Pixels) -> None:
     soft = gaussian_blur(crop, 5.0)
     rng = np.random.default_rng(1)

@@ -86,6 +86,32 @@ def test_the_paste_back_mask_ends_with_the_head(crop: tuple[Pixels, Points], mas
     assert mask[masks["other"] > 0.9].max() < 0.05
 
 
+def test_the_mask_of_a_blurred_photograph_reaches_over_its_soft_edge(masks: RegionMasks) -> None:
+    sharp, side = face_mask(masks), masks.side
+    outside = cv2.distanceTransform((masks["other"] > 0.5).astype(np.uint8), cv2.DIST_L2, 5)
+    inner = np.zeros((side, side), np.bool_)
+    inner[60:-60, 60:-60] = True  # there the crop's border has no say
+    for sigma in (3.0, 8.0):
+        mask = face_mask(masks, sigma / side)
+        assert (mask >= sharp - 1e-6).all()
+        assert mask[inner & (outside < 1.5 * sigma)].min() > 0.95
+        assert mask[outside > 4 * sigma + 4].max() < 0.01
+        assert mask[:10].max() == 0
+
+
+def test_a_blurred_head_has_no_soft_rim(crop: tuple[Pixels, Points]) -> None:
+    """What is restored is the network's answer as far as the photograph's own edge is soft."""
+    restorer, sigma = Restorer(), 6.0
+    blurred = Image(pixels=gaussian_blur(crop[0], sigma))
+    (face,) = restorer.find_faces(blurred)
+    kept = restorer.project(blurred, face, Controls.standard())
+    outside = cv2.distanceTransform((kept.masks["other"] > 0.5).astype(np.uint8), cv2.DIST_L2, 5)
+    soft = (outside > 0) & (outside < 1.5 * sigma)
+    soft[:60], soft[-60:], soft[:, :60], soft[:, -60:] = False, False, False, False
+    assert soft.sum() > 5000
+    assert kept.mask[soft].mean() > 0.98
+
+
 def test_crops_of_other_sides_show_the_same(crop: tuple[Pixels, Points], parts: FaceParts) -> None:
     pixels, points = crop
     for side in (128, 256, 1024):

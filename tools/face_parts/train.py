@@ -136,8 +136,13 @@ def export(network: Parts, folder: Path) -> None:
     openvino = load_openvino()
 
     class Shares(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            # A child, or tracing takes its parameters for constants and refuses those that have gradients.
+            self.network = network
+
         def forward(self, coarse: Any, middle: Any, fine: Any, place: Any) -> torch.Tensor:
-            return torch.softmax(network(coarse, middle, fine, place), 1)
+            return torch.softmax(self.network(coarse, middle, fine, place), 1)
 
     names, sides = (*PERSON_MAPS, "place"), (16, 32, 64, 64)
     shapes = [[1, channels, side, side] for channels, side in zip(_MAPS, sides, strict=True)]

@@ -83,7 +83,7 @@ class Scene:
     @cached_property
     def pasted(self) -> _Map:
         """512 x 512: where Likeness itself lays a face back."""
-        return face_mask(self.masks)
+        return face_mask(self.masks, self.resolution.blur)
 
     @property
     def face(self) -> _Map:

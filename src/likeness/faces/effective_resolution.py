@@ -115,6 +115,11 @@ class EffectiveResolution:
     noise: float
     native_side: float
 
+    @property
+    def blur(self) -> float:
+        """Sigma of the Gaussian blur that leaves a sharp face so many pixels, as a share of the crop; 0 for a sharp face."""
+        return _PIXEL / TEMPLATE_SIZE * float(np.sqrt(max((TEMPLATE_SIZE / max(self.pixels, 1.0)) ** 2 - 1.0, 0.0)))
+
 
 def face_resolution(image: Image, face: Face) -> EffectiveResolution:
     """What a face in a picture holds (`effective_resolution`).

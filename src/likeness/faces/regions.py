@@ -45,6 +45,10 @@ _FEATHER = 0.012
 _SMALLEST_HAT, _SMALLEST_OCCLUDER = 0.03, 0.012
 """Shares of the crop under which a hat, or something in front of a face, is none."""
 
+_REACH, _FADE = 2.0, 1.5
+"""How far beyond the head the paste-back mask of a blurred photograph is whole, and how far from there it fades, in sigmas of
+the blur."""
+
 _CLOSE = 0.006
 """Sigma of the paste-back mask's edge along hair and jaw, as a share of the crop."""
 
@@ -219,11 +223,16 @@ def _of_this_head(parts: FaceParts, oval: _Mask) -> _Mask:
     return gaussian_blur(_grown(own.astype(np.float32), 3), 1.0)
 
 
-def face_mask(masks: RegionMasks) -> _Mask:
+def face_mask(masks: RegionMasks, blur: float = 0.0) -> _Mask:
     """The paste-back mask, S x S: 1 on the head, exactly 0 toward the crop's border.
 
     Where the picture was looked at, it ends with hair, jaw and neck, and the background beside them keeps its grain; where
-    only the mesh is known, it fades through the hair.
+    only the mesh is known, it fades through the hair. A blurred photograph's head has no edge but a wide slope, half of it
+    outside: the mask reaches over that, or the slope stays as a rim about a sharp head.
+
+    Args:
+        masks: the regions.
+        blur: the photograph's, sigma as a share of the crop (`likeness.faces.effective_resolution.EffectiveResolution.blur`).
     """
     head, side = np.float32(1) - masks.masks["other"], masks.side
     small = head if head.shape[0] == _DRAWN_SIDE else resize(head, Size(_DRAWN_SIDE, _DRAWN_SIDE), "linear")
@@ -232,7 +241,12 @@ def face_mask(masks: RegionMasks) -> _Mask:
     ramps = np.minimum(ramp[:, None], ramp[None, :]).astype(np.float32)
     # A smooth step (3t^2 - 2t^3): no kink at either end of the fade.
     if masks.seen:
-        t = np.clip((gaussian_blur(small, _CLOSE * _DRAWN_SIDE) - 0.4) / 0.5, 0.0, 1.0) * ramps
+        t = np.clip((gaussian_blur(small, _CLOSE * _DRAWN_SIDE) - 0.4) / 0.5, 0.0, 1.0)
+        outside = np.asarray(cv2.distanceTransform((small < 0.5).astype(np.uint8), cv2.DIST_L2, 5), dtype=np.float32)
+        slope = blur * _DRAWN_SIDE
+        if slope > 0:
+            t = np.maximum(t, np.clip((_REACH + _FADE - outside / slope) / _FADE, 0.0, 1.0))
+        t = t * ramps
     else:
         t = np.clip((gaussian_blur(small * ramps, 0.02 * _DRAWN_SIDE) - 0.1) / 0.75, 0.0, 1.0)
     window = np.clip((border - 0.02) / 0.06, 0.0, 1.0)

@@ -17,7 +17,7 @@ from likeness.evidence.face_verdict import FaceVerdict, Level, worst
 from likeness.evidence.scene import followed_mesh
 from likeness.faces.align import unwarp
 from likeness.faces.detect import Detector
-from likeness.faces.effective_resolution import EffectiveResolution, effective_resolution
+from likeness.faces.effective_resolution import EffectiveResolution
 from likeness.faces.face import Alignment, Face
 from likeness.faces.regions import RegionMasks
 from likeness.grain.regrain import FaceGrain, measure_face_grain
@@ -58,6 +58,7 @@ class FaceProjection:
         projection: S x S x 3, the network's answer, P_s(crop) (with ``refine`` over 1: of the last window's estimate).
         task: what that means.
         start: S x S x 3, where the last window starts from; ``crop`` itself with ``refine`` 1.
+        resolution: what the picture holds there.
         held: what of the crop stays, for what it holds itself, and how grainy it is (`Task.held_detail`).
         masks: the regions.
         mask: S x S, the paste-back mask.
@@ -78,6 +79,7 @@ class FaceProjection:
     projection: Pixels
     task: Task
     start: Pixels
+    resolution: EffectiveResolution
     held: HeldDetail
     masks: RegionMasks
     mask: NDArray[np.float32]
@@ -97,15 +99,6 @@ class FaceProjection:
     def target(self) -> Pixels:
         """S x S x 3: where relaxation leads; of a restored face the answer with the crop's own detail and tone put back."""
         return self.task.target(self.crop, self.projection, self.held)
-
-    @cached_property
-    def resolution(self) -> EffectiveResolution:
-        """What the picture holds there.
-
-        Raises:
-            ValueError: if the crop is not 512 x 512.
-        """
-        return effective_resolution(self.crop, self.alignment.native_side)
 
     @cached_property
     def followed(self) -> NDArray[np.float64]:
@@ -140,7 +133,7 @@ class FaceProjection:
     def with_references(self, references: FaceReferences | None) -> FaceProjection:
         """The same projection with what other photographs give; what was measured of it is kept."""
         copy = replace(self, references=references)
-        for name in ("target", "unexplained", "resolution", "followed"):
+        for name in ("target", "unexplained", "followed"):
             if name in vars(self):
                 vars(copy)[name] = vars(self)[name]
         copy.take_grain(self)

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.core.stopwatch import Stopwatch
-from likeness.faces.align import align, valid_mask, warp
+from likeness.faces.align import TEMPLATE_SIZE, align, valid_mask, warp
+from likeness.faces.effective_resolution import EffectiveResolution, effective_resolution, face_resolution
 from likeness.faces.face import Alignment, Face
 from likeness.faces.parts import face_parts
 from likeness.faces.regions import face_mask, region_masks
@@ -86,7 +87,8 @@ def _projecting(
     points = alignment.to_crop(face.landmarks.points).astype(np.float32)
     masks = region_masks(points, side, face_parts(crop, points))
     valid = valid_mask(alignment)
-    area = np.ones((side, side), np.float32) if aligned else face_mask(masks) * valid
+    resolution = _resolution(image, face, alignment, crop)
+    area = np.ones((side, side), np.float32) if aligned else face_mask(masks, resolution.blur) * valid
     seen = FaceCrop(pixels=crop, points=points, masks=masks, valid=valid, face=area, aligned=aligned)
     share = 0.0
     if filled is not None:
@@ -121,6 +123,7 @@ def _projecting(
         projection=projection,
         task=task,
         start=start,
+        resolution=resolution,
         held=task.held_detail(crop, projection),
         masks=masks,
         mask=mask,
@@ -140,6 +143,13 @@ def _whole(size: Size, side: int) -> Alignment:
     shift = (scale - 1) / 2
     matrix = np.array([[scale, 0, shift], [0, scale, shift]], dtype=np.float64)
     return Alignment(matrix=matrix, crop_size=side, picture_size=size)
+
+
+def _resolution(image: Image, face: Face, alignment: Alignment, crop: Pixels) -> EffectiveResolution:
+    """What the picture holds of the face; in a crop of its own where the network's is of another kind."""
+    if alignment.crop_size == TEMPLATE_SIZE and alignment.template == "ffhq":
+        return effective_resolution(crop, alignment.native_side)
+    return face_resolution(image, face)
 
 
 def _to_network(pixels: Pixels, spec: Spec) -> Batch:
