@@ -46,8 +46,8 @@ _SMALLEST_HAT, _SMALLEST_OCCLUDER = 0.03, 0.012
 """Shares of the crop under which a hat, or something in front of a face, is none."""
 
 _REACH, _FADE = 2.0, 1.5
-"""How far beyond the head the paste-back mask of a blurred photograph is whole, and how far from there it fades, in sigmas of
-the blur."""
+"""How far beyond the head the paste-back mask of a blurred photograph is whole, and how far from there it fades, in sigmas
+of the blur."""
 
 _CLOSE = 0.006
 """Sigma of the paste-back mask's edge along hair and jaw, as a share of the crop."""
@@ -232,7 +232,7 @@ def face_mask(masks: RegionMasks, blur: float = 0.0) -> _Mask:
 
     Args:
         masks: the regions.
-        blur: the photograph's, sigma as a share of the crop (`likeness.faces.effective_resolution.EffectiveResolution.blur`).
+        blur: the photograph's (`EffectiveResolution.blur`), sigma as a share of the crop.
     """
     head, side = np.float32(1) - masks.masks["other"], masks.side
     small = head if head.shape[0] == _DRAWN_SIDE else resize(head, Size(_DRAWN_SIDE, _DRAWN_SIDE), "linear")
