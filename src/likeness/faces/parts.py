@@ -39,8 +39,8 @@ _SIDES = (234, 454)
 _REACH, _SMOOTH = 3, 4e-4
 """Radius (px) and regularisation of the guided filter."""
 
-_TRACE = 0.2
-"""A part whose share is nowhere more than this is not seen in the picture."""
+_TRACE = 0.5
+"""A part whose share is nowhere more than this is not seen in the picture: something else is likelier everywhere."""
 
 _Map = NDArray[np.float32]
 
