@@ -6,6 +6,7 @@ import io
 import struct
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -19,7 +20,7 @@ from likeness.faces.face import Face
 from likeness.faces.outlines import EYE_OUTLINES
 from likeness.imaging.colour import linear_to_srgb, luma, srgb_to_linear
 from likeness.imaging.encode import encode_image
-from likeness.imaging.exif import Field, pack_directory
+from likeness.imaging.exif import Directory, Field, pack_directory
 from likeness.imaging.files import read_image
 from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Image, Pixels
@@ -38,7 +39,7 @@ def write_faults(folder: Path, detector: MediaPipeDetector) -> dict[str, Path]:
     """Write the pictures, ``<code>.png`` or ``.jpg`` each, and ``clean.png``; returns the files by code."""
     pixels = portrait()
     face = max(detector.detect(Image(pixels=pixels)), key=lambda found: found.box.area)
-    makers: dict[str, Callable[[Pixels, Face], Pixels]] = {
+    makers: dict[str, Callable[[Pixels, Face], Any]] = {
         "clean": lambda x, _: x,
         "size-small": lambda x, _: cv2.resize(x, (120, 120), interpolation=cv2.INTER_AREA),
         "no-face": lambda x, _: np.ascontiguousarray(np.broadcast_to(x[:1, :, :], x.shape)),
@@ -65,13 +66,14 @@ def write_faults(folder: Path, detector: MediaPipeDetector) -> dict[str, Path]:
             files[code]
         )
     picture = PillowImage.fromarray(Image(pixels=pixels).to_uint8())
-    for code, options in (
+    saved_as: tuple[tuple[str, dict[str, Any]], ...] = (
         ("cmyk", {}),
         ("profile-damaged", {"icc_profile": b"no profile" * 20}),
         ("profile-missing", {"exif": _adobe_rgb_exif()}),
         ("wide-gamut", {"icc_profile": _wide_profile()}),
         ("grey", {}),
-    ):
+    )
+    for code, options in saved_as:
         files[code] = folder / f"{code}.jpg"
         shown = picture.convert("CMYK") if code == "cmyk" else picture.convert("L") if code == "grey" else picture
         shown.save(files[code], quality=95, **options)
@@ -142,9 +144,9 @@ def _moved(pixels: Pixels, face: Face, target: Points) -> Pixels:
         triangulation.insert(key)
     triangles = [
         corners
-        for row in triangulation.getTriangleList().reshape(-1, 3, 2)
+        for row in np.asarray(triangulation.getTriangleList()).reshape(-1, 3, 2)
         if all(tuple(map(float, corner)) in index for corner in row)
-        for corners in [[index[tuple(map(float, corner))] for corner in row]]
+        for corners in [[index[float(corner[0]), float(corner[1])] for corner in row]]
     ]
     triangles.sort(key=lambda corners: -target[corners, 2].mean())
     result = pixels.copy()
@@ -157,7 +159,7 @@ def _moved(pixels: Pixels, face: Face, target: Points) -> Pixels:
         left, top, right, bottom = max(left, 0), max(top, 0), min(right, width), min(bottom, height)
         if right <= left or bottom <= top:
             continue
-        matrix = cv2.getAffineTransform(a, b - np.float32([left, top]))
+        matrix = cv2.getAffineTransform(a, b - np.asarray([left, top], np.float32))
         if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix[:, :2])) < 1e-4:
             continue
         patch = cv2.warpAffine(pixels, matrix, (right - left, bottom - top), flags=cv2.INTER_LINEAR)
@@ -194,7 +196,7 @@ def _glare(pixels: Pixels, face: Face, places: tuple[int, ...], radius: float) -
 def _drawing(pixels: Pixels, face: Face) -> Pixels:
     """Ink on white paper: outlines where the brightness falls, and hatching that widens with darkness."""
     large = cv2.resize(pixels, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
-    bright = luma(np.clip(large, 0, 1))
+    bright = luma(np.clip(large, 0, 1).astype(np.float32))
     outline = gaussian_blur(bright, 1.5) - gaussian_blur(bright, 5.0) < -0.02
     down, across = np.mgrid[0 : bright.shape[0], 0 : bright.shape[1]].astype(np.float32)
     first, second = ((np.sin((across + sign * down) * 1.0) + 1) / 2 for sign in (1, -1))
@@ -213,7 +215,7 @@ def _busy(pixels: Pixels, face: Face) -> Pixels:
 
 
 def _adobe_rgb_exif() -> bytes:
-    directory = {0x8769: {0xA001: Field.numbers("<", 3, [2])}}
+    directory: Directory = {0x8769: {0xA001: Field.numbers("<", 3, [2])}}
     return b"Exif\0\0II*\0" + struct.pack("<I", 8) + pack_directory(directory, "<", 8)
 
 

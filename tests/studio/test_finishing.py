@@ -33,8 +33,9 @@ M2 = np.array(
 
 def oklch(pixels: NDArray[np.float32]) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Lightness, chroma, hue in degrees."""
-    lab = np.cbrt(srgb_to_linear(pixels).astype(np.float64) @ M1.T) @ M2.T
-    return lab[..., 0], np.hypot(lab[..., 1], lab[..., 2]), np.degrees(np.arctan2(lab[..., 2], lab[..., 1]))
+    lab = np.asarray(np.cbrt(srgb_to_linear(pixels).astype(np.float64) @ M1.T) @ M2.T, np.float64)
+    lightness: NDArray[np.float64] = lab[..., 0]
+    return lightness, np.hypot(lab[..., 1], lab[..., 2]), np.degrees(np.arctan2(lab[..., 2], lab[..., 1]))
 
 
 def turned(before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
