@@ -54,3 +54,17 @@ def test_scores_of_all_nothing_and_half(wall: NDArray[np.float32]) -> None:
     assert both.mean_recall == pytest.approx(0.5)
     assert both.precision == 1
     assert sum(both.pieces.values()) == 2 * sum(best.pieces.values())
+
+
+def test_scratches_of_a_part_are_as_long_as_in_the_whole_picture() -> None:
+    ground = np.full((96, 96, 3), 0.5, np.float32)
+
+    def longest(span: float | None) -> float:
+        reach = []
+        for seed in range(30):
+            made = draw_damage(ground, {"scratch": 1}, np.random.default_rng(seed), span=span)
+            reach += [float(np.ptp(np.argwhere(piece.seen), axis=0).max()) for piece in made.pieces]
+        return float(np.mean(reach))
+
+    assert longest(96.0) == longest(None)
+    assert longest(480.0) > longest(None) + 10

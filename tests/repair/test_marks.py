@@ -30,8 +30,8 @@ def told(*strokes: tuple[tuple[int, int], tuple[int, int], int, float], missing:
 
 
 GREY = np.full((200, 160, 3), 0.5, np.float32)
-SCRATCH = ((20, 20), (24, 180), 2, 0.95)
-SPECK = ((100, 60), (101, 60), 4, 0.95)
+SCRATCH = ((20, 20), (24, 180), 2, 0.98)
+SPECK = ((100, 60), (101, 60), 4, 0.98)
 FAINT = ((60, 120), (140, 130), 2, 0.5)
 
 
@@ -49,8 +49,8 @@ def test_sensitivity_takes_in_what_is_less_likely() -> None:
     assert found == [0, 1, 2]
 
 
-def test_a_mark_goes_on_where_damage_is_half_as_likely() -> None:
-    faint_end = ((24, 180), (24, 199), 2, 0.55)
+def test_a_mark_goes_on_where_damage_is_a_quarter_as_likely() -> None:
+    faint_end = ((24, 180), (24, 199), 2, 0.3)
     marks = find_marks(GREY, shares=told(SCRATCH, faint_end))
     assert marks.scratches == 1
     assert marks.mask[190, 22:26].any()
@@ -72,6 +72,8 @@ def test_dark_specks_on_skin_stay_and_light_ones_go(value: float, specks: int) -
     cv2.line(pixels, (100, 60), (101, 60), (value,) * 3, 4)
     skin = np.ones((200, 160), np.float32)
     assert find_marks(pixels, None, skin, shares=told(SPECK)).specks == specks
+    certain = (*SPECK[:3], 0.99)
+    assert find_marks(pixels, None, skin, shares=told(certain)).specks == 1, "no mole looks so much like dust"
     assert find_marks(pixels, shares=told(SPECK)).specks == 1
 
 

@@ -433,7 +433,12 @@ def test_the_picture_is_repaired_by_slider_and_by_brush(page: Any) -> None:
         "0",
         "0.8",
     )
-    slide(page, "mend_scratches", 1)
+    # Nothing is mended unasked: the preset for scans offers to, in one line.
+    page.locator("#repair-offer button").click()
+    assert page.locator("#slider-mend_scratches").input_value() == "1"
+    assert page.locator("#show-marks").is_checked()
+    assert page.locator("#repair-offer").is_hidden()
+    page.locator("#show-marks").click()
     settled(page)
     assert page.locator("#repair-found").text_content()
     slide(page, "mend_scratches", 0)

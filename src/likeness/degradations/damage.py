@@ -68,7 +68,13 @@ class Damaged:
 
 
 def draw_damage(
-    pixels: _Pixels, counts: Mapping[DamageKind, int], rng: Generator, *, unit: float = 1.0, blur: float = 0.5
+    pixels: _Pixels,
+    counts: Mapping[DamageKind, int],
+    rng: Generator,
+    *,
+    unit: float = 1.0,
+    blur: float = 0.5,
+    span: float | None = None,
 ) -> Damaged:
     """Damage a picture.
 
@@ -78,14 +84,17 @@ def draw_damage(
         rng: decides all.
         unit: widths are multiplied by it; at 1 a scratch is 0.7 to 3 px wide.
         blur: sigma in px of the scanner's lens, over the damage's edges.
+        span: longest side in px of the whole picture of which this is a part, which scratches and curves are as long as a
+            share of; None for the longest side of this one.
     """
     x = pixels.astype(np.float32, copy=True)
     pieces: list[DamagePiece] = []
     touched = np.zeros(x.shape[:2], np.bool_)
+    span = float(max(x.shape[:2])) if span is None else span
     order: list[DamageKind] = [kind for kind in DAMAGE_KINDS for _ in range(counts.get(kind, 0))]
     # Folds and missing corners are older than the dust on top.
     for kind in reversed(order):
-        drawn = _DRAW[kind](x, unit, rng)
+        drawn = _DRAW[kind](x, unit, span, rng)
         window = _window(drawn.alpha, margin=math.ceil(3 * blur) + 1) if drawn.shade is None else _WHOLE
         alpha = np.clip(gaussian_blur(drawn.alpha, blur)[window], 0, 1)
         colour = drawn.colour if drawn.colour.ndim == 1 else drawn.colour[window]
@@ -122,9 +131,9 @@ class _Drawn:
     shade: _Map | None = None
 
 
-def _scratch(x: _Pixels, unit: float, rng: Generator) -> _Drawn:
+def _scratch(x: _Pixels, unit: float, span: float, rng: Generator) -> _Drawn:
     height, width = x.shape[:2]
-    length = float(rng.uniform(0.15, 1.1)) * max(height, width)
+    length = float(rng.uniform(0.15, 1.1)) * span
     # Film is scratched along its way; prints in any direction.
     angle = float(rng.normal(np.pi / 2, 0.06)) if rng.random() < 0.4 else float(rng.uniform(0, np.pi))
     steps = max(8, int(length / 12))
@@ -137,10 +146,10 @@ def _scratch(x: _Pixels, unit: float, rng: Generator) -> _Drawn:
     return _Drawn(alpha=alpha, colour=_colour(x, alpha, rng))
 
 
-def _curve(x: _Pixels, unit: float, rng: Generator) -> _Drawn:
+def _curve(x: _Pixels, unit: float, span: float, rng: Generator) -> _Drawn:
     """A scratch or a crease that bends."""
     height, width = x.shape[:2]
-    length = float(rng.uniform(0.15, 0.8)) * max(height, width)
+    length = float(rng.uniform(0.15, 0.8)) * span
     steps = max(8, int(length / 8))
     bend = np.cumsum(rng.normal(0, 0.02, steps)) + float(rng.normal(0, 0.01))
     points = _walk(rng.uniform(0.05, 0.95, 2) * (width, height), float(rng.uniform(0, 2 * np.pi)), length, bend)
@@ -149,7 +158,7 @@ def _curve(x: _Pixels, unit: float, rng: Generator) -> _Drawn:
     return _Drawn(alpha=alpha, colour=_colour(x, alpha, rng))
 
 
-def _hair(x: _Pixels, unit: float, rng: Generator) -> _Drawn:
+def _hair(x: _Pixels, unit: float, _span: float, rng: Generator) -> _Drawn:
     height, width = x.shape[:2]
     length = float(rng.uniform(18, 140)) * unit
     steps = max(8, int(length / (3 * unit)))
@@ -160,7 +169,7 @@ def _hair(x: _Pixels, unit: float, rng: Generator) -> _Drawn:
     return _Drawn(alpha=alpha, colour=_colour(x, alpha, rng))
 
 
-def _speck(x: _Pixels, unit: float, rng: Generator) -> _Drawn:
+def _speck(x: _Pixels, unit: float, _span: float, rng: Generator) -> _Drawn:
     height, width = x.shape[:2]
     radius = float(np.exp(rng.uniform(np.log(0.8), np.log(6.0)))) * unit
     reach = int(np.ceil(3 * radius)) + 2
@@ -182,7 +191,7 @@ def _speck(x: _Pixels, unit: float, rng: Generator) -> _Drawn:
     return _Drawn(alpha=alpha, colour=_colour(x, alpha, rng))
 
 
-def _fold(x: _Pixels, unit: float, rng: Generator) -> _Drawn:
+def _fold(x: _Pixels, unit: float, _span: float, rng: Generator) -> _Drawn:
     height, width = x.shape[:2]
     upright = rng.random() < 0.5
     angle = float(rng.normal(np.pi / 2 if upright else 0.0, 0.05 if rng.random() < 0.6 else 0.5))
@@ -208,7 +217,7 @@ def _fold(x: _Pixels, unit: float, rng: Generator) -> _Drawn:
     )
 
 
-def _tear(x: _Pixels, unit: float, rng: Generator) -> _Drawn:
+def _tear(x: _Pixels, unit: float, _span: float, rng: Generator) -> _Drawn:
     """A wedge from a border inward, widest there, that shows paper or what lies behind it."""
     height, width = x.shape[:2]
     start, inward = _on_border(height, width, rng)
@@ -228,7 +237,7 @@ def _tear(x: _Pixels, unit: float, rng: Generator) -> _Drawn:
     return _Drawn(alpha=alpha, colour=_paper(x, alpha, rng))
 
 
-def _corner(x: _Pixels, unit: float, rng: Generator) -> _Drawn:
+def _corner(x: _Pixels, unit: float, _span: float, rng: Generator) -> _Drawn:
     height, width = x.shape[:2]
     along = rng.uniform(0.06, 0.3, 2) * (width, height)
     steps = max(6, int(float(along.sum()) / (8 * unit)))
@@ -253,7 +262,7 @@ def _corner(x: _Pixels, unit: float, rng: Generator) -> _Drawn:
     return _Drawn(alpha=alpha, colour=colour)
 
 
-_DRAW: dict[DamageKind, Callable[[_Pixels, float, Generator], _Drawn]] = {
+_DRAW: dict[DamageKind, Callable[[_Pixels, float, float, Generator], _Drawn]] = {
     "scratch": _scratch,
     "curve": _curve,
     "hair": _hair,

@@ -1,9 +1,10 @@
 """The finder of marks that ships: learnt on damage that was drawn, and so is known to the pixel.
 
 Every example is a new one: a part of a photograph at a random scale, made to look old (grey or toned, soft, grainy, printed,
-engraved), damaged (`likeness.degradations.damage`), and compressed. What looks like damage and is none is drawn as
-well: captions, frames and rules. The loss is cross entropy and one less the Dice coefficient (Milletari et al., "V-Net",
-2016), as few pixels in a hundred are damaged; pixels that damage has hardly changed count neither way.
+engraved), damaged (`likeness.degradations.damage`), and compressed. What looks like damage and is none is drawn as well:
+`likeness.training.lookalikes` before the picture ages, and captions, frames and rules on the print. The loss is cross
+entropy and one less the Dice coefficient (Milletari et al., "V-Net", 2016), as few pixels in a hundred are damaged; pixels
+that damage has hardly changed count neither way.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ from likeness.imaging.image import Pixels, Size
 from likeness.models.marks.architecture import MarksConfig
 from likeness.models.marks.network import MarksNetwork
 from likeness.models.marks.weights import MarksWeights
+from likeness.training.lookalikes import draw_lookalikes
 from likeness.training.run_state import Part, load_state, save_state
 
 __all__ = ["MarksLesson", "example", "learn_marks", "weights_of"]
@@ -43,14 +45,18 @@ _RATE, _DECAY, _AVERAGE = 3e-3, 1e-4, 0.998
 _WIDTHS = (16, 24, 40, 64)
 _USUAL: dict[DamageKind, float] = {
     "scratch": 0.8,
-    "curve": 0.5,
-    "hair": 0.9,
+    "curve": 0.7,
+    "hair": 1.1,
     "speck": 3.0,
-    "fold": 0.3,
+    "fold": 0.4,
     "tear": 0.25,
     "corner": 0.25,
 }
 """How many of each an example has, in the mean."""
+_MOST_SPAN = 5.0
+"""The whole picture is at most so many times as long as the part that is shown: most long scratches have no end in it."""
+_GROUND = 0.15
+"""Share of examples on a plain ground with soft forms, which photographs seldom have and backdrops are."""
 _SOUND = 0.2
 """Share of examples without any."""
 _PLAIN = 0.07
@@ -159,16 +165,22 @@ def _mirrored(known: _Example, rng: Generator) -> _Example:
 def example(photograph: _Samples, rng: Generator, *, side: int = _SIDE) -> _Example:
     """What the network is shown (3 x S x S in [0, 1]), which pixels are thin marks or missing (2 x S x S, 0 or 1), and
     which of them count (the same)."""
-    x = _old(_view(photograph, rng, side), rng)
+    plain_ground = rng.random() < _GROUND
+    ground = _plain(side, rng) if plain_ground else _view(photograph, rng, side)
+    if not plain_ground and rng.random() < 0.6:
+        ground = draw_lookalikes(ground, rng)
+    x = _old(ground, rng)
     if rng.random() < 0.25:
         x = _printed_on(x, rng)
-    if rng.random() < 0.3:
-        x = _tailored(x, rng)
     counts: dict[DamageKind, int] = {}
     if rng.random() >= _SOUND:
         much = float(rng.choice((0.5, 1.0, 2.0)))
         counts = {kind: int(rng.poisson(much * usual)) for kind, usual in _USUAL.items()}
-    damaged = draw_damage(x, counts, rng, unit=float(rng.uniform(0.7, 1.5)), blur=float(rng.uniform(0.3, 0.9)))
+        # A straight line on a backdrop is a scratch, and on a building it is not.
+        counts["scratch"] += plain_ground
+    unit, blur = float(rng.uniform(0.7, 1.5)), float(rng.uniform(0.3, 0.9))
+    span = side * float(np.exp(rng.uniform(0, np.log(_MOST_SPAN))))
+    damaged = draw_damage(x, counts, rng, unit=unit, blur=blur, span=span)
     truth = np.zeros((2, side, side), np.float32)
     plain = np.abs(damaged.pixels - x).max(axis=2) > _PLAIN
     for piece in damaged.pieces:
@@ -197,6 +209,19 @@ def _view(photograph: _Samples, rng: Generator, side: int) -> Pixels:
     # Faces stand upright mostly.
     patch = np.rot90(patch, int(rng.integers(4)) if rng.random() < 0.4 else 0)
     return np.ascontiguousarray(patch[:, ::-1] if rng.random() < 0.5 else patch)
+
+
+def _plain(side: int, rng: Generator) -> Pixels:
+    """A backdrop, a wall, a sky: soft forms, and now and then the straight edge of something."""
+    coarse = rng.normal(float(rng.uniform(0.1, 0.9)), float(rng.uniform(0, 0.12)), (4, 4)).astype(np.float32)
+    tone = np.asarray(cv2.resize(coarse, (side, side), interpolation=cv2.INTER_CUBIC), np.float32)
+    if rng.random() < 0.5:
+        angle, at = float(rng.uniform(0, 2 * np.pi)), float(rng.uniform(-0.4, 0.4)) * side
+        down, across = np.mgrid[0:side, 0:side].astype(np.float32) - np.float32(side / 2)
+        beyond = (across * np.cos(angle) + down * np.sin(angle) > at).astype(np.float32)
+        tone = tone + gaussian_blur(beyond, float(rng.uniform(0.5, 3))) * np.float32(rng.uniform(-0.3, 0.3))
+    tint = rng.normal(0, 0.03, 3).astype(np.float32)
+    return np.clip(tone[:, :, None] + tint, 0, 1).astype(np.float32)
 
 
 def _old(x: Pixels, rng: Generator) -> Pixels:
@@ -236,40 +261,6 @@ def _engraved(x: Pixels, rng: Generator) -> Pixels:
         ink = np.maximum(ink, 1 / (1 + np.exp(-(dark - 0.5 + 0.5 * np.cos(phase)) * 8)))
     strength = np.float32(rng.uniform(0.5, 1.0))
     return np.clip(x * (1 - strength) + (strength * (1 - ink))[:, :, None], 0, 1).astype(np.float32)
-
-
-def _tailored(x: Pixels, rng: Generator) -> Pixels:
-    """Lapels, collars, seams and buttons, of which portraits cut close show too few: a smooth curve on whose one side the
-    cloth has another tone, with a lit or shaded rim along it; and discs in a row."""
-    side = x.shape[0]
-    y = x
-    for _ in range(int(rng.integers(1, 4))):
-        turns = rng.uniform(0, 2 * np.pi, 2)
-        first, last = (0.5 + 0.75 * np.array([np.cos(turn), np.sin(turn)]) for turn in turns)
-        ends = np.stack([first, rng.uniform(0, 1, 2), last]) * side
-        t = np.linspace(0, 1, 40)[:, None]
-        curve = (1 - t) ** 2 * ends[0] + 2 * t * (1 - t) * ends[1] + t**2 * ends[2]
-        aside = rng.normal(0, 1, 2)
-        outline = np.concatenate([curve, (curve + aside / np.hypot(*aside) * side)[::-1]])
-        cloth, rim = np.zeros((side, side), np.float32), np.zeros((side, side), np.float32)
-        cv2.fillPoly(cloth, [np.round(outline * 16).astype(np.int32)], (1.0,), cv2.LINE_AA, 4)
-        points = [np.round(curve * 16).astype(np.int32)]
-        cv2.polylines(rim, points, False, (1.0,), int(rng.integers(1, 4)), cv2.LINE_AA, 4)
-        blur = float(rng.uniform(0.5, 1.5))
-        step = float(rng.choice((-1, 1))) * float(rng.uniform(0.06, 0.3))
-        edge = step * float(rng.uniform(-1.5, 1.5))
-        y = y + (gaussian_blur(cloth, blur) * np.float32(step))[:, :, None]
-        y = y + (gaussian_blur(rim, blur) * np.float32(edge))[:, :, None]
-    if rng.random() < 0.2:
-        layer = np.zeros((side, side), np.float32)
-        place, way = rng.uniform(0, side, 2), rng.normal(0, 0.15 * side, 2)
-        radius, light = int(rng.integers(2, 6)), int(rng.integers(-2, 3))
-        for number in range(int(rng.integers(2, 5))):
-            centre = (place + number * way).astype(int).tolist()
-            cv2.circle(layer, centre, radius, (float(rng.choice((-0.25, 0.25))),), -1, cv2.LINE_AA)
-            cv2.circle(layer, (centre[0] + light, centre[1] - 1), max(1, radius // 3), (0.3,), -1, cv2.LINE_AA)
-        y = y + gaussian_blur(layer, 0.7)[:, :, None]
-    return np.clip(y, 0, 1).astype(np.float32)
 
 
 def _printed_on(x: Pixels, rng: Generator) -> Pixels:

@@ -43,6 +43,13 @@ export class Repair {
     this.seen = el("input", { type: "checkbox", class: "switch", role: "switch", id: "show-marks" });
     this.seen.addEventListener("change", () => this.show());
     this.clear = el("button", { type: "button", class: "quiet", "data-t": "repair.clear", onclick: () => this.store.set({ strokes: [] }) });
+    // Who names the preset for scans has said what the picture is; what is taken for damage is for them to look at.
+    this.offer = el(
+      "p",
+      { class: "offer", id: "repair-offer", hidden: true },
+      el("span", { "data-t": "repair.offer" }),
+      el("button", { type: "button", "data-t": "repair.mend", onclick: () => this.mend() }),
+    );
     this.found = el("p", { class: "help", role: "status", id: "repair-found" });
     stage.overlay = (context) => this.drawMended(context);
     stage.hands.push(this);
@@ -52,6 +59,7 @@ export class Repair {
   section(...controls) {
     this.element = section(
       "repair.title",
+      this.offer,
       ...controls,
       this.found,
       el("div", { class: "row switch-row" }, this.seen, el("label", { for: "show-marks", "data-t": "repair.show" })),
@@ -76,6 +84,13 @@ export class Repair {
     });
   }
 
+  /** Mend what is found, and show where. */
+  mend() {
+    this.seen.checked = true;
+    this.store.set({ mend_scratches: 1 }, { event: window.event ?? null });
+    document.getElementById("slider-mend_scratches").focus();
+  }
+
   /** Take a brush in hand, or lay it down. */
   take(tool) {
     this.tool = tool;
@@ -96,6 +111,7 @@ export class Repair {
   show() {
     const { look } = this.store;
     for (const button of [this.paint, this.rub]) button.setAttribute("aria-pressed", String(button.dataset.tool === this.tool));
+    this.offer.hidden = this.store.preset !== "film-scan" || look.mend_scratches > 0;
     this.clear.hidden = look.strokes.length === 0;
     this.sizeRow.hidden = this.tool === null;
     document.getElementById("brush-help")?.toggleAttribute("hidden", this.tool === null);
