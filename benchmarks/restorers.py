@@ -2,9 +2,10 @@
 
 It needs the extra restorers (`.venv-restorers/bin/python benchmarks/restorers.py`). Files of the published structure with
 random weights are written and read as published ones are. Plain is the network's own class in PyTorch, float32, called as
-its authors' demo does: spandrel's for GFPGAN, RestoreFormer and CodeFormer, for GPEN `naive.py`. Both ways run one after the
+its authors' demo does: spandrel's for GFPGAN, RestoreFormer and CodeFormer, for GPEN `naive.py`. The ways run one after the
 other, --rounds times, with the same number of threads; seconds are of the processor for one face of 512 px, the median, so
-that other programs of the machine matter less. The first call of each is left out.
+that other programs of the machine matter less. The first call of each is left out. --convert has a third way, "converted":
+the plain network as OpenVINO itself converts it from PyTorch's trace.
 """
 
 from __future__ import annotations
@@ -60,7 +61,28 @@ def codeformer() -> tuple[Any, dict[str, Any]]:
 NETWORKS = {"GPEN": gpen, "GFPGAN": gfpgan, "RestoreFormer": restoreformer, "CodeFormer": codeformer}
 
 
-def row(name: str, folder: Path, rounds: int, threads: int) -> str:
+def converted(network: Any, arguments: dict[str, Any], face: NDArray[np.float32], threads: int) -> Way:
+    """The plain network as `openvino.convert_model` makes it from a trace."""
+    import openvino
+
+    class Answer(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.network = network
+
+        def forward(self, faces: torch.Tensor) -> torch.Tensor:
+            answer = self.network(faces, **arguments)
+            return answer[0] if isinstance(answer, tuple) else answer
+
+    with torch.no_grad():
+        traced = torch.jit.trace(Answer(), torch.from_numpy(face), check_trace=False)
+    model = openvino.convert_model(traced, input=[list(face.shape)])
+    properties: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads}
+    request: Any = openvino.Core().compile_model(model, "CPU", properties).create_infer_request()
+    return lambda faces: request.infer({0: faces})[0]
+
+
+def row(name: str, folder: Path, rounds: int, threads: int, *, convert: bool) -> str:
     """One line of the table."""
     torch.manual_seed(0)
     with warnings.catch_warnings():
@@ -80,16 +102,20 @@ def row(name: str, folder: Path, rounds: int, threads: int) -> str:
     face = np.random.default_rng(1).uniform(-1, 1, (1, 3, SIDE, SIDE)).astype(np.float32)
     expected, answer = plain(face), runtime.run(face)
     difference = float(np.abs(answer - expected).max()) / max(1.0, float(np.abs(expected).max()))
-    ways: tuple[Way, Way] = (plain, runtime.run)
-    seconds: tuple[list[float], list[float]] = ([], [])
+    ways: list[Way] = [plain, runtime.run]
+    if convert:
+        ways.append(converted(network, arguments, face, threads))
+        ways[2](face)
+    seconds: list[list[float]] = [[] for _ in ways]
     for _ in range(rounds):
         for way, taken in zip(ways, seconds, strict=True):
             begun = time.process_time()
             way(face)
             taken.append(time.process_time() - begun)
-    before, ours = (statistics.median(taken) for taken in seconds)
+    before, ours, *others = (statistics.median(taken) for taken in seconds)
     library = runtime.description.split(",")[0]
-    return f"| {name} | {before:.2f} | {ours:.2f} | {before / ours:.2f} | {library} | {difference:.1e} |"
+    third = f"{others[0]:.2f}" if others else ""
+    return f"| {name} | {before:.2f} | {ours:.2f} | {before / ours:.2f} | {library} | {difference:.1e} | {third} |"
 
 
 def main() -> None:
@@ -97,13 +123,14 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3, help="calls of each way (default: 3)")
     parser.add_argument("--threads", type=int, default=2, help="of the processor (default: 2)")
     parser.add_argument("--networks", default=",".join(NETWORKS), help="(default: all)")
+    parser.add_argument("--convert", action="store_true", help="measure what OpenVINO converts, too")
     flags = parser.parse_args()
     torch.set_num_threads(flags.threads)
     facts = machine_facts()
     rows: list[str] = []
     with tempfile.TemporaryDirectory() as folder:
         for name in flags.networks.split(","):
-            rows.append(row(name, Path(folder), flags.rounds, flags.threads))
+            rows.append(row(name, Path(folder), flags.rounds, flags.threads, convert=flags.convert))
             print(rows[-1], flush=True)
             TABLE.write_text(table(rows, facts, flags), encoding="utf-8")  # each time: the last rows take minutes
 
@@ -118,8 +145,8 @@ def table(rows: Sequence[str], facts: Mapping[str, str], flags: argparse.Namespa
         "",
         *(f"- {key}: {value}" for key, value in facts.items()),
         "",
-        "| network | plain PyTorch, s of the processor | here | ratio | runs on | largest difference |",
-        "| --- | ---: | ---: | ---: | --- | ---: |",
+        "| network | plain PyTorch, s of the processor | here | ratio | runs on | largest difference | converted |",
+        "| --- | ---: | ---: | ---: | --- | ---: | ---: |",
         *rows,
         "",
     ]

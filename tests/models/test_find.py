@@ -27,6 +27,7 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, random_state: Callable
         (gpen, ".cache/modelscope/hub/damo/cv_gpen_image-portrait-enhancement/pytorch_model.pt"),
         (enlarger, "ComfyUI/models/upscale_models/small.safetensors"),
         (gpen, "elsewhere/models/GFPGAN/mine.pth"),
+        (_FILLER, "ComfyUI/models/inpaint/filler.safetensors"),
     ):
         (tmp_path / name).parent.mkdir(parents=True)
         save_file(state, tmp_path / name)
@@ -43,11 +44,26 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, random_state: Callable
 
 
 _SMALL = SrvggConfig(features=8, convolutions=1, scale=2)
+_FILLER = {
+    "generator.model.1.bn_l.running_mean": np.zeros(64, np.float32),
+    "generator.model.1.ffc.convl2l.weight": np.zeros((64, 4, 7, 7), np.float32),
+    "generator.model.34.weight": np.zeros((3, 64, 7, 7), np.float32),
+}
+"""What LaMa is known by."""
 
 
 def test_what_other_programs_have_is_found_and_described(home: Path) -> None:
     found = {file.path.name: file for file in find_weights()}
-    assert set(found) == {"pytorch_model.pt", "small.safetensors", "GPEN-BFR-512.onnx", "half.pth"}
+    assert set(found) == {
+        "pytorch_model.pt",
+        "small.safetensors",
+        "GPEN-BFR-512.onnx",
+        "half.pth",
+        "filler.safetensors",
+    }
+    filler = found["filler.safetensors"].spec
+    assert filler is not None
+    assert (filler.architecture, filler.purpose, filler.for_faces) == ("lama", "inpaint", False)
     gpen = found["pytorch_model.pt"]
     assert gpen.program == "ModelScope"
     assert gpen.spec is not None

@@ -52,7 +52,11 @@ def test_the_averaged_weights_come_before_the_last_ones(tmp_path: Path) -> None:
     [
         (("convs.0.0.weight", "final_conv.0.weight", "final_linear.1.weight"), "discriminator"),
         (("body.conv1.weight", "ClassHead.0.conv1x1.weight"), "RetinaFace, a face detector"),
-        (("layer1.0.conv1.weight", "fc.weight"), "not a checkpoint of"),
+        (
+            ("layer1.0.conv1.weight", "fc.weight"),
+            "any network that Likeness runs .*GFPGAN.*: its first tensor is fc.weight",
+        ),
+        (("quantize.embedding.weight",), "codebook network other than CodeFormer"),
     ],
 )
 def test_other_networks_are_called_by_their_names(names: tuple[str, ...], words: str, tmp_path: Path) -> None:

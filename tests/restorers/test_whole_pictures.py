@@ -258,9 +258,17 @@ def test_a_large_picture_goes_through_it_in_windows_around_its_holes(
     assert (out.image.pixels != large.pixels).any(axis=2)[holes > 0].mean() > 0.9
 
 
-def test_nothing_to_fill_is_said(filler: tuple[Path, Any], photograph: Image) -> None:
-    with Restorer(filler[0], device="cpu") as restorer, pytest.raises(NoFaceError, match="damage mask"):
-        restorer.restore(photograph)
+def test_nothing_to_fill_is_said(filler: tuple[Path, Any], tiny_model: Path, photograph: Image) -> None:
+    with Restorer(filler[0], device="cpu") as restorer:
+        with pytest.raises(NoFaceError, match="damage mask"):
+            restorer.restore(photograph)
+        with pytest.raises(ConfigError, match="does not restore faces"):
+            restorer.need_faces()
+    with Restorer(tiny_model, picture_model=filler[0], device="cpu") as both:
+        out = both.restore(photograph)
+    assert out.picture is not None
+    assert [warning.code for warning in out.picture.warnings] == ["picture.no-hole"]
+    assert len(out.restored) == 1
 
 
 def test_sides_of_any_length_are_taken(filler: tuple[Path, Any]) -> None:

@@ -367,7 +367,7 @@ def _counted(record: PictureRecord, restoration: Restoration) -> str:
     """Such as "coloured, 2 faces restored, face 2 by settings of its own, 1 left alone"."""
     change = restoration.picture
     parts: list[str] = []
-    if change is not None:
+    if change is not None and change.area > 0:
         parts.append("coloured" if change.purpose == "colourise" else f"{change.area:.1%} of the picture drawn in")
     if record.faces or change is None:
         parts.append(f"{_faces(record.count('restored'))} restored")

@@ -53,7 +53,13 @@ PLACES: tuple[Place, ...] = (
     ),
     Place(
         program="ComfyUI",
-        folders=("models/facerestore_models", "models/upscale_models"),
+        folders=(
+            "models/facerestore_models",
+            "models/upscale_models",
+            "models/inpaint",
+            "models/lama",
+            "models/ddcolor",
+        ),
         installed=("~/ComfyUI", "~/comfy/ComfyUI"),
     ),
     Place(

@@ -43,7 +43,7 @@ ARCHITECTURES: tuple[Architecture[Any], ...] = (
 """Every architecture; what none of them knows is told what the first misses in it."""
 
 _FOREIGN: tuple[tuple[str, str], ...] = (
-    ("quantize.embedding.weight", "CodeFormer or another codebook network"),
+    ("quantize.embedding.weight", "a codebook network other than CodeFormer and RestoreFormer, or not all of one"),
     ("stylegan_decoder.", "GFPGAN in another form"),
     ("conv_body_first.", "GFPGAN in another form"),
     ("final_conv.0.weight", "a StyleGAN2 discriminator (a -D file), not a generator"),
@@ -85,7 +85,10 @@ def recognise(shapes: Shapes, source: str) -> Spec:
     Raises:
         CheckpointFormatError: if they describe no network in the table; the message names the other network if it is known.
     """
-    architecture = next((one for one in ARCHITECTURES if one.detect(shapes)), ARCHITECTURES[0])
+    detected = next((one for one in ARCHITECTURES if one.detect(shapes)), None)
+    # What is left of GPEN is told by its first part.
+    architecture = detected or ARCHITECTURES[0]
+    known = detected is not None or any(name.startswith("generator.") for name in shapes)
     try:
         renamed = {architecture.rename(name): shape for name, shape in shapes.items()}
         return as_published(architecture.configure(renamed))
@@ -95,6 +98,12 @@ def recognise(shapes: Shapes, source: str) -> Spec:
                 raise CheckpointFormatError(
                     Notice("checkpoint.other-network", {"source": str(source), "network": network})
                 ) from error
+        if not known:
+            first = min(shapes, default="")
+            titles = ", ".join(one.title for one in ARCHITECTURES)
+            raise CheckpointFormatError(
+                Notice("checkpoint.unknown-architecture", {"source": str(source), "name": first[:80], "known": titles})
+            ) from error
         detail = (
             Notice("checkpoint.lacks", {"name": str(error.args[0])})
             if isinstance(error, KeyError)

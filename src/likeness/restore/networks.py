@@ -168,10 +168,11 @@ class NetworkHolder:
             return PICTURE_TASKS[network.spec.purpose].apply(
                 SeenPicture(image=image, holes=holes, faces=faces), network
             )
-        except NoFaceError:
+        except NoFaceError as error:
             if not self.for_faces:
                 raise
-            return None
+            # Faces are restored all the same, and that nothing else was done is told.
+            return PictureChange(purpose=network.spec.purpose, image=image, area=0.0, warnings=(error.notice,))
 
     @property
     def _enlargers(self) -> Enlargers:

@@ -234,7 +234,7 @@ class Restoration:
         repaired: what was repaired before; None where nothing was asked for.
         upscale: how many times as wide and high as the photograph it is.
         chosen: what was chosen for the picture, and why; None where controls were given.
-        picture: what a network for whole pictures did; None where there was none, or nothing for it to do.
+        picture: what a network for whole pictures did; None where there was none.
         suggested_upscale: where a restored face has so few pixels (`likeness.restore.canvas.SMALL_FACE`) that most of what
             the network drew does not show, the factor at which it would, as "auto" has it; else None.
     """
@@ -269,7 +269,7 @@ class Restoration:
     @property
     def done(self) -> bool:
         """Whether a face was restored, or a network changed the whole picture."""
-        return bool(self.restored) or self.picture is not None
+        return bool(self.restored) or (self.picture is not None and self.picture.area > 0)
 
     def area(self) -> NDArray[np.float32]:
         """H x W of the result, in [0, 1]: where restored faces were laid on, softly; 0 where nothing is seen of them."""

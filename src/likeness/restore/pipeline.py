@@ -163,14 +163,15 @@ class Restorer(NetworkHolder):
             faces = (self._aligned_face(image),) if alone else reading_order(self.detector.detect(image))
         clock.lap("detect")
         change = self._change_picture(image, None if repaired is None else repaired.filled, faces, progress)
+        changed = change is not None and change.area > 0
         if change is not None:
             image, faces = change.image, faces if self.for_faces else ()
             clock.lap("picture")
-        if not faces and change is None:
+        if not faces and not changed:
             raise NoFaceError(Notice("no-face.none"))
         own.check(len(faces))
         refusals = selection.refusals(faces, image.size)
-        if all(refusals) and change is None:
+        if all(refusals) and not changed:
             raise none_selected(refusals)
         outcomes: dict[int, FaceOutcome] = {}
         projections: list[FaceProjection] = []
@@ -201,7 +202,7 @@ class Restorer(NetworkHolder):
                 # One face that cannot be aligned must not cost the others; it is reported, not hidden.
                 _log.info("face %d could not be restored: %s", index + 1, done)
                 outcomes[index] = FaceOutcome(index=index, face=face, status="failed", reason=notice_of(done))
-        if change is None and all(
+        if not changed and all(
             index in outcomes and outcomes[index].status == "skipped" for index in range(len(faces))
         ):
             raise none_selected([outcome.reason or None for outcome in outcomes.values()])
@@ -223,7 +224,7 @@ class Restorer(NetworkHolder):
         else:
             composed = compose(image, projections, by_face, canvas)
         left = all(outcome.status == "skipped" for outcome in (*composed.faces, *outcomes.values()))
-        if left and composed.faces and change is None:
+        if left and composed.faces and not changed:
             reasons = sorted({outcome.reason for outcome in composed.faces if outcome.reason})
             raise NoFaceError(Notice("no-face.all-bad", {"reasons": reasons}))
         progress(Progress(step="done", done=total, total=total))
