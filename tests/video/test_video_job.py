@@ -27,6 +27,8 @@ TIMES = [0, 40, 100, 110, 200, 260]
 class Lighten:
     """A change that is easily told: the left half lighter, by a tenth."""
 
+    memory = 0
+
     def __init__(self) -> None:
         self.seen: list[str] = []
 

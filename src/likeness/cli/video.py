@@ -26,12 +26,12 @@ from likeness.errors import ConfigError, NoFaceError
 from likeness.messages.notice import Notice
 from likeness.restore.config import Settings
 from likeness.restore.options import row_of
+from likeness.video.options import VideoOptions, parse_seconds
 
 if TYPE_CHECKING:
     from likeness.restore.pipeline import Restorer
     from likeness.video.clip import Clip, Limits
     from likeness.video.job import VideoJob
-    from likeness.video.options import VideoOptions
 
 __all__ = ["make_parser", "video"]
 
@@ -120,10 +120,10 @@ def video(argv: Sequence[str], console: Console) -> int:
 
 
 def _run(job: VideoJob, restorer: Restorer, settings: Settings, limits: Limits, console: Console) -> int:
-    from likeness.video.session import FrameByFrame
+    from likeness.video.session import SteadySession
 
     network = f"{settings['model'] or ''} {restorer.runtime.spec!r} {restorer.runtime.description}"
-    session = FrameByFrame(restorer, job.options)
+    session = SteadySession(restorer, job.options)
     began = time.perf_counter()
     frames = kept = restored = failed = 0
     try:
@@ -148,6 +148,9 @@ def _run(job: VideoJob, restorer: Restorer, settings: Settings, limits: Limits, 
         f"{job.target or job.pictures}: {frames} frames{earlier}, {faces}, "
         f"{(frames - kept) / max(seconds, 1e-6):.2f} frames/s, {seconds:.0f} s"
     )
+    for person in session.people:
+        first, last = (number / float(job.clip.rate) + job.options.begin for number in (person.first, person.last))
+        console.detail(f"face {person.number}: {first:.1f} s to {last:.1f} s, up to {person.width:.0f} px wide")
     return 1 if failed else 0
 
 
@@ -171,14 +174,13 @@ def _preview(
 
 
 def _options(flags: argparse.Namespace, parts: Mapping[str, Any]) -> VideoOptions:
-    from likeness.video.options import VideoOptions, parse_seconds
-
     if parts["by_hand"] is not None:
         raise ConfigError(Notice("video.auto-preset"))
     return VideoOptions(
         controls=parts["controls"],
         selection=parts["selection"],
         enlargement=parts["enlargement"],
+        every=flags.every,
         codec=flags.codec,
         crf=flags.crf,
         bit_rate=flags.bitrate,
@@ -245,6 +247,14 @@ def make_parser() -> Parser:
         const=_PREVIEW,
         metavar="N",
         help=f"instead of a video a picture of N frames before and after ({_PREVIEW})",
+    )
+    group.add_argument(
+        "--every",
+        type=int,
+        default=VideoOptions.every,
+        metavar="N",
+        help=f"the network looks at every Nth frame of a face, and whenever it changes ({VideoOptions.every}); "
+        "between them what it drew moves as the face does",
     )
     group.add_argument("--restart", action="store_true", help="throw away what an earlier run left unfinished")
     add_verbosity(parser)

@@ -143,7 +143,10 @@ class VideoJob:
                 frames += 1
                 image = _image(frame)
                 if frame.index < kept:
-                    session.skip(image)
+                    if frame.index < kept - session.memory:
+                        session.skip(image)
+                    else:
+                        session.restore(image)
                     yield Done(index=frame.index, seconds=frame.seconds, kept=True)
                     continue
                 result = session.restore(image)

@@ -13,7 +13,10 @@ from likeness.restore.controls import Controls
 from likeness.restore.enlargement import Enlargement
 from likeness.restore.selection import Selection
 
-__all__ = ["VideoOptions", "parse_seconds"]
+__all__ = ["MOST_EVERY", "VideoOptions", "parse_seconds"]
+
+MOST_EVERY = 30
+"""Over a second of a film: longer nothing is believed that the network does not look at."""
 
 _CLOCK = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d+)?)")
 
@@ -24,6 +27,8 @@ class VideoOptions:
 
     Attributes:
         controls, selection, enlargement: see `likeness.Restorer.restore`; faces are numbered as they appear.
+        every: the network looks at a face in each such frame, and whenever it has changed; between them what it drew moves
+            as the face does. 1 to 30; 1 is slower and less steady.
         codec: one of `likeness.video.encoders.CODECS`; None for the video's own, or h264 where that is not written.
         crf: the encoder's constant quality, lower is better and larger; None for its usual one, which hardly shows.
         bit_rate: bits a second instead of it.
@@ -36,6 +41,7 @@ class VideoOptions:
     controls: Controls = field(default_factory=Controls)
     selection: Selection = field(default_factory=Selection)
     enlargement: Enlargement = field(default_factory=Enlargement)
+    every: int = 4
     codec: str | None = None
     crf: float | None = None
     bit_rate: int | None = None
@@ -49,6 +55,8 @@ class VideoOptions:
         if self.enlargement.upscale == "auto":
             # Frames of one video are all of one size.
             raise ConfigError(Notice("video.auto"))
+        if not 1 <= of_type("every", self.every, int) <= MOST_EVERY:
+            raise ConfigError(Notice("video.every", {"value": self.every, "most": MOST_EVERY}))
         if self.bit_rate is not None and finite_number("bit_rate", self.bit_rate) < 1:
             raise ConfigError(Notice("video.bitrate", {"value": str(self.bit_rate)}))
         begin, end = finite_number("begin", self.begin), self.end

@@ -1,0 +1,263 @@
+"""What the network drew on a face, held steady from frame to frame.
+
+Shown a face twice, with a little other noise or light, the network draws the details that the film lost a little
+differently, and that flickers. Here its answers are averaged along the motion, in the aligned crop: the average so far
+is moved by dense optical flow (Kroeger et al., "Fast Optical Flow using Dense Inverse Search", 2016) to where the face
+is now and counts with the number of answers in it, but only where the picture, moved the same way, looks as it does
+now. So still skin keeps its pores, and a mouth that opens is drawn anew at once. As renderers of games do it (Karis,
+"High Quality Temporal Supersampling", 2014).
+
+A frame that is blurred counts less than the sharp ones before it, so that the person stays the same through it. What
+the film itself holds of the face is averaged the same way, so that its noise does not flicker where its detail is kept;
+its light is not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.faces.align import align, valid_mask, warp
+from likeness.faces.face import Alignment, Face
+from likeness.imaging.colour import luma
+from likeness.imaging.filters import gaussian_blur, resize, to_channels
+from likeness.imaging.image import Image, Pixels, Size
+from likeness.restore.arbitration import HeldDetail
+from likeness.restore.controls import Controls
+from likeness.restore.outcome import FaceProjection
+from likeness.restore.pipeline import Restorer
+
+__all__ = ["Steady"]
+
+_FLOW_SIDE = 256
+"""Side at which the motion within a crop is measured."""
+
+_MOST = 8.0
+"""Answers that an average holds at most: it follows what changes slowly within so many frames."""
+
+_SEEN = 2.5
+_LEAST = 2.0 / 255.0
+"""A difference between a picture and the last one, moved, from which on they are not the same: so many times the
+typical one of the crop, which is noise, and at least two levels."""
+
+_WINDOW = 2.0
+"""Sigma of the neighbourhood in which they are compared, px at `_FLOW_SIDE`."""
+
+_CHANGED = 0.2
+"""Share of the face that may have changed before the network has to look again, where it does not look at every frame."""
+
+_MAPS = 0.8
+"""How much of the last mask, and of the last shares of held detail, stays."""
+
+_BAND_LIMIT = 0.85
+_LOBES = 3
+"""A crop that is reduced into its frame keeps what is coarser than the frame's pixels can hold, times so much: the filter
+of `likeness.faces.align.unwarp` leaves some of the rest, which is seen as sharpness in one picture and shimmers in motion.
+The filter is a sinc in a window of so many lobes (Duchon, "Lanczos Filtering", 1979)."""
+
+_REDUCED = 1.05
+_LIGHT = 16
+"""Side at which the light of a crop is told: what is coarser than the coarsest band (`likeness.restore.arbitration`)."""
+
+_Map = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Kept:
+    """Of a person: the last projection, held steady; the crops averaged the same way; how many answers are in each
+    place; the last crop, small, and how much fine detail the crops have; and for how many frames the network has not
+    looked."""
+
+    item: FaceProjection
+    seen: Pixels
+    count: _Map
+    small: NDArray[np.uint8]
+    detail: float
+    age: int
+
+
+class Steady:
+    """Holds the network's answers of the faces of one video steady.
+
+    Args:
+        restorer: whose network is asked.
+        controls: as in `Restorer.project`.
+        every: see `likeness.video.options.VideoOptions`.
+    """
+
+    def __init__(self, restorer: Restorer, controls: Controls, *, every: int) -> None:
+        self._restorer = restorer
+        self._controls = controls
+        self._every = every
+        self._kept: dict[int, _Kept] = {}
+
+    def forget(self, numbers: Sequence[int] | None = None) -> None:
+        """Forget people; everybody at a cut."""
+        for number in list(self._kept) if numbers is None else numbers:
+            self._kept.pop(number, None)
+
+    def project(self, image: Image, faces: Sequence[tuple[int, Face]]) -> list[FaceProjection]:
+        """The projections of the faces of the next frame, steady; ``faces`` are numbered by person.
+
+        Raises:
+            ValueError: if a face's points are degenerate.
+        """
+        due = [(number, face) for number, face in faces if not self._serves(image, number, face)]
+        asked = self._restorer.project_all(
+            image, [face for _, face in due], self._controls, indices=[number for number, _ in due]
+        )
+        fresh = {item.index: item for item in asked}
+        items: list[FaceProjection] = []
+        for number, face in faces:
+            kept, item = self._kept.get(number), fresh.get(number)
+            if item is not None:
+                self._kept[number] = _joined(kept, item)
+            else:
+                assert kept is not None
+                self._kept[number] = replace(kept, age=kept.age + 1)
+            items.append(_shown(self._kept[number]) if item is not None else _carried(self._kept[number], image, face))
+        return items
+
+    def _serves(self, image: Image, number: int, face: Face) -> bool:
+        """Whether a face can do with what the network drew in an earlier frame."""
+        kept = self._kept.get(number)
+        if kept is None or kept.age + 1 >= self._every or self._controls.refine > 1:
+            return False
+        crop = warp(image.pixels, _aligned(kept.item, image, face))
+        _, same = _flow(_small(crop), kept.small)
+        inside = resize(kept.item.mask, Size(_FLOW_SIDE, _FLOW_SIDE), "area")
+        return float(((1 - same) * inside).sum()) <= _CHANGED * float(inside.sum())
+
+
+def _joined(kept: _Kept | None, item: FaceProjection) -> _Kept:
+    """A new answer and the average before it."""
+    small, detail = _small(item.crop), _detail(item.crop, item.mask)
+    side = item.crop.shape[0]
+    if kept is None or kept.item.crop.shape != item.crop.shape:
+        count = np.ones((side, side), np.float32)
+        return _Kept(item=item, seen=item.crop, count=count, small=small, detail=detail, age=0)
+    flow, same = _flow(small, kept.small)
+    size = Size(side, side)
+    grid = _grid(flow, side)
+    # A sharper frame counts for more than one.
+    worth = np.float32(np.clip((detail / max(kept.detail, 1e-6)) ** 2, 0.1, 2.0))
+    before = resize(same, size, "linear") * _moved(kept.count, grid, cv2.INTER_LINEAR)
+    count = before + worth
+    share = to_channels((before / count).astype(np.float32))
+    projection = item.projection + share * (_moved(kept.item.projection, grid, cv2.INTER_CUBIC) - item.projection)
+    projection = np.clip(projection, 0.0, 1.0, dtype=np.float32)
+    seen = np.asarray(item.crop + share * (_moved(kept.seen, grid, cv2.INTER_CUBIC) - item.crop), np.float32)
+    held = _steady_held(item.task.held_detail(item.crop, projection), kept.item.held)
+    mask = np.asarray(item.mask + np.float32(_MAPS) * (kept.item.mask - item.mask), np.float32)
+    mask *= valid_mask(item.alignment)
+    steady = replace(item, projection=projection, held=held, mask=mask)
+    mean = float(np.float32(0.7) * kept.detail + np.float32(0.3) * detail) if detail < kept.detail else detail
+    count = np.minimum(count, np.float32(_MOST))
+    return _Kept(item=steady, seen=seen, count=count, small=small, detail=mean, age=0)
+
+
+def _shown(kept: _Kept) -> FaceProjection:
+    return _with_target(kept.item, kept.seen)
+
+
+def _with_target(item: FaceProjection, seen: Pixels) -> FaceProjection:
+    """A projection as it is laid on a frame: band-limited, and with the detail of the averaged crop for that of the
+    last."""
+    projection = item.projection
+    if item.alignment.native_side * _REDUCED < item.alignment.crop_size:
+        projection = _band_limited(projection, item.alignment.native_side / item.alignment.crop_size)
+    shown = replace(item, projection=projection)
+    side = item.alignment.crop_size
+    light = resize(resize(item.crop - seen, Size(_LIGHT, _LIGHT), "area"), Size(side, side), "cubic")
+    # Kept where `FaceProjection.target` keeps it: relaxation leads there.
+    vars(shown)["target"] = item.task.target(seen, projection, item.held) + light
+    return shown
+
+
+def _band_limited(x: Pixels, share: float) -> Pixels:
+    """Without what is finer than a picture of ``share`` times the size holds."""
+    cutoff = _BAND_LIMIT * share
+    reach = int(np.ceil(_LOBES / cutoff))
+    steps = np.arange(-reach, reach + 1, dtype=np.float64)
+    kernel = np.sinc(cutoff * steps) * np.sinc(steps / (reach + 1))
+    kernel /= kernel.sum()
+    limited = cv2.sepFilter2D(x, cv2.CV_32F, kernel, kernel, borderType=cv2.BORDER_REFLECT_101)
+    return np.clip(np.asarray(limited, np.float32), 0.0, 1.0)
+
+
+def _carried(kept: _Kept, image: Image, face: Face) -> FaceProjection:
+    """The last average on a frame that the network did not see."""
+    last = kept.item
+    side = last.alignment.crop_size
+    alignment = _aligned(last, image, face)
+    crop = warp(image.pixels, alignment)
+    flow, _ = _flow(_small(crop), kept.small)
+    grid = _grid(flow, side)
+    projection = np.clip(_moved(last.projection, grid, cv2.INTER_CUBIC), 0.0, 1.0, dtype=np.float32)
+    carried = replace(
+        last,
+        face=face,
+        alignment=alignment,
+        crop=crop,
+        projection=projection,
+        start=crop,
+        held=_steady_held(last.task.held_detail(crop, projection), last.held),
+        # In the aligned crop the regions hardly move until the network looks again.
+        mask=_moved(last.mask, grid, cv2.INTER_LINEAR) * valid_mask(alignment),
+        picture=image.pixels,
+    )
+    return _with_target(carried, _moved(kept.seen, grid, cv2.INTER_CUBIC))
+
+
+def _aligned(last: FaceProjection, image: Image, face: Face) -> Alignment:
+    return align(face.five_points, image.size, last.alignment.crop_size, last.alignment.template)
+
+
+def _steady_held(held: HeldDetail, last: HeldDetail) -> HeldDetail:
+    """What stays of a picture, changing no faster than the network's answers do."""
+    shares = tuple(
+        np.asarray(now + np.float32(_MAPS) * (before - now), np.float32)
+        for now, before in zip(held.shares, last.shares, strict=True)
+    )
+    return HeldDetail(shares=shares, grain=held.grain + _MAPS * (last.grain - held.grain))
+
+
+def _small(crop: Pixels) -> NDArray[np.uint8]:
+    grey = resize(luma(crop), Size(_FLOW_SIDE, _FLOW_SIDE), "area")
+    return np.asarray(cv2.convertScaleAbs(grey, alpha=255.0), np.uint8)
+
+
+def _flow(now: NDArray[np.uint8], before: NDArray[np.uint8]) -> tuple[_Map, _Map]:
+    """Where each place of a crop was before (256 x 256 x 2, px), and whether it looked the same there, in [0, 1]."""
+    search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
+    flow = np.asarray(search.calc(now, before, np.empty((0, 0), np.float32)), np.float32)
+    moved = _moved(before.astype(np.float32), _grid(flow, _FLOW_SIDE), cv2.INTER_LINEAR)
+    off = gaussian_blur(np.square((now.astype(np.float32) - moved) / np.float32(255)), _WINDOW)
+    limit = max(_SEEN**2 * float(np.median(off)), _LEAST**2)
+    return flow, np.exp(-np.square(off / np.float32(limit))).astype(np.float32)
+
+
+def _grid(flow: _Map, side: int) -> _Map:
+    """Places to sample at for a crop of a side, S x S x 2."""
+    factor = side / flow.shape[0]
+    if factor != 1:
+        flow = np.asarray(cv2.resize(flow, (side, side), interpolation=cv2.INTER_LINEAR), np.float32)
+    down, across = np.mgrid[0:side, 0:side].astype(np.float32)
+    return np.stack([across, down], axis=-1) + flow * np.float32(factor)
+
+
+def _moved(x: NDArray[np.float32], grid: _Map, how: int) -> NDArray[np.float32]:
+    """Samples of a crop at places of it (`_grid`)."""
+    nowhere = np.empty((0, 0), np.float32)
+    return np.asarray(cv2.remap(x, grid, nowhere, how, borderMode=cv2.BORDER_REPLICATE), np.float32)
+
+
+def _detail(crop: Pixels, mask: _Map) -> float:
+    """Root mean square of what is finer than 2 px on the face: less where the frame is blurred."""
+    grey = luma(crop)
+    fine = np.square(grey - gaussian_blur(grey, 2.0))
+    return float(np.sqrt((fine * mask).sum() / max(float(mask.sum()), 1.0)))
