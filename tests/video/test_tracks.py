@@ -1,21 +1,27 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from likeness.errors import NoFaceError
+from likeness.imaging.files import read_image, write_image
 from likeness.imaging.image import Box, Image, Pixels
+from likeness.reference.matching import FaceMatcher
 from likeness.restore.pipeline import Restorer
 from likeness.restore.selection import Selection
 from likeness.video.options import VideoOptions
+from likeness.video.person import person_in
 from likeness.video.session import FrameByFrame, SteadySession
 from likeness.video.tracks import Tracker
 
 Samples = NDArray[np.uint8]
 Frames = list[Image]
+OTHER = Path(__file__).parents[2] / "examples" / "original" / "hopper.jpg"
 
 
 def placed(astronaut: Image, places: list[tuple[float, float]], *, noise: int | None = None) -> Image:
@@ -80,20 +86,26 @@ def test_a_person_who_comes_back_is_the_same_and_another_is_not(astronaut: Image
     assert left == [1]
 
 
-def test_a_cut_ends_everybody_and_a_flash_does_not(astronaut: Image, restorer: Restorer) -> None:
+def scene(portrait: Image, shade: tuple[float, float]) -> Image:
+    """A portrait before a backdrop that goes from one shade to another."""
+    frame = np.linspace(*shade, 480, dtype=np.float32)[None, :, None] * np.ones((320, 1, 3), np.float32)
+    frame[40:296, 112:368] = cv2.resize(portrait.pixels, (256, 256), interpolation=cv2.INTER_AREA)
+    return Image(pixels=frame)
+
+
+def test_a_cut_is_told_from_a_flash_and_a_person_is_known_again_behind_it(astronaut: Image, restorer: Restorer) -> None:
+    other = read_image(OTHER)
     tracker = Tracker(restorer.find_faces)
-    first = placed(astronaut, [(20, 10)])
+    first = scene(astronaut, (0.2, 0.4))
     tracker.step(first)
     flash = Image(pixels=np.clip(first.pixels * 1.6, 0, 1).astype(np.float32))
     assert [item.number for item in tracker.step(flash)] == [0]
     assert not tracker.cut
-    other = np.linspace(0.9, 0.1, 320, dtype=np.float32)[None, :, None] * np.ones((160, 1, 3), np.float32)
-    scene = other.copy()
-    scene[:, 100:220] = placed(astronaut, [(0, 10)]).pixels[:, :120]
-    seen = tracker.step(Image(pixels=scene))
-    assert tracker.cut
-    assert [item.number for item in seen] == [1]
-    assert [track.number for track in tracker.people] == [0, 1]
+    for image, number in ((scene(other, (0.9, 0.1)), 1), (scene(astronaut, (0.3, 0.6)), 0)):
+        seen = tracker.step(image)
+        assert tracker.cut
+        assert [item.number for item in seen] == [number]
+    assert [(track.number, track.first, track.last) for track in tracker.people] == [(0, 0, 3), (1, 2, 2)]
 
 
 def crossed(frame: Box, other: Box) -> bool:
@@ -165,3 +177,26 @@ def test_the_network_looks_at_every_third_frame_and_where_a_face_changes(turning
     pixels[40:110, 50:150] = pixels[40:110, 50:150][::-1]  # the face is another
     session.restore(Image(pixels=pixels))
     assert counting.asked == 3
+
+
+def test_a_person_is_found_by_a_photograph(astronaut: Image, astronaut_file: Path, restorer: Restorer) -> None:
+    other = read_image(OTHER)
+    image = scene(other, (0.9, 0.1))
+    image = Image(pixels=np.concatenate([image.pixels, scene(astronaut, (0.2, 0.4)).pixels], axis=1))
+    person = person_in(astronaut_file, restorer.detector, FaceMatcher())
+    session = SteadySession(restorer, VideoOptions(person=person))
+    result = session.restore(image)
+    assert len(session.people) == 2
+    assert result.restored == 1
+    changed = np.abs(result.pixels - image.pixels).max(axis=2) > 0
+    assert not changed[:, :480].any()
+    assert changed[:, 480:].any()
+    # Of scenes without the person nothing is restored.
+    assert session.restore(scene(other, (0.9, 0.1))).restored == 0
+
+
+def test_a_photograph_without_a_face_finds_nobody(tmp_path: Path, restorer: Restorer) -> None:
+    wall = tmp_path / "wall.png"
+    write_image(np.full((64, 64, 3), 128, np.uint8), wall)
+    with pytest.raises(NoFaceError, match=r"wall\.png shows no face by which a person could be found"):
+        person_in(wall, restorer.detector, FaceMatcher())

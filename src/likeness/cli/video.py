@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from likeness.restore.pipeline import Restorer
     from likeness.video.clip import Clip, Limits
     from likeness.video.job import VideoJob
+    from likeness.video.person import Person
 
 __all__ = ["make_parser", "video"]
 
@@ -53,6 +54,7 @@ exit status:
 examples:
   likeness video film.mp4 --preset natural
   likeness video film.mp4 --preview 4 -o sheet.png
+  likeness video wedding.mp4 --person bride.jpg
   likeness video film.mp4 -o part.mov --from 1:05 --to 1:35 --codec prores"""
 
 _PICTURES_ONLY = (
@@ -150,7 +152,7 @@ def _run(job: VideoJob, restorer: Restorer, settings: Settings, limits: Limits, 
     )
     for person in session.people:
         first, last = (number / float(job.clip.rate) + job.options.begin for number in (person.first, person.last))
-        console.detail(f"face {person.number}: {first:.1f} s to {last:.1f} s, up to {person.width:.0f} px wide")
+        console.detail(f"face {person.number + 1}: {first:.1f} s to {last:.1f} s, up to {person.width:.0f} px wide")
     return 1 if failed else 0
 
 
@@ -180,6 +182,7 @@ def _options(flags: argparse.Namespace, parts: Mapping[str, Any]) -> VideoOption
         controls=parts["controls"],
         selection=parts["selection"],
         enlargement=parts["enlargement"],
+        person=None if flags.person is None else _person(flags.person),
         every=flags.every,
         codec=flags.codec,
         crf=flags.crf,
@@ -187,6 +190,14 @@ def _options(flags: argparse.Namespace, parts: Mapping[str, Any]) -> VideoOption
         begin=0.0 if flags.begin is None else parse_seconds(flags.begin),
         end=None if flags.end is None else parse_seconds(flags.end),
     )
+
+
+def _person(photograph: Path) -> Person:
+    from likeness.faces.detect import MediaPipeDetector
+    from likeness.reference.matching import FaceMatcher
+    from likeness.video.person import person_in
+
+    return person_in(photograph, MediaPipeDetector(), FaceMatcher())
 
 
 def _without(clip: Clip, flags: argparse.Namespace) -> Clip:
@@ -247,6 +258,9 @@ def make_parser() -> Parser:
         const=_PREVIEW,
         metavar="N",
         help=f"instead of a video a picture of N frames before and after ({_PREVIEW})",
+    )
+    group.add_argument(
+        "--person", type=Path, metavar="PHOTO", help="restore only the person whose face is the largest in a photograph"
     )
     group.add_argument(
         "--every",

@@ -1,1 +1,1 @@
-"""Films: the same restoration for every frame, each for itself, in constant memory."""
+"""Films: people are followed and restored the same way in every frame, in constant memory."""

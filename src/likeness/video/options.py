@@ -12,6 +12,7 @@ from likeness.messages.notice import Notice
 from likeness.restore.controls import Controls
 from likeness.restore.enlargement import Enlargement
 from likeness.restore.selection import Selection
+from likeness.video.person import Person
 
 __all__ = ["MOST_EVERY", "VideoOptions", "parse_seconds"]
 
@@ -27,6 +28,7 @@ class VideoOptions:
 
     Attributes:
         controls, selection, enlargement: see `likeness.Restorer.restore`; faces are numbered as they appear.
+        person: only this person's face is restored, where they are in the picture; None for all that are selected.
         every: the network looks at a face in each such frame, and whenever it has changed; between them what it drew moves
             as the face does. 1 to 30; 1 is slower and less steady.
         codec: one of `likeness.video.encoders.CODECS`; None for the video's own, or h264 where that is not written.
@@ -41,6 +43,7 @@ class VideoOptions:
     controls: Controls = field(default_factory=Controls)
     selection: Selection = field(default_factory=Selection)
     enlargement: Enlargement = field(default_factory=Enlargement)
+    person: Person | None = None
     every: int = 4
     codec: str | None = None
     crf: float | None = None
@@ -52,6 +55,8 @@ class VideoOptions:
         of_type("controls", self.controls, Controls)
         of_type("selection", self.selection, Selection)
         of_type("enlargement", self.enlargement, Enlargement)
+        if self.person is not None:
+            of_type("person", self.person, Person)
         if self.enlargement.upscale == "auto":
             # Frames of one video are all of one size.
             raise ConfigError(Notice("video.auto"))

@@ -12,6 +12,7 @@ from likeness.errors import NoFaceError
 from likeness.faces.face import Face
 from likeness.imaging.colour import is_colourless
 from likeness.imaging.image import Image, Pixels
+from likeness.reference.matching import OTHER_BELOW
 from likeness.restore.outcome import FaceProjection
 from likeness.restore.pipeline import Restorer
 from likeness.video.options import VideoOptions
@@ -155,9 +156,15 @@ class SteadySession:
         # Whose face grows and shrinks about a limit is not to come and go with it.
         sized = [
             item
-            for item, width in ((item, self._width(item.number)) for item in faces)
+            for item, width in ((item, self._track(item.number).width) for item in faces)
             if width >= selection.min_size and (selection.max_size is None or width <= selection.max_size)
         ]
+        person = self._options.person
+        if person is not None:
+            # The face on the film that is most like the photograph: of another day and light it is never very like it.
+            alike = {item.number: self._track(item.number).likeness(person.who) for item in sized}
+            best = max(alike, key=lambda number: alike[number], default=None)
+            sized = [item for item in sized if item.number == best and alike[item.number] >= OTHER_BELOW]
         which = selection.which
         if isinstance(which, tuple):
             sized = [item for item in sized if item.number in which]
@@ -168,5 +175,5 @@ class SteadySession:
             sized = [item for item in sized if item.number == self._chosen]
         return [(item.number, item.face) for item in sized]
 
-    def _width(self, number: int) -> float:
-        return next(track.width for track in self.people if track.number == number)
+    def _track(self, number: int) -> Track:
+        return self.people[number]

@@ -10,19 +10,20 @@ al., "1 Euro Filter", 2012), which neither trembles at rest nor lags at a turn.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.faces.align import FFHQ_TEMPLATE, TEMPLATE_SIZE, similarity
+from likeness.faces.align import TEMPLATE_SIZE, align, similarity, warp
 from likeness.faces.detection import Detection
 from likeness.faces.face import Face, Landmarks
 from likeness.faces.mesh import five_points, measure_mesh
 from likeness.imaging.colour import luma
-from likeness.imaging.image import Box, Image, Size
+from likeness.imaging.image import Box, Image
+from likeness.reference.matching import SAME_FROM, Embedding, FaceMatcher, likeness
 
 __all__ = ["Track", "TrackedFace", "Tracker"]
 
@@ -44,15 +45,12 @@ _REST_MESH = 0.3
 
 _MISSES = 3
 """Looks at the whole picture, or measures of the mesh, in a row that do not find a face before it is taken as gone."""
-_REMEMBERED = 75
-"""Frames for which a person who is gone keeps the number."""
-_ALIKE = 0.55
-"""Correlation with what a person looked like from which a face that comes back is that person."""
+_TOLD_FROM = 32.0
+"""Width of a face, px, from which it can be told who it is: narrower ones all look alike."""
 _SAME_PLACE, _CROSSING = 0.3, 0.5
 """Common part of two boxes by their union: from the first on a detection is of a track, from the second on two tracks
 are on one face."""
 
-_LOOK = 32
 _CUT_SIZE = (48, 27)
 _CUT_LIKENESS, _CUT_CHANGE = 0.5, 8.0
 """A cut: pictures that do not correlate, and differ by so many levels. Flashes and fades correlate."""
@@ -74,19 +72,35 @@ class Track:
     """A person in a video, as long as they are followed.
 
     Attributes:
-        number: from 0, in the order of appearance.
+        number: from 0, in the order of appearance; kept by somebody who comes back, in a later scene as well.
         first, last: frames.
+        face: where it is.
+        who: sum of the person's embeddings so far, wider faces counting for more; None as long as nothing tells.
         width: of the widest box, px.
+        misses: looks in a row that did not find the face.
+        gone: whether it is out of sight.
     """
 
     number: int
     first: int
     last: int
     face: Face
-    look: NDArray[np.float32]
+    who: Embedding | None = None
     width: float = 0.0
     misses: int = 0
-    lost: bool = field(default=False)
+    gone: bool = False
+
+    def likeness(self, other: Embedding | None) -> float:
+        """To an embedding, -1 to 1; 0 where nothing tells."""
+        if self.who is None or other is None:
+            return 0.0
+        return likeness(self.who / np.linalg.norm(self.who), other)
+
+    def seen(self, who: Embedding | None) -> None:
+        """Another look at the person."""
+        if who is not None:
+            weighed = who * np.float32(self.face.box.width)
+            self.who = weighed if self.who is None else self.who + weighed
 
 
 class Tracker:
@@ -94,13 +108,13 @@ class Tracker:
 
     Args:
         find: finds the faces of a picture, such as `Restorer.find_faces`.
+        matcher: tells who is who.
     """
 
-    def __init__(self, find: Callable[[Image], Sequence[Face]]) -> None:
+    def __init__(self, find: Callable[[Image], Sequence[Face]], matcher: FaceMatcher | None = None) -> None:
         self._find = find
+        self._matcher = matcher or FaceMatcher()
         self._tracks: list[Track] = []
-        self._ended: list[Track] = []
-        self._next = 0
         self._frame = -1
         self._grey: _Grey | None = None
         self._thumb: NDArray[np.float32] | None = None
@@ -111,7 +125,7 @@ class Tracker:
     @property
     def people(self) -> tuple[Track, ...]:
         """Everybody seen so far, by number."""
-        return tuple(sorted((*self._ended, *self._tracks), key=lambda track: track.number))
+        return tuple(self._tracks)
 
     def step(self, image: Image) -> tuple[TrackedFace, ...]:
         """The faces of the next frame."""
@@ -120,21 +134,32 @@ class Tracker:
         self.cut = self._is_cut(grey)
         before, self._grey = self._grey, grey
         if self.cut:
-            self._ended += self._tracks
-            self._tracks = []
-        live = [track for track in self._tracks if not track.lost]
+            for track in self._tracks:
+                track.gone = True
+        live = self._in_sight()
         if before is not None:
             for track in live:
                 self._follow(track, image, before, grey)
-        self._part(image.size, grey)
+        self._part(image)
         if self.cut or self._frame % _DETECT_EVERY == 0 or any(track.misses for track in live):
-            self._look(image, grey)
-        self._forget()
-        shown = [track for track in self._tracks if not track.lost]
+            self._look(image)
+        shown = self._in_sight()
         for track in shown:
             track.last = self._frame
             track.width = max(track.width, track.face.box.width)
         return tuple(TrackedFace(number=track.number, face=track.face) for track in shown)
+
+    def _in_sight(self) -> list[Track]:
+        return [track for track in self._tracks if not track.gone]
+
+    def _embedded(self, image: Image, face: Face) -> Embedding | None:
+        """A unit vector; None of a face too small, or seen too far from the side, to tell who it is."""
+        if face.box.width < _TOLD_FROM:
+            return None
+        try:
+            return self._matcher.embed(warp(image.pixels, align(face.five_points, image.size, TEMPLATE_SIZE)))
+        except ValueError:  # points in a line
+            return None
 
     def _reduced(self, image: Image) -> _Grey:
         grey = np.asarray(cv2.convertScaleAbs(luma(image.pixels), alpha=255.0), np.uint8)
@@ -168,24 +193,23 @@ class Tracker:
         # Without flow the frame alone is believed.
         track.face = _measured(moved, found) if matrix is None else _corrected(moved, found)
 
-    def _part(self, size: Size, grey: _Grey) -> None:
-        """Of two tracks that came to lie on one face, the one stays that looks like it; and what left the picture
-        ends."""
-        live = [track for track in self._tracks if not track.lost]
+    def _part(self, image: Image) -> None:
+        """Of two tracks that came to lie on one face, the one stays whose it is; and what left the picture is gone."""
+        live = self._in_sight()
         for track in live:
-            if track.face.box.clipped(size).area < 0.3 * track.face.box.area:
-                track.lost = True
-        for one in live:
-            for other in live:
-                if one is other or one.lost or other.lost or one.face.box.iou(other.face.box) < _CROSSING:
+            if track.face.box.clipped(image.size).area < 0.3 * track.face.box.area:
+                track.gone = True
+        for place, one in enumerate(live):
+            for other in live[place + 1 :]:
+                if one.gone or other.gone or one.face.box.iou(other.face.box) < _CROSSING:
                     continue
-                likes = [_correlation(track.look, _look_of(track.face, grey, self._unit)) for track in (one, other)]
-                (other if likes[0] >= likes[1] else one).lost = True
+                likes = [track.likeness(self._embedded(image, track.face)) for track in (one, other)]
+                (other if likes[0] >= likes[1] else one).gone = True
 
-    def _look(self, image: Image, grey: _Grey) -> None:
+    def _look(self, image: Image) -> None:
         """Look for faces in the whole picture: new ones, and those that are followed already."""
         found = list(self._find(image))
-        live = [track for track in self._tracks if not track.lost]
+        live = self._in_sight()
         pairs = sorted(
             ((track.face.box.iou(face.box), track, face) for track in live for face in found),
             key=lambda pair: pair[0],
@@ -199,33 +223,25 @@ class Tracker:
             if track.misses and face.landmarks.source == "mesh":
                 track.face = face  # the track had slipped
             track.misses = 0
-            look = _look_of(track.face, grey, self._unit)
-            track.look = np.asarray(0.9 * track.look + 0.1 * look, np.float32)
+            track.seen(self._embedded(image, track.face))
         for track in live:
             if id(track) not in taken:
                 track.misses += 1
-                track.lost = track.misses >= _MISSES
+                track.gone = track.misses >= _MISSES
         for face in found:
             if id(face) not in taken:
-                self._welcome(face, grey)
+                self._welcome(image, face)
 
-    def _welcome(self, face: Face, grey: _Grey) -> None:
+    def _welcome(self, image: Image, face: Face) -> None:
         """A face that no track is on: somebody who comes back, or somebody new."""
-        look = _look_of(face, grey, self._unit)
-        away = [track for track in self._tracks if track.lost and 0.5 < track.face.box.width / face.box.width < 2.0]
-        best = max(away, key=lambda track: _correlation(track.look, look), default=None)
-        if best is not None and _correlation(best.look, look) >= _ALIKE:
-            best.face, best.lost, best.misses = face, False, 0
-            return
-        self._tracks.append(Track(number=self._next, first=self._frame, last=self._frame, face=face, look=look))
-        self._next += 1
-
-    def _forget(self) -> None:
-        for track in self._tracks:
-            track.lost = track.lost or track.misses >= _DETECT_EVERY * _MISSES
-        gone = [track for track in self._tracks if track.lost and self._frame - track.last > _REMEMBERED]
-        self._ended += gone
-        self._tracks = [track for track in self._tracks if track not in gone]
+        who = self._embedded(image, face)
+        away = [track for track in self._tracks if track.gone]
+        best = max(away, key=lambda track: track.likeness(who), default=None)
+        if best is None or best.likeness(who) < SAME_FROM:
+            best = Track(number=len(self._tracks), first=self._frame, last=self._frame, face=face)
+            self._tracks.append(best)
+        best.face, best.gone, best.misses = face, False, 0
+        best.seen(who)
 
 
 def _motion(points: NDArray[np.float32], before: _Grey, after: _Grey) -> NDArray[np.float64] | None:
@@ -303,19 +319,6 @@ def _as_detection(face: Face) -> Detection:
     five = face.five_points
     mouth = (five[3] + five[4]) / 2
     return Detection(box=face.box, score=face.score, key_points=np.stack([*five[:3], mouth, five[0], five[1]]))
-
-
-def _look_of(face: Face, grey: _Grey, unit: float) -> NDArray[np.float32]:
-    """32 x 32: the aligned face, small."""
-    target = FFHQ_TEMPLATE * (_LOOK / TEMPLATE_SIZE * 1.6) - _LOOK * 0.3
-    try:
-        matrix = similarity(face.five_points * unit, target)
-    except ValueError:  # points in a line, of a face from the side
-        return np.zeros((_LOOK, _LOOK), np.float32)
-    step = max(1, int(0.7 / float(np.hypot(matrix[0, 0], matrix[1, 0]))))
-    if step > 1:
-        grey = np.asarray(cv2.blur(grey, (step, step)), np.uint8)
-    return np.asarray(cv2.warpAffine(grey, matrix, (_LOOK, _LOOK), borderMode=cv2.BORDER_REPLICATE), np.float32)
 
 
 def _correlation(x: NDArray[np.float32], y: NDArray[np.float32]) -> float:

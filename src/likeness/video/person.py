@@ -1,0 +1,51 @@
+"""Somebody to look for in a video, known by a photograph."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from likeness.core.hashing import sha256_of_bytes
+from likeness.errors import NoFaceError
+from likeness.faces.align import TEMPLATE_SIZE, align, warp
+from likeness.faces.detect import Detector
+from likeness.imaging.files import read_image
+from likeness.messages.notice import Notice
+from likeness.reference.matching import Embedding, FaceMatcher
+
+__all__ = ["Person", "person_in"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Person:
+    """A person by a photograph.
+
+    Attributes:
+        name: the photograph's.
+        digest: of its pixels.
+        who: of the largest face in it.
+    """
+
+    name: str
+    digest: str
+    who: Embedding = field(repr=False)
+
+
+def person_in(path: Path, detector: Detector, matcher: FaceMatcher) -> Person:
+    """The person whose face is the largest in a photograph.
+
+    Raises:
+        ImageReadError: if it cannot be read.
+        NoFaceError: if it shows no face that can be told from others.
+    """
+    image = read_image(path)
+    for face in sorted(detector.detect(image), key=lambda face: -face.box.area):
+        try:
+            crop = warp(image.pixels, align(face.five_points, image.size, TEMPLATE_SIZE))
+        except ValueError:  # points in a line, of a face from the side
+            continue
+        digest = sha256_of_bytes(np.ascontiguousarray(image.pixels).tobytes())
+        return Person(name=path.name, digest=digest, who=matcher.embed(crop))
+    raise NoFaceError(Notice("video.no-person", {"file": str(path)}))
