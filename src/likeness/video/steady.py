@@ -39,10 +39,12 @@ _FLOW_SIDE = 256
 _MOST = 8.0
 """Answers that an average holds at most: it follows what changes slowly within so many frames."""
 
-_SEEN = 2.5
+_SEEN = 3.5
 _LEAST = 2.0 / 255.0
-"""A difference between a picture and the last one, moved, from which on they are not the same: so many times the
-typical one of the crop, which is noise, and at least two levels."""
+"""A difference between a picture and the last one, moved, from which on they are not the same: so many times the noise,
+and at least two levels."""
+_QUIET = 0.15
+"""Share of the face whose differences are noise alone, however wrong the motion is: smooth skin looks the same anywhere."""
 
 _WINDOW = 2.0
 """Sigma of the neighbourhood in which they are compared, px at `_FLOW_SIDE`."""
@@ -128,8 +130,8 @@ class Steady:
         if kept is None or kept.age + 1 >= self._every or self._controls.refine > 1:
             return False
         crop = warp(image.pixels, _aligned(kept.item, image, face))
-        _, same = _flow(_small(crop), kept.small)
-        inside = resize(kept.item.mask, Size(_FLOW_SIDE, _FLOW_SIDE), "area")
+        flow, inside = _flow(_small(crop), kept.small), _small_mask(kept.item.mask)
+        same = _same(_small(crop), kept.small, flow, inside)
         return float(((1 - same) * inside).sum()) <= _CHANGED * float(inside.sum())
 
 
@@ -140,7 +142,8 @@ def _joined(kept: _Kept | None, item: FaceProjection) -> _Kept:
     if kept is None or kept.item.crop.shape != item.crop.shape:
         count = np.ones((side, side), np.float32)
         return _Kept(item=item, seen=item.crop, count=count, small=small, detail=detail, age=0)
-    flow, same = _flow(small, kept.small)
+    flow = _flow(small, kept.small)
+    same = _same(small, kept.small, flow, _small_mask(item.mask))
     size = Size(side, side)
     grid = _grid(flow, side)
     # A sharper frame counts for more than one.
@@ -195,7 +198,7 @@ def _carried(kept: _Kept, image: Image, face: Face) -> FaceProjection:
     side = last.alignment.crop_size
     alignment = _aligned(last, image, face)
     crop = warp(image.pixels, alignment)
-    flow, _ = _flow(_small(crop), kept.small)
+    flow = _flow(_small(crop), kept.small)
     grid = _grid(flow, side)
     projection = np.clip(_moved(last.projection, grid, cv2.INTER_CUBIC), 0.0, 1.0, dtype=np.float32)
     carried = replace(
@@ -231,14 +234,23 @@ def _small(crop: Pixels) -> NDArray[np.uint8]:
     return np.asarray(cv2.convertScaleAbs(grey, alpha=255.0), np.uint8)
 
 
-def _flow(now: NDArray[np.uint8], before: NDArray[np.uint8]) -> tuple[_Map, _Map]:
-    """Where each place of a crop was before (256 x 256 x 2, px), and whether it looked the same there, in [0, 1]."""
+def _small_mask(mask: _Map) -> _Map:
+    return resize(mask, Size(_FLOW_SIDE, _FLOW_SIDE), "area")
+
+
+def _flow(now: NDArray[np.uint8], before: NDArray[np.uint8]) -> _Map:
+    """Where each place of a crop was before: how far from it, 256 x 256 x 2, px."""
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_FAST)
-    flow = np.asarray(search.calc(now, before, np.empty((0, 0), np.float32)), np.float32)
+    return np.asarray(search.calc(now, before, np.empty((0, 0), np.float32)), np.float32)
+
+
+def _same(now: NDArray[np.uint8], before: NDArray[np.uint8], flow: _Map, inside: _Map) -> _Map:
+    """Whether each place of a crop looks as it did before, 256 x 256 in [0, 1]; ``inside`` is the face."""
     moved = _moved(before.astype(np.float32), _grid(flow, _FLOW_SIDE), cv2.INTER_LINEAR)
     off = gaussian_blur(np.square((now.astype(np.float32) - moved) / np.float32(255)), _WINDOW)
-    limit = max(_SEEN**2 * float(np.median(off)), _LEAST**2)
-    return flow, np.exp(-np.square(off / np.float32(limit))).astype(np.float32)
+    face = off[inside > 0.5]
+    limit = max(_SEEN**2 * float(np.quantile(face, _QUIET)), _LEAST**2) if face.size else _LEAST**2
+    return np.exp(-np.square(off / np.float32(limit))).astype(np.float32)
 
 
 def _grid(flow: _Map, side: int) -> _Map:
