@@ -46,6 +46,9 @@ and at least two levels."""
 _QUIET = 0.15
 """Share of the face whose differences are noise alone, however wrong the motion is: smooth skin looks the same anywhere."""
 
+_SLACK = 0.5
+"""So far the motion may be wrong without the pictures being called different, px at `_FLOW_SIDE`."""
+
 _WINDOW = 2.0
 """Sigma of the neighbourhood in which they are compared, px at `_FLOW_SIDE`."""
 
@@ -246,11 +249,15 @@ def _flow(now: NDArray[np.uint8], before: NDArray[np.uint8]) -> _Map:
 
 def _same(now: NDArray[np.uint8], before: NDArray[np.uint8], flow: _Map, inside: _Map) -> _Map:
     """Whether each place of a crop looks as it did before, 256 x 256 in [0, 1]; ``inside`` is the face."""
-    moved = _moved(before.astype(np.float32), _grid(flow, _FLOW_SIDE), cv2.INTER_LINEAR)
-    off = gaussian_blur(np.square((now.astype(np.float32) - moved) / np.float32(255)), _WINDOW)
+    moved = _moved(before.astype(np.float32), _grid(flow, _FLOW_SIDE), cv2.INTER_LINEAR) / np.float32(255)
+    light = now.astype(np.float32) / np.float32(255)
+    off = gaussian_blur(np.square(light - moved), _WINDOW)
     face = off[inside > 0.5]
-    limit = max(_SEEN**2 * float(np.quantile(face, _QUIET)), _LEAST**2) if face.size else _LEAST**2
-    return np.exp(-np.square(off / np.float32(limit))).astype(np.float32)
+    noise = float(np.quantile(face, _QUIET)) if face.size else 0.0
+    across, down = (cv2.Sobel(light, cv2.CV_32F, x, 1 - x, scale=1 / 8) for x in (1, 0))
+    slope = gaussian_blur(np.square(across) + np.square(down), _WINDOW)
+    limit = max(_SEEN**2 * noise, _LEAST**2) + np.float32(_SLACK**2) * slope
+    return np.exp(-np.square(off / limit)).astype(np.float32)
 
 
 def _grid(flow: _Map, side: int) -> _Map:
