@@ -254,8 +254,8 @@ def _same(now: NDArray[np.uint8], before: NDArray[np.uint8], flow: _Map, inside:
     off = gaussian_blur(np.square(light - moved), _WINDOW)
     face = off[inside > 0.5]
     noise = float(np.quantile(face, _QUIET)) if face.size else 0.0
-    across, down = (cv2.Sobel(light, cv2.CV_32F, x, 1 - x, scale=1 / 8) for x in (1, 0))
-    slope = gaussian_blur(np.square(across) + np.square(down), _WINDOW)
+    across, down = (np.asarray(cv2.Sobel(light, cv2.CV_32F, x, 1 - x, scale=1 / 8), np.float32) for x in (1, 0))
+    slope = gaussian_blur(across * across + down * down, _WINDOW)
     limit = max(_SEEN**2 * noise, _LEAST**2) + np.float32(_SLACK**2) * slope
     return np.exp(-np.square(off / limit)).astype(np.float32)
 
