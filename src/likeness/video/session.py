@@ -100,6 +100,7 @@ class SteadySession:
     """
 
     def __init__(self, restorer: Restorer, options: VideoOptions) -> None:
+        restorer.need_faces()
         self._restorer = restorer
         self._options = options
         self._tracker = Tracker(restorer.find_faces)
