@@ -110,7 +110,7 @@ def test_other_networks_and_empty_holds_are_one_sentence(tmp_path: Path) -> None
     torch = pytest.importorskip("torch")
     path = tmp_path / "codeformer.pth"
     torch.save({"params_ema": {"quantize.embedding.weight": torch.ones(4, 4), "position_emb": torch.ones(2)}}, path)
-    with pytest.raises(CheckpointFormatError, match=r"codeformer\.pth holds CodeFormer"):
+    with pytest.raises(CheckpointFormatError, match=r"codeformer\.pth holds a codebook network other than CodeFormer"):
         read_checkpoint(path)
     torch.save({"params_ema": {"stylegan_decoder.constant_input.weight": torch.ones(4)}}, path)
     with pytest.raises(CheckpointFormatError, match="holds GFPGAN"):

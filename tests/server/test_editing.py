@@ -18,6 +18,7 @@ from likeness.imaging.files import read_image, write_image
 from likeness.imaging.image import Image
 from likeness.restore.pipeline import Restorer
 from likeness.server.http.settings import ServerSettings
+from likeness.server.live import sessions
 from likeness.server.live.editing import Editing, Ending
 
 
@@ -80,7 +81,7 @@ def test_a_file_that_cannot_be_written_can_be_saved_again(
 def test_a_page_that_is_gone_leaves_the_file(
     tiny_restorer: Restorer, astronaut: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("likeness.server.live.sessions._LEAVING_SECONDS", 0.2)
+    monkeypatch.setattr(sessions, "_LEAVING_SECONDS", 0.2)
     with edited(tiny_restorer, astronaut, tmp_path / "a.tif", tmp_path) as (running, editing, endings):
         with running.http() as client:
             key = client.post("/live/editing").json()["id"]

@@ -418,7 +418,7 @@ def test_the_keyboard_alone_is_enough(page: Any) -> None:
     assert nameless == []
     reached = set()
     page.locator("body").press("Tab")
-    for _ in range(70):
+    for _ in range(120):
         page.keyboard.press("Tab")
         reached.add(page.evaluate("document.activeElement.id || document.activeElement.className"))
     assert {"divider", "undo", "slider-strength", "slider-hair", "keep-grain", "canvas"} <= reached

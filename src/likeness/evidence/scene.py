@@ -87,9 +87,9 @@ class Scene:
 
     @property
     def face(self) -> _Map:
-        """512 x 512 in [0, 1]: the face within its contour, without hair and ears."""
+        """512 x 512 in [0, 1]: the face within its contour, without hair, ears and neck."""
         masks = self.masks
-        return np.clip(1 - masks["other"] - masks["hair"] - masks["ear"], 0, 1)
+        return np.clip(1 - masks["other"] - masks["hair"] - masks["ear"] - masks["neck"], 0, 1)
 
     @cached_property
     def skin(self) -> _Map:

@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.evidence.scene import SIDE, Scene, box_around
+from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur
-from likeness.imaging.image import Box
+from likeness.imaging.image import Box, Pixels
 
 __all__ = ["Seam", "seam"]
 
@@ -40,6 +41,9 @@ _LONGEST = 4 * SIDE
 
 _WORST = 0.9
 """Quantile along a contour that is reported: a seam along a tenth of it is seen."""
+
+_EDGE, _EDGE_SIGMA = 5.0 / 255.0, 2.0
+"""Slope of the photograph's luma, a px, from which on a place is an edge of its own, and the scale of it, px."""
 
 _Values = NDArray[np.float64]
 _Map = NDArray[np.float32]
@@ -71,6 +75,7 @@ def seam(scene: Scene, *, own: bool = False) -> Seam | None:
     best: tuple[float, _Values] | None = None
     reach = _FAR + _ASIDE + _LOOSE
     solid = cv2.erode(scene.valid, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0.5
+    solid &= ~_edges(scene.before)
     solid[:reach] = solid[-reach - 1 :] = solid[:, :reach] = solid[:, -reach - 1 :] = False
     for contour in _contours(scene, change, own=own):
         heights = _heights(change, contour, solid)
@@ -82,6 +87,17 @@ def seam(scene: Scene, *, own: bool = False) -> Seam | None:
     if best is None:
         return None
     return Seam(step=best[0] * 255.0, box=box_around(best[1][None], margin=48.0, least=96.0))
+
+
+def _edges(before: Pixels) -> NDArray[np.bool_]:
+    """512 x 512: on the photograph's own edges, which became sharper. The paste ends with the head, so mostly on one of
+    them, and there neither is told from the other."""
+    light = gaussian_blur(luma(before), _EDGE_SIGMA)
+    across, down = (cv2.Sobel(light, cv2.CV_32F, x, 1 - x, scale=1 / 8) for x in (1, 0))
+    return (
+        cv2.dilate((np.hypot(across, down) > _EDGE).astype(np.uint8), np.ones((2 * _FAR + 1, 2 * _FAR + 1), np.uint8))
+        > 0
+    )
 
 
 def _contours(scene: Scene, change: NDArray[np.float32], *, own: bool) -> list[_Values]:
