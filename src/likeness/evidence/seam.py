@@ -67,15 +67,16 @@ def seam(scene: Scene, *, own: bool = False) -> Seam | None:
 
     Args:
         scene: the face.
-        own: along the lines on which Likeness fades out only, for its own results: on the mesh's oval an outline of the
-            face that became sharper looks like a seam.
+        own: along the lines on which Likeness fades out only, for its own results, and on the photograph's edges as well,
+            on which most of those lie.
     """
     change = scene.after - scene.before
     # A seam of colour alone is seen as well: the channel that changes most at each place would favour noise, so all count.
     best: tuple[float, _Values] | None = None
     reach = _FAR + _ASIDE + _LOOSE
     solid = cv2.erode(scene.valid, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0.5
-    solid &= ~_edges(scene.before)
+    if not own:
+        solid &= ~_edges(scene.before)
     solid[:reach] = solid[-reach - 1 :] = solid[:, :reach] = solid[:, -reach - 1 :] = False
     for contour in _contours(scene, change, own=own):
         heights = _heights(change, contour, solid)
