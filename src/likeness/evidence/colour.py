@@ -5,18 +5,15 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.imaging.colour import srgb_to_linear
+from likeness.imaging.colour import TO_XYZ, lab_root, srgb_to_linear
 from likeness.imaging.image import Pixels
 
 __all__ = ["colour_difference", "colour_shift", "to_lab"]
 
 _Values = NDArray[np.float64]
 
-_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
-"""IEC 61966-2-1:1999, linear sRGB to XYZ for D65."""
-
-_TO_WHITE = (_TO_XYZ / _TO_XYZ.sum(axis=1, keepdims=True)).astype(np.float32)
-"""The same as shares of white."""
+_TO_WHITE = (TO_XYZ / TO_XYZ.sum(axis=1, keepdims=True)).astype(np.float32)
+"""Linear sRGB to XYZ as shares of white."""
 
 _FROM_F = np.array([[0.0, 116.0, 0.0], [500.0, -500.0, 0.0], [0.0, 200.0, -200.0]])
 """CIE 15:2004, from the roots to L* + 16, a* and b*."""
@@ -26,8 +23,7 @@ def to_lab(pixels: NDArray[np.float32]) -> _Values:
     """sRGB-encoded pixels, ... x 3 in [0, 1], to L*, a*, b* (CIE 15:2004, D65): L* in [0, 100]."""
     # Of single precision, which is right to 0.0001.
     xyz = srgb_to_linear(pixels).reshape(-1, 3) @ _TO_WHITE.T
-    f = np.where(xyz > np.float32(216 / 24389), np.cbrt(xyz), xyz * np.float32(24389 / 27 / 116) + np.float32(16 / 116))
-    lab = f.astype(np.float64) @ _FROM_F.T
+    lab = lab_root(xyz).astype(np.float64) @ _FROM_F.T
     lab[:, 0] -= 16
     return lab.reshape(pixels.shape)
 

@@ -6,10 +6,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["LUMA", "is_colourless", "linear_to_srgb", "luma", "srgb_to_linear"]
+__all__ = ["LUMA", "TO_XYZ", "is_colourless", "lab_root", "linear_to_srgb", "luma", "srgb_to_linear"]
 
 LUMA = np.array([0.2126, 0.7152, 0.0722])
 """Weights of red, green and blue (ITU-R BT.709-6): of encoded values they make luma, of linear light luminance."""
+
+TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
+"""IEC 61966-2-1:1999, linear sRGB to CIE XYZ for D65; its rows add up to the white point."""
 
 _LUMA = LUMA[None].astype(np.float32)
 
@@ -28,6 +31,12 @@ def linear_to_srgb(linear: NDArray[np.float32]) -> NDArray[np.float32]:
     low = linear * np.float32(12.92)
     high = np.float32(1.055) * np.power(np.maximum(linear, 0), np.float32(1 / 2.4)) - np.float32(0.055)
     return np.where(linear <= np.float32(0.0031308), low, high)
+
+
+def lab_root(shares: NDArray[np.float32]) -> NDArray[np.float32]:
+    """f of CIELAB (CIE 15:2004, 8.2.1): the cube root of X, Y or Z as shares of white, and a line near black; any shape."""
+    line = shares * np.float32(24389 / 27 / 116) + np.float32(16 / 116)
+    return np.where(shares > np.float32(216 / 24389), np.cbrt(shares), line)
 
 
 def is_colourless(pixels: NDArray[np.float32]) -> bool:

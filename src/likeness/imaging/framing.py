@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -18,6 +19,7 @@ from likeness.imaging.image import Box, Image, Size
 __all__ = ["cut", "straightened", "straightened_map", "straightened_size", "turned", "turned_map"]
 
 _Map = NDArray[np.float32]
+_Value = TypeVar("_Value", bound=np.generic)
 
 
 def turned(image: Image, degrees: int) -> Image:
@@ -28,11 +30,11 @@ def turned(image: Image, degrees: int) -> Image:
         image,
         pixels=turned_map(image.pixels, degrees),
         alpha=None if image.alpha is None else turned_map(image.alpha, degrees),
-        native=None if image.native is None else np.ascontiguousarray(np.rot90(image.native, -(degrees // 90))),
+        native=None if image.native is None else turned_map(image.native, degrees),
     )
 
 
-def turned_map(values: _Map, degrees: int) -> _Map:
+def turned_map(values: NDArray[_Value], degrees: int) -> NDArray[_Value]:
     """H x W (x C) values turned clockwise by 0, 90, 180 or 270 degrees."""
     return np.ascontiguousarray(np.rot90(values, -(degrees // 90)))
 

@@ -69,7 +69,7 @@ def compare(before: ImageInput, restoration: Restoration, options: SheetOptions 
     before, restoration = any_picture("before", before), of_type("restoration", restoration, Restoration)
     options = SheetOptions() if options is None else of_type("options", options, SheetOptions)
     after = restoration.image
-    wanted = Size(*(max(1, round(side * restoration.upscale)) for side in (before.size.width, before.size.height)))
+    wanted = before.size.times(restoration.upscale)
     if after.size != wanted:
         raise ValueError(f"before is {before.size} and after {after.size}: not the same picture")
     faces = sorted(restoration.restored, key=lambda outcome: -outcome.face.box.area)[: options.max_faces]

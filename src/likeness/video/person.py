@@ -11,11 +11,13 @@ from likeness.core.hashing import sha256_of_bytes
 from likeness.errors import NoFaceError
 from likeness.faces.align import TEMPLATE_SIZE, align, warp
 from likeness.faces.detect import Detector
+from likeness.faces.face import Face
 from likeness.imaging.files import read_image
+from likeness.imaging.image import Image
 from likeness.messages.notice import Notice
 from likeness.reference.matching import Embedding, FaceMatcher
 
-__all__ = ["Person", "person_in"]
+__all__ = ["Person", "embedded", "person_in"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -42,10 +44,17 @@ def person_in(path: Path, detector: Detector, matcher: FaceMatcher) -> Person:
     """
     image = read_image(path)
     for face in sorted(detector.detect(image), key=lambda face: -face.box.area):
-        try:
-            crop = warp(image.pixels, align(face.five_points, image.size, TEMPLATE_SIZE))
-        except ValueError:  # points in a line, of a face from the side
-            continue
-        digest = sha256_of_bytes(np.ascontiguousarray(image.pixels).tobytes())
-        return Person(name=path.name, digest=digest, who=matcher.embed(crop))
+        who = embedded(image, face, matcher)
+        if who is not None:
+            digest = sha256_of_bytes(np.ascontiguousarray(image.pixels).tobytes())
+            return Person(name=path.name, digest=digest, who=who)
     raise NoFaceError(Notice("video.no-person", {"file": str(path)}))
+
+
+def embedded(image: Image, face: Face, matcher: FaceMatcher) -> Embedding | None:
+    """Who a face is; None of one from the side, whose points lie in a line."""
+    try:
+        crop = warp(image.pixels, align(face.five_points, image.size, TEMPLATE_SIZE))
+    except ValueError:
+        return None
+    return matcher.embed(crop)

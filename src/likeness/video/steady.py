@@ -85,6 +85,15 @@ class _Kept:
     age: int
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Still:
+    """A face that has not changed since the network looked: aligned, its crop, and where each place was then (`_flow`)."""
+
+    alignment: Alignment
+    crop: Pixels
+    flow: _Map
+
+
 class Steady:
     """Holds the network's answers of the faces of one video steady.
 
@@ -111,31 +120,36 @@ class Steady:
         Raises:
             ValueError: if a face's points are degenerate.
         """
-        due = [(number, face) for number, face in faces if not self._serves(image, number, face)]
+        still = {number: seen for number, face in faces if (seen := self._still(image, number, face)) is not None}
+        due = [(number, face) for number, face in faces if number not in still]
         asked = self._restorer.project_all(
             image, [face for _, face in due], self._controls, indices=[number for number, _ in due]
         )
         fresh = {item.index: item for item in asked}
         items: list[FaceProjection] = []
         for number, face in faces:
-            kept, item = self._kept.get(number), fresh.get(number)
-            if item is not None:
-                self._kept[number] = _joined(kept, item)
-            else:
-                assert kept is not None
+            kept = self._kept.get(number)
+            if kept is not None and number in still:
                 self._kept[number] = replace(kept, age=kept.age + 1)
-            items.append(_shown(self._kept[number]) if item is not None else _carried(self._kept[number], image, face))
+                items.append(_carried(kept, still[number], image, face))
+            else:
+                self._kept[number] = _joined(kept, fresh[number])
+                items.append(_shown(self._kept[number]))
         return items
 
-    def _serves(self, image: Image, number: int, face: Face) -> bool:
-        """Whether a face can do with what the network drew in an earlier frame."""
+    def _still(self, image: Image, number: int, face: Face) -> _Still | None:
+        """How a face moved that can do with what the network drew in an earlier frame; None where it has to look again."""
         kept = self._kept.get(number)
         if kept is None or kept.age + 1 >= self._every or self._controls.refine > 1:
-            return False
-        crop = warp(image.pixels, _aligned(kept.item, image, face))
-        flow, inside = _flow(_small(crop), kept.small), _small_mask(kept.item.mask)
-        same = _same(_small(crop), kept.small, flow, inside)
-        return float(((1 - same) * inside).sum()) <= _CHANGED * float(inside.sum())
+            return None
+        last = kept.item.alignment
+        alignment = align(face.five_points, image.size, last.crop_size, last.template)
+        crop = warp(image.pixels, alignment)
+        small, inside = _small(crop), _small_mask(kept.item.mask)
+        flow = _flow(small, kept.small)
+        changed = float(((1 - _same(small, kept.small, flow, inside)) * inside).sum())
+        still = changed <= _CHANGED * float(inside.sum())
+        return _Still(alignment=alignment, crop=crop, flow=flow) if still else None
 
 
 def _joined(kept: _Kept | None, item: FaceProjection) -> _Kept:
@@ -195,32 +209,24 @@ def _band_limited(x: Pixels, share: float) -> Pixels:
     return np.clip(np.asarray(limited, np.float32), 0.0, 1.0)
 
 
-def _carried(kept: _Kept, image: Image, face: Face) -> FaceProjection:
+def _carried(kept: _Kept, still: _Still, image: Image, face: Face) -> FaceProjection:
     """The last average on a frame that the network did not see."""
-    last = kept.item
-    side = last.alignment.crop_size
-    alignment = _aligned(last, image, face)
-    crop = warp(image.pixels, alignment)
-    flow = _flow(_small(crop), kept.small)
-    grid = _grid(flow, side)
+    last, crop = kept.item, still.crop
+    grid = _grid(still.flow, crop.shape[0])
     projection = np.clip(_moved(last.projection, grid, cv2.INTER_CUBIC), 0.0, 1.0, dtype=np.float32)
     carried = replace(
         last,
         face=face,
-        alignment=alignment,
+        alignment=still.alignment,
         crop=crop,
         projection=projection,
         start=crop,
         held=_steady_held(last.task.held_detail(crop, projection), last.held),
         # In the aligned crop the regions hardly move until the network looks again.
-        mask=_moved(last.mask, grid, cv2.INTER_LINEAR) * valid_mask(alignment),
+        mask=_moved(last.mask, grid, cv2.INTER_LINEAR) * valid_mask(still.alignment),
         picture=image.pixels,
     )
     return _with_target(carried, _moved(kept.seen, grid, cv2.INTER_CUBIC))
-
-
-def _aligned(last: FaceProjection, image: Image, face: Face) -> Alignment:
-    return align(face.five_points, image.size, last.alignment.crop_size, last.alignment.template)
 
 
 def _steady_held(held: HeldDetail, last: HeldDetail) -> HeldDetail:

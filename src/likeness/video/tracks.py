@@ -17,13 +17,14 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.faces.align import TEMPLATE_SIZE, align, similarity, warp
+from likeness.faces.align import similarity
 from likeness.faces.detection import Detection
 from likeness.faces.face import Face, Landmarks
 from likeness.faces.mesh import five_points, measure_mesh
 from likeness.imaging.colour import luma
 from likeness.imaging.image import Box, Image
 from likeness.reference.matching import SAME_FROM, Embedding, FaceMatcher, likeness
+from likeness.video.person import embedded
 
 __all__ = ["Track", "TrackedFace", "Tracker"]
 
@@ -154,12 +155,7 @@ class Tracker:
 
     def _embedded(self, image: Image, face: Face) -> Embedding | None:
         """A unit vector; None of a face too small, or seen too far from the side, to tell who it is."""
-        if face.box.width < _TOLD_FROM:
-            return None
-        try:
-            return self._matcher.embed(warp(image.pixels, align(face.five_points, image.size, TEMPLATE_SIZE)))
-        except ValueError:  # points in a line
-            return None
+        return embedded(image, face, self._matcher) if face.box.width >= _TOLD_FROM else None
 
     def _reduced(self, image: Image) -> _Grey:
         grey = np.asarray(cv2.convertScaleAbs(luma(image.pixels), alpha=255.0), np.uint8)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.compute.cancellation import checkpoint
-from likeness.imaging.colour import LUMA, is_colourless, linear_to_srgb, srgb_to_linear
+from likeness.imaging.colour import LUMA, TO_XYZ, is_colourless, lab_root, linear_to_srgb, srgb_to_linear
 from likeness.imaging.filters import resize, to_channels
 from likeness.imaging.image import Pixels, Size
 from likeness.imaging.samples import row_strips
@@ -22,11 +22,8 @@ from likeness.runtimes.base import Runtime
 
 __all__ = ["PictureColouring", "with_chroma"]
 
-_TO_XYZ = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]])
-"""Linear sRGB to CIE XYZ (IEC 61966-2-1:1999, 5.2); its rows add up to the white point."""
-
-_WHITE = _TO_XYZ.sum(axis=1)
-_FROM_XYZ = np.linalg.inv(_TO_XYZ).astype(np.float32)
+_WHITE = TO_XYZ.sum(axis=1)
+_FROM_XYZ = np.linalg.inv(TO_XYZ).astype(np.float32)
 _DELTA = 6 / 29
 """Where the cube root of CIELAB passes into a line (CIE 15:2004, 8.2.1)."""
 
@@ -69,7 +66,7 @@ def with_chroma(pixels: Pixels, chroma: NDArray[np.float32]) -> Pixels:
     for rows in row_strips(pixels):
         checkpoint()
         light = _luminance(pixels[rows])
-        root = _root(light)
+        root = lab_root(light)
         x = _unrooted(root + chroma[rows][..., 0] / np.float32(500)) * np.float32(_WHITE[0])
         z = _unrooted(root - chroma[rows][..., 1] / np.float32(200)) * np.float32(_WHITE[2])
         wanted = np.stack([x, light, z], axis=-1) @ _FROM_XYZ.T
@@ -99,13 +96,7 @@ def _luminance(pixels: Pixels) -> _Map:
     return srgb_to_linear(pixels) @ LUMA.astype(np.float32)
 
 
-def _root(light: _Map) -> _Map:
-    """f of CIE 15:2004, 8.2.1.1."""
-    line = light * np.float32(1 / (3 * _DELTA**2)) + np.float32(4 / 29)
-    return np.where(light > np.float32(_DELTA**3), np.cbrt(light), line)
-
-
 def _unrooted(root: _Map) -> _Map:
-    """Its inverse, and nothing below 0."""
+    """The inverse of `lab_root`, and nothing below 0."""
     line = (root - np.float32(4 / 29)) * np.float32(3 * _DELTA**2)
     return np.maximum(np.where(root > np.float32(_DELTA), root * root * root, line), 0)

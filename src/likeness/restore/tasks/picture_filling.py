@@ -78,15 +78,14 @@ class PictureFilling:
 
 def _drawn(pixels: Pixels, hole: NDArray[np.bool_], runtime: Runtime) -> Pixels:
     """What the network makes of a window, H x W x 3 in [0, 1]; brought to `_SIDE` for it if that is smaller."""
-    height, width = hole.shape
-    longest = max(height, width)
-    if longest <= _SIDE:
+    size = Size(hole.shape[1], hole.shape[0])
+    small = size.within(_SIDE)
+    if small == size:
         return answer_of(runtime, np.dstack([pixels, hole.astype(np.float32)]))
-    small = Size(max(1, round(width * _SIDE / longest)), max(1, round(height * _SIDE / longest)))
     # Any pixel of the copy that a part of the hole fell into is missing.
     missing = resize(hole.astype(np.float32), small, "area") > 0
     answer = answer_of(runtime, np.dstack([resize(pixels, small, "area"), missing.astype(np.float32)]))
-    drawn = resize(answer, Size(width, height), "cubic")
+    drawn = resize(answer, size, "cubic")
     # Interpolated it no longer meets the photograph along the rim.
     return np.clip(drawn + membrane(pixels - drawn, hole), 0, 1)
 
