@@ -189,16 +189,6 @@ class TestWritten:
 
 
 @pytest.fixture(scope="module")
-def runtime(tiny_model: Path) -> Counting:
-    return Counting(Restorer(tiny_model, precision="f32").runtime, lambda answer: answer * np.float32(1.2))
-
-
-@pytest.fixture(scope="module")
-def restorer(runtime: Counting) -> Restorer:
-    return Restorer(runtime=runtime)
-
-
-@pytest.fixture(scope="module")
 def pair(astronaut: Image) -> Image:
     """Two of the same, apart, with grain."""
     noise = np.random.default_rng(3).normal(0, 5 / 255, astronaut.pixels.shape[:2]).astype(np.float32)

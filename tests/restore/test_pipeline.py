@@ -23,17 +23,6 @@ from likeness.restore.selection import Selection
 
 
 @pytest.fixture(scope="module")
-def runtime(tiny_model: Path) -> Counting:
-    """Contrast up by a fifth."""
-    return Counting(Restorer(tiny_model, precision="f32").runtime, lambda answer: answer * np.float32(1.2))
-
-
-@pytest.fixture(scope="module")
-def restorer(runtime: Counting) -> Restorer:
-    return Restorer(runtime=runtime)
-
-
-@pytest.fixture(scope="module")
 def portrait() -> Image:
     return read_image(Path(__file__).parents[1] / "data" / "astronaut.jpg")
 

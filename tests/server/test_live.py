@@ -50,6 +50,19 @@ from likeness.studio.finishing import Finishing
 LOOK: dict[str, Any] = {"faces": [0], "degradation_scale": 1.0, "latent_step_decay": 0.1}
 
 
+def counted_runs(restorer: Restorer, monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many faces the network gets in each call from here on."""
+    seen: list[int] = []
+    project = restorer.runtime.run
+
+    def counted(batch: Any) -> Any:
+        seen.append(len(batch))
+        return project(batch)
+
+    monkeypatch.setattr(restorer.runtime, "run", counted)
+    return seen
+
+
 @pytest.fixture(scope="module")
 def opened(server: Running, portrait: bytes) -> dict[str, Any]:
     with server.http() as client:
@@ -299,14 +312,7 @@ def test_faces_of_a_group_reach_the_network_together_and_once(
 ) -> None:
     couple = Image(pixels=np.concatenate([astronaut.pixels, astronaut.pixels], axis=1))
     session = Session(couple, "couple.jpg", tiny_restorer)
-    seen: list[int] = []
-    project = tiny_restorer.runtime.run
-
-    def counted(batch: Any) -> Any:
-        seen.append(len(batch))
-        return project(batch)
-
-    monkeypatch.setattr(tiny_restorer.runtime, "run", counted)
+    seen = counted_runs(tiny_restorer, monkeypatch)
     assert [kept.index for kept in session.projections([1], ControlsByFace(Controls()))] == [1]
     # The one that is kept already stays, in whatever order they are asked for.
     assert [kept.index for kept in session.projections([1, 0, 1], ControlsByFace(Controls()))] == [1, 0, 1]
@@ -362,14 +368,7 @@ def test_a_face_s_own_settings_run_the_network_for_it_alone(
 ) -> None:
     session = Session(Image(pixels=np.concatenate([astronaut.pixels] * 2, axis=1)), "couple.jpg", tiny_restorer)
     first = session.projections([0, 1], ControlsByFace(Controls()))
-    seen: list[int] = []
-    project = tiny_restorer.runtime.run
-
-    def counted(batch: Any) -> Any:
-        seen.append(len(batch))
-        return project(batch)
-
-    monkeypatch.setattr(tiny_restorer.runtime, "run", counted)
+    seen = counted_runs(tiny_restorer, monkeypatch)
     gentle = ControlsByFace(Controls(), {1: Controls(strength=0.5, latent_step_decay=0.03)})
     assert session.projections([0, 1], gentle) == first
     assert seen == []
