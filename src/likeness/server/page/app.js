@@ -473,6 +473,7 @@ class Page {
     const usable = picture.faces.filter((face) => face.area);
     const all = faces.filter((face) => face.area).length <= look.faces.length;
     const whereIs = (index) => map(middle(faces[index].box));
+    /** @type {(face: {box: number[]}, place: number[]) => boolean} */
     const holds = ({ box }, [x, y]) => x > box[0] && x < box[2] && y > box[1] && y < box[3];
     const ticked = look.faces.map(whereIs);
     const chosen = all ? usable.slice(0, this.about.max_faces) : usable.filter((face) => ticked.some((place) => holds(face, place)));

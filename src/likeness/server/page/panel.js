@@ -9,7 +9,7 @@ import { t } from "./words.js";
 
 export class Panel {
   /** @param {{store: object, about: object, onRegion: Function, onTouch: Function, onFaces: Function, onCurrent: Function, report: object,
-   *   references: any, framing: any, repair: any}} page */
+   *   references: any, framing: any, repair: any, command: any}} page */
   constructor({ store, about, onRegion, onTouch, onFaces, onCurrent, report, references, framing, repair, command }) {
     this.store = store;
     // What "auto" sets is known with the picture.
