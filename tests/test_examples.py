@@ -72,10 +72,11 @@ def test_the_notebook_runs_from_its_beginning_to_its_end(
             shown.append(eval(compile(ast.Expression(last.value), "tour.ipynb", "eval"), names))
     # What a notebook shows as a picture: by the method that it looks for.
     pictures = [value for value in shown if value is not None]
-    assert len(pictures) == 5
+    assert len(pictures) == 6
     assert all(value._repr_png_().startswith(b"\x89PNG") for value in pictures)  # type: ignore[attr-defined]
     said = capsys.readouterr().out
     assert "0 restored -" in said
+    assert "strengths: [1.0, 0.5]" in said
     assert "(120, 120) -> 480x480" in said
     assert "missing.jpg does not exist" in said
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 
@@ -9,7 +10,9 @@ import pytest
 
 from likeness.cli import COMMANDS, main
 from likeness.cli.completion import SHELLS, subject_of
+from likeness.restore.by_face import ByFace
 from likeness.restore.controls import AUTO, PRESETS
+from likeness.restore.options import row_of
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +31,8 @@ def printed(capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) 
 
 def completed(bash: str, script: str, line: str) -> list[str]:
     """What bash offers for the last word of a line."""
-    words = line.split(" ")
+    # As readline takes a line apart (COMP_WORDBREAKS): at spaces, and = and : are words of their own.
+    words = [part for word in line.split(" ") for part in re.findall(r"[=:]|[^=:]+", word) or [""]]
     command = (
         f"{script}\nCOMP_WORDS=({' '.join(repr(word) for word in words)}); COMP_CWORD={len(words) - 1}\n"
         '_likeness 2>/dev/null; printf "%s\\n" "${COMPREPLY[@]}"'
@@ -50,6 +54,31 @@ def test_bash_completes_commands_flags_and_values(bash: str, printed: str) -> No
     assert completed(bash, printed, "likeness acceptance add a") == ["add", "ask"]
     assert completed(bash, printed, "likeness completion f") == ["fish"]
     assert completed(bash, printed, "likeness restore portr") == []  # bash goes on with files
+
+
+@pytest.mark.parametrize("printed", ["bash"], indirect=True)
+def test_bash_completes_what_a_face_has_of_its_own(bash: str, printed: str) -> None:
+    names = completed(bash, printed, "likeness restore a.jpg --face 2:")
+    assert {"strength=", "eye=", "grain", "natural"} <= set(names)
+    assert completed(bash, printed, "likeness restore a.jpg --face 2:str") == ["strength="]
+    assert completed(bash, printed, "likeness batch in out --face 1,3:nat") == ["natural"]
+    # bash puts in place of the last word only, which is what stands behind the =.
+    assert completed(bash, printed, "likeness restore a.jpg --face 2:strength=0.5,gra") == [
+        "0.5,grain",
+        "0.5,grain_amount=",
+    ]
+    assert completed(bash, printed, "likeness restore a.jpg --face 2:grain,ey") == ["grain,eye="]
+    assert completed(bash, printed, "likeness restore a.jpg --face 2:strength=0") == []
+    assert completed(bash, printed, "likeness restore a.jpg --face 2") == []
+
+
+def test_every_word_behind_a_faces_number_is_taken() -> None:
+    kind = row_of("face_controls").kind
+    assert isinstance(kind, ByFace)
+    values = {"preset=": "natural", "step=": "0.1"}
+    for word in kind.beginnings:
+        value = values.get(word, "1") if word.endswith("=") else ""
+        assert kind.read(f"2:{word}{value}"), word
 
 
 @pytest.mark.parametrize("printed", list(SHELLS), indirect=True)

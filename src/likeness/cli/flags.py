@@ -29,6 +29,7 @@ __all__ = [
     "check_settings",
     "checked_settings",
     "format_names",
+    "of_single_faces",
     "pixel_count",
     "scaled_number",
     "subparsers_of",
@@ -234,9 +235,16 @@ def words_for(action: argparse.Action) -> tuple[str, ...]:
         return ()
     if isinstance(row.kind, Weights):
         return tuple(f"{region}=" for region in ("all", *row.kind.regions))
+    if isinstance(row.kind, ByFace):
+        return row.kind.beginnings
     if isinstance(row.kind, Number):
         return row.kind.words
     return _WORDS.get(row.key, ())
+
+
+def of_single_faces(action: argparse.Action) -> bool:
+    """Whether `words_for` a flag stand behind faces' numbers and a colon, several with commas between them."""
+    return any(isinstance(row.kind, ByFace) and row.flag_name in action.option_strings for row in OPTIONS)
 
 
 _WORDS = {

@@ -48,6 +48,7 @@ examples:
   likeness restore portrait.jpg --preset natural
   likeness restore family/ -o restored/ --preset film-scan --report restored/report.json
   likeness restore group.jpg --faces 1,3 --face-weight eye=1.3 --face-weight lip=1.2 --compare
+  likeness restore family.jpg --face 2:strength=0.5,grain --face 1,3:natural
   likeness restore avatar.jpg --upscale auto
   likeness restore blurred.jpg --reference sharp.jpg another-day.jpg
   likeness restore - < in.jpg > out.jpg"""

@@ -188,6 +188,12 @@ class ByFace(Kind):
             found += [*row.kind.regions, "all"] if isinstance(row.kind, Weights) else [row.short or row.key]
         return tuple(found)
 
+    @property
+    def beginnings(self) -> tuple[str, ...]:
+        """What may stand behind the colon where they are typed: names up to their "=", switches and presets."""
+        switches = {row.short or row.key for row in self.rows if isinstance(row.kind, Switch)}
+        return (*(name if name in switches else f"{name}=" for name in self.names), *PRESETS)
+
     def _named(self, name: str) -> Option | None:
         """The row that a typed name means: its short name, its key, or that of its flag; weights are typed by region."""
         plain = name.lstrip("-").replace("-", "_")
