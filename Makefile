@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long test-restorers check versions bench docs weights samples clean
+.PHONY: help demo test test-long test-restorers check versions bench bench-rivals docs weights samples clean
 .DELETE_ON_ERROR:
 
 help:
@@ -23,6 +23,7 @@ help:
 	@echo 'make check    style (ruff), types (pyright, TypeScript for the page), layers (import-linter)'
 	@echo 'make versions the wheel in every Python of this machine, with the newest and the oldest libraries'
 	@echo 'make bench    measure speed, memory and scale (10 minutes); writes results.md, steps.md and scale.md in benchmarks/'
+	@echo 'make bench-rivals  Likeness beside GPEN, GFPGAN, CodeFormer and others as their authors run them (half an hour)'
 	@echo 'make docs     the documentation as a searchable site: build/site/index.html'
 	@echo 'make weights  train the weights anew: make weights PORTRAITS=folder of sharp, aligned portraits'
 	@echo 'make samples  make the sample pictures in examples/ again'
@@ -61,6 +62,9 @@ bench: $(DEV)
 	@$(BIN)/python benchmarks/run.py
 	@$(BIN)/python benchmarks/steps.py
 	@$(BIN)/python benchmarks/scale.py
+
+bench-rivals: $(DEV) $(RESTORERS)/.installed
+	@$(BIN)/python benchmarks/rivals.py --restorers $(RESTORERS)/bin/python
 
 docs: $(DOCS)
 	@$(BIN)/python tools/site.py
