@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from likeness.degradations.recipes import RECIPES
 from likeness.errors import ConfigError
 from likeness.evidence.quality_gate import FaceMeasures, Guard, GuardLimits
 from likeness.evidence.scene import Scene, make_scene
@@ -112,6 +113,33 @@ def test_what_is_broken_is_caught(
     assert check in checks(guard, portrait, _broken(change, portrait, restoration), restoration)
 
 
+def test_an_outline_that_became_sharp_is_no_seam(portrait: Image) -> None:
+    blurred = portrait.with_pixels(RECIPES["moderate"].degrade(portrait.pixels, seed=3))
+    restored = Restorer().restore(blurred)
+    scene = restored.restored[0].scene
+    assert scene is not None
+    guard, limit = Guard(GuardLimits(structure=100)), GuardLimits().seam
+
+    def height(after: Pixels) -> float:
+        found = guard.measure(replace(scene, after=after)).seam
+        assert found is not None
+        return found
+
+    assert height(scene.after) < limit
+    assert height(_stepped(scene.after, scene).astype(np.float32)) > limit
+
+
+def test_what_restoring_has_cut_out_is_not_cut_out_again(
+    portrait: Image, restoration: Restoration, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (outcome,) = restoration.restored
+    assert outcome.scene is not None
+    guard, faces = Guard(), [(0, outcome.face)]
+    anew = guard.judge(portrait, restoration.image, faces)
+    monkeypatch.setattr("likeness.evidence.quality_gate.make_scene", None)
+    assert guard.judge(portrait, restoration.image, faces, scenes={0: outcome.scene}) == anew
+
+
 def test_a_change_away_from_faces_is_caught(portrait: Image, restoration: Restoration) -> None:
     height, width = portrait.pixels.shape[:2]
     canvas = np.zeros((height + 150, width + 150, 3), np.float32)
@@ -153,7 +181,7 @@ def test_identity_is_measured_where_a_face_changed(portrait: Image, restoration:
     face = restoration.restored[0].face
 
     def identity(guard: Guard) -> float | None:
-        measured: FaceMeasures = guard.measure(portrait, restoration.image, face)
+        measured: FaceMeasures = guard.measure(make_scene(portrait, restoration.image, face))
         return measured.identity
 
     assert identity(Guard(GuardLimits(structure=100))) is None

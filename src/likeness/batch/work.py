@@ -325,7 +325,9 @@ class PictureWorker:
         before = image if repaired is None else repaired.image
         faces = [(face.index, face.face) for face in restoration.restored]
         verdicts = {face.index: face.verdict for face in restoration.restored if face.verdict is not None}
-        return guard.judge(before, restoration.image, faces, verdicts)
+        # What a network for whole pictures made of it is not what came in.
+        scenes = {face.index: face.scene for face in restoration.restored if face.scene and restoration.picture is None}
+        return guard.judge(before, restoration.image, faces, verdicts, scenes)
 
     def _unrestored(
         self, image: Image, state: Literal["skipped", "failed"], reason: Notice | Literal[""], outcome: dict[str, Any]

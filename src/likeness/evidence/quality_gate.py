@@ -93,7 +93,7 @@ class GuardLimits:
     colour: float = 1.0
     stretch: float = 2.0
     moved: float = 1.5
-    seam: float = 8.0
+    seam: float = 3.0
     outside: float = 0.0
 
     def __post_init__(self) -> None:
@@ -216,6 +216,7 @@ class Guard:
         after: Image,
         faces: Sequence[tuple[int, Face]],
         verdicts: Mapping[int, FaceVerdict] | None = None,
+        scenes: Mapping[int, Scene] | None = None,
     ) -> Verdict:
         """Hold an output against its input.
 
@@ -224,6 +225,7 @@ class Guard:
             after: the output, of the same size or enlarged as a whole.
             faces: the restored faces with their numbers.
             verdicts: what was said of them, by their numbers.
+            scenes: of those that are cut out of both pictures already, by their numbers.
 
         Raises:
             ValueError: if the sizes do not fit.
@@ -241,7 +243,8 @@ class Guard:
         largest = sorted(faces, key=lambda numbered: -numbered[1].box.area)[: self._max_faces]
         for index, face in sorted(largest, key=lambda numbered: numbered[0]):
             try:
-                measures = self.measure(before, after, face, index=index)
+                scene = (scenes or {}).get(index) or make_scene(before, after, face)
+                measures = self.measure(scene, index=index)
             except (ValueError, np.linalg.LinAlgError) as error:  # one face must not cost the others
                 notes.append(Notice("evidence.not-measured", {"number": index + 1, "reason": notice_of(error)}))
                 continue
@@ -267,13 +270,8 @@ class Guard:
             notes=tuple(notes),
         )
 
-    def measure(self, before: Image, after: Image, face: Face, *, index: int = 0) -> FaceMeasures:
-        """Measure one face that was found in ``before``.
-
-        Raises:
-            ValueError: if the face's points allow no alignment.
-        """
-        scene = make_scene(before, after, face)
+    def measure(self, scene: Scene, *, index: int = 0) -> FaceMeasures:
+        """Measure one face."""
         inside = (scene.pasted * scene.valid) > 0.5
         shift = colour_shift(scene.before, scene.after, scene.skin > 0.5)
         registration = register(scene)

@@ -4,6 +4,10 @@ The change, after minus before, is smooth across a good paste and has a step at 
 not known, so several contours are tried: where Likeness fades out, the mesh's oval, and the border of what has changed at
 all. The step is the difference of the change across the contour beyond its slope, averaged along the contour, since a seam
 is a line and texture points every way; and only what exceeds the same beside the contour is a seam.
+
+A paste mostly ends with the head, on an edge of the photograph, and where that was blurred and became sharp, the change goes
+up on one side of it and down on the other. Two things tell that from a seam: a seam goes on into the surroundings, and
+sharpening leaves no larger step than unsharp masking of the photograph by its own blur does.
 """
 
 from __future__ import annotations
@@ -15,20 +19,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.evidence.scene import SIDE, Scene, box_around
-from likeness.imaging.colour import luma
-from likeness.imaging.filters import gaussian_blur
-from likeness.imaging.image import Box, Pixels
+from likeness.imaging.filters import gaussian_blur, wide_blur
+from likeness.imaging.image import Box
 
 __all__ = ["Seam", "seam"]
 
-_NEAR, _FAR = 2, 7
-"""The step is measured between the means over 1 to 2 px, and its surroundings' over 3 to 7 px, on either side."""
+_NEAR, _FAR, _WIDE = 2, 7, 10
+"""The step is measured between the means over 1 to 2 px on either side, and its surroundings' over 3 to 7 and 8 to 10 px."""
 
 _LOOSE = 3
 """A contour is known to so many pixels: the highest step within them counts."""
 
-_ASIDE = 11
+_ASIDE = 8
 """How far beside the contour its surroundings are measured, px: so far that a seam does not reach there."""
+
+_REACH = _WIDE + _ASIDE + _LOOSE
+"""How far beside a contour pixels are looked at, px."""
 
 _ALONG = 12.0
 """Sigma of the average along the contour, px."""
@@ -42,8 +48,9 @@ _LONGEST = 4 * SIDE
 _WORST = 0.9
 """Quantile along a contour that is reported: a seam along a tenth of it is seen."""
 
-_EDGE, _EDGE_SIGMA = 5.0 / 255.0, 2.0
-"""Slope of the photograph's luma, a px, from which on a place is an edge of its own, and the scale of it, px."""
+_UNSHARP = 4.0
+"""Sigma of the unsharp mask that says what sharpening explains, in sigmas of the photograph's blur. Of 1.5, 2.5 and 4 it
+told real results and seams apart best."""
 
 _Values = NDArray[np.float64]
 _Map = NDArray[np.float32]
@@ -67,19 +74,16 @@ def seam(scene: Scene, *, own: bool = False) -> Seam | None:
 
     Args:
         scene: the face.
-        own: along the lines on which Likeness fades out only, for its own results, and on the photograph's edges as well,
-            on which most of those lie.
+        own: along the lines on which Likeness fades out only, for its own results.
     """
     change = scene.after - scene.before
     # A seam of colour alone is seen as well: the channel that changes most at each place would favour noise, so all count.
     best: tuple[float, _Values] | None = None
-    reach = _FAR + _ASIDE + _LOOSE
-    solid = cv2.erode(scene.valid, np.ones((2 * reach + 1, 2 * reach + 1), np.uint8)) > 0.5
-    if not own:
-        solid &= ~_edges(scene.before)
-    solid[:reach] = solid[-reach - 1 :] = solid[:, :reach] = solid[:, -reach - 1 :] = False
+    solid = cv2.erode(scene.valid, np.ones((2 * _REACH + 1, 2 * _REACH + 1), np.uint8)) > 0.5
+    solid[:_REACH] = solid[-_REACH - 1 :] = solid[:, :_REACH] = solid[:, -_REACH - 1 :] = False
+    sharper = scene.before - wide_blur(scene.before, max(_UNSHARP * scene.resolution.blur * SIDE, 0.5))
     for contour in _contours(scene, change, own=own):
-        heights = _heights(change, contour, solid)
+        heights = _heights(change, sharper, contour, solid, least=-1.0 if best is None else best[0])
         if heights is None:
             continue
         height = float(np.nanquantile(heights, _WORST))
@@ -88,17 +92,6 @@ def seam(scene: Scene, *, own: bool = False) -> Seam | None:
     if best is None:
         return None
     return Seam(step=best[0] * 255.0, box=box_around(best[1][None], margin=48.0, least=96.0))
-
-
-def _edges(before: Pixels) -> NDArray[np.bool_]:
-    """512 x 512: on the photograph's own edges, which became sharper. The paste ends with the head, so mostly on one of
-    them, and there neither is told from the other."""
-    light = gaussian_blur(luma(before), _EDGE_SIGMA)
-    across, down = (cv2.Sobel(light, cv2.CV_32F, x, 1 - x, scale=1 / 8) for x in (1, 0))
-    return (
-        cv2.dilate((np.hypot(across, down) > _EDGE).astype(np.uint8), np.ones((2 * _FAR + 1, 2 * _FAR + 1), np.uint8))
-        > 0
-    )
 
 
 def _contours(scene: Scene, change: NDArray[np.float32], *, own: bool) -> list[_Values]:
@@ -117,9 +110,18 @@ def _contours(scene: Scene, change: NDArray[np.float32], *, own: bool) -> list[_
     return found
 
 
-def _heights(change: NDArray[np.float32], line: _Values, solid: NDArray[np.bool_]) -> _Map | None:
+def _heights(
+    change: NDArray[np.float32], sharper: NDArray[np.float32], line: _Values, solid: NDArray[np.bool_], *, least: float
+) -> _Map | None:
     """The step at every second point of a contour; NaN where its surroundings are not ``solid``, all of them pixels of the
-    picture. None if that is so almost everywhere."""
+    picture. None if that is so almost everywhere, or the contour's height cannot be over ``least``.
+
+    Args:
+        change: 512 x 512 x 3.
+        sharper: 512 x 512 x 3, what sharpening would change.
+        line: N x 2, the contour.
+        solid: 512 x 512.
+    """
     smooth = np.stack([_around(line[:, i], 3.0) for i in range(2)], axis=1)
     along = np.roll(smooth, -2, axis=0) - np.roll(smooth, 2, axis=0)
     along /= np.maximum(np.hypot(*along.T), 1e-9)[:, None]
@@ -129,10 +131,32 @@ def _heights(change: NDArray[np.float32], line: _Values, solid: NDArray[np.bool_
     room = solid[y, x]
     if int(room.sum()) < 100 // _EVERY:
         return None
-    reach = _FAR + _ASIDE + _LOOSE
-    offsets = np.arange(-reach, reach + 1)
+    near, far, wide = _steps(change, line, normal)
+    # A slope grows with the distance: what it adds to the nearer step is taken away.
+    step = np.minimum(np.abs(near), np.abs(far)) - np.abs(far - near) * np.float32((_NEAR + 1) / _FAR)
+    # An edge that became sharper changes one way here and the other way beside it; a seam goes on.
+    step = np.where((near * far > 0) & (far * wide > 0), np.minimum(step, np.abs(wide)), np.float32(0))
+    middle = step.shape[1] // 2
+
+    def highest(height: _Map, centre: int) -> _Map:
+        return height[:, centre - _LOOSE : centre + _LOOSE + 1].max(axis=1)
+
+    # What follows only takes away.
+    if float(np.quantile(highest(step.max(axis=2), middle)[room], _WORST)) <= least:
+        return None
+    explained = _steps(sharper, line, normal)
+    height = np.maximum((step - np.maximum(np.abs(explained[0]), np.abs(explained[1]))).max(axis=2), 0)
+    # Texture that came or went makes steps everywhere: only what rises above the places beside the contour is a seam.
+    beside = np.maximum(highest(height, middle - _ASIDE), highest(height, middle + _ASIDE))
+    return np.where(room, np.maximum(highest(height, middle) - beside, 0), np.float32(np.nan))
+
+
+def _steps(x: NDArray[np.float32], line: _Values, normal: _Values) -> tuple[_Map, _Map, _Map]:
+    """Steps of a picture across a line and beside it, points x offsets x 3 each: between the means over `_NEAR`, `_FAR` and
+    `_WIDE` on either side, averaged along the line."""
+    offsets = np.arange(-_REACH, _REACH + 1)
     u, v = ((line[:, i, None] + normal[:, i, None] * offsets).astype(np.float32) for i in range(2))
-    profile = np.asarray(cv2.remap(change, u, v, cv2.INTER_LINEAR))
+    profile = np.asarray(cv2.remap(x, u, v, cv2.INTER_LINEAR))
     flat = profile.reshape(len(line), -1)
     kernel = _gaussian(_ALONG / _EVERY)
     ends = len(kernel)
@@ -141,28 +165,17 @@ def _heights(change: NDArray[np.float32], line: _Values, solid: NDArray[np.bool_
     # Prefix sums give the means on either side of every offset.
     total = np.zeros((len(line), len(offsets) + 1, 3), np.float32)
     np.cumsum(mean, axis=1, out=total[:, 1:])
-    middles = len(offsets) - 2 * _FAR
+    middles = len(offsets) - 2 * _WIDE
 
     def over(first: int, last: int) -> _Map:
         """Mean over offsets ``first`` to ``last`` from each of the middles."""
-        low, high = _FAR + first, _FAR + last + 1
+        low, high = _WIDE + first, _WIDE + last + 1
         return (total[:, high : high + middles] - total[:, low : low + middles]) / np.float32(last - first + 1)
 
-    near = over(1, _NEAR) - over(-_NEAR, -1)
-    far = over(_NEAR + 1, _FAR) - over(-_FAR, -_NEAR - 1)
-    # A slope grows with the distance: what it adds to the nearer step is taken away. An edge that became sharper changes
-    # one way here and the other way beside it; a seam goes on.
-    slope = np.abs(far - near) * np.float32((_NEAR + 1) / _FAR)
-    step = np.where(near * far > 0, np.minimum(np.abs(near), np.abs(far)) - slope, np.float32(0))
-    height = np.maximum(np.maximum(step[..., 0], step[..., 1]), step[..., 2])
-    middle = height.shape[1] // 2
+    def step(first: int, last: int) -> _Map:
+        return over(first, last) - over(-last, -first)
 
-    def highest(centre: int) -> _Map:
-        return height[:, centre - _LOOSE : centre + _LOOSE + 1].max(axis=1)
-
-    # Texture that came or went makes steps everywhere: only what rises above the places beside the contour is a seam.
-    beside = np.maximum(highest(middle - _ASIDE), highest(middle + _ASIDE))
-    return np.where(room, np.maximum(highest(middle) - beside, 0), np.float32(np.nan))
+    return step(1, _NEAR), step(_NEAR + 1, _FAR), step(_FAR + 1, _WIDE)
 
 
 def _around(values: _Values, sigma: float) -> _Values:

@@ -109,9 +109,11 @@ def judged(
             continue
         checkpoint()
         own = Stopwatch()
-        verdict = _verdict(item, restoration.image)
+        told = _verdict(item, restoration.image)
         own.lap("judge")
-        faces[place] = replace(outcome, verdict=verdict, milliseconds={**outcome.milliseconds, **own.laps})
+        faces[place] = replace(outcome, milliseconds={**outcome.milliseconds, **own.laps})
+        if told is not None:
+            faces[place] = replace(faces[place], verdict=told[0], scene=told[1])
     clock.lap("judge")
     return replace(restoration, faces=tuple(faces), milliseconds={**restoration.milliseconds, **clock.laps})
 
@@ -142,9 +144,10 @@ def _added(first: Restoration, second: Restoration) -> dict[str, float]:
     return {name: first.milliseconds.get(name, 0.0) + second.milliseconds.get(name, 0.0) for name in names}
 
 
-def _verdict(item: FaceProjection, after: Image) -> FaceVerdict | None:
+def _verdict(item: FaceProjection, after: Image) -> tuple[FaceVerdict, Scene] | None:
     try:
-        return judge_face(_scene(item, after))
+        scene = _scene(item, after)
+        return judge_face(scene), scene
     except (ValueError, np.linalg.LinAlgError) as error:  # one face must not cost the others
         _log.warning("face %d could not be judged: %s", item.index + 1, error)
         return None

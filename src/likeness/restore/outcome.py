@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.evidence.face_verdict import FaceVerdict, Level, worst
-from likeness.evidence.scene import followed_mesh
+from likeness.evidence.scene import Scene, followed_mesh
 from likeness.faces.align import unwarp
 from likeness.faces.detect import Detector
 from likeness.faces.effective_resolution import EffectiveResolution
@@ -199,6 +199,7 @@ class FaceOutcome:
         warnings: what the user should know about this face.
         references: what other photographs of the person gave; None where none were asked for.
         verdict: whether it came out well; None if it was not restored, or nothing could be measured.
+        scene: what the verdict was told from, for whoever measures more of the face; None where there is no verdict.
     """
 
     index: int
@@ -217,6 +218,7 @@ class FaceOutcome:
     warnings: tuple[Notice, ...] = ()
     references: FaceReferences | None = None
     verdict: FaceVerdict | None = None
+    scene: Scene | None = None
 
     def __repr__(self) -> str:
         return f"FaceOutcome({self.index}, {self.status}{f': {self.reason}' if self.reason else ''})"

@@ -192,6 +192,25 @@ def _spectacles(x: Pixels, rng: Generator) -> Pixels:
     return _add(y, np.roll(layer, 1, axis=int(rng.integers(2))) * _patchy(x, rng), -tone * float(rng.uniform(0, 0.8)))
 
 
+def _outline(x: Pixels, rng: Generator) -> Pixels:
+    """A head, a shoulder, a hat against the light: a rounded form of another tone, and along a part of its edge a bright or
+    dark rim."""
+    side = x.shape[0]
+    centre, radius = rng.uniform(0, 1, 2) * side, float(rng.uniform(0.15, 0.7)) * side
+    turn = np.linspace(0, 2 * np.pi, 73)[:-1]
+    shape = 1 + sum(
+        float(rng.normal(0, 0.12 / wave)) * np.cos(wave * turn + float(rng.uniform(0, 2 * np.pi)))
+        for wave in (1, 2, 3, 5)
+    )
+    outline = centre + radius * shape[:, None] * np.stack([np.cos(turn), np.sin(turn) * rng.uniform(0.8, 1.4)], axis=1)
+    form = np.zeros(x.shape[:2], np.float32)
+    cv2.fillPoly(form, [np.round(outline * 16).astype(np.int32)], (1.0,), cv2.LINE_AA, 4)
+    y = _add(x, gaussian_blur(form, float(rng.uniform(0.4, 1.5))), float(rng.uniform(-0.6, 0.6)))
+    rim = _drawn(x, np.concatenate([outline, outline[:1]]), int(rng.integers(1, 4)))
+    rim = gaussian_blur(rim, float(rng.uniform(0.4, 1.2))) * _patchy(x, rng)
+    return _add(y, rim, float(rng.choice((-0.5, 0.8))) * float(rng.uniform(0.3, 1.0)))
+
+
 def _eyes(x: Pixels, rng: Generator) -> Pixels:
     """An iris with its pupil, and the light of a window in it; mostly two."""
     side = x.shape[0]
@@ -295,13 +314,14 @@ _DRAW: tuple[Callable[[Pixels, Generator], Pixels], ...] = (
     _braid,
     _blade,
     _spectacles,
+    _outline,
     _eyes,
     _chain,
     _strands,
     _stripes,
     _bars,
 )
-_OFTEN = np.array((4, 7, 4, 3, 2, 1, 2, 1, 1, 1, 1, 1)) / 28
+_OFTEN = np.array((4, 7, 4, 3, 2, 1, 4, 2, 1, 1, 1, 1, 1)) / 32
 """Cloth is in every portrait."""
 
 

@@ -290,10 +290,26 @@ def _printed_on(x: Pixels, rng: Generator) -> Pixels:
         cv2.ellipse(outside, (side // 2, side // 2), axes, 0, 0, 360, (1.0,), -1, cv2.LINE_AA)
         layer = 1 - outside
     else:
-        # A mount, a mirror, a window: everything beyond a straight line is of one tone.
-        edge = int(rng.integers(3, side // 4))
-        layer[:, :edge] = 1
-        layer = np.ascontiguousarray(np.rot90(layer, int(rng.integers(4))))
+        layer = _border(side, rng)
     tone = np.float32(rng.choice((rng.uniform(0, 0.25), rng.uniform(0.75, 1.0))))
-    layer = (gaussian_blur(layer, float(rng.uniform(0.3, 0.8))) * np.float32(rng.uniform(0.6, 1.0)))[:, :, None]
+    if rng.random() < 0.6:
+        layer = gaussian_blur(layer, float(rng.uniform(0.3, 0.8)))
+    layer = (layer * np.float32(rng.uniform(0.6, 1.0)))[:, :, None]
     return (x * (1 - layer) + tone * layer).astype(np.float32)
+
+
+def _border(side: int, rng: Generator) -> NDArray[np.float32]:
+    """A print's border, a mount, a mirror, a window: everything beyond one to four straight lines is of one tone, now and
+    then with a rule beside it; the cut is seldom quite straight up."""
+    low, high = -side, 2 * side
+    left, top, right, bottom = (int(rng.integers(3, side // 4)) if rng.random() < 0.5 else side for _ in range(4))
+    inner = (low if left == side else left, low if top == side else top)
+    outer = (high if right == side else side - right, high if bottom == side else side - bottom)
+    layer = np.ones((side, side), np.float32)
+    cv2.rectangle(layer, inner, outer, (0.0,), -1)
+    if rng.random() < 0.3:
+        apart = int(rng.integers(2, 8))
+        corners = (inner[0] + apart, inner[1] + apart), (outer[0] - apart, outer[1] - apart)
+        cv2.rectangle(layer, *corners, (1.0,), int(rng.integers(1, 3)))
+    turn = cv2.getRotationMatrix2D((side / 2, side / 2), float(rng.normal(0, 1.5)), 1.0)
+    return np.asarray(cv2.warpAffine(layer, turn, (side, side), borderMode=cv2.BORDER_REPLICATE), np.float32)
