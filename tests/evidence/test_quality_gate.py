@@ -3,6 +3,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -49,7 +50,7 @@ def test_a_real_restoration_passes(guard: Guard, portrait: Image, restoration: R
     assert checks(guard, portrait, restoration.image, restoration) == set()
 
 
-def _broken(change: Callable[[Pixels, Scene], Pixels], before: Image, restoration: Restoration) -> Image:
+def _broken(change: Callable[[Pixels, Scene], NDArray[Any]], before: Image, restoration: Restoration) -> Image:
     face = restoration.restored[0].face
     scene = make_scene(before, restoration.image, face)
     difference = (change(scene.after, scene) - scene.after) * scene.pasted[:, :, None]
@@ -59,24 +60,24 @@ def _broken(change: Callable[[Pixels, Scene], Pixels], before: Image, restoratio
     return restoration.image.with_pixels(np.clip(pixels, 0, 1))
 
 
-def _blotch(x: Pixels, _: Scene) -> Pixels:
+def _blotch(x: Pixels, _: Scene) -> NDArray[Any]:
     down, across = np.mgrid[:512, :512]
     spot = np.exp(-((across - 200) ** 2 + (down - 330) ** 2) / (2 * 16**2))
     return x - spot[:, :, None] * np.array([0.0, 0.15, 0.15])
 
 
-def _faint(x: Pixels, _: Scene) -> Pixels:
+def _faint(x: Pixels, _: Scene) -> NDArray[Any]:
     """Half as strong, and of no colour."""
     down, across = np.mgrid[:512, :512]
     return x - 0.07 * np.exp(-((across - 200) ** 2 + (down - 330) ** 2) / (2 * 16**2))[:, :, None]
 
 
 def _moved(x: Pixels, _: Scene) -> Pixels:
-    return np.asarray(cv2.warpAffine(x, np.array([[1.0, 0, 8], [0, 1, 5]]), (512, 512)))
+    return np.asarray(cv2.warpAffine(x, np.array([[1.0, 0, 8], [0, 1, 5]]), (512, 512)), np.float32)
 
 
 def _wider(x: Pixels, _: Scene) -> Pixels:
-    return np.asarray(cv2.warpAffine(x, np.array([[1.05, 0, -12.8], [0, 1, 0]]), (512, 512)))
+    return np.asarray(cv2.warpAffine(x, np.array([[1.05, 0, -12.8], [0, 1, 0]]), (512, 512)), np.float32)
 
 
 def _stepped(x: Pixels, scene: Scene) -> Pixels:
@@ -85,25 +86,25 @@ def _stepped(x: Pixels, scene: Scene) -> Pixels:
     return x + np.where(inside, 12 / 255 / np.maximum(scene.pasted, 0.5), 0)[:, :, None]
 
 
-@pytest.mark.parametrize(
-    ("check", "change"),
-    [
-        ("blank", lambda x, s: np.broadcast_to(x[s.pasted > 0.5].mean(axis=0), x.shape)),
-        ("blank", lambda x, _: np.zeros_like(x)),
-        ("saturated", lambda x, _: np.clip((x - 0.4) * 2.5 + 0.5, 0, 1)),
-        ("smear", lambda x, _: np.asarray(cv2.GaussianBlur(x, (0, 0), 8))),
-        ("blotch", _blotch),
-        ("spot", _faint),
-        ("colour", lambda x, _: x * (1.1, 1.0, 0.9)),
-        ("geometry", _moved),
-        ("geometry", _wider),
-        ("identity", lambda x, _: np.asarray(cv2.flip(cv2.GaussianBlur(x, (0, 0), 6), 0))),
-        ("seam", _stepped),
-    ],
-)
+_BROKEN: list[tuple[str, Callable[[Pixels, Scene], NDArray[Any]]]] = [
+    ("blank", lambda x, s: np.broadcast_to(x[s.pasted > 0.5].mean(axis=0), x.shape)),
+    ("blank", lambda x, _: np.zeros_like(x)),
+    ("saturated", lambda x, _: np.clip((x - 0.4) * 2.5 + 0.5, 0, 1)),
+    ("smear", lambda x, _: np.asarray(cv2.GaussianBlur(x, (0, 0), 8))),
+    ("blotch", _blotch),
+    ("spot", _faint),
+    ("colour", lambda x, _: x * (1.1, 1.0, 0.9)),
+    ("geometry", _moved),
+    ("geometry", _wider),
+    ("identity", lambda x, _: np.asarray(cv2.flip(cv2.GaussianBlur(x, (0, 0), 6), 0))),
+    ("seam", _stepped),
+]
+
+
+@pytest.mark.parametrize(("check", "change"), _BROKEN)
 def test_what_is_broken_is_caught(
     check: str,
-    change: Callable[[Pixels, Scene], Pixels],
+    change: Callable[[Pixels, Scene], NDArray[Any]],
     guard: Guard,
     portrait: Image,
     restoration: Restoration,

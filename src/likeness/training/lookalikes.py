@@ -198,10 +198,9 @@ def _outline(x: Pixels, rng: Generator) -> Pixels:
     side = x.shape[0]
     centre, radius = rng.uniform(0, 1, 2) * side, float(rng.uniform(0.15, 0.7)) * side
     turn = np.linspace(0, 2 * np.pi, 73)[:-1]
-    shape = 1 + sum(
-        float(rng.normal(0, 0.12 / wave)) * np.cos(wave * turn + float(rng.uniform(0, 2 * np.pi)))
-        for wave in (1, 2, 3, 5)
-    )
+    shape = np.ones_like(turn)
+    for wave in (1, 2, 3, 5):
+        shape += float(rng.normal(0, 0.12 / wave)) * np.cos(wave * turn + float(rng.uniform(0, 2 * np.pi)))
     outline = centre + radius * shape[:, None] * np.stack([np.cos(turn), np.sin(turn) * rng.uniform(0.8, 1.4)], axis=1)
     form = np.zeros(x.shape[:2], np.float32)
     cv2.fillPoly(form, [np.round(outline * 16).astype(np.int32)], (1.0,), cv2.LINE_AA, 4)
