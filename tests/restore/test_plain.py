@@ -11,6 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from likeness.faces.align import TEMPLATES, align, warp
+from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Image, Size
 from likeness.models.catalog import CATALOG
 from likeness.models.formats import ModelInfo, read_spec, write_checkpoint
@@ -142,6 +143,39 @@ def test_a_border_stays_and_the_mask_fades(restorer: Restorer, astronaut: Image)
     changed = np.abs(out.image.pixels - astronaut.pixels).max(axis=2) > 1 / 255
     assert changed.any()
     assert not changed[out.area() == 0].any()
+
+
+def _in_a_hat(image: Image, restorer: Restorer) -> tuple[Image, NDArray[np.float32]]:
+    """The portrait in a red felt hat with a dark band, and how much of each pixel is hat."""
+    (face,) = restorer.find_faces(image)
+    eyes = face.five_points[:2]
+    d = float(np.hypot(*(eyes[1] - eyes[0])))
+    x, y = eyes.mean(axis=0)
+    rows, columns = np.mgrid[: image.size.height, : image.size.width].astype(np.float32)
+    brim = ((columns - x) / (2.1 * d)) ** 2 + ((rows - y + d) / (0.42 * d)) ** 2 < 1
+    crown = ((columns - x) / (1.15 * d)) ** 2 + ((rows - y + 1.75 * d) / d) ** 2 < 1
+    hat = gaussian_blur((brim | crown).astype(np.float32), 0.8)
+    round_shade = 1 + 0.35 * np.sin((columns - x) / (1.2 * d) + 0.6)
+    band = (np.abs(rows - y + 1.45 * d) < 0.14 * d) & (np.abs(columns - x) < 1.15 * d)
+    felt = np.array([0.5, 0.1, 0.1]) * (round_shade * np.where(band, 0.4, 1))[:, :, None]
+    felt = felt + np.random.default_rng(0).normal(0, 0.015, felt.shape)
+    mixed = image.pixels + hat[:, :, None] * (np.clip(felt, 0, 1) - image.pixels)
+    return Image(pixels=mixed.astype(np.float32)), hat
+
+
+def test_hats_stay_as_they_are_and_hair_is_drawn(restorer: Restorer, astronaut: Image) -> None:
+    """As GPEN's demo, which pastes by a parsing mask without hats."""
+    portrait, hat = _in_a_hat(astronaut, restorer)
+    share: dict[str, float] = {}
+    for name, image in (("bare", astronaut), ("hat", portrait)):
+        (outcome,) = restorer.restore(image, "plain", verdicts=False).faces
+        assert outcome.mask is not None
+        where = align(outcome.face.five_points, image.size, _SIZE, "gpen")
+        covered = warp(np.repeat(hat[:, :, None], 3, axis=2), where)[:, :, 0]
+        share[name] = float((outcome.mask * covered).sum() / covered.sum())
+        assert outcome.mask[_SIZE // 2 : _SIZE * 3 // 4, _SIZE * 2 // 5 : _SIZE * 3 // 5].min() > 0.95
+    assert share["bare"] > 0.4  # her hair lies there, and some of the wall
+    assert share["hat"] < 0.1
 
 
 def test_the_faces_lie_as_in_the_demo(restorer: Restorer, astronaut: Image) -> None:
