@@ -17,7 +17,7 @@ from likeness.batch.cache import CachedRuntime, ProjectionCache
 from likeness.batch.journal import Item, Journal, PutCount
 from likeness.batch.network import NetworkPlan
 from likeness.batch.options import WorkOptions
-from likeness.batch.ray_worker import Workplace
+from likeness.batch.ray_worker import Travelling, Workplace
 from likeness.batch.runner import Plan, make_tasks, redo, run, sweep
 from likeness.batch.sources import Source, find_sources
 from likeness.batch.storage import Storage
@@ -400,6 +400,22 @@ def test_files_are_not_read_again_to_be_known(studio: Studio, pictures: Path, mo
     assert studio.put(sources) == PutCount(kept=6)
 
 
+def test_another_fidelity_or_network_for_whole_pictures_is_another_result(studio: Studio, pictures: Path) -> None:
+    sources = find_sources([str(pictures)])
+    assert studio.put(sources) == PutCount(added=6)
+    assert studio.put(sources, fidelity=0.5) == PutCount(changed=6)
+    assert studio.put(sources, fidelity=0.7) == PutCount(changed=6)
+    for model in ("big-lama-0123456789abcdef", "big-lama-0123456789abcde0"):
+        plan = Plan(model="tiny", picture_model=model, settings=Settings({"fidelity": 0.7}))
+        assert make_tasks(sources, studio.journal, plan) == PutCount(changed=6)
+        assert make_tasks(sources, studio.journal, plan) == PutCount(kept=6)
+        item = studio.journal.get("ann.jpg")
+        assert item is not None
+        options = WorkOptions.from_dict(item.options)
+        assert (options.picture_model, options.fidelity) == (model, 0.7)
+    assert studio.put(sources) == PutCount(changed=6)
+
+
 def test_what_a_killed_process_left_is_swept_when_alone(studio: Studio, tmp_path: Path) -> None:
     part = tmp_path / "out" / "final" / "sub" / ".likeness-0123456789ab.part"
     part.parent.mkdir(parents=True)
@@ -458,10 +474,7 @@ def test_a_file_that_was_sent_keeps_its_name_which_tells_what_it_is(
     monkeypatch.setenv("LIKENESS_HOME", str(tmp_path / "worker"))
     settings = Settings({"model": str(tmp_path / "lost.onnx"), "device": "cpu", "threads": 1})
     begin = Workplace(
-        network=NetworkPlan(settings=settings, model="mine", task="restore"),
-        sha256=sha256_of(file),
-        name=file.name,
-        output=None,
+        network=NetworkPlan(settings=settings, model="mine", task="restore"), file=Travelling.of(file, "mine")
     )
     for _ in range(2):  # the second time it is there
         work = begin(file.read_bytes())

@@ -108,7 +108,7 @@ def test_the_summary_counts_faces_from_1(batch: Batch, astronaut: Image, tmp_pat
 
 
 def test_exit_statuses_and_sentences(
-    batch: Batch, inbox: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    batch: Batch, tiny_model: Path, inbox: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "out"
     for arguments, sentence in (
@@ -120,6 +120,8 @@ def test_exit_statuses_and_sentences(
         ((inbox, out, "--preset", "pretty"), "unknown preset"),
         ((inbox, out, "--watch=-1"), "--watch must be over 0"),
         ((inbox, out, "--keep-projections", "much"), "no size"),
+        ((inbox, out, "--picture-model", "ddcolour"), "no model or file ddcolour"),
+        ((inbox, out, "--picture-model", "big-lama"), "likeness models fetch big-lama"),
     ):
         assert batch(*arguments) == 2
         error = capsys.readouterr().err
@@ -130,6 +132,9 @@ def test_exit_statuses_and_sentences(
     settings.write_text("size = 512\n")
     assert batch(inbox / "0.jpg", out, "--config", settings) == 2
     assert "the configuration says size = 512" in capsys.readouterr().err
+    assert batch(inbox / "0.jpg", tmp_path / "restorer", "--picture-model", tiny_model) == 2
+    assert "which is for faces" in capsys.readouterr().err
+    assert not results(tmp_path / "restorer")
 
 
 def _start(inbox: Path, out: Path, model: Path, *flags: str) -> subprocess.Popen[str]:

@@ -17,9 +17,11 @@ pytest.importorskip("spandrel_extra_arches")
 import torch
 from random_networks import ddcolor, lama
 
+from likeness.batch.redraw import Redrawer
 from likeness.cli import main
 from likeness.errors import CheckpointFormatError, ConfigError, NoFaceError
 from likeness.imaging.colour import LUMA, srgb_to_linear
+from likeness.imaging.decoding.pool import DecoderPool
 from likeness.imaging.files import read_image, write_image
 from likeness.imaging.filters import resize
 from likeness.imaging.image import Image, Size
@@ -326,3 +328,94 @@ def test_the_command_line_colours_and_fills(
 
 def photograph_of(folder: Path) -> Image:
     return read_image(folder / "a.png")
+
+
+def test_a_batch_colours_whole_pictures_and_restores_their_faces(
+    colouriser: tuple[Path, Any],
+    tiny_model: Path,
+    grey: Image,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder, out = tmp_path / "in", tmp_path / "out"
+    folder.mkdir()
+    opaque = replace(grey, alpha=None, bit_depth=8)
+    write_image(opaque, folder / "face.png")
+    write_image(replace(opaque, pixels=np.ascontiguousarray(opaque.pixels[120:])), folder / "suit.png")
+    flags = ["batch", str(folder), str(out), "--device", "cpu", "--precision", "f32", "--min-size", "32"]
+    both = [*flags, "--model", str(tiny_model), "--picture-model", str(colouriser[0])]
+    assert main([*both, "--preset", "natural"]) in (0, 3)
+    said = capsys.readouterr().err
+    assert "coloured, 1 face restored" in said
+    assert "suit.png -> final/suit.png: coloured (" in said  # no face, and not left alone for that
+    outcomes = {picture["source"].rpartition("/")[2]: picture for picture in _summary(out)["pictures"]}
+    assert {name: one["outcome"]["picture"]["task"] for name, one in outcomes.items()} == {
+        "face.png": "colourise",
+        "suit.png": "colourise",
+    }
+    # As one by one; the guard did not take the colours for harm.
+    assert outcomes["face.png"]["state"] == "final"
+    with Restorer(tiny_model, picture_model=colouriser[0], device="cpu", precision="f32") as restorer:
+        alone = restorer.restore(read_image(folder / "face.png"), "natural", on_bad="lower")
+    write_image(alone.image, tmp_path / "alone.png")
+    assert np.array_equal(read_image(out / "final" / "face.png").pixels, read_image(tmp_path / "alone.png").pixels)
+    # Again it is known; with other controls no network is asked again; without the network it is another result.
+    assert main([*both, "--preset", "natural"]) in (0, 3)
+    assert "0 new, 2 known" in capsys.readouterr().err
+    kept = _kept(out)
+    assert main([*both, "--preset", "natural", "--strength", "0.5"]) in (0, 3)
+    assert "2 to be done again" in capsys.readouterr().err
+    assert _kept(out) == kept
+    assert main([*flags, "--model", str(tiny_model), "--preset", "natural"]) == 3
+    said = capsys.readouterr().err
+    assert "2 to be done again" in said
+    assert "suit.png was left alone: no face was found" in said
+
+
+def _summary(out: Path) -> dict[str, Any]:
+    return json.loads((out / "summary.json").read_text(encoding="utf-8"))
+
+
+def _kept(out: Path) -> set[str]:
+    return {path.name for path in (out / ".projections").rglob("*.f32")}
+
+
+def test_a_batch_fills_holes_of_whole_pictures(
+    filler: tuple[Path, Any], tiny_model: Path, photograph: Image, holes: _Map, tmp_path: Path
+) -> None:
+    (tmp_path / "in").mkdir()
+    write_image(photograph, tmp_path / "in" / "a.png")
+    write_image(Image(pixels=np.repeat(holes[..., None], 3, axis=2)), tmp_path / "mask.png")
+    flags = ["--picture-model", str(filler[0]), "--damage-mask", str(tmp_path / "mask.png"), "--device", "cpu"]
+    out = tmp_path / "out"
+    assert main(["batch", str(tmp_path / "in"), str(out), "--model", str(tiny_model), "--strength", "0", *flags]) in (
+        0,
+        3,
+    )
+    (picture,) = _summary(out)["pictures"]
+    assert picture["outcome"]["picture"]["task"] == "inpaint"
+    assert any("face" in warning for warning in picture["outcome"]["warnings"])  # the hole in the cheek
+    after = read_image(out / picture["outcome"]["output"])
+    assert (after.pixels == read_image(tmp_path / "in" / "a.png").pixels).all(axis=2)[holes == 0].all()
+
+
+def test_a_print_of_a_batch_is_drawn_by_both_of_its_networks(
+    colouriser: tuple[Path, Any], tiny_model: Path, grey: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LIKENESS_HOME", str(tmp_path / "home"))
+    (tmp_path / "in").mkdir()
+    write_image(replace(grey, alpha=None, bit_depth=8), tmp_path / "in" / "face.png")
+    out = tmp_path / "out"
+    assert main(["models", "import", str(tiny_model), "--name", "tiny"]) == 0
+    assert main(["models", "import", str(colouriser[0]), "--name", "colours"]) == 0
+    networks = ["--model", "tiny", "--picture-model", "colours"]
+    assert main(["batch", str(tmp_path / "in"), str(out), *networks, "--device", "cpu", "--precision", "f32"]) == 0
+    with DecoderPool() as decoder:
+        redrawn = Redrawer(out / "journal.sqlite", decoder).redraw(out / "final" / "face.png", Size(200, 176), 2.0)
+    assert redrawn.why == ""
+    assert redrawn.image is not None
+    small = resize(redrawn.image.pixels, Size(200, 176), "area")
+    np.testing.assert_allclose(
+        small.mean((0, 1)), read_image(out / "final" / "face.png").pixels.mean((0, 1)), atol=0.02
+    )
+    assert np.ptp(small, axis=2).mean() > 0.01

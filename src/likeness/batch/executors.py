@@ -93,7 +93,7 @@ class LocalExecutor:
             self._work.close()
 
     def _load(self, readers: int = 1) -> PictureWork:
-        return PictureWork(self._network, None, self._output, thumbnails=self._thumbnails, readers=readers)
+        return PictureWork(self._network, self._output, thumbnails=self._thumbnails, readers=readers)
 
     def _told(self, answer: Answer | None) -> Result | None:
         if answer is None:

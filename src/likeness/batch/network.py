@@ -11,14 +11,43 @@ from likeness.batch.cache import DEFAULT_KEPT_BYTES, CachedRuntime, ProjectionCa
 from likeness.batch.journal import Item
 from likeness.batch.storage import Storage
 from likeness.batch.work import Handed, PictureWorker, Result
+from likeness.core.hashing import sha256_of
+from likeness.errors import CheckpointError
 from likeness.imaging.decoding.pool import DecoderPool
+from likeness.messages.notice import Notice
 from likeness.models.catalog import DEFAULT_MODEL
 from likeness.models.spec import Purpose, Spec
 from likeness.models.store import Store
 from likeness.restore.config import Settings
+from likeness.restore.networks import load_picture_network
 from likeness.runtimes.load import load_runtime
 
-__all__ = ["Answer", "NetworkPlan", "PictureWork"]
+__all__ = ["Answer", "NetworkPlan", "PictureWork", "file_of", "identity_of"]
+
+_DIGITS = 16
+"""Of a digest, in a network's identity."""
+
+
+def identity_of(model: str, store: Store | None = None) -> str:
+    """What a journal calls a network: its name and the digest of its weights.
+
+    Raises:
+        CheckpointError: if it is not here.
+    """
+    return f"{Path(model).stem}-{sha256_of((store or Store()).path(model))[:_DIGITS]}"
+
+
+def file_of(identity: str, store: Store) -> Path:
+    """The file of a network that a journal names.
+
+    Raises:
+        CheckpointError: if there is none of that name here, or its weights are others.
+    """
+    name, _, digest = identity.rpartition("-")
+    path = store.path(name)
+    if not sha256_of(path).startswith(digest):
+        raise CheckpointError(Notice("redraw.other-model", {"model": name}))
+    return path
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -26,8 +55,9 @@ class NetworkPlan:
     """Which network a worker uses, and how.
 
     Attributes:
-        settings: of the run: model, device, runtime, precision, threads, and what they say of the network.
+        settings: of the run: model, picture_model, device, runtime, precision, threads, and what they say of the network.
         model: the network's name with a digest of its weights.
+        picture_model: the same of the network for whole pictures; "" without one.
         kept: folder for its answers; None keeps none.
         limit: bytes in it at most.
         task: what the network is for, where its file travels without the name that tells; None for what the settings say.
@@ -36,6 +66,7 @@ class NetworkPlan:
 
     settings: Settings
     model: str
+    picture_model: str = ""
     kept: Path | None = None
     limit: int = DEFAULT_KEPT_BYTES
     task: Purpose | None = None
@@ -49,6 +80,16 @@ class NetworkPlan:
             CheckpointError: if it is not here.
         """
         return self._store.path(self.settings["model"] or DEFAULT_MODEL)
+
+    @property
+    def picture_file(self) -> Path | None:
+        """The file of the network for whole pictures on this machine; None if the settings name none.
+
+        Raises:
+            CheckpointError: if it is not here.
+        """
+        named = self.settings["picture_model"]
+        return None if named is None else self._store.path(named)
 
     @property
     def _store(self) -> Store:
@@ -77,11 +118,35 @@ class NetworkPlan:
             fidelity=settings["fidelity"],
         )
         settings.check_network(loaded.spec.numbers, model)
-        kept = ProjectionCache(self.kept or Path(), limit=0 if self.kept is None else self.limit)
         # Its answers are others with another weight of its own.
         fidelity = settings["fidelity"]
         named = self.model if fidelity is None else f"{self.model}, fidelity {fidelity:g}"
-        return CachedRuntime(loaded, model=named, kept=kept)
+        return CachedRuntime(loaded, model=named, kept=self._cache)
+
+    def load_picture_network(self, file: Path | None = None) -> CachedRuntime | None:
+        """Make the network for whole pictures ready; None if the settings name none.
+
+        Args:
+            file: where it is, if it is not where `picture_file` says.
+
+        Raises:
+            CheckpointError, ConfigError, MissingExtraError: see `likeness.restore.networks.load_picture_network`.
+        """
+        settings = self.settings
+        if settings["picture_model"] is None:
+            return None
+        loaded = load_picture_network(
+            self._store,
+            settings["picture_model"] if file is None else file,
+            device=settings["device"] or "auto",
+            precision=settings["precision"] or "auto",
+            threads=settings["threads"],
+        )
+        return CachedRuntime(loaded, model=self.picture_model, kept=self._cache)
+
+    @property
+    def _cache(self) -> ProjectionCache:
+        return ProjectionCache(self.kept or Path(), limit=0 if self.kept is None else self.limit)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,11 +168,11 @@ class Answer:
 
 
 class PictureWork:
-    """`PictureWorker` with a network of its own, whose results can travel to another process.
+    """`PictureWorker` with networks of its own, whose results can travel to another process.
 
     Args:
         network: loaded at once.
-        file: the network's file, if it is not where the plan says.
+        file, picture_file: of its networks, if they are not where the plan says.
         output: see `PictureWorker`.
         thumbnails: whether they are made.
         readers: pictures that are decoded at a time.
@@ -118,12 +183,25 @@ class PictureWork:
     """
 
     def __init__(
-        self, network: NetworkPlan, file: Path | None, output: Storage | None, *, thumbnails: bool, readers: int = 1
+        self,
+        network: NetworkPlan,
+        output: Storage | None,
+        *,
+        thumbnails: bool,
+        file: Path | None = None,
+        picture_file: Path | None = None,
+        readers: int = 1,
     ) -> None:
         self._decoder = DecoderPool(processes=readers)
         self._decoder.start()  # while the network loads
         self._runtime = network.load(file)
-        self._worker = PictureWorker(self._runtime, output, thumbnails=thumbnails, decoder=self._decoder)
+        self._worker = PictureWorker(
+            self._runtime,
+            output,
+            picture=network.load_picture_network(picture_file),
+            thumbnails=thumbnails,
+            decoder=self._decoder,
+        )
 
     @property
     def spec(self) -> Spec:

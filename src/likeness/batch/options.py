@@ -36,6 +36,9 @@ class WorkOptions(PictureOptions):
         damage_mask: a file of this machine, None for none; ``damage_digest`` is of its content.
         references: files and folders of this machine; ``references_digest`` is of their content.
         album: an album's file or a folder of this machine, None for none; ``album_digest`` is of its content.
+        fidelity: the network's own weight between fidelity and quality; None for its authors'.
+        picture_model: name of the network for whole pictures that works before faces are restored, with a digest of its
+            weights; "" for none.
         on_finding: see `OnFinding`.
         limits: of preflight.
         guard: the guard's limits; None for no guard.
@@ -51,6 +54,8 @@ class WorkOptions(PictureOptions):
     references_digest: str = ""
     album: str | None = None
     album_digest: str = ""
+    fidelity: float | None = None
+    picture_model: str = ""
     on_finding: OnFinding = "flag"
     limits: Limits = field(default_factory=Limits)
     guard: GuardLimits | None = field(default_factory=GuardLimits)
@@ -72,6 +77,7 @@ class WorkOptions(PictureOptions):
         damage_digest: str = "",
         references_digest: str = "",
         album_digest: str = "",
+        picture_model: str = "",
     ) -> WorkOptions:
         """From settings as people write them; what they leave open has its default."""
         if settings["copy_unrestored"]:
@@ -89,6 +95,8 @@ class WorkOptions(PictureOptions):
             references_digest=references_digest,
             album=None if album is None else str(album),
             album_digest=album_digest,
+            fidelity=settings["fidelity"],
+            picture_model=picture_model,
             on_finding=on_finding,
             limits=limits or Limits(),
             guard=guard,

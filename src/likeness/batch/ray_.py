@@ -22,11 +22,10 @@ from typing import Any
 from likeness.batch.journal import Item, Journal
 from likeness.batch.network import Answer, NetworkPlan
 from likeness.batch.ray_cluster import Cluster
-from likeness.batch.ray_worker import Begin, Worker, Workplace
+from likeness.batch.ray_worker import Begin, Travelling, Worker, Workplace
 from likeness.batch.runner import Done, settle
 from likeness.batch.storage import Storage, is_url
 from likeness.batch.work import Handed, Result, deliver, read_source, unexpected, unread
-from likeness.core.hashing import sha256_of
 from likeness.errors import BatchError, ConfigError, FileWriteError, ImageError, LikenessError
 from likeness.messages.notice import Notice
 from likeness.models.formats import spec_for_task
@@ -69,7 +68,7 @@ class RayExecutor:
     Args:
         cluster: whose workers they are; closed with the executor.
         begin: what each worker does first.
-        weights: the network's file, which is sent to every worker; None sends none.
+        weights: the networks' files, which are sent to every worker.
         output: where the driver writes the results; None if the workers do.
         hand: whether the driver reads sources that are paths, and sends their bytes.
         workers: how many, as far as the cluster has room.
@@ -82,7 +81,7 @@ class RayExecutor:
         cluster: Cluster,
         begin: Begin,
         *,
-        weights: Path | None = None,
+        weights: Sequence[Path] = (),
         output: Storage | None = None,
         hand: bool = False,
         workers: int,
@@ -93,7 +92,7 @@ class RayExecutor:
         self._cluster = cluster
         self._ray = cluster.ray
         self._begin = self._ray.put(begin)
-        self._weights = None if weights is None else self._ray.put(weights.read_bytes())
+        self._weights = [self._ray.put(file.read_bytes()) for file in weights]
         self._output = output
         self._hand = hand
         self._workers = workers
@@ -165,7 +164,7 @@ class RayExecutor:
 
     def _start(self) -> _Slot:
         actor = self._class.remote()
-        return _Slot(actor=actor, starting=actor.begin.remote(self._begin, self._weights))
+        return _Slot(actor=actor, starting=actor.begin.remote(self._begin, *self._weights))
 
     def _hand_out(self, journal: Journal, group: str | None) -> Generator[Done, None, bool]:
         """Send items to whoever has room, one to each before a second one to any; whether more may wait in the queue."""
@@ -323,7 +322,7 @@ def picture_executor(
     if settings["device"] not in (None, "auto", "cpu", "cuda"):
         raise ConfigError(Notice("ray.no-device", {"device": settings["device"]}))
     threads = settings["threads"] or 1
-    file = network.file
+    file, picture_file = network.file, network.picture_file
     cluster = Cluster(address, processors=None if workers is None else workers * threads)
     try:
         shared = shared or cluster.local
@@ -345,8 +344,8 @@ def picture_executor(
                 task=spec_for_task(file, settings["task"]).purpose,
                 accepted=Store().accepted,
             ),
-            sha256=sha256_of(file),
-            name=file.name,
+            file=Travelling.of(file, network.model),
+            picture_file=None if picture_file is None else Travelling.of(picture_file, network.picture_model),
             output=output.text if output_is_reached else None,
             thumbnails=thumbnails,
             folder=str(Path.cwd()) if shared else None,
@@ -354,7 +353,7 @@ def picture_executor(
         return RayExecutor(
             cluster,
             begin,
-            weights=None if cluster.local else file,
+            weights=() if cluster.local else [each for each in (file, picture_file) if each is not None],
             output=None if output_is_reached else output,
             hand=not shared,
             workers=workers or room,

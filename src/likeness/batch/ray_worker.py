@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -20,7 +21,7 @@ from likeness.core.home import home_folder
 from likeness.errors import BatchError, CheckpointError
 from likeness.messages.notice import Notice, reason_of
 
-__all__ = ["Begin", "Work", "Worker", "Workplace"]
+__all__ = ["Begin", "Travelling", "Work", "Worker", "Workplace"]
 
 
 class Work(Protocol):
@@ -30,9 +31,9 @@ class Work(Protocol):
 
 
 class Begin(Protocol):
-    """Makes a worker's `Work` on the worker's machine, from the network's file if that travels."""
+    """Makes a worker's `Work` on the worker's machine, from the networks' files if those travel."""
 
-    def __call__(self, weights: bytes | None) -> Work: ...
+    def __call__(self, *files: bytes) -> Work: ...
 
 
 class Worker:
@@ -41,9 +42,9 @@ class Worker:
     def __init__(self) -> None:
         self._work: Work | None = None
 
-    def begin(self, begin: Begin, weights: bytes | None) -> str:
+    def begin(self, begin: Begin, *files: bytes) -> str:
         """Make ready; the machine's name."""
-        self._work = begin(weights)
+        self._work = begin(*files)
         return socket.gethostname()
 
     def work(self, item: Item, handed: Handed | None) -> Answer:
@@ -53,26 +54,70 @@ class Worker:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Travelling:
+    """A network's file, as workers know it.
+
+    Attributes:
+        model: the network's name with a digest of its weights.
+        sha256: of the file.
+        name: of the file, which may tell what the network is.
+    """
+
+    model: str
+    sha256: str
+    name: str
+
+    @staticmethod
+    def of(file: Path, model: str) -> Travelling:
+        """A file of this machine."""
+        return Travelling(model=model, sha256=sha256_of(file), name=file.name)
+
+    def here(self, own: Callable[[], Path | None], sent: bytes | None) -> Path:
+        """This machine's own file if it is the same, else what was sent, which is kept.
+
+        Args:
+            own: where this machine has it.
+            sent: the file; None if it does not travel.
+
+        Raises:
+            CheckpointError: if it is neither here nor was sent.
+        """
+        try:
+            file = own()
+            if file is not None and sha256_of(file) == self.sha256:
+                return file
+        except CheckpointError:
+            pass
+        if sent is None:
+            raise CheckpointError(Notice("ray.no-model", {"host": socket.gethostname(), "model": self.model}))
+        file = home_folder() / "handed" / self.sha256 / self.name
+        if not file.exists() or sha256_of(file) != self.sha256:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            write_bytes_atomically(sent, file)
+        return file
+
+
+@dataclass(frozen=True, kw_only=True)
 class Workplace:
     """A `Begin` for pictures.
 
     Attributes:
         network: which, and how it is used.
-        sha256: of its file.
-        name: of its file, which may tell what the network is.
+        file: of it.
+        picture_file: of the network for whole pictures; None without one.
         output: the results' place; None if the driver writes them.
         thumbnails: whether they are made.
         folder: where relative paths begin; None if the worker opens no paths.
     """
 
     network: NetworkPlan
-    sha256: str
-    name: str
-    output: str | None
+    file: Travelling
+    picture_file: Travelling | None = None
+    output: str | None = None
     thumbnails: bool = True
     folder: str | None = None
 
-    def __call__(self, weights: bytes | None) -> PictureWork:
+    def __call__(self, *files: bytes) -> PictureWork:
         if self.folder is not None:
             try:
                 os.chdir(self.folder)
@@ -85,25 +130,12 @@ class Workplace:
                 ) from error
         # As many threads as Ray was asked for, so that the workers of a node do not crowd each other.
         cv2.setNumThreads(self.network.settings["threads"] or 1)
+        sent, sent_picture = (*files, None, None)[:2]
+        picture = self.picture_file
         return PictureWork(
             self.network,
-            self._file(weights),
             None if self.output is None else Storage(self.output),
+            file=self.file.here(lambda: self.network.file, sent),
+            picture_file=None if picture is None else picture.here(lambda: self.network.picture_file, sent_picture),
             thumbnails=self.thumbnails,
         )
-
-    def _file(self, weights: bytes | None) -> Path:
-        """The network's file: this machine's own if it is the same, else what was handed over, which is kept."""
-        try:
-            file = self.network.file
-            if sha256_of(file) == self.sha256:
-                return file
-        except CheckpointError:
-            pass
-        if weights is None:
-            raise CheckpointError(Notice("ray.no-model", {"host": socket.gethostname(), "model": self.network.model}))
-        file = home_folder() / "handed" / self.sha256 / self.name
-        if not file.exists() or sha256_of(file) != self.sha256:
-            file.parent.mkdir(parents=True, exist_ok=True)
-            write_bytes_atomically(weights, file)
-        return file

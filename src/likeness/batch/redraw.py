@@ -13,11 +13,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from likeness.batch.journal import Item, Journal
+from likeness.batch.network import file_of
 from likeness.batch.options import WorkOptions
 from likeness.batch.references import digest_of_album, digest_of_references
 from likeness.batch.storage import read_file
 from likeness.batch.work import FINAL, Handed, PictureWorker
-from likeness.core.hashing import sha256_of, sha256_of_bytes
+from likeness.core.hashing import sha256_of_bytes
 from likeness.errors import LikenessError
 from likeness.imaging.decoding.pool import DecoderPool
 from likeness.imaging.image import Image, Size
@@ -25,6 +26,7 @@ from likeness.messages.notice import Notice
 from likeness.models.store import Store
 from likeness.restore.canvas import SHOWN
 from likeness.restore.enlargement import MOST, Enlargement
+from likeness.restore.networks import load_picture_network
 from likeness.runtimes.load import load_runtime
 
 __all__ = ["Redrawer", "Redrawn"]
@@ -69,7 +71,7 @@ class Redrawer:
             self._items = {final / item.target: item for item in opened.items(group="")}
         self._decoder = decoder
         self._store = store or Store()
-        self._workers: dict[str, PictureWorker] = {}
+        self._workers: dict[tuple[str, str, float | None], PictureWorker] = {}
         self._lock = threading.Lock()
 
     def redraw(self, finished: Path, size: Size, scale: float) -> Redrawn:
@@ -128,7 +130,7 @@ class Redrawer:
         larger = replace(options, enlargement=enlargement)
         # Lossless, and as deep as the result is.
         wanted = replace(item, target=f"{item.target}.png", options=larger.to_dict())
-        result = self._worker(item.model).work(wanted, handed)
+        result = self._worker(item.model, options).work(wanted, handed)
         if result.bug is not None:
             raise result.bug
         if result.data is None:
@@ -137,20 +139,23 @@ class Redrawer:
             return None
         return self._decoder.read(result.data, max_pixels=2 * enlargement.max_output_pixels, name=item.source)
 
-    def _worker(self, model: str) -> PictureWorker:
-        """With the network that the batch had.
+    def _worker(self, model: str, options: WorkOptions) -> PictureWorker:
+        """With the networks that the batch had.
 
         Raises:
-            LikenessError: if it is not here.
+            LikenessError: if one is not here.
         """
+        networks = (model, options.picture_model, options.fidelity)
         with self._lock:
-            if model not in self._workers:
-                name, _, digest = model.rpartition("-")
-                if not sha256_of(self._store.path(name)).startswith(digest):
-                    raise LikenessError(Notice("redraw.other-model", {"model": name}))
-                runtime = load_runtime(self._store, name)
-                self._workers[model] = PictureWorker(runtime, None, thumbnails=False, decoder=self._decoder)
-            return self._workers[model]
+            if networks not in self._workers:
+                runtime = load_runtime(self._store, file_of(model, self._store), fidelity=options.fidelity)
+                picture = None
+                if options.picture_model:
+                    picture = load_picture_network(self._store, file_of(options.picture_model, self._store))
+                self._workers[networks] = PictureWorker(
+                    runtime, None, picture=picture, thumbnails=False, decoder=self._decoder
+                )
+            return self._workers[networks]
 
 
 def _has_small_face(item: Item, reached: float) -> bool:

@@ -38,13 +38,15 @@ class Plan:
     """What is the same for all pictures of a run.
 
     Attributes:
-        model: the network's name with a sha256_of_bytes of its weights.
+        model: the network's name with a digest of its weights.
+        picture_model: the same of the network for whole pictures that the settings name; "" without one.
         settings: of the command; a picture's own are laid over them.
         on_finding, limits, guard: see `WorkOptions`.
         group: of the tasks.
     """
 
     model: str
+    picture_model: str = ""
     settings: Settings = field(default_factory=Settings)
     on_finding: OnFinding = "flag"
     limits: Limits = field(default_factory=Limits)
@@ -69,6 +71,7 @@ class Plan:
                 damage_digest=damage,
                 references_digest=digest_of_references(settings["references"] or ()),
                 album_digest=digest_of_album(settings["album"]),
+                picture_model=self.picture_model,
             )
         except (ConfigError, ControlError, ImageReadError) as error:
             own = f"{source.url}: " if source.settings != Settings() else ""

@@ -14,7 +14,7 @@ from urllib.parse import quote
 
 from likeness.batch.journal import Item, Journal, State
 from likeness.imaging.thumbnail import data_uri
-from likeness.restore.report import level_of
+from likeness.restore.report import done_to_picture, level_of
 
 __all__ = ["summary_page"]
 
@@ -223,6 +223,8 @@ def _figures(item: Item) -> str:
         )
         own = sum(face.get("controls") is not None for face in faces)
         found.append(f"{whole} restored{f' ({own} by own settings)' if own else ''}")
+    if words := done_to_picture(outcome.get("picture")):
+        found.append(words)
     measured = (outcome.get("guard") or {}).get("faces") or []
     for name, title in (("identity", "identity"), ("colour", "skin dE"), ("blotch", "largest dE"), ("seam", "seam")):
         values = [face[name] for face in measured if face[name] is not None]

@@ -134,6 +134,7 @@ class PictureWorker:
 
     Args:
         runtime: the network, such as `likeness.batch.cache.CachedRuntime`.
+        picture: a network for whole pictures that works before faces are restored; None for none.
         output: where results go, into ``final`` or ``review``; None leaves them in `Result.data`.
         thumbnails: whether they are made.
         decoder: reads the pictures, so that a file may crash what decodes it and nothing else; None makes one.
@@ -144,12 +145,13 @@ class PictureWorker:
         runtime: Runtime,
         output: Storage | None,
         *,
+        picture: Runtime | None = None,
         thumbnails: bool = True,
         decoder: DecoderPool | None = None,
     ) -> None:
         self._decoder = decoder or DecoderPool()
         self._detector = CachedDetector(MediaPipeDetector())
-        self._restorer = Restorer(runtime=runtime, detector=self._detector)
+        self._restorer = Restorer(runtime=runtime, detector=self._detector, picture_model=picture)
         self._output = output
         self._thumbnails = thumbnails
         self._guards: dict[GuardLimits, Guard] = {}
@@ -215,6 +217,9 @@ class PictureWorker:
         findings = () if options.aligned else preflight(image, faces, options.limits)
         job.clock.lap("check")
         refused = [finding for finding in findings if finding.level == "refuse"]
+        if self._restorer.for_pictures:
+            # There is something to do in it without a face; whether there was, is told afterwards.
+            refused = [finding for finding in refused if finding.code != "no-face"]
         if options.on_finding == "fix":
             refused = [finding for finding in refused if not fixable(finding, options)]
         if options.on_finding == "skip":
@@ -320,9 +325,9 @@ class PictureWorker:
             return None
         # Made anew only if two threads come first at the same moment.
         guard = self._guards.setdefault(limits, self._guards.get(limits) or Guard(limits))
-        repaired = restoration.repaired
-        # Repairs are meant to change colours and marks, and are measured by themselves.
-        before = image if repaired is None else repaired.image
+        # What repairs and networks for whole pictures do is meant to change colours and marks.
+        changed = restoration.picture or restoration.repaired
+        before = image if changed is None else changed.image
         faces = [(face.index, face.face) for face in restoration.restored]
         verdicts = {face.index: face.verdict for face in restoration.restored if face.verdict is not None}
         # What a network for whole pictures made of it is not what came in.
@@ -363,6 +368,7 @@ def _outcome(
         "controls": (told["chosen"] or {}).get("controls") or (asdict(controls) if controls else None),
         "faces": told["faces"],
         "repairs": told["repairs"],
+        "picture": told["picture"],
         "chosen": told["chosen"],
         "guard": None
         if verdict is None
@@ -371,7 +377,10 @@ def _outcome(
             "faces": [measures.to_dict() for measures in verdict.faces],
             "notes": list(verdict.notes),
         },
-        "warnings": [f"face {face['index'] + 1}: {warning}" for face in told["faces"] for warning in face["warnings"]],
+        "warnings": [
+            *(told["picture"] or {}).get("warnings", ()),
+            *(f"face {face['index'] + 1}: {warning}" for face in told["faces"] for warning in face["warnings"]),
+        ],
         "milliseconds": told["milliseconds"],
     }
 

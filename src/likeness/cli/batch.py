@@ -86,17 +86,14 @@ def batch(argv: Sequence[str], console: Console) -> int:
 def _options(flags: argparse.Namespace) -> BatchOptions:
     settings = typed_settings(flags).over(Settings() if flags.config is None else checked_settings(flags.config))
     check_settings(settings)
-    if settings["picture_model"] is not None:
-        raise ConfigError(Notice("batch.picture-model"))
     from likeness.batch.journal import JOURNAL
+    from likeness.batch.network import identity_of
     from likeness.batch.runner import Plan
     from likeness.batch.storage import is_url
     from likeness.cli.batch_run import BatchOptions
-    from likeness.core.hashing import sha256_of
     from likeness.evidence.quality_gate import GuardLimits
     from likeness.faces.findings import Limits
     from likeness.models.catalog import DEFAULT_MODEL
-    from likeness.models.store import Store
 
     output = flags.output.removeprefix("file://")
     if flags.journal is None and is_url(output):
@@ -115,8 +112,10 @@ def _options(flags: argparse.Namespace) -> BatchOptions:
     limits = Limits(refuse=frozenset(flags.refuse), ignore=frozenset(flags.ignore))
     if flags.min_size is not None:
         limits = replace(limits, min_side=flags.min_size)
+    picture_model = settings["picture_model"]
     plan = Plan(
-        model=f"{Path(model).stem}-{sha256_of(Store().path(model))[:16]}",
+        model=identity_of(model),
+        picture_model="" if picture_model is None else identity_of(picture_model),
         # Of the run, not of its pictures.
         settings=Settings({**settings.values, "device": None, "runtime": None, "precision": None, "threads": None}),
         on_finding=flags.on_finding,
@@ -226,5 +225,5 @@ def make_parser() -> Parser:
         action="store_false",
         help="do not hold results against their inputs; all go to final",
     )
-    add_options(parser, without=["copy_unrestored", "picture_model"])
+    add_options(parser, without=["copy_unrestored"])
     return parser

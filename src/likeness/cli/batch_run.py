@@ -21,6 +21,7 @@ from likeness.cli.stopping import stopping
 from likeness.cli.verdict_line import verdict_line
 from likeness.errors import FileWriteError, JournalError
 from likeness.restore.config import Settings
+from likeness.restore.report import done_to_picture
 
 __all__ = ["BatchOptions", "run"]
 
@@ -172,6 +173,7 @@ class _Run:
             network = NetworkPlan(
                 settings=options.settings,
                 model=options.plan.model,
+                picture_model=options.plan.picture_model,
                 kept=options.journal.parent / _PROJECTIONS,
                 limit=options.keep,
             )
@@ -208,8 +210,10 @@ class _Run:
             restored = sum(face["status"] == "restored" for face in outcome["faces"])
             codes = sorted({finding["code"] for finding in outcome["findings"] if finding["level"] == "warn"})
             found = f" ({', '.join(codes)})" if codes else ""
-            faces = f"{restored} face{'' if restored == 1 else 's'} restored{verdict_line(outcome['faces'])}"
-            console.say(f"{count}{item.source} -> {outcome['output']}: {faces}{found} ({seconds:.1f} s)")
+            parts = [words] if (words := done_to_picture(outcome["picture"])) else []
+            if outcome["faces"] or not parts:
+                parts.append(f"{restored} face{'' if restored == 1 else 's'} restored{verdict_line(outcome['faces'])}")
+            console.say(f"{count}{item.source} -> {outcome['output']}: {', '.join(parts)}{found} ({seconds:.1f} s)")
         for fix in result.outcome.get("fixes", []):
             console.detail(f"{item.source}: {fix}")
 
@@ -217,7 +221,7 @@ class _Run:
         """Write it; whether that could be done: the pictures are done by now, and must not be lost in an exception."""
         asked, kept = (0, 0) if self._executor is None else self._executor.counts
         run = RunFigures(
-            model=self._options.plan.model,
+            model=", ".join(filter(None, (self._options.plan.picture_model, self._options.plan.model))),
             seconds=self._seconds,
             done=self._done,
             asked=asked,

@@ -39,7 +39,7 @@ from likeness.restore.job import RestoreJob, read_damage
 from likeness.restore.outcome import FaceOutcome, ReferenceSource, Restoration
 from likeness.restore.picture_options import PictureOptions
 from likeness.restore.records import face_records
-from likeness.restore.report import PictureRecord, RunRecord, write_report
+from likeness.restore.report import PictureRecord, RunRecord, done_to_picture, write_report
 
 __all__ = ["RestoreOptions", "run"]
 
@@ -222,7 +222,7 @@ class _Worker:
             face_files=face_files,
         )
         self._console.say(
-            f"{count}{job.name} -> {output}: {_counted(record, restoration)}{verdict_line(record.faces)}"
+            f"{count}{job.name} -> {output}: {_counted(record)}{verdict_line(record.faces)}"
             f"{_helped(restoration)}{_chosen(restoration)}{_enlarged(restoration)}{_repaired(restoration)}"
             f" ({work.clock.seconds:.1f} s)"
         )
@@ -363,13 +363,10 @@ def _faces(count: int) -> str:
     return f"{count} face{'' if count == 1 else 's'}"
 
 
-def _counted(record: PictureRecord, restoration: Restoration) -> str:
+def _counted(record: PictureRecord) -> str:
     """Such as "coloured, 2 faces restored, face 2 by settings of its own, 1 left alone"."""
-    change = restoration.picture
-    parts: list[str] = []
-    if change is not None and change.area > 0:
-        parts.append("coloured" if change.purpose == "colourise" else f"{change.area:.1%} of the picture drawn in")
-    if record.faces or change is None:
+    parts = [words] if (words := done_to_picture(record.picture)) else []
+    if record.faces or not parts:
         parts.append(f"{_faces(record.count('restored'))} restored")
     own = [face["number"] for face in record.faces if face["controls"] is not None]
     if own:

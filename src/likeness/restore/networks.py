@@ -31,7 +31,7 @@ from likeness.runtimes.base import Runtime
 from likeness.runtimes.batching import BatchingRuntime
 from likeness.runtimes.load import Device, Library, load_runtime
 
-__all__ = ["NetworkHolder"]
+__all__ = ["NetworkHolder", "load_picture_network"]
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +63,7 @@ class NetworkHolder:
         store: Store | None = None,
         task: Purpose | None = None,
         fidelity: float | None = None,
-        picture_model: str | Path | None = None,
+        picture_model: str | Path | Runtime | None = None,
     ) -> None:
         ready = None if runtime is None or isinstance(runtime, str) else runtime
         if detector is None:
@@ -88,17 +88,11 @@ class NetworkHolder:
         if picture_model is not None:
             if picture is not None:
                 raise ConfigError(Notice("restore.two-for-pictures", {"model": str(model)}))
-            picture = load_runtime(
-                store,
-                picture_model,
-                purposes=tuple(PICTURE_TASKS),
-                device=device,
-                precision=precision,
-                threads=threads,
+            picture = (
+                load_picture_network(store, picture_model, device=device, precision=precision, threads=threads)
+                if isinstance(picture_model, (str, Path))
+                else picture_model
             )
-            if picture.spec.for_faces:
-                values = {"model": str(picture_model), "title": picture.spec.title}
-                raise CheckpointFormatError(Notice("checkpoint.not-for-pictures", values))
         self._held: _Networks | None = _Networks(
             detector=detector,
             runtime=loaded,
@@ -133,6 +127,11 @@ class NetworkHolder:
     def for_faces(self) -> bool:
         """Whether faces are restored; a network for whole pictures alone leaves them to others."""
         return self.runtime.spec.for_faces
+
+    @property
+    def for_pictures(self) -> bool:
+        """Whether a network for whole pictures works, alone or before faces are restored."""
+        return self._networks.picture is not None
 
     def need_faces(self) -> None:
         """Make sure that this restores faces, for work that is about them alone.
@@ -180,6 +179,34 @@ class NetworkHolder:
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({'closed' if self._held is None else self._held.runtime.description})"
+
+
+def load_picture_network(
+    store: Store,
+    model: str | Path,
+    *,
+    device: Device = "auto",
+    precision: Literal["auto", "f32", "bf16"] = "auto",
+    threads: int | None = None,
+) -> Runtime:
+    """Load a network for whole pictures.
+
+    Args:
+        store: where models are.
+        model: a name, or a file.
+        device, precision, threads: see `load_runtime`.
+
+    Raises:
+        CheckpointError: if it cannot be had, or is none of these.
+        MissingExtraError, ConfigError: see `load_runtime`.
+    """
+    found = load_runtime(
+        store, model, purposes=tuple(PICTURE_TASKS), device=device, precision=precision, threads=threads
+    )
+    if found.spec.for_faces:
+        values = {"model": str(model), "title": found.spec.title}
+        raise CheckpointFormatError(Notice("checkpoint.not-for-pictures", values))
+    return found
 
 
 def _prepared(detector: MediaPipeDetector) -> None:

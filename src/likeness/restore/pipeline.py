@@ -69,7 +69,8 @@ class Restorer(NetworkHolder):
         fidelity: the model's own weight between fidelity (1) and quality (0), CodeFormer's w; None for its authors', 0.5. A
             model without one refuses it.
         picture_model: a network for whole pictures that works before faces are restored: it colours (DDColor), or fills the
-            holes of ``damage`` outside of faces (LaMa). One that is ``model`` itself works alone, and restores no face.
+            holes of ``damage`` outside of faces (LaMa); a model's name, a checkpoint file, or a ready runtime. One that is
+            ``model`` itself works alone, and restores no face.
     """
 
     def find_faces(self, image: ImageInput) -> tuple[Face, ...]:

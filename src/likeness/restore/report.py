@@ -23,10 +23,17 @@ from likeness.restore.outcome import FaceOutcome
 from likeness.restore.selection import Selection
 from likeness.runtimes.base import Runtime
 
-__all__ = ["SCHEMA", "PictureRecord", "RunRecord", "face_record", "level_of", "write_report"]
+__all__ = ["SCHEMA", "PictureRecord", "RunRecord", "done_to_picture", "face_record", "level_of", "write_report"]
 
 SCHEMA = 1
 """Number of the report's structure; raised when a key changes its meaning or goes away."""
+
+
+def done_to_picture(picture: Mapping[str, Any] | None) -> str:
+    """What a network for whole pictures did, such as "coloured", from `PictureRecord.picture`; "" if it changed nothing."""
+    if picture is None or not picture["area"]:
+        return ""
+    return "coloured" if picture["task"] == "colourise" else f"{picture['area']:.1%} of the picture drawn in"
 
 
 @dataclass(frozen=True, kw_only=True)
