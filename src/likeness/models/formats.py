@@ -21,7 +21,7 @@ from likeness.models.catalog import CATALOG, entry_of_bytes, published_as, purpo
 from likeness.models.onnx_file import OnnxConfig, is_onnx, metadata_of, open_onnx
 from likeness.models.registry import architecture_of, as_published, check_shapes, named, recognise
 from likeness.models.spec import PURPOSES, Authors, Purpose, Spec
-from likeness.models.torch_files import TorchFile, TorchTensor
+from likeness.models.torch_files import TorchFile, TorchTensor, float32_of
 
 __all__ = ["Checkpoint", "ModelInfo", "for_task", "read_checkpoint", "read_spec", "spec_for_task", "write_checkpoint"]
 
@@ -232,12 +232,14 @@ def _read_safetensors(path: Path, *, load: bool) -> Checkpoint:
             stated, info = _parse_metadata(metadata, path)
             spec, names, tells = _identified(shapes, path, stated)
             for name, entry in slices.items():
-                if entry.get_dtype() not in ("F16", "F32", "F64"):
+                if entry.get_dtype() not in ("F16", "BF16", "F32", "F64"):
                     raise CheckpointFormatError(
                         Notice("checkpoint.dtype", {"path": str(path), "name": name, "dtype": entry.get_dtype()})
                     )
-                if load:
+                if load and entry.get_dtype() != "BF16":
                     state[names[name]] = np.ascontiguousarray(file.get_tensor(name), dtype=np.float32)
+            if load and len(state) < len(slices):
+                state |= {names[name]: array for name, array in _bfloat16_tensors(path).items()}
     except safetensors.SafetensorError as error:
         raise CheckpointFormatError(
             Notice("checkpoint.safetensors", {"path": str(path), "why": notice_of(error)})
@@ -245,6 +247,24 @@ def _read_safetensors(path: Path, *, load: bool) -> Checkpoint:
     if info is None:
         return Checkpoint(state=state, spec=spec, info=None, path=path, kind="safetensors", tells_task=tells)
     return Checkpoint(state=state, spec=replace(spec, licence=info.licence), info=info, path=path, kind="likeness")
+
+
+def _bfloat16_tensors(path: Path) -> dict[str, NDArray[np.float32]]:
+    """The tensors in bfloat16, which safetensors cannot hand to NumPy, of a file that it has opened and checked.
+
+    The file: 8 bytes with the length of a JSON header, the header, and the samples, whose places count from there.
+    """
+    with path.open("rb") as stream:
+        (length,) = struct.unpack("<Q", stream.read(8))
+        header: dict[str, Any] = json.loads(stream.read(length))
+        tensors: dict[str, NDArray[np.float32]] = {}
+        for name, entry in header.items():
+            if entry.get("dtype") == "BF16":
+                begin, end = entry["data_offsets"]
+                stream.seek(8 + length + begin)
+                bits = np.frombuffer(stream.read(end - begin), "<u2")
+                tensors[name] = float32_of(bits).reshape(entry["shape"])
+    return tensors
 
 
 def _identified(shapes: Shapes, path: Path, spec: Spec | None = None) -> tuple[Spec, dict[str, str], bool]:

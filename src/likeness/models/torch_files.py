@@ -34,7 +34,7 @@ from likeness.models.pickle_program import (
     run_pickle,
 )
 
-__all__ = ["TorchFile", "TorchTensor"]
+__all__ = ["TorchFile", "TorchTensor", "float32_of"]
 
 _LEGACY_MAGIC = 0x1950A86A20F9469CFC6C
 _LEGACY_PROTOCOL = 1001
@@ -116,9 +116,14 @@ class TorchTensor(NamedTuple):
         view = np.lib.stride_tricks.as_strided(
             flat[self.offset :], self.shape, tuple(stride * flat.itemsize for stride in self.strides), writeable=False
         )
-        if self.code == "bf16":  # the upper half of a float32
-            return (view.astype(np.uint32, order="C") << 16).view(np.float32)
+        if self.code == "bf16":
+            return float32_of(view)
         return np.array(view, dtype=np.float32, order="C")
+
+
+def float32_of(bfloat16: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """Numbers in bfloat16, of which NumPy has none, from their bits: each is the upper half of a float32."""
+    return (bfloat16.astype(np.uint32, order="C") << 16).view(np.float32)
 
 
 class TorchFile:
