@@ -29,11 +29,11 @@ def folder(tmp_path_factory: pytest.TempPathFactory, astronaut_file: Path, tiny_
     shutil.copy(astronaut_file, root / "portrait.jpg")
     write_image(Image(pixels=np.full((64, 64, 3), 0.5, np.float32)), root / "wall.png")
     shutil.copy(tiny_model, root / "other.safetensors")
-    models = f"{tiny_model},{root / 'other.safetensors'},GPEN-BFR-512"
+    models = f"{tiny_model},{root / 'other.safetensors'},GPEN-BFR-512,gfpgan-1.4"
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("LIKENESS_HOME", str(root / "home"))
         arguments = [str(root), "--models", models, "--presets", "natural,plain", "-o", str(root / "out")]
-        assert main(["compare", *arguments]) == 1  # one network is not here
+        assert main(["compare", *arguments]) == 1  # two networks are not here
     return root
 
 
@@ -55,6 +55,8 @@ def test_every_network_under_every_preset_is_a_line(folder: Path) -> None:
         assert row["restored"] == "1"
         assert row["failed"] == "1"  # the wall
         assert float(row["seconds"]) > 0
+        assert row["size"] == "128"
+        assert row["least"] == row["identity"]  # of the one face
         assert 0.9 < float(row["identity"]) <= 1  # it hardly changes anything
     # The same network twice.
     assert [rows[1][key] for key in ("identity", "texture")] == [rows[3][key] for key in ("identity", "texture")]
@@ -63,7 +65,8 @@ def test_every_network_under_every_preset_is_a_line(folder: Path) -> None:
 
 def test_json_holds_every_face_and_what_is_missing(folder: Path) -> None:
     content: dict[str, Any] = json.loads((folder / "out" / "comparison.json").read_text(encoding="utf-8"))
-    assert set(content["missing"]) == {"GPEN-BFR-512"}
+    assert set(content["missing"]) == {"GPEN-BFR-512", "gfpgan-1.4"}
+    assert "likeness models fetch GFPGANv1.4" in content["missing"]["gfpgan-1.4"]
     assert "likeness models fetch GPEN-BFR-512" in content["missing"]["GPEN-BFR-512"]
     faces = content["faces"]
     assert len(_rows(folder / "out" / "faces.csv")) == len(faces)
@@ -79,6 +82,8 @@ def test_the_page_shows_each_crop_once_and_needs_no_other_file(folder: Path) -> 
     assert page.count("class='view'") == 5
     assert not re.search(r"(src|href)='(?!data:)", page)
     assert "tiny.safetensors, plain" in page
+    assert "<h2>Not compared</h2><ul><li><b>GPEN-BFR-512</b>: " in page
+    assert "`likeness models fetch GFPGANv1.4`" in page
     wall = (folder / "out" / "wall.png.html").read_text(encoding="utf-8")
     assert "no face was found" in wall
     assert "class='view'" not in wall

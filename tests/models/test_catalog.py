@@ -9,11 +9,20 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from likeness.models.catalog import CATALOG, DEFAULT_MODEL, CatalogEntry, embedded_path, published_as
+from likeness.errors import CheckpointError
+from likeness.models.catalog import (
+    CATALOG,
+    DEFAULT_MODEL,
+    CatalogEntry,
+    embedded_path,
+    entry_meant_by,
+    published_as,
+)
 from likeness.models.formats import read_checkpoint
 from likeness.models.gpen.config import GpenConfig
 from likeness.models.registry import as_published
 from likeness.models.spec import Spec
+from likeness.models.store import Store
 
 PUBLISHED = [entry for entry in CATALOG.values() if entry.name != DEFAULT_MODEL]
 
@@ -81,6 +90,31 @@ def test_our_own_model_is_free_and_inside_the_package() -> None:
     assert checkpoint.spec.size == 512
     assert checkpoint.info is not None
     assert checkpoint.info.licence == entry.licence.name
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("gfpgan-1.4", "GFPGANv1.4"),
+        ("gfpgan_1.3", "GFPGANv1.3"),
+        ("CodeFormer", "codeformer"),
+        ("gpen_bfr_512", "GPEN-BFR-512"),
+        ("restore-former", "RestoreFormer"),
+        ("gpen-bfr-51", None),
+        ("./GFPGANv1.4.pth", None),
+    ],
+)
+def test_names_as_other_programs_write_them(written: str, meant: str | None, tmp_path: Path) -> None:
+    entry = entry_meant_by(written)
+    assert (entry and entry.name) == meant
+    store = Store(tmp_path)
+    with pytest.raises(CheckpointError, match=f"likeness models fetch {meant}" if meant else "no model or file"):
+        store.path(written)
+
+
+def test_no_two_names_are_meant_by_one() -> None:
+    for name in CATALOG:
+        assert [one for one in CATALOG if entry_meant_by(one.lower().replace("-", "_")) is CATALOG[name]] == [name]
 
 
 def test_the_table_cannot_be_changed() -> None:

@@ -79,6 +79,35 @@ def test_what_other_programs_have_is_found_and_described(home: Path) -> None:
     assert {file.path.name for file in find_weights([home / "elsewhere/models/GFPGAN"])} == more
 
 
+_HOUSES = {
+    ".cache/modelscope/hub/models/iic/cv_gpen_image-portrait-enhancement": "ModelScope",
+    ".cache/modelscope/hub/models/iic/cv_gpen_image-portrait-enhancement/super_resolution": "ModelScope",
+    ".cache/torch/hub/checkpoints": "torch hub",
+    "work/gfpgan/weights": "GFPGAN",
+    "GFPGAN/gfpgan/weights": "GFPGAN",
+    "work/weights/CodeFormer": "CodeFormer",
+    "GPEN/weights": "GPEN",
+    "stable-diffusion-webui/models/GFPGAN": "stable-diffusion-webui",
+    "stable-diffusion-webui/models/Codeformer": "stable-diffusion-webui",
+    "ComfyUI/models/facerestore_models": "ComfyUI",
+    "ComfyUI/models/upscale_models": "ComfyUI",
+    "facefusion/.assets/models": "FaceFusion",
+}
+
+
+@pytest.mark.parametrize("place", _HOUSES)
+def test_each_place_is_looked_into(place: str, home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (home / "work").mkdir()
+    monkeypatch.chdir(home / "work")
+    (home / place).mkdir(parents=True, exist_ok=True)
+    weights = {name: np.zeros(shape, np.float32) for name, shape in expected_shapes(_SMALL).items()}
+    save_file(weights, home / place / "here.safetensors")
+    (found,) = [file for file in find_weights() if file.path.name == "here.safetensors"]
+    assert found.program == _HOUSES[place]
+    assert found.spec is not None
+    assert found.spec.config == _SMALL
+
+
 def test_environment_variables_say_where(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (home / ".cache/modelscope").rename(home / "scope")
     assert not [file for file in find_weights() if file.program == "ModelScope"]

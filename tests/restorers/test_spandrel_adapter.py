@@ -17,7 +17,7 @@ import torch
 
 from likeness.errors import CheckpointFormatError, ConfigError
 from likeness.imaging.files import read_image
-from likeness.models.formats import read_spec
+from likeness.models.formats import read_checkpoint, read_spec
 from likeness.models.store import Store
 from likeness.restore.controls import Controls
 from likeness.restore.pipeline import Restorer
@@ -90,10 +90,11 @@ def test_it_is_spandrels_function(made: tuple[str, Path, Any], face: NDArray[np.
     assert np.array_equal(runtime.run(face), answer)  # no noise that changes from one time to the next
 
 
-def test_gfpgans_own_graph_is_spandrels_function(made: tuple[str, Path, Any], face: NDArray[np.float32]) -> None:
+def test_on_openvino_it_is_spandrels_function_too(made: tuple[str, Path, Any], face: NDArray[np.float32]) -> None:
+    """GFPGAN by a graph of our own, RestoreFormer by OpenVINO's conversion; CodeFormer cannot be converted."""
     name, path, network = made
-    if name != "gfpgan":
-        assert isinstance(load_runtime(Store(), path, device="cpu"), TorchRuntime)  # there is no graph of these
+    if name == "codeformer":
+        assert isinstance(load_runtime(Store(), path, device="cpu"), TorchRuntime)
         return
     runtime = load_runtime(Store(), path, device="cpu", precision="f32")
     assert isinstance(runtime, OpenVinoRuntime)
@@ -101,6 +102,36 @@ def test_gfpgans_own_graph_is_spandrels_function(made: tuple[str, Path, Any], fa
     expected = _spandrels(name, network, faces)
     assert np.abs(expected[0] - expected[1]).max() > 100 * _limit(expected)
     np.testing.assert_allclose(runtime.run(faces), expected, atol=_limit(expected))
+
+
+def test_a_converted_network_starts_from_the_cache_without_pytorch(
+    made: tuple[str, Path, Any], face: NDArray[np.float32], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, path, _ = made
+    if name != "restoreformer":
+        pytest.skip("it is the one that is converted")
+    monkeypatch.setenv("LIKENESS_CACHE", str(tmp_path))
+    first = load_runtime(Store(), path, device="cpu", precision="f32").run(face)
+    monkeypatch.setattr("likeness.models.spandrel_adapter.run_by_spandrel", _never)
+    again = load_runtime(Store(), path, device="cpu", precision="f32")
+    assert isinstance(again, OpenVinoRuntime)
+    np.testing.assert_array_equal(again.run(face), first)
+
+
+def _never(*_: object) -> None:
+    pytest.fail("spandrel is asked")
+
+
+def test_files_in_half_precision_are_read(made: tuple[str, Path, Any], tmp_path: Path) -> None:
+    """The same weights, rounded; the arithmetic is float32 for those that choose from a codebook."""
+    name, _, network = made
+    for dtype in (torch.float16, torch.bfloat16):
+        halved = {key: tensor.to(dtype) for key, tensor in network.state_dict().items()}
+        torch.save({"params_ema": halved}, tmp_path / "half.pth")
+        read = read_checkpoint(tmp_path / "half.pth")
+        assert read.spec.architecture == name
+        for key, tensor in halved.items():
+            np.testing.assert_array_equal(read.state[key], tensor.float().numpy())
 
 
 def test_gfpgan_in_half_precision(made: tuple[str, Path, Any], face: NDArray[np.float32]) -> None:

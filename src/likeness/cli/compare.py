@@ -42,7 +42,20 @@ examples:
 _LEAST = 4
 """The lowest grade of a review, of 5, with which a result is taken as accepted: "good"."""
 
-_LINES = ("seconds", "megabytes", "identity", "sharpness", "texture", "accepted", "failed", "good", "look", "bad")
+_LINES = (
+    "size",
+    "seconds",
+    "megabytes",
+    "identity",
+    "least",
+    "sharpness",
+    "texture",
+    "accepted",
+    "failed",
+    "good",
+    "look",
+    "bad",
+)
 
 
 def compare(argv: Sequence[str], console: Console) -> int:
@@ -256,7 +269,7 @@ def _write(found: Comparison, folder: Path, missing: dict[str, str]) -> None:
         json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False), folder / "comparison.json"
     )
     for picture in found.pictures:
-        write_text_atomically(comparison_page(found, picture), folder / f"{picture}.html")
+        write_text_atomically(comparison_page(found, picture, missing), folder / f"{picture}.html")
         if any(item.crop is not None for item in found.of(picture)):
             write_image(comparison_sheet(found, picture), folder / f"{picture}.jpg")
 

@@ -57,6 +57,7 @@ for (const view of views) {
   view.addEventListener(
     "wheel",
     (event) => {
+      if (state.zoom === 1 && event.deltaY > 0) return; // crops that are whole let the page be scrolled
       event.preventDefault();
       zoomTo(state.zoom * 1.0015 ** -event.deltaY, ...at(event.clientX, event.clientY));
     },

@@ -104,9 +104,11 @@ class Summary:
     Attributes:
         entrant: None for the photographs themselves.
         restored, failed: faces; a picture that failed as a whole counts once.
+        size: side of the faces that the network takes, px.
         seconds: of a photograph, median.
         megabytes: the most memory that the program held meanwhile, 10^6 bytes; None where the system does not tell.
         identity, sharpness, texture: means.
+        least: identity of the face that moved the furthest.
         accepted: share of a blind review's ratings, in per cent, that would let the results go out; None without a review.
         good, look, bad: verdicts.
     """
@@ -114,9 +116,11 @@ class Summary:
     entrant: Entrant | None
     restored: int
     failed: int
+    size: int | None
     seconds: float | None
     megabytes: float | None
     identity: float | None
+    least: float | None
     sharpness: float | None
     texture: float | None
     accepted: float | None
@@ -126,7 +130,7 @@ class Summary:
 
     def to_dict(self) -> dict[str, object]:
         """Ready for JSON and CSV."""
-        names = ("seconds", "megabytes", "identity", "sharpness", "texture", "accepted")
+        names = ("size", "seconds", "megabytes", "identity", "least", "sharpness", "texture", "accepted")
         return {
             "model": INPUT if self.entrant is None else self.entrant.model,
             "preset": "" if self.entrant is None else self.entrant.preset,
@@ -142,13 +146,15 @@ class Comparison:
     Attributes:
         entrants: in the order in which they were asked for.
         compared: face by face: the photograph's own first, then each entrant's.
+        sizes: `Summary.size` of each model.
         megabytes: of each entrant, where the system tells.
         accepted: `Summary.accepted` of each entrant that people have rated.
     """
 
     entrants: tuple[Entrant, ...]
     compared: tuple[Compared, ...]
-    megabytes: dict[Entrant, float]
+    sizes: Mapping[str, int]
+    megabytes: Mapping[Entrant, float]
     accepted: Mapping[Entrant, float] = field(default_factory=dict[Entrant, float])
 
     @property
@@ -168,13 +174,16 @@ class Comparison:
         own = [item for item in self.compared if item.entrant == entrant]
         seconds = list({item.picture: item.seconds for item in own if item.seconds is not None}.values())
         levels = [item.level for item in own]
+        identities = [item.identity for item in own if item.identity is not None]
         return Summary(
             entrant=entrant,
             restored=sum(item.status == "restored" for item in own),
             failed=sum(item.status == "failed" for item in own),
+            size=None if entrant is None else self.sizes[entrant.model],
             seconds=float(np.median(seconds)) if seconds else None,
             megabytes=None if entrant is None else self.megabytes.get(entrant),
-            identity=_mean([item.identity for item in own]),
+            identity=_mean(identities),
+            least=min(identities, default=None),
             sharpness=_mean([item.sharpness for item in own]),
             texture=_mean([item.texture for item in own]),
             accepted=None if entrant is None else self.accepted.get(entrant),
@@ -211,11 +220,13 @@ def compare_networks(
     own: dict[tuple[str, int], Embedding] = {}
     faces: dict[str, Sequence[Face]] = {}
     rows: dict[str, list[Compared]] = {name: [] for name, _ in pictures}
+    sizes: dict[str, int] = {}
     megabytes: dict[Entrant, float] = {}
     entrants = tuple(Entrant(model=model, preset=preset) for model in models for preset in presets)
     for model in models:
         forgotten = forget_peak()
         with load(model) as restorer:
+            sizes[model] = restorer.runtime.spec.side
             if not faces:
                 for name, image in pictures:
                     faces[name] = restorer.find_faces(image)
@@ -236,7 +247,7 @@ def compare_networks(
                 if peak is not None:
                     megabytes[entrant] = peak
     ordered = (item for name, _ in pictures for item in rows[name])
-    return Comparison(entrants=entrants, compared=tuple(ordered), megabytes=megabytes)
+    return Comparison(entrants=entrants, compared=tuple(ordered), sizes=sizes, megabytes=megabytes)
 
 
 def _as_it_came(name: str, image: Image, face: Face, index: int) -> Compared:

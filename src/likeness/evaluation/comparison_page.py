@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.metadata import version
 from importlib.resources import files
+from types import MappingProxyType
 
 import numpy as np
 from PIL import Image as PillowImage
@@ -20,19 +21,24 @@ from likeness.imaging.thumbnail import data_uri
 __all__ = ["SHOWN", "comparison_page", "comparison_sheet", "in_figures", "named"]
 
 SHOWN: dict[str, tuple[str, str]] = {
+    "size": ("Size, px", "side of the faces that the network takes and draws"),
     "seconds": ("Seconds", "of a photograph, median, all its faces, verdicts included"),
     "megabytes": ("Memory, MB", "the most that the program held while this network ran"),
     "identity": ("Identity", "to the photograph's own face: 1 is the same, strangers lie under 0.5"),
+    "least": (
+        "Least identity",
+        "that of the face which moved the furthest: what to expect at worst over many pictures",
+    ),
     "sharpness": ("Sharpness, px", "how many pixels across the face holds, of 512"),
     "texture": ("Texture, levels", "skin finer than 2 px, of 255 levels; the photograph's own includes its noise"),
     "accepted": ("Accepted, %", "ratings of 4 or 5 in a blind review, of all that were given"),
 }
 """Figures of the table: title, and what it says."""
 
-_OF_ALL = ("megabytes", "accepted")
+_OF_ALL = ("size", "megabytes", "least", "accepted")
 """Figures of a network over all pictures, not of a face."""
 
-_DIGITS = {"seconds": 2, "megabytes": 0, "identity": 3, "sharpness": 0, "texture": 2}
+_DIGITS = {"seconds": 2, "megabytes": 0, "identity": 3, "least": 3, "sharpness": 0, "texture": 2}
 _QUALITY = 92
 _GAP, _CAPTION = 8, 30
 _GROUND, _INK = (64, 64, 64), (235, 235, 235)
@@ -44,8 +50,14 @@ def named(item: Compared | Summary) -> str:
     return INPUT if item.entrant is None else item.entrant.name
 
 
-def comparison_page(comparison: Comparison, picture: str) -> str:
-    """The page of one picture, as HTML that needs no other file."""
+def comparison_page(comparison: Comparison, picture: str, missing: Mapping[str, str] = MappingProxyType({})) -> str:
+    """The page of one picture, as HTML that needs no other file.
+
+    Args:
+        comparison: what was found.
+        picture: which.
+        missing: the networks that were asked for and are not here, each with the sentence that says what to do.
+    """
     folder = files("likeness.evaluation")
     style = folder.joinpath("comparison.css").read_text(encoding="utf-8")
     script = folder.joinpath("comparison.js").read_text(encoding="utf-8")
@@ -55,6 +67,8 @@ def comparison_page(comparison: Comparison, picture: str) -> str:
     failures = "".join(
         f"<li><b>{escape(named(item))}</b>: {escape(item.reason)}</li>" for item in own if item.face is None
     )
+    absent = "".join(f"<li><b>{escape(name)}</b>: {escape(why)}</li>" for name, why in missing.items())
+    not_compared = f"<section><h2>Not compared</h2><ul>{absent}</ul></section>" if absent else ""
     failed = f"<section><h2>Failed</h2><ul>{failures}</ul></section>" if failures else ""
     return (
         "<!doctype html>\n<html lang='en'>\n<head>\n<meta charset='utf-8'>\n"
@@ -65,9 +79,9 @@ def comparison_page(comparison: Comparison, picture: str) -> str:
         "the buttons, and drag: all crops move together.</p></header>\n"
         "<div class='tools' role='toolbar' aria-label='Zoom'><button type='button' data-zoom='out'>&minus;</button>"
         "<output>100%</output><button type='button' data-zoom='in'>+</button>"
-        "<button type='button' data-zoom='fit'>Whole crops</button>"
+        "<button type='button' data-zoom='fit'>Whole</button>"
         "<button type='button' data-zoom='actual'>Full size</button></div>\n"
-        f"<main>{sections}{failed}{_table(comparison)}</main>\n"
+        f"<main>{sections}{failed}{_table(comparison)}{not_compared}</main>\n"
         f"<footer>Made by Likeness {escape(version('likeness'))}. Sharper is not truer: what the photograph does not hold, "
         f"every network invents.</footer>\n<script>\n{script}</script>\n</body>\n</html>\n"
     )

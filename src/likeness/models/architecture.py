@@ -90,6 +90,8 @@ class Architecture(Generic[ConfigT]):
         module: the network in PyTorch, for inference, from weights, numbers, type of the convolutions and device; float32 in
             and out. It imports torch when it is called.
         graph: the same as an OpenVINO graph, which is also what is written as ONNX, or None if there is none.
+        converted: where there is none, what OpenVINO makes of the module in PyTorch, for its own runtime alone and of one
+            image; it needs what the module needs. None if it can make nothing of it.
         rename: today's name of a tensor that older files call otherwise.
         authors: how those who published such networks run one of these numbers.
         shared_by: the tasks for which networks of the very same tensors are passed on; none where there is only one, so that
@@ -104,6 +106,7 @@ class Architecture(Generic[ConfigT]):
     shapes: Callable[[ConfigT], Shapes] | None
     module: Callable[[State, ConfigT, torch.dtype, torch.device], torch.nn.Module]
     graph: GraphBuilder[ConfigT] | None
+    converted: Callable[[State, ConfigT], openvino.Model] | None = None
     rename: Callable[[str], str] = same_name
     authors: Callable[[ConfigT], Authors] = run_by_template
     shared_by: tuple[Purpose, ...] = ()

@@ -12,6 +12,7 @@ later (trust on first use), and every fetched file must be a network of the conf
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib import resources
@@ -36,6 +37,7 @@ __all__ = [
     "CatalogEntry",
     "Licence",
     "embedded_path",
+    "entry_meant_by",
     "entry_of",
     "entry_of_bytes",
     "published_as",
@@ -387,6 +389,22 @@ def entry_of(name: str, catalog: Mapping[str, CatalogEntry] = CATALOG) -> Catalo
     """The entry of a name, whatever its case; None if there is none."""
     folded = name.casefold()
     return next((entry for key, entry in catalog.items() if key.casefold() == folded), None)
+
+
+def entry_meant_by(name: str, catalog: Mapping[str, CatalogEntry] = CATALOG) -> CatalogEntry | None:
+    """The entry of a name that may be written in other programs' ways, such as gfpgan-1.4; None if there is none.
+
+    Case, dashes, dots and underscores do not count, nor does the v before a number.
+    """
+    exact = entry_of(name, catalog)
+    if exact is not None:
+        return exact
+    plain = _plain(name)
+    return next((entry for key, entry in catalog.items() if _plain(key) == plain), None)
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"v(?=\d)|[-._ ]", "", name.casefold())
 
 
 def entry_of_bytes(path: Path, catalog: Mapping[str, CatalogEntry] = CATALOG) -> CatalogEntry | None:

@@ -19,8 +19,8 @@ MODELSCOPE = "modelscope:"
 """What stands before the id of a model in ModelScope's cache, where a model is named."""
 
 _SUFFIXES = (".pth", ".pt", ".safetensors", ".onnx")
-_DEPTH = 4
-"""How many folders below a place are looked into."""
+_DEPTH = 5
+"""How many levels of folders are looked into, the place itself with them: ModelScope's enlarger lies at the fifth."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,9 +18,11 @@ import numpy as np
 from likeness.errors import CheckpointFormatError, MissingExtraError
 from likeness.messages.notice import Notice
 from likeness.models.architecture import Architecture, Shapes, State
+from likeness.models.conversion import converted
 from likeness.models.spec import Spec
 
 if TYPE_CHECKING:
+    import openvino
     import torch
 
 __all__ = [
@@ -114,6 +116,8 @@ def _architecture(
     telling: Sequence[str],
     load: Callable[[], Any],
     arguments: Callable[[_Restorer], dict[str, object]],
+    *,
+    convertible: bool,
 ) -> Architecture[_Restorer]:
     """A row of the table.
 
@@ -122,6 +126,7 @@ def _architecture(
         telling: names of tensors that it alone has.
         load: makes spandrel's loader.
         arguments: of the network's call, by its numbers.
+        convertible: whether OpenVINO can take its trace.
     """
 
     def detect(names: Collection[str]) -> bool:
@@ -140,6 +145,11 @@ def _architecture(
 
         return run_by_spandrel(state, lambda tensors: load().load(tensors).model, config.title, answer, dtype, device)
 
+    def graph(state: State, numbers: _Restorer) -> openvino.Model:
+        import torch
+
+        return converted(module(state, numbers, torch.float32, torch.device("cpu")), (1, 3, _SIDE, _SIDE))
+
     return Architecture(
         name=config.name,
         title=config.title,
@@ -149,6 +159,7 @@ def _architecture(
         shapes=None,
         module=module,
         graph=None,
+        converted=graph if convertible else None,
     )
 
 
@@ -230,10 +241,12 @@ RESTOREFORMER = _architecture(
     ("quantize.embedding.weight", "encoder.conv_in.weight", "quant_conv.weight", "decoder.conv_out.weight"),
     _restoreformer,
     lambda _: {},
+    convertible=True,
 )
 CODEFORMER = _architecture(
     CodeFormerConfig,
     ("position_emb", "idx_pred_layer.1.weight", "quantize.embedding.weight", "encoder.blocks.0.weight"),
     _codeformer,
     lambda numbers: {"weight": cast("CodeFormerConfig", numbers).fidelity},
+    convertible=False,  # it computes with a tensor where the trace needs a number
 )

@@ -33,6 +33,7 @@ from likeness.models.catalog import (
     DEFAULT_MODEL,
     CatalogEntry,
     embedded_path,
+    entry_meant_by,
     entry_of,
 )
 from likeness.models.convert import convert_checkpoint
@@ -167,6 +168,9 @@ class Store:
         if path.exists():
             self._licences.check_file(path)
             return path
+        meant = entry_meant_by(name, self._catalog)
+        if meant is not None:
+            return self.path(meant.name)
         known = [model.name for model in self.list()]
         raise CheckpointError(
             Notice(
@@ -212,7 +216,7 @@ class Store:
             DownloadError: if it cannot be fetched (offline, network, server, disk).
             CheckpointError: if the name is not in the catalog.
         """
-        entry = self._entry(name)
+        entry = entry_meant_by(name, self._catalog)
         if entry is None:
             hint = did_you_mean(name, self._catalog)
             raise CheckpointError(
@@ -317,7 +321,7 @@ class Store:
         Raises:
             CheckpointError: if the name is not in the catalog, or the store cannot be written.
         """
-        entry = self._entry(name)
+        entry = entry_meant_by(name, self._catalog)
         if entry is None:
             hint = did_you_mean(name, self._catalog)
             raise CheckpointError(

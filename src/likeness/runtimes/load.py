@@ -116,7 +116,9 @@ def load_runtime(
             if device == "cuda":
                 raise
             _log.warning("%s; the processor is used", str(error).removesuffix(": use --device cpu"))
-    if library == "pytorch" or (file is None and architecture_of(spec).graph is None and library == "auto"):
+    architecture = architecture_of(spec)
+    in_openvino = file is not None or architecture.graph is not None or architecture.converted is not None
+    if library == "pytorch" or (library == "auto" and not in_openvino):
         from likeness.runtimes.torch_ import TorchRuntime
 
         return TorchRuntime(read_checkpoint(path).state, spec, precision=precision)

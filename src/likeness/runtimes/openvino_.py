@@ -145,9 +145,11 @@ class OpenVinoRuntime:
 
     def _made(self) -> tuple[Callable[..., Any], ...]:
         """What makes the graph, and the code that it is made by."""
-        file, graph = self._file, self._architecture.graph
+        file, graph, converted = self._file, self._architecture.graph, self._architecture.converted
         if file is not None:
             return lambda: open_onnx(file), open_onnx
+        if graph is None and converted is not None:
+            return lambda: converted(self._state, self._spec.config), converted, self._architecture.config
         if graph is None:
             raise ConfigError(Notice("openvino.no-graph", {"title": self._spec.title}))
         return lambda: graph(self._state, self._spec.config), graph, StyleNodes, self._architecture.config
