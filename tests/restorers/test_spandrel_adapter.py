@@ -100,7 +100,7 @@ def test_on_openvino_it_is_spandrels_function_too(
         return
     faces = np.concatenate([face, face[..., ::-1]])
     if name == "restoreformer":
-        # Of the published structure, .00003 of the largest value off. The small one, whose norms are over single channels, is
+        # Of the published structure .00003 of the largest value off. The small one, whose norms are of single channels, is
         # .00015 off in OpenVINO and .00001 in PyTorch (both against float64).
         network, path, faces = _published_restoreformer(tmp_path / "whole.pth"), tmp_path / "whole.pth", face
         monkeypatch.setenv("LIKENESS_CACHE", "off")
