@@ -5,16 +5,17 @@ import sys
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 
 import httpx
 import numpy as np
 import pytest
+import tifffile
+from profiles import ADOBE, gamma_curve, matrix_profile
 from running import Running, served
 
 from likeness.cli import main
-from likeness.imaging.files import read_image, write_image
+from likeness.imaging.files import read_image
 from likeness.imaging.image import Image
 from likeness.restore.pipeline import Restorer
 from likeness.server.http.settings import ServerSettings
@@ -104,11 +105,26 @@ def test_elsewhere_nothing_is_edited(server: Running) -> None:
 
 
 def test_an_editor_hands_over_a_file_and_gets_it_back(astronaut: Image, tmp_path: Path) -> None:
+    """As an editor writes it: 16 bit, a wide profile, and all that it knows of the photograph; read by its own library."""
     rng = np.random.default_rng(3)
-    deep = np.clip(astronaut.pixels + rng.uniform(-1e-3, 1e-3, astronaut.pixels.shape), 0, 1).astype(np.float32)
+    deep = np.clip(astronaut.pixels + rng.uniform(-1e-3, 1e-3, astronaut.pixels.shape), 0, 1)
+    samples = np.round(deep * 65535).astype(np.uint16)
+    xmp = b"".join(
+        (
+            b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">',
+            b'<rdf:Description rdf:about="" xmlns:xmp="http://ns.adobe.com/xap/1.0/" xmp:Rating="5"/></rdf:RDF></x:xmpmeta>',
+        )
+    )
+    tags = {
+        34675: matrix_profile(ADOBE, gamma_curve(2.2)),
+        33723: b"\x1c\x02\x19\x00\x0bgrandmother",
+        700: xmp,
+        271: "Camera",
+        33432: "(c) Ann",
+    }
+    extra = [(code, "s" if isinstance(value, str) else 7, len(value), value, True) for code, value in tags.items()]
     file = tmp_path / "photo-Edit.tif"
-    write_image(replace(astronaut, pixels=deep, bit_depth=16), file)
-    before = read_image(file)
+    tifffile.imwrite(file, samples, photometric="rgb", resolution=(300, 300), resolutionunit=2, extratags=extra)
     command = [sys.executable, "-m", "likeness", "edit", "--in-place", "--no-browser", str(file)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
@@ -118,9 +134,17 @@ def test_an_editor_hands_over_a_file_and_gets_it_back(astronaut: Image, tmp_path
             key = client.post("/live/editing").json()["id"]
             client.post(f"/live/editing/{key}", json={"faces": [0]}).raise_for_status()
         assert program.wait(30) == 0
-    after = read_image(file)
-    assert (after.bit_depth, after.size, after.icc_profile) == (16, before.size, before.icc_profile)
-    assert np.abs(after.pixels - before.pixels).max() > 0.02
+    with tifffile.TiffFile(file) as after:
+        page = after.pages.first
+        restored = page.asarray()
+        kept = {code: page.tags[code].value for code in (*tags, 282, 283, 296)}
+    assert (restored.dtype, restored.shape) == (samples.dtype, samples.shape)
+    assert np.abs(restored.astype(int) - samples).max() > 1000
+    assert (restored == samples).all(axis=-1).mean() > 0.4  # beside the face, to the last bit
+    assert b'xmp:Rating="5"' in kept.pop(700)  # that a network has drawn in it is said beside that
+    assert [across / over for across, over in (kept.pop(282), kept.pop(283))] == [300, 300]
+    assert kept.pop(296) == 2
+    assert kept == {code: value for code, value in tags.items() if code != 700}
     assert [path.name for path in tmp_path.iterdir()] == [file.name]
 
 
