@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -89,13 +89,20 @@ def test_every_node_is_what_comfyui_asks_of_one() -> None:
             assert json.dumps(told)
 
 
-def test_the_folder_loads_under_any_name_as_comfyui_does_it() -> None:
-    spec = importlib.util.spec_from_file_location("/comfyui/custom_nodes/likeness", FOLDER / "__init__.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module: ModuleType = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    assert module.NODE_CLASS_MAPPINGS is NODE_CLASS_MAPPINGS
+@pytest.mark.parametrize("name", ["/comfyui/custom_nodes/likeness", "likeness"])
+def test_the_folder_loads_under_any_name_as_comfyui_does_it(name: str) -> None:
+    """Under its path, and as older ComfyUIs do it, under the folder's name, which is the library's as well."""
+    script = """
+import importlib.util, sys
+spec = importlib.util.spec_from_file_location(sys.argv[1], sys.argv[2])
+module = sys.modules[spec.name] = importlib.util.module_from_spec(spec)
+spec.loader.exec_module(module)
+from likeness.integrations.comfyui.nodes import NODE_CLASS_MAPPINGS
+import likeness
+assert module.NODE_CLASS_MAPPINGS is NODE_CLASS_MAPPINGS
+assert likeness.Restorer
+"""
+    subprocess.run([sys.executable, "-c", script, name, str(FOLDER / "__init__.py")], check=True)
 
 
 def test_widgets_as_they_come_are_the_defaults(restorer: Restorer, batch: Any, astronaut: Image) -> None:
