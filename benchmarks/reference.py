@@ -35,6 +35,7 @@ from likeness.reference.fusion import fuse, warp_reference
 from likeness.reference.irises import iris_colours
 from likeness.reference.matching import FaceMatcher, verdict
 from likeness.reference.photographs import Reference
+from likeness.reference.spectacles import thick_spectacles
 from likeness.restore.arbitration import arbitrate, held_detail
 from likeness.restore.controls import Controls
 from likeness.restore.pipeline import Restorer
@@ -87,6 +88,7 @@ class Album:
                 native_side=512,
                 embedding=self.embedded[number].astype(np.float32),
                 irises=iris_colours(self.pixels[number], face.landmarks.points),
+                spectacles=thick_spectacles(self.pixels[number], face.landmarks.points),
             )
         return self._references[number]
 

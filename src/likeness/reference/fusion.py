@@ -48,6 +48,7 @@ from likeness.reference.expression import Expression, rising
 from likeness.reference.irises import colour_change
 from likeness.reference.photographs import Reference, resolution_of
 from likeness.reference.proportions import with_proportions
+from likeness.reference.spectacles import without_other_spectacles
 from likeness.restore.references import Gift
 
 __all__ = ["WarpedReference", "best_of", "fuse", "photograph_blur", "warp_reference", "warp_references"]
@@ -221,6 +222,8 @@ def _warped(reference: Reference, receiver: _Receiver) -> WarpedReference:
     allowed *= expression.turn(reference.expression) * fold_free(places)
     allowed *= _LEAST + (1 - _LEAST) * rising(sigma / unit, *_WHOLLY)
     allowed *= np.clip(sampled(reference.valid, places), 0, 1)
+    if reference.spectacles is not None:
+        allowed *= without_other_spectacles(reference.spectacles, receiver.target, landmarks.points, places)
     alike = _agreement(goal, laid, sigma)
     agree = tuple((1 - lost) * held + lost * gone for held, gone in zip(_AGREE, _AGREE_LOST, strict=True))
     allowed *= rising(alike, agree[0], agree[1]) * face + rising(alike, *_AGREE_OUTSIDE) * (1 - face)

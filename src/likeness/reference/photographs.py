@@ -22,6 +22,7 @@ from likeness.messages.notice import Notice
 from likeness.reference.expression import Expression
 from likeness.reference.irises import IrisColours, iris_colours
 from likeness.reference.matching import Embedding, FaceMatcher
+from likeness.reference.spectacles import thick_spectacles
 
 __all__ = ["Reference", "prepare_reference", "references_in", "resolution_of"]
 
@@ -42,6 +43,7 @@ class Reference:
         native_side: side of the crop in the photograph's own pixels: what there is to give.
         embedding: whose face it is.
         irises: their colours; None where it shows none.
+        spectacles: 256 x 256 in [0, 1], where thick ones are; None where there are none.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Reference:
     native_side: float
     embedding: Embedding
     irises: IrisColours | None
+    spectacles: NDArray[np.float32] | None
 
     @cached_property
     def resolution(self) -> float:
@@ -106,6 +109,7 @@ def prepare_reference(image: Image, face: Face, *, matcher: FaceMatcher, side: i
         native_side=alignment.native_side,
         embedding=matcher.embed(crop),
         irises=iris_colours(crop, points),
+        spectacles=thick_spectacles(crop, points),
     )
 
 
