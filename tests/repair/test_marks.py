@@ -158,6 +158,23 @@ def test_catch_lights_are_no_dust_at_any_sensitivity(astronaut: Image, faces: tu
             assert not mask[y - 3 : y + 3, x - 2 : x + 4].any()
 
 
+def test_a_gleam_along_a_rim_is_no_scratch(astronaut: Image, faces: tuple[Face, ...]) -> None:
+    eyes = np.array(faces[0].five_points[:2])
+    radius = round(0.38 * float(np.hypot(*(eyes[1] - eyes[0]))) * 16)
+    worn, rim = astronaut.pixels.copy(), np.zeros(astronaut.pixels.shape[:2], np.float32)
+    left, right = (eye.tolist() for eye in np.round(eyes * 16).astype(int))
+    for eye in (left, right):
+        cv2.circle(worn, eye, radius, (0.05,) * 3, 3, cv2.LINE_AA, 4)
+        cv2.circle(rim, eye, radius, (1.0,), 5, cv2.LINE_AA, 4)
+    cv2.line(worn, (left[0] + radius, left[1]), (right[0] - radius, right[1]), (0.05,) * 3, 3, cv2.LINE_AA, 4)
+    for eye in (left, right):
+        cv2.ellipse(worn, eye, (radius, radius), 0, 40, 140, (1.0,) * 3, 1, cv2.LINE_AA, 4)
+    bare, seen = (face_guards(faces, image) for image in (astronaut, astronaut.with_pixels(worn)))
+    marked = [int(find_marks(worn, *guards, sensitivity=1.0).mask[rim > 0.5].sum()) for guards in (bare, seen)]
+    assert marked[0] > 10
+    assert marked[1] == 0
+
+
 def test_a_large_picture_gets_a_mask_of_its_own_size(astronaut: Image) -> None:
     large = np.repeat(np.repeat(astronaut.pixels, 8, axis=0), 8, axis=1)
     cv2.line(large, (1300, 30), (1330, 1900), (0.98,) * 3, 5, cv2.LINE_AA)

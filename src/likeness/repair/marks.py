@@ -94,8 +94,8 @@ def find_marks(
 
     Args:
         pixels: H x W x 3, [0, 1].
-        keep: H x W in [0, 1]; where it is over 0.5 (eyes, brows, lips) specks are left alone, and so are lines that do not
-            come from far outside.
+        keep: H x W in [0, 1]; where it is over 0.5 (eyes, brows, lips, rims) specks are left alone, and so are lines that do
+            not come from far outside.
         skin: H x W in [0, 1]; where it is over 0.5, dark specks are left alone, as they may be moles, unless the network is
             all but certain.
         sensitivity: 0 to 1; 0 finds only what is surely damage, 1 whatever may be.

@@ -17,6 +17,7 @@ from likeness.compute.cancellation import checkpoint
 from likeness.errors import ControlError
 from likeness.faces.align import align, unwarp, warp
 from likeness.faces.face import Alignment, Face
+from likeness.faces.parts import face_parts
 from likeness.faces.regions import region_masks
 from likeness.imaging.accepting import ImageInput, any_picture
 from likeness.imaging.arguments import all_of_type, of_type
@@ -36,6 +37,9 @@ __all__ = ["MaskEdits", "RepairResult", "damage_of", "face_guards", "filled_in_c
 _KEPT = ("eye", "brow", "lip")
 _SKIN = ("cheek", "forehead", "nose", "edge", "ear")
 _MASK_SIDE = 256
+_LIKELY_RIM = 0.25
+"""Share of spectacles from which on a place may be a rim. Thin rims reach little more; where there are none, brows and eyes
+reach it, which are kept anyway."""
 _THIN = 8.0
 """Half the width of what is filled from its two sides, px of a picture of 1024: a blot is a hole."""
 
@@ -178,7 +182,7 @@ def repair(
 
 
 def face_guards(faces: Sequence[Face], image: Image) -> tuple[_Map | None, _Map | None]:
-    """Where eyes, brows and lips lie, and where skin does: H x W in [0, 1] each; None without faces."""
+    """Where eyes, brows, lips and spectacles lie, and where skin does: H x W in [0, 1] each; None without faces."""
     if not faces:
         return None, None
     size = image.size
@@ -189,13 +193,20 @@ def face_guards(faces: Sequence[Face], image: Image) -> tuple[_Map | None, _Map 
             alignment = align(face.five_points, size, _MASK_SIDE)
         except ValueError:
             continue  # points that allow no alignment: the face will not be restored either, and its outcome says so
-        points = alignment.to_crop(face.landmarks.points)
-        masks = region_masks(points.astype(np.float32), _MASK_SIDE)
-        for target, regions in ((keep, _KEPT), (skin, _SKIN)):
-            laid, box = unwarp(np.add.reduce([masks[region] for region in regions]), alignment)
+        points = alignment.to_crop(face.landmarks.points).astype(np.float32)
+        masks = region_masks(points, _MASK_SIDE)
+        kept, skinny = (np.add.reduce([masks[region] for region in regions]) for regions in (_KEPT, _SKIN))
+        for target, mask in ((keep, np.maximum(kept, _rims(warp(image.pixels, alignment), points))), (skin, skinny)):
+            laid, box = unwarp(mask, alignment)
             area = target[box.to_slices()]
             np.maximum(area, laid, out=area)
     return keep, skin
+
+
+def _rims(crop: Pixels, points: NDArray[np.float32]) -> _Map:
+    """S x S, over 0.5 on rims of spectacles and just beside them: a rim is as thin, light or dark as a scratch."""
+    likely = face_parts(crop, points)["glasses"] * np.float32(0.5 / _LIKELY_RIM)
+    return np.minimum(np.asarray(cv2.dilate(likely, np.ones((5, 5), np.uint8)), np.float32), np.float32(1))
 
 
 def filled_in_crop(filled: _Map, alignment: Alignment) -> tuple[_Map, _Map]:
