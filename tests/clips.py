@@ -7,9 +7,12 @@ from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+
+from likeness.imaging.image import Image
 
 av = pytest.importorskip("av", reason="PyAV is not installed (the extra [video])")
 
@@ -26,6 +29,19 @@ def plain_frames(count: int, width: int = 96, height: int = 64) -> list[Samples]
         )
         for n in range(count)
     ]
+
+
+def moving_frames(portrait: Image, count: int) -> list[Samples]:
+    """Frames, 192 x 144, of a face that goes to the right and turns a little."""
+    frames: list[Samples] = []
+    # Reduced as it is it would alias, which is flicker of its own.
+    soft = cv2.GaussianBlur(portrait.pixels, (0, 0), 1.0)
+    for number in range(count):
+        matrix = cv2.getRotationMatrix2D((128.0, 128.0), 1.0 * number, 0.55)
+        matrix[:, 2] += (-34.0 + 1.5 * number, -58.0)
+        laid = cv2.warpAffine(soft, matrix, (192, 144), borderMode=cv2.BORDER_REFLECT)
+        frames.append(np.rint(np.clip(laid, 0, 1) * 255).astype(np.uint8))
+    return frames
 
 
 def write_clip(

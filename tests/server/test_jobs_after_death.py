@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 from running import Running, served
 
-import likeness.server.jobs.jobs as jobs_module
+import likeness.server.jobs.work as work_module
 from likeness.batch.journal import Journal
 from likeness.restore.pipeline import Restorer
 from likeness.server.http.settings import ServerSettings
@@ -55,7 +55,7 @@ def test_what_was_in_work_is_restored_alone_and_then_the_others_go_on(
     inside: set[int] = set()
     beside: dict[int, set[int]] = {}
     lock = threading.Lock()
-    restore = jobs_module.Jobs._restore
+    restore = work_module.JobWork._restore  # pyright: ignore[reportPrivateUsage]
 
     def watched(self: Any, item: Any) -> None:
         with lock:
@@ -67,7 +67,7 @@ def test_what_was_in_work_is_restored_alone_and_then_the_others_go_on(
         with lock:
             inside.discard(item.id)
 
-    monkeypatch.setattr(jobs_module.Jobs, "_restore", watched)
+    monkeypatch.setattr(work_module.JobWork, "_restore", watched)
     with served(_settings(tmp_path), tiny_restorer) as running, running.http() as client:
         for _ in range(1500):
             if all(client.get(f"/v1/jobs/{job}").json()["counts"]["final"] == 3 for job in jobs):

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import cv2
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -926,7 +927,13 @@ def test_what_is_found_of_several_faces_is_said_once(page: Any, two_faces: bytes
 )
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_axe_finds_nothing_serious(
-    scheme: str, options: dict[str, Any], browser: Any, server: Running, two_faces: bytes
+    scheme: str,
+    options: dict[str, Any],
+    browser: Any,
+    server: Running,
+    two_faces: bytes,
+    astronaut: Image,
+    tmp_path: Path,
 ) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
     page = new_page(browser, server, color_scheme=scheme, **options)
@@ -953,6 +960,80 @@ def test_axe_finds_nothing_serious(
     assert serious() == []
     page.locator(".job .flip").click()
     assert serious() == []
+    page.keyboard.press("Escape")
+    page.locator("#tab-video").click()
+    assert serious() == []
+    film = one_person(tmp_path, astronaut, 2)
+    page.set_input_files("#video-file", film)
+    page.locator(".person img").wait_for()
+    assert serious() == []
+    page.locator("#video-start").click()
+    page.locator(".film-job[data-state='final']").wait_for(timeout=90_000)
+    assert serious() == []
+    page.context.close()
+
+
+def one_person(folder: Path, portrait: Image, count: int = 12) -> Path:
+    """A film of a second, of a kind that every browser plays."""
+    clips = pytest.importorskip("clips", reason="PyAV is not installed (the extra [video])")
+    frames = [cv2.resize(frame, None, fx=2, fy=2) for frame in clips.moving_frames(portrait, count)]
+    return clips.write_clip(folder / "film.webm", frames * 2, codec="libvpx-vp9", options={"deadline": "realtime"})
+
+
+def test_a_film_is_brought_its_person_chosen_watched_and_fetched(
+    browser: Any, server: Running, astronaut: Image, two_faces: bytes, tmp_path: Path
+) -> None:
+    film = one_person(tmp_path, astronaut)
+    page = new_page(browser, server)
+    # Wherever it is dropped, a film is for the page of films.
+    page.locator("#tab-many").click()
+    let_fall(page, "body", film.read_bytes(), "film.webm")
+    assert page.locator("#video").is_visible()
+    assert urlsplit(page.url).fragment == "video"
+    assert page.locator("#video h2").first.text_content() == "film.webm"
+    page.locator(".person img").wait_for()
+    assert page.locator("#video-people input").count() == 2
+    page.locator(".person:has(img)").click()
+    until(page, lambda: "To restore one person" in page.locator(".film-who .help").text_content())
+    page.locator("#video select").select_option("natural")
+    page.locator("#video-start").click()
+    page.locator(".film-job[data-state='final']").wait_for(timeout=90_000)
+    job = page.locator(".film-job").get_attribute("data-job")
+    with server.http() as client:
+        told = client.get(f"/v1/jobs/{job}/pictures/0").json()
+    assert told["options"] == {"preset": "natural"}
+    assert told["report"]["faces_restored"] == 24
+    assert (server.state.settings.data / "jobs" / job / "ref" / "0000").is_file()
+
+    def times() -> list[float]:
+        return page.evaluate("[...document.querySelectorAll('.twin video')].map((film) => film.currentTime)")
+
+    page.locator(".twin-play").click()
+    until(page, lambda: min(times()) > 0.2)
+    page.locator(".twin-play").click()
+    assert page.locator(".twin-play").text_content() == "Play"
+    page.locator(".twin input").fill("0.5")
+    until(page, lambda: all(abs(seconds - 0.48) < 0.05 for seconds in times()))
+    page.get_by_role("button", name="Closer").click()
+    assert page.locator(".twin.closer").count() == 1
+    with page.expect_download() as download:
+        page.locator(".film-job a").click()
+    assert download.value.suggested_filename == "film.webm"
+    page.reload()
+    page.locator("body.ready").wait_for()
+    assert page.locator("#video").is_visible()
+    page.locator(".film-job[data-state='final']").wait_for()
+    page.set_input_files("#video-file", {"name": "b.mp4", "mimeType": "video/mp4", "buffer": b"no film"})
+    until(page, lambda: "cannot play" in page.locator(".film-who .help").text_content())
+    page.locator("#video-start").click()
+    page.locator("#problem:not([hidden])").wait_for()
+    assert "no video that can be read" in page.locator("#problem-text").text_content()
+    page.once("dialog", _accept)
+    page.locator(".film-job button.quiet").click()
+    page.locator(".film-job").wait_for(state="detached")
+    let_fall(page, "body", two_faces, "couple.png")
+    page.locator("#canvas[data-ready]").wait_for()
+    assert page.locator("#one").is_visible()
     page.context.close()
 
 

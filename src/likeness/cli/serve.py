@@ -43,7 +43,7 @@ examples:
 
 _KEY = "LIKENESS_API_KEY"
 
-_MEGABYTES = {"max_upload", "max_request", "max_held", "max_stored"}
+_MEGABYTES = {"max_upload", "max_video", "max_request", "max_held", "max_stored"}
 """Settings that are typed in megabytes."""
 
 
@@ -177,6 +177,9 @@ def make_parser() -> Parser:
     group.add_argument("--max-held", type=float, metavar="MB", help="uploads in memory, all requests together (512)")
     group.add_argument("--max-pixels", type=pixel_count, metavar="N", help="width x height of one picture; 80M (50M)")
     group.add_argument("--max-faces", type=int, metavar="N", help="faces of one picture restored together (100)")
+    group.add_argument("--max-video", type=float, metavar="MB", help="one video file (512)")
+    group.add_argument("--max-video-seconds", type=float, metavar="S", help="length of a video (300)")
+    group.add_argument("--max-video-pixels", type=pixel_count, metavar="N", help="width x height of its frames (10M)")
     group.add_argument(
         "--formats", type=format_names, metavar="LIST", help="picture formats to take, such as jpeg,png,heic (all)"
     )

@@ -26,7 +26,7 @@ from likeness.errors import ConfigError, NoFaceError
 from likeness.messages.notice import Notice
 from likeness.restore.config import Settings
 from likeness.restore.options import row_of
-from likeness.video.options import VideoOptions, parse_seconds
+from likeness.video.options import PICTURES_ONLY, VideoOptions, parse_seconds
 
 if TYPE_CHECKING:
     from likeness.restore.pipeline import Restorer
@@ -57,29 +57,6 @@ examples:
   likeness video wedding.mp4 --person bride.jpg
   likeness video film.mp4 -o part.mov --from 1:05 --to 1:35 --codec prores"""
 
-_PICTURES_ONLY = (
-    "face_controls",
-    "mend_scratches",
-    "mend_sensitivity",
-    "balance",
-    "defringe",
-    "damage_mask",
-    "turn",
-    "straighten",
-    "crop",
-    "picture_model",
-    "aligned",
-    "references",
-    "album",
-    "reference_strength",
-    "trust_references",
-    "provenance",
-    "copy_unrestored",
-    "quality",
-    "bit_depth",
-)
-"""Options that are of pictures alone."""
-
 _PREVIEW = 5
 
 
@@ -97,7 +74,7 @@ def video(argv: Sequence[str], console: Console) -> int:
     console.verbosity = verbosity(flags)
     settings = typed_settings(flags).over(Settings() if flags.config is None else checked_settings(flags.config))
     parts = check_settings(settings)
-    unused = [key for key in _PICTURES_ONLY if settings[key] not in (None, row_of(key).default)]
+    unused = [key for key in PICTURES_ONLY if settings[key] not in (None, row_of(key).default)]
     if unused:
         raise ConfigError(Notice("video.with-pictures", {"names": ", ".join(unused)}))
     from likeness.video.clip import Limits, open_clip
@@ -272,5 +249,5 @@ def make_parser() -> Parser:
     )
     group.add_argument("--restart", action="store_true", help="throw away what an earlier run left unfinished")
     add_verbosity(parser)
-    add_options(parser, without=_PICTURES_ONLY)
+    add_options(parser, without=PICTURES_ONLY)
     return parser

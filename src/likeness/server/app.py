@@ -32,6 +32,7 @@ from likeness.server.http.settings import ServerSettings
 from likeness.server.http.state import ServerState, State, UploadMemory
 from likeness.server.jobs.jobs import Jobs
 from likeness.server.jobs.routes import jobs_router
+from likeness.server.jobs.video_routes import videos_router
 from likeness.server.live.editing import Editing, editing_router
 from likeness.server.live.page import page_router
 from likeness.server.live.routes import live_router, live_sessions
@@ -116,6 +117,7 @@ def create_app(
         live_router,
         pictures_router,
         jobs_router,
+        videos_router,
         catalogue_router,
         webui_router,
         _router,

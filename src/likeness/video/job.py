@@ -10,7 +10,7 @@ import json
 import secrets
 import shutil
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,12 +23,13 @@ from likeness.imaging.image import Image, Size
 from likeness.messages.notice import Notice, reason_of
 from likeness.restore.canvas import plan_canvas
 from likeness.video.clip import Clip, Limits
-from likeness.video.container import held_codecs, rehearse, write_container
+from likeness.video.container import held_codecs
 from likeness.video.encoders import Encoding, encoding_for
-from likeness.video.frames import Frame, read_frames
+from likeness.video.files import HERE, VideoFiles
+from likeness.video.frames import Frame
 from likeness.video.options import VideoOptions
 from likeness.video.planes import Planes
-from likeness.video.segments import SegmentEncoder, read_segment, segments_in
+from likeness.video.segments import SegmentEncoder, segments_in
 from likeness.video.session import FrameResult, Session
 
 __all__ = ["Done", "VideoJob", "plan_video"]
@@ -65,6 +66,7 @@ class VideoJob:
         options: how.
         encoding: how frames are encoded; None without ``target``.
         size: of a result's frame, upright.
+        files: what reads the video.
     """
 
     clip: Clip
@@ -73,6 +75,7 @@ class VideoJob:
     options: VideoOptions
     encoding: Encoding | None
     size: Size
+    files: VideoFiles = HERE
 
     @property
     def frames(self) -> int | None:
@@ -128,9 +131,10 @@ class VideoJob:
 
     def _frames(self, limits: Limits | None) -> Generator[Frame]:
         options = self.options
-        for frame in read_frames(self.clip, begin=options.begin, end=options.end, limits=limits):
-            checkpoint()
-            yield frame
+        with closing(self.files.frames(self.clip, begin=options.begin, end=options.end, limits=limits)) as frames:
+            for frame in frames:
+                checkpoint()
+                yield frame
 
     def _segments(self, folder: Path, session: Session, limits: Limits | None) -> Generator[Done]:
         assert self.encoding is not None
@@ -224,17 +228,10 @@ class VideoJob:
         if not any(segment.restored for segment in segments):
             shutil.rmtree(folder, ignore_errors=True)
             raise NoFaceError(Notice("video.no-face", {"file": str(self.clip.path)}))
-        packets = (packet for segment in segments for packet in read_segment(segment))
         temporary = self.target.with_name(f"{TEMPORARY[0]}{secrets.token_hex(6)}{TEMPORARY[1]}")
         try:
-            write_container(
-                self.clip,
-                self.target,
-                temporary,
-                self.encoding,
-                packets,
-                begin=options.begin,
-                end=options.end,
+            self.files.write(
+                self.clip, self.target, temporary, self.encoding, segments, begin=options.begin, end=options.end
             )
             temporary.replace(self.target)
         except OSError as error:
@@ -246,7 +243,13 @@ class VideoJob:
 
 
 def plan_video(
-    clip: Clip, options: VideoOptions, *, target: Path | None, pictures: Path | None = None, side: int
+    clip: Clip,
+    options: VideoOptions,
+    *,
+    target: Path | None,
+    pictures: Path | None = None,
+    side: int,
+    files: VideoFiles = HERE,
 ) -> VideoJob:
     """Everything about a video's result that can be known, and refused, before any work.
 
@@ -256,6 +259,7 @@ def plan_video(
         target: the file of the result; None where only pictures are wanted.
         pictures: a folder for each frame as a PNG.
         side: of the network's crop (`Spec.side`).
+        files: what reads the video.
 
     Raises:
         ConfigError: if the file cannot hold the codec, sound or subtitles, or is the video itself.
@@ -279,8 +283,10 @@ def plan_video(
         encoding = encoding_for(
             clip, stored, held_codecs(target), codec=options.codec, crf=options.crf, bit_rate=options.bit_rate
         )
-        rehearse(clip, target, encoding)
-    return VideoJob(clip=clip, target=target, pictures=pictures, options=options, encoding=encoding, size=size)
+        files.rehearse(clip, target, encoding)
+    return VideoJob(
+        clip=clip, target=target, pictures=pictures, options=options, encoding=encoding, size=size, files=files
+    )
 
 
 def _image(frame: Frame) -> Image:

@@ -7,7 +7,12 @@ import importlib.util
 from likeness.errors import MissingExtraError
 from likeness.messages.notice import Notice
 
-__all__ = ["require_av"]
+__all__ = ["has_av", "require_av"]
+
+
+def has_av() -> bool:
+    """Whether it is installed."""
+    return importlib.util.find_spec("av") is not None
 
 
 def require_av() -> None:
@@ -16,5 +21,5 @@ def require_av() -> None:
     Raises:
         MissingExtraError: if it is not installed.
     """
-    if importlib.util.find_spec("av") is None:
+    if not has_av():
         raise MissingExtraError(Notice("video.no-av"))

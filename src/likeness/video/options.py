@@ -14,10 +14,34 @@ from likeness.restore.enlargement import Enlargement
 from likeness.restore.selection import Selection
 from likeness.video.person import Person
 
-__all__ = ["MOST_EVERY", "VideoOptions", "parse_seconds"]
+__all__ = ["MOST_EVERY", "PICTURES_ONLY", "VideoOptions", "parse_seconds"]
 
 MOST_EVERY = 30
 """Over a second of a film: longer nothing is believed that the network does not look at."""
+
+PICTURES_ONLY = (
+    "face_controls",
+    "mend_scratches",
+    "mend_sensitivity",
+    "balance",
+    "defringe",
+    "damage_mask",
+    "turn",
+    "straighten",
+    "crop",
+    "picture_model",
+    "aligned",
+    "references",
+    "album",
+    "reference_strength",
+    "trust_references",
+    "provenance",
+    "copy_unrestored",
+    "quality",
+    "on_bad",
+    "bit_depth",
+)
+"""Options that are of pictures alone."""
 
 _CLOCK = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d+)?)")
 

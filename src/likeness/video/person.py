@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,20 +36,34 @@ class Person:
     who: Embedding = field(repr=False)
 
 
-def person_in(path: Path, detector: Detector, matcher: FaceMatcher) -> Person:
+def person_in(
+    path: Path,
+    detector: Detector,
+    matcher: FaceMatcher,
+    *,
+    name: str | None = None,
+    read: Callable[[Path], Image] = read_image,
+) -> Person:
     """The person whose face is the largest in a photograph.
+
+    Args:
+        path: the photograph.
+        detector: finds faces.
+        matcher: tells them apart.
+        name: what the photograph is called; by its file if None.
+        read: reads it.
 
     Raises:
         ImageReadError: if it cannot be read.
         NoFaceError: if it shows no face that can be told from others.
     """
-    image = read_image(path)
+    image = read(path)
     for face in sorted(detector.detect(image), key=lambda face: -face.box.area):
         who = embedded(image, face, matcher)
         if who is not None:
             digest = sha256_of_bytes(np.ascontiguousarray(image.pixels).tobytes())
-            return Person(name=path.name, digest=digest, who=who)
-    raise NoFaceError(Notice("video.no-person", {"file": str(path)}))
+            return Person(name=name or path.name, digest=digest, who=who)
+    raise NoFaceError(Notice("video.no-person", {"file": name or str(path)}))
 
 
 def embedded(image: Image, face: Face, matcher: FaceMatcher) -> Embedding | None:

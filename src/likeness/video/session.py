@@ -8,10 +8,11 @@ from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Protocol
 
-from likeness.errors import NoFaceError
+from likeness.errors import ControlError, NoFaceError
 from likeness.faces.face import Face
 from likeness.imaging.colour import is_colourless
 from likeness.imaging.image import Image, Pixels
+from likeness.messages.notice import Notice
 from likeness.reference.matching import OTHER_BELOW
 from likeness.restore.outcome import FaceProjection
 from likeness.restore.pipeline import Restorer
@@ -174,6 +175,8 @@ class SteadySession:
                 refused = replace(selection, min_size=0.0, max_size=None).refusals([i.face for i in sized], image.size)
                 self._chosen = sized[refused.index(None)].number
             sized = [item for item in sized if item.number == self._chosen]
+        if selection.most is not None and len(sized) > selection.most:
+            raise ControlError(Notice("outcome.too-many-faces", {"count": len(sized), "most": selection.most}))
         return [(item.number, item.face) for item in sized]
 
     def _track(self, number: int) -> Track:

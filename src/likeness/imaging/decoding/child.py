@@ -24,7 +24,7 @@ from typing import Any, BinaryIO
 from likeness.imaging.decoding.wire import Channel, Segment, pack, unpack
 from likeness.messages.notice import Notice, catalogue, notice_of
 
-__all__ = ["main"]
+__all__ = ["confine", "limit_memory", "main"]
 
 _MOST_RECORDS = 50
 """Lines of the log that one file may cause."""
@@ -40,7 +40,7 @@ def main(end: int, lifeline: int) -> None:
         end: of the socket pair.
         lifeline: a pipe whose other end only the owner holds, and which closes with it.
     """
-    _confine(lifeline)
+    confine(lifeline)
     channel = Channel(socket.socket(fileno=end))
     # What takes long is imported after the owner can see that the process lives, and before the first file is asked for.
     from likeness.imaging.decode import decode_samples
@@ -53,10 +53,17 @@ def main(end: int, lifeline: int) -> None:
             worker.serve()
 
 
-def _confine(lifeline: int) -> None:
+def confine(lifeline: int, *, writes: bool = False) -> None:
+    """Have this process end with its owner, be the first to go when memory is short, leave no core dump, and write no files.
+
+    Args:
+        lifeline: as in `main`.
+        writes: whether it may write files all the same.
+    """
     signal.pthread_sigmask(signal.SIG_SETMASK, [])
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    if not writes:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
     with contextlib.suppress(OSError):
         # If the machine runs out of memory, this process goes first, and the one that has the work of hours stays.
         Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
@@ -118,13 +125,13 @@ class _Worker:
         # The size is looked at under a small limit: what a header costs must not depend on what the file says.
         room, pixels = request["room"], 0
         try:
-            _limit(room)
+            limit_memory(room)
             try:
                 decoded = self._decode(stream, kind=kind, name=name, max_pixels=0)
             except ImageTooLargeError as error:
                 pixels = min(error.pixels or most, most)
                 room += pixels * request["room_per_pixel"]
-                _limit(room)
+                limit_memory(room)
                 decoded = self._decode(stream, kind=kind, name=name, max_pixels=most)
             if decoded.icc_profile is not None:
                 try_profile(decoded)
@@ -171,7 +178,7 @@ def _told(error: Exception) -> dict[str, Any]:
     }
 
 
-def _limit(room: int) -> None:
+def limit_memory(room: int) -> None:
     """Bound the memory by what is in use and ``room`` more bytes, where the system can (Linux)."""
     used = _data_bytes()
     if used:

@@ -1,4 +1,4 @@
-"""One decoder process, as its owner sees it."""
+"""A process that reads files of strangers, as its owner sees it: what every one has, and the one that decodes pictures."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from likeness.errors import DecoderError
 from likeness.imaging.decoding.wire import Channel, Segment, WireError, unpack
 from likeness.messages.notice import Notice, notice_of
 
-__all__ = ["DecoderDeathError", "DecoderProcess", "OvertimeError"]
+__all__ = ["ConfinedProcess", "DecoderDeathError", "DecoderProcess", "OvertimeError"]
 
 _START_SECONDS = 60.0
 _KEPT_SEGMENT = 64 << 20
@@ -30,7 +30,7 @@ _FROM_OUTSIDE = frozenset({signal.SIGHUP, signal.SIGINT, signal.SIGKILL, signal.
 _PROGRAM = """\
 import json, sys
 sys.path[:] = json.loads(sys.argv[1])
-from likeness.imaging.decoding.child import main
+from likeness.MODULE import main
 main(int(sys.argv[2]), int(sys.argv[3]))
 """
 
@@ -56,21 +56,19 @@ class OvertimeError(Exception):
     """The process was killed, as it took too long."""
 
 
-class DecoderProcess:
+class ConfinedProcess:
     """A process that is being started, and can be asked at once; for one thread at a time.
 
-    Attributes:
-        fresh: whether it was asked nothing yet.
-        worn: whether it keeps so much memory that another should take its place.
+    Args:
+        module: of this package, whose ``main`` it runs with the numbers of the socket's end and of the lifeline; that calls
+            `likeness.imaging.decoding.child.confine`, and sends a message when it is ready.
 
     Raises:
         DecoderError: if it cannot be started.
     """
 
-    def __init__(self) -> None:
-        self.fresh, self.worn = True, False
+    def __init__(self, module: str) -> None:
         self._owner = os.getpid()
-        self._segment: Segment | None = None
         self._ready = False
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
         held, self._lifeline = os.pipe()
@@ -81,7 +79,7 @@ class DecoderProcess:
         ends = [theirs.detach(), held, said]
         given = [fcntl.fcntl(file, fcntl.F_DUPFD_CLOEXEC, 3) for file in ends]
         try:
-            self._child = _spawn(*given)
+            self._child = _spawn(module, *given)
         except (OSError, ValueError) as error:
             ours.close()
             os.close(self._lifeline)
@@ -105,6 +103,71 @@ class DecoderProcess:
     def pid(self) -> int:
         return self._child.pid
 
+    def ready(self) -> Channel:
+        """The channel to it, once it has started.
+
+        Raises:
+            DecoderError: if it did not start.
+        """
+        assert self._channel is not None
+        if not self._ready:
+            try:
+                self._channel.receive(within=_START_SECONDS)
+            except (EOFError, OSError, WireError) as error:
+                raise DecoderError(
+                    Notice("decoder.ended", {"why": self.end(patience=5.0) or notice_of(error)})
+                ) from error
+            self._ready = True
+        return self._channel
+
+    def died(self, error: Exception) -> DecoderDeathError:
+        """How it ended, when it has just hung up; it is given back with that."""
+        how = self.end(patience=5.0) or str(error)
+        return DecoderDeathError(how, by_itself=-(self._child.returncode or 0) not in _FROM_OUTSIDE)
+
+    def end(self, *, patience: float = 0.0) -> str:
+        """End it, and give back what is held. May be called twice.
+
+        Args:
+            patience: seconds for it to end by itself, as when it has just hung up.
+
+        Returns:
+            How it ended: "signal 11", or the last line that it said; "" if neither is known.
+        """
+        if self._channel is None or self._owner != os.getpid():  # after a fork it is the parent's
+            return ""
+        self._channel.close()
+        self._channel = None
+        try:
+            code = self._child.wait(patience) if patience else None
+        except subprocess.TimeoutExpired:
+            code = None
+        if code is None:
+            self._child.kill()
+            self._child.wait()
+        os.close(self._lifeline)
+        os.set_blocking(self._said, False)
+        with os.fdopen(self._said, "rb") as stream:
+            said = (stream.read() or b"").decode(errors="replace").strip().rpartition("\n")[2]
+        return f"signal {-code}" if code is not None and code < 0 else said
+
+
+class DecoderProcess(ConfinedProcess):
+    """A process that decodes one picture after the other.
+
+    Attributes:
+        fresh: whether it was asked nothing yet.
+        worn: whether it keeps so much memory that another should take its place.
+
+    Raises:
+        DecoderError: if it cannot be started.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("imaging.decoding.child")
+        self.fresh, self.worn = True, False
+        self._segment: Segment | None = None
+
     @contextmanager
     def asked(
         self, request: dict[str, Any], picture: bytes | int, *, seconds: float, most: int
@@ -125,10 +188,10 @@ class DecoderProcess:
             DecoderError: if it did not start.
             WireError: for an answer that it must not give.
         """
-        self._await_ready()
+        channel = self.ready()
         self.fresh = False
         try:
-            answer = self._ask(request, picture, time.monotonic() + seconds, most)
+            answer = self._ask(channel, request, picture, time.monotonic() + seconds, most)
         except TimeoutError:
             self.end()
             raise OvertimeError from None
@@ -136,24 +199,13 @@ class DecoderProcess:
             self.end()
             raise
         except (EOFError, OSError) as error:
-            how = self.end(patience=5.0) or str(error)
-            raise DecoderDeathError(how, by_itself=-(self._child.returncode or 0) not in _FROM_OUTSIDE) from error
+            raise self.died(error) from error
         self.worn = answer["grown"]
         yield answer
 
-    def _await_ready(self) -> None:
-        if self._ready:
-            return
-        assert self._channel is not None
-        try:
-            self._channel.receive(within=_START_SECONDS)
-        except (EOFError, OSError, WireError) as error:
-            raise DecoderError(Notice("decoder.ended", {"why": self.end(patience=5.0) or notice_of(error)})) from error
-        self._ready = True
-
-    def _ask(self, request: dict[str, Any], picture: bytes | int, until: float, most: int) -> dict[str, Any]:
-        channel = self._channel
-        assert channel is not None
+    def _ask(
+        self, channel: Channel, request: dict[str, Any], picture: bytes | int, until: float, most: int
+    ) -> dict[str, Any]:
         if self._segment is not None and self._segment.size > _KEPT_SEGMENT:
             self._drop_segment()
         kept = self._segment is not None
@@ -186,41 +238,29 @@ class DecoderProcess:
             self._segment = None
 
     def end(self, *, patience: float = 0.0) -> str:
-        """End it, and give back what is held. May be called twice.
-
-        Args:
-            patience: seconds for it to end by itself, as when it has just hung up.
-
-        Returns:
-            How it ended: "signal 11", or the last line that it said; "" if neither is known.
-        """
-        if self._channel is None or self._owner != os.getpid():  # after a fork it is the parent's
-            return ""
-        self._channel.close()
-        self._channel = None
-        try:
-            code = self._child.wait(patience) if patience else None
-        except subprocess.TimeoutExpired:
-            code = None
-        if code is None:
-            self._child.kill()
-            self._child.wait()
-        os.close(self._lifeline)
-        os.set_blocking(self._said, False)
-        with os.fdopen(self._said, "rb") as stream:
-            said = (stream.read() or b"").decode(errors="replace").strip().rpartition("\n")[2]
-        self._drop_segment()
-        return f"signal {-code}" if code is not None and code < 0 else said
+        how = super().end(patience=patience)
+        if self._owner == os.getpid():
+            self._drop_segment()
+        return how
 
 
-def _spawn(end: int, lifeline: int, said: int) -> subprocess.Popen[bytes]:
+def _spawn(module: str, end: int, lifeline: int, said: int) -> subprocess.Popen[bytes]:
     if not sys.executable:
         raise ValueError("the Python interpreter does not know its own place")
     # Without the site module and what environment variables say of Python: the modules are looked for where this process
     # finds them, and neither a home folder nor a user's name is needed.
     paths = [str(Path(entry).absolute()) for entry in sys.path]
     return subprocess.Popen(
-        [sys.executable, "-I", "-S", "-c", _PROGRAM, json.dumps(paths), str(end), str(lifeline)],
+        [
+            sys.executable,
+            "-I",
+            "-S",
+            "-c",
+            _PROGRAM.replace("MODULE", module),
+            json.dumps(paths),
+            str(end),
+            str(lifeline),
+        ],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=said,

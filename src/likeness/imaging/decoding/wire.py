@@ -9,6 +9,7 @@ import mmap
 import os
 import pickle
 import secrets
+import select
 import socket
 import struct
 import sys
@@ -52,6 +53,10 @@ class Channel:
             return
         socket.send_fds(self._end, [head], [file])
         self._end.sendall(body)
+
+    def waits(self, seconds: float) -> bool:
+        """Whether something of a message is there, or the other side is gone, within so many seconds."""
+        return bool(select.select([self._end], [], [], seconds)[0])
 
     def receive(self, *, within: float | None = None) -> tuple[bytes, int | None]:
         """The next message as its sender packed it, and the open file that came along; `unpack` reads it.
@@ -179,11 +184,12 @@ def pack(value: object) -> tuple[bytes, list[tuple[int, NDArray[Any]]], int]:
 
 
 class _Unpacker(pickle.Unpickler):
-    """Makes nothing but plain values, arrays in a segment, and the frozen dataclasses of this package."""
+    """Makes nothing but plain values, arrays in a segment, the frozen dataclasses of this package, and what is named."""
 
-    def __init__(self, data: bytes, segment: Segment | None) -> None:
+    def __init__(self, data: bytes, segment: Segment | None, kinds: frozenset[tuple[str, str]]) -> None:
         super().__init__(io.BytesIO(data))
         self._segment = segment
+        self._kinds = kinds
 
     def persistent_load(self, pid: Any) -> Any:
         if self._segment is None:
@@ -194,6 +200,8 @@ class _Unpacker(pickle.Unpickler):
         return self._segment.array(offset, shape, np.dtype(dtype))
 
     def find_class(self, module_name: str, global_name: str, /) -> Any:
+        if (module_name, global_name) in self._kinds:
+            return super().find_class(module_name, global_name)
         if module_name.startswith(_PACKAGE):
             found = super().find_class(module_name, global_name)
             if isinstance(found, type) and is_dataclass(found):
@@ -201,13 +209,18 @@ class _Unpacker(pickle.Unpickler):
         raise WireError(f"a value of the kind {module_name}.{global_name}")
 
 
-def unpack(data: bytes, segment: Segment | None = None) -> Any:
+def unpack(data: bytes, segment: Segment | None = None, kinds: frozenset[tuple[str, str]] = frozenset()) -> Any:
     """The value of a message; its arrays are views of the segment.
+
+    Args:
+        data: the message.
+        segment: where its arrays lie.
+        kinds: modules and names of further classes that may be in it.
 
     Raises:
         WireError: if it holds what it must not.
     """
     try:
-        return _Unpacker(data, segment).load()
+        return _Unpacker(data, segment, kinds).load()
     except (pickle.UnpicklingError, ValueError, TypeError, EOFError, LookupError, AttributeError) as error:
         raise WireError(str(error)) from error

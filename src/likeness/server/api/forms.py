@@ -24,6 +24,7 @@ _WHY = {
     422: "What was sent cannot be used; `detail` says why.",
     429: "Too much to do at the moment; ask again after `Retry-After` seconds.",
     500: "A fault of the server.",
+    501: "An optional part of the server is not installed.",
     503: "It took too long, or there are too many connections, or too little memory.",
     507: "The server keeps as many pictures as it may.",
 }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -18,7 +18,7 @@ from likeness.restore.kinds import Choice, Option, Switch, Words
 from likeness.restore.options import OPTIONS
 from likeness.restore.picture_options import PictureOptions, parts_of
 
-__all__ = ["FIELDS", "RestoreRequest", "field_values", "read_json"]
+__all__ = ["FIELDS", "RestoreRequest", "field_schema", "field_values", "fits", "read_json"]
 
 _Schema = dict[str, Any]
 
@@ -50,7 +50,7 @@ _OWN = (
 """Options of a request that neither files nor the command line have."""
 
 
-def _field(row: Option) -> _Schema:
+def field_schema(row: Option) -> _Schema:
     """A form's field: what stands in the table, but for the defaults of controls, which a preset sets."""
     default = {} if row.default is None or row.part == "controls" else {"default": row.default}
     unset = f" ({row.unset})." if row.unset else "."
@@ -58,7 +58,7 @@ def _field(row: Option) -> _Schema:
 
 
 FIELDS: dict[str, _Schema] = {
-    row.key: _field(row) for row in (*(row for row in OPTIONS if "request" in row.given), *_OWN)
+    row.key: field_schema(row) for row in (*(row for row in OPTIONS if "request" in row.given), *_OWN)
 }
 """Fields of a form that restores, by name: their JSON schema."""
 
@@ -127,7 +127,7 @@ class RestoreRequest(PictureOptions):
             raise ConfigError(Notice("form.refused", {"why": notice_of(error)})) from error
         # Configuration files take more (a list of faces, true for an amount): a form is what the document says.
         for name, value in values.items():
-            if not _fits(FIELDS[name], value):
+            if not fits(FIELDS[name], value):
                 raise ConfigError(Notice("form.unusable", {"name": name, "meaning": FIELDS[name]["description"]}))
         return request
 
@@ -140,8 +140,9 @@ class RestoreRequest(PictureOptions):
         return self.file_format or find_format(result_suffix(head))
 
 
-def field_values(fields: Mapping[str, str]) -> dict[str, Any]:
-    """Values from a form's text: numbers, true, false and objects are written as in JSON.
+def field_values(fields: Mapping[str, str], *, texts: Collection[str] = ()) -> dict[str, Any]:
+    """Values from a form's text: numbers, true, false and objects are written as in JSON; ``texts`` names further fields
+    that hold text.
 
     Raises:
         ConfigError: for a text of more characters than any value has.
@@ -151,19 +152,19 @@ def field_values(fields: Mapping[str, str]) -> dict[str, Any]:
         longest = _LONGER.get(name, _LONGEST)
         if len(text) > longest:
             raise ConfigError(Notice("form.long-field", {"longest": longest}))
-        values[name] = text if name in _TEXTS else _json(text)
+        values[name] = text if name in _TEXTS or name in texts else _json(text)
     return values
 
 
-def _fits(schema: _Schema, value: Any) -> bool:
+def fits(schema: _Schema, value: Any) -> bool:
     """Whether a value is what a schema of `FIELDS` says."""
     if "anyOf" in schema:
-        return any(_fits(each, value) for each in schema["anyOf"])
+        return any(fits(each, value) for each in schema["anyOf"])
     kind = schema["type"]
     if not _KINDS[kind](value):
         return False
     if kind == "object":
-        return all((one := _property(schema, name)) is not None and _fits(one, each) for name, each in value.items())
+        return all((one := _property(schema, name)) is not None and fits(one, each) for name, each in value.items())
     if kind == "string" and not re.fullmatch(schema.get("pattern", r"(?s:.*)"), value):
         return False
     if kind in ("number", "integer") and not schema.get("minimum", value) <= value <= schema.get("maximum", value):

@@ -63,8 +63,8 @@ _OPEN = frozenset({"/healthz"})
 _METHODS = frozenset({"DELETE", "GET", "HEAD", "OPTIONS", "PATCH", "POST", "PUT"})
 """Methods that get a figure of their own; a client may make up others without end."""
 
-_MANY = frozenset({"/v1/jobs", "/sdapi/v1/extra-batch-images"})
-"""Paths that take many pictures at a time."""
+_MANY = frozenset({"/v1/jobs", "/v1/videos", "/sdapi/v1/extra-batch-images"})
+"""Paths that take many pictures at a time, or a video."""
 
 _FEW = frozenset({"/v1/restore", "/v1/check", "/v1/inspect", "/sdapi/v1/extra-single-image", "/live/pictures"})
 """Paths that take two pictures at most, before and after. All others take settings only."""

@@ -22,11 +22,13 @@ from likeness.errors import (
     ImageTooLargeError,
     JournalError,
     LikenessError,
+    MissingExtraError,
     NoFaceError,
     PairError,
     RawImageError,
     ResolutionError,
     ServerBusyError,
+    VideoError,
 )
 from likeness.messages.notice import Notice, notice_of
 
@@ -81,10 +83,12 @@ CODES: dict[str, int] = {
     "reference-unusable": 422,
     "request-invalid": 422,
     "resolution-low": 422,
+    "video-unreadable": 422,
     "busy": 429,
     "too-many-jobs": 429,
     "failed": 500,
     "unexpected": 500,
+    "extra-missing": 501,
     "out-of-memory": 503,
     "too-long": 503,
     "too-many-connections": 503,
@@ -104,6 +108,8 @@ _KNOWN: tuple[tuple[type[LikenessError], str], ...] = (
     (ControlError, "control-out-of-range"),
     (ConfigError, "option-unusable"),
     (ServerBusyError, "busy"),
+    (VideoError, "video-unreadable"),
+    (MissingExtraError, "extra-missing"),
     (LikenessError, "failed"),
 )
 """The library's errors and their codes, narrower ones first. What is not among the narrower ones is the server's fault."""

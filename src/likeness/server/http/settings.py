@@ -25,6 +25,8 @@ _COUNTS = (
     "max_upload",
     "max_request",
     "max_held",
+    "max_video",
+    "max_video_pixels",
     "max_pixels",
     "max_faces",
     "max_files",
@@ -62,6 +64,9 @@ class ServerSettings:
         max_held: bytes of uploads held in memory at one time, by all requests together.
         max_pixels: width x height of one picture, checked before it is decoded.
         max_faces: faces of one picture restored together; what the network returned for each takes 30 MB meanwhile.
+        max_video: bytes of one video file.
+        max_video_seconds: how long a video may be.
+        max_video_pixels: width x height of its frames, and of a result's.
         formats: the picture formats that are read, names of `likeness.imaging.sniff.FORMATS_READ`.
         max_files: files in one job.
         max_jobs: jobs that are not finished, at one time.
@@ -92,6 +97,9 @@ class ServerSettings:
     max_held: int = 512 << 20
     max_pixels: int = 50_000_000
     max_faces: int = 100
+    max_video: int = 512 << 20
+    max_video_seconds: float = 300.0
+    max_video_pixels: int = 10_000_000
     formats: frozenset[str] = FORMATS_READ
     max_files: int = 500
     max_jobs: int = 50
@@ -116,7 +124,7 @@ class ServerSettings:
             if not _HOST.fullmatch(host):
                 raise ConfigError(Notice("serve.no-host", {"host": host}))
         self._check_proxies()
-        for name in ("keep_hours", "request_seconds", "stall_seconds"):
+        for name in ("keep_hours", "max_video_seconds", "request_seconds", "stall_seconds"):
             value = float(getattr(self, name))
             if not math.isfinite(value) or value <= 0:
                 raise ConfigError(Notice("option.over-zero", {"name": name, "value": value}))

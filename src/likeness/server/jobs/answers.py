@@ -11,7 +11,9 @@ from likeness.batch.journal import Item
 from likeness.batch.journal import State as ItemState
 from likeness.messages.notice import Notice
 from likeness.server.http.problems import NoticeAnswer
-from likeness.server.jobs.jobs import Jobs, Progress, number_of
+from likeness.server.jobs.folders import number_of
+from likeness.server.jobs.jobs import Jobs, Progress
+from likeness.server.jobs.videos import is_video
 
 __all__ = [
     "JobAnswer",
@@ -26,9 +28,10 @@ __all__ = [
 
 
 class PictureAnswer(BaseModel):
-    """One picture of a job."""
+    """One picture of a job, or its video."""
 
     number: int
+    kind: Literal["picture", "video"]
     name: str = Field(description="Name of the result, safe for any file system.", examples=["aunt.jpg"])
     state: ItemState = Field(
         description="queued, running; final, review (a face failed or came out bad), skipped (no face), failed."
@@ -38,8 +41,9 @@ class PictureAnswer(BaseModel):
     )
     notice: NoticeAnswer | None = Field(description="The reason as code and values; null where there is none.")
     verdict: Literal["good", "look", "bad"] | None = Field(
-        description="The worst verdict on its faces; null until it is restored."
+        description="The worst verdict on its faces; null until it is restored, and of a video."
     )
+    share: float | None = Field(description="How much of a video in work is done, 0 to 1; null of all else.")
 
 
 class PictureDetails(PictureAnswer):
@@ -69,22 +73,25 @@ class JobAnswer(JobSummary):
     pictures: list[PictureAnswer]
 
 
-def picture_answer(item: Item) -> PictureAnswer:
+def picture_answer(jobs: Jobs, item: Item) -> PictureAnswer:
     why = item.outcome.get("notice") or item.outcome.get("report", {}).get("notice")
     notice = NoticeAnswer(**Notice.of(item.reason, why).to_dict()) if item.reason else None
     return PictureAnswer(
         number=number_of(item),
+        kind="video" if is_video(item) else "picture",
         name=item.target,
         state=item.state,
         reason=item.reason,
         notice=notice,
         verdict=item.outcome.get("report", {}).get("verdict"),
+        share=jobs.share(item),
     )
 
 
-def details(item: Item) -> PictureDetails:
+def details(jobs: Jobs, item: Item) -> PictureDetails:
     report = item.outcome.get("report") if item.state in ("final", "review") else None
-    return PictureDetails(**picture_answer(item).model_dump(), options=item.options, report=report)
+    options = {name: value for name, value in item.options.items() if name != "kind"}
+    return PictureDetails(**picture_answer(jobs, item).model_dump(), options=options, report=report)
 
 
 def summary_of(job: str, progress: Progress, keep_hours: float) -> dict[str, Any]:
@@ -106,7 +113,7 @@ def summary_of(job: str, progress: Progress, keep_hours: float) -> dict[str, Any
 def answer_of(jobs: Jobs, job: str, keep_hours: float) -> JobAnswer:
     items = jobs.items(job)
     return JobAnswer(
-        **summary_of(job, jobs.progress(items), keep_hours), pictures=[picture_answer(item) for item in items]
+        **summary_of(job, jobs.progress(items), keep_hours), pictures=[picture_answer(jobs, item) for item in items]
     )
 
 

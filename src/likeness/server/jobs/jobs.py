@@ -11,44 +11,38 @@
 from __future__ import annotations
 
 import logging
-import re
 import secrets
 import shutil
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from likeness.batch.journal import Item, Journal, State, Task, Thumbnails
-from likeness.batch.journal_file import damaged
-from likeness.compute.cancellation import WorkCancelled, cancellable, checkpoint
-from likeness.core.files import write_bytes_atomically
 from likeness.core.hashing import sha256_of
-from likeness.errors import ConfigError, FileWriteError, JournalError, LikenessError, NoFaceError
+from likeness.errors import ConfigError
 from likeness.imaging.encode import find_format
 from likeness.imaging.sniff import HEAD_BYTES
-from likeness.imaging.thumbnail import thumbnail
-from likeness.messages.notice import Notice, notice_of, reason_of
+from likeness.messages.notice import Notice, reason_of
 from likeness.reference.references import References
 from likeness.server.api.requests import RestoreRequest
-from likeness.server.api.restoring import restore_bytes
+from likeness.server.api.video_requests import VideoRequest
 from likeness.server.http.names import safe_names
-from likeness.server.http.problems import ProblemError, log_unforeseen
+from likeness.server.http.problems import ProblemError
 from likeness.server.http.state import ServerState
 from likeness.server.http.uploads import Upload
-from likeness.server.jobs.doubts import doubts_of, joined, looked_at
+from likeness.server.jobs.folders import JobFolders, name_of, number_of
 from likeness.server.jobs.references import JobReferences, put_apart
+from likeness.server.jobs.stored import bytes_under
+from likeness.server.jobs.videos import MEDIA_TYPES, is_video, video_options
+from likeness.server.jobs.work import JobWork
 
-__all__ = ["Jobs", "Progress", "number_of"]
+__all__ = ["Jobs", "Progress"]
 
 _log = logging.getLogger(__name__)
-
-_JOB = re.compile(r"[0-9a-f]{32}", re.ASCII)
-_NUMBER = re.compile(r"[0-9]{4,9}", re.ASCII)
 
 _ORPHAN_SECONDS = 3600.0
 """A job's folder that the journal does not know is one whose upload broke off; after so long nobody is sending it."""
@@ -93,9 +87,6 @@ class Jobs:
     def __init__(self, state: ServerState) -> None:
         self._state = state
         self._root = state.settings.data
-        self._lock = threading.Lock()
-        self._chains: dict[str, int] = {}
-        self._running: dict[tuple[str, str], threading.Event] = {}
         self._references = JobReferences(state)
         try:
             self._root.mkdir(parents=True, exist_ok=True)
@@ -105,9 +96,12 @@ class Jobs:
         except OSError as error:
             raise ConfigError(Notice("job.folder", {"root": str(self._root), "why": reason_of(error)})) from error
         self._journal = Journal(self._root / "journal.sqlite")
+        self._folders = JobFolders(self._root, self._journal)
+        self._work = JobWork(state, self._journal, self._folders, self._references)
 
     def close(self) -> None:
         """Give back what was not finished; the pool's work must have ended."""
+        self._work.close()
         self._journal.close()
 
     # Taking jobs on
@@ -119,43 +113,45 @@ class Jobs:
             ProblemError: if there are as many unfinished jobs as there may be, or the data folder holds as much as it may.
         """
         settings = self._state.settings
-        unfinished = sum(1 for job in self._journal.groups() if self._unfinished(job))
+        unfinished = sum(1 for job in self._journal.groups() if self._work.unfinished(job))
         if unfinished >= settings.max_jobs:
             raise ProblemError(
                 "too-many-jobs",
                 f"{unfinished} jobs are not finished, and no more are taken; try again later",
                 headers={"Retry-After": "60"},
             )
-        if _size(self._root) + settings.max_upload > settings.max_stored:
+        if bytes_under(self._root) + max(settings.max_upload, settings.max_video) > settings.max_stored:
             raise ProblemError(
                 "storage-full", "the server keeps as many pictures as it may; delete jobs, or try again later"
             )
         job = secrets.token_hex(16)
-        folder = self._folder(job) / "in"
+        folder = self._folders.of(job) / "in"
         folder.mkdir(parents=True)
         return job, folder
 
-    def sort(self, job: str, uploads: Sequence[Upload]) -> list[Upload]:
-        """Put the files of a form where they belong; its pictures, in their order."""
-        return put_apart(uploads, pictures=self._folder(job) / "in", others=self._folder(job) / "ref", name=_name)
+    def sort(self, job: str, uploads: Sequence[Upload], *, others: str = "references") -> list[Upload]:
+        """Put the files of a form where they belong; its pictures or videos, in their order. ``others`` is the field of
+        other photographs."""
+        folder = self._folders.of(job)
+        return put_apart(uploads, part=others, pictures=folder / "in", others=folder / "ref", name=name_of)
 
     def references(self, job: str, *, trusted: bool) -> References | None:
         """The other photographs of a job; None if it has none."""
-        return self._references.of(job, self._folder(job) / "ref", trusted=trusted)
+        return self._references.of(job, self._folders.of(job) / "ref", trusted=trusted)
 
     def begin(self, job: str, uploads: Sequence[Upload], requests: Sequence[RestoreRequest]) -> None:
         """Put a job's pictures in the queue, each with what is to be done to it, and start."""
         suffixes: list[str] = []
         digests: list[str] = []
         for number, request in enumerate(requests):
-            with self._input(job, number).open("rb") as stream:
+            with self._folders.input(job, number).open("rb") as stream:
                 suffixes.append(request.result_format(stream.read(HEAD_BYTES)).suffixes[0])
-            digests.append(sha256_of(self._input(job, number)))
+            digests.append(sha256_of(self._folders.input(job, number)))
         names = safe_names([upload.name for upload in uploads], suffixes)
         self._journal.put(
             Task(
                 target=name,
-                source=_name(number),
+                source=name_of(number),
                 content=digest,
                 model=self._state.model,
                 options=request.values,
@@ -163,14 +159,35 @@ class Jobs:
             )
             for number, (name, digest, request) in enumerate(zip(names, digests, requests, strict=True))
         )
-        self._start(job)
+        self._work.start(job)
+
+    def look_at(self, job: str, upload: Upload, request: VideoRequest) -> str:
+        """Refuse all that can be refused of a video before any work; the end of its result's name.
+
+        Raises:
+            LikenessError: see `likeness.server.jobs.videos.plan`.
+        """
+        planned = self._work.planned(job, 0, request, upload.name, "")
+        assert planned.target is not None
+        return planned.target.suffix
+
+    def begin_video(self, job: str, upload: Upload, request: VideoRequest, suffix: str) -> None:
+        """Put a video in the queue, and start."""
+        (name,) = safe_names([upload.name], [suffix])
+        content = sha256_of(self._folders.input(job, 0))
+        options = video_options(request)
+        self._journal.put(
+            [Task(target=name, source=name_of(0), content=content, model=self._state.model, options=options, group=job)]
+        )
+        self._work.start(job)
 
     def discard(self, job: str) -> None:
         """Remove the folder of a job that never began."""
         self._forget(job)
 
-    def again(self, job: str, number: int, request: RestoreRequest) -> Item:
-        """Restore one picture of a job once more, in another way; what it was before is replaced when that is done.
+    def again(self, job: str, number: int, request: RestoreRequest | VideoRequest) -> Item:
+        """Restore one picture of a job once more, in another way; what it was before is replaced when that is done. Of a
+        video it takes a video's request.
 
         Raises:
             ProblemError: if there is no such picture.
@@ -184,15 +201,15 @@ class Jobs:
                     source=item.source,
                     content=item.content,
                     model=item.model,
-                    options=request.values,
+                    options=video_options(request) if isinstance(request, VideoRequest) else request.values,
                     group=job,
                 )
             ]
         )
-        self._start(job)
+        self._work.start(job)
         item = self.item(job, number)
         if item.key != was:
-            self._cancel(job, item.source)
+            self._work.cancel(job, item.source)
         return item
 
     # Looking
@@ -214,7 +231,7 @@ class Jobs:
         Raises:
             ProblemError: if there is no such job or picture.
         """
-        found = list(self._journal.items(group=job, source=_name(number)))
+        found = list(self._journal.items(group=job, source=name_of(number)))
         if not found:
             count = len(self.items(job))
             raise ProblemError("picture-unknown", f"the job has {count} pictures, numbered from 0")
@@ -226,13 +243,23 @@ class Jobs:
         for item in items:
             counts[item.state] += 1
         left = counts["queued"] + counts["running"]
+        films = [work.seconds_left for item in items if (work := self._work.video(item)) is not None]
         seconds = [taken for item in items if isinstance(taken := item.outcome.get("seconds"), float)]
         return Progress(
             counts=counts,
             created=min(item.created for item in items),
             ended=None if left else max(item.changed for item in items),
-            seconds_left=float(np.mean(seconds)) * left / self._state.pool.workers if seconds and left else None,
+            seconds_left=films[0]
+            if films
+            else float(np.mean(seconds)) * left / self._state.pool.workers
+            if seconds and left
+            else None,
         )
+
+    def share(self, item: Item) -> float | None:
+        """How much of a video is done, in hundredths; None of one that nobody works on, and of a picture."""
+        work = self._work.video(item)
+        return None if work is None else round(work.share, 2)
 
     def result(self, item: Item) -> tuple[Path, str]:
         """The file of a picture's result, and its media type.
@@ -240,11 +267,12 @@ class Jobs:
         Raises:
             ProblemError: if there is none.
         """
-        path = self._output(item.group, number_of(item))
+        path = self._folders.output(item.group, number_of(item))
         if item.state not in ("final", "review") or not path.is_file():
             why = item.reason or f"it is {item.state}"
             raise ProblemError("no-result", f"picture {number_of(item)} has no result: {why}")
-        return path, find_format(str(item.outcome.get("format"))).media_type
+        kind = str(item.outcome.get("format"))
+        return path, MEDIA_TYPES[kind] if is_video(item) else find_format(kind).media_type
 
     def original(self, item: Item) -> Path:
         """The file of a picture as it came.
@@ -252,7 +280,7 @@ class Jobs:
         Raises:
             ProblemError: if it is gone.
         """
-        path = self._input(item.group, number_of(item))
+        path = self._folders.input(item.group, number_of(item))
         if not path.is_file():
             raise ProblemError("picture-unknown", "the picture was deleted with its job")
         return path
@@ -278,7 +306,7 @@ class Jobs:
         """
         if not self._journal.remove(job):
             self.items(job)
-        self._cancel(job)
+        self._work.cancel(job)
         self._forget(job)
 
     def sweep(self) -> None:
@@ -286,8 +314,8 @@ class Jobs:
         now = time.time()
         known = self._journal.groups()
         for job in known:
-            if self._unfinished(job):
-                self._start(job)
+            if self._work.unfinished(job):
+                self._work.start(job)
                 continue
             if self._journal.last_change(job) + self._state.settings.keep_hours * 3600 < now:
                 count = self._journal.remove(job)
@@ -300,178 +328,4 @@ class Jobs:
 
     def _forget(self, job: str) -> None:
         self._references.forget(job)
-        shutil.rmtree(self._folder(job), ignore_errors=True)
-
-    # Working
-
-    def _start(self, job: str) -> None:
-        """See that as many threads as there are may work on a job: each takes a picture, and queues up again."""
-        with self._lock:
-            missing = self._state.pool.workers - self._chains.get(job, 0)
-            self._chains[job] = self._state.pool.workers
-        for _ in range(missing):
-            self._queue(job)
-
-    def _queue(self, job: str) -> None:
-        try:
-            self._state.pool.submit_background(lambda: self._work(job))
-        except RuntimeError:  # the server stops; the journal keeps what waits
-            self._end_chain(job)
-
-    def _work(self, job: str) -> None:
-        try:
-            # What was in work when the server died comes first and alone, of whatever job it is.
-            item = self._journal.claim(group=None if self._journal.suspects() else job)
-            if item is not None:
-                self._restore(item)
-            if item is not None and item.suspect:
-                # The others had nothing that they were allowed to begin.
-                for other in self._journal.groups():
-                    if self._unfinished(other):
-                        self._start(other)
-        except JournalError as error:
-            _log.error("%s; jobs go on when that is mended", error)
-            item = None
-        if item is not None:
-            self._queue(job)
-        else:
-            self._end_chain(job)
-
-    def _end_chain(self, job: str) -> None:
-        with self._lock:
-            left = self._chains.get(job, 1) - 1
-            if left > 0:
-                self._chains[job] = left
-            else:
-                self._chains.pop(job, None)
-
-    def _cancel(self, job: str, source: str | None = None) -> None:
-        """Have work on a job's pictures, or on one of them, end at its next step."""
-        with self._lock:
-            for (of, name), cancelled in self._running.items():
-                if of == job and source in (None, name):
-                    cancelled.set()
-
-    def _restore(self, item: Item) -> None:
-        cancelled = threading.Event()
-        place = (item.group, item.source)
-        with self._lock:
-            self._running[place] = cancelled
-        try:
-            current = self._journal.get(item.target, group=item.group)
-            if current is not None and current.key == item.key:
-                with cancellable(cancelled):
-                    self._restore_now(item)
-            else:  # deleted, or asked for in another way, before it was in the table
-                self._journal.release(item)
-        except WorkCancelled:
-            # Nobody wants it so any more; where it is wanted in another way, it is in the queue again.
-            self._journal.release(item)
-        finally:
-            with self._lock:
-                del self._running[place]
-
-    def _restore_now(self, item: Item) -> None:
-        number = number_of(item)
-        began = time.perf_counter()
-        try:
-            data = self._input(item.group, number).read_bytes()
-            request = RestoreRequest.of(item.options)
-            # Nobody watches a job, as nobody watches a batch.
-            request = replace(request, on_bad=request.on_bad or "lower")
-            others = self.references(item.group, trusted=request.trust_references)
-            restored = restore_bytes(self._state, data, request, references=others)
-            output = self._output(item.group, number)
-            checkpoint()
-            output.parent.mkdir(exist_ok=True)
-            write_bytes_atomically(restored.data, output)
-        except NoFaceError as error:
-            why = notice_of(error)
-            self._journal.finish(item, "skipped", reason=why, outcome={"notice": why.to_dict()})
-        except (LikenessError, ProblemError) as error:
-            self._fail(item, notice_of(error), retry=isinstance(error, FileWriteError))
-        except FileNotFoundError:
-            # Deleted while it waited for its turn or was worked on.
-            self._fail(item, Notice("job.picture-gone"))
-        except (OSError, MemoryError) as error:
-            full = isinstance(error, MemoryError)
-            why = Notice("server.no-memory") if full else Notice("job.disk-failed", {"why": reason_of(error)})
-            self._fail(item, why, retry=True)
-        except Exception as error:
-            log_unforeseen(error, "a job")
-            self._fail(item, Notice("server.unexpected", {"kind": type(error).__name__}))
-        else:
-            seconds = time.perf_counter() - began
-            self._state.metrics.work_seconds.labels("job").observe(seconds)
-            doubts = doubts_of(restored.record)
-            why = joined(doubts or looked_at(restored.record))
-            kept = self._journal.finish(
-                item,
-                "review" if doubts else "final",
-                reason=why,
-                outcome={
-                    "notice": why.to_dict() if why else None,
-                    "format": restored.file_format,
-                    "seconds": seconds,
-                    "report": restored.record,
-                },
-                thumbnails=Thumbnails(before=thumbnail(restored.before), after=thumbnail(restored.after)),
-            )
-            if not kept and self._journal.get(item.target, group=item.group) is None:
-                output.unlink(missing_ok=True)
-
-    def _fail(self, item: Item, why: Notice, *, retry: bool = False) -> None:
-        self._journal.fail(item, why, retry=retry, outcome={"notice": why.to_dict()})
-
-    def _unfinished(self, job: str) -> bool:
-        counts = self._journal.counts(group=job)
-        return counts["queued"] + counts["running"] > 0
-
-    def _folder(self, job: str) -> Path:
-        # Also of what stands in the journal: folders are removed by this name.
-        if not _JOB.fullmatch(job):
-            raise damaged(self._journal.path, f"{job!r} is no name of a job")
-        return self._root / "jobs" / job
-
-    def _input(self, job: str, number: int) -> Path:
-        return self._folder(job) / "in" / _name(number)
-
-    def _output(self, job: str, number: int) -> Path:
-        return self._folder(job) / "out" / _name(number)
-
-
-def _name(number: int) -> str:
-    """What a picture is called in the journal and on the disk, as `likeness.server.http.uploads` wrote it."""
-    return f"{number:04d}"
-
-
-def number_of(item: Item) -> int:
-    """A picture's number in its job.
-
-    Raises:
-        JournalError: if the journal holds something else.
-    """
-    if not _NUMBER.fullmatch(item.source):
-        raise JournalError(Notice("job.journal-damaged", {"id": item.id, "source": repr(item.source)}))
-    return int(item.source)
-
-
-def _size(folder: Path) -> int:
-    """Bytes of all files under a folder; one that goes away meanwhile counts nothing."""
-    return sum(_bytes(path) for path in _files(folder))
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    with suppress(OSError):
-        for path in folder.iterdir():
-            if path.is_dir():
-                yield from _files(path)
-            else:
-                yield path
-
-
-def _bytes(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
+        shutil.rmtree(self._folders.of(job), ignore_errors=True)

@@ -42,11 +42,14 @@ class JobReferences:
             self._kept.forget((job, trusted))
 
 
-def put_apart(uploads: Sequence[Upload], *, pictures: Path, others: Path, name: Callable[[int], str]) -> list[Upload]:
+def put_apart(
+    uploads: Sequence[Upload], *, part: str, pictures: Path, others: Path, name: Callable[[int], str]
+) -> list[Upload]:
     """Put the files of a job's form where they belong; its pictures, in their order.
 
     Args:
         uploads: as they came, under numbers of all of them.
+        part: the form's field of other photographs.
         pictures, others: the folders; the second is made when it is wanted.
         name: of a file by its number.
     """
@@ -54,7 +57,7 @@ def put_apart(uploads: Sequence[Upload], *, pictures: Path, others: Path, name: 
     seen: set[str] = set()
     for upload in uploads:
         assert upload.path is not None
-        if upload.part == "references":
+        if upload.part == part:
             others.mkdir(exist_ok=True)
             digest = sha256_of(upload.path)
             if digest in seen:  # one photograph sent twice shows no more, and its faces would be looked for twice

@@ -14,12 +14,14 @@ from fastapi import APIRouter, Depends, Query, Request
 from fastapi import Path as PathParameter
 from fastapi.responses import FileResponse, Response, StreamingResponse
 
+from likeness.batch.journal import Item
 from likeness.errors import ConfigError, ControlError, LikenessError, ServerBusyError
 from likeness.messages.notice import Notice
 from likeness.server.api.forms import errors, form_schema, picture_answers
 from likeness.server.api.requests import FIELDS, RestoreRequest, field_values, read_json
 from likeness.server.api.restoring import MOST_REFERENCES, ready
 from likeness.server.api.versions import Version
+from likeness.server.api.video_requests import VideoRequest, video_values
 from likeness.server.http.names import attachment, safe_names
 from likeness.server.http.problems import ProblemError
 from likeness.server.http.state import State, client_of
@@ -35,10 +37,13 @@ from likeness.server.jobs.answers import (
     summary_of,
 )
 from likeness.server.jobs.archive import zipped
-from likeness.server.jobs.jobs import Jobs, number_of
+from likeness.server.jobs.folders import number_of
+from likeness.server.jobs.jobs import Jobs
 from likeness.server.jobs.shown import result_version, view
+from likeness.server.jobs.videos import MEDIA_TYPES, is_video
 
 __all__ = [
+    "LINKS",
     "JobId",
     "JobsOf",
     "Number",
@@ -101,7 +106,7 @@ _OVERRIDES: dict[str, Any] = {
 
 _PICTURE = {"job": "$response.body#/id", "number": 0}
 
-_LINKS: dict[str, Any] = {
+LINKS: dict[str, Any] = {
     name: {"operationId": name, "description": text, "parameters": parameters}
     for name, text, parameters in (
         ("getJob", "How far it is.", {"job": "$response.body#/id"}),
@@ -123,7 +128,7 @@ _LINKS: dict[str, Any] = {
     summary="Restore many pictures in the background",
     operation_id="createJob",
     status_code=202,
-    responses={202: {"links": _LINKS}, **errors(415, 422, 429, 507)},
+    responses={202: {"links": LINKS}, **errors(415, 422, 429, 507)},
     openapi_extra=form_schema(
         {"files": "The pictures."},
         optional_files={
@@ -214,7 +219,8 @@ async def events(job: JobId, request: Request, state: State, jobs: JobsOf) -> St
             except ProblemError:  # deleted
                 yield _event("end", {"id": job, "state": "deleted"})
                 return
-            changed = [picture for picture in map(picture_answer, items) if told.get(picture.number) != picture]
+            answers = [picture_answer(jobs, item) for item in items]
+            changed = [picture for picture in answers if told.get(picture.number) != picture]
             summary = summary_of(job, jobs.progress(items), state.settings.keep_hours)
             for picture in changed:
                 told[picture.number] = picture
@@ -272,7 +278,8 @@ def download(job: JobId, state: State, jobs: JobsOf, version: ResultVersion = "o
 
     def report() -> str:
         told = [
-            {**details(item).model_dump(mode="json"), "left_out": left_out.get(number_of(item), "")} for item in items
+            {**details(jobs, item).model_dump(mode="json"), "left_out": left_out.get(number_of(item), "")}
+            for item in items
         ]
         return json.dumps(told, ensure_ascii=False, indent=2)
 
@@ -288,8 +295,7 @@ def download(job: JobId, state: State, jobs: JobsOf, version: ResultVersion = "o
 )
 def picture(job: JobId, number: Number, jobs: JobsOf) -> PictureDetails:
     """With its options and, once it is restored, its report."""
-    item = jobs.item(job, number)
-    return details(item)
+    return details(jobs, jobs.item(job, number))
 
 
 @jobs_router.post(
@@ -305,12 +311,22 @@ async def again(job: JobId, number: Number, request: Request, state: State, jobs
     with state.pool.admit(client_of(request)), state.upload_memory.account() as account:
         item = await to_thread.run_sync(jobs.item, job, number)
         form = await receive_form(request, FormLimits(files={}, file_bytes=1, total_bytes=1 << 20), account)
-        values = field_values(form.fields)
-        if "format" in values:
+        wanted = _wanted_again(item, form.fields)
+        return details(jobs, await to_thread.run_sync(jobs.again, job, number, wanted))
+
+
+def _wanted_again(item: Item, fields: Mapping[str, str]) -> RestoreRequest | VideoRequest:
+    if is_video(item):
+        values = video_values(fields)
+        if "codec" in values:
             raise ConfigError(Notice("job.format-stays"))
-        kept = {"format": item.options["format"]} if "format" in item.options else {}
-        wanted = RestoreRequest.of({**values, **kept})
-        return details(await to_thread.run_sync(jobs.again, job, number, wanted))
+        kept = {"codec": item.options["codec"]} if "codec" in item.options else {}
+        return VideoRequest.of({**values, **kept})
+    values = field_values(fields)
+    if "format" in values:
+        raise ConfigError(Notice("job.format-stays"))
+    kept = {"format": item.options["format"]} if "format" in item.options else {}
+    return RestoreRequest.of({**values, **kept})
 
 
 @jobs_router.get(
@@ -351,7 +367,8 @@ async def result(
 def original(job: JobId, number: Number, jobs: JobsOf) -> FileResponse:
     """The file that was sent, under the name of its result without a suffix."""
     item = jobs.item(job, number)
-    return FileResponse(jobs.original(item), media_type="application/octet-stream", filename=Path(item.target).stem)
+    kind = MEDIA_TYPES[Path(item.target).suffix] if is_video(item) else "application/octet-stream"
+    return FileResponse(jobs.original(item), media_type=kind, filename=Path(item.target).stem)
 
 
 @jobs_router.get(
@@ -375,7 +392,7 @@ async def thumbnail(
 ) -> Response:
     """As wide and high as is asked for, at most; 409 while there is none."""
     item = await to_thread.run_sync(jobs.item, job, number)
-    if longest > _SMALL:
+    if longest > _SMALL and not is_video(item):
         data = await in_turn(request, state, lambda: view(state, jobs, item, side, longest), kind="version")
     else:
         found = await to_thread.run_sync(jobs.thumbnails, item)

@@ -8,10 +8,13 @@ from typing import Literal
 from likeness.batch.journal import Item
 from likeness.imaging.image import Image
 from likeness.imaging.thumbnail import thumbnail
+from likeness.messages.notice import Notice
 from likeness.server.api.restoring import THE_PICTURE
 from likeness.server.api.versions import Version, VersionFile, check_print, version_file
+from likeness.server.http.problems import ProblemError
 from likeness.server.http.state import ServerState
 from likeness.server.jobs.jobs import Jobs
+from likeness.server.jobs.videos import is_video
 from likeness.studio.deliver import PrintOptions, WebOptions
 
 __all__ = ["result_version", "view"]
@@ -21,10 +24,13 @@ def result_version(state: ServerState, jobs: Jobs, item: Item, kind: Version) ->
     """A picture's result for the screen or for paper; an enlarged one counts with the pixels it has.
 
     Raises:
-        ProblemError: if there is no result.
+        ProblemError: if there is no result, or it is a video.
         ImageReadError, ImageTooLargeError, ResolutionError: if the version cannot be made.
     """
-    image = _read(state, jobs.result(item)[0])
+    path, _ = jobs.result(item)
+    if is_video(item):
+        raise ProblemError("option-unusable", Notice("job.video-version"))
+    image = _read(state, path)
     drawn = float(item.outcome["report"]["upscale"])
     options = WebOptions() if kind == "web" else PrintOptions()
     if isinstance(options, PrintOptions):

@@ -34,6 +34,7 @@ PAGE_FILES: dict[str, str] = {
     "icon-maskable.png": "image/png",
     "icon.svg": "image/svg+xml",
     "index.html": "text/html; charset=utf-8",
+    "jobs.js": _SCRIPT,
     "layout.css": _STYLE,
     "lightbox.js": _SCRIPT,
     "live.js": _SCRIPT,
@@ -44,6 +45,7 @@ PAGE_FILES: dict[str, str] = {
     "many.css": _STYLE,
     "marks.js": _SCRIPT,
     "messages.js": _SCRIPT,
+    "moment.js": _SCRIPT,
     "open.js": _SCRIPT,
     "panel.js": _SCRIPT,
     "queue.js": _SCRIPT,
@@ -57,9 +59,13 @@ PAGE_FILES: dict[str, str] = {
     "style.css": _STYLE,
     "take.js": _SCRIPT,
     "tile.js": _SCRIPT,
+    "twin.js": _SCRIPT,
+    "video.css": _STYLE,
+    "video.js": _SCRIPT,
     "whose.js": _SCRIPT,
     "words.js": _SCRIPT,
     "words_many.js": _SCRIPT,
+    "words_video.js": _SCRIPT,
     "worker.js": _SCRIPT,
 }
 """Every file of the page with its media type; "messages.js" is made of the catalogues, and "files.json" of these names. A
@@ -84,7 +90,6 @@ _ELSEWHERE = frozenset(
         "serve",
         "template",
         "training",
-        "video",
         "web",
     )
 )

@@ -39,6 +39,7 @@ from likeness.server.live.looks import SLIDERS, LiveFace, LiveFields, LiveFileLo
 from likeness.server.live.sessions import OpenSessions, Sessions
 from likeness.server.live.views import areas_in_view, draw, field_of, mask_png, pack
 from likeness.studio.deliver import PrintOptions, WebOptions, drawn_upscale, print_scale
+from likeness.video.library import has_av
 
 __all__ = [
     "about",
@@ -78,6 +79,12 @@ _MOST_DRAWN = 4.0
 """How many times a print is enlarged by networks; the rest is interpolated."""
 
 
+def _video(state: ServerState) -> dict[str, Any] | None:
+    """The limits of a video; None where there is nothing that reads one."""
+    settings = state.settings
+    return {"seconds": settings.max_video_seconds, "megabytes": settings.max_video >> 20} if has_av() else None
+
+
 @live_router.get("/about")
 def about(state: State, sessions: OpenSessions, editing: EditingOrNone) -> dict[str, Any]:
     """What the page needs before any picture: options, presets, model, limits."""
@@ -98,6 +105,7 @@ def about(state: State, sessions: OpenSessions, editing: EditingOrNone) -> dict[
         "max_faces": sessions.limits.faces,
         "max_upload": state.settings.max_upload,
         "max_files": state.settings.max_files,
+        "video": _video(state),
         "max_references": MOST_REFERENCES,
         "keep_hours": state.settings.keep_hours,
         "web_side": WebOptions.side,

@@ -166,6 +166,17 @@ export function startJob(form, progress) {
   return sent("/v1/jobs", form, progress);
 }
 
+export function startVideo(form, progress) {
+  return sent("/v1/videos", form, progress);
+}
+
+/** What is the matter with a picture, and where its faces are. */
+export async function check(picture) {
+  const form = new FormData();
+  form.append("file", picture, "frame.jpg");
+  return (await answered("/v1/check", { method: "POST", body: form })).json();
+}
+
 /** Send a form with files; `fetch` does not tell how far an upload is, so this is the older way. */
 function sent(path, form, progress) {
   return new Promise((resolve, reject) => {

@@ -19,6 +19,7 @@ import { Report } from "./report.js";
 import { said } from "./said.js";
 import { Stage } from "./stage.js";
 import { Take } from "./take.js";
+import { Films, isFilm } from "./video.js";
 import "./words_many.js";
 import { applyWords, currentLanguage, firstLanguage, learnWords, onLanguage, setLanguage, t } from "./words.js";
 
@@ -28,6 +29,7 @@ const element = (id) => document.getElementById(id);
 /** @param {string} selector @returns {NodeListOf<HTMLElement>} */
 const elements = (selector) => document.querySelectorAll(selector);
 const KEPT = "likeness.open";
+const TABS = ["one", "many", "video"];
 const NOBODY = { faces: [], own: {}, references: [], trusted: [] };
 
 class Page {
@@ -126,6 +128,8 @@ class Page {
         return this.open(file, settings);
       },
     });
+    this.films = about.video && new Films({ about, getLook: () => this.store.look, onProblem: (error) => this.problem(error) });
+    element("tab-video").hidden = !this.films;
     this.edited = about.editing && new Edited({
       editing: about.editing,
       getSeen: () => ({ id: this.picture.id, look: this.store.look, size: this.take.chosen }),
@@ -172,15 +176,17 @@ class Page {
     for (const button of elements("[data-zoom]")) {
       button.addEventListener("click", () => this.zoom(button.dataset.zoom));
     }
-    for (const name of ["one", "many"]) {
+    const names = this.films ? TABS : TABS.slice(0, 2);
+    names.forEach((name, number) => {
       element(`tab-${name}`).addEventListener("click", () => this.tab(name));
       element(`tab-${name}`).addEventListener("keydown", (event) => {
-        if (!["ArrowLeft", "ArrowRight"].includes(event.key)) return;
-        const other = name === "one" ? "many" : "one";
+        const step = { ArrowLeft: -1, ArrowRight: 1 }[event.key];
+        if (!step) return;
+        const other = names[(number + step + names.length) % names.length];
         this.tab(other);
         element(`tab-${other}`).focus();
       });
-    }
+    });
     element("undo").addEventListener("click", () => this.store.undo());
     element("redo").addEventListener("click", () => this.store.redo());
     element("problem-close").addEventListener("click", () => (element("problem").hidden = true));
@@ -209,18 +215,18 @@ class Page {
     matchMedia("(prefers-color-scheme: dark)").addEventListener("change", () => this.stage.draw());
   }
 
-  /** Show one of the two ways of working. */
+  /** Show one of the ways of working. */
   tab(name) {
-    for (const other of ["one", "many"]) {
+    for (const other of TABS) {
       const on = other === name;
       element(other).hidden = !on;
       const button = element(`tab-${other}`);
       button.setAttribute("aria-selected", String(on));
       button.tabIndex = on ? 0 : -1;
     }
-    element("open-another").hidden = name === "many" || !this.picture;
+    element("open-another").hidden = name !== "one" || !this.picture;
     if (name === "one") this.stage.resize();
-    history.replaceState(null, "", name === "many" ? "#many" : "#");
+    history.replaceState(null, "", name === "one" ? "#" : `#${name}`);
   }
 
   key(event, before) {
@@ -258,13 +264,18 @@ class Page {
       // It is for one file, and what is saved takes that file's place.
       return;
     }
-    if (element("one").hidden) {
+    const films = this.films ? files.filter(isFilm) : [];
+    if (films.length) {
+      this.tab("video");
+      this.films.add(films);
+    } else if (!element("many").hidden) {
       this.queue.staging.add(files);
     } else if (files.length > 1) {
       // Several at once are work for the queue.
       this.tab("many");
       this.queue.staging.add(files);
     } else {
+      this.tab("one");
       await this.open(files[0]);
     }
   }
@@ -669,8 +680,9 @@ try {
   learnOptions(about.options);
   learnWords(about.options);
   const page = new Page(about);
-  if (location.hash === "#many") page.tab("many");
-  await Promise.all([page.resume(), page.queue.resume()]);
+  const [, wanted] = /^#(many|video)$/.exec(location.hash) ?? [];
+  if (wanted === "many" || (wanted && page.films)) page.tab(wanted);
+  await Promise.all([page.resume(), page.queue.jobs.resume(), page.films?.jobs.resume()]);
   if (page.edited && !page.picture) await page.openEdited();
   document.body.classList.add("ready");
   // Browsers lend workers to pages of this machine and of https only; elsewhere the page is no app. Nor is one that ends soon.

@@ -3,17 +3,17 @@
 import * as api from "./api.js";
 import { fieldsOf, lookSelect, lookOf, wordSelect } from "./choice.js";
 import { el } from "./dom.js";
+import { JobList, timesOf } from "./jobs.js";
 import { Lightbox } from "./lightbox.js";
 import { OPTIONS } from "./look.js";
 import { said } from "./said.js";
 import { Staging } from "./staging.js";
-import { currentLanguage, onLanguage, t } from "./words.js";
+import { onLanguage, t } from "./words.js";
 
 const KEPT = "likeness.jobs";
 const SMALL = 256; // pixels of a tile's longer side
 const VERSIONS = ["original", "web", "print"];
 const HELD_MS = 350; // a tile that is pressed for longer is held, to see it as it was
-const STREAMS = 3; // browsers open no more than six connections to a server
 
 export class Queue {
   constructor({ about, getLook, onProblem, onOpen }) {
@@ -21,102 +21,36 @@ export class Queue {
     this.onProblem = onProblem;
     this.onOpen = onOpen;
     this.holder = document.getElementById("many");
-    this.jobs = new Map();
+    this.jobs = new JobList({
+      kept: KEPT,
+      makeCard: (id, thumbs) => this.makeCard(id, thumbs),
+      onProblem,
+      onChange: () => (this.none.hidden = this.jobs.cards.size > 0),
+    });
     this.staging = new Staging({ about, getLook, onSend: (form, thumbs, progress) => this.send(form, thumbs, progress), onProblem });
-    this.list = el("div", { class: "jobs" });
     this.none = el("p", { class: "none" });
-    this.again = new Again({ about, getLook, onProblem, onDone: (id) => this.watch(id) });
+    this.again = new Again({ about, getLook, onProblem, onDone: (id) => this.jobs.watch(id) });
     this.lightbox = new Lightbox({ onOpen: (id, told) => this.openOne(id, told), onAgain: (id, told) => this.again.open(id, told) });
-    this.holder.append(el("div", { class: "many-inner" }, this.staging.element, this.list, this.none), this.lightbox.dialog, this.again.dialog);
+    this.holder.append(el("div", { class: "many-inner" }, this.staging.element, this.jobs.element, this.none), this.lightbox.dialog, this.again.dialog);
     onLanguage(() => this.reword());
     this.reword();
   }
 
-  /** Find the jobs again that this browser has begun. */
-  async resume() {
-    let kept = [];
-    try {
-      kept = JSON.parse(localStorage.getItem(KEPT)) ?? [];
-    } catch {
-      kept = [];
-    }
-    for (const id of kept.reverse()) {
-      try {
-        this.put(await api.job(id));
-      } catch (error) {
-        if (error.status !== 404) this.put(null, id);
-      }
-    }
-    this.keep();
-  }
-
-  keep() {
-    try {
-      localStorage.setItem(KEPT, JSON.stringify([...this.jobs.keys()].reverse()));
-    } catch {
-      // Without a store the jobs are forgotten with the page.
-    }
-    this.none.hidden = this.jobs.size > 0;
-  }
-
   async send(form, thumbs, progress) {
     const job = await api.startJob(form, progress);
-    this.put(job, job.id, thumbs);
-    this.keep();
+    this.jobs.put(job, job.id, thumbs);
+    this.jobs.keep();
   }
 
-  put(job, id = job.id, thumbs = []) {
-    const card = new Job({
+  makeCard(id, thumbs) {
+    return new Job({
       id,
-      thumbs,
+      thumbs: thumbs ?? [],
       sizes: { side: this.about.web_side, scale: this.about.print_scale },
       onAgain: (picture) => this.again.open(id, picture),
-      onLarge: (number) => this.lightbox.show(this.jobs.get(id), number),
-      onDelete: () => this.remove(id),
+      onLarge: (number) => this.lightbox.show(this.jobs.cards.get(id), number),
+      onDelete: () => this.jobs.remove(id, t("many.delete.sure")),
     });
-    this.jobs.set(id, card);
-    this.list.prepend(card.element);
-    if (job) card.take(job);
-    this.watch(id);
-  }
-
-  /** Follow a job's events while it works; without the server, try again until it is back. */
-  watch(id) {
-    const card = this.jobs.get(id);
-    card.source?.close();
-    clearTimeout(card.timer);
-    const streams = [...this.jobs.values()].filter((other) => other.source?.readyState < 2).length;
-    if (streams >= STREAMS) {
-      card.timer = setTimeout(() => this.poll(id), 3000);
-      return;
-    }
-    const source = new EventSource(`/v1/jobs/${id}/events`);
-    card.source = source;
-    source.addEventListener("picture", (event) => card.picture(JSON.parse(event.data)));
-    source.addEventListener("progress", (event) => card.progress(JSON.parse(event.data)));
-    source.addEventListener("end", (event) => {
-      source.close();
-      const told = JSON.parse(event.data);
-      if (told.state === "deleted") this.forget(id);
-      else card.progress(told);
-    });
-    source.addEventListener("error", () => {
-      // A refused stream (the server was restarted, the job deleted) is not opened again by the browser.
-      if (source.readyState === EventSource.CLOSED) card.timer = setTimeout(() => this.poll(id), 2000);
-    });
-  }
-
-  async poll(id) {
-    const card = this.jobs.get(id);
-    if (!card) return;
-    try {
-      const job = await api.job(id);
-      card.take(job);
-      if (job.state !== "done") this.watch(id);
-    } catch (error) {
-      if (error.status === 404) this.forget(id);
-      else card.timer = setTimeout(() => this.poll(id), 3000);
-    }
   }
 
   /** Open a picture of a job in the other page, with the settings that it was restored with. */
@@ -129,33 +63,11 @@ export class Queue {
     }
   }
 
-  async remove(id) {
-    if (!window.confirm(t("many.delete.sure"))) return;
-    try {
-      await api.deleteJob(id);
-    } catch (error) {
-      if (error.status !== 404) {
-        this.onProblem(error);
-        return;
-      }
-    }
-    this.forget(id);
-  }
-
-  forget(id) {
-    const card = this.jobs.get(id);
-    card?.source?.close();
-    clearTimeout(card?.timer);
-    card?.element.remove();
-    this.jobs.delete(id);
-    this.keep();
-  }
-
   reword() {
     this.none.textContent = t("many.empty");
-    this.none.hidden = this.jobs.size > 0;
+    this.none.hidden = this.jobs.cards.size > 0;
     this.staging.show();
-    for (const card of this.jobs.values()) card.show();
+    for (const card of this.jobs.cards.values()) card.show();
   }
 }
 
@@ -221,8 +133,7 @@ class Job {
     const look = [...this.pictures.values()].filter((tile) => tile.looked === "look").length;
     const told = { ...counts, final: counts.final - look, look };
     for (const state of ["final", "look", "review", "skipped", "failed"]) if (told[state]) parts.push(t(`many.${state}`, { count: told[state] }));
-    if (summary.state !== "done" && summary.seconds_left) parts.push(t("many.left", { time: duration(summary.seconds_left) }));
-    if (summary.deleted_at) parts.push(t("many.deleted", { time: moment(summary.deleted_at) }));
+    parts.push(...timesOf(summary));
     this.told.textContent = parts.join(" · ");
   }
 }
@@ -385,17 +296,4 @@ class Again {
       this.onProblem(error);
     }
   }
-}
-
-function duration(seconds) {
-  /** @type {Intl.NumberFormatOptions} */
-  const style = { style: "unit", unitDisplay: "short", maximumFractionDigits: 0 };
-  const locale = currentLanguage() === "zh" ? "zh" : "en";
-  const [value, unit] = seconds < 90 ? [Math.max(1, Math.round(seconds)), "second"] : seconds < 5400 ? [seconds / 60, "minute"] : [seconds / 3600, "hour"];
-  return new Intl.NumberFormat(locale, { ...style, unit }).format(value);
-}
-
-function moment(text) {
-  const hours = Math.max(1, Math.round((new Date(text).getTime() - Date.now()) / 3600000));
-  return new Intl.RelativeTimeFormat(currentLanguage() === "zh" ? "zh" : "en").format(hours, "hour");
 }

@@ -1,0 +1,66 @@
+"""The process that reads a video of a stranger's for its owner, and ends with it; see `likeness.video.apart`."""
+
+from __future__ import annotations
+
+import pickle
+import resource
+import socket
+from collections.abc import Callable, Mapping
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+from likeness.errors import LikenessError
+from likeness.imaging.decoding.child import confine, limit_memory
+from likeness.imaging.decoding.wire import Channel
+from likeness.messages.notice import catalogue
+from likeness.video.clip import Clip
+from likeness.video.files import HERE
+from likeness.video.segments import segments_in
+
+__all__ = ["main"]
+
+
+def main(end: int, lifeline: int) -> None:
+    """Do one piece of work; ``end`` and ``lifeline`` as in `likeness.imaging.decoding.child.main`."""
+    confine(lifeline, writes=True)
+    channel = Channel(socket.socket(fileno=end))
+    catalogue("en")
+    channel.send(("ready",))
+    message, _ = channel.receive()
+    # What the owner sends is trusted; what this process sends is not.
+    name, room, values = pickle.loads(message)
+    if name != "write":
+        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    limit_memory(room)
+    try:
+        _WORK[name](channel, **values)
+        channel.send(("done",))
+    except LikenessError as error:
+        channel.send(("error", type(error).__name__, str(error), error.notice.to_dict()))
+    except MemoryError:
+        channel.send(("memory",))
+
+
+def _open(channel: Channel, **values: Any) -> None:
+    clip = HERE.open(**values)
+    channel.send(("clip", {field.name: getattr(clip, field.name) for field in fields(Clip) if field.name != "path"}))
+
+
+def _frames(channel: Channel, **values: Any) -> None:
+    for frame in HERE.frames(**values):
+        planes = [(plane.tobytes(), plane.shape, plane.dtype.str) for plane in frame.planes]
+        channel.send(("frame", frame.index, frame.pts, frame.duration, planes))
+
+
+def _write(channel: Channel, *, folder: Path, **values: Any) -> None:
+    del channel
+    HERE.write(segments=segments_in(folder), **values)
+
+
+def _rehearse(channel: Channel, **values: Any) -> None:
+    del channel
+    HERE.rehearse(**values)
+
+
+_WORK: Mapping[str, Callable[..., None]] = {"open": _open, "frames": _frames, "rehearse": _rehearse, "write": _write}

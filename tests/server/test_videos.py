@@ -1,0 +1,263 @@
+"""Videos as jobs: taken, watched, cancelled, gone on with after a stop, and refused in one sentence."""
+
+from __future__ import annotations
+
+import io
+import json
+import time
+import zipfile
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from clips import av, decoded, moving_frames, plain_frames, write_clip
+from running import Running, served
+
+from likeness.imaging.image import Image
+from likeness.restore.pipeline import Restorer
+from likeness.server.http.settings import ServerSettings
+
+
+@pytest.fixture(scope="module")
+def film(astronaut: Image, tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """A person for twelve frames, with sound."""
+    path = tmp_path_factory.mktemp("film") / "film.mp4"
+    return write_clip(path, moving_frames(astronaut, 12), sound="aac").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def tight(tiny_restorer: Restorer, tmp_path_factory: pytest.TempPathFactory) -> Generator[Running]:
+    settings = ServerSettings(
+        port=0,
+        data=tmp_path_factory.mktemp("tight"),
+        max_upload=100_000,
+        max_video=100_000,
+        max_video_seconds=0.5,
+        max_video_pixels=40_000,
+        workers=1,
+    )
+    with served(settings, tiny_restorer) as running:
+        yield running
+
+
+def submit(client: httpx.Client, name: str, video: bytes, person: bytes | None = None, **fields: str) -> httpx.Response:
+    files = {"file": (name, video)} | ({} if person is None else {"person": ("p.jpg", person)})
+    return client.post("/v1/videos", files=files, data=fields)
+
+
+def ended(client: httpx.Client, job: str) -> tuple[list[tuple[str, Any]], dict[str, Any]]:
+    """The events of a job until its end, and the job then."""
+    events: list[tuple[str, Any]] = []
+    with client.stream("GET", f"/v1/jobs/{job}/events") as stream:
+        name = ""
+        for line in stream.iter_lines():
+            if line.startswith("event: "):
+                name = line.removeprefix("event: ")
+            elif line.startswith("data: "):
+                events.append((name, json.loads(line.removeprefix("data: "))))
+    return events, client.get(f"/v1/jobs/{job}").json()
+
+
+def saved(data: bytes, tmp_path: Path) -> Path:
+    path = tmp_path / "result.mp4"
+    path.write_bytes(data)
+    return path
+
+
+def cut_short(whole: Path, path: Path) -> bytes:
+    """A video whose index comes first, so that it opens though its second half is missing."""
+    with av.open(str(path), "w", container_options={"movflags": "faststart"}) as out, av.open(str(whole)) as container:
+        copy = out.add_stream_from_template(container.streams.video[0])
+        for packet in container.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = copy
+                out.mux(packet)
+    return path.read_bytes()[: path.stat().st_size // 2]
+
+
+def test_a_video_from_its_beginning_to_its_end(server: Running, film: bytes, tmp_path: Path) -> None:
+    with server.http() as client:
+        answer = submit(client, "Wedding 1998.mp4", film, preset="natural", every="2")
+        assert answer.status_code == 202, answer.text
+        job = answer.json()["id"]
+        assert answer.headers["location"] == f"/v1/jobs/{job}"
+        assert [(p["kind"], p["name"]) for p in answer.json()["pictures"]] == [("video", "Wedding 1998.mp4")]
+        _, done = ended(client, job)
+        (picture,) = done["pictures"]
+        assert (picture["state"], picture["reason"], picture["share"]) == ("final", "", None)
+        told = client.get(f"/v1/jobs/{job}/pictures/0").json()
+        assert told["options"] == {"preset": "natural", "every": 2}
+        report = told["report"]
+        assert (report["frames"], report["faces_restored"], report["codec"]) == (12, 12, "h264")
+        assert report["people"][0]["number"] == 1
+        result = client.get(f"/v1/jobs/{job}/pictures/0/result")
+        assert result.headers["content-type"] == "video/mp4"
+        assert len(decoded(saved(result.content, tmp_path))) == 12
+        with av.open(str(tmp_path / "result.mp4")) as container:
+            assert len(container.streams.audio) == 1
+        # Players ask for parts of a file, and jump.
+        part = client.get(f"/v1/jobs/{job}/pictures/0/result", headers={"Range": "bytes=4-7"})
+        assert (part.status_code, part.content) == (206, b"ftyp")
+        original = client.get(f"/v1/jobs/{job}/pictures/0/original")
+        assert (original.content, original.headers["content-type"]) == (film, "video/mp4")
+        sides = [client.get(f"/v1/jobs/{job}/pictures/0/thumbnails/{side}").content for side in ("before", "after")]
+        assert all(side[:2] == b"\xff\xd8" for side in sides)
+        assert sides[0] != sides[1]
+        with zipfile.ZipFile(io.BytesIO(client.get(f"/v1/jobs/{job}/zip").content)) as archive:
+            assert archive.namelist() == ["Wedding 1998.mp4", "report.json"]
+        web = client.get(f"/v1/jobs/{job}/pictures/0/result", params={"version": "web"})
+        assert (web.status_code, web.json()["code"]) == (422, "option-unusable")
+        folder = server.state.settings.data / "jobs" / job
+        there = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*"))
+        assert there == ["in", "in/0000", "out", "out/0000"]
+        again = client.post(f"/v1/jobs/{job}/pictures/0", files={"strength": (None, "0.5")})
+        assert (again.status_code, again.json()["options"]) == (202, {"strength": 0.5})
+        _, done = ended(client, job)
+        assert done["pictures"][0]["state"] == "final"
+        other = client.get(f"/v1/jobs/{job}/pictures/0/result").content
+        assert other != result.content
+        assert client.delete(f"/v1/jobs/{job}").status_code == 204
+        assert not folder.exists()
+
+
+def test_one_person_of_a_video(
+    server: Running, astronaut: Image, portrait: bytes, stranger: bytes, tmp_path: Path
+) -> None:
+    # Large enough that people are told apart.
+    frames = [np.kron(frame, np.ones((2, 2, 1), np.uint8)) for frame in moving_frames(astronaut, 3)]
+    film = write_clip(tmp_path / "film.mp4", frames).read_bytes()
+    with server.http() as client:
+        job = submit(client, "a.mp4", film, person=portrait).json()["id"]
+        _, done = ended(client, job)
+        assert done["pictures"][0]["state"] == "final"
+        job = submit(client, "a.mp4", film, person=stranger).json()["id"]
+        _, done = ended(client, job)
+        (picture,) = done["pictures"]
+        assert picture["state"] == "skipped"
+        assert picture["reason"] == "the video shows no face that could be restored, in any frame; nothing was written"
+        wall = submit(client, "a.mp4", film, person=b"no picture")
+        assert (wall.status_code, wall.json()["code"]) == (422, "picture-unreadable")
+
+
+@pytest.mark.parametrize("name", ["text.mp4", "cut.mp4", "sound.m4a", "empty.mkv", "list.m3u8"])
+def test_what_is_no_video_is_told_at_once(server: Running, tmp_path: Path, name: str) -> None:
+    whole = write_clip(tmp_path / "whole.mp4", plain_frames(4), sound="aac")
+    if name == "sound.m4a":
+        with av.open(str(tmp_path / name), "w", format="mp4") as out, av.open(str(whole)) as container:
+            copy = out.add_stream_from_template(container.streams.audio[0])
+            for packet in container.demux(audio=0):
+                if packet.dts is not None:
+                    packet.stream = copy
+                    out.mux(packet)
+        data = (tmp_path / name).read_bytes()
+    else:
+        data = {
+            "text.mp4": b"just words",
+            "cut.mp4": whole.read_bytes()[:600],
+            "empty.mkv": b"",
+            "list.m3u8": b"#EXTM3U\n#EXTINF:1,\nfile:///etc/hostname\n",
+        }[name]
+    before = set((server.state.settings.data / "jobs").iterdir())
+    with server.http() as client:
+        answer = submit(client, name, data)
+        assert (answer.status_code, answer.json()["code"]) == (422, "video-unreadable")
+        assert answer.json()["detail"].startswith("the video ")
+        assert str(server.state.settings.data) not in answer.text
+    assert set((server.state.settings.data / "jobs").iterdir()) == before
+
+
+def test_one_frame_nobody_and_an_end_that_is_missing(server: Running, tmp_path: Path, astronaut: Image) -> None:
+    one = write_clip(tmp_path / "one.mkv", moving_frames(astronaut, 1), codec="ffv1").read_bytes()
+    nobody = write_clip(tmp_path / "nobody.mp4", plain_frames(3)).read_bytes()
+    whole = write_clip(tmp_path / "whole.mkv", moving_frames(astronaut, 12), options={"g": "1", "bf": "0"})
+    short = cut_short(whole, tmp_path / "first.mp4")
+    with server.http() as client:
+        sent = [("one.mkv", one), ("n.mp4", nobody), ("s.mp4", short)]
+        jobs = [submit(client, name, data).json()["id"] for name, data in sent]
+        found = [ended(client, job)[1]["pictures"][0] for job in jobs]
+    assert [picture["state"] for picture in found] == ["final", "skipped", "failed"]
+    assert found[2]["notice"]["code"] in {"video.breaks-off", "video.damaged", "video.corrupt"}
+    assert found[2]["reason"].startswith("the video ")
+
+
+def test_limits_hold_before_anything_is_decoded(tight: Running, tmp_path: Path, film: bytes) -> None:
+    long = write_clip(tmp_path / "long.mp4", plain_frames(20)).read_bytes()
+    large = write_clip(tmp_path / "large.mp4", plain_frames(2, 320, 240)).read_bytes()
+    with tight.http() as client:
+        for data, sentence in ((long, "longer than 0.5 s"), (large, "over the limit of 40,000 pixels")):
+            answer = submit(client, "a.mp4", data)
+            assert (answer.status_code, answer.json()["code"]) == (422, "video-unreadable")
+            assert sentence in answer.json()["detail"]
+        heavy = submit(client, "a.mp4", film + bytes(100_000))
+        assert (heavy.status_code, heavy.json()["code"]) == (413, "upload-too-large")
+        enlarged = submit(client, "a.mp4", film, upscale="2")
+        assert (enlarged.status_code, enlarged.json()["code"]) == (413, "picture-too-large")
+        for fields, code in (
+            ({"preset": "auto"}, "option-unusable"),
+            ({"codec": "wmv"}, "option-unusable"),
+            ({"damage_mask": "x"}, "option-unusable"),
+            ({"every": "0"}, "option-unusable"),
+            ({"begin": "3", "end": "2"}, "option-unusable"),
+            ({"strength": "7"}, "control-out-of-range"),
+        ):
+            refused = submit(client, "a.mp4", film, None, **fields)
+            assert (refused.status_code, refused.json()["code"]) == (422, code), fields
+        alone = client.post("/v1/videos", files={"person": ("p.jpg", b"x")})
+        assert (alone.status_code, alone.json()["code"]) == (422, "file-missing")
+
+
+def until(true: Callable[[], Any], seconds: float = 30.0) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end
+        time.sleep(0.02)
+
+
+def test_a_video_gives_way_and_can_be_cancelled(
+    tiny_restorer: Restorer, tmp_path: Path, astronaut: Image, portrait: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("likeness.server.jobs.work._VIDEO_SECONDS", 0.05)
+    frames = moving_frames(astronaut, 12)
+    film = write_clip(tmp_path / "film.mp4", (frames + frames[::-1]) * 12).read_bytes()
+    with served(ServerSettings(port=0, data=tmp_path / "data", workers=1), tiny_restorer) as running:
+        with running.http() as client:
+            job = submit(client, "film.mp4", film).json()["id"]
+
+            def share() -> float:
+                return client.get(f"/v1/jobs/{job}").json()["pictures"][0]["share"] or 0.0
+
+            until(lambda: share() > 0.02)
+            # The one worker serves somebody who waits for a picture, between two parts of the video.
+            assert client.post("/v1/restore", files={"file": portrait}).status_code == 200
+            told = client.get(f"/v1/jobs/{job}").json()
+            assert told["state"] == "working"
+            assert told["seconds_left"] > 0
+            client.delete(f"/v1/jobs/{job}")
+            until(lambda: not list((tmp_path / "data" / "jobs").iterdir()))
+            assert client.post("/v1/restore", files={"file": portrait}).status_code == 200
+        until(lambda: running.state.pool.running == 0)
+
+
+def test_a_server_that_was_stopped_goes_on_where_it_was(
+    tiny_restorer: Restorer, tmp_path: Path, astronaut: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("likeness.server.jobs.work._VIDEO_SECONDS", 0.05)
+    monkeypatch.setattr("likeness.video.job._SEGMENT_FRAMES", 8)
+    frames = moving_frames(astronaut, 12)
+    film = write_clip(tmp_path / "film.mp4", (frames + frames[::-1]) * 3).read_bytes()
+    settings = ServerSettings(port=0, data=tmp_path / "data", workers=1)
+    with served(settings, tiny_restorer) as running, running.http() as client:
+        job = submit(client, "film.mp4", film).json()["id"]
+        out = tmp_path / "data" / "jobs" / job / "out"
+        until(lambda: list(out.glob("*.unfinished/*.seg")))
+    assert list(out.glob("*.unfinished/*.seg"))
+    with served(settings, tiny_restorer) as running, running.http() as client:
+        _, done = ended(client, job)
+        assert done["pictures"][0]["state"] == "final"
+        report = client.get(f"/v1/jobs/{job}/pictures/0").json()["report"]
+        assert report["frames"] == 72
+        assert report["faces_restored"] < 72, "what was done was not done again"
+        assert len(decoded(saved(client.get(f"/v1/jobs/{job}/pictures/0/result").content, tmp_path))) == 72

@@ -1,0 +1,95 @@
+"""Videos that are read in processes of their own: the same to the last bit, and what harm a file can do."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from pathlib import Path
+
+import numpy as np
+import pytest
+from clips import plain_frames, write_clip
+
+from likeness.compute.cancellation import WorkCancelled, cancellable
+from likeness.errors import VideoError
+from likeness.imaging.decoding.process import ConfinedProcess
+from likeness.imaging.decoding.wire import Channel
+from likeness.video.apart import files_apart
+from likeness.video.clip import Limits, open_clip
+from likeness.video.files import HERE
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="this system has no such processes")
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    return write_clip(tmp_path / "in.mkv", plain_frames(6), sound="aac", turn=90, chapters=True)
+
+
+@pytest.fixture
+def large(tmp_path: Path) -> Path:
+    """Frames so large that the second waits for the first to be taken."""
+    return write_clip(tmp_path / "large.mkv", plain_frames(6, 1280, 720), codec="ffv1")
+
+
+def test_it_reads_what_is_read_here(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(source.parent)
+    apart = files_apart("the video")
+    here, there = open_clip(Path(source.name)), apart.open(Path(source.name), Limits())
+    assert vars(here) == vars(there)
+    frames = [list(files.frames(here, begin=0.05, end=0.2, limits=None)) for files in (HERE, apart)]
+    assert len(frames[0]) == 3
+    for one, other in zip(*frames, strict=True):
+        assert (one.index, one.pts, one.duration) == (other.index, other.pts, other.duration)
+        assert all(np.array_equal(a, b) for a, b in zip(one.planes, other.planes, strict=True))
+
+
+def test_errors_come_with_the_name_that_is_shown(tmp_path: Path, source: Path) -> None:
+    (tmp_path / "bad.mp4").write_bytes(b"just words")
+    apart = files_apart("the video")
+    with pytest.raises(VideoError, match=r"^the video is no video that can be read"):
+        apart.open(tmp_path / "bad.mp4", Limits())
+    with pytest.raises(VideoError, match=r"^the video is longer than 0\.1 s"):
+        apart.open(source, Limits(seconds=0.1))
+
+
+def test_a_process_that_dies_or_hangs_is_told(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[ConfinedProcess] = []
+    ready = ConfinedProcess.ready
+
+    def remember(process: ConfinedProcess) -> Channel:
+        begun.append(process)
+        return ready(process)
+
+    clip = open_clip(large)
+    monkeypatch.setattr(ConfinedProcess, "ready", remember)
+    monkeypatch.setattr("likeness.video.apart._SLICE", 0.05)
+    for sent, seconds, sentence in (
+        (signal.SIGSEGV, 60.0, r"the video crashes the program that reads videos \(signal 11\)"),
+        (signal.SIGSTOP, 3.0, r"nothing was read from the video for 3 s"),
+    ):
+        frames = files_apart("the video", seconds=seconds).frames(clip, begin=0.0, end=None, limits=None)
+        next(frames)
+        os.kill(begun[-1].pid, sent)
+        with pytest.raises(VideoError, match=sentence):
+            list(frames)
+    assert not any(process.alive for process in begun)
+
+
+def test_work_that_nobody_wants_ends_the_process(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unwanted = threading.Event()
+    clip = open_clip(large)
+    monkeypatch.setattr("likeness.video.apart._SLICE", 0.0)
+    with cancellable(unwanted):
+        frames = files_apart("the video").frames(clip, begin=0.0, end=None, limits=None)
+        unwanted.set()
+        with pytest.raises(WorkCancelled):
+            list(frames)
+
+
+def test_memory_has_a_limit(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("likeness.video.apart._ROOM", 1 << 20)
+    monkeypatch.setattr("likeness.video.apart._ROOM_PER_PIXEL", 0)
+    with pytest.raises(VideoError, match=r"^the video "):
+        files_apart("the video").open(large, Limits())
