@@ -33,6 +33,9 @@ from likeness.restore.pipeline import Restorer
 
 torch = pytest.importorskip("torch")
 
+# Where ComfyUI is installed it says so of a machine without a GPU, unless it was started with --cpu.
+pytestmark = pytest.mark.filterwarnings("default:torch.cuda.current_device:UserWarning")
+
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = Path(comfyui.__file__).parent
 _SPEC = importlib.util.spec_from_file_location("comfyui_workflows", ROOT / "tools" / "comfyui_workflows.py")
