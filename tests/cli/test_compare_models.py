@@ -83,7 +83,7 @@ def test_the_page_shows_each_crop_once_and_needs_no_other_file(folder: Path) -> 
     assert not re.search(r"(src|href)='(?!data:)", page)
     assert "tiny.safetensors, plain" in page
     assert "<h2>Not compared</h2><ul><li><b>GPEN-BFR-512</b>: " in page
-    assert "`likeness models fetch GFPGANv1.4`" in page
+    assert "<code>likeness models fetch GFPGANv1.4</code>" in page
     wall = (folder / "out" / "wall.png.html").read_text(encoding="utf-8")
     assert "no face was found" in wall
     assert "class='view'" not in wall

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from html import escape
 from importlib.metadata import version
@@ -67,7 +68,7 @@ def comparison_page(comparison: Comparison, picture: str, missing: Mapping[str, 
     failures = "".join(
         f"<li><b>{escape(named(item))}</b>: {escape(item.reason)}</li>" for item in own if item.face is None
     )
-    absent = "".join(f"<li><b>{escape(name)}</b>: {escape(why)}</li>" for name, why in missing.items())
+    absent = "".join(f"<li><b>{escape(name)}</b>: {_with_code(why)}</li>" for name, why in missing.items())
     not_compared = f"<section><h2>Not compared</h2><ul>{absent}</ul></section>" if absent else ""
     failed = f"<section><h2>Failed</h2><ul>{failures}</ul></section>" if failures else ""
     return (
@@ -85,6 +86,11 @@ def comparison_page(comparison: Comparison, picture: str, missing: Mapping[str, 
         f"<footer>Made by Likeness {escape(version('likeness'))}. Sharper is not truer: what the photograph does not hold, "
         f"every network invents.</footer>\n<script>\n{script}</script>\n</body>\n</html>\n"
     )
+
+
+def _with_code(sentence: str) -> str:
+    """A sentence as HTML, what stands in backticks as code."""
+    return re.sub("`([^`]*)`", r"<code>\1</code>", escape(sentence))
 
 
 def comparison_sheet(comparison: Comparison, picture: str) -> Image:
