@@ -8,6 +8,7 @@ before the picture is made to look old, so that they are as soft and as grainy a
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import cv2
@@ -62,7 +63,8 @@ def _buttons(x: Pixels, rng: Generator) -> Pixels:
     place, way = rng.uniform(0, side, 2), rng.normal(0, 1, 2)
     way *= radius * rng.uniform(3, 9) / max(float(np.hypot(*way)), 1e-6)
     light = rng.normal(0, 1, 2)
-    light *= 0.5 / max(float(np.hypot(*light)), 1e-6)
+    # Plain numbers: with NumPy 2 a float64 would make float64 of all that it is multiplied with.
+    light = (light * (0.5 / max(float(np.hypot(*light)), 1e-6))).tolist()
     tone, glint = float(rng.uniform(0.02, 1.0)), float(rng.uniform(0.1, 0.9))
     rim, wide = float(rng.uniform(-0.4, 0.4)), float(rng.uniform(0.15, 0.4))
     squeezed = float(rng.uniform(0.6, 1.0))
@@ -361,7 +363,7 @@ def _twisted(x: Pixels, rng: Generator) -> _Map:
     """A cord's twist: shares that go up and down within a few pixels."""
     down, across = np.mgrid[0 : x.shape[0], 0 : x.shape[1]].astype(np.float32)
     angle, period = float(rng.uniform(0, np.pi)), float(rng.uniform(2.5, 7))
-    return 0.6 + 0.4 * np.sin((across * np.cos(angle) + down * np.sin(angle)) * np.float32(2 * np.pi / period))
+    return 0.6 + 0.4 * np.sin((across * math.cos(angle) + down * math.sin(angle)) * np.float32(2 * np.pi / period))
 
 
 def _add(x: Pixels, share: _Map, step: float) -> Pixels:

@@ -275,9 +275,11 @@ def _printed_on(x: Pixels, rng: Generator) -> Pixels:
             )
             font = int(rng.choice((0, 2, 3, 4, 6, 7)))
             at = (int(rng.integers(-10, side - 30)), int(rng.integers(8, side)))
-            cv2.putText(
-                layer, letters, at, font, float(rng.uniform(0.25, 0.9)), (1.0,), int(rng.integers(1, 3)), cv2.LINE_AA
-            )
+            # OpenCV 5 writes on 8-bit pictures only; what it drew on others before was not smoothed either.
+            written = np.zeros(layer.shape, np.uint8)
+            size, thick = float(rng.uniform(0.25, 0.9)), int(rng.integers(1, 3))
+            cv2.putText(written, letters, at, font, size, (1,), thick, cv2.LINE_8)
+            layer = np.maximum(layer, written.astype(np.float32))
     elif kind == 1:
         inset = [int(v) for v in rng.integers(-4, 24, 4)]
         thick = int(rng.integers(1, 4))
