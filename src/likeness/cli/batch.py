@@ -134,6 +134,7 @@ def _options(flags: argparse.Namespace) -> BatchOptions:
         shared=flags.shared,
         keep=flags.keep_projections,
         watch=flags.watch,
+        desktop_notices=flags.desktop_notices,
         retry_failed=flags.retry_failed,
         redo_missing=flags.redo_missing,
         thumbnails=flags.thumbnails,
@@ -175,6 +176,11 @@ def make_parser() -> Parser:
         const=2.0,
         metavar="SECONDS",
         help="go on: look at the inputs every so many seconds (2), and take files that have settled, until Ctrl-C",
+    )
+    group.add_argument(
+        "--desktop-notices",
+        action="store_true",
+        help="say on the desktop what became of the pictures, whenever the queue is empty (Linux, macOS)",
     )
     group.add_argument(
         "--workers", type=int, metavar="N", help="pictures at a time (2; with Ray, as many as there are processors)"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shlex
 import threading
 import time
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from likeness.batch.storage import Storage, is_url
 from likeness.batch.summary import RunFigures, without_a_face, write_summary
 from likeness.batch.watch import Settling
 from likeness.cli.console import Console
+from likeness.cli.desktop import show_on_desktop
 from likeness.cli.stopping import stopping
 from likeness.cli.verdict_line import verdict_line
 from likeness.errors import FileWriteError, JournalError
@@ -30,6 +32,9 @@ _PROJECTIONS = ".projections"
 
 _SAID_EVERY = 60.0
 """Seconds between lines on rate and time left, where no bar is shown."""
+
+_BECAME = {"final": "done", "review": "to look at", "skipped": "left alone", "failed": "failed"}
+"""What became of a picture, by its state, in the words of a notice."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +52,7 @@ class BatchOptions:
     shared: bool
     keep: int
     watch: float | None
+    desktop_notices: bool
     retry_failed: bool
     redo_missing: bool
     thumbnails: bool
@@ -155,16 +161,28 @@ class _Run:
         executor = self._loaded()
         began = said = time.perf_counter()
         done = 0
+        states: Counter[str] = Counter()
         results = executor.run(journal, group="", stop=self._stop)
         with self._console.progress(results, unit="picture", total=total) as pending:
             for done, one in enumerate(pending, start=1):
                 self._tell(one, f"[{done}/{total}] " if total > 1 else "")
+                states[one.result.state] += 1
                 now = time.perf_counter()
                 if now - said >= _SAID_EVERY:
                     said = now
                     self._console.say(_rate(done, total, now - began))
         self._done += done
         self._seconds += time.perf_counter() - began
+        if self._options.desktop_notices and done:
+            self._show(states)
+
+    def _show(self, states: Counter[str]) -> None:
+        """Say on the desktop what became of the pictures; why that cannot be done is said once."""
+        parts = [f"{states[state]} {words}" for state, words in _BECAME.items() if states[state]]
+        failed = show_on_desktop("Likeness", f"{_pictures(states.total())}: {', '.join(parts)}")
+        if failed and "desktop" not in self._told:
+            self._told.add("desktop")
+            self._console.warn(f"no notice could be shown on the desktop: {failed}")
 
     def _loaded(self) -> Executor:
         """Who does the work; the network is loaded when the first picture needs it."""
