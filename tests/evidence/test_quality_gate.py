@@ -139,6 +139,9 @@ def test_what_restoring_has_cut_out_is_not_cut_out_again(
     anew = guard.judge(portrait, restoration.image, faces)
     monkeypatch.setattr("likeness.evidence.quality_gate.make_scene", None)
     assert guard.judge(portrait, restoration.image, faces, scenes={0: outcome.scene}) == anew
+    kept = restoration.without_scenes().restored[0]
+    assert kept.scene is None
+    assert kept.verdict is outcome.verdict
 
 
 def test_a_change_away_from_faces_is_caught(portrait: Image, restoration: Restoration) -> None:

@@ -285,7 +285,8 @@ class Session:
         with self._lock:
             restoration = self.restore(indices, controls, upscale, wanted)
             if restoration.level is None:
-                restoration = self._restorer.judge(restoration, self.served(indices, controls, wanted))
+                judged = self._restorer.judge(restoration, self.served(indices, controls, wanted))
+                restoration = judged.without_scenes()
                 self._result = ((tuple(indices), controls, upscale, wanted), restoration)
             return {face.index: face.verdict for face in restoration.faces if face.verdict is not None}
 
