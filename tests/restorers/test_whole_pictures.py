@@ -118,7 +118,8 @@ def test_ddcolor_is_spandrels_function_in_float32_and_in_half(colouriser: tuple[
         expected = network(torch.from_numpy(asked)).numpy()
     assert np.ptp(expected) > 0.1
     answer = load_runtime(Store(), path, device="cpu", precision="f32").run(asked)
-    np.testing.assert_allclose(answer, expected, atol=1e-4)
+    # a* and b* reach tens: of the largest, as for the other networks.
+    np.testing.assert_allclose(answer, expected, atol=1e-4 * max(1.0, float(np.abs(expected).max())))
     half = np.ascontiguousarray(asked[..., :64, :64])
     with torch.no_grad():
         expected = network(torch.from_numpy(half)).numpy()
