@@ -90,7 +90,7 @@ class FilmStaging {
     this.who = el("fieldset", { class: "people", id: "video-people" });
     this.help = el("p", { class: "help", role: "status" });
     this.bar = el("progress", { max: 1, value: 0, hidden: true, "data-label": "many.bar" });
-    this.told = el("p", { role: "status", class: "job-told" });
+    this.told = el("p", { role: "status", class: "film-told" });
     this.view = el("div", { class: "film-view" }, this.film, el("div", { class: "film-who" }, this.who, this.help));
     this.element = el(
       "section",
@@ -235,7 +235,7 @@ class FilmJob {
   constructor({ id, onDelete }) {
     this.id = id;
     this.name = el("h2", {});
-    this.told = el("p", { class: "job-told", role: "status" });
+    this.told = el("p", { class: "film-told", role: "status" });
     this.bar = el("progress", { max: 1, value: 0, "data-label": "many.bar" });
     this.reason = el("p", { class: "help" });
     this.file = el("a", { class: "button primary", download: "" });
