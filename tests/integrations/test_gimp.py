@@ -9,6 +9,8 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
+import time
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -30,6 +32,8 @@ from likeness.integrations.gimp.command import (
     find_program,
     flags,
     preset_values,
+    remove_old_folders,
+    shown_values,
     usual_values,
 )
 from likeness.messages.notice import catalogue
@@ -118,6 +122,11 @@ def test_a_preset_sets_in_the_dialog_what_it_sets(preset: str) -> None:
 
 def test_auto_leaves_the_controls_to_the_command() -> None:
     assert preset_values("auto") == {}
+    usual = usual_values()
+    film = {**usual, "preset": "film-scan", **shown_values("film-scan")}
+    assert "--keep-grain" in flags(film, usual)
+    # Chosen after another preset it is said alone: no slider stays where the other one had it.
+    assert flags({**film, "preset": "auto", **shown_values("auto")}, usual) == ["--preset", "auto"]
 
 
 def test_gimps_python_needs_no_likeness() -> None:
@@ -139,6 +148,39 @@ def test_a_command_that_is_not_there_is_said_in_one_sentence(monkeypatch: pytest
     found.write_text("#!/bin/sh\n")
     found.chmod(0o755)
     assert find_program("likeness-that-is-nowhere") == str(found)  # a desktop's programs have a short PATH
+    assert find_program("~/.local/bin/likeness-that-is-nowhere") == str(found)
+
+
+def test_an_empty_field_means_the_usual_command(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setattr(command, "_BESIDE_PATH", ())
+    with pytest.raises(CommandError, match="The command likeness was not found"):
+        find_program("")
+    (tmp_path / "likeness").write_text("#!/bin/sh\n")
+    (tmp_path / "likeness").chmod(0o755)
+    assert find_program("") == str(tmp_path / "likeness")
+
+
+def test_what_cancel_left_is_removed_a_day_later(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    before = time.time() - 25 * 60 * 60
+    old, fresh, others = (tmp_path / name for name in ("likeness-gimp-old", "likeness-gimp-fresh", "likeness-other"))
+    for folder in (old, fresh, others):
+        folder.mkdir()
+        (folder / "layer.png").write_bytes(b"a photograph")
+    (tmp_path / "likeness-gimp-link").symlink_to(others)
+    for folder in (old, others):
+        os.utime(folder, (before, before))
+    os.utime(tmp_path / "likeness-gimp-link", (before, before), follow_symlinks=False)
+    remove_old_folders()
+    left = {path.name for path in tmp_path.iterdir()}
+    assert left == {"likeness-gimp-fresh", "likeness-gimp-link", "likeness-other"}
+    assert (others / "layer.png").exists()
+    # Another user's are left alone.
+    os.utime(fresh, (before, before))
+    monkeypatch.setattr(os, "getuid", lambda: fresh.stat().st_uid + 1)
+    remove_old_folders()
+    assert (fresh / "layer.png").exists()
 
 
 @pytest.mark.parametrize(
@@ -179,6 +221,16 @@ def test_why_nothing_was_restored_is_said_in_one_sentence(tmp_path: Path) -> Non
         assert str(raised.value) == sentence
 
 
+@pytest.mark.parametrize("ending", ["", "."])
+def test_a_reason_ends_with_one_point(tmp_path: Path, ending: str) -> None:
+    program = tmp_path / "fails"
+    program.write_text(f"#!/bin/sh\necho 'error: '$2': the store is empty{ending}' >&2\nexit 1\n")
+    program.chmod(0o755)
+    with pytest.raises(CommandError) as raised:
+        command.restore(str(program), tmp_path / "layer.png", tmp_path / "restored.png", [], lambda: None)
+    assert str(raised.value) == "The store is empty."
+
+
 def _gimp() -> str:
     """GIMP 3 without a window."""
     program = next(filter(None, map(shutil.which, ("gimp-console-3.0", "gimp-console-3", "gimp-console"))), None)
@@ -207,6 +259,9 @@ def test_gimp_restores_layers(astronaut: Image, tmp_path: Path) -> None:
     write_image(Image(pixels=grey, grey=True, alpha=alpha), files["grey"])
     write_image(Image(pixels=np.full((64, 64, 3), 0.5, np.float32)), files["empty"])
     mine = {"program": LIKENESS}
+    broken = tmp_path / "broken"
+    broken.write_text("""#!/bin/sh\necho no PNG file > "$4"; echo '{"pictures": [{"faces": []}]}' > "$6"\n""")
+    broken.chmod(0o755)
     cases: dict[str, dict[str, Any]] = {
         "deep": {"file": "deep", "set": {**mine, "preset": "natural", "strength": 0.8, "weight-hair": 0.5}},
         "translucent": {
@@ -220,6 +275,7 @@ def test_gimp_restores_layers(astronaut: Image, tmp_path: Path) -> None:
         "elsewhere": {"file": "deep", "select": [0, 0, 10, 10], "offsets": [50, 50], "set": mine},
         "empty": {"file": "empty", "set": mine},
         "missing": {"file": "deep", "set": {"program": "likeness-that-is-nowhere"}},
+        "broken": {"file": "deep", "set": {"program": str(broken)}},
     }
     for name, case in cases.items():
         case |= {"file": str(files[case["file"]]), "result": str(tmp_path / f"{name}-result.png")}
@@ -288,6 +344,7 @@ def test_gimp_restores_layers(astronaut: Image, tmp_path: Path) -> None:
         "elsewhere": catalogue("en")["gimp.not-there"],
         "empty": "No face was found in the picture; nothing was written.",
         "missing": catalogue("en")["gimp.no-program"].format(program="likeness-that-is-nowhere"),
+        "broken": catalogue("en")["gimp.not-passed"].partition("{why}")[0],
     }.items():
         assert answers[name]["status"] == "execution-error"
         assert sentence in answers[name]["error"]

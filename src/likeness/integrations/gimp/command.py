@@ -10,7 +10,10 @@ import locale
 import os
 import re
 import shutil
+import stat
 import subprocess
+import tempfile
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -18,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 __all__ = [
+    "FOLDERS",
     "PROGRAM",
     "Argument",
     "CommandError",
@@ -26,14 +30,22 @@ __all__ = [
     "flags",
     "language",
     "preset_values",
+    "remove_old_folders",
     "restore",
     "said",
+    "shown_values",
     "usual_values",
     "worded",
 ]
 
 PROGRAM = "likeness"
 """The command's name."""
+
+FOLDERS = "likeness-gimp-"
+"""How the names begin of the temporary folders through which layers are passed."""
+
+_OLD = 24 * 60 * 60
+"""Seconds after which such a folder is nobody's any more: no layer takes that long."""
 
 _LOOK = 0.1
 """Seconds between two looks at whether the command is still at work."""
@@ -114,6 +126,14 @@ def preset_values(preset: str) -> dict[str, Any]:
     return _table()["presets"].get(preset, {})
 
 
+def shown_values(preset: str) -> dict[str, Any]:
+    """Where the dialog's sliders stand once a preset is chosen.
+
+    With ``auto`` they stand where they do as long as nobody sets them: nothing of the preset before is left.
+    """
+    return preset_values(preset) or preset_values("standard")
+
+
 def flags(values: Mapping[str, Any], known: Mapping[str, Any]) -> list[str]:
     """What the command is told: each value that is another than the one that is known to it.
 
@@ -129,16 +149,34 @@ def find_program(program: str) -> str:
     """The command's whole path.
 
     Args:
-        program: its name or path.
+        program: its name or path, which may begin with ``~``; :data:`PROGRAM` if empty.
 
     Raises:
         CommandError: if there is no such command.
     """
+    program = program or PROGRAM
     places = [os.environ.get("PATH", os.defpath), *(str(Path(place).expanduser()) for place in _BESIDE_PATH)]
-    found = shutil.which(program or PROGRAM, path=os.pathsep.join(places))
+    named = os.path.expanduser(program)  # noqa: PTH111, as pathlib fails where there is no such user
+    found = shutil.which(named, path=os.pathsep.join(places))
     if found is None:
         raise CommandError(said("gimp.no-program", program=program))
     return found
+
+
+def remove_old_folders() -> None:
+    """Remove this user's temporary folders of a day ago and more, with the parts of pictures in them.
+
+    GIMP kills the plug-in when the user cancels, so that it cannot remove its folder itself.
+    """
+    oldest = time.time() - _OLD
+    for folder in Path(tempfile.gettempdir()).glob(f"{FOLDERS}*"):
+        try:
+            found = folder.lstat()
+        except FileNotFoundError:  # another plug-in was faster
+            continue
+        own = not hasattr(os, "getuid") or found.st_uid == os.getuid()
+        if own and stat.S_ISDIR(found.st_mode) and found.st_mtime < oldest:
+            shutil.rmtree(folder, ignore_errors=True)  # what stays is tried again the next time
 
 
 def restore(program: str, source: Path, target: Path, given: list[str], wait: Callable[[], object]) -> list[str]:
@@ -171,7 +209,7 @@ def restore(program: str, source: Path, target: Path, given: list[str], wait: Ca
                 creationflags=getattr(subprocess, "CREATE_NO_WINDOW", 0),  # of Windows
             )
         except OSError as error:
-            raise CommandError(said("gimp.no-program", program=program)) from error
+            raise CommandError(said("gimp.no-program", program=command[0])) from error
         while process.poll() is None:
             wait()
             try:
@@ -191,7 +229,7 @@ def _reason(errors: Path, source: Path, status: int) -> str:
         return said("gimp.failed", status=status)
     said_last = next((line for line in reversed(lines) if line.startswith("error: ")), lines[-1])
     reason = re.sub(rf"^(error: )?({re.escape(str(source))}: )?", "", said_last)
-    return f"{reason[:1].upper()}{reason[1:]}."
+    return f"{reason[:1].upper()}{reason[1:].rstrip('.')}."
 
 
 def _remarks(picture: Mapping[str, Any]) -> list[str]:

@@ -21,14 +21,17 @@ gi.require_version("Gimp", "3.0")
 gi.require_version("GimpUi", "3.0")
 # This folder is on the path of the modules, and no package.
 from command import (  # noqa: E402
+    FOLDERS,
     PROGRAM,
     Argument,
     CommandError,
     arguments,
     flags,
     preset_values,
+    remove_old_folders,
     restore,
     said,
+    shown_values,
     usual_values,
     worded,
 )
@@ -96,11 +99,19 @@ def _run(procedure: Any, run_mode: Any, image: Any, drawables: list[Any], config
     try:
         remarks = _restored(image, drawables, config, flags(_values(config), known))
     except CommandError as error:
-        failure = GLib.Error.new_literal(Gimp.PlugIn.error_quark(), str(error), 0)
-        return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, failure)
+        return _failed(procedure, str(error))
+    except GLib.Error as error:
+        return _failed(procedure, _not_passed(error.message))
+    except OSError as error:
+        return _failed(procedure, _not_passed(error.strerror or str(error)))
     if remarks:
         Gimp.message("\n".join(remarks))
     return procedure.new_return_values(Gimp.PDBStatusType.SUCCESS, GLib.Error())
+
+
+def _failed(procedure: Any, sentence: str) -> Any:
+    failure = GLib.Error.new_literal(Gimp.PlugIn.error_quark(), sentence, 0)
+    return procedure.new_return_values(Gimp.PDBStatusType.EXECUTION_ERROR, failure)
 
 
 def _values(config: Any) -> dict[str, Any]:
@@ -146,7 +157,7 @@ def _asked(procedure: Any, config: Any) -> bool:
 
 def _on_preset(config: Any, _property: Any) -> None:
     """Move the sliders to where a preset has them."""
-    for name, value in preset_values(config.get_property("preset")).items():
+    for name, value in shown_values(config.get_property("preset")).items():
         config.set_property(name, value)
 
 
@@ -161,19 +172,22 @@ def _restored(image: Any, drawables: list[Any], config: Any, given: list[str]) -
     if hasattr(os, "setpgrp"):
         os.setpgrp()  # GIMP ends a plug-in's whole group when the user cancels, and so the command as well
     Gimp.progress_init(said("gimp.working"))
-    with tempfile.TemporaryDirectory(prefix="likeness-gimp-") as folder:
+    remove_old_folders()
+    with tempfile.TemporaryDirectory(prefix=FOLDERS) as folder:
         source, target = Path(folder, "layer.png"), Path(folder, "restored.png")
         _write(image, layer, (left, top, width, height), source)
         remarks = restore(config.get_property("program"), source, target, given, Gimp.progress_pulse)
-        image.undo_group_start()
         result = _read(target, image)
-        result.set_name(said("gimp.layer", preset=config.get_property("preset")))
+    result.set_name(said("gimp.layer", preset=config.get_property("preset")))
+    image.undo_group_start()
+    try:
         image.insert_layer(result, layer.get_parent(), image.get_item_position(layer))
         _, across, down = layer.get_offsets()
         result.set_offsets(across + left, down + top)
         if not Gimp.Selection.is_empty(image):
             result.add_mask(result.create_mask(Gimp.AddMaskType.SELECTION))
         image.set_selected_layers([result])
+    finally:
         image.undo_group_end()
     Gimp.displays_flush()
     return remarks
@@ -213,7 +227,8 @@ def _write(image: Any, layer: Any, box: tuple[int, int, int, int], path: Path) -
             "include-color-profile": True,
         }.items():
             options.set_property(name, value)
-        export.run(options)
+        if export.run(options).index(0) != Gimp.PDBStatusType.SUCCESS:
+            raise CommandError(_not_passed(Gimp.get_pdb().get_last_error()))
     finally:
         part.delete()
 
@@ -221,11 +236,17 @@ def _write(image: Any, layer: Any, box: tuple[int, int, int, int], path: Path) -
 def _read(path: Path, image: Any) -> Any:
     """A file as a layer for a picture, which it is not put into."""
     restored = Gimp.file_load(Gimp.RunMode.NONINTERACTIVE, Gio.File.new_for_path(str(path)))
+    if restored is None:
+        raise CommandError(_not_passed(Gimp.get_pdb().get_last_error()))
     try:
         _convert(restored, image.get_precision())
         return Gimp.Layer.new_from_drawable(restored.get_layers()[0], image)
     finally:
         restored.delete()
+
+
+def _not_passed(why: str) -> str:
+    return said("gimp.not-passed", why=why.rstrip("."))
 
 
 def _convert(image: Any, precision: Any) -> None:
