@@ -99,11 +99,12 @@ def test_what_cannot_be_done_is_one_sentence(
     assert not (home / "models").exists()
 
 
+@pytest.mark.parametrize("name", ["GPEN-BFR-256", "gpen_bfr_256"])
 def test_a_licence_is_shown_before_it_is_accepted_and_offline_nothing_is_fetched(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], home: Path
+    name: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], home: Path
 ) -> None:
     monkeypatch.setenv("LIKENESS_OFFLINE", "1")
-    assert main(["models", "fetch", "GPEN-BFR-256", "--accept-licence", "-q"]) == 1
+    assert main(["models", "fetch", name, "--accept-licence", "-q"]) == 1
     err = capsys.readouterr().err
     assert CATALOG["GPEN-BFR-256"].licence.summary in err
     assert CATALOG["GPEN-BFR-256"].licence.url in err

@@ -29,12 +29,13 @@ _DIGITS = 16
 
 
 def identity_of(model: str, store: Store | None = None) -> str:
-    """What a journal calls a network: its name and the digest of its weights.
+    """What a journal calls a network: its file's name, of a stored one the catalog's, and the digest of its weights.
 
     Raises:
         CheckpointError: if it is not here.
     """
-    return f"{Path(model).stem}-{sha256_of((store or Store()).path(model))[:_DIGITS]}"
+    path = (store or Store()).path(model)
+    return f"{path.stem}-{sha256_of(path)[:_DIGITS]}"
 
 
 def file_of(identity: str, store: Store) -> Path:

@@ -33,8 +33,13 @@ _PROJECTIONS = ".projections"
 _SAID_EVERY = 60.0
 """Seconds between lines on rate and time left, where no bar is shown."""
 
-_BECAME = {"final": "done", "review": "to look at", "skipped": "left alone", "failed": "failed"}
-"""What became of a picture, by its state, in the words of a notice."""
+_BECAME: dict[State, str] = {
+    "final": "delivered",
+    "review": "to review",
+    "skipped": "left alone",
+    "failed": "failed",
+}
+"""What became of a picture, by its state, in words."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +166,7 @@ class _Run:
         executor = self._loaded()
         began = said = time.perf_counter()
         done = 0
-        states: Counter[str] = Counter()
+        states: Counter[State] = Counter()
         results = executor.run(journal, group="", stop=self._stop)
         with self._console.progress(results, unit="picture", total=total) as pending:
             for done, one in enumerate(pending, start=1):
@@ -173,10 +178,10 @@ class _Run:
                     self._console.say(_rate(done, total, now - began))
         self._done += done
         self._seconds += time.perf_counter() - began
-        if self._options.desktop_notices and done:
+        if self._options.desktop_notices and done and not self._stop.is_set():
             self._show(states)
 
-    def _show(self, states: Counter[str]) -> None:
+    def _show(self, states: Counter[State]) -> None:
         """Say on the desktop what became of the pictures; why that cannot be done is said once."""
         parts = [f"{states[state]} {words}" for state, words in _BECAME.items() if states[state]]
         failed = show_on_desktop("Likeness", f"{_pictures(states.total())}: {', '.join(parts)}")
@@ -253,12 +258,7 @@ class _Run:
             self._console.error(str(error))
             return False
         counts = journal.counts(group="")
-        told: dict[State, str] = {
-            "final": "delivered",
-            "review": "to review",
-            "skipped": "left alone",
-            "failed": "failed",
-        }
+        told = dict(_BECAME)
         if faceless := without_a_face(journal):
             told["skipped"] += f" ({faceless} without a face)"
         parts = [f"{counts[state]} {words}" for state, words in told.items() if counts[state]]

@@ -236,10 +236,10 @@ def _licence_settled(name: str, accepted: bool, console: Console, command: str) 
     Raises:
         LicenceError: if it was not accepted and nobody can be asked.
     """
-    from likeness.models.catalog import CATALOG
+    from likeness.models.catalog import CATALOG, entry_meant_by
     from likeness.models.store import Store
 
-    entry = next((entry for key, entry in CATALOG.items() if key.casefold() == name.casefold()), None)
+    entry = entry_meant_by(name, CATALOG)
     store = Store()
     if entry is None or not entry.licence.must_accept or store.licence_accepted(entry.name):
         return True

@@ -11,10 +11,10 @@ if TYPE_CHECKING:
     import openvino
     import torch
 
-__all__ = ["converted"]
+__all__ = ["convert_module"]
 
 
-def converted(module: torch.nn.Module, shape: tuple[int, int, int, int]) -> openvino.Model:
+def convert_module(module: torch.nn.Module, shape: tuple[int, int, int, int]) -> openvino.Model:
     """A module's graph for images of one shape, from a trace of it.
 
     Args:

@@ -18,7 +18,7 @@ import numpy as np
 from likeness.errors import CheckpointFormatError, MissingExtraError
 from likeness.messages.notice import Notice
 from likeness.models.architecture import Architecture, Shapes, State
-from likeness.models.conversion import converted
+from likeness.models.conversion import convert_module
 from likeness.models.spec import Spec
 
 if TYPE_CHECKING:
@@ -146,9 +146,11 @@ def _architecture(
         return run_by_spandrel(state, lambda tensors: load().load(tensors).model, config.title, answer, dtype, device)
 
     def graph(state: State, numbers: _Restorer) -> openvino.Model:
-        import torch
-
-        return converted(module(state, numbers, torch.float32, torch.device("cpu")), (1, 3, _SIDE, _SIDE))
+        try:
+            import torch
+        except ImportError:
+            raise MissingExtraError(Notice("model.needs-restorers", {"network": config.title})) from None
+        return convert_module(module(state, numbers, torch.float32, torch.device("cpu")), (1, 3, _SIDE, _SIDE))
 
     return Architecture(
         name=config.name,

@@ -127,7 +127,7 @@ class Store:
             CheckpointError: if it is unknown, not here, or not readable.
         """
         checkpoint = read_checkpoint(self.path(name_or_path))
-        entry = self._entry(str(name_or_path))
+        entry = entry_meant_by(str(name_or_path), self._catalog)
         if entry is not None and not checkpoint.tells_task:
             checkpoint = for_task(checkpoint, entry.purpose)
         return for_task(checkpoint, task)
@@ -331,7 +331,7 @@ class Store:
 
     def licence_accepted(self, name: str) -> bool:
         """Whether a model of the catalog may be used: its licence needs no acceptance, or has been accepted."""
-        entry = self._entry(name)
+        entry = entry_meant_by(name, self._catalog)
         return entry is not None and self._licences.allow(entry)
 
     # Files

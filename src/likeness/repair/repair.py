@@ -195,8 +195,8 @@ def face_guards(faces: Sequence[Face], image: Image) -> tuple[_Map | None, _Map 
             continue  # points that allow no alignment: the face will not be restored either, and its outcome says so
         points = alignment.to_crop(face.landmarks.points).astype(np.float32)
         masks = region_masks(points, _MASK_SIDE)
-        kept, skinny = (np.add.reduce([masks[region] for region in regions]) for regions in (_KEPT, _SKIN))
-        for target, mask in ((keep, np.maximum(kept, _rims(warp(image.pixels, alignment), points))), (skin, skinny)):
+        kept, on_skin = (np.add.reduce([masks[region] for region in regions]) for regions in (_KEPT, _SKIN))
+        for target, mask in ((keep, np.maximum(kept, _rims(warp(image.pixels, alignment), points))), (skin, on_skin)):
             laid, box = unwarp(mask, alignment)
             area = target[box.to_slices()]
             np.maximum(area, laid, out=area)

@@ -87,11 +87,12 @@ class NetworkHolder:
         picture = None if loaded.spec.for_faces else loaded
         if picture_model is not None:
             if picture is not None:
-                raise ConfigError(Notice("restore.two-for-pictures", {"model": str(model)}))
+                named = str(model) if ready is None else loaded.spec.title
+                raise ConfigError(Notice("restore.two-for-pictures", {"model": named}))
             picture = (
                 load_picture_network(store, picture_model, device=device, precision=precision, threads=threads)
                 if isinstance(picture_model, (str, Path))
-                else picture_model
+                else _for_pictures(picture_model, picture_model.spec.title)
             )
         self._held: _Networks | None = _Networks(
             detector=detector,
@@ -203,10 +204,21 @@ def load_picture_network(
     found = load_runtime(
         store, model, purposes=tuple(PICTURE_TASKS), device=device, precision=precision, threads=threads
     )
-    if found.spec.for_faces:
-        values = {"model": str(model), "title": found.spec.title}
-        raise CheckpointFormatError(Notice("checkpoint.not-for-pictures", values))
-    return found
+    return _for_pictures(found, str(model))
+
+
+def _for_pictures(network: Runtime, model: str) -> Runtime:
+    """The network, which works on whole pictures.
+
+    Raises:
+        CheckpointFormatError: if it does not.
+    """
+    check_purpose(network.spec, tuple(PICTURE_TASKS), model)
+    if network.spec.for_faces:
+        raise CheckpointFormatError(
+            Notice("checkpoint.not-for-pictures", {"model": model, "title": network.spec.title})
+        )
+    return network
 
 
 def _prepared(detector: MediaPipeDetector) -> None:

@@ -20,6 +20,7 @@ from likeness.compute.library import load_openvino, shared_core
 from likeness.compute.network import Network
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice
+from likeness.models.conversion import convert_module
 from likeness.models.onnx_file import open_onnx
 from likeness.models.registry import architecture_of
 from likeness.models.spec import Spec
@@ -149,7 +150,12 @@ class OpenVinoRuntime:
         if file is not None:
             return lambda: open_onnx(file), open_onnx
         if graph is None and converted is not None:
-            return lambda: converted(self._state, self._spec.config), converted, self._architecture.config
+            return (
+                lambda: converted(self._state, self._spec.config),
+                converted,
+                convert_module,
+                self._architecture.config,
+            )
         if graph is None:
             raise ConfigError(Notice("openvino.no-graph", {"title": self._spec.title}))
         return lambda: graph(self._state, self._spec.config), graph, StyleNodes, self._architecture.config
