@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Generator
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ pytest.importorskip("spandrel", reason="the extra restorers is not installed: ma
 pytest.importorskip("spandrel_extra_arches")
 import torch
 
-from likeness.errors import CheckpointFormatError, ConfigError
+from likeness.errors import CheckpointFormatError, ConfigError, MissingExtraError
 from likeness.imaging.files import read_image
 from likeness.models.formats import read_checkpoint, read_spec
 from likeness.models.store import Store
@@ -133,6 +134,18 @@ def test_a_converted_network_starts_from_the_cache_without_pytorch(
     again = load_runtime(Store(), path, device="cpu", precision="f32")
     assert isinstance(again, OpenVinoRuntime)
     np.testing.assert_array_equal(again.run(face), first)
+
+
+def test_without_pytorch_a_converted_network_is_a_sentence(
+    made: tuple[str, Path, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name, path, _ = made
+    if name != "restoreformer":
+        pytest.skip("it is the one that is converted")
+    monkeypatch.setenv("LIKENESS_CACHE", "off")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingExtraError, match="RestoreFormer is run by spandrel: pip install"):
+        load_runtime(Store(), path, device="cpu", precision="f32")
 
 
 def _never(*_: object) -> None:
