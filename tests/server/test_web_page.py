@@ -5,6 +5,7 @@ import io
 import re
 import shlex
 import shutil
+import wave
 import zipfile
 from collections.abc import Callable, Generator
 from dataclasses import replace
@@ -110,18 +111,18 @@ def page(browser: Any, server: Running, two_faces: bytes) -> Any:
     return opened
 
 
-def let_fall(page: Any, selector: str, data: bytes, name: str) -> None:
-    """Drop a file on a part of the page."""
+def let_fall(page: Any, selector: str, data: bytes, *names: str) -> None:
+    """Drop a file on a part of the page, under one name or at once under several."""
     page.evaluate(
-        """([selector, text, name]) => {
+        """([selector, text, ...names]) => {
           const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
           const transfer = new DataTransfer();
-          transfer.items.add(new File([bytes], name, { type: "image/png" }));
+          for (const name of names) transfer.items.add(new File([bytes], name, { type: "image/png" }));
           const under = document.querySelector(selector);
           for (const kind of ["dragenter", "dragover", "drop"])
             under.dispatchEvent(new DragEvent(kind, { dataTransfer: transfer, bubbles: true, cancelable: true }));
         }""",
-        [selector, base64.b64encode(data).decode(), name],
+        [selector, base64.b64encode(data).decode(), *names],
     )
 
 
@@ -980,6 +981,15 @@ def one_person(folder: Path, portrait: Image, count: int = 12) -> Path:
     return clips.write_clip(folder / "film.webm", frames * 2, codec="libvpx-vp9", options={"deadline": "realtime"})
 
 
+def silence() -> bytes:
+    """A second of sound, without a picture."""
+    stream = io.BytesIO()
+    with wave.open(stream, "wb") as sound:
+        sound.setparams((1, 2, 8000, 0, "NONE", "not compressed"))
+        sound.writeframes(bytes(16_000))
+    return stream.getvalue()
+
+
 def test_a_film_is_brought_its_person_chosen_watched_and_fetched(
     browser: Any, server: Running, astronaut: Image, two_faces: bytes, tmp_path: Path
 ) -> None:
@@ -987,7 +997,8 @@ def test_a_film_is_brought_its_person_chosen_watched_and_fetched(
     page = new_page(browser, server)
     # Wherever it is dropped, a film is for the page of films.
     page.locator("#tab-many").click()
-    let_fall(page, "body", film.read_bytes(), "film.webm")
+    let_fall(page, "body", film.read_bytes(), "film.webm", "other.webm")
+    page.get_by_text("One video is restored at a time; the first one was taken.").wait_for()
     assert page.locator("#video").is_visible()
     assert urlsplit(page.url).fragment == "video"
     assert page.locator("#video h2").first.text_content() == "film.webm"
@@ -995,6 +1006,15 @@ def test_a_film_is_brought_its_person_chosen_watched_and_fetched(
     assert page.locator("#video-people input").count() == 2
     page.locator(".person:has(img)").click()
     until(page, lambda: "To restore one person" in page.locator(".film-who .help").text_content())
+    # At another moment who was chosen stays on offer, and is not counted among those who are seen there.
+    page.evaluate("document.querySelector('.film').currentTime = 0.5")
+    page.locator(".person", has_text="The person you chose").wait_for()
+    assert page.locator(".person input").evaluate_all("radios => radios.map(({ checked }) => checked)") == [
+        *(False, True, False)
+    ]
+    assert page.locator(".person img").evaluate_all("pictures => pictures.map(({ alt }) => alt)") == [
+        *("", "Person 1 at this moment")
+    ]
     page.locator("#video select").select_option("natural")
     page.locator("#video-start").click()
     page.locator(".film-job[data-state='final']").wait_for(timeout=90_000)
@@ -1008,6 +1028,11 @@ def test_a_film_is_brought_its_person_chosen_watched_and_fetched(
     def times() -> list[float]:
         return page.evaluate("[...document.querySelectorAll('.twin video')].map((film) => film.currentTime)")
 
+    # Nothing is fetched before it is to be watched, and a pause while it begins is no failure.
+    assert page.evaluate("[...document.querySelectorAll('.twin video')].map((film) => film.readyState)") == [0, 0]
+    page.evaluate("for (const _ of [1, 2]) document.querySelector('.twin-play').click()")
+    until(page, lambda: page.evaluate("document.querySelector('.twin figure:last-child video').readyState") > 1)
+    assert page.locator(".twin-controls").is_visible()
     page.locator(".twin-play").click()
     until(page, lambda: min(times()) > 0.2)
     page.locator(".twin-play").click()
@@ -1023,6 +1048,12 @@ def test_a_film_is_brought_its_person_chosen_watched_and_fetched(
     page.locator("body.ready").wait_for()
     assert page.locator("#video").is_visible()
     page.locator(".film-job[data-state='final']").wait_for()
+    page.locator(".twin input").fill("0.5")
+    until(page, lambda: all(abs(seconds - 0.48) < 0.05 for seconds in times()))
+    # Of some films a browser plays the sound alone.
+    page.set_input_files("#video-file", {"name": "a.mp4", "mimeType": "video/mp4", "buffer": silence()})
+    until(page, lambda: "cannot play" in page.locator(".film-who .help").text_content())
+    page.locator(".staging.some .quiet:visible").click()
     page.set_input_files("#video-file", {"name": "b.mp4", "mimeType": "video/mp4", "buffer": b"no film"})
     until(page, lambda: "cannot play" in page.locator(".film-who .help").text_content())
     page.locator("#video-start").click()

@@ -267,7 +267,7 @@ class Page {
     const films = this.films ? files.filter(isFilm) : [];
     if (films.length) {
       this.tab("video");
-      this.films.add(films);
+      this.films.add(films[0], files.length === 1);
     } else if (!element("many").hidden) {
       this.queue.staging.add(files);
     } else if (files.length > 1) {

@@ -8,7 +8,7 @@ const STREAMS = 3; // browsers open no more than six connections to a server
 /** All jobs that are followed, of whatever page, so that together they leave connections to the rest. */
 const followed = new Set();
 
-/** @typedef {{element: HTMLElement, take: Function, picture: Function, progress: Function, source?: EventSource, timer?: any}} Card */
+/** @typedef {{element: HTMLElement, take: Function, picture: Function, progress: Function, leave?: Function, source?: EventSource, timer?: any}} Card */
 
 export class JobList {
   /** @param {{kept: string, makeCard: (id: string, extra: any) => Card, onProblem: Function, onChange: Function}} options */
@@ -117,6 +117,7 @@ export class JobList {
     const card = this.cards.get(id);
     card?.source?.close();
     clearTimeout(card?.timer);
+    card?.leave?.();
     card?.element.remove();
     this.cards.delete(id);
     this.keep();

@@ -11,7 +11,8 @@ export class Twin {
     this.films = Object.fromEntries(
       Object.entries({ before, after }).map(([side, src]) => [
         side,
-        el("video", { src, playsinline: true, preload: "auto", loop: true, poster: poster(side), tabindex: -1 }),
+        // A browser opens few connections to a server: a film takes its own when it is to be watched.
+        el("video", { src, playsinline: true, preload: "none", loop: true, poster: poster(side), tabindex: -1 }),
       ]),
     );
     // One of the two is heard.
@@ -36,31 +37,60 @@ export class Twin {
     for (const name of ["timeupdate", "seeked", "loadedmetadata"]) {
       second.addEventListener(name, () => {
         if (Math.abs(first.currentTime - second.currentTime) > APART) first.currentTime = second.currentTime;
-        second.parentElement.classList.toggle("upright", second.videoHeight > second.videoWidth);
         this.tell();
       });
     }
     for (const film of [first, second]) {
       film.addEventListener("error", () => this.fail());
+      // Where the codec is not known the sound may still play, without a picture.
+      film.addEventListener("loadeddata", () => film.videoWidth || this.fail());
       film.addEventListener("click", ({ offsetX, offsetY }) => this.zoom([offsetX / film.clientWidth, offsetY / film.clientHeight]));
     }
+    const shape = (width, height) => second.parentElement.classList.toggle("upright", height > width);
+    second.addEventListener("loadedmetadata", () => shape(second.videoWidth, second.videoHeight));
+    const still = new Image();
+    still.addEventListener("load", () => shape(still.width, still.height));
+    // A film that was done over a restart may have no still: its first frame stands for it.
+    still.addEventListener("error", () => this.open());
+    still.src = poster("after");
     this.show();
   }
 
   toggle() {
     const { before, after } = this.films;
+    this.open();
     if (!after.paused) {
       for (const film of [before, after]) film.pause();
       return;
     }
     before.currentTime = after.currentTime;
-    Promise.all([before.play(), after.play()]).catch(() => this.fail());
+    // A pause while it begins ends that too, and is no failure.
+    Promise.all([before.play(), after.play()]).catch((error) => error.name === "NotSupportedError" && this.fail());
   }
 
   go(share) {
     const { before, after } = this.films;
-    const seconds = share * (after.duration || 0);
+    this.open();
+    if (!after.duration) {
+      after.addEventListener("loadedmetadata", () => this.go(share), { once: true });
+      return;
+    }
+    const seconds = share * after.duration;
     for (const film of [before, after]) film.currentTime = seconds;
+  }
+
+  /** Have both films fetched. */
+  open() {
+    for (const film of Object.values(this.films)) film.preload = "auto";
+  }
+
+  /** Let both films go, and what they hold open. */
+  close() {
+    for (const film of Object.values(this.films)) {
+      film.pause();
+      film.removeAttribute("src");
+      film.load();
+    }
   }
 
   /** Look closer at a point of both, or at all of them again. */

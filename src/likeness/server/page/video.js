@@ -37,8 +37,9 @@ export class Films {
     this.reword();
   }
 
-  add(files) {
-    this.staging.bring(files[0]);
+  /** @param {boolean} alone whether nothing else was brought with it */
+  add(film, alone) {
+    this.staging.bring(film, alone);
   }
 
   sent(job) {
@@ -63,8 +64,10 @@ class FilmStaging {
     this.onProblem = onProblem;
     this.onSent = onSent;
     this.file = null;
+    this.alone = true;
     this.people = [];
     this.person = null;
+    this.chosen = null; // who was chosen at another moment
     this.turn = 0;
     this.input = el("input", { type: "file", hidden: true, id: "video-file", accept: "video/*,.mkv,.mts,.m2ts" });
     this.input.addEventListener("change", () => {
@@ -73,6 +76,7 @@ class FilmStaging {
     });
     this.title = el("h2", {});
     this.how = el("p", { class: "help" });
+    this.first = el("p", { class: "help", role: "status" });
     this.kept = el("p", { class: "help" });
     this.choose = el("button", { type: "button", "data-t": "video.choose", onclick: () => this.input.click() });
     this.look = lookSelect(about);
@@ -97,6 +101,7 @@ class FilmStaging {
       { class: "staging" },
       this.title,
       this.how,
+      this.first,
       el("div", { class: "row" }, this.choose, this.lookLabel, this.start, this.clear),
       this.view,
       this.told,
@@ -107,9 +112,10 @@ class FilmStaging {
     this.show();
   }
 
-  bring(file) {
+  bring(file, alone = true) {
     this.empty();
     this.file = file;
+    this.alone = alone;
     this.playable = true;
     this.url = URL.createObjectURL(file);
     this.film.src = this.url;
@@ -120,14 +126,22 @@ class FilmStaging {
     this.turn += 1;
     clearTimeout(this.timer);
     if (this.url) URL.revokeObjectURL(this.url);
+    this.film.pause();
     this.film.removeAttribute("src");
-    for (const { url } of this.people) URL.revokeObjectURL(url);
-    Object.assign(this, { file: null, url: null, people: [], person: null, looking: false });
+    this.film.load();
+    this.person = null;
+    this.offer([]);
+    Object.assign(this, { file: null, url: null, alone: true, looking: false });
     this.show();
   }
 
   /** The film is there: a first frame is often black, so a later one is shown. */
   began() {
+    // The sound may be of a codec that this browser knows, and the picture not.
+    if (!this.film.videoWidth) {
+      this.unseen();
+      return;
+    }
     this.film.currentTime = Math.min(1, (this.film.duration || 0) / 2);
     this.settle();
   }
@@ -152,15 +166,24 @@ class FilmStaging {
     this.show();
     try {
       const people = await peopleIn(this.film);
-      if (turn !== this.turn) return;
-      // Who was chosen stays on offer where another moment shows others.
-      this.people = this.person ? [this.person, ...people] : people;
+      if (turn !== this.turn) {
+        forget(people);
+        return;
+      }
+      this.offer(people);
     } catch (error) {
       if (turn === this.turn) this.onProblem(error);
     }
     if (turn !== this.turn) return;
     this.looking = false;
     this.show();
+  }
+
+  /** Offer the people of a moment. Who was chosen stays on offer where another moment shows others. */
+  offer(people) {
+    forget([this.chosen, ...this.people].filter((person) => person && person !== this.person));
+    this.chosen = this.person;
+    this.people = people;
   }
 
   async send() {
@@ -201,6 +224,8 @@ class FilmStaging {
     this.how.textContent = t("video.how", { minutes: Math.round(this.limits.seconds / 6) / 10, megabytes: this.limits.megabytes });
     this.kept.textContent = t("video.kept", { hours: this.hours });
     this.how.hidden = some;
+    this.first.textContent = t("video.first");
+    this.first.hidden = this.alone;
     for (const part of [this.start, this.clear, this.lookLabel, this.view]) part.hidden = !some;
     this.choose.className = some ? "" : "primary";
     this.element.classList.toggle("some", some);
@@ -210,14 +235,16 @@ class FilmStaging {
     this.film.setAttribute("aria-label", this.file.name);
     this.who.replaceChildren(
       el("legend", {}, t("video.who")),
-      this.choice(null, t("video.everybody")),
+      this.choice(null, t("video.everybody"), true),
+      ...(this.chosen ? [this.choice(this.chosen, t("video.chosen"), true)] : []),
       ...this.people.map((person, number) => this.choice(person, t("video.person", { number: number + 1 }))),
     );
     const key = !this.playable ? "unseen" : this.looking ? "searching" : this.people.length ? "found" : "nobody";
     this.help.textContent = t(`video.${key}`);
   }
 
-  choice(person, name) {
+  /** @param {boolean} written whether the name is there to be read, too */
+  choice(person, name, written = false) {
     const radio = el("input", {
       type: "radio",
       name: "video-person",
@@ -226,8 +253,14 @@ class FilmStaging {
       },
     });
     radio.checked = this.person === person;
-    return el("label", { class: "person" }, radio, person ? el("img", { src: person.url, alt: name }) : el("span", {}, name));
+    const face = person && el("img", { src: person.url, alt: written ? "" : name });
+    return el("label", { class: "person" }, radio, face, written ? el("span", {}, name) : null);
   }
+}
+
+/** Let the small pictures of people go. */
+function forget(people) {
+  for (const { url } of people) URL.revokeObjectURL(url);
 }
 
 /** A film that was sent. */
@@ -271,6 +304,11 @@ class FilmJob {
       this.element.append(this.twin.element);
     }
     this.show();
+  }
+
+  /** It is gone from the page: what its films hold open is closed. */
+  leave() {
+    this.twin?.close();
   }
 
   get done() {
