@@ -44,6 +44,10 @@ __all__ = ["Jobs", "Progress"]
 
 _log = logging.getLogger(__name__)
 
+_LEASE = 7 * 86400.0
+"""So long an item of a job stays claimed, s. Who claims is a thread of this server, and a server that died is noticed
+without it: what takes long, as a video does and waiting for one's turn, must not look like death."""
+
 _ORPHAN_SECONDS = 3600.0
 """A job's folder that the journal does not know is one whose upload broke off; after so long nobody is sending it."""
 
@@ -95,7 +99,7 @@ class Jobs:
             (self._root / "jobs").mkdir(exist_ok=True)
         except OSError as error:
             raise ConfigError(Notice("job.folder", {"root": str(self._root), "why": reason_of(error)})) from error
-        self._journal = Journal(self._root / "journal.sqlite")
+        self._journal = Journal(self._root / "journal.sqlite", lease=_LEASE)
         self._folders = JobFolders(self._root, self._journal)
         self._work = JobWork(state, self._journal, self._folders, self._references)
 

@@ -54,6 +54,10 @@ class JobWork:
         self._chains: dict[str, int] = {}
         self._running: dict[tuple[str, str], threading.Event] = {}
         self._videos: dict[tuple[str, str], VideoWork] = {}
+        # Videos in work, those that are being begun too, and jobs whose video waits until one of these has ended.
+        self._open: set[tuple[str, str]] = set()
+        self._waiting: dict[str, None] = {}
+        self._stranded: list[Item] = []
 
     def close(self) -> None:
         """Leave videos as they are; the pool's work must have ended."""
@@ -87,19 +91,70 @@ class JobWork:
             self._end_chain(job)
 
     def _work(self, job: str) -> None:
+        if self._put_off(job):
+            return
+        item: Item | None = None
+        begun = False
         try:
+            self._give_back_stranded()
             # What was in work when the server died comes first and alone, of whatever job it is.
             item = self._journal.claim(group=None if self._journal.suspects() else job)
             if item is not None:
-                self._restore(item)
+                begun = self._restore(item)
                 self._let_others(item)
         except JournalError as error:
-            _log.error("%s; jobs go on when that is mended", error)
-            item = None
-        if item is not None:
+            self._strand(item, error)
+            begun = False
+        if begun:
             self._queue(job)
-        else:
-            self._end_chain(job)
+            return
+        self._end_chain(job)
+        # A video may have ended while this one was put off.
+        self._next_video()
+
+    def _put_off(self, job: str) -> bool:
+        """Whether a job's video must wait, as there are as many in work as may be; its thread has ended then."""
+        with self._lock:
+            if job not in self._waiting or self._has_room():
+                return False
+            self._leave_chain(job)
+            return True
+
+    def _has_room(self) -> bool:
+        """Whether one more video may be in work: each holds a process and what it has seen of people, and more at a time
+        than there are threads would be done no sooner."""
+        return len(self._open) < max(1, self._state.pool.workers)
+
+    def _next_video(self) -> None:
+        """Begin the video that waits the longest, if there is room. Where it was deleted meanwhile, its thread ends at once,
+        and comes here for the next."""
+        with self._lock:
+            if not self._waiting or not self._has_room():
+                return
+            job = next(iter(self._waiting))
+            del self._waiting[job]
+        self.start(job)
+
+    def _strand(self, item: Item | None, error: JournalError) -> None:
+        """The journal cannot be written to: what is in work is left, and given back once that is mended."""
+        _log.error("%s; jobs go on when that is mended", error)
+        if item is not None:
+            place = (item.group, item.source)
+            self._end_video(place)
+            self._leave(place)
+            with self._lock:
+                self._stranded.append(item)
+
+    def _give_back_stranded(self) -> None:
+        while self._stranded:
+            with self._lock:
+                item = self._stranded.pop() if self._stranded else None
+            if item is not None:
+                try:
+                    self._journal.release(item)
+                except JournalError:
+                    self._stranded.append(item)
+                    raise
 
     def _let_others(self, item: Item) -> None:
         """Behind one that was worked on alone: the others had nothing that they were allowed to begin."""
@@ -110,11 +165,14 @@ class JobWork:
 
     def _end_chain(self, job: str) -> None:
         with self._lock:
-            left = self._chains.get(job, 1) - 1
-            if left > 0:
-                self._chains[job] = left
-            else:
-                self._chains.pop(job, None)
+            self._leave_chain(job)
+
+    def _leave_chain(self, job: str) -> None:
+        left = self._chains.get(job, 1) - 1
+        if left > 0:
+            self._chains[job] = left
+        else:
+            self._chains.pop(job, None)
 
     def cancel(self, job: str, source: str | None = None) -> None:
         """Have work on a job's pictures, or on one of them, end at its next step."""
@@ -123,11 +181,21 @@ class JobWork:
                 if of == job and source in (None, name):
                     cancelled.set()
 
-    def _restore(self, item: Item) -> None:
+    def _restore(self, item: Item) -> bool:
+        """Work on an item; False for a video that has to wait, which is in the queue again."""
         cancelled = threading.Event()
         place = (item.group, item.source)
         with self._lock:
-            self._running[place] = cancelled
+            room = not is_video(item) or self._has_room()
+            if room:
+                self._running[place] = cancelled
+                if is_video(item):
+                    self._open.add(place)
+            else:
+                self._waiting[item.group] = None
+        if not room:
+            self._journal.release(item)
+            return False
         current = self._journal.get(item.target, group=item.group)
         if current is None or current.key != item.key:
             # Deleted, or asked for in another way, before it was in the table.
@@ -135,11 +203,15 @@ class JobWork:
             self._leave(place)
         else:
             self._do(item, self._begin_video if is_video(item) else self._restore_picture)
+        return True
 
     def _do(self, item: Item, work: Callable[[Item], None]) -> None:
         """Work on an item, and write down what came of it; a video that is not done has its next turn later."""
         place = (item.group, item.source)
         cancelled = self._running[place]
+        if not self._journal.renew(item):
+            # Another has it, or it is wanted in another way.
+            cancelled.set()
         try:
             with cancellable(cancelled):
                 self._told(item, work)
@@ -151,19 +223,25 @@ class JobWork:
             # Once the server stops, what is done lies on the disk.
             with suppress(RuntimeError):
                 self._state.pool.submit_background(lambda: self._do_more(item))
-        else:
-            self._leave(place)
+            return
+        self._leave(place)
+        if is_video(item):
+            self._next_video()
+            if self.unfinished(item.group):
+                # Asked for in another way while it was in work, when nobody could begin that.
+                self.start(item.group)
 
     def _do_more(self, item: Item) -> None:
         try:
             self._do(item, self._go_on_with_video)
             self._let_others(item)
         except JournalError as error:
-            _log.error("%s; jobs go on when that is mended", error)
+            self._strand(item, error)
 
     def _leave(self, place: tuple[str, str]) -> None:
         with self._lock:
             self._running.pop(place, None)
+            self._open.discard(place)
 
     def _told(self, item: Item, work: Callable[[Item], None]) -> None:
         try:
