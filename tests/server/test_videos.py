@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import json
+import socket
+import sqlite3
 import time
 import zipfile
 from collections.abc import Callable, Generator
@@ -313,3 +315,44 @@ def test_no_more_videos_are_open_than_there_are_threads(
 
         until(all_done, 50)
         assert most == 1
+
+
+def test_videos_that_a_dead_server_left_go_on_alone_for_a_segment_each(
+    tiny_restorer: Restorer, tmp_path: Path, astronaut: Image, portrait: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("likeness.server.jobs.work._VIDEO_SECONDS", 0.05)
+    monkeypatch.setattr("likeness.video.job._SEGMENT_FRAMES", 8)
+    data = tmp_path / "data"
+    frames = moving_frames(astronaut, 12)
+    film = write_clip(tmp_path / "film.mp4", (frames + frames[::-1]) * 15).read_bytes()
+    settings = ServerSettings(port=0, data=data, workers=2)
+    with served(settings, tiny_restorer) as running, running.http() as client:
+        jobs = [submit(client, "film.mp4", film).json()["id"] for _ in range(2)]
+        outs = [data / "jobs" / job / "out" for job in jobs]
+        until(lambda: list(outs[0].glob("*.unfinished/*.seg")))
+    (note,) = outs[0].glob("*.unfinished/job.json")
+    # As a server leaves them that was killed, and had another network.
+    note.write_text("{}", encoding="utf-8")
+    first = {path: path.stat().st_mtime_ns for path in note.parent.glob("*.seg")}
+    (outs[0] / "0000-before.mp4.unfinished").mkdir()
+    with sqlite3.connect(data / "journal.sqlite") as connection:
+        connection.execute(
+            "UPDATE item SET state = 'running', owner = ?, deadline = 9e9", (f"{socket.gethostname()}-1-dead",)
+        )
+    connection.close()
+    with served(settings, tiny_restorer) as running, running.http() as client:
+        picture = client.post("/v1/jobs", files={"files": ("a.jpg", portrait)}).json()["id"]
+        until(lambda: client.get(f"/v1/jobs/{picture}").json()["state"] == "done")
+        pictures = [client.get(f"/v1/jobs/{job}").json()["pictures"][0] for job in jobs]
+        assert {told["state"] for told in pictures} <= {"queued", "running"}, "nothing waited for all of a video"
+        for out in outs:
+            (folder,) = out.glob("*.unfinished")
+            assert any(path.stat().st_mtime_ns != first.get(path) for path in folder.glob("*.seg"))
+        # What is written does not fill the disk.
+        monkeypatch.setattr("likeness.server.jobs.work._MEASURE_SECONDS", 0.0)
+        with (data / "ballast").open("wb") as ballast:
+            ballast.truncate(settings.max_stored)
+        failed = [ended(client, job)[1]["pictures"][0] for job in jobs]
+        assert [told["state"] for told in failed] == ["failed", "failed"]
+        assert failed[0]["reason"].startswith("the server keeps as many pictures as it may")
+        (data / "ballast").unlink()

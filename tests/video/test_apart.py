@@ -12,12 +12,15 @@ import pytest
 from clips import plain_frames, write_clip
 
 from likeness.compute.cancellation import WorkCancelled, cancellable
-from likeness.errors import VideoError
+from likeness.errors import DecoderError, FileWriteError, VideoError
 from likeness.imaging.decoding.process import ConfinedProcess
 from likeness.imaging.decoding.wire import Channel
 from likeness.video.apart import files_apart
 from likeness.video.clip import Limits, open_clip
+from likeness.video.container import held_codecs
+from likeness.video.encoders import encoding_for
 from likeness.video.files import HERE
+from likeness.video.segments import SegmentEncoder
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="this system has no such processes")
 
@@ -93,3 +96,49 @@ def test_memory_has_a_limit(large: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr("likeness.video.apart._ROOM_PER_PIXEL", 0)
     with pytest.raises(VideoError, match=r"^the video "):
         files_apart("the video").open(large, Limits())
+
+
+def test_a_process_that_is_stopped_from_outside_is_begun_once_more(
+    large: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[ConfinedProcess] = []
+    ready = ConfinedProcess.ready
+
+    def remember(process: ConfinedProcess) -> Channel:
+        begun.append(process)
+        return ready(process)
+
+    clip = open_clip(large)
+    monkeypatch.setattr(ConfinedProcess, "ready", remember)
+    frames = files_apart("the video").frames(clip, begin=0.0, end=None, limits=None)
+    found = [next(frames), next(frames)]
+    os.kill(begun[-1].pid, signal.SIGKILL)
+    found += list(frames)
+    whole = list(HERE.frames(clip, begin=0.0, end=None, limits=None))
+    assert [frame.index for frame in found] == [frame.index for frame in whole]
+    assert all(np.array_equal(one.planes[0], other.planes[0]) for one, other in zip(found, whole, strict=True))
+    frames = files_apart("the video").frames(clip, begin=0.0, end=None, limits=None)
+    next(frames)
+    os.kill(begun[-1].pid, signal.SIGKILL)
+    next(frames)
+    os.kill(begun[-1].pid, signal.SIGTERM)
+    with pytest.raises(DecoderError, match=r"reads the video was stopped from outside \(signal 15\)"):
+        list(frames)
+
+
+def test_what_is_written_has_a_limit(tmp_path: Path, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    clip = open_clip(source)
+    encoding = encoding_for(clip, clip.size, held_codecs(source))
+    encoder = SegmentEncoder(encoding, 0)
+    for frame in HERE.frames(clip, begin=0.0, end=None, limits=None):
+        encoder.add(frame.planes, frame.pts, frame.duration, restored=1)
+    segment = encoder.write(tmp_path)
+    out, target = tmp_path / "out.tmp", tmp_path / "out.mkv"
+    files_apart("the video").write(clip, target, out, encoding, [segment], begin=0.0, end=None)
+    size = out.stat().st_size
+    monkeypatch.setattr(
+        "likeness.video.apart._HEADERS", size // 2 - source.stat().st_size - segment.path.stat().st_size
+    )
+    with pytest.raises(FileWriteError, match="too large"):
+        files_apart("the video").write(clip, target, out, encoding, [segment], begin=0.0, end=None)
+    assert out.stat().st_size <= size // 2

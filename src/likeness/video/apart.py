@@ -12,7 +12,7 @@ import os
 import pickle
 import time
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from likeness.compute.cancellation import checkpoint
-from likeness.errors import ConfigError, FileWriteError, LikenessError, MissingExtraError, VideoError
+from likeness.errors import ConfigError, DecoderError, FileWriteError, LikenessError, MissingExtraError, VideoError
 from likeness.messages.notice import Notice
 from likeness.video.clip import Clip, Limits
 from likeness.video.encoders import Encoding
@@ -39,6 +39,9 @@ _WRITE_SECONDS = 1800.0
 """The longest time for putting a result together: everything is encoded by then."""
 _SLICE = 0.25
 """So often somebody looks whether the work is still wanted, s."""
+
+_HEADERS = 64 << 20
+"""Bytes that a result may have over and above what is put together: its own headers and index."""
 
 _ROOM = 768 << 20
 _ROOM_PER_PIXEL = 160
@@ -78,6 +81,10 @@ def renamed(notice: Notice, name: str) -> Notice:
     return Notice(notice.code, {**notice.values, "file": name}) if "file" in notice.values else notice
 
 
+class _StoppedError(Exception):
+    """A process was stopped by a signal from outside, such as "signal 9"."""
+
+
 class _Apart:
     def __init__(self, name: str, seconds: float, room: int) -> None:
         self._name = name
@@ -85,8 +92,7 @@ class _Apart:
         self._room = room
 
     def open(self, path: Path, limits: Limits) -> Clip:
-        with self._process() as process:
-            answers = self._answers(process, "open", self._seconds, {"path": path.absolute(), "limits": limits})
+        with self._asked("open", self._seconds, {"path": path.absolute(), "limits": limits}) as answers:
             ((_, values),) = answers
             expected = {field.name for field in fields(Clip)} - {"path"}
             if set(values) != expected:
@@ -95,14 +101,14 @@ class _Apart:
 
     def rehearse(self, clip: Clip, target: Path, encoding: Encoding) -> None:
         values = {"clip": _found(clip), "target": target.absolute(), "encoding": encoding}
-        with self._process() as process:
-            for _ in self._answers(process, "rehearse", self._seconds, values):
+        with self._asked("rehearse", self._seconds, values) as answers:
+            for _ in answers:
                 raise self._crashed("a wrong answer")
 
     def frames(self, clip: Clip, *, begin: float, end: float | None, limits: Limits | None) -> Generator[Frame]:
         values = {"clip": _found(clip), "begin": begin, "end": end, "limits": limits}
-        with self._process() as process:
-            for _, index, pts, duration, planes in self._answers(process, "frames", self._seconds, values):
+        with self._asked("frames", self._seconds, values) as answers:
+            for _, index, pts, duration, planes in answers:
                 dtype = np.dtype(clip.colours.layout.dtype).str
                 if any(kind != dtype for _, _, kind in planes):
                     raise self._crashed("a wrong answer")
@@ -129,8 +135,10 @@ class _Apart:
             "begin": begin,
             "end": end,
         }
-        with self._process() as process:
-            for _ in self._answers(process, "write", _WRITE_SECONDS, values):
+        # Sound and subtitles are copied, and a file may name the same bytes many times.
+        written = _HEADERS + sum(file.stat().st_size for file in (clip.path, *(segment.path for segment in segments)))
+        with self._asked("write", _WRITE_SECONDS, values, written) as answers:
+            for _ in answers:
                 raise self._crashed("a wrong answer")
 
     @contextmanager
@@ -143,20 +151,47 @@ class _Apart:
         finally:
             process.end()
 
+    def _asked(
+        self, work: str, seconds: float, values: dict[str, Any], written: int = 0
+    ) -> closing[Generator[tuple[Any, ...]]]:
+        """What a process says; as a context, that ends it."""
+        return closing(self._twice(work, seconds, written, values))
+
+    def _twice(self, work: str, seconds: float, written: int, values: dict[str, Any]) -> Generator[tuple[Any, ...]]:
+        """A process that somebody stopped, or the system for want of memory, is begun once more, and what it has said before
+        is passed over.
+
+        Raises:
+            DecoderError: if that is stopped as well; the file is not to blame.
+        """
+        said = 0
+        for last in (False, True):
+            try:
+                with self._process() as process:
+                    for number, answer in enumerate(self._answers(process, work, seconds, written, values)):
+                        if number >= said:
+                            said += 1
+                            yield answer
+                return
+            except _StoppedError as error:  # noqa: PERF203 - once a process
+                if last:
+                    raise DecoderError(Notice("video.stopped", {"file": self._name, "death": str(error)})) from error
+
     def _answers(
-        self, process: ConfinedProcess, work: str, seconds: float, values: dict[str, Any]
+        self, process: ConfinedProcess, work: str, seconds: float, written: int, values: dict[str, Any]
     ) -> Generator[tuple[Any, ...]]:
         """What the process says until it is done.
 
         Raises:
             LikenessError: if that is an error; if it dies, or takes too long.
             WorkCancelled: if nobody wants it any more.
+            _StoppedError: if it was stopped from outside.
         """
         from likeness.imaging.decoding.wire import WireError, unpack
 
         channel = process.ready()
         try:
-            channel.send(pickle.dumps((work, self._room, values), 5))
+            channel.send(pickle.dumps((work, self._room, written, values), 5))
             while True:
                 until = time.monotonic() + seconds
                 while not channel.waits(_SLICE):
@@ -179,7 +214,8 @@ class _Apart:
         except (WireError, ValueError, TypeError, LookupError) as error:
             raise self._crashed(str(error) or type(error).__name__) from error
         except (EOFError, ConnectionError) as error:
-            raise self._crashed(str(process.died(error))) from error
+            death = process.died(error)
+            raise (self._crashed(str(death)) if death.by_itself else _StoppedError(str(death))) from error
 
     def _crashed(self, how: str) -> VideoError:
         return VideoError(Notice("video.crashes", {"file": self._name, "death": how}))

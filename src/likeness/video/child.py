@@ -29,9 +29,8 @@ def main(end: int, lifeline: int) -> None:
     channel.send(("ready",))
     message, _ = channel.receive()
     # What the owner sends is trusted; what this process sends is not.
-    name, room, values = pickle.loads(message)
-    if name != "write":
-        resource.setrlimit(resource.RLIMIT_FSIZE, (0, 0))
+    name, room, written, values = pickle.loads(message)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (written, written))
     limit_memory(room)
     try:
         _WORK[name](channel, **values)

@@ -36,7 +36,7 @@ from likeness.server.http.state import ServerState
 from likeness.server.http.uploads import Upload
 from likeness.server.jobs.folders import JobFolders, name_of, number_of
 from likeness.server.jobs.references import JobReferences, put_apart
-from likeness.server.jobs.stored import bytes_under
+from likeness.server.jobs.stored import bytes_under, storage_full
 from likeness.server.jobs.videos import MEDIA_TYPES, is_video, video_options
 from likeness.server.jobs.work import JobWork
 
@@ -125,9 +125,7 @@ class Jobs:
                 headers={"Retry-After": "60"},
             )
         if bytes_under(self._root) + max(settings.max_upload, settings.max_video) > settings.max_stored:
-            raise ProblemError(
-                "storage-full", "the server keeps as many pictures as it may; delete jobs, or try again later"
-            )
+            raise storage_full()
         job = secrets.token_hex(16)
         folder = self._folders.of(job) / "in"
         folder.mkdir(parents=True)

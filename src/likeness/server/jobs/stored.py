@@ -6,7 +6,14 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["bytes_under"]
+from likeness.server.http.problems import ProblemError
+
+__all__ = ["bytes_under", "storage_full"]
+
+
+def storage_full() -> ProblemError:
+    """What is said where as much lies there as may."""
+    return ProblemError("storage-full", "the server keeps as many pictures as it may; delete jobs, or try again later")
 
 
 def bytes_under(folder: Path) -> int:

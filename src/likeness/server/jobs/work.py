@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -13,7 +14,7 @@ from typing import Any, Literal
 from likeness.batch.journal import Item, Journal, Thumbnails
 from likeness.compute.cancellation import WorkCancelled, cancellable, checkpoint
 from likeness.core.files import write_bytes_atomically
-from likeness.errors import FileWriteError, JournalError, LikenessError, NoFaceError
+from likeness.errors import DecoderError, FileWriteError, JournalError, LikenessError, NoFaceError
 from likeness.imaging.thumbnail import thumbnail
 from likeness.messages.notice import Notice, notice_of, reason_of
 from likeness.server.api.requests import RestoreRequest
@@ -24,6 +25,7 @@ from likeness.server.http.state import ServerState
 from likeness.server.jobs.doubts import doubts_of, joined, looked_at
 from likeness.server.jobs.folders import JobFolders, name_of, number_of
 from likeness.server.jobs.references import JobReferences
+from likeness.server.jobs.stored import bytes_under, storage_full
 from likeness.server.jobs.videos import VideoWork, is_video, named, plan, video_request
 from likeness.video.job import VideoJob
 
@@ -33,6 +35,9 @@ _log = logging.getLogger(__name__)
 
 _VIDEO_SECONDS = 2.0
 """So long a thread restores frames of a video before others have their turn."""
+
+_MEASURE_SECONDS = 10.0
+"""So often it is looked, while videos are in work, how much lies on the disk."""
 
 
 class JobWork:
@@ -58,6 +63,7 @@ class JobWork:
         self._open: set[tuple[str, str]] = set()
         self._waiting: dict[str, None] = {}
         self._stranded: list[Item] = []
+        self._measured = 0.0
 
     def close(self) -> None:
         """Leave videos as they are; the pool's work must have ended."""
@@ -94,18 +100,18 @@ class JobWork:
         if self._put_off(job):
             return
         item: Item | None = None
-        begun = False
+        waits = False
         try:
             self._give_back_stranded()
             # What was in work when the server died comes first and alone, of whatever job it is.
             item = self._journal.claim(group=None if self._journal.suspects() else job)
             if item is not None:
-                begun = self._restore(item)
+                waits = self._restore(item)
                 self._let_others(item)
         except JournalError as error:
             self._strand(item, error)
-            begun = False
-        if begun:
+            item = None
+        if item is not None and not waits:
             self._queue(job)
             return
         self._end_chain(job)
@@ -159,9 +165,12 @@ class JobWork:
     def _let_others(self, item: Item) -> None:
         """Behind one that was worked on alone: the others had nothing that they were allowed to begin."""
         if item.suspect and (item.group, item.source) not in self._videos:
-            for other in self._journal.groups():
-                if self.unfinished(other):
-                    self.start(other)
+            self._start_all()
+
+    def _start_all(self) -> None:
+        for job in self._journal.groups():
+            if self.unfinished(job):
+                self.start(job)
 
     def _end_chain(self, job: str) -> None:
         with self._lock:
@@ -182,7 +191,7 @@ class JobWork:
                     cancelled.set()
 
     def _restore(self, item: Item) -> bool:
-        """Work on an item; False for a video that has to wait, which is in the queue again."""
+        """Work on an item; True for a video that has to wait instead, which is in the queue again."""
         cancelled = threading.Event()
         place = (item.group, item.source)
         with self._lock:
@@ -195,7 +204,7 @@ class JobWork:
                 self._waiting[item.group] = None
         if not room:
             self._journal.release(item)
-            return False
+            return True
         current = self._journal.get(item.target, group=item.group)
         if current is None or current.key != item.key:
             # Deleted, or asked for in another way, before it was in the table.
@@ -203,7 +212,7 @@ class JobWork:
             self._leave(place)
         else:
             self._do(item, self._begin_video if is_video(item) else self._restore_picture)
-        return True
+        return False
 
     def _do(self, item: Item, work: Callable[[Item], None]) -> None:
         """Work on an item, and write down what came of it; a video that is not done has its next turn later."""
@@ -219,6 +228,8 @@ class JobWork:
             # Nobody wants it so any more; where it is wanted in another way, it is in the queue again.
             self._end_video(place)
             self._journal.release(item)
+        if item.suspect and place in self._videos and self._videos[place].advanced:
+            item = self._trust(item)
         if place in self._videos:
             # Once the server stops, what is done lies on the disk.
             with suppress(RuntimeError):
@@ -230,6 +241,16 @@ class JobWork:
             if self.unfinished(item.group):
                 # Asked for in another way while it was in work, when nobody could begin that.
                 self.start(item.group)
+
+    def _trust(self, item: Item) -> Item:
+        """A video that was in work when the server died, and has a new segment now: it gets on, and others need not wait for
+        all of it. Where those have to show the same first, it goes on behind them, from its segments."""
+        self._journal.trust(item)
+        if self._journal.suspects():
+            self._end_video((item.group, item.source))
+            self._journal.release(item)
+        self._start_all()
+        return replace(item, suspect=False)
 
     def _do_more(self, item: Item) -> None:
         try:
@@ -253,7 +274,8 @@ class JobWork:
         except (LikenessError, ProblemError) as error:
             checkpoint()  # where its files are gone because it was deleted, it did not fail
             why = named(error) if isinstance(error, LikenessError) else notice_of(error)
-            self._fail(item, why, retry=isinstance(error, FileWriteError))
+            full = isinstance(error, ProblemError) and error.code == "storage-full"
+            self._fail(item, why, retry=full or isinstance(error, FileWriteError | DecoderError))
         except FileNotFoundError:
             # Deleted while it waited for its turn or was worked on.
             self._fail(item, Notice("job.picture-gone"))
@@ -294,6 +316,9 @@ class JobWork:
         request = video_request(item.options)
         self._folders.output(item.group, 0).parent.mkdir(exist_ok=True)
         planned = self.planned(item.group, number_of(item), request, item.target, item.key)
+        for folder in planned.folder.parent.glob(f"{item.source}-*.unfinished"):
+            if folder != planned.folder:  # of what was wanted before
+                shutil.rmtree(folder, ignore_errors=True)
         self._videos[item.group, item.source] = VideoWork(self._state, planned)
         self._go_on_with_video(item)
 
@@ -302,10 +327,20 @@ class JobWork:
         checkpoint()
         work = self._videos[place]
         if not work.go_on(_VIDEO_SECONDS):
+            self._check_storage()
             return
         work.target.replace(self._folders.output(item.group, number_of(item)))
         del self._videos[place]
         self._finish(item, "final", "", work.target.suffix, work.seconds, work.record(), work.thumbnails)
+
+    def _check_storage(self) -> None:
+        """A result may be much larger than what was sent: it does not fill the disk."""
+        now = time.monotonic()
+        if now >= self._measured + _MEASURE_SECONDS:
+            self._measured = now
+            settings = self._state.settings
+            if bytes_under(settings.data) > settings.max_stored:
+                raise storage_full()
 
     def _end_video(self, place: tuple[str, str]) -> None:
         if place in self._videos:
