@@ -23,7 +23,7 @@ def test_what_gets_on_lets_others_in(tmp_path: Path) -> None:
         journal.release(claimed(journal), counted=True)
         item = claimed(journal)
         assert (item.target, item.suspect, journal.claim()) == ("a.jpg", True, None)
-        assert journal.trust(item)
+        assert journal.renew(item, trusted=True)
         assert claimed(journal).target == "b.jpg"
         journal.put([task("a.jpg", 0.5)])
-        assert not journal.trust(item), "it is wanted otherwise"
+        assert not journal.renew(item, trusted=True), "it is wanted otherwise"

@@ -34,7 +34,7 @@ def test_a_batch_says_what_became_of_the_pictures(
     (inbox / "broken.jpg").write_bytes(b"\xff\xd8\xff")
     command = ["batch", str(inbox), str(tmp_path / "out"), "--model", str(tiny_model), "--threads", "1", "--no-guard"]
     main([*command, "--desktop-notices"])
-    assert shown.read_text().splitlines()[-2:] == ["Likeness", "2 pictures: 1 done, 1 failed"]
+    assert shown.read_text().splitlines()[-2:] == ["Likeness", "2 pictures: 1 delivered, 1 failed"]
     shown.unlink()
     main([*command, "--desktop-notices"])
     assert not shown.exists()  # nothing was done, so there is nothing to say

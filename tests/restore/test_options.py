@@ -14,6 +14,7 @@ from likeness.batch.journal import Task
 from likeness.batch.options import WorkOptions
 from likeness.cli.flags import Parser, add_options, typed_settings
 from likeness.errors import ConfigError, ControlError
+from likeness.evidence.quality_gate import GuardLimits
 from likeness.repair.repairs import Repairs
 from likeness.restore import options as table
 from likeness.restore.command_line import flags_of
@@ -186,7 +187,7 @@ def test_a_list_takes_what_is_a_pictures_own() -> None:
 @pytest.mark.parametrize(
     ("options", "key"),
     [
-        (WorkOptions(), "83a056b5ac61a1b7754737c10b5a44b1b9242b9cf582c3cbb06646d9b8bd9c28"),
+        (WorkOptions(guard=GuardLimits(seam=8.0)), "83a056b5ac61a1b7754737c10b5a44b1b9242b9cf582c3cbb06646d9b8bd9c28"),
         (
             WorkOptions(
                 controls=Controls.natural(),

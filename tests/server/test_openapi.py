@@ -122,6 +122,7 @@ def only_off(case: schemathesis.Case) -> bool:
     return any(isinstance(each, dict) and any(each.get(name) == 0 for name in off) for each in pictures)
 
 
+@pytest.mark.long
 def test_links_lead_from_a_new_job_to_all_that_can_be_done_with_it(server: Running) -> None:
     """Stateful: what a job's answer links to is called with the job's own name, in any order, and after its end."""
     api = schemathesis.openapi.from_url(f"{server.url}/v1/openapi.json").include(path_regex="^/v1/jobs")

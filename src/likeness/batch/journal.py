@@ -231,22 +231,14 @@ class Journal:
         )
         return int(rows[0]["n"])
 
-    def renew(self, item: Item) -> bool:
-        """Hold an item for another lease; False if it is no longer held, and the work on it is in vain."""
+    def renew(self, item: Item, *, trusted: bool = False) -> bool:
+        """Hold an item for another lease; False if it is no longer held, and the work on it is in vain. ``trusted`` says of
+        a suspect one that it gets on, and keeps what it has done, so that others may be worked on beside it."""
         with self._file.transaction() as database:
             done = database.execute(
-                "UPDATE item SET deadline = ? WHERE id = ? AND owner = ? AND key = ? AND state = 'running'",
-                (time.time() + self._lease, item.id, self._owner.name, item.key),
-            )
-            return done.rowcount == 1
-
-    def trust(self, item: Item) -> bool:
-        """Say of a suspect item in work that it gets on, so that others may be worked on beside it; returns as `renew`. What
-        says so has to keep what it has done: where it dies later again and again, each time must bring it further."""
-        with self._file.transaction() as database:
-            done = database.execute(
-                "UPDATE item SET suspect = 0 WHERE id = ? AND owner = ? AND key = ? AND state = 'running'",
-                (item.id, self._owner.name, item.key),
+                "UPDATE item SET deadline = ?, suspect = suspect AND NOT ?"
+                " WHERE id = ? AND owner = ? AND key = ? AND state = 'running'",
+                (time.time() + self._lease, trusted, item.id, self._owner.name, item.key),
             )
             return done.rowcount == 1
 

@@ -245,7 +245,7 @@ class JobWork:
     def _trust(self, item: Item) -> Item:
         """A video that was in work when the server died, and has a new segment now: it gets on, and others need not wait for
         all of it. Where those have to show the same first, it goes on behind them, from its segments."""
-        self._journal.trust(item)
+        self._journal.renew(item, trusted=True)
         if self._journal.suspects():
             self._end_video((item.group, item.source))
             self._journal.release(item)
