@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import httpx
 
@@ -52,3 +54,17 @@ def served(settings: ServerSettings, restorer: Restorer, editing: Editing | None
         listener.stop()
         thread.join(30)
         assert not thread.is_alive()
+
+
+def finished(client: httpx.Client, job: str) -> tuple[list[tuple[str, Any]], dict[str, Any]]:
+    """The events of a job until its end, and the job then."""
+    events: list[tuple[str, Any]] = []
+    with client.stream("GET", f"/v1/jobs/{job}/events") as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        name = ""
+        for line in stream.iter_lines():
+            if line.startswith("event: "):
+                name = line.removeprefix("event: ")
+            elif line.startswith("data: "):
+                events.append((name, json.loads(line.removeprefix("data: "))))
+    return events, client.get(f"/v1/jobs/{job}").json()

@@ -9,13 +9,12 @@ import time
 import zipfile
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
 
 import httpx
 import numpy as np
 import pytest
 from poison import many_passes
-from running import Running, served
+from running import Running, finished, served
 
 from likeness.imaging.encode import encode_image
 from likeness.imaging.files import read_image
@@ -46,20 +45,6 @@ def tight(tiny_restorer: Restorer, tmp_path_factory: pytest.TempPathFactory) -> 
 
 def submit(client: httpx.Client, *pictures: tuple[str, bytes], **fields: str) -> httpx.Response:
     return client.post("/v1/jobs", files=[("files", picture) for picture in pictures], data=fields)
-
-
-def finished(client: httpx.Client, job: str) -> tuple[list[tuple[str, Any]], dict[str, Any]]:
-    """The events of a job until its end, and the job then."""
-    events: list[tuple[str, Any]] = []
-    with client.stream("GET", f"/v1/jobs/{job}/events") as stream:
-        assert stream.headers["content-type"].startswith("text/event-stream")
-        name = ""
-        for line in stream.iter_lines():
-            if line.startswith("event: "):
-                name = line.removeprefix("event: ")
-            elif line.startswith("data: "):
-                events.append((name, json.loads(line.removeprefix("data: "))))
-    return events, client.get(f"/v1/jobs/{job}").json()
 
 
 def test_other_photographs_serve_all_pictures_of_a_job_and_go_with_it(

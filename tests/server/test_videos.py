@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import json
 import socket
 import sqlite3
 import time
@@ -16,7 +15,7 @@ import httpx
 import numpy as np
 import pytest
 from clips import av, decoded, moving_frames, plain_frames, write_clip
-from running import Running, served
+from running import Running, finished, served
 
 from likeness.imaging.image import Image
 from likeness.restore.pipeline import Restorer
@@ -50,19 +49,6 @@ def submit(client: httpx.Client, name: str, video: bytes, person: bytes | None =
     return client.post("/v1/videos", files=files, data=fields)
 
 
-def ended(client: httpx.Client, job: str) -> tuple[list[tuple[str, Any]], dict[str, Any]]:
-    """The events of a job until its end, and the job then."""
-    events: list[tuple[str, Any]] = []
-    with client.stream("GET", f"/v1/jobs/{job}/events") as stream:
-        name = ""
-        for line in stream.iter_lines():
-            if line.startswith("event: "):
-                name = line.removeprefix("event: ")
-            elif line.startswith("data: "):
-                events.append((name, json.loads(line.removeprefix("data: "))))
-    return events, client.get(f"/v1/jobs/{job}").json()
-
-
 def saved(data: bytes, tmp_path: Path) -> Path:
     path = tmp_path / "result.mp4"
     path.write_bytes(data)
@@ -87,7 +73,7 @@ def test_a_video_from_its_beginning_to_its_end(server: Running, film: bytes, tmp
         job = answer.json()["id"]
         assert answer.headers["location"] == f"/v1/jobs/{job}"
         assert [(p["kind"], p["name"]) for p in answer.json()["pictures"]] == [("video", "Wedding 1998.mp4")]
-        _, done = ended(client, job)
+        _, done = finished(client, job)
         (picture,) = done["pictures"]
         assert (picture["state"], picture["reason"], picture["share"]) == ("final", "", None)
         told = client.get(f"/v1/jobs/{job}/pictures/0").json()
@@ -117,7 +103,7 @@ def test_a_video_from_its_beginning_to_its_end(server: Running, film: bytes, tmp
         assert there == ["in", "in/0000", "out", "out/0000"]
         again = client.post(f"/v1/jobs/{job}/pictures/0", files={"strength": (None, "0.5")})
         assert (again.status_code, again.json()["options"]) == (202, {"strength": 0.5})
-        _, done = ended(client, job)
+        _, done = finished(client, job)
         assert done["pictures"][0]["state"] == "final"
         other = client.get(f"/v1/jobs/{job}/pictures/0/result").content
         assert other != result.content
@@ -133,10 +119,10 @@ def test_one_person_of_a_video(
     film = write_clip(tmp_path / "film.mp4", frames).read_bytes()
     with server.http() as client:
         job = submit(client, "a.mp4", film, person=portrait).json()["id"]
-        _, done = ended(client, job)
+        _, done = finished(client, job)
         assert done["pictures"][0]["state"] == "final"
         job = submit(client, "a.mp4", film, person=stranger).json()["id"]
-        _, done = ended(client, job)
+        _, done = finished(client, job)
         (picture,) = done["pictures"]
         assert picture["state"] == "skipped"
         assert picture["reason"] == "the video shows no face that could be restored, in any frame; nothing was written"
@@ -179,7 +165,7 @@ def test_one_frame_nobody_and_an_end_that_is_missing(server: Running, tmp_path: 
     with server.http() as client:
         sent = [("one.mkv", one), ("n.mp4", nobody), ("s.mp4", short)]
         jobs = [submit(client, name, data).json()["id"] for name, data in sent]
-        found = [ended(client, job)[1]["pictures"][0] for job in jobs]
+        found = [finished(client, job)[1]["pictures"][0] for job in jobs]
     assert [picture["state"] for picture in found] == ["final", "skipped", "failed"]
     assert found[2]["notice"]["code"] in {"video.breaks-off", "video.damaged", "video.corrupt"}
     assert found[2]["reason"].startswith("the video ")
@@ -261,7 +247,7 @@ def test_a_server_that_was_stopped_goes_on_where_it_was(
         until(lambda: list(out.glob("*.unfinished/*.seg")))
     assert list(out.glob("*.unfinished/*.seg"))
     with served(settings, tiny_restorer) as running, running.http() as client:
-        _, done = ended(client, job)
+        _, done = finished(client, job)
         assert done["pictures"][0]["state"] == "final"
         report = client.get(f"/v1/jobs/{job}/pictures/0").json()["report"]
         assert report["frames"] == 72
@@ -352,7 +338,7 @@ def test_videos_that_a_dead_server_left_go_on_alone_for_a_segment_each(
         monkeypatch.setattr("likeness.server.jobs.work._MEASURE_SECONDS", 0.0)
         with (data / "ballast").open("wb") as ballast:
             ballast.truncate(settings.max_stored)
-        failed = [ended(client, job)[1]["pictures"][0] for job in jobs]
+        failed = [finished(client, job)[1]["pictures"][0] for job in jobs]
         assert [told["state"] for told in failed] == ["failed", "failed"]
         assert failed[0]["reason"].startswith("the server keeps as many pictures as it may")
         (data / "ballast").unlink()

@@ -36,6 +36,20 @@ def large(tmp_path: Path) -> Path:
     return write_clip(tmp_path / "large.mkv", plain_frames(6, 1280, 720), codec="ffv1")
 
 
+@pytest.fixture
+def begun(monkeypatch: pytest.MonkeyPatch) -> list[ConfinedProcess]:
+    """The processes that a test begins."""
+    begun: list[ConfinedProcess] = []
+    ready = ConfinedProcess.ready
+
+    def remember(process: ConfinedProcess) -> Channel:
+        begun.append(process)
+        return ready(process)
+
+    monkeypatch.setattr(ConfinedProcess, "ready", remember)
+    return begun
+
+
 def test_it_reads_what_is_read_here(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(source.parent)
     apart = files_apart("the video")
@@ -57,16 +71,10 @@ def test_errors_come_with_the_name_that_is_shown(tmp_path: Path, source: Path) -
         apart.open(source, Limits(seconds=0.1))
 
 
-def test_a_process_that_dies_or_hangs_is_told(large: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    begun: list[ConfinedProcess] = []
-    ready = ConfinedProcess.ready
-
-    def remember(process: ConfinedProcess) -> Channel:
-        begun.append(process)
-        return ready(process)
-
+def test_a_process_that_dies_or_hangs_is_told(
+    large: Path, begun: list[ConfinedProcess], monkeypatch: pytest.MonkeyPatch
+) -> None:
     clip = open_clip(large)
-    monkeypatch.setattr(ConfinedProcess, "ready", remember)
     monkeypatch.setattr("likeness.video.apart._SLICE", 0.05)
     for sent, seconds, sentence in (
         (signal.SIGSEGV, 60.0, r"the video crashes the program that reads videos \(signal 11\)"),
@@ -98,18 +106,8 @@ def test_memory_has_a_limit(large: Path, monkeypatch: pytest.MonkeyPatch) -> Non
         files_apart("the video").open(large, Limits())
 
 
-def test_a_process_that_is_stopped_from_outside_is_begun_once_more(
-    large: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    begun: list[ConfinedProcess] = []
-    ready = ConfinedProcess.ready
-
-    def remember(process: ConfinedProcess) -> Channel:
-        begun.append(process)
-        return ready(process)
-
+def test_a_process_that_is_stopped_from_outside_is_begun_once_more(large: Path, begun: list[ConfinedProcess]) -> None:
     clip = open_clip(large)
-    monkeypatch.setattr(ConfinedProcess, "ready", remember)
     frames = files_apart("the video").frames(clip, begin=0.0, end=None, limits=None)
     found = [next(frames), next(frames)]
     os.kill(begun[-1].pid, signal.SIGKILL)

@@ -22,20 +22,24 @@ if TYPE_CHECKING:
     from av.stream import Stream
     from av.video.stream import VideoStream
 
-__all__ = ["SUFFIXES", "held_codecs", "rehearse", "write_container"]
+__all__ = ["MEDIA_TYPES", "SUFFIXES", "held_codecs", "rehearse", "write_container"]
 
-_FORMATS = {
-    ".mp4": "mp4",
-    ".m4v": "mp4",
-    ".mov": "mov",
-    ".mkv": "matroska",
-    ".webm": "webm",
-    ".avi": "avi",
-    ".nut": "nut",
+_KINDS = {
+    ".mp4": ("mp4", "video/mp4"),
+    ".m4v": ("mp4", "video/mp4"),
+    ".mov": ("mov", "video/quicktime"),
+    ".mkv": ("matroska", "video/matroska"),
+    ".webm": ("webm", "video/webm"),
+    ".avi": ("avi", "video/vnd.avi"),
+    ".nut": ("nut", "application/octet-stream"),
 }
+"""FFmpeg's format and the media type of a result, by the end of its name."""
 
-SUFFIXES = tuple(_FORMATS)
+SUFFIXES = tuple(_KINDS)
 """How the names of results may end."""
+
+MEDIA_TYPES = {suffix: media for suffix, (_, media) in _KINDS.items()}
+"""Of results, by the ends of their names."""
 
 _INDEXED_FIRST = frozenset({"mp4", "mov"})
 """Formats whose index is moved to the beginning, so that a video plays while it is still being loaded."""
@@ -141,10 +145,10 @@ def write_container(
 
 
 def _format(target: Path) -> str:
-    kind = _FORMATS.get(target.suffix.lower())
+    kind = _KINDS.get(target.suffix.lower())
     if kind is None:
         raise ConfigError(Notice("video.suffix", {"file": str(target), "known": ", ".join(SUFFIXES)}))
-    return kind
+    return kind[0]
 
 
 def _lay_out(

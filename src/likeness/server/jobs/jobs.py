@@ -37,8 +37,9 @@ from likeness.server.http.uploads import Upload
 from likeness.server.jobs.folders import JobFolders, name_of, number_of
 from likeness.server.jobs.references import JobReferences, put_apart
 from likeness.server.jobs.stored import bytes_under, storage_full
-from likeness.server.jobs.videos import MEDIA_TYPES, is_video, video_options
+from likeness.server.jobs.videos import is_video, video_options
 from likeness.server.jobs.work import JobWork
+from likeness.video.container import MEDIA_TYPES
 
 __all__ = ["Jobs", "Progress"]
 

@@ -40,7 +40,8 @@ from likeness.server.jobs.archive import zipped
 from likeness.server.jobs.folders import number_of
 from likeness.server.jobs.jobs import Jobs
 from likeness.server.jobs.shown import result_version, view
-from likeness.server.jobs.videos import MEDIA_TYPES, is_video
+from likeness.server.jobs.videos import is_video
+from likeness.video.container import MEDIA_TYPES
 
 __all__ = [
     "LINKS",

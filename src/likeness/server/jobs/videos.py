@@ -28,22 +28,11 @@ from likeness.video.person import Person, person_in
 from likeness.video.session import FrameResult, SteadySession
 from likeness.video.tracks import Track
 
-__all__ = ["MEDIA_TYPES", "VideoWork", "is_video", "named", "plan", "video_options", "video_request"]
+__all__ = ["VideoWork", "is_video", "named", "plan", "video_options", "video_request"]
 
 _VIDEO = "video"
 _THE_VIDEO = "the video"
 """What sentences call an upload."""
-
-MEDIA_TYPES = {
-    ".mp4": "video/mp4",
-    ".m4v": "video/mp4",
-    ".mov": "video/quicktime",
-    ".mkv": "video/matroska",
-    ".webm": "video/webm",
-    ".avi": "video/vnd.avi",
-    ".nut": "application/octet-stream",
-}
-"""Of results, by the ends of their names."""
 
 _POSTER = 640
 """Longer side of the pictures that stand for a video, px."""
