@@ -400,9 +400,11 @@ def test_files_are_not_read_again_to_be_known(studio: Studio, pictures: Path, mo
     assert studio.put(sources) == PutCount(kept=6)
 
 
-def test_another_fidelity_or_network_for_whole_pictures_is_another_result(studio: Studio, pictures: Path) -> None:
+def test_another_task_fidelity_or_network_for_whole_pictures_is_another_result(studio: Studio, pictures: Path) -> None:
     sources = find_sources([str(pictures)])
     assert studio.put(sources) == PutCount(added=6)
+    assert studio.put(sources, task="colourise") == PutCount(changed=6)
+    assert studio.put(sources, task="inpaint") == PutCount(changed=6)
     assert studio.put(sources, fidelity=0.5) == PutCount(changed=6)
     assert studio.put(sources, fidelity=0.7) == PutCount(changed=6)
     for model in ("big-lama-0123456789abcdef", "big-lama-0123456789abcde0"):

@@ -11,6 +11,7 @@ from likeness.evidence.quality_gate import GuardLimits
 from likeness.faces.findings import Limits
 from likeness.imaging.files import DEFAULT_MAX_PIXELS
 from likeness.messages.notice import Notice, notice_of
+from likeness.models.spec import Purpose
 from likeness.repair.repairs import Repairs
 from likeness.restore.config import Settings
 from likeness.restore.controls import Controls, RegionWeights
@@ -36,6 +37,7 @@ class WorkOptions(PictureOptions):
         damage_mask: a file of this machine, None for none; ``damage_digest`` is of its content.
         references: files and folders of this machine; ``references_digest`` is of their content.
         album: an album's file or a folder of this machine, None for none; ``album_digest`` is of its content.
+        task: what the network is for, where the settings say it: a file with the tensors of several does each otherwise.
         fidelity: the network's own weight between fidelity and quality; None for its authors'.
         picture_model: name of the network for whole pictures that works before faces are restored, with a digest of its
             weights; "" for none.
@@ -54,6 +56,7 @@ class WorkOptions(PictureOptions):
     references_digest: str = ""
     album: str | None = None
     album_digest: str = ""
+    task: Purpose | None = None
     fidelity: float | None = None
     picture_model: str = ""
     on_finding: OnFinding = "flag"
@@ -95,6 +98,7 @@ class WorkOptions(PictureOptions):
             references_digest=references_digest,
             album=None if album is None else str(album),
             album_digest=album_digest,
+            task=settings["task"],
             fidelity=settings["fidelity"],
             picture_model=picture_model,
             on_finding=on_finding,

@@ -23,6 +23,7 @@ from likeness.errors import LikenessError
 from likeness.imaging.decoding.pool import DecoderPool
 from likeness.imaging.image import Image, Size
 from likeness.messages.notice import Notice
+from likeness.models.spec import Purpose
 from likeness.models.store import Store
 from likeness.restore.canvas import SHOWN
 from likeness.restore.enlargement import MOST, Enlargement
@@ -71,7 +72,7 @@ class Redrawer:
             self._items = {final / item.target: item for item in opened.items(group="")}
         self._decoder = decoder
         self._store = store or Store()
-        self._workers: dict[tuple[str, str, float | None], PictureWorker] = {}
+        self._workers: dict[tuple[str, Purpose | None, str, float | None], PictureWorker] = {}
         self._lock = threading.Lock()
 
     def redraw(self, finished: Path, size: Size, scale: float) -> Redrawn:
@@ -145,10 +146,12 @@ class Redrawer:
         Raises:
             LikenessError: if one is not here.
         """
-        networks = (model, options.picture_model, options.fidelity)
+        networks = (model, options.task, options.picture_model, options.fidelity)
         with self._lock:
             if networks not in self._workers:
-                runtime = load_runtime(self._store, file_of(model, self._store), fidelity=options.fidelity)
+                runtime = load_runtime(
+                    self._store, file_of(model, self._store), task=options.task, fidelity=options.fidelity
+                )
                 picture = None
                 if options.picture_model:
                     picture = load_picture_network(self._store, file_of(options.picture_model, self._store))
