@@ -113,6 +113,32 @@ def test_what_cannot_be_compared_is_a_sentence(folder: Path, capsys: pytest.Capt
     assert not (folder / "none").exists()
 
 
+def test_a_network_that_cannot_be_loaded_does_not_cost_the_others(
+    folder: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole = tiny_model.read_bytes()
+    (folder / "cut-short.safetensors").write_bytes(whole[: len(whole) // 2])
+    for models in (
+        f"{tiny_model},{folder / 'cut-short.safetensors'}",
+        f"{folder / 'cut-short.safetensors'},{tiny_model}",
+    ):
+        out = folder / "cut"
+        arguments = [str(folder / "portrait.jpg"), "--models", models, "-o", str(out), "--overwrite"]
+        assert main(["compare", *arguments]) == 1
+        assert "cut-short.safetensors is not a readable safetensors file" in capsys.readouterr().err
+        assert [Path(row["model"]).name for row in _rows(out / "comparison.csv")] == ["input", "tiny.safetensors"]
+        assert "<h2>Not compared</h2><ul><li><b>" in (out / "portrait.jpg.html").read_text(encoding="utf-8")
+    alone = [
+        str(folder / "portrait.jpg"),
+        "--models",
+        str(folder / "cut-short.safetensors"),
+        "-o",
+        str(folder / "none"),
+    ]
+    assert main(["compare", *alone]) == 1
+    assert not (folder / "none").exists()
+
+
 def test_memory_is_counted_anew() -> None:
     """In a process of its own: here other tests' threads take memory as well."""
     script = """

@@ -30,7 +30,8 @@ photograph, sharpness, texture, verdicts and failures, as CSV and JSON too. Netw
 _EPILOG = """\
 exit status:
   0    compared
-  1    some network is not here (the others were compared), a picture cannot be read, or no face was found in any
+  1    some network is not here or cannot be loaded (the others were compared), a picture cannot be read, or no face was
+       found in any
   2    nothing was begun: a flag, a preset or a file name cannot be used
 
 examples:
@@ -62,11 +63,12 @@ def compare(argv: Sequence[str], console: Console) -> int:
     """Run the command.
 
     Returns:
-        0, or 1 if a network is not here or no face was found.
+        0, or 1 if a network is not here or cannot be loaded.
 
     Raises:
         ConfigError, ControlError: for flags that cannot be used.
-        LikenessError: if no network is here, a picture cannot be read, or a file cannot be written.
+        LikenessError: if no network is here or can be loaded, a picture cannot be read, no face was restored, or a file
+            cannot be written.
         SystemExit: for ``--help``, and for arguments that cannot be parsed.
     """
     flags = make_parser().parse_args(argv)
@@ -122,6 +124,9 @@ def compare(argv: Sequence[str], console: Console) -> int:
         report=lambda entrant, count: console.detail(f"{entrant.name}: {count} of {len(pictures)}"),
     )
     found = replace(found, accepted=accepted)
+    for error in found.missing.values():
+        console.warn(str(error))
+    missing |= {model: str(error) for model, error in found.missing.items()}
     _write(found, folder, missing)
     console.show(_text(found))
     for item in found.compared:

@@ -149,6 +149,7 @@ class Comparison:
         sizes: `Summary.size` of each model.
         megabytes: of each entrant, where the system tells.
         accepted: `Summary.accepted` of each entrant that people have rated.
+        missing: models that could not be loaded, and why; none of the entrants is of these.
     """
 
     entrants: tuple[Entrant, ...]
@@ -156,6 +157,7 @@ class Comparison:
     sizes: Mapping[str, int]
     megabytes: Mapping[Entrant, float]
     accepted: Mapping[Entrant, float] = field(default_factory=dict[Entrant, float])
+    missing: Mapping[str, LikenessError] = field(default_factory=dict[str, LikenessError])
 
     @property
     def pictures(self) -> tuple[str, ...]:
@@ -207,13 +209,14 @@ def compare_networks(
     Args:
         pictures: names and images.
         models, presets: all pairs of them are compared.
-        load: makes a restorer; it is closed when its turn is over, so that only one network lies in memory.
+        load: makes a restorer; it is closed when its turn is over, so that only one network lies in memory. A model that it
+            cannot load is missing in the comparison, and does not cost the others.
         keep: is given each whole result: of which entrant, of which picture, the image.
         report: hears which entrant has done how many pictures.
 
     Raises:
         ControlError: for an unknown preset, before any work.
-        LikenessError: if a network cannot be loaded.
+        LikenessError: if no network can be loaded.
     """
     controls = {preset: Controls.preset(preset) for preset in presets}
     matcher = FaceMatcher()
@@ -222,10 +225,15 @@ def compare_networks(
     rows: dict[str, list[Compared]] = {name: [] for name, _ in pictures}
     sizes: dict[str, int] = {}
     megabytes: dict[Entrant, float] = {}
-    entrants = tuple(Entrant(model=model, preset=preset) for model in models for preset in presets)
+    missing: dict[str, LikenessError] = {}
     for model in models:
         forgotten = forget_peak()
-        with load(model) as restorer:
+        try:
+            loaded = load(model)
+        except LikenessError as error:
+            missing[model] = error
+            continue
+        with loaded as restorer:
             sizes[model] = restorer.runtime.spec.side
             if not faces:
                 for name, image in pictures:
@@ -246,8 +254,11 @@ def compare_networks(
                 peak = peak_megabytes() if forgotten else None
                 if peak is not None:
                     megabytes[entrant] = peak
+    if missing and not sizes:
+        raise next(iter(missing.values()))
+    entrants = tuple(Entrant(model=model, preset=preset) for model in sizes for preset in presets)
     ordered = (item for name, _ in pictures for item in rows[name])
-    return Comparison(entrants=entrants, compared=tuple(ordered), sizes=sizes, megabytes=megabytes)
+    return Comparison(entrants=entrants, compared=tuple(ordered), sizes=sizes, megabytes=megabytes, missing=missing)
 
 
 def _as_it_came(name: str, image: Image, face: Face, index: int) -> Compared:
