@@ -111,8 +111,13 @@ def test_each_place_is_looked_into(place: str, home: Path, monkeypatch: pytest.M
 def test_environment_variables_say_where(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (home / ".cache/modelscope").rename(home / "scope")
     assert not [file for file in find_weights() if file.program == "ModelScope"]
-    monkeypatch.setenv("MODELSCOPE_CACHE", str(home / "scope"))
-    assert [file.path.name for file in find_weights() if file.program == "ModelScope"] == ["pytorch_model.pt"]
+    for named in (
+        home / "scope",
+        home / "scope" / "hub",
+    ):  # with a folder hub in it, as few of its versions have it, and without
+        monkeypatch.setenv("MODELSCOPE_CACHE", str(named))
+        assert [file.path.name for file in find_weights() if file.program == "ModelScope"] == ["pytorch_model.pt"]
+        assert modelscope_file("modelscope:iic/cv_gpen_image-portrait-enhancement").is_relative_to(named)
 
 
 def test_modelscopes_file_is_used_where_it_lies_once_its_licence_is_accepted(home: Path) -> None:
@@ -123,6 +128,7 @@ def test_modelscopes_file_is_used_where_it_lies_once_its_licence_is_accepted(hom
     store.accept_licence("GPEN-BFR-512")
     assert store.path(name) == home / ".cache/modelscope/hub/damo/cv_gpen_image-portrait-enhancement/pytorch_model.pt"
     assert store.load(name).spec.size == 64
+    assert store.path(store.path(name)) == store.path(name)  # by its place, too
     assert store.path(f"{name}/pytorch_model.pt") == store.path(name)
 
 

@@ -283,6 +283,26 @@ def test_a_published_file_is_known_by_its_bytes_whatever_its_name(
     assert Store(there, catalog={entry.name: entry}).path(tmp_path / "other.pth") == tmp_path / "other.pth"
 
 
+@pytest.mark.parametrize(
+    "name", ["GPEN-test.pth", "gpen-TEST.pt", "cv_gpen_image-portrait-enhancement/pytorch_model.pt"]
+)
+def test_one_without_a_published_checksum_is_known_by_its_name_or_place(
+    site: Site, tmp_path: Path, pth: Path, config: GpenConfig, name: str
+) -> None:
+    scope = entry_for(site, pth, config, name="GPEN-BFR-512", sha256="ab" * 32)
+    store = store_with(tmp_path, entry_for(site, pth, config), scope)
+    file = tmp_path / name
+    file.parent.mkdir(exist_ok=True)
+    file.write_bytes(pth.read_bytes())
+    entry = "GPEN-BFR-512" if "/" in name else "GPEN-test"
+    with pytest.raises(LicenceError, match=f"{entry} has its own licence"):
+        store.path(file)
+    with pytest.raises(LicenceError):
+        store.import_(file, "mine", task="restore")
+    store.accept_licence(entry)
+    assert store.path(file) == file
+
+
 def test_bad_imports_leave_nothing(site: Site, tmp_path: Path, pth: Path, config: GpenConfig) -> None:
     store = store_with(tmp_path, entry_for(site, pth, config, sha256="ab" * 32), CATALOG["likeness-512"])
     with pytest.raises(CheckpointError, match=r"'\.\./evil' cannot name a model"):

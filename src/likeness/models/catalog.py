@@ -40,6 +40,7 @@ __all__ = [
     "entry_meant_by",
     "entry_of",
     "entry_of_bytes",
+    "entry_of_file",
     "published_as",
     "purpose_in_name",
 ]
@@ -416,6 +417,24 @@ def entry_of_bytes(path: Path, catalog: Mapping[str, CatalogEntry] = CATALOG) ->
     size = path.stat().st_size
     likely = {entry.sha256: entry for entry in catalog.values() if entry.sha256 and entry.size in (None, size)}
     return likely.get(known_sha256_of(path)) if likely else None
+
+
+def entry_of_file(path: Path, catalog: Mapping[str, CatalogEntry] = CATALOG) -> CatalogEntry | None:
+    """The entry whose file this is, by its bytes, by where ModelScope keeps it, or by its name; None if there is none.
+
+    A name tells where the authors publish no checksum: under any other, bytes that are not theirs are not their file.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    if (known := entry_of_bytes(path, catalog)) is not None:
+        return known
+    if path.parent.name.startswith(_RESTORERS_FOLDER):
+        hires = path.parent.name != _RESTORERS_FOLDER
+        size = 512 if not hires else 2048 if "2048" in path.name else 1024
+        return entry_of(f"GPEN-BFR-{size}", catalog)
+    named = entry_of(path.stem, catalog)
+    return named if named is not None and named.sha256 is None and named.resource is None else None
 
 
 def published_as(path: Path, spec: Spec) -> Spec | None:

@@ -31,18 +31,21 @@ class Place:
         program: its name.
         folders: relative to the folder in which the program is installed, or absolute, with ``~`` for the user's home.
         installed: folders of the user's home in which the program is usually installed; none where ``folders`` are absolute.
-        variable: an environment variable that names the folder instead of the first of ``folders``, and what lies below it.
+        variable: an environment variable that names the folder instead of ``folders``, and where below it to look.
     """
 
     program: str
     folders: tuple[str, ...]
     installed: tuple[str, ...] = ()
-    variable: tuple[str, str] | None = None
+    variable: tuple[str, tuple[str, ...]] | None = None
 
 
 PLACES: tuple[Place, ...] = (
-    Place(program="ModelScope", folders=("~/.cache/modelscope/hub",), variable=("MODELSCOPE_CACHE", "hub")),
-    Place(program="torch hub", folders=("~/.cache/torch/hub/checkpoints",), variable=("TORCH_HOME", "hub/checkpoints")),
+    # Most of its versions have no folder hub where the variable says the place.
+    Place(program="ModelScope", folders=("~/.cache/modelscope/hub",), variable=("MODELSCOPE_CACHE", ("hub", ""))),
+    Place(
+        program="torch hub", folders=("~/.cache/torch/hub/checkpoints",), variable=("TORCH_HOME", ("hub/checkpoints",))
+    ),
     Place(program="GFPGAN", folders=("gfpgan/weights", "experiments/pretrained_models"), installed=("~/GFPGAN", ".")),
     Place(program="CodeFormer", folders=("weights/CodeFormer",), installed=("~/CodeFormer", ".")),
     Place(program="GPEN", folders=("weights",), installed=("~/GPEN",)),
@@ -132,7 +135,8 @@ def _looked_into(folders: Iterable[Path]) -> Iterator[tuple[str, Path]]:
     """Programs and folders, those that need not be there too."""
     for place in PLACES:
         if place.variable is not None and (given := os.environ.get(place.variable[0])):
-            yield place.program, expanded(given) / place.variable[1]
+            for below in place.variable[1]:
+                yield place.program, expanded(given) / below
             continue
         for base in place.installed or ("",):
             for folder in place.folders:

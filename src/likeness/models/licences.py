@@ -11,7 +11,7 @@ from pathlib import Path
 
 from likeness.errors import CheckpointError, LicenceError
 from likeness.messages.notice import Notice, reason_of
-from likeness.models.catalog import CatalogEntry, entry_of_bytes
+from likeness.models.catalog import CatalogEntry, entry_of_file
 
 __all__ = ["Licences", "now", "write_record", "written_under"]
 
@@ -66,7 +66,7 @@ class Licences:
         """`check`, for a file that may be a published one, whatever its name.
 
         Returns:
-            The entry that its bytes are of, if its licence restricts use.
+            The entry whose file it is (`likeness.models.catalog.entry_of_file`), if its licence restricts use.
 
         Raises:
             LicenceError: if that is not accepted.
@@ -75,7 +75,7 @@ class Licences:
         if not path.is_file():
             return None
         try:
-            entry = entry_of_bytes(path, self._restricted)
+            entry = entry_of_file(path, self._restricted)
         except OSError as error:
             raise CheckpointError(
                 Notice("checkpoint.unread", {"path": str(path), "reason": reason_of(error)})

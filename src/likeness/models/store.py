@@ -137,7 +137,8 @@ class Store:
 
         A name of the catalog or of an imported model comes before a file of the same name; write ``./name`` for that. What
         begins with ``modelscope:`` lies in ModelScope's cache and is used there (`likeness.models.find.modelscope_file`).
-        A published file is known by its bytes, whatever it is called and wherever it lies.
+        A published file is known by its bytes, whatever it is called and wherever it lies; one without a published checksum
+        by its name, and in ModelScope's cache by its place.
 
         Raises:
             LicenceError: if the licence of the name, or of the file, was not accepted yet.
@@ -146,9 +147,7 @@ class Store:
         name = str(name_or_path)
         if name.startswith(MODELSCOPE):
             path = modelscope_file(name)
-            published = _published_by_modelscope(path)
-            if (entry := self._entry(published)) is not None:
-                self._licences.check(entry, accept=False)
+            self._licences.check_file(path)
             return path
         entry = self._entry(name)
         if entry is not None:
@@ -440,13 +439,6 @@ def _check_config(entry: CatalogEntry, spec: Spec, path: Path) -> None:
                 {"path": str(path), "title": spec.title, "numbers": numbers, "name": entry.name, "page": entry.page},
             )
         )
-
-
-def _published_by_modelscope(path: Path) -> str:
-    """The catalog's name of a file in ModelScope's cache; "" if it has none."""
-    if path.parent.name == "cv_gpen_image-portrait-enhancement-hires":
-        return "GPEN-BFR-2048" if "2048" in path.name else "GPEN-BFR-1024"
-    return "GPEN-BFR-512" if path.parent.name == "cv_gpen_image-portrait-enhancement" else ""
 
 
 def _default_offline() -> bool:
