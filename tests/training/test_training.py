@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -16,10 +17,12 @@ from likeness.training.settings import read_settings
 
 torch = pytest.importorskip("torch", reason="training needs the extra train")
 
+from likeness.faces.align import FFHQ_TEMPLATE  # noqa: E402
 from likeness.models.formats import ModelInfo, read_checkpoint, write_checkpoint  # noqa: E402
 from likeness.models.srvgg.config import SrvggConfig  # noqa: E402
 from likeness.models.srvgg.config import expected_shapes as srvgg_shapes  # noqa: E402
 from likeness.training.data import PairStream, make_pair, to_planes  # noqa: E402
+from likeness.training.discriminator import eye_pairs, mouths  # noqa: E402
 from likeness.training.loop import train  # noqa: E402
 from likeness.training.losses import face_weights, gradient_l1, texture_l1, weighted_l1  # noqa: E402
 from likeness.training.muon import orthogonalise  # noqa: E402
@@ -58,8 +61,9 @@ def test_a_run_writes_weights_statistics_and_a_sheet(portraits: Path, tmp_path: 
 
 
 def test_resuming_goes_the_same_way(portraits: Path, tmp_path: Path) -> None:
-    whole = read_checkpoint(train(_config(portraits, tmp_path / "whole")))
-    stopped = _config(portraits, tmp_path / "parts")
+    config = replace(_config(portraits, tmp_path / "whole"), parts=0.01, relativistic=True)
+    whole = read_checkpoint(train(config))
+    stopped = replace(config, run=str(tmp_path / "parts"))
     with pytest.raises(_StopError):
         train(stopped, report=_stop_at(8))
     resumed = read_checkpoint(train(stopped))
@@ -121,6 +125,43 @@ def test_the_penalty_keeps_the_critic_from_growing_steep(portraits: Path, tmp_pa
         return float(gradient.square().sum())
 
     assert slope(10.0) < 0.5 * slope(0.0)
+
+
+def test_eyes_are_judged_as_a_pair_and_the_mouth_for_itself() -> None:
+    face = torch.zeros(1, 3, 512, 512)
+    for channel, (x, y) in enumerate(FFHQ_TEMPLATE[[0, 1, 3]]):
+        face[0, channel, round(float(y)), round(float(x))] = 1
+    pair, mouth = eye_pairs(face), mouths(face)
+    assert pair.shape == (1, 6, 96, 96)
+    assert mouth.shape == (1, 3, 96, 144)
+    assert pair.sum(dim=(0, 2, 3)).tolist() == [1, 0, 0, 0, 1, 0]  # each eye in its own half, and nothing else
+    assert mouth.sum(dim=(0, 2, 3)).tolist() == [0, 0, 1]
+    left, right = (pair[0, channel].nonzero()[0] for channel in (0, 4))
+    assert (left - right).abs().max() <= 1  # mirrored: alike eyes lie on one another
+    assert eye_pairs(face[..., ::8, ::8]).shape == (1, 6, 32, 32)
+
+
+def test_critics_that_compare_cannot_tell_a_picture_from_itself(portraits: Path, tmp_path: Path) -> None:
+    config = replace(_config(portraits, tmp_path), adversarial_from=0, parts=0.01, relativistic=True)
+    stream = PairStream(portraits=Portraits.read(portraits, 64), size=64, seed=1, pre_degrade_odds=0.0)
+    trainer = Trainer(config, start_network(config, stream.portraits))
+    target, _ = (x[None] for x in stream.pair(0))
+    for critic in (trainer.discriminator, *trainer.part_critics.values()):
+        torch.nn.init.normal_(critic.logits.weight)
+    # From the identity, the sharp picture comes back as it is, and nobody can be more real than himself.
+    losses = trainer.step(target, target)
+    for name in ("g", "d", "g_eyes", "d_eyes", "g_mouth", "d_mouth"):
+        assert float(losses[name]) == pytest.approx(math.log(2), abs=0.1), name  # bf16
+
+
+def test_heavy_blur_can_be_drawn_more_often(portraits: Path) -> None:
+    sharp = Portraits.read(portraits, 64).pixels(0)
+
+    def detail(severe: float) -> float:
+        pairs = [make_pair(sharp, (0, number), size=64, pre_degrade_odds=0.0, severe=severe) for number in range(24)]
+        return float(np.median([np.abs(np.diff(shown, axis=1)).mean() for _, shown in pairs]))
+
+    assert detail(1000.0) < 0.8 * detail(1.0)
 
 
 def test_another_runs_state_is_refused(portraits: Path, tmp_path: Path) -> None:

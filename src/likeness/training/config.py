@@ -42,12 +42,16 @@ class TrainConfig(RunConfig):
         embedding_views: views of portraits that each of them learns from.
         feature_matching, adversarial: weights of the discriminator's losses (Wang et al., pix2pixHD, 2018; logistic,
             Goodfellow et al., 2014).
+        parts: weight of the adversarial loss of two further critics, of the eyes as a pair and of the mouth; 0: none.
+        relativistic: critics judge how much more real the original is than the restored picture at the same place, not
+            each for itself (Jolicoeur-Martineau, 2018), and the penalty falls on both (Huang et al., R3GAN, 2024).
         gradient_penalty: weight of the discriminator's R1 penalty (Mescheder et al., 2018), per patch that it judges.
         face_weight: how much more eyes and mouth count than the background in L1.
         discriminator_crop: side of the random crops that the discriminator sees, px.
         discriminator_channels: its width.
         start_share: how much of the start's weights the written ones keep, 0 to below 1: what a run gains for one kind of
             picture costs less of what the start could do for others (Wortsman et al., WiSE-FT, 2022).
+        severe: how many times as often as `TRAINING` says heavy blur ("train-severe") is drawn.
         pre_degrade_odds: how often the input also passes D_s with s from 0.3 to 1.2, as it will in use.
         sheet_every, save_every: how often the sample sheet is drawn, and state and statistics are written.
     """
@@ -80,11 +84,14 @@ class TrainConfig(RunConfig):
     embedding_views: int = 120_000
     feature_matching: float = 0.1
     adversarial: float = 0.01
+    parts: float = 0.0
+    relativistic: bool = False
     gradient_penalty: float = 0.01
     face_weight: float = 3.0
     discriminator_crop: int = 256
     discriminator_channels: int = 32
     start_share: float = 0.0
+    severe: float = 1.0
     pre_degrade_odds: float = 0.7
     sheet_every: int = 2000
     save_every: int = 1000

@@ -19,17 +19,21 @@ from likeness.training.stream import ordered_batches
 __all__ = ["PairStream", "make_pair", "to_planes"]
 
 _REFERENCE_SIDE = 512
+_SEVERE = "train-severe"
 
 
-def make_pair(sharp: Pixels, seed: tuple[int, int], *, size: int, pre_degrade_odds: float) -> tuple[Pixels, Pixels]:
+def make_pair(
+    sharp: Pixels, seed: tuple[int, int], *, size: int, pre_degrade_odds: float, severe: float = 1.0
+) -> tuple[Pixels, Pixels]:
     """Target and network input (``size`` x ``size`` x 3, [0, 1]) from a sharp portrait of at least that side.
 
-    ``seed`` decides everything. The picture is degraded as one of 512 x 512 would be, whatever its side, and then made
-    smaller: that is what a network of a smaller size sees inside one of 512.
+    ``seed`` decides everything; ``severe`` is how many times as often heavy blur is drawn. The picture is degraded as one of
+    512 x 512 would be, whatever its side, and then made smaller: that is what a network of a smaller size sees inside one of
+    512.
     """
     rng = np.random.default_rng(seed)
     target = _augment(sharp, rng)
-    weights = np.array([weight for weight, _ in TRAINING])
+    weights = np.array([weight * (severe if recipe.name == _SEVERE else 1.0) for weight, recipe in TRAINING])
     _, recipe = TRAINING[int(rng.choice(len(weights), p=weights / weights.sum()))]
     number = int(rng.integers(2**31))
     drawn = recipe.draw(number)
@@ -69,6 +73,7 @@ class PairStream:
     size: int
     seed: int
     pre_degrade_odds: float
+    severe: float = 1.0
     factors: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
@@ -80,7 +85,9 @@ class PairStream:
         factors = np.array(self.factors or (1,) * len(self.portraits.names), dtype=np.int64)
         epoch, place = divmod(number, int(factors.sum()))
         sharp = self.portraits.pixels(int(epoch_order(factors, self.seed, epoch)[place]))
-        pair = make_pair(sharp, (self.seed, number), size=self.size, pre_degrade_odds=self.pre_degrade_odds)
+        pair = make_pair(
+            sharp, (self.seed, number), size=self.size, pre_degrade_odds=self.pre_degrade_odds, severe=self.severe
+        )
         target, shown = (to_planes(side) for side in pair)
         return target, shown
 

@@ -14,23 +14,33 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-__all__ = ["PatchDiscriminator"]
+from likeness.faces.align import FFHQ_TEMPLATE
+
+__all__ = ["PatchDiscriminator", "eye_pairs", "mouths"]
 
 _SLOPE = 0.2
+_TEMPLATE_SIDE = 512
 _FINE_GAIN = 8.0
 """The finest octave of a sharp face, times this, is about as strong as the face."""
 
 
 class PatchDiscriminator(nn.Module):
-    """N x 3 x H x W in [-1, 1] to logits N x 1 x H/16 x W/16 (real is positive) and the hidden maps for feature matching."""
+    """N x C x H x W in [-1, 1] to logits N x 1 x H/16 x W/16 (real is positive) and the hidden maps for feature matching.
 
-    def __init__(self, channels: int = 32) -> None:
+    Args:
+        channels: width of the first layer; each further one has twice as many.
+        planes: C: 3 for a picture, 6 for two that are judged together.
+    """
+
+    def __init__(self, channels: int = 32, planes: int = 3) -> None:
         super().__init__()
-        widths = (6, channels, 2 * channels, 4 * channels, 8 * channels)
+        widths = (2 * planes, channels, 2 * channels, 4 * channels, 8 * channels)
         self.down = nn.ModuleList(nn.Conv2d(a, b, 4, stride=2, padding=1) for a, b in pairwise(widths))
         self.logits = nn.Conv2d(widths[-1], 1, 3, padding=1)
         for layer in self.down:
@@ -46,3 +56,37 @@ class PatchDiscriminator(nn.Module):
             x = F.leaky_relu_(conv(x), _SLOPE)
             features.append(x)
         return self.logits(x), tuple(features)
+
+
+_EYE = (96, 96)
+_MOUTH = (144, 96)
+"""Windows on a face of 512 px, across and down."""
+_LEAST = 32
+"""Smaller windows would be nothing after four strides."""
+
+
+def eye_pairs(faces: Tensor) -> Tensor:
+    """Both eyes of aligned faces, N x 3 x S x S, as N x 6 x H x W: the right one mirrored, so that a critic sees whether
+    they are alike (Wang et al., GFPGAN, 2021, has a critic for each eye)."""
+    left, right = (_window(faces, FFHQ_TEMPLATE[eye], _EYE) for eye in (0, 1))
+    return torch.cat([left, right.flip(-1)], dim=1).contiguous(memory_format=torch.channels_last)
+
+
+def mouths(faces: Tensor) -> Tensor:
+    """The mouths of aligned faces, N x 3 x S x S, as N x 3 x H x W."""
+    place = (FFHQ_TEMPLATE[3] + FFHQ_TEMPLATE[4]) / 2
+    return _window(faces, place, _MOUTH).contiguous(memory_format=torch.channels_last)
+
+
+def _window(faces: Tensor, place: NDArray[np.float32], size: tuple[int, int]) -> Tensor:
+    side = faces.shape[-1]
+    unit = side / _TEMPLATE_SIDE
+    (left, width), (top, height) = (
+        _span(float(centre) * unit, max(_LEAST, round(length * unit)), side)
+        for centre, length in zip(place, size, strict=True)
+    )
+    return faces[:, :, top : top + height, left : left + width]
+
+
+def _span(centre: float, length: int, side: int) -> tuple[int, int]:
+    return min(max(round(centre - length / 2), 0), side - length), length

@@ -75,6 +75,7 @@ def train(
         size=config.size,
         seed=config.seed,
         pre_degrade_odds=config.pre_degrade_odds,
+        severe=config.severe,
         factors=factors,
     )
     batches = stream.batches(batch=config.batch, first=trainer.seen, last=config.pictures, workers=config.workers)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Mapping, Sequence
 from copy import deepcopy
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,7 +17,7 @@ from torch import Tensor
 from likeness.models.formats import ModelInfo, write_checkpoint
 from likeness.models.gpen.network import Gpen
 from likeness.training.config import TrainConfig
-from likeness.training.discriminator import PatchDiscriminator
+from likeness.training.discriminator import PatchDiscriminator, eye_pairs, mouths
 from likeness.training.identity import FaceEmbedding
 from likeness.training.losses import (
     face_weights,
@@ -32,10 +33,31 @@ from likeness.training.run_state import Part, load_state, save_state
 __all__ = ["Trainer"]
 
 _log = logging.getLogger(__name__)
-_FIXED = ("size", "channel_multiplier", "narrow", "styles_up_to", "noise", "start", "seed", "discriminator_channels")
+_FIXED = (
+    "size",
+    "channel_multiplier",
+    "narrow",
+    "styles_up_to",
+    "noise",
+    "start",
+    "seed",
+    "discriminator_channels",
+    "relativistic",
+)
 """Settings that a resumed run may not change."""
+_PART_CHANNELS = 32
 _PENALTY_EVERY = 16
 """Steps between gradient penalties, each as many times as heavy ("lazy", Karras et al., StyleGAN2, 2020)."""
+
+
+@dataclass(frozen=True)
+class _Judged:
+    """What one critic sees of a batch; ``name`` is that of a part of the face, or empty."""
+
+    name: str
+    critic: PatchDiscriminator
+    real: Tensor
+    fake: Tensor
 
 
 class Trainer:
@@ -50,8 +72,11 @@ class Trainer:
         self.average = deepcopy(self.generator).eval().requires_grad_(False)
         self.start = deepcopy(network.state_dict()) if config.start_share else {}
         self.discriminator = PatchDiscriminator(config.discriminator_channels)
+        self.part_critics = torch.nn.ModuleDict(
+            {"eyes": PatchDiscriminator(_PART_CHANNELS, planes=6), "mouth": PatchDiscriminator(_PART_CHANNELS)}
+        )
         device = torch.device(config.device)
-        for module in (self.generator, self.average, self.discriminator, *self.embeddings):
+        for module in (self.generator, self.average, self.discriminator, self.part_critics, *self.embeddings):
             module.to(device)
         matrices, others = _split(self.generator)
         self.m_optimiser = Muon(matrices, lr=config.convolution_rate)
@@ -59,7 +84,11 @@ class Trainer:
             others, lr=config.learning_rate, betas=(config.beta1, 0.99), eps=1e-8, fused=True
         )
         self.d_optimiser = torch.optim.Adam(
-            self.discriminator.parameters(), lr=config.discriminator_rate, betas=(0.0, 0.99), eps=1e-8, fused=True
+            [*self.discriminator.parameters(), *self.part_critics.parameters()],
+            lr=config.discriminator_rate,
+            betas=(0.0, 0.99),
+            eps=1e-8,
+            fused=True,
         )
         self.weights = face_weights(config.size, config.face_weight).to(device)
         # On a CPU the compiled network is slower than the plain one (docs/training.md).
@@ -87,51 +116,69 @@ class Trainer:
             rng = np.random.default_rng((config.seed, 2, self.seen))
             losses["identity"] = identity_distance(y, target, self.embeddings, rng)
             total = total + config.identity * losses["identity"]
-        crops: tuple[Tensor, Tensor] | None = None
+        judged: list[_Judged] = []
         if adversarial:
-            real, fake = crops = self._crop(target, y)
-            self.discriminator.requires_grad_(False)
-            with torch.autocast(config.device, torch.bfloat16):
-                with torch.no_grad():
-                    _, real_features = self.discriminator(real)
-                fake_logits, fake_features = self.discriminator(fake)
-            losses["g"] = F.softplus(-fake_logits.float()).mean()
-            losses["matching"] = feature_distance(fake_features, real_features)
+            judged = self._judged(target, y)
+            losses["g"], losses["matching"] = self._fooled(judged[0])
             losses["texture"] = texture_l1(y, target)
             total = total + config.texture * losses["texture"]
             total = total + config.adversarial * losses["g"] + config.feature_matching * losses["matching"]
+            for part in judged[1:]:
+                losses[f"g_{part.name}"], matching = self._fooled(part)
+                total = total + config.parts * losses[f"g_{part.name}"] + config.feature_matching * matching
         self.generator.zero_grad(set_to_none=True)
         total.backward()
         self.m_optimiser.step()
         self.g_optimiser.step()
-        if crops is not None:
-            losses["d"] = self._discriminator_step(crops[0], crops[1].detach())
+        if judged:
+            losses |= self._discriminator_step(judged)
         self.seen += len(target)
         self._update_average(len(target))
         return {name: value.detach() for name, value in losses.items()}
 
-    def _discriminator_step(self, real: Tensor, fake: Tensor) -> Tensor:
-        self.discriminator.requires_grad_(True)
+    def _judged(self, target: Tensor, y: Tensor) -> list[_Judged]:
+        """What each critic sees: a crop of the pictures, and eyes and mouth if those have critics."""
+        seen = [_Judged("", self.discriminator, *self._crop(target, y))]
+        if self.config.parts:
+            for name, view in (("eyes", eye_pairs), ("mouth", mouths)):
+                critic = self.part_critics[name]
+                assert isinstance(critic, PatchDiscriminator)
+                seen.append(_Judged(name, critic, view(target), view(y)))
+        return seen
+
+    def _fooled(self, judged: _Judged) -> tuple[Tensor, Tensor]:
+        """The generator's losses by one critic: how far it is from being fooled, and how far its hidden maps differ."""
+        judged.critic.requires_grad_(False)
         with torch.autocast(self.config.device, torch.bfloat16):
-            logits, _ = self.discriminator(torch.cat([real, fake]))
-        on_real, on_fake = logits.float().chunk(2)
-        loss = F.softplus(-on_real).mean() + F.softplus(on_fake).mean()
+            with torch.no_grad():
+                real_logits, real_features = judged.critic(judged.real)
+            fake_logits, fake_features = judged.critic(judged.fake)
+        lead = fake_logits.float() - (real_logits.float() if self.config.relativistic else 0.0)
+        return F.softplus(-lead).mean(), feature_distance(fake_features, real_features)
+
+    def _discriminator_step(self, judged: Sequence[_Judged]) -> dict[str, Tensor]:
+        penalised = (self.seen // len(judged[0].real)) % _PENALTY_EVERY == 0
+        losses: dict[str, Tensor] = {}
         self.d_optimiser.zero_grad(set_to_none=True)
-        loss.backward()
-        if (self.seen // len(real)) % _PENALTY_EVERY == 0:
-            (_PENALTY_EVERY * self.config.gradient_penalty / 2 * self._slope(real)).backward()
+        for one in judged:
+            one.critic.requires_grad_(True)
+            fake = one.fake.detach()
+            with torch.autocast(self.config.device, torch.bfloat16):
+                logits, _ = one.critic(torch.cat([one.real, fake]))
+            on_real, on_fake = logits.float().chunk(2)
+            if self.config.relativistic:
+                loss = F.softplus(on_fake - on_real).mean()
+            else:
+                loss = F.softplus(-on_real).mean() + F.softplus(on_fake).mean()
+            loss.backward()
+            if penalised:
+                slope = _slope(one.critic, one.real)
+                if self.config.relativistic:
+                    slope = slope + _slope(one.critic, fake)
+                (_PENALTY_EVERY * self.config.gradient_penalty / 2 * slope).backward()
+            losses[f"d_{one.name}" if one.name else "d"] = loss
         self.d_optimiser.step()
-        return loss
-
-    def _slope(self, real: Tensor) -> Tensor:
-        """Mean squared slope of a patch's logit at real pictures: R1 without its weight.
-
-        It keeps the critic from growing ever steeper, which the generator would answer with flecks.
-        """
-        real = real.detach().requires_grad_(True)
-        logits, _ = self.discriminator(real)
-        (gradient,) = torch.autograd.grad(logits.sum(), real, create_graph=True)
-        return gradient.square().sum() / logits.numel()
+        return losses
 
     def _crop(self, a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
         """The same random crop of both batches; half the side is a quarter of the discriminator's cost."""
@@ -194,10 +241,22 @@ class Trainer:
             "generator": self.generator,
             "average": self.average,
             "discriminator": self.discriminator,
+            "part_critics": self.part_critics,
             "m_optimiser": self.m_optimiser,
             "g_optimiser": self.g_optimiser,
             "d_optimiser": self.d_optimiser,
         }
+
+
+def _slope(critic: PatchDiscriminator, pictures: Tensor) -> Tensor:
+    """Mean squared slope of a patch's logit at these pictures: R1 at real ones, R2 at restored ones, without its weight.
+
+    It keeps the critic from growing ever steeper, which the generator would answer with flecks.
+    """
+    pictures = pictures.detach().requires_grad_(True)
+    logits, _ = critic(pictures)
+    (gradient,) = torch.autograd.grad(logits.sum(), pictures, create_graph=True)
+    return gradient.square().sum() / logits.numel()
 
 
 def _arrays(state: Mapping[str, Tensor]) -> dict[str, NDArray[np.float32]]:
