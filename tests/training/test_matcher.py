@@ -5,12 +5,14 @@ import pytest
 
 from likeness.faces.mesh import average_face
 from likeness.imaging.portraits import Portraits
+from likeness.models.embedding.weights import packaged_weights
+from likeness.reference.matching import FaceMatcher
 
 torch = pytest.importorskip("torch", reason="training needs the extra train")
 
 from likeness.training.face_views import ViewWindow, face_view  # noqa: E402
 from likeness.training.identity import Lesson  # noqa: E402
-from likeness.training.matcher import learn_matcher  # noqa: E402
+from likeness.training.matcher import MATCHER_WINDOW, folded, learn_matcher, unfolded  # noqa: E402
 
 
 def test_it_learns_to_find_a_persons_other_view() -> None:
@@ -33,3 +35,19 @@ def test_it_learns_to_find_a_persons_other_view() -> None:
         dimmer = network(0.7 * views + 0.1 + 0.02 * torch.randn(views.shape))
         right = (network(views) @ dimmer.T).argmax(dim=1) == torch.arange(40)
     assert right.float().mean() > 0.6
+
+
+def test_the_packages_embedding_as_a_network_is_the_same_function() -> None:
+    weights = packaged_weights()
+    network = unfolded(weights)
+    again = folded(network)
+    for name, array in weights.state.items():
+        np.testing.assert_allclose(again.state[name], array, atol=1e-6, err_msg=name)
+    crop = np.random.default_rng(0).random((512, 512, 3), dtype=np.float32)
+    matcher = FaceMatcher()
+    shown = torch.from_numpy(crop.transpose(2, 0, 1)[None] * 2 - 1)
+    with torch.no_grad():
+        view = face_view(shown, MATCHER_WINDOW)
+        seen = network(torch.cat([view, view.flip(-1)])).sum(dim=0)
+        seen = torch.nn.functional.normalize(seen, dim=0).numpy()
+    assert seen @ matcher.embed(crop) > 0.98  # the view is made smaller by another library

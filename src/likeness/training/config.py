@@ -39,6 +39,7 @@ class TrainConfig(RunConfig):
         texture: weight of the texture loss (`texture_l1`), from ``adversarial_from`` on.
         identity: weight of the distance between persons, output against target, as face embeddings see it.
         embeddings: file of those (`identity.FaceEmbedding`); where it is missing, the run learns and writes them first.
+        packaged_embedding: whether `likeness-embed`, the embedding in the package, looks as well; without ``embeddings``, alone.
         embedding_views: views of portraits that each of them learns from.
         feature_matching, adversarial: weights of the discriminator's losses (Wang et al., pix2pixHD, 2018; logistic,
             Goodfellow et al., 2014).
@@ -81,6 +82,7 @@ class TrainConfig(RunConfig):
     texture: float = 0.0
     identity: float = 0.0
     embeddings: str = ""
+    packaged_embedding: bool = False
     embedding_views: int = 120_000
     feature_matching: float = 0.1
     adversarial: float = 0.01
@@ -108,5 +110,5 @@ class TrainConfig(RunConfig):
             raise ConfigError(Notice("training.start-share", {"start_share": self.start_share}))
         if self.start_share and self.start == "identity":
             raise ConfigError(Notice("training.start-share-needs"))
-        if self.identity and not self.embeddings:
+        if self.identity and not (self.embeddings or self.packaged_embedding):
             raise ConfigError(Notice("training.identity-needs"))

@@ -22,9 +22,11 @@ from likeness.imaging.filters import resize
 from likeness.imaging.image import Size
 from likeness.imaging.portraits import Portraits
 from likeness.messages.notice import Notice
+from likeness.models.embedding.weights import packaged_weights
 from likeness.training.config import TrainConfig
 from likeness.training.data import PairStream, to_planes
-from likeness.training.identity import Lesson, run_embeddings
+from likeness.training.identity import FaceEmbedding, Lesson, run_embeddings
+from likeness.training.matcher import unfolded
 from likeness.training.progress import Progress, Statistics, crossed
 from likeness.training.sampling import read_factors
 from likeness.training.start import prepare_run, start_network
@@ -58,7 +60,7 @@ def train(
     side = max(config.size, min(512, 2 * config.size))
     portraits = Portraits.read(Path(config.portraits), side, min_native_side=config.min_native_side)
     factors = read_factors(Path(config.odds), portraits.names) if config.odds else ()
-    embeddings = run_embeddings(config, report_lesson) if config.identity else ()
+    embeddings = _judges(config, report_lesson) if config.identity else ()
     trainer = Trainer(config, start_network(config, portraits), embeddings)
     if (run / "state.pt").is_file():
         trainer.load(run / "state.pt")
@@ -94,6 +96,11 @@ def train(
         if crossed(trainer.seen, config.batch, config.sheet_every):
             _write_sheet(run / f"sheet-{trainer.seen:07d}.jpg", *(validation or (target, shown)), trainer)
     return trainer.export(run / "weights.safetensors")
+
+
+def _judges(config: TrainConfig, report: Callable[[Lesson], None] | None) -> tuple[FaceEmbedding, ...]:
+    own = run_embeddings(config, report) if config.embeddings else ()
+    return (*own, unfolded(packaged_weights())) if config.packaged_embedding else own
 
 
 def _to_device(batch: Tensor, config: TrainConfig) -> Tensor:

@@ -30,7 +30,7 @@ from likeness.training.face_views import CHIP_MARGIN, ViewWindow, chips_of, move
 from likeness.training.identity import FaceEmbedding, Lesson
 from likeness.training.run_state import Part, load_state, save_state
 
-__all__ = ["MATCHER_WINDOW", "folded", "learn_matcher"]
+__all__ = ["MATCHER_WINDOW", "folded", "learn_matcher", "unfolded"]
 
 MATCHER_WINDOW = ViewWindow(side=112, centre=(257.0, 303.0), reach=416.0)
 _WIDTH, _SQUEEZE = 24, 64
@@ -43,6 +43,8 @@ _SEVERAL = 3
 """How often persons with several photographs come while others come once."""
 _AVERAGE = 0.998
 _FIELDS, _KNOTS = 400, 20
+_NORM_EPSILON = 1e-5
+"""What PyTorch's normalisation adds to a variance."""
 _LIPS = (
     61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185,
     78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308, 415, 310, 311, 312, 13, 82, 81, 80, 191,
@@ -155,6 +157,28 @@ def folded(network: FaceEmbedding, source: str = "") -> EmbeddingWeights:
     return EmbeddingWeights(state=arrays, config=config, source=source)
 
 
+def unfolded(weights: EmbeddingWeights, window: ViewWindow = MATCHER_WINDOW) -> FaceEmbedding:
+    """`folded`, the other way: the embedding that the package ships as a network that a loss can look through."""
+    network = FaceEmbedding(window, weights.config.width, squeeze=weights.config.squeeze)
+    own = network.state_dict()
+    places = {"stem": "stem.0.", "squeeze": "head.", "head": "head."}
+    for name, array in weights.state.items():
+        layer, kind = name.rsplit(".", 1)
+        value = torch.from_numpy(np.array(array, dtype=np.float32))
+        place = places.get(layer, f"{layer}.")
+        if layer.endswith(".skip"):
+            own[name] = value
+            continue
+        convolution, norm = ("3", "4") if layer == "head" else ("0", "1")
+        # The normalisation's own gain and mean stay 1 and 0, so that all it does is to add the bias.
+        own[f"{place}{convolution}.weight" if kind == "weight" else f"{place}{norm}.bias"] = value
+        if f"{place}{convolution}.bias" in own:
+            own[f"{place}{convolution}.bias"] = torch.zeros_like(own[f"{place}{convolution}.bias"])
+        own[f"{place}{norm}.running_var"] = torch.full_like(own[f"{place}{norm}.running_var"], 1 - _NORM_EPSILON)
+    network.load_state_dict(own)
+    return network.eval().requires_grad_(False)
+
+
 def _fold(
     state: dict[str, NDArray[np.float64]],
     name: str,
@@ -165,7 +189,7 @@ def _fold(
     norm: str = "1",
 ) -> None:
     weight = own[f"{place}.{convolution}.weight"]
-    gain = own[f"{place}.{norm}.weight"] / np.sqrt(own[f"{place}.{norm}.running_var"] + 1e-5)
+    gain = own[f"{place}.{norm}.weight"] / np.sqrt(own[f"{place}.{norm}.running_var"] + _NORM_EPSILON)
     bias = own.get(f"{place}.{convolution}.bias", np.zeros(len(weight))) - own[f"{place}.{norm}.running_mean"]
     state[f"{name}.weight"] = weight * gain.reshape(-1, *[1] * (weight.ndim - 1))
     state[f"{name}.bias"] = own[f"{place}.{norm}.bias"] + bias * gain
