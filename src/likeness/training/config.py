@@ -39,7 +39,7 @@ class TrainConfig(RunConfig):
         texture: weight of the texture loss (`texture_l1`), from ``adversarial_from`` on.
         identity: weight of the distance between persons, output against target, as face embeddings see it.
         embeddings: file of those (`identity.FaceEmbedding`); where it is missing, the run learns and writes them first.
-        packaged_embedding: whether `likeness-embed`, the embedding in the package, looks as well; without ``embeddings``, alone.
+        packaged_embedding: whether the embedding in the package judges, too; without ``embeddings``, alone.
         embedding_views: views of portraits that each of them learns from.
         feature_matching, adversarial: weights of the discriminator's losses (Wang et al., pix2pixHD, 2018; logistic,
             Goodfellow et al., 2014).
