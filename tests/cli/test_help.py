@@ -54,7 +54,7 @@ def test_examples_of_the_help_parse(name: str, capsys: pytest.CaptureFixture[str
         (["restore", "a.jpg", "--face-weight", "eyes=1"], 'unknown face region "eyes" (did you mean "eye"?)'),
         (
             ["restore", "a.jpg", "--fail-on", "lok"],
-            'argument --fail-on: "lok" is not one of bad, look (did you mean "look"?)',
+            '--fail-on: "lok" is not one of bad, look (did you mean "look"?)',
         ),
         (["presets", "natural"], "too many arguments: natural"),
         (["restore", "a.jpg", "--zzzz"], "there is no flag --zzzz; see likeness restore --help"),

@@ -129,7 +129,7 @@ def test_sending_without_a_server(batch: Path, capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [
-        (["out"], "the following arguments are required: --mail"),
+        (["out"], "missing: --mail"),
         (["missing", "--mail", "mail.toml"], "missing does not exist; name the output of likeness batch"),
         (["out", "--mail", "no.toml"], "the mail settings cannot be read"),
         (["out", "--mail", "mail.toml", "--language", "fr"], "--language"),

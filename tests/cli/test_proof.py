@@ -122,7 +122,7 @@ def test_a_batch_is_understood_without_flags(
     assert main(["proof", "in", "out", "--page-only"]) == 0
     err = capsys.readouterr().err
     assert "2 of 2 proofs written" in err
-    assert "no proof of 1 left alone; out/summary.html says why" in err
+    assert "without a proof: 1 left alone; out/summary.html says why" in err
     assert "all proofs on one page: out/proofs/index.html" in err
     page = Path("out/proofs/proof_ann.jpg.html").read_text(encoding="utf-8")
     assert "Restored with the preset &quot;natural&quot; at 100% strength, 1 face." in page

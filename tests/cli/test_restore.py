@@ -489,7 +489,8 @@ class TestRefusals:
             (["portrait.jpg", "--degradation-scale", "3"], "between 0.3 and 1.2"),
             (["portrait.jpg", "--degradation-scale", "nan"], "between 0.3 and 1.2"),
             (["portrait.jpg", "--latent-step-decay", "0.2"], "between 0.005 and 0.1"),
-            (["portrait.jpg", "--strength", "strong"], "invalid float value"),
+            (["portrait.jpg", "--strength", "strong"], "error: --strength takes a number, not 'strong'; see"),
+            (["portrait.jpg", "--strength"], "error: --strength needs a value; see"),
             (["portrait.jpg", "--face-weight", "eye"], "write it as eye=1.3; see likeness restore --help"),
             (["portrait.jpg", "--face-weight", "eye=3"], "face weight eye must be between 0 and 2, not 3"),
             (["portrait.jpg", "--face-weight", "tooth=1"], 'unknown face region "tooth"; the regions are eye'),
@@ -506,7 +507,7 @@ class TestRefusals:
             (["portrait.jpg", "-o", "portrait.jpg"], "would be overwritten"),
             (["portrait.jpg", "--config", "lost.toml"], "lost.toml"),
             (["portrait.jpg", "--enhance"], "there is no flag --enhance"),
-            (["portrait.jpg", "-v", "-q"], "not allowed with argument"),
+            (["portrait.jpg", "-v", "-q"], "-q/--quiet and -v/--verbose exclude each other"),
         ],
     )
     def test_come_before_any_work_with_status_2(

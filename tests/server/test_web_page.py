@@ -600,7 +600,10 @@ def test_a_picture_that_the_server_forgot_is_brought_again(page: Any, server: Ru
 def test_what_is_no_picture_is_said_in_the_pages_language(page: Any) -> None:
     page.set_input_files("#file", {"name": "notes.txt", "mimeType": "text/plain", "buffer": b"hello"})
     page.locator("#problem:not([hidden])").wait_for()
-    assert "no picture that can be read" in page.locator("#problem-text").text_content()
+    # What is seen is another file.
+    assert (
+        page.locator("#problem-text").text_content().startswith("notes.txt: This file is no picture that can be read.")
+    )
     page.locator("#problem-close").click()
 
 
@@ -792,7 +795,7 @@ def test_a_picture_of_a_job_large_and_opened_with_its_settings(browser: Any, ser
     page.context.close()
 
 
-def test_an_eye_of_a_small_face_is_seen(browser: Any, server: Running, portrait: bytes) -> None:
+def test_an_eye_is_seen_in_small_and_in_large_faces(browser: Any, server: Running, portrait: bytes) -> None:
     with PillowImage.open(io.BytesIO(portrait)) as whole:
         small = whole.convert("RGB").resize((whole.width * 45 // 200, whole.height * 45 // 200))
     wide = PillowImage.new("RGB", (600, 400), (90, 90, 90))
@@ -804,6 +807,15 @@ def test_an_eye_of_a_small_face_is_seen(browser: Any, server: Running, portrait:
     # 150 px of loupe show half of the face's width, not 75 pixels of the photograph as at 200%.
     percent = int(page.locator(".loupe .number").first.inner_text().rstrip("%"))
     assert 400 < percent <= 800
+    # Of a large face an eye is seen whole, and not the half of it that 200% would show.
+    with PillowImage.open(io.BytesIO(portrait)) as whole:
+        large = whole.convert("RGB").resize((whole.width * 8, whole.height * 8))
+    stream = io.BytesIO()
+    large.save(stream, "JPEG")
+    page.set_viewport_size({"width": 900, "height": 860})
+    drop(page, stream.getvalue(), "near.jpg")
+    percent = int(page.locator(".loupe .number").first.inner_text().rstrip("%"))
+    assert 100 <= percent < 200
     page.context.close()
 
 
@@ -818,6 +830,11 @@ def test_all_faces_are_ticked(browser: Any, server: Running, portrait: bytes) ->
     page = new_page(browser, server)
     drop(page, stream.getvalue(), "crowd.png")
     assert page.locator(".face-chip").count() == page.locator(".face-chip.on").count() > 12
+    # Numbers as large as the faces would hide them.
+    number = page.locator(".mark-face:not(.current) .mark-number").first
+    assert number.evaluate("number => number.offsetWidth") > 12
+    page.set_viewport_size({"width": 390, "height": 844})
+    until(page, lambda: number.evaluate("number => number.offsetWidth") == 8)
     page.context.close()
 
 
@@ -918,7 +935,11 @@ def test_what_is_found_of_several_faces_is_said_once(page: Any, two_faces: bytes
     said = page.locator(".findings .saying.many")
     assert said.count() == 1
     assert "2 of 2 faces are less than 48 px wide: enlarge" in said.text_content()
-    assert said.locator("button").all_text_contents() == ["1", "2"]
+    assert said.locator(".face-link").all_text_contents() == ["1", "2"]
+    # What is advised is one press away, and no longer advised when it is done.
+    said.get_by_role("button", name="Enlarge the result").click()
+    assert page.locator("#take-size").evaluate("select => select.selectedIndex") == 3
+    assert said.get_by_role("button", name="Enlarge the result").count() == 0
     # What there is to know comes before what there is to set.
     assert page.locator("#panel-scroll > .section").first.get_attribute("class") == "section findings"
 

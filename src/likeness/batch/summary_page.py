@@ -143,7 +143,7 @@ def _findings(codes: Counter[str]) -> str:
         f"<li><code>{escape(code)}</code> <b>{count}</b></li>"
         for code, count in sorted(codes.items(), key=lambda found: (-found[1], found[0]))
     )
-    return f"<section class='codes'><h2>Findings of preflight</h2><ul>{rows}</ul></section>"
+    return f"<section class='codes'><h2>Found before the work</h2><ul>{rows}</ul></section>"
 
 
 def _part(

@@ -132,7 +132,8 @@ def compare(argv: Sequence[str], console: Console) -> int:
     for item in found.compared:
         if item.status == "failed":
             console.warn(f"{item.picture}: {item.entrant.name if item.entrant else ''}: {item.reason}")
-    console.say(f"{len(found.pictures)} pages written to {folder}")
+    pages = "1 page" if len(found.pictures) == 1 else f"{len(found.pictures)} pages"
+    console.say(f"{pages} written; see {folder / f'{found.pictures[0]}.html'}")
     if results:
         sides = " ".join(shlex.quote(f"{entrant.name}={results[entrant]}") for entrant in found.entrants)
         console.say(f"let people rate them: likeness review {sides} --session NAME")

@@ -91,13 +91,33 @@ class Parser(argparse.ArgumentParser):
             self.error(f"too many arguments: {' '.join(unknown)}")
 
     def error(self, message: str) -> NoReturn:
-        Console().error(f"{message}; see {self.prog} --help")
+        Console().error(f"{_plainly(message)}; see {self.prog} --help")
         raise SystemExit(2)
 
     def print_help(self, file: object = None) -> None:
         """On stdout, as everything that is asked for."""
         del file
         Console().show(self.format_help().rstrip("\n"))
+
+
+_PLAINLY = (
+    (r"argument (.+?): invalid float value: (.*)", r"\1 takes a number, not \2"),
+    (r"argument (.+?): invalid int value: (.*)", r"\1 takes a whole number, not \2"),
+    (r"argument (.+?): expected (?:one|at least one|\d+) arguments?", r"\1 needs a value"),
+    (r"argument (.+?): not allowed with argument (.*)", r"\1 and \2 exclude each other"),
+    (r"argument (.+?): (.*)", r"\1: \2"),
+    (r"the following arguments are required: (.*)", r"missing: \1"),
+)
+"""What argparse says, and the same without its words for what people type."""
+
+
+def _plainly(message: str) -> str:
+    import re  # here, as only refusals need it
+
+    for theirs, ours in _PLAINLY:
+        if re.fullmatch(theirs, message, re.DOTALL):
+            return re.sub(theirs, ours, message, count=1, flags=re.DOTALL)
+    return message
 
 
 def all_flags(parser: argparse.ArgumentParser) -> list[str]:

@@ -66,7 +66,7 @@ def notify(argv: Sequence[str], console: Console) -> int:
         return _init(flags.init, console)
     for name, given in (("SOURCE", flags.source), ("--mail", flags.mail)):
         if given is None:
-            parser.error(f"the following arguments are required: {name}")
+            parser.error(f"missing: {name}")
     if flags.send and flags.eml:
         raise ConfigError(Notice("cli.eml-or-send"))
     from likeness.cli.refused import read_clients, with_clients

@@ -119,7 +119,7 @@ def proof(argv: Sequence[str], console: Console) -> int:
             f"{len(asked.jobs) - failed} of {len(asked.jobs)} proofs written{left}; {time.perf_counter() - began:.1f} s"
         )
     if asked.waiting:
-        console.say(f"no proof of {asked.waiting}; {flags.after / 'summary.html'} says why")
+        console.say(f"without a proof: {asked.waiting}; {flags.after / 'summary.html'} says why")
     for index, entries in indexes.items():
         failed += not work.write_index(index, entries[0][0], [entry for _, entry in entries])
     return 1 if failed or asked.lonely else 0

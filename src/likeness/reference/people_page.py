@@ -69,8 +69,15 @@ def _once(persons: Sequence[Person], album: Album, corrections: Corrections) -> 
 def _face(key: str, album: Album, corrections: Corrections) -> str:
     face = album.faces[key]
     never = " class='never'" if key in corrections.never else ""
-    name = escape(key, quote=True)
+    name = escape(_name(key, album), quote=True)
     return (
-        f"<label{never} title='{name}'><input type='checkbox' data-key='{name}'><img src='{data_uri(face.shown)}' alt=''>"
-        f"<span>{name}</span><small>{face.pixels:.0f} px</small></label>"
+        f"<label{never} title='{name}'><input type='checkbox' data-key='{escape(key, quote=True)}'>"
+        f"<img src='{data_uri(face.shown)}' alt=''><span>{name}</span><small>{face.pixels:.0f} px</small></label>"
     )
+
+
+def _name(key: str, album: Album) -> str:
+    """The photograph, and which of its faces where it has several; people count them from 1."""
+    file, _, index = key.rpartition("#")
+    alone = sum(other.rpartition("#")[0] == file for other in album.faces) == 1
+    return file if alone else f"{file}, face {int(index) + 1}"

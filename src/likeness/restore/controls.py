@@ -134,7 +134,9 @@ class Controls:
         Number(low=0.005, high=0.1, useful=(0.02, 0.1), step=0.001),
         default=0.1,
         label=Words("Retouching", "精修程度"),
-        text=Words("the way to the sharp face; smaller keeps wrinkles", "向清晰人脸靠近的幅度，越小越保留皱纹"),
+        text=Words(
+            "how far toward the sharp face it goes; smaller keeps wrinkles", "向清晰人脸靠近的幅度，越小越保留皱纹"
+        ),
         short="step",
     )
     face_mask_weights: RegionWeights = option(

@@ -157,7 +157,7 @@ OPTIONS: tuple[Option, ...] = (
         label=Words("Sensitivity", "灵敏度"),
         help=Words(
             "how readily something is taken for damage: 0 what surely is, 1 whatever may be",
-            "判定为损伤的灵敏度：0 仅限确定的，1 凡可能的",
+            "判定为损伤的灵敏度：0 只取确定的，1 包括一切可能的",
         ),
     ),
     Option(

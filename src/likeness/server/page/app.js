@@ -16,7 +16,7 @@ import { Queue } from "./queue.js";
 import { References } from "./references.js";
 import { Repair } from "./repair.js";
 import { Report } from "./report.js";
-import { said } from "./said.js";
+import { said, stopped } from "./said.js";
 import { Stage } from "./stage.js";
 import { Take } from "./take.js";
 import { Films, isFilm } from "./video.js";
@@ -65,7 +65,13 @@ class Page {
       store: this.store,
       onFace: (face) => this.choose(face, true),
       onProblem: (error) => this.problem(error),
+      onEnlarge: () => {
+        this.take.choose("auto");
+        this.resize("auto");
+        element("take-size").focus({ preventScroll: true });
+      },
       getCurrent: () => this.current,
+      getSize: () => this.take.chosen,
     });
     this.references = new References({
       store: this.store,
@@ -290,6 +296,7 @@ class Page {
     this.clearProblem();
     this.busy("busy.reading");
     this.wait(turn);
+    element("faceless").hidden = true;
     const local = await localImage(file);
     if (this.opening !== turn) return;
     if (local) this.showLocal(local);
@@ -311,7 +318,7 @@ class Page {
       this.wait(null);
       this.busy(null);
       if (local) this.showAgain();
-      this.problem(error);
+      this.problem(error, file.name);
     }
   }
 
@@ -507,6 +514,7 @@ class Page {
   /** Results are to be so many times as large as the photograph, or "auto". */
   resize(size) {
     this.sizeTo(size);
+    this.report.show();
     this.command.show();
     this.keep();
   }
@@ -577,12 +585,14 @@ class Page {
     shown.textContent = words ? t(words, values) : "";
   }
 
-  problem(error) {
+  /** Say what went wrong, and with which file where it is not the one that is seen. */
+  problem(error, name = "") {
     if (error.code === "picture-closed" && this.file) {
       if (!this.reopening) this.openAgain();
       return;
     }
-    element("problem-text").textContent = error.sentence ?? said({ code: "problem.unexpected" });
+    const told = stopped(error.sentence ?? said({ code: "problem.unexpected" }));
+    element("problem-text").textContent = name ? `${name}${t("list.colon")}${told}` : told;
     element("problem").hidden = false;
     if (!error.sentence) throw error;
   }

@@ -1,10 +1,12 @@
 // One picture of a job, large: before and after with a divider, and what can be done with it.
 
 import { el } from "./dom.js";
-import { said } from "./said.js";
+import { sentence } from "./said.js";
 import { t } from "./words.js";
 
 const LONGEST = 2048; // pixels of the longer side that the server is asked for
+
+const ENLARGED = 3; // times, at most, that a small picture is shown
 
 export class Lightbox {
   /** @param {{onOpen: Function, onAgain: Function}} page `onOpen` is told a job's id and one of its pictures, `onAgain` too. */
@@ -40,6 +42,12 @@ export class Lightbox {
       this.reason,
       el("footer", {}, this.previous, this.next, this.open, this.again, this.file),
     );
+    // As large as there is room, and no larger than pixels bear.
+    const { after } = this.images;
+    after.addEventListener("load", () => {
+      const { naturalWidth: wide, naturalHeight: high } = after;
+      this.compare.style.width = `min(100cqw, ${(100 * wide) / high}cqh, ${wide * ENLARGED}px)`;
+    });
     this.divider.addEventListener("input", () => this.split());
     this.dialog.addEventListener("keydown", (event) => {
       // On the divider the arrows move it.
@@ -65,7 +73,7 @@ export class Lightbox {
     this.place.textContent = t("many.place", { number: shown.indexOf(number) + 1, count: shown.length });
     this.state.textContent = t(`state.${tile.looked}`);
     this.state.className = `state ${tile.looked}`;
-    this.reason.textContent = notice ? said(notice) : "";
+    this.reason.textContent = notice ? sentence(notice) : "";
     this.reason.hidden = !notice;
     for (const [side, image] of Object.entries(this.images)) {
       image.src = tile.picture(side, LONGEST);

@@ -6,6 +6,7 @@ import { applyWords, t } from "./words.js";
 
 const SPOTS = ["eye", "hair", "skin"];
 const CLOSE = 2; // screen pixels per pixel of the photograph, where the result has no more
+const EYE = 0.35; // of a face's width fits into a loupe's width at least: an eye of a large face is seen whole
 const SEEN = 0.5; // of a face's width fits into a loupe's height at most: an eye of a small face is seen as well
 const MOST = 8; // more would show nothing but how pixels are interpolated
 
@@ -35,8 +36,12 @@ export class Loupes {
     const close = Math.max(CLOSE, this.stage.grow);
     if (!this.face) return close;
     const [left, , right] = this.face.box;
-    const height = this.loupes[0].canvas.clientHeight * this.stage.ratio;
-    return Math.max(close, Math.min(MOST * this.stage.grow, height / (SEEN * (right - left))));
+    const { clientWidth, clientHeight } = this.loupes[0].canvas;
+    const [width, height] = [clientWidth * this.stage.ratio, clientHeight * this.stage.ratio];
+    const small = height / (SEEN * (right - left));
+    if (small > close) return Math.min(MOST * this.stage.grow, small);
+    // A pixel of the result is a pixel of the screen at least.
+    return Math.max(this.stage.grow, Math.min(close, width / (EYE * (right - left))));
   }
 
   open(picture, face) {

@@ -4,6 +4,8 @@ import { el } from "./dom.js";
 import { said } from "./said.js";
 import { t } from "./words.js";
 
+const DOTS_UNDER = 30; // CSS pixels of a face's width
+
 export class Marks {
   constructor({ stage, onToggle, onCurrent }) {
     this.stage = stage;
@@ -40,6 +42,7 @@ export class Marks {
   }
 
   place() {
+    this.holder.classList.toggle("dots", this.crowded);
     for (const { face, mark } of this.marks) {
       const [x0, y0] = this.stage.toScreen(face.box[0], face.box[1]);
       const [x1, y1] = this.stage.toScreen(face.box[2], face.box[3]);
@@ -50,6 +53,12 @@ export class Marks {
       mark.style.width = `${Math.max(24, x1 - x0)}px`;
       mark.style.height = `${Math.max(24, y1 - y0)}px`;
     }
+  }
+
+  /** Whether numbers would hide the faces that they are the numbers of. */
+  get crowded() {
+    const wide = this.marks.map(({ face: { box } }) => this.stage.toScreen(box[2], 0)[0] - this.stage.toScreen(box[0], 0)[0]).sort((a, b) => a - b);
+    return wide.length > 1 && wide[wide.length >> 1] < DOTS_UNDER;
   }
 
   /** Colour the numbers of faces that did not come out well. */

@@ -72,9 +72,9 @@ export class Panel {
       this.whose.element,
       references.section(...this.placed("references")),
       ofFace(section("presets.title", this.back, el("div", { class: "presets" }, ...this.presetButtons), this.sets)),
-      ofWhole(framing.section(this.slider(OPTIONS.get("straighten")))),
-      ofWhole(repair.section(...this.placed("repair"))),
       ofFace(section("controls.title", ...this.placed("controls"))),
+      ofWhole(repair.section(...this.placed("repair"))),
+      ofWhole(framing.section(this.slider(OPTIONS.get("straighten")))),
       ofFace(
         section(
           "regions.title",

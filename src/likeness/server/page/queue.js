@@ -6,8 +6,8 @@ import { el } from "./dom.js";
 import { JobList, timesOf } from "./jobs.js";
 import { Lightbox } from "./lightbox.js";
 import { OPTIONS } from "./look.js";
-import { said } from "./said.js";
-import { Staging } from "./staging.js";
+import { sentence } from "./said.js";
+import { kindOf, Staging } from "./staging.js";
 import { onLanguage, t } from "./words.js";
 
 const KEPT = "likeness.jobs";
@@ -209,9 +209,10 @@ class Tile {
     const { done, looked } = this;
     this.name.textContent = name;
     this.name.title = name;
+    this.flip.dataset.kind = kindOf(name);
     this.state.textContent = t(`state.${looked}`);
     this.state.className = `state ${looked}`;
-    this.reason.textContent = notice ? said(notice) : "";
+    this.reason.textContent = notice ? sentence(notice) : "";
     this.flip.setAttribute("aria-label", t("many.flip", { name }));
     this.flip.disabled = !done;
     this.file.textContent = t("many.download");

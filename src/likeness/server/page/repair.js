@@ -63,7 +63,7 @@ export class Repair {
       ...controls,
       this.found,
       el("div", { class: "row switch-row" }, this.seen, el("label", { for: "show-marks", "data-t": "repair.show" })),
-      el("div", { class: "row brushes", role: "group", "data-label": "repair.brush" }, this.paint, this.rub),
+      el("div", { class: "row brushes", role: "group", "data-label": "repair.brush" }, el("span", { "data-t": "repair.brush", "aria-hidden": "true" }), this.paint, this.rub),
       this.sizeRow,
       el("div", { class: "row small" }, this.clear),
       el("p", { class: "help", id: "brush-help", "data-t": "repair.help" }),

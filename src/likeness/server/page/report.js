@@ -3,15 +3,18 @@
 import * as api from "./api.js";
 import { el, folded, section } from "./dom.js";
 import { same } from "./look.js";
-import { canSay, said } from "./said.js";
+import { canSay, said, sentence, stopped } from "./said.js";
 import { t } from "./words.js";
 
 export class Report {
-  constructor({ store, onFace, onProblem, getCurrent }) {
+  /** @param {{store: any, onFace: Function, onProblem: Function, onEnlarge: Function, getCurrent: Function, getSize: Function}} page */
+  constructor({ store, onFace, onProblem, onEnlarge, getCurrent, getSize }) {
     this.store = store;
     this.onFace = onFace;
     this.onProblem = onProblem;
+    this.onEnlarge = onEnlarge;
     this.getCurrent = getCurrent;
+    this.getSize = getSize;
     this.warningList = el("ul", { class: "sayings" });
     this.warnings = section("warnings.title", this.warningList);
     this.warnings.hidden = true;
@@ -69,13 +72,18 @@ export class Report {
   /** A sentence, with the numbers of the faces that it is about. */
   saying(level, text, faces = []) {
     const links = faces.map((face) => this.faceLink(face));
-    if (links.length < 2) return el("li", { class: `saying ${level}` }, ...links, el("span", {}, text));
-    return el("li", { class: `saying many ${level}` }, el("span", {}, text), el("span", { class: "face-links" }, ...links));
+    const told = el("span", {}, stopped(text));
+    if (links.length < 2) return el("li", { class: `saying ${level}` }, ...links, told);
+    return el("li", { class: `saying many ${level}` }, told, el("span", { class: "face-links" }, ...links));
   }
 
   faceLink(face) {
     const label = t("faces.closer", { number: face + 1 });
     return el("button", { type: "button", class: "face-link", "aria-label": label, onclick: () => this.onFace(face) }, String(face + 1));
+  }
+
+  enlargeLink() {
+    return el("button", { type: "button", class: "link", onclick: () => this.onEnlarge() }, t("findings.enlarge"));
   }
 
   /** What is found of several faces, in one sentence and their numbers. */
@@ -90,7 +98,10 @@ export class Report {
     const many = this.picture.faces.length > 1;
     const found = groups(this.picture.findings).map((group) => {
       const [{ level, notice, face }] = group;
-      return group.length > 1 ? this.sayingOfMany(group) : this.saying(level, said(notice), many && face !== null ? [face] : []);
+      const saying = group.length > 1 ? this.sayingOfMany(group) : this.saying(level, said(notice), many && face !== null ? [face] : []);
+      // Detail that the network draws is seen where the result has pixels for it.
+      if (notice.code === "finding.face-small" && this.getSize() === 1) saying.querySelector("span").append(" ", this.enlargeLink());
+      return saying;
     });
     this.findingList.replaceChildren(...(found.length ? found : [el("li", { class: "saying good" }, t("findings.none"))]));
     this.showWarnings();

@@ -1,12 +1,21 @@
 // What the library says, in the page's language: the server sends codes with values, and the sentences of its catalogues.
 
 import { MESSAGES } from "./messages.js";
-import { currentLanguage } from "./words.js";
+import { currentLanguage, t } from "./words.js";
 
 /** A notice, or a code with values, as a sentence. */
 export function said(notice) {
   const text = filled(notice);
   return text[0].toUpperCase() + text.slice(1);
+}
+
+/** A notice as a sentence with its full stop, as page and catalogue do not all have one. */
+export function sentence(notice) {
+  return stopped(said(notice));
+}
+
+export function stopped(text) {
+  return /[.!?…。！？]$/.test(text) ? text : text + t("list.stop").trim();
 }
 
 /** A notice as a part of a sentence. */

@@ -99,7 +99,7 @@ export class Staging {
         this.show();
       },
     }, "×");
-    picture.element = el("li", { class: "tile" }, el("span", { class: "flip" }, image), leave, el("span", { class: "tile-name", title: file.name }, file.name), look);
+    picture.element = el("li", { class: "tile" }, el("span", { class: "flip", "data-kind": kindOf(file.name) }, image), leave, el("span", { class: "tile-name", title: file.name }, file.name), look);
     thumbnail(file).then((url) => {
       if (!url) return;
       picture.thumb = url;
@@ -153,6 +153,8 @@ export class Staging {
     this.start.textContent = some ? number("many.start") : "";
     for (const part of [this.start, this.clear, this.lookLabel]) part.hidden = !some;
     this.choose.className = some ? "" : "primary";
+    this.choose.dataset.t = some ? "many.add" : "many.choose";
+    this.choose.textContent = t(this.choose.dataset.t);
     const others = this.references.length;
     this.others.hidden = !some;
     this.chooseReferences.replaceChildren(
@@ -168,6 +170,11 @@ export class Staging {
     this.grid.replaceChildren(...this.pictures.map(({ element }) => element));
     this.element.classList.toggle("some", some);
   }
+}
+
+/** What stands for a picture that the browser cannot draw: the end of its name. */
+export function kindOf(name) {
+  return /\.(\w{1,5})$/.exec(name)?.[1].toUpperCase() ?? "?";
 }
 
 /** A small copy that this page draws itself; null for what the browser cannot read (the server may). */

@@ -9,6 +9,8 @@ const SIZES = [1, 2, 4, "auto"];
 const SIDES = [512, 1080, 2048, 4096];
 const PAPERS = [1, 1.5, 2, [100, 150], [130, 180], [200, 300]];
 
+const DPI = 300; // of prints
+
 export class Take {
   constructor({ store, mostPixels, side, paper, onSize, onBusy, onProblem, announce }) {
     this.store = store;
@@ -60,14 +62,19 @@ export class Take {
         size === "auto" ? t("take.size.auto") : size === 1 ? t("take.size.same") : `${size} ×`,
         times > 1 && width ? `${width * times} × ${height * times}` : "",
       ];
-      this.size.options[i].textContent = `${t("take.size")}: ${words.filter(Boolean).join(", ")}`;
+      this.size.options[i].textContent = `${t("take.size")}${t("list.colon")}${words.filter(Boolean).join(t("list.comma"))}`;
       this.size.options[i].disabled = typeof size === "number" && size > 1 && size * size * this.picture?.width * this.picture?.height > this.mostPixels;
     });
-    SIDES.forEach((side, i) => (this.side.options[i].textContent = `${t("take.web")}: ${side} px`));
+    SIDES.forEach((side, i) => (this.side.options[i].textContent = `${t("take.web")}${t("list.colon")}${side} px`));
     PAPERS.forEach((paper, i) => {
-      const size = Array.isArray(paper) ? `${paper.map((mm) => mm / 10).join(" × ")} cm` : `${paper} ×`;
-      this.paper.options[i].textContent = `${t("take.print")}: ${size}`;
+      const size = Array.isArray(paper) ? centimetres(paper.map((mm) => mm / 10)) : [`${paper} ×`, ...this.onPaper(paper)].join(t("list.comma"));
+      this.paper.options[i].textContent = `${t("take.print")}${t("list.colon")}${size}`;
     });
+  }
+
+  /** What so many times the photograph measures on paper, where one is open. */
+  onPaper(scale) {
+    return this.kept ? [centimetres(this.kept.map((side) => Math.round(((side * scale) / DPI) * 25.4) / 10))] : [];
   }
 
   /** How many times as large as the photograph results are to be, or "auto". */
@@ -117,6 +124,10 @@ export class Take {
   lock(on) {
     for (const button of this.buttons) button.disabled = on;
   }
+}
+
+function centimetres(sides) {
+  return `${sides.join(" × ")} cm`;
 }
 
 export function save(blob, name) {
