@@ -313,6 +313,7 @@ class Page {
       this.file = file;
       this.wait(null);
       this.show(picture, settings?.(picture), local?.image);
+      this.panel.toTop();
     } catch (error) {
       if (this.opening !== turn) return;
       this.wait(null);

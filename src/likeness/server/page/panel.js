@@ -103,6 +103,12 @@ export class Panel {
     store.onChange(() => this.show());
   }
 
+  /** Another picture: what is found in it comes first. */
+  toTop() {
+    this.holder.scrollTop = 0;
+    window.scrollTo(0, 0);
+  }
+
   /** What there is to move in a section: whatever the server tells of it. */
   placed(place) {
     const options = [...OPTIONS.values()].filter((option) => option.place === place);

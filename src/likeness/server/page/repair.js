@@ -136,7 +136,9 @@ export class Repair {
   tell(repaired) {
     const marks = repaired?.scratches;
     const some = marks && (marks.scratches || marks.specks || marks.pieces);
-    this.found.textContent = !marks ? "" : some ? t("repair.found", marks) : t("repair.nothing");
+    // Nothing is found where nothing was looked for: what is painted is mended without that.
+    const looked = this.store.look.mend_scratches > 0;
+    this.found.textContent = !marks || !(looked || some) ? "" : some ? t("repair.found", marks) : t("repair.nothing");
   }
 
   fetchSoon() {

@@ -121,6 +121,7 @@ export class Report {
       this.onProblem(error);
     }
     this.showEvidence();
+    if (document.activeElement === document.body) this.measureButton.focus({ preventScroll: true });
   }
 
   showEvidence() {

@@ -24,7 +24,8 @@ export class Take {
           type: "button",
           class: kind === "png" ? "primary" : "",
           "data-take": kind,
-          onclick: async () => {
+          onclick: async (event) => {
+            const button = event.currentTarget;
             this.lock(true);
             onBusy("busy.file");
             try {
@@ -36,6 +37,8 @@ export class Take {
             }
             onBusy(null);
             this.lock(false);
+            // A button that was off has lost the focus.
+            if (document.activeElement === document.body) button.focus({ preventScroll: true });
           },
         },
         el("b", { "data-t": `take.${kind}` }),

@@ -108,7 +108,7 @@ const WORDS = {
     "repair.title": "Repair",
     "repair.found": "Mended: scratches {scratches}, specks {specks}, missing pieces {pieces}",
     "repair.nothing": "No scratches or dust were found.",
-    "repair.offer": "A scan has scratches and dust:",
+    "repair.offer": "Scans often have scratches and dust:",
     "repair.mend": "Mend them",
     "repair.show": "Show what is mended",
     "repair.brush": "Brush",

@@ -7,7 +7,7 @@ addWords({
     "mode.video": "Video",
     "video.drop": "Drop a short video here",
     "video.drop.touch": "Choose a short video",
-    "video.how": "up to {minutes} minutes and {megabytes} MB. Its people are followed and held steady; sound, and all beside the faces, stay as they are.",
+    "video.how": "Up to {minutes} minutes and {megabytes} MB. Its people are followed and held steady; sound, and all beside the faces, stay as they are.",
     "video.choose": "Choose a video",
     "video.kept": "The video and its result lie in a private folder of this server and are deleted {hours} hours after the job has ended. This page may be closed.",
     "video.settings": "Settings",
