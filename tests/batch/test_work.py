@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -76,8 +76,10 @@ class Studio:
 
 
 @pytest.fixture
-def studio(tmp_path: Path, tiny_runtime: Runtime) -> Studio:
-    return Studio(tmp_path, tiny_runtime)
+def studio(tmp_path: Path, tiny_runtime: Runtime) -> Iterator[Studio]:
+    studio = Studio(tmp_path, tiny_runtime)
+    yield studio
+    studio.journal.close()
 
 
 def test_a_folder_from_beginning_to_end(studio: Studio, pictures: Path) -> None:
@@ -428,6 +430,13 @@ def test_what_a_killed_process_left_is_swept_when_alone(studio: Studio, tmp_path
     assert not part.exists()
 
 
+def test_the_guard_measures_what_the_verdict_was_told_from(
+    studio: Studio, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("likeness.evidence.quality_gate.make_scene", None)
+    assert studio.work(pictures / "ann.jpg", WorkOptions(guard=GuardLimits())).state == "final"
+
+
 def test_from_a_store_to_a_store(tmp_path: Path, tiny_runtime: Runtime, pictures: Path, bucket: str) -> None:
     inbox = Storage(f"s3://{bucket}/work/in")
     inbox.write((pictures / "ann.jpg").read_bytes(), "sub/ann.jpg")
@@ -442,6 +451,7 @@ def test_from_a_store_to_a_store(tmp_path: Path, tiny_runtime: Runtime, pictures
     written = read_image(studio.output.read("final/sub/ann.jpg"))
     assert abs(written.pixels - restored.image.pixels).mean() < 0.01
     assert redo(studio.journal, studio.output, missing=True) == 0
+    studio.journal.close()
 
 
 def test_a_licence_accepted_where_the_run_began_is_asked_for_nowhere_else(

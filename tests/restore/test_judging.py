@@ -22,7 +22,8 @@ PORTRAIT = Path(__file__).resolve().parents[2] / "examples" / "original" / "astr
 
 @pytest.fixture(scope="module")
 def restorer() -> Restorer:
-    return Restorer(device="cpu")
+    # A verdict near its limit would be another one with the bfloat16 that some processors have.
+    return Restorer(device="cpu", precision="f32")
 
 
 @pytest.fixture(scope="module")
@@ -76,6 +77,20 @@ def test_a_bad_face_is_left_alone(pair: Image, projections: tuple[FaceProjection
     assert bad.reason.startswith("left as it was, as it came out bad: the photograph holds only")
     middle = pair.size.width // 2
     assert np.array_equal(skipped.image.pixels[:, middle:], pair.pixels[:, middle:])
+
+
+def test_what_a_verdict_was_told_from_is_kept_only_if_asked_for(
+    restorer: Restorer, pair: Image, projections: tuple[FaceProjection, ...]
+) -> None:
+    """It is some 10 MB a face."""
+    plain = restorer.restore(pair, on_bad="lower")
+    composed = restorer.judge(restorer.compose(pair, projections, Controls()), projections)
+    for outcome in (*plain.faces, *composed.faces):
+        assert outcome.verdict is not None
+        assert outcome.scene is None
+    asked = restorer.restore(pair, on_bad="lower", keep_scenes=True)
+    assert [outcome.verdict for outcome in asked.faces] == [outcome.verdict for outcome in plain.faces]
+    assert all(outcome.scene is not None for outcome in asked.faces)
 
 
 def test_what_no_strength_mends_is_kept_or_refused(restorer: Restorer, portrait: Image) -> None:

@@ -251,7 +251,13 @@ class PictureWorker:
                 raise NoFaceError(Notice("no-face.none-worth"))
             mask = read_damage(self._decoder, handed.damage, max_pixels=options.max_pixels, name=options.damage_mask)
             restoration = job.restore(
-                image, options, selection=selection, damage=mask, references=references, file_format=file_format
+                image,
+                options,
+                selection=selection,
+                damage=mask,
+                references=references,
+                file_format=file_format,
+                keep_scenes=options.guard is not None,
             )
         except NoFaceError as error:
             return self._unrestored(

@@ -122,6 +122,7 @@ class RestoreJob:
         damage: NDArray[np.float32] | None = None,
         references: ReferenceSource | None = None,
         file_format: str | None = None,
+        keep_scenes: bool = False,
     ) -> Restoration:
         """Restore what was read; also returns if no face could be restored, and says so in `Restoration.failure`.
 
@@ -132,6 +133,7 @@ class RestoreJob:
             damage: see `read_damage`.
             references: other photographs of the persons.
             file_format: what the result will be written as: an enlarged one must fit into it.
+            keep_scenes: see `Restorer.restore`.
 
         Raises:
             NoFaceError, ControlError, ImageTooLargeError: see `Restorer.restore`.
@@ -153,6 +155,7 @@ class RestoreJob:
                 references=references,
                 enlargement=enlargement,
                 on_bad=options.on_bad or "keep",
+                keep_scenes=keep_scenes,
             )
         except NoFaceError as error:
             self.clock.lap("detect")

@@ -37,20 +37,22 @@ def compose_judged(
     controls: ControlsByFace,
     canvas: Canvas | None = None,
     on_bad: OnBad = "keep",
+    *,
+    keep_scenes: bool = False,
 ) -> Restoration:
     """`compose`, judged, and with what bad faces get instead; runs no network but that of the face's mesh.
 
     Returns:
         the picture with an outcome for each projection: "skipped" where a face was left alone as it came out bad.
     """
-    restoration = judged(compose(image, projections, controls, canvas), projections)
+    restoration = judged(compose(image, projections, controls, canvas), projections, keep_scenes=keep_scenes)
     bad = {outcome.index: outcome for outcome in restoration.faces if _is_bad(outcome)}
     if not bad or on_bad == "keep":
         return restoration
     if on_bad == "skip":
         kept = [item for item in projections if item.index not in bad]
         left = [_left_alone(outcome) for outcome in bad.values()]
-        rest = judged(compose(image, kept, controls, canvas), kept)
+        rest = judged(compose(image, kept, controls, canvas), kept, keep_scenes=keep_scenes)
         faces = tuple(sorted([*rest.faces, *left], key=lambda outcome: outcome.index))
         return replace(rest, faces=faces, milliseconds=_added(restoration, rest))
     chosen: dict[int, float] = {}
@@ -61,7 +63,7 @@ def compose_judged(
         tried = {index: share * controls[index].strength for index in open_ones}
         strengths = chosen | tried
         composed = compose(image, projections, replace(controls, strengths=strengths), canvas)
-        attempt = judged(composed, projections, only=open_ones)
+        attempt = judged(composed, projections, only=open_ones, keep_scenes=keep_scenes)
         restoration = replace(restoration, milliseconds=_added(restoration, attempt))
         good = {outcome.index for outcome in attempt.faces if outcome.index in open_ones and not _is_bad(outcome)}
         if share == _LOWEST:
@@ -80,13 +82,17 @@ def compose_judged(
         composed = replace(best[1], milliseconds={})  # its time is counted
     else:
         composed = compose(image, projections, replace(controls, strengths=chosen), canvas)
-    settled = judged(composed, projections)
+    settled = judged(composed, projections, keep_scenes=keep_scenes)
     faces = tuple(_lowered(outcome, bad.get(outcome.index), chosen) for outcome in settled.faces)
     return replace(settled, faces=faces, milliseconds=_added(restoration, settled))
 
 
 def judged(
-    restoration: Restoration, projections: Sequence[FaceProjection], *, only: Collection[int] | None = None
+    restoration: Restoration,
+    projections: Sequence[FaceProjection],
+    *,
+    only: Collection[int] | None = None,
+    keep_scenes: bool = False,
 ) -> Restoration:
     """The same with the verdict on each restored face.
 
@@ -94,6 +100,7 @@ def judged(
         restoration: the picture with the faces laid back (`likeness.restore.composing`).
         projections: those that it was made of; a face without one gets no verdict, and none that was coloured or filled.
         only: numbers of the faces to judge; None for all. One that has its verdict keeps it.
+        keep_scenes: whether what each verdict was told from is kept (`FaceOutcome.scene`).
     """
     clock = Stopwatch()
     made = {item.index: item for item in projections}
@@ -113,7 +120,8 @@ def judged(
         own.lap("judge")
         faces[place] = replace(outcome, milliseconds={**outcome.milliseconds, **own.laps})
         if told is not None:
-            faces[place] = replace(faces[place], verdict=told[0], scene=told[1])
+            verdict, scene = told
+            faces[place] = replace(faces[place], verdict=verdict, scene=scene if keep_scenes else None)
     clock.lap("judge")
     return replace(restoration, faces=tuple(faces), milliseconds={**restoration.milliseconds, **clock.laps})
 

@@ -199,7 +199,8 @@ class FaceOutcome:
         warnings: what the user should know about this face.
         references: what other photographs of the person gave; None where none were asked for.
         verdict: whether it came out well; None if it was not restored, or nothing could be measured.
-        scene: what the verdict was told from, for whoever measures more of the face; None where there is no verdict.
+        scene: what the verdict was told from, some 10 MB, for whoever measures more of the face; None where nobody asked for
+            it (``keep_scenes`` of `Restorer.restore`), or there is no verdict.
     """
 
     index: int
@@ -282,10 +283,6 @@ class Restoration:
                 part = area[box.to_slices()]
                 np.maximum(part, np.clip(mask, 0.0, 1.0), out=part)
         return area
-
-    def without_scenes(self) -> Restoration:
-        """The same for keeping: without what its verdicts were told from, some 10 MB a face."""
-        return replace(self, faces=tuple(replace(outcome, scene=None) for outcome in self.faces))
 
     @property
     def level(self) -> Level | None:

@@ -92,6 +92,7 @@ class Restorer(NetworkHolder):
         enlargement: Enlargement | None = None,
         on_bad: OnBad = "keep",
         verdicts: bool = True,
+        keep_scenes: bool = False,
         seed: int | None = None,
         progress: OnProgress = tell_nobody,
     ) -> Restoration:
@@ -116,6 +117,7 @@ class Restorer(NetworkHolder):
             on_bad: what becomes of a face that came out bad (`FaceOutcome.verdict`): "keep" leaves it, "lower" restores it
                 with the largest strength with which it is not bad, if there is one, and "skip" leaves it as it was.
             verdicts: whether each restored face is judged; it takes some 50 ms of one core a face. Without, none is bad.
+            keep_scenes: whether what each verdict was told from is kept (`FaceOutcome.scene`), some 10 MB a face.
             seed: of the grain that is laid over faces and what was filled; None for one that comes from the picture itself,
                 so that the same picture gets the same grain.
             progress: hears how far the work is (`Progress`).
@@ -221,7 +223,7 @@ class Restorer(NetworkHolder):
             clock.lap("enlarge")
         progress(Progress(step="compose", done=total, total=total))
         if verdicts:
-            composed = compose_judged(image, projections, by_face, canvas, on_bad)
+            composed = compose_judged(image, projections, by_face, canvas, on_bad, keep_scenes=keep_scenes)
         else:
             composed = compose(image, projections, by_face, canvas)
         left = all(outcome.status == "skipped" for outcome in (*composed.faces, *outcomes.values()))
@@ -276,12 +278,7 @@ class Restorer(NetworkHolder):
         def one(source: ImageInput) -> Mapped:
             try:
                 done = self.restore(
-                    source,
-                    asked,
-                    selection=selection,
-                    aligned=aligned,
-                    repairs=repairs,
-                    enlargement=enlargement,
+                    source, asked, selection=selection, aligned=aligned, repairs=repairs, enlargement=enlargement
                 )
             except LikenessError as error:
                 return Mapped(source=source, error=error)

@@ -285,8 +285,7 @@ class Session:
         with self._lock:
             restoration = self.restore(indices, controls, upscale, wanted)
             if restoration.level is None:
-                judged = self._restorer.judge(restoration, self.served(indices, controls, wanted))
-                restoration = judged.without_scenes()
+                restoration = self._restorer.judge(restoration, self.served(indices, controls, wanted))
                 self._result = ((tuple(indices), controls, upscale, wanted), restoration)
             return {face.index: face.verdict for face in restoration.faces if face.verdict is not None}
 
