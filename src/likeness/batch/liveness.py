@@ -25,11 +25,16 @@ class Owner:
     """
 
     def __init__(self, folder: Path) -> None:
-        self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(6)}"
-        self._path = folder / self.name
-        self._descriptor = _create(self._path)
-        # Nobody looks for this file before its name stands in the journal.
-        try_lock(self._descriptor)
+        while True:
+            self.name = f"{socket.gethostname()}-{os.getpid()}-{secrets.token_hex(6)}"
+            self._path = folder / self.name
+            self._descriptor = _create(self._path)
+            # Who looks for the living just now takes a file without its lock for a dead one's, and removes it.
+            if try_lock(self._descriptor) and self._path.exists():
+                break
+            os.close(self._descriptor)
+            with suppress(OSError):
+                self._path.unlink()
         self.closed = False
 
     def close(self) -> None:
