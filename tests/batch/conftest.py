@@ -13,31 +13,36 @@ from likeness.runtimes.base import Runtime
 
 
 @pytest.fixture(scope="session")
-def bucket() -> Iterator[str]:
-    """A bucket of a real S3 server on this machine, which s3fs finds by the environment."""
-    pytest.importorskip("s3fs")
+def s3_address() -> Iterator[str]:
+    """A real S3 server on this machine."""
     server_module = pytest.importorskip("moto.server")
     server = server_module.ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-    patch = pytest.MonkeyPatch()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)
         server.start()
-        host, port = server.get_host_and_port()
-        for name, value in {
-            "AWS_ACCESS_KEY_ID": "test",
-            "AWS_SECRET_ACCESS_KEY": "test",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_ENDPOINT_URL": f"http://{host}:{port}",
-        }.items():
-            patch.setenv(name, value)
-        import s3fs
-
-        files = s3fs.S3FileSystem()
-        files.mkdir("studio")
-    yield "studio"
-    patch.undo()
-    s3fs.S3FileSystem.clear_instance_cache()
+    host, port = server.get_host_and_port()
+    yield f"http://{host}:{port}"
     server.stop()
+
+
+@pytest.fixture
+def bucket(s3_address: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A bucket of that server, which s3fs finds by the environment as long as the test runs."""
+    s3fs = pytest.importorskip("s3fs")
+    for name, value in {
+        "AWS_ACCESS_KEY_ID": "test",
+        "AWS_SECRET_ACCESS_KEY": "test",
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ENDPOINT_URL": s3_address,
+    }.items():
+        monkeypatch.setenv(name, value)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)
+        files = s3fs.S3FileSystem()
+        if not files.exists("studio"):
+            files.mkdir("studio")
+    yield "studio"
+    s3fs.S3FileSystem.clear_instance_cache()
 
 
 @pytest.fixture(scope="session")
