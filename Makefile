@@ -32,7 +32,9 @@ help:
 demo: $(BASE)
 	@$(BIN)/likeness demo out --overwrite
 
+# Compiled first, as the tests start hundreds of processes, and in some places none of them may write what it compiled.
 test: $(DEV)
+	@$(BIN)/python -m compileall -q src
 	@$(BIN)/python -m pytest
 
 test-long: $(DEV)

@@ -4,6 +4,7 @@ import os
 from collections.abc import Callable, Generator
 from pathlib import Path
 
+import cores  # noqa: F401 - before numpy, which counts them
 import numpy as np
 import pytest
 from numpy.typing import NDArray
