@@ -9,7 +9,6 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, field
 from xml.parsers import expat
-from xml.sax.saxutils import escape, unescape
 
 from likeness.imaging.geometry import Size
 
@@ -106,6 +105,9 @@ def xmp_with_source_type(packet: bytes | None, source_type: str) -> bytes:
         packet: None for none.
         source_type: a URI of IPTC's vocabulary http://cv.iptc.org/newscodes/digitalsourcetype.
     """
+    # Not at the top: it brings a whole HTTP client, for which each decoder process would wait.
+    from xml.sax.saxutils import escape
+
     edits = None if packet is None else _edits(packet)
     if packet is None or edits is None or edits.rdf_end is None:
         packet = _NEW
@@ -252,6 +254,8 @@ def _split(name: str) -> _Name:
 
 
 def _text(value: bytes) -> str:
+    from xml.sax.saxutils import unescape
+
     return unescape(value.decode("utf-8", errors="replace")).strip()
 
 
