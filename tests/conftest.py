@@ -20,10 +20,13 @@ State = dict[str, NDArray[np.float32]]
 
 @pytest.fixture(scope="session", autouse=True)
 def compiled_networks(tmp_path_factory: pytest.TempPathFactory) -> Generator[None]:
-    """A cache of compiled networks, shared with the programs that tests start, and a state folder of the tests' own."""
-    own = {"LIKENESS_CACHE": "compiled", "XDG_STATE_HOME": "state"}
+    """A cache of compiled networks, in common with other workers and programs that tests start, and a state folder of their
+    own."""
+    base = tmp_path_factory.getbasetemp()
+    shared_base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    own = {"LIKENESS_CACHE": shared_base / "compiled", "XDG_STATE_HOME": tmp_path_factory.mktemp("state")}
     before = {name: os.environ.get(name) for name in own}
-    os.environ.update({name: str(tmp_path_factory.mktemp(folder)) for name, folder in own.items()})
+    os.environ.update({name: str(folder) for name, folder in own.items()})
     yield
     for name, value in before.items():
         if value is None:
