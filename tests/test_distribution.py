@@ -52,9 +52,13 @@ def test_the_wheel_works_where_there_is_no_checkout(wheel: Path, tmp_path: Path)
         archive.extractall(installed)
     # Without .pth files, so that what is imported cannot be the checkout.
     libraries = Path(str(find_spec("numpy").origin)).parents[1]  # type: ignore[union-attr]
+    # Of the samples, whose files must all be there, the first two are restored.
     script = (
-        f"import sys; sys.path[:0] = [{str(installed)!r}, {str(libraries)!r}]; import likeness.cli; "
+        f"import sys; sys.path[:0] = [{str(installed)!r}, {str(libraries)!r}]; "
+        "import likeness.cli, likeness.cli.demo as demo; "
         f"assert likeness.__file__.startswith({str(installed)!r}); "
+        "assert all((demo.sample_folder() / sample.file).is_file() for sample in demo.SAMPLES); "
+        "demo.SAMPLES = demo.SAMPLES[:2]; "
         f"sys.exit(likeness.cli.main(['demo', {str(out)!r}]))"
     )
     subprocess.run([sys.executable, "-I", "-S", "-c", script], cwd=tmp_path, check=True, capture_output=True)

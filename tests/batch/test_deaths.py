@@ -179,8 +179,8 @@ def _killed(inbox: Path, out: Path, model: Path, log: Path, *, kills: int, pictu
 def test_killed_again_and_again_every_picture_comes_out_once(
     tmp_path: Path, astronaut: Image, tiny_model: Path
 ) -> None:
-    inbox = _inbox(tmp_path / "in", astronaut, 8)
-    _killed(inbox, tmp_path / "out", tiny_model, tmp_path / "log", kills=5, pictures=8, seed=1)
+    inbox = _inbox(tmp_path / "in", astronaut, 6)
+    _killed(inbox, tmp_path / "out", tiny_model, tmp_path / "log", kills=3, pictures=6, seed=1)
 
 
 @pytest.mark.long

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,13 @@ from likeness.cli.console import cleaned
 from likeness.core.home import expanded
 
 RUN = f"{sys.executable} -m likeness"
+
+ONE_AFTER_THE_OTHER = """
+import json, sys
+from likeness.cli import main
+statuses = [main(arguments) for arguments in json.loads(sys.argv[1])]
+print(json.dumps(statuses))
+"""
 EVIL = "a\x1b]0;title\x07\x1b[31m\x9b\x7f\u202egpj\u2066.jpg"
 
 
@@ -26,6 +35,19 @@ def shell(command: str, folder: Path, **environment: str) -> subprocess.Complete
         timeout=120,
         check=False,
     )
+
+
+def in_one_process(commands: Sequence[Sequence[str]], folder: Path, before: str = "") -> tuple[list[int], str, str]:
+    """Run commands one after the other: their statuses, and all that they said on standard output and on standard error."""
+    done = subprocess.run(
+        [sys.executable, "-c", before + ONE_AFTER_THE_OTHER, json.dumps([list(command) for command in commands])],
+        cwd=folder,
+        capture_output=True,
+        timeout=240,
+        check=True,
+    )
+    said, _, statuses = done.stdout.decode("utf-8").rstrip("\n").rpartition("\n")
+    return json.loads(statuses), said, done.stderr.decode("utf-8")
 
 
 def test_what_is_cleaned() -> None:
@@ -46,26 +68,38 @@ COMMANDS = {
     "": 2,
     "nonsense": 2,
     "restore --nonsense": 2,
-    "restore missing.jpg": 1,
+    "restore missing.jpg --model tiny.safetensors": 1,
 }
 """Commands with their status where all is well; most say something on standard output, the last ones on standard error."""
 
 SPOKEN = set(list(COMMANDS)[:7])
 
+TOGETHER = (">&- 2>&- <&-", ">/dev/full 2>/dev/full")
+EACH = (">&-", "2>&-", "<&-", ">/dev/full", "2>/dev/full", *TOGETHER)
+SLOW = ("check blank.png", "restore missing.jpg --model tiny.safetensors")
+"""Commands that load networks: what each stream does by itself is seen of the others every time."""
+
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(tmp_path: Path, tiny_model: Path) -> Path:
     from PIL import Image
 
     Image.new("RGB", (64, 64), (128, 128, 128)).save(tmp_path / "blank.png")
+    (tmp_path / "tiny.safetensors").symlink_to(tiny_model)
     return tmp_path
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda name: name or "nothing")
-def test_closed_and_full_streams(folder: Path, command: str) -> None:
+@pytest.mark.parametrize(
+    ("command", "redirections"),
+    [
+        *(pytest.param(name, TOGETHER if name in SLOW else EACH, id=name or "nothing") for name in COMMANDS),
+        *(pytest.param(name, EACH, id=f"{name}, each", marks=pytest.mark.long) for name in SLOW),
+    ],
+)
+def test_closed_and_full_streams(folder: Path, command: str, redirections: Sequence[str]) -> None:
     plain = shell(f"{RUN} {command}", folder)
     assert plain.returncode == COMMANDS[command], plain.stderr
-    for redirection in (">&-", "2>&-", "<&-", ">/dev/full", "2>/dev/full", ">&- 2>&- <&-", ">/dev/full 2>/dev/full"):
+    for redirection in redirections:
         done = shell(f"{RUN} {command} {redirection}", folder)
         assert b"Traceback" not in done.stdout + done.stderr, redirection
         assert b"bug" not in done.stdout + done.stderr, redirection
@@ -95,14 +129,15 @@ def test_names_command_no_terminal(folder: Path) -> None:
     (folder / EVIL).write_bytes((folder / "blank.png").read_bytes())
     (folder / f"broken{EVIL}").write_bytes(b"no picture")
     name = str(folder / EVIL)
-    for arguments in (
+    tiny = ["--model", "tiny.safetensors"]
+    commands = (
         ["check", name, str(folder / f"broken{EVIL}")],
         ["check", str(folder)],
-        ["restore", name],
-        ["restore", f"{name}.missing"],
-        ["restore", str(folder), "-o", str(folder / f"out{EVIL}")],
-        ["batch", str(folder), str(folder / "results")],
-        ["batch", f"{name}.csv", str(folder / "more")],
+        ["restore", name, *tiny],
+        ["restore", f"{name}.missing", *tiny],
+        ["restore", str(folder), "-o", str(folder / f"out{EVIL}"), *tiny],
+        ["batch", str(folder), str(folder / "results"), *tiny],
+        ["batch", f"{name}.csv", str(folder / "more"), *tiny],
         ["models", "fetch", name],
         ["models", "import", name],
         ["inspect", name, name],
@@ -113,21 +148,15 @@ def test_names_command_no_terminal(folder: Path) -> None:
         ["notify", name, "--mail", name],
         ["proof", name, name, "-o", name],
         ["acceptance", "--book", name, "export"],
-    ):
-        done = subprocess.run(
-            [sys.executable, "-m", "likeness", *arguments, "-v"],
-            cwd=folder,
-            capture_output=True,
-            timeout=120,
-            check=False,
-        )
-        said = (done.stdout + done.stderr).decode("utf-8")
-        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", said), (arguments, said)
+    )
+    statuses, *told = in_one_process([[*arguments, "-v"] for arguments in commands], folder)
+    assert len(statuses) == len(commands)
+    for said in told:
+        assert "jpg" in said, "a name was told"
+        assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", said), said
 
 
 def test_json_keeps_what_a_name_is(folder: Path) -> None:
-    import json
-
     (folder / EVIL).write_bytes((folder / "blank.png").read_bytes())
     subprocess.run(
         [sys.executable, "-m", "likeness", "check", EVIL, "--json", "found.json"],
@@ -142,32 +171,25 @@ def test_a_user_without_name_and_home(folder: Path, astronaut_file: Path) -> Non
     """As in a container that is run under a number: everything works, but for what would have to be kept in a home."""
     picture = folder / "a.jpg"
     picture.write_bytes(astronaut_file.read_bytes())
-    child = (
+    nobody = (
         "import os, sys; os.setresuid(54321, 0, 0); os.environ.pop('HOME', None); "
         "[os.environ.pop(name, None) for name in list(os.environ) if name.startswith(('XDG', 'LIKENESS'))]; "
-        "sys.dont_write_bytecode = True; from likeness.cli import main; sys.exit(main(sys.argv[1:]))"
+        "sys.dont_write_bytecode = True"
     )
-
-    def run(*arguments: str) -> tuple[int, str]:
-        done = subprocess.run(
-            [sys.executable, "-c", child, *arguments],
-            cwd=folder,
-            capture_output=True,
-            text=True,
-            timeout=120,
-            check=False,
-        )
-        assert "bug in Likeness" not in done.stderr, done.stderr
-        assert "Traceback" not in done.stderr
-        return done.returncode, done.stderr
-
-    assert run("restore", "a.jpg", "-o", "out.png")[0] == 0
-    assert run("check", "a.jpg")[0] in (0, 1)
-    assert run("presets")[0] == 0
-    assert run("proof", "a.jpg", "out.png", "-o", "sheet.jpg")[0] == 0
-    assert run("batch", "a.jpg", "results")[0] in (0, 1)
-    assert run("models", "path", "likeness-512")[0] == 0
-    assert run("models", "fetch", "gpen-bfr-512")[0] in (1, 2)
+    allowed = {
+        "restore a.jpg -o out.png": {0},
+        "check a.jpg": {0, 1},
+        "presets": {0},
+        "proof a.jpg out.png -o sheet.jpg": {0},
+        "batch a.jpg results": {0, 1},
+        "models path likeness-512": {0},
+        "models fetch gpen-bfr-512": {1, 2},
+    }
+    statuses, _, said = in_one_process([command.split() for command in allowed], folder, nobody)
+    assert "bug in Likeness" not in said, said
+    assert "Traceback" not in said
+    for status, (command, right) in zip(statuses, allowed.items(), strict=True):
+        assert status in right, (command, said)
     assert not (folder / "~").exists()
 
 
@@ -185,16 +207,17 @@ def test_names_as_long_as_a_disk_takes(folder: Path, astronaut_file: Path) -> No
     """255 bytes are the most: such a picture is restored under a shorter name, and a longer name is told."""
     longest = "a" * 251 + ".jpg"
     (folder / longest).write_bytes(astronaut_file.read_bytes())
-    assert shell(f"{RUN} restore {longest} -o {'b' * 251}.png", folder).returncode == 0
-    for command in (
-        f"restore {longest}",
-        f"restore {'a' * 300}.jpg",
-        f"restore {longest} -o {'c' * 300}.png",
+    tiny = "--model tiny.safetensors"
+    assert shell(f"{RUN} restore {longest} -o {'b' * 251}.png {tiny}", folder).returncode == 0
+    commands = (
+        f"restore {longest} {tiny}",
+        f"restore {'a' * 300}.jpg {tiny}",
+        f"restore {longest} -o {'c' * 300}.png {tiny}",
         f"check {'a' * 300}.jpg",
-        f"restore {longest} -o out.jpg --report {'c' * 300}.json",
+        f"restore {longest} -o out.jpg --report {'c' * 300}.json {tiny}",
         f"check {longest} --json {'c' * 300}.json",
-        f"batch {longest} out-{'c' * 300}",
-        f"batch {'a' * 300} out",
+        f"batch {longest} out-{'c' * 300} {tiny}",
+        f"batch {'a' * 300} out {tiny}",
         f"proof {longest} {longest} -o {'c' * 300}.jpg",
         f"deliver {longest} -o {'c' * 300}",
         f"models path {'c' * 300}",
@@ -202,8 +225,9 @@ def test_names_as_long_as_a_disk_takes(folder: Path, astronaut_file: Path) -> No
         f"acceptance --book {'c' * 300} export",
         f"inspect {'c' * 300} {longest}",
         "c" * 300,
-    ):
-        done = shell(f"{RUN} {command}", folder)
-        assert done.returncode != 0, command
-        assert b"Traceback" not in done.stderr, command
-        assert b"bug in Likeness" not in done.stderr, (command, done.stderr)
+    )
+    statuses, _, said = in_one_process([command.split() for command in commands], folder)
+    assert "Traceback" not in said, said
+    assert "bug in Likeness" not in said, said
+    for status, command in zip(statuses, commands, strict=True):
+        assert status != 0, command
