@@ -139,6 +139,21 @@ def test_a_network_that_cannot_be_loaded_does_not_cost_the_others(
     assert not (folder / "none").exists()
 
 
+def test_pictures_of_one_name_have_pages_of_their_own(
+    tmp_path: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wall = Image(pixels=np.full((64, 64, 3), 0.5, np.float32))
+    paths = [tmp_path / name for name in ("a/wall.png", "b/wall.png", "wall-2.png", "c/wall.png")]
+    for path in paths:
+        path.parent.mkdir(exist_ok=True)
+        write_image(wall, path)
+    arguments = ["compare", *map(str, paths), "--models", str(tiny_model), "-o", str(tmp_path / "out")]
+    assert main(arguments) == 1
+    assert "no face was restored" in capsys.readouterr().err
+    pages = {path.name for path in (tmp_path / "out").glob("*.html")}
+    assert pages == {"wall.png.html", "wall-2.png.html", "wall-3.png.html", "wall-4.png.html"}
+
+
 def test_memory_is_counted_anew() -> None:
     """In a process of its own: here other tests' threads take memory as well."""
     script = """

@@ -6,6 +6,7 @@ import json
 import shlex
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -121,7 +122,7 @@ def compare(argv: Sequence[str], console: Console) -> int:
         presets,
         load=load,
         keep=keep if results else None,
-        report=lambda entrant, count: console.detail(f"{entrant.name}: {count} of {len(pictures)}"),
+        report=lambda entrant, done: console.detail(f"{entrant.name}: {done} of {len(pictures)}"),
     )
     found = replace(found, accepted=accepted)
     for error in found.missing.values():
@@ -203,12 +204,13 @@ def _pictures(inputs: Sequence[Path]) -> Iterator[Path]:
 
 def _names(paths: Sequence[Path]) -> list[str]:
     """A name for each picture's page, the file's own where no other has it."""
-    taken: dict[str, int] = {}
-    names: list[str] = []
+    own = {path.name for path in paths}
+    names: dict[str, None] = {}
     for path in paths:
-        count = taken[path.name] = taken.get(path.name, 0) + 1
-        names.append(path.name if count == 1 else f"{path.stem}-{count}{path.suffix}")
-    return names
+        numbered = (f"{path.stem}-{number}{path.suffix}" for number in count(2))
+        free = (name for name in numbered if name not in names and name not in own)
+        names[path.name if path.name not in names else next(free)] = None
+    return list(names)
 
 
 def _here(models: Sequence[str], console: Console) -> tuple[list[str], dict[str, str]]:
@@ -247,10 +249,10 @@ def _accepted(folder: Path, entrants: Sequence[Entrant]) -> dict[Entrant, float]
         RecordError: if there is no such session.
         ConfigError: if none of them is among its sides.
     """
-    from likeness.studio.review.results import count
+    from likeness.studio.review import results
     from likeness.studio.review.session import ReviewSession
 
-    sides = {side.name: side.scores for side in count(ReviewSession(folder)).sides}
+    sides = {side.name: side.scores for side in results.count(ReviewSession(folder)).sides}
     if not any(entrant.name in sides for entrant in entrants):
         names = {"sides": ", ".join(sides), "entrants": ", ".join(entrant.name for entrant in entrants)}
         raise ConfigError(Notice("compare.other-sides", {"folder": str(folder), **names}))
