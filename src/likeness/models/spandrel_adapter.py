@@ -37,6 +37,9 @@ __all__ = [
 _SIDE = 512
 """Side of the faces that all of them take, px."""
 
+_LONGEST_REASON = 200
+"""Most characters of why spandrel could not take weights."""
+
 Answer = Callable[["torch.nn.Module", "torch.Tensor"], "torch.Tensor"]
 """Calls a network of spandrel's with a batch of images, and gives the batch that it answers with."""
 
@@ -197,8 +200,10 @@ def run_by_spandrel(
             network = made(tensors)
     except ImportError:
         raise MissingExtraError(Notice("model.needs-restorers", {"network": title})) from None
-    except (RuntimeError, KeyError, ValueError) as error:
-        reason = str(error).strip().splitlines()[-1].strip()
+    # It builds by the shapes that it finds, and whatever that ends in says that they are none of such a network's.
+    except (RuntimeError, LookupError, ValueError, TypeError, ArithmeticError, AssertionError) as error:
+        said = str(error).strip() or type(error).__name__
+        reason = said.splitlines()[-1].strip()[:_LONGEST_REASON]  # one that lists tensors may list all of them
         raise CheckpointFormatError(Notice("model.damaged-restorer", {"network": title, "reason": reason})) from error
     # None of them takes float16 (spandrel's own word); bfloat16 has float32's range.
     taken = torch.bfloat16 if dtype == torch.float16 else dtype
