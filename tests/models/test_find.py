@@ -151,6 +151,16 @@ def test_the_command_shows_and_accepts(home: Path, capsys: pytest.CaptureFixture
     shown = capsys.readouterr().out
     assert "a GPEN network of size 64" in shown
     assert str(home / "ComfyUI/models/upscale_models/small.safetensors") in shown
+    assert [line.split()[1] for line in shown.splitlines() if line.endswith("small.safetensors")] == ["enlarge"]
+    runs, _, others = shown.partition("what cannot be run:\n")
+    assert "half.pth" not in runs
+    assert [
+        line
+        for line in others.splitlines()
+        if line.startswith(f"  {home}/ComfyUI/models/facerestore_models/half.pth is")
+    ]
+    assert main(["models", "find", str(home / "nowhere")]) == 2
+    assert "nowhere is no folder" in capsys.readouterr().err
     assert main(["models", "accept", "codeformer"]) == 1
     assert "was not accepted" in capsys.readouterr().err
     assert main(["models", "accept", "codeformer", "--accept-licence"]) == 0

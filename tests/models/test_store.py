@@ -333,6 +333,9 @@ def test_names_files_and_what_is_neither(
         store.load("GPEN-test")
     with pytest.raises(CheckpointError, match=r"There is no model or file codeformer; known models are GPEN-test\."):
         store.load("codeformer")
+    with pytest.raises(CheckpointError, match=r"weights/none\.pth does not exist; check the name") as missing:
+        store.path(tmp_path / "weights" / "none.pth")
+    assert "known models" not in str(missing.value)
     with pytest.raises(CheckpointError, match=r"There is no model codeformer to fetch; known are GPEN-test\."):
         store.fetch("codeformer")
 

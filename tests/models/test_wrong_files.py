@@ -80,6 +80,24 @@ def test_half_a_download_and_a_pickle_with_code_are_refused(tensors: dict[str, t
         read_spec(tmp_path / "bare.pth")
 
 
+@pytest.mark.parametrize("name", ["fetched.pth", "fetched.safetensors", "fetched.onnx"])
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"\n<!DOCTYPE html><html><body>Not Found</body></html>", "is a web page"),
+        (b"<html lang='en'>", "is a web page"),
+        (
+            b"version https://git-lfs.github.com/spec/v1\noid sha256:12\nsize 348632874\n",
+            "where Git LFS keeps the file",
+        ),
+    ],
+)
+def test_what_came_instead_of_a_download_is_told(name: str, data: bytes, words: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_bytes(data)
+    with pytest.raises(CheckpointFormatError, match=words):
+        read_spec(tmp_path / name)
+
+
 def test_the_network_that_takes_labels_is_refused_by_its_name(tensors: dict[str, torch.Tensor], tmp_path: Path) -> None:
     torch.save(tensors, tmp_path / "GPEN-Seg2face-512.pth")
     with pytest.raises(CheckpointFormatError, match="maps of labels"):

@@ -11,7 +11,7 @@ from pathlib import Path
 from likeness.cli.console import Console
 from likeness.cli.flags import Parser, add_verbosity, verbosity
 from likeness.cli.table import table
-from likeness.errors import LicenceError
+from likeness.errors import ConfigError, LicenceError
 from likeness.messages.notice import Notice
 from likeness.models.spec import FACE_PURPOSES, Purpose
 
@@ -54,6 +54,7 @@ def models(argv: Sequence[str], console: Console) -> int:
 
     Raises:
         CheckpointError: if a model cannot be had.
+        ConfigError: if a folder is none.
         SystemExit: for ``--help``, and for arguments that cannot be parsed.
     """
     flags = make_parser().parse_args(argv)
@@ -182,13 +183,18 @@ def _import(
 def _find(folders: Sequence[Path], console: Console) -> int:
     from likeness.models.find import PLACES, find_weights
 
+    for folder in folders:
+        if not folder.is_dir():
+            raise ConfigError(Notice("model.no-folder", {"folder": str(folder)}))
     found = find_weights(folders)
     rows = [
-        (file.program, str(file.path), "-" if file.spec is None else file.spec.title, file.reason) for file in found
+        (file.program, file.spec.purpose, file.spec.title, str(file.path)) for file in found if file.spec is not None
     ]
     if rows:
-        console.show(table(("program", "file", "network", "why it cannot be run"), rows))
-    else:
+        console.show(table(("program", "purpose", "network", "file"), rows))
+    if others := [file.reason for file in found if file.spec is None]:
+        console.show("\n".join([*([""] if rows else []), "what cannot be run:", *(f"  {why}" for why in others)]))
+    if not found:
         console.show(f"nothing was found of {', '.join(place.program for place in PLACES)}")
     return 0
 

@@ -33,6 +33,9 @@ _FLOAT16_MAX = float(np.finfo(np.float16).max)
 _HEADER_LIMIT = 8 << 20
 """Longest header of a safetensors file, bytes; a GPEN network takes under 40 kB, and a byte becomes ten in memory."""
 
+_START = 64
+"""Bytes by which a file's format is told."""
+
 _LARGEST_SIDE = 2048
 """To which a whole photograph may be brought for a network, px."""
 
@@ -197,7 +200,7 @@ def _read(path: Path, *, load: bool) -> Checkpoint:
         if not stat.S_ISREG(path.stat().st_mode) and not path.is_dir():
             raise CheckpointError(Notice("checkpoint.no-file", {"path": str(path)}))
         with path.open("rb") as file:
-            start = file.read(9)
+            start = file.read(_START)
         if not start:
             raise CheckpointFormatError(Notice("checkpoint.empty", {"path": str(path)}))
         # safetensors opens with the length of a JSON object, then its brace.
@@ -206,6 +209,7 @@ def _read(path: Path, *, load: bool) -> Checkpoint:
             if length > _HEADER_LIMIT:
                 raise CheckpointFormatError(Notice("checkpoint.header", {"path": str(path), "length": length}))
             return _read_safetensors(path, load=load)
+        _check_download(start, path)
         if is_onnx(start, path):
             if load:
                 raise CheckpointFormatError(Notice("onnx.as-it-is", {"path": str(path)}))
@@ -217,6 +221,14 @@ def _read(path: Path, *, load: bool) -> Checkpoint:
         raise CheckpointError(Notice("checkpoint.folder", {"path": str(path)})) from error
     except OSError as error:
         raise CheckpointError(Notice("checkpoint.unread", {"path": str(path), "reason": reason_of(error)})) from error
+
+
+def _check_download(start: bytes, path: Path) -> None:
+    """Refuse what often lies in the place of weights that were fetched: told by a file's first bytes."""
+    if start.lstrip()[:9].lower().startswith((b"<!doctype", b"<html")):
+        raise CheckpointFormatError(Notice("checkpoint.web-page", {"path": str(path)}))
+    if start.startswith(b"version https://git-lfs"):
+        raise CheckpointFormatError(Notice("checkpoint.lfs-pointer", {"path": str(path)}))
 
 
 def _read_safetensors(path: Path, *, load: bool) -> Checkpoint:

@@ -170,6 +170,8 @@ class Store:
         meant = entry_meant_by(name, self._catalog)
         if meant is not None:
             return self.path(meant.name)
+        if path.name != name:
+            raise CheckpointError(Notice("checkpoint.missing", {"path": str(path)}))
         known = [model.name for model in self.list()]
         raise CheckpointError(
             Notice(
