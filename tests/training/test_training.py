@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from likeness.errors import ConfigError, ImageReadError, TrainingError
+from likeness.errors import ConfigError, ImageReadError, LicenceError, TrainingError
 from likeness.imaging.portraits import Portraits
 from likeness.training.config import TrainConfig
 from likeness.training.settings import read_settings
@@ -186,6 +187,16 @@ def test_a_start_of_another_architecture_is_refused(portraits: Path, tmp_path: P
         TrainingError, match="holds a Real-ESRGAN compact network of scale 2; a run trains a GPEN network"
     ):
         train(config)
+
+
+def test_a_start_whose_licence_was_not_accepted_is_refused(
+    portraits: Path, tmp_path: Path, tiny_model: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is trained from published weights is theirs as well."""
+    monkeypatch.setenv("LIKENESS_HOME", str(tmp_path / "home"))
+    shutil.copy(tiny_model, tmp_path / "GPEN-BFR-256.pth")
+    with pytest.raises(LicenceError, match="likeness models accept GPEN-BFR-256"):
+        train(replace(_config(portraits, tmp_path), start=str(tmp_path / "GPEN-BFR-256.pth")))
 
 
 def test_a_run_grows_from_a_smaller_one(portraits: Path, tmp_path: Path) -> None:

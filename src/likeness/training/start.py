@@ -16,6 +16,7 @@ from likeness.messages.notice import Notice
 from likeness.models.formats import read_checkpoint
 from likeness.models.gpen.config import GpenConfig
 from likeness.models.gpen.network import Gpen
+from likeness.models.store import Store
 from likeness.training.config import TrainConfig
 from likeness.training.data import to_planes
 from likeness.training.run_config import RunConfig
@@ -32,6 +33,7 @@ def start_network(config: TrainConfig, portraits: Portraits) -> Gpen:
 
     Raises:
         TrainingError: if the checkpoint is of a larger size, or of another architecture.
+        LicenceError: if it is a published one whose licence has to be accepted first, and was not.
     """
     # Here and not only in the trainer: what is drawn at random must be the same whatever the process drew before.
     torch.manual_seed(config.seed)
@@ -41,7 +43,7 @@ def start_network(config: TrainConfig, portraits: Portraits) -> Gpen:
         network.free_styles(config.styles_up_to)
         network.start_as_identity()
         return network.with_texture() if config.noise else network
-    checkpoint = read_checkpoint(Path(config.start))
+    checkpoint = read_checkpoint(Store().path(Path(config.start)))
     shape = checkpoint.spec.config
     if not isinstance(shape, GpenConfig):
         raise TrainingError(Notice("training.start-not-gpen", {"start": config.start, "title": checkpoint.spec.title}))
