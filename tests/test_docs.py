@@ -154,6 +154,14 @@ def test_the_site_fetches_nothing_and_searches_out_of_files(tmp_path: Path) -> N
       worker.addEventListener("message", ({ data }) => (document.title = data));
       worker.postMessage("grain");
     </script>"""
+    bare, named = (
+        "<thead>\n<tr>\n<th></th>\n<th></th>\n</tr>\n</thead>",
+        "<thead><tr><th></th><th>GPEN</th></tr></thead>",
+    )
+    assert (
+        hooks.on_page_content(f"<table>{bare}</table><table>{named}</table>", page=None)
+        == f"<table></table><table>{named}</table>"
+    )
     (tmp_path / "404.html").write_text(theirs + talk.replace("WHERE", "."))
     inside = hooks.on_post_page(theirs + talk.replace("WHERE", ".."), SimpleNamespace(url="docs/web.html"), None)
     (tmp_path / "docs" / "web.html").write_text(inside)

@@ -6,14 +6,24 @@ This puts our own in its place.
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-__all__ = ["on_post_build", "on_post_page"]
+__all__ = ["on_page_content", "on_post_build", "on_post_page"]
 
 _ELSEWHERE = "https://unpkg.com/iframe-worker/shim"
 _OURS = "assets/javascripts/frame_worker.js"
+
+
+_NO_HEAD = re.compile(r"<thead>\s*<tr>(?:\s*<th[^>]*></th>)+\s*</tr>\s*</thead>")
+"""Of a table without headings, which Markdown cannot write without a row of empty ones."""
+
+
+def on_page_content(html: str, **_: object) -> str:
+    """A page's text as HTML: tables whose headings are all empty have none."""
+    return _NO_HEAD.sub("", html)
 
 
 def on_post_page(output: str, page: Any, config: Any) -> str:
