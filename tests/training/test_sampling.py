@@ -6,11 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image as PillowImage
 
 from likeness.errors import ConfigError
 from likeness.imaging.portraits import Portraits
 from likeness.training.config import TrainConfig
-from likeness.training.sampling import epoch_order, read_factors
+from likeness.training.sampling import epoch_order, read_factors, read_left_out
 
 _FACTORS = np.array([1, 2, 3, 4] * 30 + [1] * 80)
 
@@ -93,10 +94,10 @@ def test_files_of_other_folders_are_told_and_left_out(tmp_path: Path, caplog: py
 
 
 def test_a_table_that_cannot_be_read(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="cannot be read as a table of factors"):
+    with pytest.raises(ConfigError, match="cannot be read as a table of portraits"):
         read_factors(tmp_path / "none.csv", ("a.png",))
     (tmp_path / "odds.csv").write_bytes(b"file,factor\n\xff\xfe.png,2\n")
-    with pytest.raises(ConfigError, match="cannot be read as a table of factors"):
+    with pytest.raises(ConfigError, match="cannot be read as a table of portraits"):
         read_factors(tmp_path / "odds.csv", ("a.png",))
 
 
@@ -132,3 +133,25 @@ def test_a_run_reads_its_factors(tmp_path: Path) -> None:
     )
     with pytest.raises(ConfigError, match=r'factor of "a\.png" must be a whole number'):
         train(config)
+
+
+def test_portraits_that_are_left_out(tmp_path: Path) -> None:
+    for name in ("a.png", "b.png", "c.png"):
+        PillowImage.new("RGB", (8, 8)).save(tmp_path / name)
+    table = tmp_path / "left-out.csv"
+    table.write_text("file,why\nb.png,another archive has it\nelsewhere.png,\n")
+    assert Portraits.read(tmp_path, 8, without=read_left_out(table)).names == ("a.png", "c.png")
+    table.write_text("name\nb.png\n")
+    with pytest.raises(ConfigError, match='needs the column "file"'):
+        read_left_out(table)
+    with pytest.raises(ConfigError, match="cannot be read as a table of portraits"):
+        read_left_out(tmp_path / "none.csv")
+
+
+def test_what_the_sixth_generation_leaves_out_was_among_its_portraits(shared: Path) -> None:
+    left_out = read_left_out(Path(__file__).parents[2] / "configs" / "likeness-512" / "left-out.csv")
+    with (shared / "portraits" / "portraits.csv").open(encoding="utf-8", newline="") as rows:
+        source = {row["file"]: (row["split"], row["source"]) for row in csv.DictReader(rows)}
+    assert len(left_out) == 204
+    assert {source[name][0] for name in left_out} == {"train"}
+    assert {source[name][1] for name in left_out} == {"CivilServiceUSA/us-house", "CivilServiceUSA/us-senate"}

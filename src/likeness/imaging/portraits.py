@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import logging
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,8 +35,10 @@ class Portraits:
         return self.samples[index].astype(np.float32) / np.float32(255.0)
 
     @staticmethod
-    def read(folder: Path, size: int, *, split: str = "train", min_native_side: int = 0) -> Portraits:
-        """Read picture files, or tar shards ``<split>-*.tar``, scaled to ``size``.
+    def read(
+        folder: Path, size: int, *, split: str = "train", min_native_side: int = 0, without: Collection[str] = ()
+    ) -> Portraits:
+        """Read picture files, or tar shards ``<split>-*.tar``, scaled to ``size``; those named in ``without`` are left out.
 
         ``portraits.csv`` (columns file, native_side_px), where there is one, leaves out portraits under ``min_native_side``.
 
@@ -50,7 +53,7 @@ class Portraits:
         names: list[str] = []
         samples: list[NDArray[np.uint8]] = []
         for name, data in picture_files(folder, f"{split}-*.tar"):
-            if native.get(name, min_native_side) < min_native_side:
+            if name in without or native.get(name, min_native_side) < min_native_side:
                 continue
             picture = PillowImage.open(io.BytesIO(data)).convert("RGB")
             if picture.size != (size, size):

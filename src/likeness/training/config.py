@@ -20,6 +20,7 @@ class TrainConfig(RunConfig):
         run: folder for state, statistics and sheets.
         start: checkpoint to start from (safetensors or .pth), or "identity": a network that returns its input.
         min_native_side: portraits whose native crop was smaller (portraits.csv) are left out, px; 0 takes all.
+        without: table of portraits that are left out (`read_left_out`: CSV, column file); "" leaves out none.
         odds: table of portraits to draw more often (`read_factors`: CSV, columns file and factor); "" draws all alike.
         size, channel_multiplier, narrow: the network (`GpenConfig`), used with ``start = "identity"``.
         styles_up_to: modulations above this resolution do not depend on the latent (`Gpen.free_styles`).
@@ -60,6 +61,7 @@ class TrainConfig(RunConfig):
     portraits: str
     start: str = "identity"
     min_native_side: int = 450
+    without: str = ""
     odds: str = ""
     size: int = 512
     channel_multiplier: float = 1

@@ -28,7 +28,7 @@ from likeness.training.data import PairStream, to_planes
 from likeness.training.identity import FaceEmbedding, Lesson, run_embeddings
 from likeness.training.matcher import unfolded
 from likeness.training.progress import Progress, Statistics, crossed
-from likeness.training.sampling import read_factors
+from likeness.training.sampling import read_factors, read_left_out
 from likeness.training.start import prepare_run, start_network
 from likeness.training.trainer import Trainer
 
@@ -51,14 +51,15 @@ def train(
         the run's checkpoint (``<run>/weights.safetensors``, the moving average in float16).
 
     Raises:
-        ConfigError: if the table of factors cannot be used.
+        ConfigError: if a table, of factors or of what is left out, cannot be used.
         TrainingError: if the device is missing, the loss is no number, or ``run`` holds another
             run's state.
     """
     run = prepare_run(config)
     # A small network's pictures are degraded at twice its size: fine enough, and much faster than at 512.
     side = max(config.size, min(512, 2 * config.size))
-    portraits = Portraits.read(Path(config.portraits), side, min_native_side=config.min_native_side)
+    without = read_left_out(Path(config.without)) if config.without else ()
+    portraits = Portraits.read(Path(config.portraits), side, min_native_side=config.min_native_side, without=without)
     factors = read_factors(Path(config.odds), portraits.names) if config.odds else ()
     embeddings = _judges(config, report_lesson) if config.identity else ()
     trainer = Trainer(config, start_network(config, portraits), embeddings)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice, notice_of
 
-__all__ = ["MOST", "epoch_order", "read_factors"]
+__all__ = ["MOST", "epoch_order", "read_factors", "read_left_out"]
 
 _log = logging.getLogger(__name__)
 
@@ -32,18 +32,13 @@ def read_factors(path: Path, names: Sequence[str]) -> tuple[int, ...]:
     Raises:
         ConfigError: if it cannot be read, lacks a column, names a portrait twice or none, or holds another factor.
     """
-    try:
-        with path.open(encoding="utf-8", newline="") as lines:
-            table = csv.DictReader(lines)
-            rows = [(table.line_num, row.get("file"), row.get("factor")) for row in table]
-            columns = table.fieldnames or ()
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(Notice("training.factors-unread", {"path": str(path), "why": notice_of(error)})) from error
+    rows, columns = _table(path)
     if "file" not in columns or "factor" not in columns:
         raise ConfigError(Notice("training.no-factors", {"path": str(path)}))
     factors = dict.fromkeys(names, 1)
     listed: set[str] = set()
-    for line, name, factor in rows:
+    for line, row in rows:
+        name, factor = row.get("file"), row.get("factor")
         if not name:
             raise ConfigError(Notice("training.factor-no-name", {"path": str(path), "line": line}))
         if name in listed:
@@ -64,6 +59,29 @@ def read_factors(path: Path, names: Sequence[str]) -> tuple[int, ...]:
             "%d of the %d portraits listed in %s are not among those of this run", strangers, len(listed), path
         )
     return tuple(factors[name] for name in names)
+
+
+def read_left_out(path: Path) -> frozenset[str]:
+    """The portraits that a table, a CSV with the column "file", keeps from being drawn; its other columns are for people.
+
+    Raises:
+        ConfigError: if it cannot be read, or has no such column.
+    """
+    rows, columns = _table(path)
+    if "file" not in columns:
+        raise ConfigError(Notice("training.no-file-column", {"path": str(path)}))
+    return frozenset(row["file"] for _, row in rows if row["file"])
+
+
+def _table(path: Path) -> tuple[list[tuple[int, dict[str, str | None]]], Sequence[str]]:
+    """A CSV's rows with their lines, and its columns."""
+    try:
+        with path.open(encoding="utf-8", newline="") as lines:
+            table = csv.DictReader(lines)
+            rows: list[tuple[int, dict[str, str | None]]] = [(table.line_num, dict(row)) for row in table]
+            return rows, table.fieldnames or ()
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise ConfigError(Notice("training.table-unread", {"path": str(path), "why": notice_of(error)})) from error
 
 
 def epoch_order(factors: NDArray[np.int64], seed: int, epoch: int) -> NDArray[np.int64]:
