@@ -6,6 +6,8 @@ frames are warped back exactly, and what still differs from one to the next is f
 255, over R, G and B). Sharpness is the RMS of what is finer than 1.5 px. Identity is the distance of dlib's embedding to
 the portrait's, its spread the deviation over the frames of a clip. Seconds are of the processor, for one frame, all cores
 together.
+
+`--reference` makes clips of persons of whom there is a second photograph, hands that over, and writes video_reference.md.
 """
 
 from __future__ import annotations
@@ -25,6 +27,7 @@ from likeness.imaging.files import write_image
 from likeness.imaging.image import Image, Pixels
 from likeness.imaging.portraits import Portraits
 from likeness.metrics import IdentityModel
+from likeness.reference.references import References
 from likeness.restore.pipeline import Restorer
 from likeness.video.options import VideoOptions
 from likeness.video.preview import frame_strip
@@ -36,7 +39,11 @@ _BLURRED_EVERY, _BLUR = 8, 9
 _BEFORE_REDUCING = 1.0
 
 TABLE = Path(__file__).with_name("video.md")
+WITH_REFERENCES = Path(__file__).with_name("video_reference.md")
 _ALONE = "frame by frame"
+_WITH = "steady, with another photograph"
+_SAME_PERSON = 0.42
+"""dlib's distance under which two portraits, each the other's nearest, show one person."""
 _Matrix = NDArray[np.float64]
 
 
@@ -121,15 +128,25 @@ def main() -> None:
     parser.add_argument("--frames", type=int, default=32)
     parser.add_argument("--every", type=int, nargs="*", default=[1, VideoOptions.every])
     parser.add_argument("--without", default="london", help="leave out portraits whose names begin with this")
-    parser.add_argument("--strip", type=Path, help="write an eye in each frame: input, frame by frame, steady")
+    parser.add_argument("--strip", type=Path, help="write an eye in each frame of the first clip, in each way")
+    parser.add_argument("--reference", action="store_true", help="clips of persons with a second photograph, with that")
     given = parser.parse_args()
     restorer = Restorer()
+    found = (
+        pairs(given.folder, given.portraits)
+        if given.reference
+        else portraits(given.folder, given.portraits, given.without)
+    )
     matrices = motion(given.frames)
     ways: dict[str, Callable[[], Session]] = {_ALONE: lambda: FrameByFrame(restorer, VideoOptions())}
     for every in given.every:
         ways[f"steady, network every {every}"] = lambda every=every: SteadySession(restorer, VideoOptions(every=every))
+    if given.reference:
+        ways[_WITH] = lambda: SteadySession(restorer, with_reference)
     figures: dict[str, list[list[float]]] = {way: [] for way in ("input", *ways)}
-    for number, (name, portrait) in enumerate(portraits(given.folder, given.portraits, given.without)):
+    for number, (name, portrait, other) in enumerate(found):
+        if other is not None:
+            with_reference = VideoOptions(references=References([Image(pixels=other)], trusted=True))
         results: dict[str, list[Pixels]] = {"input": clip(portrait, matrices, number)}
         for way in figures:
             began = time.process_time()
@@ -143,10 +160,10 @@ def main() -> None:
             figures[way].append([*row, float(known.mean()), float(known.std()), seconds])
             print(name, way, [round(x, 3) for x in figures[way][-1]], flush=True)
         if given.strip is not None and number == 0:
-            shown = [results["input"], results[_ALONE], results[list(results)[-1]]]
+            shown = results.values()
             eye = [tuple(back(way[n], matrix)[205:275, 150:236] for way in shown) for n, matrix in enumerate(matrices)]
             write_image(Image(pixels=frame_strip(eye)), given.strip)
-    TABLE.write_text(page(figures, given), encoding="utf-8")
+    (WITH_REFERENCES if given.reference else TABLE).write_text(page(figures, given), encoding="utf-8")
 
 
 def page(figures: Mapping[str, list[list[float]]], given: argparse.Namespace) -> str:
@@ -182,12 +199,27 @@ def page(figures: Mapping[str, list[list[float]]], given: argparse.Namespace) ->
     return "\n".join([*lines, ""])
 
 
-def portraits(folder: Path, count: int, without: str) -> list[tuple[str, Pixels]]:
+def portraits(folder: Path, count: int, without: str) -> list[tuple[str, Pixels, None]]:
     """Evenly out of those for validation."""
     known = Portraits.read(folder, _SIDE, split="val")
     wanted = [number for number, name in enumerate(known.names) if not name.startswith(without)]
     chosen = wanted[:: max(1, len(wanted) // count)][:count]
-    return [(known.names[number], known.pixels(number)) for number in chosen]
+    return [(known.names[number], known.pixels(number), None) for number in chosen]
+
+
+def pairs(folder: Path, count: int) -> list[tuple[str, Pixels, Pixels]]:
+    """Evenly out of the persons who are among those for validation twice: each with the second photograph."""
+    known, model = Portraits.read(folder, _SIDE, split="val"), IdentityModel()
+    who = np.stack([model.embed(known.pixels(number)) for number in range(len(known.names))])
+    distances = np.linalg.norm(who[:, None] - who, axis=2) + 9 * np.eye(len(who))
+    nearest = distances.argmin(axis=1)
+    both = [
+        (one, int(other))
+        for one, other in enumerate(nearest)
+        if one < other and nearest[other] == one and distances[one, other] < _SAME_PERSON
+    ]
+    chosen = both[:: max(1, len(both) // count)][:count]
+    return [(known.names[one], known.pixels(one), known.pixels(other)) for one, other in chosen]
 
 
 if __name__ == "__main__":

@@ -28,6 +28,18 @@ def test_a_film_is_restored(
     assert [path.name for path in tmp_path.iterdir()] == ["output_film.mp4"]
 
 
+def test_a_strangers_photograph_does_not_serve_and_that_is_told(
+    film: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    stranger = Path(__file__).parents[2] / "examples" / "original" / "hopper.jpg"
+    arguments = ["video", str(film), "--model", str(tiny_model), "--reference", str(stranger)]
+    assert main([*arguments, "-o", str(tmp_path / "one.mp4")]) == 0
+    told = capsys.readouterr().err
+    assert told.count("no reference was used: the face in hopper.jpg is likely another person's (likeness ") == 1
+    assert main([*arguments, "-o", str(tmp_path / "two.mp4"), "--trust-references"]) == 0
+    assert "and was used all the same" in capsys.readouterr().err
+
+
 def test_a_preview_is_a_picture(film: Path, tiny_model: Path, tmp_path: Path) -> None:
     sheet = tmp_path / "sheet.png"
     assert main(["video", str(film), "--model", str(tiny_model), "--preview", "2", "-o", str(sheet)]) == 0

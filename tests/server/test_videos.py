@@ -17,6 +17,7 @@ import pytest
 from clips import av, decoded, moving_frames, plain_frames, write_clip
 from running import Running, finished, served
 
+from likeness.imaging.encode import encode_image
 from likeness.imaging.image import Image
 from likeness.restore.pipeline import Restorer
 from likeness.server.http.settings import ServerSettings
@@ -109,6 +110,40 @@ def test_a_video_from_its_beginning_to_its_end(server: Running, film: bytes, tmp
         assert other != result.content
         assert client.delete(f"/v1/jobs/{job}").status_code == 204
         assert not folder.exists()
+
+
+def test_other_photographs_of_a_videos_people(
+    server: Running, astronaut: Image, portrait: bytes, stranger: bytes, tmp_path: Path
+) -> None:
+    frames = [np.kron(frame, np.ones((2, 2, 1), np.uint8)) for frame in moving_frames(astronaut, 2)]
+    film = write_clip(tmp_path / "film.mp4", frames).read_bytes()
+
+    def begun(client: httpx.Client, *others: bytes, **fields: str) -> httpx.Response:
+        files = [("file", ("a.mp4", film)), *(("references", (f"{n}.jpg", data)) for n, data in enumerate(others))]
+        return client.post("/v1/videos", files=[*files, ("person", ("p.jpg", portrait))], data=fields)
+
+    def made(client: httpx.Client, *others: bytes, **fields: str) -> tuple[bytes, list[str]]:
+        job = begun(client, *others, **fields).json()["id"]
+        assert finished(client, job)[1]["pictures"][0]["state"] == "final"
+        report = client.get(f"/v1/jobs/{job}/pictures/0").json()["report"]
+        result = client.get(f"/v1/jobs/{job}/pictures/0/result").content
+        return result, [notice["code"] for notice in report["notices"]]
+
+    with server.http() as client:
+        without, notices = made(client)
+        assert notices == []
+        assert made(client, stranger) == (without, ["reference.other"])
+        served, notices = made(client, portrait, portrait, trust_references="true")
+        assert (served == without, notices) == (False, [])
+        assert made(client, portrait, trust_references="true", reference_strength="0")[0] == without
+        for other, code in ((wall(), "reference-unusable"), (b"no picture", "picture-unreadable")):
+            refused = begun(client, other)
+            assert (refused.status_code, refused.json()["code"]) == (422, code), refused.text
+
+
+def wall() -> bytes:
+    """A picture without a face."""
+    return encode_image(Image(pixels=np.full((64, 64, 3), 0.5, np.float32)), "PNG")
 
 
 def test_one_person_of_a_video(

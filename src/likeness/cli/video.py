@@ -29,6 +29,7 @@ from likeness.restore.options import row_of
 from likeness.video.options import PICTURES_ONLY, VideoOptions, parse_seconds
 
 if TYPE_CHECKING:
+    from likeness.reference.references import References
     from likeness.restore.pipeline import Restorer
     from likeness.video.clip import Clip, Limits
     from likeness.video.job import VideoJob
@@ -55,9 +56,12 @@ examples:
   likeness video film.mp4 --preset natural
   likeness video film.mp4 --preview 4 -o sheet.png
   likeness video wedding.mp4 --person bride.jpg
+  likeness video wedding.mp4 --reference bride.jpg --reference groom.jpg
   likeness video film.mp4 -o part.mov --from 1:05 --to 1:35 --codec prores"""
 
 _PREVIEW = 5
+_WARN_AFTER = 100
+"""Frames after which it is told that no photograph serves, and not only at the end."""
 
 
 def video(argv: Sequence[str], console: Console) -> int:
@@ -80,7 +84,7 @@ def video(argv: Sequence[str], console: Console) -> int:
     from likeness.video.clip import Limits, open_clip
     from likeness.video.job import plan_video
 
-    options = _options(flags, parts)
+    options = _options(flags, parts, settings)
     limits = Limits(pixels=settings["max_pixels"] or Limits.pixels)
     clip = _without(open_clip(flags.input, limits), flags)
     if flags.preview is not None:
@@ -105,6 +109,7 @@ def _run(job: VideoJob, restorer: Restorer, settings: Settings, limits: Limits, 
     session = SteadySession(restorer, job.options)
     began = time.perf_counter()
     frames = kept = restored = failed = 0
+    told: set[tuple[str, str]] = set()
     try:
         steps = job.run(session, network=network, limits=limits)
         with closing(steps), console.progress(steps, unit="frame", total=job.frames) as shown:
@@ -113,6 +118,9 @@ def _run(job: VideoJob, restorer: Restorer, settings: Settings, limits: Limits, 
                 kept += done.kept
                 restored += done.restored
                 failed += done.failed
+                # By then it is clear who is who, and hours of work may be ahead.
+                if frames == _WARN_AFTER:
+                    _warn(session.notices, told, console)
     except NoFaceError as error:
         console.error(str(error))
         return 3
@@ -120,6 +128,7 @@ def _run(job: VideoJob, restorer: Restorer, settings: Settings, limits: Limits, 
         if job.target is not None and frames:
             console.notice(Notice("video.kept", {"count": frames, "folder": str(job.folder)}))
         raise
+    _warn(session.notices, told, console)
     seconds = time.perf_counter() - began
     faces = f"{restored} faces restored" + (f", {failed} failed" if failed else "")
     earlier = f", {kept} of an earlier run" if kept else ""
@@ -131,6 +140,15 @@ def _run(job: VideoJob, restorer: Restorer, settings: Settings, limits: Limits, 
         first, last = (number / float(job.clip.rate) + job.options.begin for number in (person.first, person.last))
         console.detail(f"face {person.number + 1}: {first:.1f} s to {last:.1f} s, up to {person.width:.0f} px wide")
     return 1 if failed else 0
+
+
+def _warn(notices: Sequence[Notice], told: set[tuple[str, str]], console: Console) -> None:
+    """Tell of the photographs that were to serve, each thing once: likeness changes a little with each look."""
+    for notice in notices:
+        what = notice.code, str(notice.values["name"])
+        if what not in told:
+            told.add(what)
+            console.warn(str(notice))
 
 
 def _preview(
@@ -152,7 +170,7 @@ def _preview(
     return 0
 
 
-def _options(flags: argparse.Namespace, parts: Mapping[str, Any]) -> VideoOptions:
+def _options(flags: argparse.Namespace, parts: Mapping[str, Any], settings: Settings) -> VideoOptions:
     if parts["by_hand"] is not None:
         raise ConfigError(Notice("video.auto-preset"))
     return VideoOptions(
@@ -160,6 +178,7 @@ def _options(flags: argparse.Namespace, parts: Mapping[str, Any]) -> VideoOption
         selection=parts["selection"],
         enlargement=parts["enlargement"],
         person=None if flags.person is None else _person(flags.person),
+        references=_references(settings),
         every=flags.every,
         codec=flags.codec,
         crf=flags.crf,
@@ -175,6 +194,16 @@ def _person(photograph: Path) -> Person:
     from likeness.video.person import person_in
 
     return person_in(photograph, MediaPipeDetector(), FaceMatcher())
+
+
+def _references(settings: Settings) -> References | None:
+    from likeness.reference.references import References, photographs_at
+
+    named = settings["references"]
+    if named is None:
+        return None
+    photographs = [found for place in named for found in photographs_at(place)]
+    return References(photographs, trusted=bool(settings["trust_references"]))
 
 
 def _without(clip: Clip, flags: argparse.Namespace) -> Clip:

@@ -5,11 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from likeness.core.hashing import sha256_of, sha256_of_bytes
 from likeness.core.home import expanded
 from likeness.errors import ArgumentError, ImageError, ImageReadError, NoFaceError
 from likeness.faces.detect import Detector
@@ -17,13 +21,13 @@ from likeness.imaging.accepting import ImageInput, any_picture
 from likeness.imaging.files import is_picture, read_image
 from likeness.imaging.folders import list_folder
 from likeness.imaging.image import Image
-from likeness.messages.notice import Notice, reason_of
-from likeness.reference.matching import SAME_FROM, FaceMatcher
+from likeness.messages.notice import Notice, notice_of, reason_of
+from likeness.reference.matching import SAME_FROM, Embedding, FaceMatcher
 from likeness.reference.photographs import Reference, references_in
-from likeness.reference.serving import Match, ServedFace, assigned, matches_of, served
+from likeness.reference.serving import Match, ServedFace, assigned, embed_face, matches, matches_of, served
 from likeness.restore.outcome import FaceProjection
 
-__all__ = ["Photograph", "References", "photographs_at", "reference_files"]
+__all__ = ["Choice", "Photograph", "References", "photographs_at", "reference_files"]
 
 _log = logging.getLogger(__name__)
 
@@ -36,11 +40,41 @@ class Photograph:
         name: what to call it in a report.
         read: reads it.
         optional: whether it is passed over where it cannot be read or shows no face: it was found in a folder, say.
+        file: where it lies; None of one that is no file.
     """
 
     name: str
     read: Callable[[], Image]
     optional: bool = False
+    file: Path | None = None
+
+    def digest(self) -> str:
+        """Of its file, or its pixels.
+
+        Raises:
+            ImageReadError: if it cannot be read.
+        """
+        if self.file is None:
+            return sha256_of_bytes(np.ascontiguousarray(self.read().pixels).tobytes())
+        try:
+            return sha256_of(self.file)
+        except OSError as error:
+            raise ImageReadError(Notice("reference.unread", {"why": notice_of(error)})) from error
+
+
+@dataclass(frozen=True, kw_only=True)
+class Choice:
+    """Which references serve one of several faces.
+
+    Attributes:
+        found: all, the most alike first.
+        chosen: those that serve.
+        warnings: why none does, where nobody has one.
+    """
+
+    found: tuple[Match, ...]
+    chosen: tuple[Match, ...]
+    warnings: tuple[Notice, ...]
 
 
 class References:
@@ -99,12 +133,39 @@ class References:
             return ()
         photographs = self._references(detector, faces[0].crop.shape[0])
         found = matches_of(faces, list(photographs), self._matcher)
+        return tuple(
+            served(item, one.found, one.chosen, detector, one.warnings)
+            for item, one in zip(faces, self._choices(found, photographs), strict=True)
+        )
+
+    def who(self, face: FaceProjection) -> Embedding:
+        """Whose face it is, for `choose`."""
+        return embed_face(face, self._matcher)
+
+    def choose(self, people: Sequence[Embedding], detector: Detector, side: int) -> tuple[Choice, ...]:
+        """Which photographs serve each of the people in one picture, whose faces are known already.
+
+        Raises:
+            NoFaceError, ImageReadError, ImageTooLargeError: as `prepare`.
+        """
+        photographs = self._references(detector, side)
+        return self._choices([matches(who, list(photographs)) for who in people], photographs)
+
+    def identity(self) -> tuple[Any, ...]:
+        """What a result depends on: the photographs, by name and digest, and whether they are trusted.
+
+        Raises:
+            ImageReadError: if one cannot be read.
+        """
+        return (*((one.name, one.digest()) for one in self._photographs), self._trusted)
+
+    def _choices(self, found: Sequence[tuple[Match, ...]], photographs: Mapping[Reference, int]) -> tuple[Choice, ...]:
         chosen = assigned(found, photographs, trusted=set(photographs.values()) if self._trusted else ())
         # Of a group one or two may have a reference: only where nobody has it is told why.
-        nearest = None if any(chosen) else max(found, key=lambda row: row[0].likeness if row else -1)
+        nearest = None if any(chosen) else max(found, key=lambda row: row[0].likeness if row else -1, default=None)
         return tuple(
-            served(item, row, own, detector, _refused(row) if row is nearest else ())
-            for item, row, own in zip(faces, found, chosen, strict=True)
+            Choice(found=row, chosen=own, warnings=_refused(row) if row is nearest else ())
+            for row, own in zip(found, chosen, strict=True)
         )
 
     def _references(self, detector: Detector, side: int) -> dict[Reference, int]:
@@ -144,7 +205,7 @@ def photographs_at(place: Path | str, read: Callable[[Path], Image] = read_image
     """
     files = reference_files(place)
     optional = expanded(place).is_dir()
-    return tuple(Photograph(name=file.name, read=partial(read, file), optional=optional) for file in files)
+    return tuple(Photograph(name=file.name, read=partial(read, file), optional=optional, file=file) for file in files)
 
 
 def reference_files(place: Path | str) -> tuple[Path, ...]:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from likeness.evidence.lenders import Lender, regions_by_name
 from likeness.faces.detect import Detector
-from likeness.faces.face import Landmarks
+from likeness.faces.face import Face, Landmarks
 from likeness.imaging.colour import luma
 from likeness.imaging.image import Image, Pixels
 from likeness.messages.notice import Notice
@@ -27,6 +27,8 @@ __all__ = [
     "Match",
     "ServedFace",
     "assigned",
+    "best_for",
+    "doubted",
     "embed_face",
     "is_same_photograph",
     "matches",
@@ -160,6 +162,14 @@ def _worth(reference: Reference, face: Expression) -> float:
     return reference.resolution * shown * (0.7 + 0.3 * face.lips(reference.expression))
 
 
+def best_for(face: Face, chosen: Sequence[Match]) -> Sequence[Match]:
+    """`MOST` of them at most, those that are worth most to a face."""
+    if len(chosen) <= MOST:
+        return chosen
+    expression = Expression.of(face.landmarks)
+    return sorted(chosen, key=lambda match: -_worth(match.reference, expression))[:MOST]
+
+
 def served(
     item: FaceProjection,
     found: Sequence[Match],
@@ -167,14 +177,12 @@ def served(
     detector: Detector,
     warnings: Sequence[Notice] = (),
 ) -> ServedFace:
-    """What the chosen references give to a face; `MOST` of them at most, those that are worth most.
+    """What the chosen references give to a face; the best of them, if they are many (`best_for`).
 
     Raises:
         ValueError: if a reference was prepared for another size of network.
     """
-    expression = Expression.of(item.face.landmarks)
-    if len(chosen) > MOST:
-        chosen = sorted(chosen, key=lambda match: -_worth(match.reference, expression))[:MOST]
+    chosen = best_for(item.face, chosen)
     serving = [match.reference for match in chosen]
     warped = warped_for(item, chosen, detector)
     gifts = () if warped is None else warped.gifts(item.masks)
@@ -192,7 +200,7 @@ def served(
         ),
         gifts=gifts,
         lenders=() if warped is None else _lenders(gifts, warped, item.mask),
-        warnings=(*warnings, *(_doubted(one) for one in chosen if one.verdict == "other")),
+        warnings=(*warnings, *(doubted(one) for one in chosen if one.verdict == "other")),
         warped=warped,
     )
 
@@ -223,7 +231,8 @@ def is_same_photograph(light: NDArray[np.float32], reference: Reference) -> bool
     return float(np.abs(light - reference.light).mean()) < _SAME_PIXELS
 
 
-def _doubted(match: Match) -> Notice:
+def doubted(match: Match) -> Notice:
+    """That a photograph of a likely other person serves, as somebody says that it is the same."""
     return Notice("reference.trusted", {"name": match.reference.name, "likeness": match.likeness, "limit": SAME_FROM})
 
 

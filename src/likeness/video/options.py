@@ -9,6 +9,7 @@ from typing import Any
 from likeness.errors import ConfigError
 from likeness.imaging.arguments import finite_number, of_type
 from likeness.messages.notice import Notice
+from likeness.reference.references import References
 from likeness.restore.controls import Controls
 from likeness.restore.enlargement import Enlargement
 from likeness.restore.selection import Selection
@@ -31,10 +32,7 @@ PICTURES_ONLY = (
     "crop",
     "picture_model",
     "aligned",
-    "references",
     "album",
-    "reference_strength",
-    "trust_references",
     "provenance",
     "copy_unrestored",
     "quality",
@@ -53,6 +51,7 @@ class VideoOptions:
     Attributes:
         controls, selection, enlargement: see `likeness.Restorer.restore`; faces are numbered as they appear.
         person: only this person's face is restored, where they are in the picture; None for all that are selected.
+        references: other photographs of the people, which lend their detail to the faces that they fit; None for none.
         every: the network looks at a face in each such frame, and whenever it has changed; between them what it drew moves
             as the face does. 1 to 30; 1 is slower and less steady.
         codec: one of `likeness.video.encoders.CODECS`; None for the video's own, or h264 where that is not written.
@@ -68,6 +67,7 @@ class VideoOptions:
     selection: Selection = field(default_factory=Selection)
     enlargement: Enlargement = field(default_factory=Enlargement)
     person: Person | None = None
+    references: References | None = None
     every: int = 4
     codec: str | None = None
     crf: float | None = None
@@ -81,6 +81,8 @@ class VideoOptions:
         of_type("enlargement", self.enlargement, Enlargement)
         if self.person is not None:
             of_type("person", self.person, Person)
+        if self.references is not None:
+            of_type("references", self.references, References)
         if self.enlargement.upscale == "auto":
             # Frames of one video are all of one size.
             raise ConfigError(Notice("video.auto"))
@@ -93,8 +95,13 @@ class VideoOptions:
             raise ConfigError(Notice("video.part", {"begin": begin, "end": "" if end is None else f"{end:g}"}))
 
     def identity(self) -> dict[str, Any]:
-        """All of it as JSON has it: two runs with the same are one job."""
-        return {name: repr(getattr(self, name)) for name in self.__dataclass_fields__}
+        """All of it as JSON has it: two runs with the same are one job.
+
+        Raises:
+            ImageReadError: if one of the references cannot be read.
+        """
+        told = {name: repr(getattr(self, name)) for name in self.__dataclass_fields__ if name != "references"}
+        return told if self.references is None else {**told, "references": repr(self.references.identity())}
 
 
 def parse_seconds(text: str) -> float:

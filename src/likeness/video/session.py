@@ -16,6 +16,7 @@ from likeness.messages.notice import Notice
 from likeness.reference.matching import OTHER_BELOW
 from likeness.restore.outcome import FaceProjection
 from likeness.restore.pipeline import Restorer
+from likeness.video.lending import Lending
 from likeness.video.options import VideoOptions
 from likeness.video.steady import Steady
 from likeness.video.tracks import Track, TrackedFace, Tracker
@@ -75,6 +76,7 @@ class FrameByFrame:
                 image,
                 options.controls,
                 selection=options.selection,
+                references=options.references,
                 enlargement=options.enlargement,
                 verdicts=False,
             )
@@ -105,7 +107,10 @@ class SteadySession:
         self._restorer = restorer
         self._options = options
         self._tracker = Tracker(restorer.find_faces)
-        self._steady = Steady(restorer, options.controls, every=options.every)
+        self._lending: Lending | None = None
+        if options.references is not None:
+            self._lending = Lending(options.references, restorer.detector, side=restorer.runtime.spec.side)
+        self._steady = Steady(restorer, options.controls, every=options.every, lending=self._lending)
         self._chosen: int | None = None
         self._grey: bool | None = None
 
@@ -113,6 +118,11 @@ class SteadySession:
     def people(self) -> tuple[Track, ...]:
         """Everybody seen so far."""
         return self._tracker.people
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What a user should know of the photographs that were to serve, so far."""
+        return () if self._lending is None else self._lending.notices()
 
     @property
     def memory(self) -> int:

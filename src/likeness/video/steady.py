@@ -10,12 +10,16 @@ now. So still skin keeps its pores, and a mouth that opens is drawn anew at once
 A frame that is blurred counts less than the sharp ones before it, so that the person stays the same through it. What
 the film itself holds of the face is averaged the same way, so that its noise does not flicker where its detail is kept;
 its light is not.
+
+What other photographs of the person give (`likeness.video.lending`) is measured on the average, at every few answers, and
+averaged itself; in between it moves as the face does.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -26,10 +30,14 @@ from likeness.faces.face import Alignment, Face
 from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur, resize, to_channels
 from likeness.imaging.image import Image, Pixels, Size
+from likeness.messages.notice import Notice
+from likeness.reference.serving import Match
 from likeness.restore.arbitration import HeldDetail
 from likeness.restore.controls import Controls
 from likeness.restore.outcome import FaceProjection
 from likeness.restore.pipeline import Restorer
+from likeness.restore.references import Gift, ReferenceMatch
+from likeness.video.lending import Lending
 
 __all__ = ["Steady"]
 
@@ -64,6 +72,11 @@ _LOBES = 3
 of `likeness.faces.align.unwarp` leaves some of the rest, which is seen as sharpness in one picture and shimmers in motion.
 The filter is a sinc in a window of so many lobes (Duchon, "Lanczos Filtering", 1979)."""
 
+_LENT_EVERY = 3
+"""Answers of the network after which it is measured anew what other photographs give, unless the face has changed before."""
+_FADED = 0.5
+"""Likeness of a place to what it was (`_same`) under which what they give there goes."""
+
 _REDUCED = 1.05
 _LIGHT = 16
 """Side at which the light of a crop is told: what is coarser than the coarsest band (`likeness.restore.arbitration`)."""
@@ -74,8 +87,8 @@ _Map = NDArray[np.float32]
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _Kept:
     """Of a person: the last projection, held steady; the crops averaged the same way; how many answers are in each
-    place; the last crop, small, and how much fine detail the crops have; and for how many frames the network has not
-    looked."""
+    place; the last crop, small, and how much fine detail the crops have; for how many frames the network has not looked;
+    and what other photographs give."""
 
     item: FaceProjection
     seen: Pixels
@@ -83,6 +96,32 @@ class _Kept:
     small: NDArray[np.uint8]
     detail: float
     age: int
+    lent: _Lent | None = None
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Lent:
+    """What other photographs give to a face, averaged: what full strength adds, S x S x 3; how many measurements are in
+    each place; and for how many answers it was not measured. A `likeness.restore.references.FaceReferences`."""
+
+    detail: Pixels
+    count: _Map
+    age: int = 0
+    matches: tuple[ReferenceMatch, ...] = ()
+    gifts: tuple[Gift, ...] = ()
+    warnings: tuple[Notice, ...] = ()
+
+    @property
+    def nbytes(self) -> int:
+        return self.detail.nbytes + self.count.nbytes
+
+    def fused(self, target: Pixels, strength: float) -> Pixels:
+        side = target.shape[0]
+        detail = self.detail if side == self.detail.shape[0] else resize(self.detail, Size(side, side), "cubic")
+        return target + detail * np.float32(strength)
+
+    def to_dict(self) -> dict[str, Any]:
+        return {"matches": [], "gifts": [], "lenders": []}
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -101,12 +140,14 @@ class Steady:
         restorer: whose network is asked.
         controls: as in `Restorer.project`.
         every: see `likeness.video.options.VideoOptions`.
+        lending: other photographs of the people; None without any.
     """
 
-    def __init__(self, restorer: Restorer, controls: Controls, *, every: int) -> None:
+    def __init__(self, restorer: Restorer, controls: Controls, *, every: int, lending: Lending | None = None) -> None:
         self._restorer = restorer
         self._controls = controls
         self._every = every
+        self._lending = lending if controls.reference_strength > 0 else None
         self._kept: dict[int, _Kept] = {}
 
     def forget(self, numbers: Sequence[int] | None = None) -> None:
@@ -126,6 +167,11 @@ class Steady:
             image, [face for _, face in due], self._controls, indices=[number for number, _ in due]
         )
         fresh = {item.index: item for item in asked}
+        chosen: dict[int, tuple[Match, ...]] = {}
+        if self._lending is not None and asked:
+            for item in asked:
+                self._lending.look(item)
+            chosen = self._lending.choose([number for number, _ in faces])
         items: list[FaceProjection] = []
         for number, face in faces:
             kept = self._kept.get(number)
@@ -133,9 +179,25 @@ class Steady:
                 self._kept[number] = replace(kept, age=kept.age + 1)
                 items.append(_carried(kept, still[number], image, face))
             else:
-                self._kept[number] = _joined(kept, fresh[number])
+                self._kept[number] = self._lent_to(_joined(kept, fresh[number]), chosen.get(number, ()))
                 items.append(_shown(self._kept[number]))
         return items
+
+    def _lent_to(self, kept: _Kept, chosen: Sequence[Match]) -> _Kept:
+        """Somebody with what other photographs give, where that is to be measured anew."""
+        lent = kept.lent
+        if self._lending is None or not (chosen or lent):
+            return kept
+        if lent is not None and lent.age < _LENT_EVERY:
+            return kept
+        detail = self._lending.lent(kept.item, chosen)
+        if detail is None:
+            detail = np.zeros_like(kept.item.projection)
+        if lent is None:
+            return replace(kept, lent=_Lent(detail=detail, count=np.ones(detail.shape[:2], np.float32)))
+        count = lent.count + 1
+        detail = detail + to_channels(lent.count / count) * (lent.detail - detail)
+        return replace(kept, lent=_Lent(detail=detail, count=np.minimum(count, np.float32(_MOST))))
 
     def _still(self, image: Image, number: int, face: Face) -> _Still | None:
         """How a face moved that can do with what the network drew in an earlier frame; None where it has to look again."""
@@ -147,9 +209,8 @@ class Steady:
         crop = warp(image.pixels, alignment)
         small, inside = _small(crop), _small_mask(kept.item.mask)
         flow = _flow(small, kept.small)
-        changed = float(((1 - _same(small, kept.small, flow, inside)) * inside).sum())
-        still = changed <= _CHANGED * float(inside.sum())
-        return _Still(alignment=alignment, crop=crop, flow=flow) if still else None
+        changed = _changed(_same(small, kept.small, flow, inside), inside)
+        return None if changed else _Still(alignment=alignment, crop=crop, flow=flow)
 
 
 def _joined(kept: _Kept | None, item: FaceProjection) -> _Kept:
@@ -177,20 +238,35 @@ def _joined(kept: _Kept | None, item: FaceProjection) -> _Kept:
     steady = replace(item, projection=projection, held=held, mask=mask)
     mean = float(np.float32(0.7) * kept.detail + np.float32(0.3) * detail) if detail < kept.detail else detail
     count = np.minimum(count, np.float32(_MOST))
-    return _Kept(item=steady, seen=seen, count=count, small=small, detail=mean, age=0)
+    lent = None if kept.lent is None else _lent_moved(kept.lent, same, grid, _small_mask(item.mask))
+    return _Kept(item=steady, seen=seen, count=count, small=small, detail=mean, age=0, lent=lent)
+
+
+def _lent_moved(lent: _Lent, same: _Map, grid: _Map, inside: _Map) -> _Lent:
+    """What other photographs give, where the face is now: gone where that has changed, and wanted anew if much has."""
+    side = lent.detail.shape[0]
+    changed = _changed(same, inside)
+    same = resize(same, Size(side, side), "linear")
+    detail = _moved(lent.detail, grid, cv2.INTER_CUBIC) * to_channels(
+        np.minimum(same / np.float32(_FADED), np.float32(1))
+    )
+    count = _moved(lent.count, grid, cv2.INTER_LINEAR) * same
+    return _Lent(detail=detail, count=count, age=_LENT_EVERY if changed else lent.age + 1)
 
 
 def _shown(kept: _Kept) -> FaceProjection:
-    return _with_target(kept.item, kept.seen)
+    return _with_target(kept.item, kept.seen, kept.lent)
 
 
-def _with_target(item: FaceProjection, seen: Pixels) -> FaceProjection:
+def _with_target(item: FaceProjection, seen: Pixels, lent: _Lent | None) -> FaceProjection:
     """A projection as it is laid on a frame: band-limited, and with the detail of the averaged crop for that of the
     last."""
     projection = item.projection
     if item.alignment.native_side * _REDUCED < item.alignment.crop_size:
-        projection = _band_limited(projection, item.alignment.native_side / item.alignment.crop_size)
-    shown = replace(item, projection=projection)
+        share = item.alignment.native_side / item.alignment.crop_size
+        projection = np.clip(_band_limited(projection, share), 0.0, 1.0, dtype=np.float32)
+        lent = None if lent is None else replace(lent, detail=_band_limited(lent.detail, share))
+    shown = replace(item, projection=projection, references=lent)
     side = item.alignment.crop_size
     light = resize(resize(item.crop - seen, Size(_LIGHT, _LIGHT), "area"), Size(side, side), "cubic")
     # Kept where `FaceProjection.target` keeps it: relaxation leads there.
@@ -206,7 +282,7 @@ def _band_limited(x: Pixels, share: float) -> Pixels:
     kernel = np.sinc(cutoff * steps) * np.sinc(steps / (reach + 1))
     kernel /= kernel.sum()
     limited = cv2.sepFilter2D(x, cv2.CV_32F, kernel, kernel, borderType=cv2.BORDER_REFLECT_101)
-    return np.clip(np.asarray(limited, np.float32), 0.0, 1.0)
+    return np.asarray(limited, np.float32)
 
 
 def _carried(kept: _Kept, still: _Still, image: Image, face: Face) -> FaceProjection:
@@ -226,7 +302,8 @@ def _carried(kept: _Kept, still: _Still, image: Image, face: Face) -> FaceProjec
         mask=_moved(last.mask, grid, cv2.INTER_LINEAR) * valid_mask(still.alignment),
         picture=image.pixels,
     )
-    return _with_target(carried, _moved(kept.seen, grid, cv2.INTER_CUBIC))
+    lent = None if kept.lent is None else replace(kept.lent, detail=_moved(kept.lent.detail, grid, cv2.INTER_CUBIC))
+    return _with_target(carried, _moved(kept.seen, grid, cv2.INTER_CUBIC), lent)
 
 
 def _steady_held(held: HeldDetail, last: HeldDetail) -> HeldDetail:
@@ -264,6 +341,11 @@ def _same(now: NDArray[np.uint8], before: NDArray[np.uint8], flow: _Map, inside:
     slope = gaussian_blur(across * across + down * down, _WINDOW)
     limit = max(_SEEN**2 * noise, _LEAST**2) + np.float32(_SLACK**2) * slope
     return np.exp(-np.square(off / limit)).astype(np.float32)
+
+
+def _changed(same: _Map, inside: _Map) -> bool:
+    """Whether so much of a face has changed that the network has to look again."""
+    return float(((1 - same) * inside).sum()) > _CHANGED * float(inside.sum())
 
 
 def _grid(flow: _Map, side: int) -> _Map:

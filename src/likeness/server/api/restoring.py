@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from likeness.compute.cancellation import WorkCancelled
@@ -170,6 +171,7 @@ def make_references(state: ServerState, files: Sequence[PictureSource], *, trust
         Photograph(
             name=f"reference {number}",
             read=partial(state.decoder.read, file, max_pixels=state.settings.max_pixels, name=f"reference {number}"),
+            file=file if isinstance(file, Path) else None,
         )
         for number, file in enumerate(files, start=1)
     ]

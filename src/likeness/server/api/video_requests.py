@@ -8,6 +8,7 @@ from typing import Any
 
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice
+from likeness.reference.references import References
 from likeness.restore.kinds import Choice, Number, Option, Words
 from likeness.server.api.requests import FIELDS, RestoreRequest, field_schema, field_values, fits
 from likeness.video.encoders import CODECS
@@ -104,7 +105,12 @@ class VideoRequest:
         return request
 
     def options(
-        self, *, most_pixels: int | None, most_faces: int | None = None, person: Person | None = None
+        self,
+        *,
+        most_pixels: int | None,
+        most_faces: int | None = None,
+        person: Person | None = None,
+        references: References | None = None,
     ) -> VideoOptions:
         """The options that this comes to.
 
@@ -112,6 +118,7 @@ class VideoRequest:
             most_pixels: of a result's frame; None for no limit of ours.
             most_faces: restored in one frame.
             person: the one who is restored; None for all that are selected.
+            references: other photographs of the people; None for none.
 
         Raises:
             ConfigError: for values that cannot be used together.
@@ -125,6 +132,7 @@ class VideoRequest:
             selection=replace(picture.selection, most=most_faces),
             enlargement=picture.enlargement,
             person=person,
+            references=references,
             **own,
         )
 

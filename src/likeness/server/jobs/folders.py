@@ -47,6 +47,10 @@ class JobFolders:
         """The folder of other photographs."""
         return self.of(job) / "ref"
 
+    def person(self, job: str) -> Path:
+        """The photograph of the one person in a video who is restored; it need not be there."""
+        return self.of(job) / "person" / name_of(0)
+
 
 def name_of(number: int) -> str:
     """What a picture is called in the journal and on the disk, as `likeness.server.http.uploads` wrote it."""

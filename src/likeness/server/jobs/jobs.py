@@ -5,6 +5,7 @@
     <data>/journal.sqlite         every picture of every job; a job is a group of it
     <data>/jobs/<job>/in/0000     the pictures as they came, under numbers of ours
     <data>/jobs/<job>/ref/0000    other photographs of the persons in them
+    <data>/jobs/<job>/person/0000 a photograph of the one person in a video who is restored
     <data>/jobs/<job>/out/0000    the results
 """
 
@@ -29,6 +30,7 @@ from likeness.imaging.sniff import HEAD_BYTES
 from likeness.messages.notice import Notice, reason_of
 from likeness.reference.references import References
 from likeness.server.api.requests import RestoreRequest
+from likeness.server.api.restoring import ready
 from likeness.server.api.video_requests import VideoRequest
 from likeness.server.http.names import safe_names
 from likeness.server.http.problems import ProblemError
@@ -132,15 +134,14 @@ class Jobs:
         folder.mkdir(parents=True)
         return job, folder
 
-    def sort(self, job: str, uploads: Sequence[Upload], *, others: str = "references") -> list[Upload]:
-        """Put the files of a form where they belong; its pictures or videos, in their order. ``others`` is the field of
-        other photographs."""
-        folder = self._folders.of(job)
-        return put_apart(uploads, part=others, pictures=folder / "in", others=folder / "ref", name=name_of)
+    def sort(self, job: str, uploads: Sequence[Upload]) -> list[Upload]:
+        """Put the files of a form where they belong; its pictures or videos, in their order."""
+        apart = {"references": self._folders.others(job), "person": self._folders.person(job).parent}
+        return put_apart(uploads, apart=apart, pictures=self._folders.of(job) / "in", name=name_of)
 
     def references(self, job: str, *, trusted: bool) -> References | None:
         """The other photographs of a job; None if it has none."""
-        return self._references.of(job, self._folders.of(job) / "ref", trusted=trusted)
+        return self._references.of(job, self._folders.others(job), trusted=trusted)
 
     def begin(self, job: str, uploads: Sequence[Upload], requests: Sequence[RestoreRequest]) -> None:
         """Put a job's pictures in the queue, each with what is to be done to it, and start."""
@@ -169,8 +170,11 @@ class Jobs:
 
         Raises:
             LikenessError: see `likeness.server.jobs.videos.plan`.
+            ProblemError: if one of the other photographs shows no face.
         """
         planned = self._work.planned(job, 0, request, upload.name, "")
+        if planned.options.references is not None:
+            ready(self._state, planned.options.references)
         assert planned.target is not None
         return planned.target.suffix
 

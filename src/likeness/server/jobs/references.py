@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from likeness.core.hashing import sha256_of
@@ -43,28 +43,29 @@ class JobReferences:
 
 
 def put_apart(
-    uploads: Sequence[Upload], *, part: str, pictures: Path, others: Path, name: Callable[[int], str]
+    uploads: Sequence[Upload], *, apart: Mapping[str, Path], pictures: Path, name: Callable[[int], str]
 ) -> list[Upload]:
     """Put the files of a job's form where they belong; its pictures, in their order.
 
     Args:
         uploads: as they came, under numbers of all of them.
-        part: the form's field of other photographs.
-        pictures, others: the folders; the second is made when it is wanted.
+        apart: the folders of files that are no pictures of the job, by the form's field; made when they are wanted.
+        pictures: the folder of all others.
         name: of a file by its number.
     """
     found: list[Upload] = []
-    seen: set[str] = set()
+    seen: dict[str, set[str]] = {part: set() for part in apart}
     for upload in uploads:
         assert upload.path is not None
-        if upload.part == part:
-            others.mkdir(exist_ok=True)
+        if upload.part in apart:
+            folder, own = apart[upload.part], seen[upload.part]
+            folder.mkdir(exist_ok=True)
             digest = sha256_of(upload.path)
-            if digest in seen:  # one photograph sent twice shows no more, and its faces would be looked for twice
+            if digest in own:  # one photograph sent twice shows no more, and its faces would be looked for twice
                 upload.path.unlink()
                 continue
-            upload.path.rename(others / name(len(seen)))
-            seen.add(digest)
+            upload.path.rename(folder / name(len(own)))
+            own.add(digest)
         else:
             # Whatever lay under this number has been put where it belongs.
             upload.path.rename(pictures / name(len(found)))

@@ -6,6 +6,7 @@ from anyio import to_thread
 from fastapi import APIRouter, Request, Response
 
 from likeness.server.api.forms import errors, form_schema
+from likeness.server.api.restoring import MOST_REFERENCES
 from likeness.server.api.video_requests import VIDEO_FIELDS, VideoRequest, video_values
 from likeness.server.http.problems import ProblemError
 from likeness.server.http.state import State, client_of
@@ -20,7 +21,8 @@ videos_router = APIRouter(prefix="/v1/videos", tags=["jobs"])
 
 _FILES = {"file": "The video."}
 _OPTIONAL: dict[str, str] = {
-    "person": "A photograph of the one person in the video who is to be restored; the largest face in it counts."
+    "person": "A photograph of the one person in the video who is to be restored; the largest face in it counts.",
+    "references": "Other photographs of the people in the video, which lend their detail to the faces they fit.",
 }
 
 
@@ -30,7 +32,13 @@ _OPTIONAL: dict[str, str] = {
     operation_id="createVideo",
     status_code=202,
     responses={202: {"links": LINKS}, **errors(415, 422, 429, 501, 507)},
-    openapi_extra=form_schema(_FILES, optional_files=_OPTIONAL, fields=VIDEO_FIELDS, example={"preset": "natural"}),
+    openapi_extra=form_schema(
+        _FILES,
+        optional_files=_OPTIONAL,
+        many={"references": MOST_REFERENCES},
+        fields=VIDEO_FIELDS,
+        example={"preset": "natural"},
+    ),
 )
 async def create_video(request: Request, response: Response, state: State, jobs: JobsOf) -> JobAnswer:
     """A job with one video, which is its picture 0: looked at, watched, fetched and deleted as every job.
@@ -43,13 +51,13 @@ async def create_video(request: Request, response: Response, state: State, jobs:
         job, folder = await to_thread.run_sync(jobs.reserve)
         try:
             limits = FormLimits(
-                files={"file": 1, "person": 1},
+                files={"file": 1, "person": 1, "references": MOST_REFERENCES},
                 file_bytes=max(settings.max_video, settings.max_upload),
                 total_bytes=settings.max_request,
             )
             form = await receive_form(request, limits, account, folder=folder)
             wanted = VideoRequest.of(video_values(form.fields))
-            videos = await to_thread.run_sync(lambda: jobs.sort(job, form.files, others="person"))
+            videos = await to_thread.run_sync(jobs.sort, job, form.files)
             if not videos:
                 raise ProblemError("file-missing", 'the form has no file in its field "file"')
             suffix = await run_in_turn(request, state, ticket, lambda: jobs.look_at(job, videos[0], wanted), kind="job")

@@ -16,6 +16,7 @@ from likeness.errors import ConfigError, LikenessError
 from likeness.imaging.image import Image
 from likeness.imaging.thumbnail import thumbnail
 from likeness.messages.notice import Notice
+from likeness.reference.references import References
 from likeness.server.api.video_requests import VideoRequest
 from likeness.server.http.state import ServerState
 from likeness.video.apart import files_apart, renamed
@@ -56,7 +57,14 @@ def video_request(options: Mapping[str, Any]) -> VideoRequest:
 
 
 def plan(
-    state: ServerState, source: Path, target: Path, request: VideoRequest, *, name: str, person: Path | None
+    state: ServerState,
+    source: Path,
+    target: Path,
+    request: VideoRequest,
+    *,
+    name: str,
+    person: Path | None,
+    references: References | None,
 ) -> VideoJob:
     """Look at a video, and refuse all that can be refused before any work.
 
@@ -67,6 +75,7 @@ def plan(
         request: how.
         name: what the client calls it.
         person: a photograph of the one who is to be restored.
+        references: other photographs of the people.
 
     Raises:
         VideoError: if it is no video, is damaged at its beginning, or too large.
@@ -84,6 +93,7 @@ def plan(
         most_pixels=settings.max_video_pixels,
         most_faces=settings.max_faces,
         person=None if person is None else _person(state, person),
+        references=references,
     )
     own = Path(name).suffix.lower()
     suffix = own if own in SUFFIXES else ".mp4"
@@ -210,6 +220,7 @@ class VideoWork:
     def record(self) -> dict[str, Any]:
         """What was done, ready for JSON."""
         job = self._job
+        notes = (*job.notes, *self._session.notices)
         rate = float(job.clip.rate)
         return {
             "kind": _VIDEO,
@@ -228,8 +239,8 @@ class VideoWork:
                 for person in self._session.people
             ],
             "codec": None if job.encoding is None else job.encoding.codec,
-            "notices": [note.to_dict() for note in job.notes],
-            "warnings": [str(note) for note in job.notes],
+            "notices": [note.to_dict() for note in notes],
+            "warnings": [str(note) for note in notes],
             "verdict": None,
         }
 
@@ -254,6 +265,10 @@ class _Watched:
     @property
     def people(self) -> tuple[Track, ...]:
         return self._session.people
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        return self._session.notices
 
     def skip(self, image: Image) -> None:
         self._session.skip(image)

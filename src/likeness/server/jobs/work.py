@@ -47,7 +47,7 @@ class JobWork:
         state: the application's.
         journal: the queue.
         folders: where the files lie.
-        references: other photographs of the persons in pictures.
+        references: other photographs of the persons in pictures and videos.
     """
 
     def __init__(self, state: ServerState, journal: Journal, folders: JobFolders, references: JobReferences) -> None:
@@ -77,10 +77,12 @@ class JobWork:
 
     def planned(self, job: str, number: int, request: VideoRequest, name: str, key: str) -> VideoJob:
         """What is to be done to a video (`likeness.server.jobs.videos.plan`); ``key`` tells this work from others on it."""
-        person = self._folders.others(job) / name_of(0)
+        person = self._folders.person(job)
+        others = self._references.of(job, self._folders.others(job), trusted=request.picture.trust_references)
         target = self._folders.of(job) / "out" / f"{name_of(number)}-{key[:16]}"
         source = self._folders.input(job, number)
-        return plan(self._state, source, target, request, name=name, person=person if person.is_file() else None)
+        who = person if person.is_file() else None
+        return plan(self._state, source, target, request, name=name, person=who, references=others)
 
     def start(self, job: str) -> None:
         """See that as many threads as there are may work on a job: each takes a picture, and queues up again."""

@@ -47,6 +47,7 @@ PAGE_FILES: dict[str, str] = {
     "messages.js": _SCRIPT,
     "moment.js": _SCRIPT,
     "open.js": _SCRIPT,
+    "others.js": _SCRIPT,
     "panel.js": _SCRIPT,
     "queue.js": _SCRIPT,
     "references.js": _SCRIPT,

@@ -166,10 +166,16 @@ class Page {
     this.panel.show();
   }
 
+  /** @param {string} where the part of the page that they were dropped on */
+  bringReferences(files, where) {
+    if (where === "one") this.references.bring(files);
+    else (where === "video" ? this.films : this.queue).staging.others.add(files);
+  }
+
   listen() {
     openWays({
       onFiles: (files) => this.openFiles(files),
-      onReferences: (files, where) => (where === "one" ? this.references.bring(files) : this.queue.staging.addReferences(files)),
+      onReferences: (files, where) => this.bringReferences(files, where),
       onProblem: (error) => this.problem(error),
       active: () => !element("one").hidden,
     });

@@ -3,9 +3,8 @@
 import { addFields, Problem } from "./api.js";
 import { fieldsOf, lookSelect, wordSelect } from "./choice.js";
 import { el, fileField } from "./dom.js";
+import { OtherPhotographs, thumbnail } from "./others.js";
 import { t } from "./words.js";
-
-const THUMB = 256;
 
 export class Staging {
   constructor({ about, getLook, onSend, onProblem }) {
@@ -14,7 +13,6 @@ export class Staging {
     this.onSend = onSend;
     this.onProblem = onProblem;
     this.pictures = [];
-    this.references = [];
     this.input = fileField("many-files", (files) => this.add(files));
     this.title = el("h2", {});
     this.how = el("p", { class: "help" });
@@ -23,19 +21,7 @@ export class Staging {
     this.look = lookSelect(about);
     this.start = el("button", { type: "button", class: "primary", id: "many-start", onclick: () => this.send() });
     this.clear = el("button", { type: "button", class: "quiet", "data-t": "many.clear", onclick: () => this.empty() });
-    this.referenceInput = fileField("many-reference-files", (files) => this.addReferences(files));
-    this.chooseReferences = el("button", { type: "button", class: "reference-zone", id: "many-references", onclick: () => this.referenceInput.click() });
-    this.referenceList = el("ul", { class: "reference-row" });
-    this.trust = el("input", { type: "checkbox", class: "switch", role: "switch", id: "many-trust" });
-    this.trustRow = el("div", { class: "row" }, this.trust, el("label", { for: "many-trust", "data-t": "many.trust" }));
-    this.others = el(
-      "div",
-      { class: "many-references", "data-drop": "many" },
-      this.chooseReferences,
-      this.referenceList,
-      this.trustRow,
-      this.referenceInput,
-    );
+    this.others = new OtherPhotographs({ part: "many", most: about.max_references });
     this.bar = el("progress", { max: 1, value: 0, hidden: true, "data-label": "many.bar" });
     this.told = el("p", { role: "status", class: "job-told" });
     this.grid = el("ul", { class: "grid" });
@@ -46,7 +32,7 @@ export class Staging {
       this.title,
       this.how,
       el("div", { class: "row" }, this.choose, this.lookLabel, this.start, this.clear),
-      this.others,
+      this.others.element,
       this.told,
       this.bar,
       this.grid,
@@ -61,27 +47,6 @@ export class Staging {
     for (const file of files.slice(0, room)) this.pictures.push(this.picture(file));
     this.show();
     if (files.length > room) this.told.textContent = t("many.too-many", { left: files.length - room, count: this.about.max_files });
-  }
-
-  /** Other photographs of the persons in the pictures: they serve all of them. */
-  addReferences(files) {
-    for (const file of files.slice(0, this.about.max_references - this.references.length)) {
-      const image = el("img", { alt: file.name, title: file.name });
-      const reference = { file, element: null };
-      const leave = el("button", {
-        type: "button",
-        class: "leave-out",
-        "aria-label": t("references.remove", { name: file.name }),
-        onclick: () => {
-          this.references = this.references.filter((other) => other !== reference);
-          this.show();
-        },
-      }, "×");
-      reference.element = el("li", { class: "tile" }, image, leave);
-      thumbnail(file).then((url) => url && (image.src = url));
-      this.references.push(reference);
-    }
-    this.show();
   }
 
   picture(file) {
@@ -110,15 +75,14 @@ export class Staging {
 
   empty() {
     this.pictures = [];
-    this.references = [];
+    this.others.empty();
     this.show();
   }
 
   async send() {
     const form = new FormData();
     for (const { file } of this.pictures) form.append("files", file, file.name);
-    for (const { file } of this.references) form.append("references", file, file.name);
-    if (this.references.length && this.trust.checked) addFields(form, { trust_references: true });
+    this.others.fill(form);
     addFields(form, fieldsOf(this.look.value, this.getLook));
     const overrides = {};
     this.pictures.forEach(({ own }, number) => {
@@ -133,7 +97,7 @@ export class Staging {
         this.told.textContent = t("many.sending", { percent: Math.round(share * 100) });
       });
       this.pictures = [];
-      this.references = [];
+      this.others.empty();
     } catch (error) {
       this.onProblem(error instanceof Problem ? error : new Problem("sending", 0, String(error)));
     }
@@ -155,15 +119,8 @@ export class Staging {
     this.choose.className = some ? "" : "primary";
     this.choose.dataset.t = some ? "many.add" : "many.choose";
     this.choose.textContent = t(this.choose.dataset.t);
-    const others = this.references.length;
-    this.others.hidden = !some;
-    this.chooseReferences.replaceChildren(
-      el("b", {}, t("many.references")),
-      ...(others ? [] : [el("span", {}, t("references.help"))]),
-    );
-    this.chooseReferences.disabled = others >= this.about.max_references;
-    this.referenceList.replaceChildren(...this.references.map(({ element }) => element));
-    this.referenceList.hidden = this.trustRow.hidden = others === 0;
+    this.others.element.hidden = !some;
+    this.others.show();
     this.told.textContent = "";
     wordSelect(this.look);
     for (const { look } of this.pictures) wordSelect(look);
@@ -171,22 +128,7 @@ export class Staging {
     this.element.classList.toggle("some", some);
   }
 }
-
 /** What stands for a picture that the browser cannot draw: the end of its name. */
 export function kindOf(name) {
   return /\.(\w{1,5})$/.exec(name)?.[1].toUpperCase() ?? "?";
-}
-
-/** A small copy that this page draws itself; null for what the browser cannot read (the server may). */
-async function thumbnail(file) {
-  try {
-    const whole = await createImageBitmap(file, { resizeWidth: THUMB * 2, resizeQuality: "medium" });
-    const scale = Math.min(1, THUMB / Math.max(whole.width, whole.height));
-    const canvas = new OffscreenCanvas(Math.max(1, Math.round(whole.width * scale)), Math.max(1, Math.round(whole.height * scale)));
-    canvas.getContext("2d").drawImage(whole, 0, 0, canvas.width, canvas.height);
-    whole.close();
-    return URL.createObjectURL(await canvas.convertToBlob({ type: "image/jpeg", quality: 0.85 }));
-  } catch {
-    return null;
-  }
 }

@@ -1,12 +1,13 @@
 // A short film: brought, its person chosen, sent as a job, watched before and after, fetched.
 
-import { addFields, startVideo } from "./api.js";
+import { addFields, jobPicture, startVideo } from "./api.js";
 import { fieldsOf, lookSelect, wordSelect } from "./choice.js";
 import { el } from "./dom.js";
 import { JobList, timesOf } from "./jobs.js";
 import { OPTIONS } from "./look.js";
 import { peopleIn } from "./moment.js";
-import { said } from "./said.js";
+import { OtherPhotographs } from "./others.js";
+import { canSay, said } from "./said.js";
 import { Twin } from "./twin.js";
 import "./words_video.js";
 import { onLanguage, t } from "./words.js";
@@ -79,6 +80,7 @@ class FilmStaging {
     this.first = el("p", { class: "help", role: "status" });
     this.kept = el("p", { class: "help" });
     this.choose = el("button", { type: "button", "data-t": "video.choose", onclick: () => this.input.click() });
+    this.others = new OtherPhotographs({ part: "video", most: about.max_references });
     this.look = lookSelect(about);
     // What is chosen for each picture is nothing for a film.
     [...this.look.options].find(({ value }) => value === "auto")?.remove();
@@ -104,6 +106,7 @@ class FilmStaging {
       this.first,
       el("div", { class: "row" }, this.choose, this.lookLabel, this.start, this.clear),
       this.view,
+      this.others.element,
       this.told,
       this.bar,
       this.kept,
@@ -130,6 +133,7 @@ class FilmStaging {
     this.film.removeAttribute("src");
     this.film.load();
     this.person = null;
+    this.others.empty();
     this.offer([]);
     Object.assign(this, { file: null, url: null, alone: true, looking: false });
     this.show();
@@ -190,6 +194,7 @@ class FilmStaging {
     const form = new FormData();
     form.append("file", this.file, this.file.name);
     if (this.person) form.append("person", this.person.picture, "person.png");
+    this.others.fill(form);
     addFields(form, this.fields);
     this.start.disabled = true;
     this.bar.hidden = false;
@@ -226,7 +231,8 @@ class FilmStaging {
     this.how.hidden = some;
     this.first.textContent = t("video.first");
     this.first.hidden = this.alone;
-    for (const part of [this.start, this.clear, this.lookLabel, this.view]) part.hidden = !some;
+    for (const part of [this.start, this.clear, this.lookLabel, this.view, this.others.element]) part.hidden = !some;
+    this.others.show();
     this.choose.className = some ? "" : "primary";
     this.element.classList.toggle("some", some);
     wordSelect(this.look);
@@ -271,6 +277,8 @@ class FilmJob {
     this.told = el("p", { class: "film-told", role: "status" });
     this.bar = el("progress", { max: 1, value: 0, "data-label": "many.bar" });
     this.reason = el("p", { class: "help" });
+    this.notes = el("ul", { class: "help", hidden: true });
+    this.noted = [];
     this.file = el("a", { class: "button primary", download: "" });
     this.drop = el("button", { type: "button", class: "quiet", onclick: () => onDelete(t(this.done ? "video.delete.sure" : "video.cancel.sure")) });
     this.element = el(
@@ -279,6 +287,7 @@ class FilmJob {
       el("header", {}, this.name, this.told, this.file, this.drop),
       this.bar,
       this.reason,
+      this.notes,
     );
   }
 
@@ -302,6 +311,18 @@ class FilmJob {
         poster: (side) => `${address}/thumbnails/${side}`,
       });
       this.element.append(this.twin.element);
+      this.note();
+    }
+    this.show();
+  }
+
+  /** What there is to say of the result, such as why a photograph did not serve. */
+  async note() {
+    try {
+      const { report } = await jobPicture(this.id, 0);
+      this.noted = report?.notices ?? [];
+    } catch {
+      this.noted = []; // the job is gone, which the list of jobs tells
     }
     this.show();
   }
@@ -325,6 +346,8 @@ class FilmJob {
     this.bar.value = share ?? 0;
     this.reason.textContent = notice ? said(notice) : "";
     this.reason.hidden = !notice;
+    this.notes.replaceChildren(...this.noted.filter(({ code }) => canSay(code)).map((one) => el("li", {}, said(one))));
+    this.notes.hidden = this.noted.length === 0;
     this.file.hidden = state !== "final";
     this.file.textContent = t("many.download");
     this.file.setAttribute("aria-label", t("many.file", { name }));
