@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 from unicodedata import normalize
 
+from likeness.batch.groups import items_of
 from likeness.batch.journal import Item, Journal, PutCount, Task
 from likeness.batch.options import OnFinding, WorkOptions
 from likeness.batch.references import digest_of_album, digest_of_references
@@ -25,7 +26,7 @@ from likeness.imaging.names import result_names
 from likeness.messages.notice import Notice, notice_of
 from likeness.restore.config import Settings
 
-__all__ = ["Done", "Plan", "make_tasks", "redo", "run", "run_apart", "settle", "sweep"]
+__all__ = ["Done", "Plan", "TaskPlan", "make_tasks", "redo", "run", "run_apart", "settle", "sweep"]
 
 _log = logging.getLogger(__name__)
 
@@ -33,9 +34,43 @@ _READERS = 4
 """Files that are read at a time to know what they hold."""
 
 
+class TaskPlan(Protocol):
+    """How sources become tasks: pictures (`Plan`), or videos (`likeness.batch.videos.VideoPlan`)."""
+
+    @property
+    def model(self) -> str:
+        """The network's name with a digest of its weights."""
+        ...
+
+    @property
+    def group(self) -> str:
+        """Of the tasks."""
+        ...
+
+    def told(self, source: Source) -> dict[str, Any]:
+        """The options of one of them, ready for JSON.
+
+        Raises:
+            ConfigError: if its own settings cannot be used; the message names it.
+        """
+        ...
+
+    def digest(self, source: Source) -> str:
+        """Of its content.
+
+        Raises:
+            ImageReadError: if it cannot be read.
+        """
+        ...
+
+    def names(self, names: Sequence[str], taken: Iterable[str]) -> list[str]:
+        """Names of results for files of these names."""
+        ...
+
+
 @dataclass(frozen=True, kw_only=True)
 class Plan:
-    """What is the same for all pictures of a run.
+    """What is the same for all pictures of a run; a `TaskPlan`.
 
     Attributes:
         model: the network's name with a digest of its weights.
@@ -52,6 +87,18 @@ class Plan:
     limits: Limits = field(default_factory=Limits)
     guard: GuardLimits | None = field(default_factory=GuardLimits)
     group: str = ""
+
+    def told(self, source: Source) -> dict[str, Any]:
+        """See `TaskPlan`."""
+        return self.options(source).to_dict()
+
+    def digest(self, source: Source) -> str:
+        """See `TaskPlan`."""
+        return sha256_of_bytes(read_file(source.url))
+
+    def names(self, names: Sequence[str], taken: Iterable[str]) -> list[str]:
+        """See `TaskPlan`."""
+        return result_names(names, taken=taken)
 
     def options(self, source: Source) -> WorkOptions:
         """The options of one picture.
@@ -94,9 +141,10 @@ class Done:
 
 
 def make_tasks(
-    sources: Sequence[Source], journal: Journal, plan: Plan, *, stop: threading.Event | None = None
+    sources: Sequence[Source], journal: Journal, plan: TaskPlan, *, stop: threading.Event | None = None
 ) -> PutCount:
-    """Put tasks for pictures into the journal; their files are read for it, unless their stamp says that they are known.
+    """Put tasks for pictures, or for videos, into the journal; their files are read for it, unless their stamp says that
+    they are known.
 
     A picture keeps the name of its result from run to run. ``IMG_1.HEIC`` beside ``IMG_1.JPG`` becomes ``IMG_1.HEIC.jpg``.
 
@@ -113,19 +161,19 @@ def make_tasks(
     options: list[dict[str, Any]] = []
     for source in sources:
         if source.settings != Settings():
-            options.append(plan.options(source).to_dict())
+            options.append(plan.told(source))
             continue
         # One dictionary for all pictures without settings of their own: a million would take gigabytes.
-        usual = plan.options(source).to_dict() if usual is None else usual
+        usual = plan.told(source) if usual is None else usual
         options.append(usual)
-    targets = _targets(sources, journal, plan.group)
+    targets = _targets(sources, journal, plan)
     fresh: list[tuple[str, str, str]] = []
 
     def content(source: Source) -> str:
         if source.stamp and (known := journal.known_content(source.url, source.stamp)) is not None:
             return known
         try:
-            found = sha256_of_bytes(read_file(source.url))
+            found = plan.digest(source)
         except ImageReadError as error:
             # It becomes an item all the same, and its failure is recorded when its turn comes.
             _log.info("%s", error)
@@ -245,10 +293,10 @@ def redo(journal: Journal, output: Storage, *, failed: bool = False, missing: bo
     """Queue again what failed, or what has no result in the output any more; how many items that were."""
     count = 0
     if failed:
-        count += sum(journal.requeue(item) for item in list(journal.items(group="", states=["failed"])))
+        count += sum(journal.requeue(item) for item in list(items_of(journal, ["failed"])))
     if missing:
         there = {name for folder in (FINAL, REVIEW) for name in _listed(output, folder)}
-        for item in list(journal.items(group="", states=[FINAL, REVIEW])):
+        for item in list(items_of(journal, [FINAL, REVIEW])):
             # Somebody who looked at it may have moved it from one folder to the other.
             if not {f"{folder}/{item.target}" for folder in (FINAL, REVIEW)} & there:
                 count += journal.requeue(item)
@@ -275,9 +323,9 @@ def _listed(output: Storage, folder: str) -> Iterator[str]:
             yield f"{folder}/{listed.name}"
 
 
-def _targets(sources: Sequence[Source], journal: Journal, group: str) -> list[str]:
-    """The name of each picture's result: what it was before; else its own name, with its old suffix if it must."""
-    known = {item.source: item.target for item in journal.items(group=group)}
+def _targets(sources: Sequence[Source], journal: Journal, plan: TaskPlan) -> list[str]:
+    """The name of each result: what it was before; else its own name, with its old suffix if it must."""
+    known = {item.source: item.target for item in journal.items(group=plan.group)}
     here = {source.url for source in sources}
     # A file that was copied by a Mac may come back with its accents spelt otherwise.
     moved = {normalize("NFC", url): target for url, target in known.items() if url not in here}
@@ -286,6 +334,6 @@ def _targets(sources: Sequence[Source], journal: Journal, group: str) -> list[st
         if (target := known.get(url) or moved.pop(normalize("NFC", url), None)) is not None:
             found[url] = target
     fresh = [source for source in sources if source.url not in found]
-    names = result_names([source.name for source in fresh], taken=known.values())
+    names = plan.names([source.name for source in fresh], known.values())
     found |= {source.url: name for source, name in zip(fresh, names, strict=True)}
     return [found[source.url] for source in sources]

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
+from typing import TypeAlias
 
 from likeness.batch.lists import check_per_picture, read_list
 from likeness.batch.storage import Storage, Tell, is_url
@@ -17,15 +18,38 @@ from likeness.imaging.names import as_spelt, same_on_disk
 from likeness.messages.notice import Notice
 from likeness.restore.config import Settings, parse_settings
 
-__all__ = ["Source", "find_sources"]
+__all__ = ["Source", "find_sources", "is_source", "is_video"]
 
 _SIDECARS = (".toml", ".json")
 """photo.jpg.toml is the sidecar of photo.jpg."""
 
 
+_VIDEOS = frozenset(
+    f".{end}"
+    for end in (
+        *("mp4", "m4v", "mov", "mkv", "webm", "avi", "nut", "mpg", "mpeg", "mts", "m2ts"),
+        *("3gp", "3g2", "wmv", "asf", "flv", "dv", "ogv", "mxf"),
+    )
+)
+"""How names of videos end."""
+
+_Wanted: TypeAlias = Callable[[str], bool]
+
+
+def is_video(name: str) -> bool:
+    """Whether a file is a video by its name; the file is not opened."""
+    path = PurePosixPath(name)
+    return path.suffix.lower() in _VIDEOS and not path.name.startswith("._")
+
+
+def is_source(name: str) -> bool:
+    """Whether a file is a picture or a video by its name."""
+    return is_picture(name) or is_video(name)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A picture that was found.
+    """A picture or a video that was found.
 
     Attributes:
         url: its path or URL.
@@ -44,9 +68,14 @@ class Source:
 
 
 def find_sources(
-    inputs: Sequence[str], *, without: str = "", allow_none: bool = False, tell: Tell | None = None
+    inputs: Sequence[str],
+    *,
+    without: str = "",
+    allow_none: bool = False,
+    videos: bool = False,
+    tell: Tell | None = None,
 ) -> tuple[Source, ...]:
-    """The pictures behind the inputs, each once, in order.
+    """The pictures behind the inputs, each once, in order; and videos, if they are wanted (`is_video`).
 
     An input is a picture; a folder, whose pictures are taken with those of its subfolders (`Storage.files`); a quoted
     pattern with ``*``, ``**``, ``?`` or ``[``; a CSV list (`read_list`), whose files are relative to its own folder; and
@@ -56,6 +85,7 @@ def find_sources(
         inputs: as typed.
         without: path or URL of a folder that is left out, as results lie there.
         allow_none: an empty folder or a pattern that matches nothing (yet) is no error.
+        videos: whether those in folders, and those that patterns match, are taken as well.
         tell: is told what is left out of folders; None logs it.
 
     Raises:
@@ -66,7 +96,7 @@ def find_sources(
     """
     found: list[Source] = []
     for text in inputs:
-        taken = _find(text, without, allow_none, tell)
+        taken = _find(text, without, allow_none, is_source if videos else is_picture, tell)
         if not taken and not allow_none:
             raise ConfigError(Notice("file.no-picture", {"text": text}))
         found += taken
@@ -85,17 +115,17 @@ def _home(source: Source) -> str:
     return source.url.removesuffix(source.name)
 
 
-def _find(text: str, without: str, allow_none: bool, tell: Tell | None) -> list[Source]:
+def _find(text: str, without: str, allow_none: bool, wanted: _Wanted, tell: Tell | None) -> list[Source]:
     text = text.removeprefix("file://")
     if not is_url(text) and (spelt := as_spelt(expanded(text))) != expanded(text):
         text = str(spelt)
     if text.lower().endswith(".csv"):
         return _of_list(text)
     if _has_magic(text):
-        return _matching(text, tell)
+        return _matching(text, wanted, tell)
     place = Storage(text)
-    if place.is_folder() or (allow_none and not is_picture(text)):
-        return _in_folder(place, without, tell) if place.is_folder() else []
+    if place.is_folder() or (allow_none and not wanted(text)):
+        return _in_folder(place, without, wanted, tell) if place.is_folder() else []
     parent, name = Storage.of(text)
     if not parent.exists(name):
         raise ConfigError(Notice("file.missing", {"text": text}))
@@ -106,23 +136,23 @@ def _has_magic(text: str) -> bool:
     return glob.has_magic(text) and not (not is_url(text) and expanded(text).exists())
 
 
-def _in_folder(place: Storage, without: str, tell: Tell | None) -> list[Source]:
+def _in_folder(place: Storage, without: str, wanted: _Wanted, tell: Tell | None) -> list[Source]:
     listed = {item.name: item.stamp for item in place.files(without=without, tell=tell)}
     return [
         _source(place, name, name, stamp, sidecars=[name + end for end in _SIDECARS if name + end in listed])
         for name, stamp in listed.items()
-        if is_picture(name)
+        if wanted(name)
     ]
 
 
-def _matching(text: str, tell: Tell | None) -> list[Source]:
+def _matching(text: str, wanted: _Wanted, tell: Tell | None) -> list[Source]:
     # Results keep the folders below the first pattern.
     folder, pattern = split_pattern(text)
     place = Storage(folder)
     return [
         _source(place, name, name, place.stamp(name))
         for name in place.matching(pattern, tell=tell)
-        if is_picture(name) and not any(part.startswith(".") for part in name.split("/"))
+        if wanted(name) and not any(part.startswith(".") for part in name.split("/"))
     ]
 
 

@@ -9,6 +9,7 @@ from datetime import datetime, timezone
 from importlib.metadata import version
 from typing import Any
 
+from likeness.batch.groups import items_of
 from likeness.batch.journal import STATES, Item, Journal
 from likeness.batch.storage import Storage
 from likeness.batch.summary_page import summary_page
@@ -35,6 +36,7 @@ _COLUMNS = (
     "height",
     "faces",
     "restored",
+    "frames",
     "verdict",
     "findings",
     "fixes",
@@ -106,19 +108,19 @@ def without_a_face(journal: Journal) -> int:
     """How many of the pictures that were left alone hold no face."""
     return sum(
         any(finding["code"] == "no-face" for finding in item.outcome.get("findings", []))
-        for item in journal.items(group="", states=("skipped",))
+        for item in items_of(journal, ("skipped",))
     )
 
 
 def _csv(journal: Journal) -> str:
-    rows = (_row(item) for item in journal.items(group=""))
+    rows = (_row(item) for item in items_of(journal))
     return write_csv(_COLUMNS, ([row[column] for column in _COLUMNS] for row in rows))
 
 
 def _row(item: Item) -> dict[str, Any]:
     outcome = item.outcome
     faces = outcome.get("faces") or []
-    guard = outcome.get("guard") or {}
+    guard, video = outcome.get("guard") or {}, outcome.get("video")
     measured = guard.get("faces") or []
 
     def largest(name: str) -> float | None:
@@ -133,8 +135,9 @@ def _row(item: Item) -> dict[str, Any]:
         "email": item.email,
         "width": outcome.get("width"),
         "height": outcome.get("height"),
-        "faces": len(faces),
-        "restored": sum(face["status"] == "restored" for face in faces),
+        "faces": len(video["people"]) if video else len(faces),
+        "restored": video["faces_restored"] if video else sum(face["status"] == "restored" for face in faces),
+        "frames": video["frames"] if video else None,
         "verdict": level_of(faces) or "",
         "findings": " ".join(dict.fromkeys(finding["code"] for finding in outcome.get("findings", []))),
         "fixes": "; ".join(outcome.get("fixes", [])),
@@ -148,7 +151,7 @@ def _row(item: Item) -> dict[str, Any]:
 
 
 def _json(journal: Journal, run: RunFigures) -> str:
-    pictures = [_picture(item) for item in journal.items(group="")]
+    pictures = [_picture(item) for item in items_of(journal)]
     states = Counter(picture["state"] for picture in pictures)
     levels = Counter(level_of(picture["outcome"].get("faces") or []) for picture in pictures)
     findings = Counter(

@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import Any
 from urllib.parse import quote
 
+from likeness.batch.groups import items_of
 from likeness.batch.journal import Item, Journal, State
 from likeness.imaging.thumbnail import data_uri
 from likeness.restore.report import done_to_picture, level_of
@@ -65,7 +66,7 @@ def summary_page(journal: Journal, run: Mapping[str, Any], *, model: str) -> str
     sections: dict[str, list[Item]] = {name: [] for name, *_ in _SECTIONS}
     counts: Counter[str] = Counter()
     codes: Counter[str] = Counter()
-    for item in journal.items(group=""):
+    for item in items_of(journal):
         name = _section(item)
         counts[name] += 1
         codes.update({finding["code"] for finding in item.outcome.get("findings", []) if finding["level"] != "note"})
@@ -179,6 +180,7 @@ def _card(journal: Journal, item: Item) -> str:
         for face in outcome.get("faces") or []
         if (verdict := face.get("verdict")) and verdict["level"] != "good" and verdict["sentence"] not in item.reason
     )
+    findings += "".join(f"<li>{escape(warning)}</li>" for warning in (outcome.get("video") or {}).get("warnings", ()))
     fixes = "".join(f"<li>{escape(fix)}</li>" for fix in outcome.get("fixes", []))
     return (
         f"<article class='card'>{_pictures(journal, item)}<div class='text'>"
@@ -225,6 +227,9 @@ def _figures(item: Item) -> str:
         found.append(f"{whole} restored{f' ({own} by own settings)' if own else ''}")
     if words := done_to_picture(outcome.get("picture")):
         found.append(words)
+    if video := outcome.get("video"):
+        people = len(video["people"])
+        found.append(f"video of {video['frames']} frames, {people} {'person' if people == 1 else 'people'}")
     measured = (outcome.get("guard") or {}).get("faces") or []
     for name, title in (("identity", "identity"), ("colour", "skin dE"), ("blotch", "largest dE"), ("seam", "seam")):
         values = [face[name] for face in measured if face[name] is not None]

@@ -33,12 +33,12 @@ if TYPE_CHECKING:
 __all__ = ["batch", "make_parser"]
 
 _DESCRIPTION = """\
-Restore many pictures, unwatched. What was done stands in a journal: run the same command again after anything, and it goes
-on where it was; nothing is lost, nothing done twice, and no file in OUT is ever half written.
+Restore many pictures and videos, unwatched. What was done stands in a journal: run the same command again after anything,
+and it goes on where it was; nothing is lost, nothing done twice, and no file in OUT is ever half written.
 
-INPUT is a folder (with its subfolders), a quoted pattern such as "scans/*.tif", a CSV list, a picture, or a URL of these
-(s3://bucket/folder). Results go to OUT/final; those that the guard doubts go to OUT/review, with the reason. What preflight
-refuses is left alone. OUT/summary.html shows every picture, summary.csv and summary.json hold every figure."""
+INPUT is a folder (with its subfolders), a quoted pattern such as "scans/*.tif", a CSV list, a picture, a video, or a URL of
+these (s3://bucket/folder). Results go to OUT/final; those that the guard doubts go to OUT/review, with the reason. What
+preflight refuses is left alone. OUT/summary.html shows every picture, summary.csv and summary.json hold every figure."""
 
 _EPILOG = """\
 a picture's own settings:
@@ -90,6 +90,7 @@ def _options(flags: argparse.Namespace) -> BatchOptions:
     from likeness.batch.network import identity_of
     from likeness.batch.runner import Plan
     from likeness.batch.storage import is_url
+    from likeness.batch.videos import VideoPlan
     from likeness.cli.batch_run import BatchOptions
     from likeness.evidence.quality_gate import GuardLimits
     from likeness.faces.findings import Limits
@@ -127,6 +128,7 @@ def _options(flags: argparse.Namespace) -> BatchOptions:
         output=output,
         journal=flags.journal or expanded(output) / JOURNAL,
         plan=plan,
+        videos=VideoPlan(model=plan.model, settings=plan.settings) if flags.videos else None,
         settings=settings,
         workers=flags.workers,
         ray=flags.executor == "ray",
@@ -215,6 +217,9 @@ def make_parser() -> Parser:
     )
     group.add_argument(
         "--no-thumbnails", dest="thumbnails", action="store_false", help="no pictures in the summary, for huge batches"
+    )
+    group.add_argument(
+        "--no-videos", dest="videos", action="store_false", help="leave videos out, which take long (docs/batch.md)"
     )
     group = parser.add_argument_group("what is done about findings (docs/check.md)")
     group.add_argument(

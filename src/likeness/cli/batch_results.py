@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from likeness.batch.groups import PICTURES
 from likeness.batch.journal import JOURNAL, Item, Journal
 from likeness.batch.storage import is_url
 from likeness.batch.work import FINAL
@@ -53,7 +54,7 @@ def read_batch(journal: Path, before: Path, output: Path) -> BatchResults:
         BatchError: if it cannot be read.
     """
     with Journal(journal) as opened:
-        items = list(opened.items())
+        items = list(opened.items(group=PICTURES))
     asked = [item for item in items if _is_asked(item, before)]
     pairs: list[Pair] = []
     waiting: dict[str, list[str]] = {}

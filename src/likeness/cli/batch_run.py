@@ -6,22 +6,26 @@ import shlex
 import threading
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from likeness.batch.executors import Executor, LocalExecutor
-from likeness.batch.journal import Journal, State
+from likeness.batch.groups import VIDEOS, counts_of
+from likeness.batch.journal import Item, Journal, State
 from likeness.batch.network import NetworkPlan
 from likeness.batch.runner import Done, Plan, make_tasks, redo, sweep
-from likeness.batch.sources import find_sources
+from likeness.batch.sources import Source, find_sources, is_video
 from likeness.batch.storage import Storage, is_url
 from likeness.batch.summary import RunFigures, without_a_face, write_summary
+from likeness.batch.videos import VideoPlan, VideoWorker, can_be_read, run_videos
 from likeness.batch.watch import Settling
 from likeness.cli.console import Console
 from likeness.cli.desktop import show_on_desktop
 from likeness.cli.stopping import stopping
 from likeness.cli.verdict_line import verdict_line
 from likeness.errors import FileWriteError, JournalError
+from likeness.messages.notice import Notice
 from likeness.restore.config import Settings
 from likeness.restore.report import done_to_picture
 
@@ -50,6 +54,7 @@ class BatchOptions:
     output: str
     journal: Path
     plan: Plan
+    videos: VideoPlan | None
     settings: Settings
     workers: int | None
     ray: bool
@@ -85,6 +90,7 @@ class _Run:
         self._settling = Settling()
         self._stop = threading.Event()
         self._executor: Executor | None = None
+        self._films: VideoWorker | None = None
         self._done = 0
         self._seconds = 0.0
         self._told: set[str] = set()
@@ -99,9 +105,11 @@ class _Run:
                     sweep(journal, self._output)
                     self._queue_again(journal)
                     self._work(journal)
+                    self._work_on_videos(journal)
                     while options.watch is not None and not self._stop.wait(options.watch):
                         if self._list(journal):
                             self._work(journal)
+                            self._work_on_videos(journal)
                 finally:
                     if self._executor is not None:
                         self._executor.close()
@@ -115,10 +123,10 @@ class _Run:
                 return 1
 
     def _status(self, journal: Journal, written: bool) -> int:
-        counts = journal.counts(group="")
+        counts = counts_of(journal)
         waiting = counts["queued"] + counts["running"]
         if self._stop.is_set() and (waiting or self._options.watch is None):
-            self._console.notice(f"interrupted; {_pictures(waiting)} left. Run the same command again to go on")
+            self._console.notice(f"interrupted; {_files(waiting, journal)} left. Run the same command again to go on")
             return 130
         if counts["failed"] or not written:
             return 1
@@ -128,22 +136,50 @@ class _Run:
         """Look at the inputs and queue what is new or wanted otherwise; how many pictures that were."""
         options = self._options
         watching = options.watch is not None
-        sources = find_sources(options.inputs, without=options.output, allow_none=watching, tell=self._left_out)
+        sources = find_sources(
+            options.inputs, without=options.output, allow_none=watching, videos=True, tell=self._left_out
+        )
         if watching:
             sources = self._settling.ready(sources)
-        put = make_tasks(sources, journal, options.plan, stop=self._stop)
+        pictures = [source for source in sources if not is_video(source.name)]
+        films = self._taken([source for source in sources if is_video(source.name)])
+        puts = [make_tasks(pictures, journal, options.plan, stop=self._stop)]
+        if films and options.videos is not None:
+            puts.append(make_tasks(films, journal, options.videos, stop=self._stop))
+        added, changed, kept = (sum(getattr(put, name) for put in puts) for name in ("added", "changed", "kept"))
         if not watching:
-            counts = journal.counts(group="")
-            left = counts["queued"] + counts["running"] - put.added - put.changed
-            parts = [_pictures(len(sources)), f"{put.added} new"]
-            if put.changed:
-                parts.append(f"{put.changed} to be done again, as something changed")
-            if put.kept:
-                parts.append(f"{put.kept} known")
+            counts = counts_of(journal)
+            left = counts["queued"] + counts["running"] - added - changed
+            parts = [_pictures(len(pictures)) if pictures or not films else "", _videos(len(films)) if films else ""]
+            parts = [*filter(None, parts), f"{added} new"]
+            if changed:
+                parts.append(f"{changed} to be done again, as something changed")
+            if kept:
+                parts.append(f"{kept} known")
             if left > 0:
                 parts.append(f"{left} left from before")
             self._console.say(", ".join(parts))
-        return put.added + put.changed
+        return added + changed
+
+    def _taken(self, films: Sequence[Source]) -> list[Source]:
+        """Those of the videos that can be worked on here; why not the others is told once."""
+        why: Notice | None = None
+        found: list[Source] = []
+        if self._options.videos is None:
+            why = Notice("batch.no-videos")
+        elif self._options.ray:
+            why = Notice("batch.videos-ray")
+        elif not can_be_read():
+            why = Notice("video.no-av")
+        elif self._output.path is None:
+            why = Notice("batch.videos-here")
+        else:
+            found = [source for source in films if not is_url(source.url)]
+            why = None if len(found) == len(films) else Notice("batch.videos-here")
+        if why is not None and len(films) > len(found):
+            left = Notice("batch.videos-left", {"count": len(films) - len(found), "why": why})
+            self._left_out(f"videos: {why}", left)
+        return found
 
     def _left_out(self, place: str, sentence: str) -> None:
         """What folders hold that is not taken; said once, as a hot folder is looked at every two seconds."""
@@ -157,8 +193,42 @@ class _Run:
             count = redo(journal, self._output, failed=options.retry_failed, missing=options.redo_missing)
             self._console.say(f"{_pictures(count)} queued again")
 
+    def _work_on_videos(self, journal: Journal) -> None:
+        """Through the videos; where the run goes on looking at its inputs, pictures that come meanwhile have their turn."""
+        counts = journal.counts(group=VIDEOS)
+        total = counts["queued"] + counts["running"]
+        path = self._output.path
+        if not total or self._stop.is_set() or self._options.ray or path is None:
+            return
+        options = self._options
+        if self._films is None:
+            self._films = VideoWorker(self._network(), path, thumbnails=options.thumbnails)
+        began = said = time.perf_counter()
+        looked = time.monotonic()
+        done = 0
+
+        def between(item: Item, share: float) -> None:
+            nonlocal said, looked
+            now = time.perf_counter()
+            if now - said >= _SAID_EVERY:
+                said = now
+                self._console.say(f"{item.source}: {share:.0%}")
+            if options.watch is not None and time.monotonic() - looked >= options.watch:
+                if self._list(journal):
+                    self._work(journal)
+                looked = time.monotonic()
+
+        states: Counter[State] = Counter()
+        for done, one in enumerate(run_videos(journal, self._films, stop=self._stop, between=between), start=1):
+            self._tell(one, f"[{done}/{total}] " if total > 1 else "")
+            states[one.result.state] += 1
+        self._done += done
+        self._seconds += time.perf_counter() - began
+        if options.desktop_notices and done and not self._stop.is_set():
+            self._show(states, _videos(done))
+
     def _work(self, journal: Journal) -> None:
-        """Through the queue, until it is empty or the run is broken off."""
+        """Through the pictures, until none waits or the run is broken off."""
         counts = journal.counts(group="")
         total = counts["queued"] + counts["running"]
         if not total or self._stop.is_set():
@@ -179,12 +249,12 @@ class _Run:
         self._done += done
         self._seconds += time.perf_counter() - began
         if self._options.desktop_notices and done and not self._stop.is_set():
-            self._show(states)
+            self._show(states, _pictures(states.total()))
 
-    def _show(self, states: Counter[State]) -> None:
-        """Say on the desktop what became of the pictures; why that cannot be done is said once."""
+    def _show(self, states: Counter[State], what: str) -> None:
+        """Say on the desktop what became of pictures or videos; why that cannot be done is said once."""
         parts = [f"{states[state]} {words}" for state, words in _BECAME.items() if states[state]]
-        failed = show_on_desktop("Likeness", f"{_pictures(states.total())}: {', '.join(parts)}")
+        failed = show_on_desktop("Likeness", f"{what}: {', '.join(parts)}")
         if failed and "desktop" not in self._told:
             self._told.add("desktop")
             self._console.warn(f"no notice could be shown on the desktop: {failed}")
@@ -193,13 +263,7 @@ class _Run:
         """Who does the work; the network is loaded when the first picture needs it."""
         if self._executor is None:
             options = self._options
-            network = NetworkPlan(
-                settings=options.settings,
-                model=options.plan.model,
-                picture_model=options.plan.picture_model,
-                kept=options.journal.parent / _PROJECTIONS,
-                limit=options.keep,
-            )
+            network = self._network(kept=options.journal.parent / _PROJECTIONS)
             if options.ray:
                 from likeness.batch.ray_ import picture_executor
 
@@ -217,6 +281,16 @@ class _Run:
                 )
         return self._executor
 
+    def _network(self, kept: Path | None = None) -> NetworkPlan:
+        options = self._options
+        return NetworkPlan(
+            settings=options.settings,
+            model=options.plan.model,
+            picture_model=options.plan.picture_model,
+            kept=kept,
+            limit=options.keep,
+        )
+
     def _tell(self, done: Done, count: str) -> None:
         item, result, console = done.item, done.result, self._console
         if result.bug is not None:
@@ -227,6 +301,12 @@ class _Run:
             console.warn(f"{count}{item.source} was left alone: {result.reason}")
         elif result.state == "review":
             console.warn(f"{count}{item.source} -> {result.outcome['output']}: look at it: {result.reason}")
+        elif (video := result.outcome.get("video")) is not None:
+            seconds = sum(result.outcome["milliseconds"].values()) / 1e3
+            words = f"{video['frames']} frames, {video['faces_restored']} faces restored"
+            console.say(f"{count}{item.source} -> {result.outcome['output']}: {words} ({seconds:.0f} s)")
+            for warning in video["warnings"]:
+                console.warn(f"{item.source}: {warning}")
         else:
             outcome = result.outcome
             seconds = sum(outcome["milliseconds"].values()) / 1e3
@@ -257,7 +337,7 @@ class _Run:
         except (FileWriteError, JournalError) as error:
             self._console.error(str(error))
             return False
-        counts = journal.counts(group="")
+        counts = counts_of(journal)
         told = dict(_BECAME)
         if faceless := without_a_face(journal):
             told["skipped"] += f" ({faceless} without a face)"
@@ -288,6 +368,19 @@ def _rate(done: int, total: int, seconds: float) -> str:
     left = (total - done) * seconds / done
     time_left = f"{left / 60:.0f} min" if left >= 90 else f"{left:.0f} s"
     return f"{done} of {total} pictures, {done / seconds:.1f} a second, {time_left} left"
+
+
+def _files(count: int, journal: Journal) -> str:
+    """How much waits, in words."""
+    films = journal.counts(group=VIDEOS)
+    waiting = films["queued"] + films["running"]
+    if not waiting:
+        return _pictures(count)
+    return f"{_pictures(count - waiting)} and {_videos(waiting)}" if count > waiting else _videos(waiting)
+
+
+def _videos(count: int) -> str:
+    return f"{count} video{'' if count == 1 else 's'}"
 
 
 def _pictures(count: int) -> str:

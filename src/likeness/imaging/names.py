@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import unicodedata
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 
 from likeness.imaging.files import output_suffix
@@ -33,16 +33,19 @@ def same_on_disk(name: str) -> str:
     return unicodedata.normalize("NFC", unicodedata.normalize("NFD", name).casefold())
 
 
-def result_names(names: Sequence[str], *, taken: Iterable[str] = ()) -> list[str]:
-    """Names for results of pictures of these names, no two of which a disk takes for one.
+def result_names(
+    names: Sequence[str], *, taken: Iterable[str] = (), suffix: Callable[[str], str] = output_suffix
+) -> list[str]:
+    """Names for results of files of these names, no two of which a disk takes for one.
 
-    Each keeps its name, and its suffix unless that cannot be written (`output_suffix`). Where two would get one name, that
+    Each keeps its name, and its suffix unless that cannot be written. Where two would get one name, that
     which keeps its suffix goes first, and then that which comes first: ``IMG_1.HEIC`` beside ``IMG_1.jpg`` becomes
     ``IMG_1.HEIC.jpg``, ``img.png`` after ``IMG.png`` becomes ``img-2.png``.
 
     Args:
-        names: of the pictures, "/" between folders.
+        names: of the files, "/" between folders.
         taken: results that there are already.
+        suffix: of the result of a file of a name; by default a picture's.
     """
     used = {same_on_disk(name) for name in taken}
     # A file cannot have the name of a folder.
@@ -51,17 +54,18 @@ def result_names(names: Sequence[str], *, taken: Iterable[str] = ()) -> list[str
     rest: list[int] = []
 
     def keeps(number: int) -> bool:
-        return PurePosixPath(names[number]).suffix == output_suffix(names[number])
+        return PurePosixPath(names[number]).suffix == suffix(names[number])
 
     for number in sorted(range(len(names)), key=keeps, reverse=True):
-        name = str(PurePosixPath(names[number]).with_suffix(output_suffix(names[number])))
+        name = str(PurePosixPath(names[number]).with_suffix(suffix(names[number])))
         if same_on_disk(name) in used:
             rest.append(number)
         else:
             used.add(same_on_disk(name))
             found[number] = name
     for number in rest:
-        found[number] = next(name for name in _others(names[number]) if same_on_disk(name) not in used)
+        others = _others(names[number], suffix(names[number]))
+        found[number] = next(name for name in others if same_on_disk(name) not in used)
         used.add(same_on_disk(found[number]))
     return [found[number] for number in range(len(names))]
 
@@ -89,9 +93,9 @@ def from_column(value: object) -> str:
     return value
 
 
-def _others(name: str) -> Iterator[str]:
+def _others(name: str, suffix: str) -> Iterator[str]:
     """Names for a result whose first name is taken."""
-    path, suffix = PurePosixPath(name), output_suffix(name)
+    path = PurePosixPath(name)
     if path.suffix.lower() != suffix.lower():
         yield f"{name}{suffix}"
         stem = name

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Any
 
 from likeness.batch.journal import Item, Thumbnails
+from likeness.batch.videos import WatchedSession, video_record
 from likeness.errors import ConfigError, LikenessError
 from likeness.imaging.image import Image
-from likeness.imaging.thumbnail import thumbnail
 from likeness.messages.notice import Notice
 from likeness.reference.references import References
 from likeness.server.api.video_requests import VideoRequest
@@ -26,8 +26,7 @@ from likeness.video.files import VideoFiles
 from likeness.video.job import Done, VideoJob, plan_video
 from likeness.video.options import VideoOptions
 from likeness.video.person import Person, person_in
-from likeness.video.session import FrameResult, SteadySession
-from likeness.video.tracks import Track
+from likeness.video.session import SteadySession
 
 __all__ = ["VideoWork", "is_video", "named", "plan", "video_options", "video_request"]
 
@@ -143,7 +142,7 @@ class VideoWork:
 
     def __init__(self, state: ServerState, job: VideoJob) -> None:
         self._job = job
-        self._session = _Watched(SteadySession(state.restorer, job.options))
+        self._session = WatchedSession(SteadySession(state.restorer, job.options), side=_POSTER)
         self._network = f"{state.model} {state.restorer.runtime.description}"
         self._limits = _limits(state)
         self._steps = self._run()
@@ -219,64 +218,10 @@ class VideoWork:
 
     def record(self) -> dict[str, Any]:
         """What was done, ready for JSON."""
-        job = self._job
-        notes = (*job.notes, *self._session.notices)
-        rate = float(job.clip.rate)
-        return {
-            "kind": _VIDEO,
-            "width": job.size.width,
-            "height": job.size.height,
-            "frames": self._frames,
-            "faces_restored": self._restored,
-            "faces_failed": self._failed,
-            "people": [
-                {
-                    "number": person.number + 1,
-                    "from": round(person.first / rate + job.options.begin, 3),
-                    "to": round(person.last / rate + job.options.begin, 3),
-                    "width": round(person.width, 1),
-                }
-                for person in self._session.people
-            ],
-            "codec": None if job.encoding is None else job.encoding.codec,
-            "notices": [note.to_dict() for note in notes],
-            "warnings": [str(note) for note in notes],
-            "verdict": None,
-        }
+        counts = {"frames": self._frames, "restored": self._restored, "failed": self._failed}
+        return video_record(self._job, self._session, **counts)
 
     @property
     def thumbnails(self) -> Thumbnails | None:
         """The frame with the most restored faces, before and after; None where an earlier run did all of it."""
         return self._session.thumbnails
-
-
-class _Watched:
-    """A session that keeps small pictures of one frame."""
-
-    def __init__(self, session: SteadySession) -> None:
-        self._session = session
-        self._most = 0
-        self.thumbnails: Thumbnails | None = None
-
-    @property
-    def memory(self) -> int:
-        return self._session.memory
-
-    @property
-    def people(self) -> tuple[Track, ...]:
-        return self._session.people
-
-    @property
-    def notices(self) -> tuple[Notice, ...]:
-        return self._session.notices
-
-    def skip(self, image: Image) -> None:
-        self._session.skip(image)
-
-    def restore(self, image: Image) -> FrameResult:
-        result = self._session.restore(image)
-        if result.restored > self._most:
-            self._most = result.restored
-            after = Image(pixels=result.pixels)
-            self.thumbnails = Thumbnails(before=thumbnail(image, side=_POSTER), after=thumbnail(after, side=_POSTER))
-        return result

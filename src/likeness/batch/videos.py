@@ -1,0 +1,434 @@
+"""Videos of a batch: in a group of the journal of their own, worked on one at a time, when no picture waits.
+
+A video is read in processes apart (`likeness.video.apart`), so that one that breaks its decoder fails alone. Finished
+segments wait in ``.unfinished`` of the output, and a run that was ended goes on behind them.
+"""
+
+from __future__ import annotations
+
+import shutil
+import threading
+import time
+from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from likeness.batch.groups import VIDEOS
+from likeness.batch.journal import Item, Journal, Thumbnails
+from likeness.batch.network import NetworkPlan
+from likeness.batch.references import digest_of_references
+from likeness.batch.runner import Done, settle
+from likeness.batch.sources import Source
+from likeness.batch.work import FINAL, Result, unexpected
+from likeness.core.files import make_folder
+from likeness.core.hashing import sha256_of
+from likeness.errors import ConfigError, FileWriteError, ImageReadError, LikenessError, MissingExtraError, NoFaceError
+from likeness.imaging.image import Image
+from likeness.imaging.names import result_names
+from likeness.imaging.thumbnail import thumbnail
+from likeness.messages.notice import Notice, notice_of, reason_of
+from likeness.reference.matching import FaceMatcher
+from likeness.reference.references import References, photographs_at
+from likeness.restore.config import Settings
+from likeness.restore.options import OPTIONS, row_of
+from likeness.restore.picture_options import parts_of
+from likeness.restore.pipeline import Restorer
+from likeness.video.apart import files_apart, renamed
+from likeness.video.clip import Limits
+from likeness.video.job import Done as FrameDone
+from likeness.video.job import VideoJob, plan_video
+from likeness.video.library import require_av
+from likeness.video.options import PICTURES_ONLY, VideoOptions
+from likeness.video.session import FrameResult, SteadySession
+from likeness.video.tracks import Track
+
+__all__ = ["VideoPlan", "VideoWorker", "WatchedSession", "can_be_read", "run_videos", "video_record"]
+
+_SUFFIX = ".mkv"
+"""Of the results of videos whose own kind of file is not written here: it holds whatever sound and subtitles they have."""
+
+_UNFINISHED = ".unfinished"
+"""Folder of the output for what is in work."""
+
+_OF_THE_RUN = ("fidelity", "max_pixels")
+"""Options of a run on which a video's result depends."""
+_KEYS = tuple(
+    row.key for row in OPTIONS if row.key not in PICTURES_ONLY and (row.effect != "run" or row.key in _OF_THE_RUN)
+)
+
+_RENEW_SECONDS = 60.0
+"""So often a video in work is held for another lease."""
+
+_BETWEEN_SECONDS = 2.0
+"""So often a run looks, between two frames, whether there is something else to do."""
+
+_POSTER = 256
+
+
+def can_be_read() -> bool:
+    """Whether what reads videos is installed."""
+    try:
+        require_av()
+    except MissingExtraError:
+        return False
+    return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class VideoPlan:
+    """What is the same for all videos of a run; a `likeness.batch.runner.TaskPlan`.
+
+    Attributes:
+        model: the network's name with a digest of its weights.
+        settings: of the command; what of them is for pictures alone does not count. A video's own are laid over them.
+    """
+
+    model: str
+    settings: Settings = field(default_factory=Settings)
+    group: str = VIDEOS
+
+    def told(self, source: Source) -> dict[str, Any]:
+        """The options of one video, ready for JSON.
+
+        Raises:
+            ConfigError: if its own settings are for pictures alone, or a reference cannot be read; the message names it.
+        """
+        own = source.settings
+        unused = [key for key in PICTURES_ONLY if own[key] not in (None, row_of(key).default)]
+        if unused:
+            why = Notice("video.with-pictures", {"names": ", ".join(unused)})
+            raise ConfigError(Notice("batch.own", {"own": f"{source.url}: ", "why": why}))
+        values = {key: value for key, value in own.over(self.settings).values.items() if key in _KEYS}
+        told: dict[str, Any] = {"kind": "video", "settings": values}
+        if values.get("references"):
+            values["references"] = [str(place) for place in values["references"]]
+            try:
+                told["references_digest"] = digest_of_references(values["references"])
+            except ImageReadError as error:
+                named = f"{source.url}: " if own != Settings() else ""
+                raise ConfigError(Notice("batch.own", {"own": named, "why": error.notice})) from error
+        return told
+
+    def digest(self, source: Source) -> str:
+        """Of a video's content; it may be larger than memory.
+
+        Raises:
+            ImageReadError: if it cannot be read.
+        """
+        try:
+            return sha256_of(Path(source.url))
+        except OSError as error:
+            why = reason_of(error)
+            raise ImageReadError(Notice("reference.file-unread", {"place": source.url, "why": why})) from error
+
+    def names(self, names: Sequence[str], taken: Iterable[str]) -> list[str]:
+        """Names of results for videos of these names."""
+        return result_names(names, taken=taken, suffix=_result_suffix)
+
+
+def _result_suffix(name: str) -> str:
+    from likeness.video.container import SUFFIXES
+
+    suffix = PurePosixPath(name).suffix
+    return suffix if suffix.lower() in SUFFIXES else _SUFFIX
+
+
+class WatchedSession:
+    """A session that keeps small pictures of the frame with the most restored faces.
+
+    Args:
+        session: does the work.
+        side: the pictures' longer side, px.
+    """
+
+    def __init__(self, session: SteadySession, *, side: int) -> None:
+        self._session = session
+        self._side = side
+        self._most = 0
+        self.thumbnails: Thumbnails | None = None
+
+    @property
+    def memory(self) -> int:
+        return self._session.memory
+
+    @property
+    def people(self) -> tuple[Track, ...]:
+        """Everybody seen so far."""
+        return self._session.people
+
+    @property
+    def notices(self) -> tuple[Notice, ...]:
+        """What a user should know of the photographs that were to serve."""
+        return self._session.notices
+
+    def skip(self, image: Image) -> None:
+        self._session.skip(image)
+
+    def restore(self, image: Image) -> FrameResult:
+        result = self._session.restore(image)
+        if result.restored > self._most:
+            self._most = result.restored
+            after = thumbnail(Image(pixels=result.pixels), side=self._side)
+            self.thumbnails = Thumbnails(before=thumbnail(image, side=self._side), after=after)
+        return result
+
+
+def video_record(job: VideoJob, session: WatchedSession, *, frames: int, restored: int, failed: int) -> dict[str, Any]:
+    """What was done to a video, ready for JSON.
+
+    Args:
+        job: the work.
+        session: that did it.
+        frames: of the result.
+        restored, failed: faces of all frames together.
+    """
+    notes = (*job.notes, *session.notices)
+    rate = float(job.clip.rate)
+    return {
+        "kind": "video",
+        "width": job.size.width,
+        "height": job.size.height,
+        "frames": frames,
+        "faces_restored": restored,
+        "faces_failed": failed,
+        "people": [
+            {
+                "number": person.number + 1,
+                "from": round(person.first / rate + job.options.begin, 3),
+                "to": round(person.last / rate + job.options.begin, 3),
+                "width": round(person.width, 1),
+            }
+            for person in session.people
+        ],
+        "codec": None if job.encoding is None else job.encoding.codec,
+        "notices": [note.to_dict() for note in notes],
+        "warnings": [str(note) for note in notes],
+        "verdict": None,
+    }
+
+
+class VideoWorker:
+    """Works on one video after the other; for one thread.
+
+    Args:
+        network: loaded with the first video. Its answers are not kept: those of a video would take the place of all others.
+        output: the folder of results, on this machine.
+        thumbnails: whether they are made.
+    """
+
+    def __init__(self, network: NetworkPlan, output: Path, *, thumbnails: bool = True) -> None:
+        self._network = network
+        self._output = output
+        self._thumbnails = thumbnails
+        self._restorer: Restorer | None = None
+        self._matcher = FaceMatcher()
+
+    def work(self, item: Item, step: Callable[[float], bool]) -> Result | None:
+        """Do an item; None if it was broken off. Whatever goes wrong with the video is told in the result.
+
+        Args:
+            item: what to do.
+            step: called after each frame with the share of the video that is done; False breaks off.
+
+        Raises:
+            CheckpointError, ConfigError: if the network cannot be had, which is no video's fault.
+        """
+        restorer = self._loaded()
+        try:
+            return self._work(item, restorer, step)
+        except NoFaceError as error:
+            return Result(state="skipped", reason=renamed(error.notice, item.source), outcome=_outcome({}))
+        except FileWriteError as error:
+            return Result(state="failed", reason=error.notice, outcome=_outcome({}), retry=True)
+        except (LikenessError, OSError) as error:
+            reason = _named(item, renamed(notice_of(error), item.source))
+            return Result(state="failed", reason=reason, outcome=_outcome({}), retry=isinstance(error, OSError))
+        except MemoryError:
+            reason = _named(item, Notice("batch.no-memory"))
+            return Result(state="failed", reason=reason, outcome=_outcome({}), retry=True)
+        except Exception as error:
+            # As for pictures: it must be seen, and not cost the others anything.
+            reason = unexpected(item, f"{type(error).__name__}: {error}")
+            return Result(state="failed", reason=reason, outcome=_outcome({}), bug=error)
+
+    def segments(self, item: Item) -> Callable[[], int]:
+        """Counts the finished segments of a video."""
+        folder = self._target(item).with_name(f"{PurePosixPath(item.target).name}{_UNFINISHED}")
+        return lambda: sum(1 for _ in folder.glob("*.seg"))
+
+    def _target(self, item: Item) -> Path:
+        """Where its result is put together."""
+        return self._output / _UNFINISHED / item.target
+
+    def _loaded(self) -> Restorer:
+        if self._restorer is None:
+            self._restorer = Restorer(runtime=self._network.load())
+        return self._restorer
+
+    def _work(self, item: Item, restorer: Restorer, step: Callable[[float], bool]) -> Result | None:
+        began = time.perf_counter()
+        settings = Settings(item.options["settings"])
+        limits = Limits(pixels=settings["max_pixels"] or Limits.pixels)
+        files = files_apart(item.source, pixels=limits.pixels)
+        source = Path(item.source)
+        clip = files.open(source, limits)
+        if sha256_of(source) != item.content:
+            return Result(state="failed", reason=Notice("batch.changed", {"name": item.source}), retry=True)
+        target = self._target(item)
+        job = plan_video(clip, self._options(settings), target=target, side=restorer.runtime.spec.side, files=files)
+        session = WatchedSession(SteadySession(restorer, job.options), side=_POSTER)
+        frames = restored = failed = 0
+        with closing(self._frames(job, session, item, limits)) as steps:
+            for done in steps:
+                frames += 1
+                restored += done.restored
+                failed += done.failed
+                if not step(min(frames / (job.frames or 1), 1.0)):
+                    return None
+        result = self._output / FINAL / item.target
+        make_folder(result.parent)
+        target.replace(result)
+        _remove_empty(target.parent, self._output)
+        record = video_record(job, session, frames=frames, restored=restored, failed=failed)
+        outcome = {
+            **_outcome(record),
+            "output": f"{FINAL}/{item.target}",
+            "bytes": result.stat().st_size,
+            "milliseconds": {"video": 1e3 * (time.perf_counter() - began)},
+        }
+        return Result(state="final", outcome=outcome, thumbnails=session.thumbnails if self._thumbnails else None)
+
+    def _frames(self, job: VideoJob, session: WatchedSession, item: Item, limits: Limits) -> Generator[FrameDone]:
+        fidelity = item.options["settings"].get("fidelity")
+        network = f"{item.model} {fidelity} {self._loaded().runtime.description}"
+        try:
+            yield from job.run(session, network=network, limits=limits)
+        except ConfigError as error:
+            if error.notice.code != "video.other-job":
+                raise
+        else:
+            return
+        # Begun by this batch with other settings: the folder is its own.
+        job.restart()
+        yield from job.run(session, network=network, limits=limits)
+
+    def _options(self, settings: Settings) -> VideoOptions:
+        parts = parts_of(settings)
+        if parts["by_hand"] is not None:
+            raise ConfigError(Notice("video.auto-preset"))
+        references: References | None = None
+        if settings["references"]:
+            photographs = [found for place in settings["references"] for found in photographs_at(place)]
+            trusted = bool(settings["trust_references"])
+            references = References(photographs, trusted=trusted, matcher=self._matcher)
+        return VideoOptions(
+            controls=parts["controls"],
+            selection=parts["selection"],
+            enlargement=parts["enlargement"],
+            references=references,
+        )
+
+
+def run_videos(
+    journal: Journal,
+    worker: VideoWorker,
+    *,
+    stop: threading.Event,
+    between: Callable[[Item, float], None] | None = None,
+) -> Generator[Done]:
+    """Work through the videos of the queue, one at a time; each result stands in the journal before it is yielded.
+
+    Setting ``stop`` breaks off between two frames, and the video waits again; what is finished of it is kept.
+
+    Args:
+        journal: the queue.
+        worker: does the work.
+        stop: ends the run when it is set.
+        between: called every few seconds with the video in work and the share of it that is done, to do something else.
+
+    Raises:
+        CheckpointError, ConfigError: see `VideoWorker.work`.
+        JournalError: if the journal fails.
+    """
+    while not stop.is_set():
+        item = journal.claim(group=VIDEOS)
+        if item is None:
+            return
+        held = _Held(journal, item, worker.segments(item), stop, between)
+        result = None
+        try:
+            result = worker.work(item, held.step)
+        finally:
+            if result is None:
+                journal.release(item)
+        if result is None:
+            if not held.lost:
+                return
+            continue
+        yield Done(item=item, result=result, counted=settle(journal, item, result))
+
+
+class _Held:
+    """A video in work is held in the journal, and something else may be done between two frames."""
+
+    def __init__(
+        self,
+        journal: Journal,
+        item: Item,
+        segments: Callable[[], int],
+        stop: threading.Event,
+        between: Callable[[Item, float], None] | None,
+    ) -> None:
+        self._journal = journal
+        self._item = item
+        self._segments = segments
+        self._first = segments()
+        self._stop = stop
+        self._between = between
+        self._renewed = self._looked = time.monotonic()
+        self.lost = False
+        """Whether it is wanted otherwise by now, or another process has it."""
+
+    def step(self, share: float) -> bool:
+        now = time.monotonic()
+        if now - self._renewed >= _RENEW_SECONDS:
+            self._renewed = now
+            # With a segment that no later run has to make again it gets on, however often the run is ended.
+            if not self._journal.renew(self._item, trusted=self._segments() > self._first):
+                self.lost = True
+                return False
+        if self._between is not None and now - self._looked >= _BETWEEN_SECONDS:
+            self._between(self._item, share)
+            self._looked = time.monotonic()
+        return not self._stop.is_set()
+
+
+def _outcome(record: Mapping[str, Any]) -> dict[str, Any]:
+    """The outcome as it is kept: what one of a picture has, and what was done to the video."""
+    return {
+        "output": None,
+        "bytes": None,
+        "width": record.get("width"),
+        "height": record.get("height"),
+        "findings": [],
+        "fixes": [],
+        "faces": [],
+        "picture": None,
+        "guard": None,
+        "warnings": record.get("warnings", []),
+        "milliseconds": {},
+        "video": dict(record) or None,
+    }
+
+
+def _named(item: Item, reason: Notice) -> Notice:
+    return reason if item.source in reason else Notice("batch.named", {"source": item.source, "reason": reason})
+
+
+def _remove_empty(folder: Path, output: Path) -> None:
+    """Remove a folder below the output, and those around it, as far as they are empty."""
+    while folder != output and folder.is_dir() and not any(folder.iterdir()):
+        shutil.rmtree(folder, ignore_errors=True)
+        folder = folder.parent
