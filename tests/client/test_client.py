@@ -15,6 +15,7 @@ from pathlib import Path
 import httpx
 import numpy as np
 import pytest
+from clips import decoded, moving_frames, plain_frames, write_clip
 from running import Running, served
 
 from likeness import LikenessClient, RequestOptions
@@ -28,6 +29,7 @@ from likeness.errors import (
     PairError,
     ServerBusyError,
     ServerError,
+    VideoError,
 )
 from likeness.evidence.figures import Figure
 from likeness.faces.preflight import preflight
@@ -154,12 +156,56 @@ def test_a_job_from_files_to_a_zip_file(client: LikenessClient, astronaut_file: 
     assert zipfile.ZipFile(tmp_path / "results.zip").namelist() == ["astronaut.png", "report.json"]
     with pytest.raises(FileWriteError, match="cannot be written"):
         client.download(job, tmp_path / "no" / "results.zip")
+    with pytest.raises(FileWriteError):
+        client.save(job, 0, tmp_path / "nowhere" / "a.mp4")
     client.delete(job)
     with pytest.raises(ServerError, match="there is no such job"):
         client.job(job)
     with pytest.raises(ServerError, match="there is no such job"):
         client.download(job, tmp_path / "other.zip")
     assert [path.name for path in tmp_path.iterdir()] == ["results.zip"]
+
+
+def test_a_video_from_a_file_to_a_file(
+    client: LikenessClient, astronaut: Image, astronaut_file: Path, tmp_path: Path
+) -> None:
+    film = write_clip(tmp_path / "film.mp4", moving_frames(astronaut, 4), sound="aac")
+    job = client.submit_video(film, Controls.natural(), references=[astronaut_file], every=2, begin=0.04)
+    (video,) = job.pictures
+    assert (video.name, video.share) == ("film.mp4", None)
+    shares: list[float | None] = []
+    done = client.wait(job, told=lambda seen: shares.append(seen.pictures[0].share))
+    assert done.pictures[0].state == "final"
+    assert shares[-1] is None
+    assert all(share is None or 0 <= share <= 1 for share in shares)
+    report = client.report(job, 0)
+    assert report is not None
+    assert (report["kind"], report["frames"]) == ("video", 3)
+    result = tmp_path / "restored.mp4"
+    client.save(job, 0, result)
+    assert len(decoded(result)) == 3
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["film.mp4", "restored.mp4"]
+    client.delete(job)
+    with pytest.raises(ServerError, match="there is no such job"):
+        client.save(job, 0, tmp_path / "gone.mp4")
+
+
+def test_videos_that_are_refused(client: LikenessClient, film_bytes: bytes, tmp_path: Path) -> None:
+    with pytest.raises(VideoError, match=r"the video is no video that can be read"):
+        client.submit_video(("a.mp4", b"no video"))
+    with pytest.raises(ConfigError, match="codec cannot be used as it is given"):
+        client.submit_video(("a.mp4", film_bytes), codec="xvid")
+    with pytest.raises(NoFaceError, match="shows no face by which a person could be found"):
+        client.submit_video(("a.mp4", film_bytes), person=Image(pixels=np.full((64, 64, 3), 0.5, np.float32)))
+    with pytest.raises(ConfigError):
+        client.submit_video(("a.mp4", film_bytes), options=RequestOptions(repairs=Repairs(balance=0.5)))
+    with pytest.raises(ImageReadError):
+        client.submit_video(tmp_path / "none.mp4")
+
+
+@pytest.fixture(scope="module")
+def film_bytes(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return write_clip(tmp_path_factory.mktemp("sea") / "a.mp4", plain_frames(2)).read_bytes()
 
 
 def test_presets_and_models_are_the_server_s(client: LikenessClient) -> None:

@@ -195,13 +195,15 @@ class RemoteInspection:
 
 @dataclass(frozen=True, kw_only=True)
 class JobPicture:
-    """One picture of a job; ``state`` is one of `likeness.batch.journal.STATES`, and ``verdict`` the worst on its faces."""
+    """One picture of a job, or its video; ``state`` is one of `likeness.batch.journal.STATES`, ``verdict`` the worst on its
+    faces, and ``share`` how much of a video in work is done, 0 to 1."""
 
     number: int
     name: str
     state: str
     reason: str
     verdict: Level | None = None
+    share: float | None = None
 
     @staticmethod
     def of(answer: Mapping[str, Any]) -> JobPicture:
@@ -213,6 +215,7 @@ class JobPicture:
             state=answer["state"],
             reason=Notice.of(reason, notice) if notice else reason,
             verdict=answer.get("verdict"),
+            share=answer.get("share"),
         )
 
 

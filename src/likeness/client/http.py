@@ -8,6 +8,8 @@
         client.restore(Path("photo.jpg"), Controls.natural()).save(Path("restored.jpg"))
         job = client.submit([Path("a.jpg"), Path("b.jpg")], options=RequestOptions(preset="film-scan"))
         client.download(client.wait(job), Path("results.zip"))
+        film = client.submit_video(Path("wedding.mp4"), person=Path("bride.jpg"))
+        client.save(client.wait(film), 0, Path("restored.mp4"))
 
 Nothing of the network is loaded here, and no server's library is needed.
 """
@@ -49,6 +51,7 @@ from likeness.errors import (
     RawImageError,
     ServerBusyError,
     ServerError,
+    VideoError,
 )
 from likeness.imaging.encode import encode_image
 from likeness.imaging.image import Image
@@ -72,6 +75,7 @@ _ERRORS: dict[str, type[LikenessError]] = {
     "pair-unequal": PairError,
     "control-out-of-range": ControlError,
     "option-unusable": ConfigError,
+    "video-unreadable": VideoError,
 }
 """Codes of problems that are the library's own errors; anything else is a `ServerError`."""
 
@@ -198,6 +202,41 @@ class LikenessClient:
         files += [("references", reference) for reference in references]
         return Job.of(self._json("POST", "/v1/jobs", fields=fields, files=files))
 
+    def submit_video(
+        self,
+        video: Path | tuple[str, bytes],
+        controls: Controls | None = None,
+        *,
+        options: RequestOptions | None = None,
+        person: Picture | None = None,
+        references: Sequence[Picture] = (),
+        codec: str | None = None,
+        crf: float | None = None,
+        every: int | None = None,
+        begin: float | None = None,
+        end: float | None = None,
+    ) -> Job:
+        """Have a video restored in the background; it is picture 0 of its job. What cannot be done with it is refused at
+        once.
+
+        Args:
+            video: a file, or a name with bytes; the name's ending says which kind of file the result is.
+            controls, options: as `restore`, as far as videos have them.
+            person: a photograph of the one person who is to be restored; everybody if None.
+            references: other photographs of the people, as `restore`; they are deleted with the job.
+            codec, crf, every, begin, end: see `likeness.video.options.VideoOptions`; the server's usual ones if None.
+
+        Raises:
+            VideoError: if it is no video that can be read.
+            ConfigError, ControlError, ImageReadError, NoFaceError, ServerBusyError, ServerError: as `restore`.
+        """
+        fields = (options or RequestOptions()).fields(controls)
+        own = {"codec": codec, "crf": crf, "every": every, "begin": begin, "end": end}
+        fields |= {name: str(value) for name, value in own.items() if value is not None}
+        files: _Files = [("file", video), *([("person", person)] if person is not None else [])]
+        files += [("references", reference) for reference in references]
+        return Job.of(self._json("POST", "/v1/videos", fields=fields, files=files))
+
     def job(self, job: Job | str) -> Job:
         """How far a job is.
 
@@ -211,7 +250,7 @@ class LikenessClient:
 
         Args:
             job: which.
-            told: called with the job as it goes on.
+            told: called with the job as it goes on; of a video `JobPicture.share` says how far it is.
 
         Raises:
             ServerError: if there is no such job, or the server is away for too long.
@@ -256,9 +295,21 @@ class LikenessClient:
             ServerError: if there are none yet.
             FileWriteError: if the file cannot be written.
         """
+        self._save(f"/v1/jobs/{_id(job)}/zip?version={version}", path)
+
+    def save(self, job: Job | str, number: int, path: Path, *, version: ResultVersion = "original") -> None:
+        """Write one result into a file, such as a video that would not fit into memory; it appears complete or not at all.
+
+        Raises:
+            ServerError: if it has none.
+            FileWriteError: if the file cannot be written.
+        """
+        self._save(f"/v1/jobs/{_id(job)}/pictures/{number}/result?version={version}", path)
+
+    def _save(self, address: str, path: Path) -> None:
         part = path.with_name(f".{secrets.token_hex(6)}.part")
         try:
-            with self._translated(), self._http.stream("GET", f"/v1/jobs/{_id(job)}/zip?version={version}") as answer:
+            with self._translated(), self._http.stream("GET", address) as answer:
                 if answer.is_error:
                     answer.read()
                     _raise(answer)
