@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -25,8 +25,9 @@ from likeness.cli.loading import load_restorer
 from likeness.errors import ConfigError, NoFaceError
 from likeness.messages.notice import Notice
 from likeness.restore.config import Settings
+from likeness.restore.kinds import Choice, Number, Option
 from likeness.restore.options import row_of
-from likeness.video.options import PICTURES_ONLY, VideoOptions, parse_seconds
+from likeness.video.options import PICTURES_ONLY, VIDEO_OPTIONS, VideoOptions, parse_seconds
 
 if TYPE_CHECKING:
     from likeness.reference.references import References
@@ -179,7 +180,7 @@ def _options(flags: argparse.Namespace, parts: Mapping[str, Any], settings: Sett
         enlargement=parts["enlargement"],
         person=None if flags.person is None else _person(flags.person),
         references=_references(settings),
-        every=flags.every,
+        every=VideoOptions.every if flags.every is None else flags.every,
         codec=flags.codec,
         crf=flags.crf,
         bit_rate=flags.bitrate,
@@ -229,6 +230,16 @@ def _count(text: str) -> int:
     return int(text)
 
 
+def _add_option(add: Callable[..., argparse.Action], row: Option) -> None:
+    """A row of the table as a flag; codecs and times are texts, which are told of in a video's own words."""
+    kind, timed = row.kind, row.flag in ("--from", "--to")
+    reads = str if timed or not isinstance(kind, Number) else int if kind.whole else float
+    of_codecs = f": {', '.join(map(str, kind.values))}" if isinstance(kind, Choice) else ""
+    usual = f" ({row.usual})" if row.usual else ""
+    words = f"{row.help.en}{', such as 83.5 or 1:23.5' if timed else ''}{of_codecs}{usual}"
+    add(row.flag_name, dest=row.key, type=reads, metavar=row.metavar, help=words)
+
+
 def make_parser() -> Parser:
     """The command's flags."""
     parser = Parser(
@@ -245,15 +256,11 @@ def make_parser() -> Parser:
         "--config", type=Path, metavar="FILE", help="settings from a .toml or .json file; flags win over it"
     )
     group = parser.add_argument_group("what is written")
+    for row in VIDEO_OPTIONS:
+        _add_option(group.add_argument, row)
     group.add_argument(
-        "--codec", metavar="NAME", help="h264, hevc, av1, vp9, prores or ffv1 (the video's own, else h264)"
+        "--bitrate", type=_bit_rate, metavar="RATE", help="bits a second instead of a constant quality, such as 8M"
     )
-    group.add_argument(
-        "--crf", type=float, metavar="X", help="constant quality as the encoder counts it, lower is better"
-    )
-    group.add_argument("--bitrate", type=_bit_rate, metavar="RATE", help="bits a second instead of it, such as 8M")
-    group.add_argument("--from", dest="begin", metavar="TIME", help="begin there: 83.5 or 1:23.5")
-    group.add_argument("--to", dest="end", metavar="TIME", help="end before there")
     group.add_argument("--frames", type=Path, metavar="FOLDER", help="write each frame as a PNG; without -o no video")
     group.add_argument("--no-sound", action="store_true", help="leave sound out")
     group.add_argument("--no-subtitles", action="store_true", help="leave subtitles out")
@@ -267,14 +274,6 @@ def make_parser() -> Parser:
     )
     group.add_argument(
         "--person", type=Path, metavar="PHOTO", help="restore only the person whose face is the largest in a photograph"
-    )
-    group.add_argument(
-        "--every",
-        type=int,
-        default=VideoOptions.every,
-        metavar="N",
-        help=f"the network looks at every Nth frame of a face, and whenever it changes ({VideoOptions.every}); "
-        "between them what it drew moves as the face does",
     )
     group.add_argument("--restart", action="store_true", help="throw away what an earlier run left unfinished")
     add_verbosity(parser)

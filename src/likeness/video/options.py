@@ -12,10 +12,12 @@ from likeness.messages.notice import Notice
 from likeness.reference.references import References
 from likeness.restore.controls import Controls
 from likeness.restore.enlargement import Enlargement
+from likeness.restore.kinds import Choice, Number, Option, Words
 from likeness.restore.selection import Selection
+from likeness.video.encoders import CODECS
 from likeness.video.person import Person
 
-__all__ = ["MOST_EVERY", "PICTURES_ONLY", "VideoOptions", "parse_seconds"]
+__all__ = ["MOST_EVERY", "PICTURES_ONLY", "VIDEO_OPTIONS", "VideoOptions", "parse_seconds"]
 
 MOST_EVERY = 30
 """Over a second of a film: longer nothing is believed that the network does not look at."""
@@ -40,6 +42,66 @@ PICTURES_ONLY = (
     "bit_depth",
 )
 """Options that are of pictures alone."""
+
+VIDEO_OPTIONS: tuple[Option, ...] = (
+    Option(
+        key="codec",
+        group="files",
+        effect="file",
+        kind=Choice(values=CODECS),
+        label=Words("Codec", "编码"),
+        unset="the video's own, else h264",
+        metavar="NAME",
+        help=Words("the result's codec", "结果的编码（默认同原视频，否则为 h264）"),
+    ),
+    Option(
+        key="crf",
+        metavar="X",
+        group="files",
+        effect="file",
+        kind=Number(low=0.0, high=63.0, step=1.0),
+        label=Words("Quality", "质量"),
+        help=Words("constant quality as the encoder counts it, lower is better", "恒定质量，按编码器的标度，越低越好"),
+    ),
+    Option(
+        key="every",
+        metavar="N",
+        group="faces",
+        kind=Number(low=1, high=MOST_EVERY, whole=True),
+        default=4,
+        label=Words("Network every N frames", "网络隔帧"),
+        help=Words(
+            "the network looks at every Nth frame of a face, and whenever it changes; between them what it drew moves as "
+            "the face does",
+            "网络对每张人脸每隔若干帧查看一次，变化时立即查看；其间所绘内容随人脸移动",
+        ),
+    ),
+    Option(
+        key="begin",
+        group="files",
+        kind=Number(low=0.0),
+        default=0.0,
+        label=Words("From", "起点"),
+        unit="seconds",
+        flag="--from",
+        metavar="TIME",
+        help=Words("where the part that is restored begins", "修复片段的起点"),
+    ),
+    Option(
+        key="end",
+        group="files",
+        kind=Number(low=0.0),
+        label=Words("To", "终点"),
+        unit="seconds",
+        unset="the video's end",
+        flag="--to",
+        metavar="TIME",
+        help=Words("where it ends", "片段的终点（默认到结尾）"),
+    ),
+)
+"""What a video has of its own, in the order in which it is listed: flags, and fields of requests, come from here."""
+
+_USUAL = {row.key: row.default for row in VIDEO_OPTIONS}
 
 _CLOCK = re.compile(r"(?:(?:(\d+):)?(\d{1,2}):)?(\d+(?:\.\d+)?)")
 
@@ -68,11 +130,11 @@ class VideoOptions:
     enlargement: Enlargement = field(default_factory=Enlargement)
     person: Person | None = None
     references: References | None = None
-    every: int = 4
+    every: int = _USUAL["every"]
     codec: str | None = None
     crf: float | None = None
     bit_rate: int | None = None
-    begin: float = 0.0
+    begin: float = _USUAL["begin"]
     end: float | None = None
 
     def __post_init__(self) -> None:

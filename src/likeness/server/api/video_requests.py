@@ -9,63 +9,17 @@ from typing import Any
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice
 from likeness.reference.references import References
-from likeness.restore.kinds import Choice, Number, Option, Words
 from likeness.server.api.requests import FIELDS, RestoreRequest, field_schema, field_values, fits
-from likeness.video.encoders import CODECS
-from likeness.video.options import MOST_EVERY, PICTURES_ONLY, VideoOptions
+from likeness.video.options import PICTURES_ONLY, VIDEO_OPTIONS, VideoOptions
 from likeness.video.person import Person
 
 __all__ = ["VIDEO_FIELDS", "VideoRequest", "video_values"]
 
-_OWN = (
-    Option(
-        key="codec",
-        group="files",
-        effect="file",
-        kind=Choice(values=CODECS),
-        label=Words("Codec", "编码"),
-        help=Words("the result's codec (the video's own, else h264)", "结果的编码（默认同原视频，否则为 h264）"),
-    ),
-    Option(
-        key="crf",
-        group="files",
-        effect="file",
-        kind=Number(low=0.0, high=63.0, step=1.0),
-        label=Words("Quality", "质量"),
-        help=Words("constant quality as the encoder counts it, lower is better", "恒定质量，按编码器的标度，越低越好"),
-    ),
-    Option(
-        key="every",
-        group="faces",
-        kind=Number(low=1, high=MOST_EVERY, whole=True),
-        default=VideoOptions.every,
-        label=Words("Network every N frames", "网络隔帧"),
-        help=Words(
-            "the network looks at every Nth frame of a face, and whenever it changes",
-            "网络对每张人脸每隔若干帧查看一次，变化时立即查看",
-        ),
-    ),
-    Option(
-        key="begin",
-        group="files",
-        kind=Number(low=0.0),
-        default=0.0,
-        label=Words("From", "起点"),
-        help=Words("where the part that is restored begins, seconds", "修复片段的起点，秒"),
-    ),
-    Option(
-        key="end",
-        group="files",
-        kind=Number(low=0.0),
-        label=Words("To", "终点"),
-        help=Words("where it ends (the video's end), seconds", "片段的终点，秒（默认到结尾）"),
-    ),
-)
-_OWN_KEYS = frozenset(row.key for row in _OWN)
+_OWN_KEYS = frozenset(row.key for row in VIDEO_OPTIONS)
 
 VIDEO_FIELDS: dict[str, dict[str, Any]] = {
     **{name: schema for name, schema in FIELDS.items() if name not in (*PICTURES_ONLY, "format", "evidence")},
-    **{row.key: field_schema(row) for row in _OWN},
+    **{row.key: field_schema(row) for row in VIDEO_OPTIONS},
 }
 """Fields of a form that restores a video, by name: their JSON schema."""
 
