@@ -107,11 +107,11 @@ def test_videos_are_left_out_where_they_cannot_be_done(
     (folder / "a.mp4").write_bytes(film.read_bytes())
     assert batch(folder, tmp_path / "out", "--no-videos") == 0
     said = capsys.readouterr().err
-    assert "1 of the videos here are left out: --no-videos" in said
+    assert "videos left out: 1 (--no-videos leaves them out)" in said
     assert "1 picture, 1 new\n" in said
     monkeypatch.setattr(likeness.cli.batch_run, "can_be_read", lambda: False)
     assert batch(folder, tmp_path / "out") == 0
-    assert "left out: videos need PyAV, which is not installed" in capsys.readouterr().err
+    assert "videos left out: 1 (videos need PyAV, which is not installed" in capsys.readouterr().err
     assert list(items(tmp_path / "out")) == ["ann.jpg"]
 
 

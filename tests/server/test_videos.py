@@ -18,6 +18,7 @@ from clips import av, decoded, moving_frames, plain_frames, write_clip
 from running import Running, finished, served
 
 from likeness.imaging.encode import encode_image
+from likeness.imaging.files import read_image
 from likeness.imaging.image import Image
 from likeness.restore.pipeline import Restorer
 from likeness.server.http.settings import ServerSettings
@@ -35,7 +36,7 @@ def tight(tiny_restorer: Restorer, tmp_path_factory: pytest.TempPathFactory) -> 
     settings = ServerSettings(
         port=0,
         data=tmp_path_factory.mktemp("tight"),
-        max_upload=100_000,
+        max_upload=50_000,
         max_video=100_000,
         max_video_seconds=0.5,
         max_video_pixels=40_000,
@@ -127,6 +128,9 @@ def test_other_photographs_of_a_videos_people(
         assert finished(client, job)[1]["pictures"][0]["state"] == "final"
         report = client.get(f"/v1/jobs/{job}/pictures/0").json()["report"]
         result = client.get(f"/v1/jobs/{job}/pictures/0/result").content
+        for longest, width in ((256, 256), (640, 384)):
+            small = client.get(f"/v1/jobs/{job}/pictures/0/thumbnails/after", params={"longest": longest}).content
+            assert read_image(small).size.width == width
         return result, [notice["code"] for notice in report["notices"]]
 
     with server.http() as client:
@@ -215,6 +219,8 @@ def test_limits_hold_before_anything_is_decoded(tight: Running, tmp_path: Path, 
             assert (answer.status_code, answer.json()["code"]) == (422, "video-unreadable")
             assert sentence in answer.json()["detail"]
         heavy = submit(client, "a.mp4", film + bytes(100_000))
+        assert (heavy.status_code, heavy.json()["code"]) == (413, "upload-too-large")
+        heavy = submit(client, "a.mp4", film, bytes(60_000))  # as a video it might be so large, as a photograph not
         assert (heavy.status_code, heavy.json()["code"]) == (413, "upload-too-large")
         enlarged = submit(client, "a.mp4", film, upscale="2")
         assert (enlarged.status_code, enlarged.json()["code"]) == (413, "picture-too-large")

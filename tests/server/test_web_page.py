@@ -991,8 +991,11 @@ def test_axe_finds_nothing_serious(
     page.set_input_files("#video-file", film)
     page.locator(".person img").wait_for()
     assert serious() == []
+    page.set_input_files("#video-reference-files", {"name": "s.jpg", "mimeType": "image/jpeg", "buffer": stranger})
+    assert page.locator("#video .reference-row li").count() == 1
     page.locator("#video-start").click()
     page.locator(".film-job[data-state='final']").wait_for(timeout=90_000)
+    until(page, lambda: "The other photograph was not used: reference 1" in page.locator(".film-job").text_content())
     assert serious() == []
     page.context.close()
 
@@ -1014,7 +1017,7 @@ def silence() -> bytes:
 
 
 def test_a_film_is_brought_its_person_chosen_watched_and_fetched(
-    browser: Any, server: Running, astronaut: Image, two_faces: bytes, tmp_path: Path
+    browser: Any, server: Running, astronaut: Image, two_faces: bytes, stranger: bytes, tmp_path: Path
 ) -> None:
     film = one_person(tmp_path, astronaut)
     page = new_page(browser, server)
@@ -1030,8 +1033,10 @@ def test_a_film_is_brought_its_person_chosen_watched_and_fetched(
     page.locator(".person:has(img)").click()
     until(page, lambda: "To restore one person" in page.locator(".film-who .help").text_content())
     # At another moment who was chosen stays on offer, and is not counted among those who are seen there.
+    page.locator(".person input:checked").focus()
     page.evaluate("document.querySelector('.film').currentTime = 0.5")
     page.locator(".person", has_text="The person you chose").wait_for()
+    assert page.evaluate("document.activeElement.checked"), "who chooses by the keyboard stays there"
     assert page.locator(".person input").evaluate_all("radios => radios.map(({ checked }) => checked)") == [
         *(False, True, False)
     ]
@@ -1046,7 +1051,7 @@ def test_a_film_is_brought_its_person_chosen_watched_and_fetched(
         told = client.get(f"/v1/jobs/{job}/pictures/0").json()
     assert told["options"] == {"preset": "natural"}
     assert told["report"]["faces_restored"] == 24
-    assert (server.state.settings.data / "jobs" / job / "ref" / "0000").is_file()
+    assert (server.state.settings.data / "jobs" / job / "person" / "0000").is_file()
 
     def times() -> list[float]:
         return page.evaluate("[...document.querySelectorAll('.twin video')].map((film) => film.currentTime)")

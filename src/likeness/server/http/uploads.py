@@ -91,11 +91,17 @@ class FormLimits:
         files: number of files by field.
         file_bytes: of one file.
         total_bytes: of the whole body.
+        own_bytes: of one file in single fields, where that is otherwise.
     """
 
     files: dict[str, int]
     file_bytes: int
     total_bytes: int
+    own_bytes: dict[str, int] = field(default_factory=dict[str, int])
+
+    def bytes_in(self, name: str) -> int:
+        """Of one file in a field."""
+        return self.own_bytes.get(name, self.file_bytes)
 
     @staticmethod
     def one_each(settings: ServerSettings, *fields: str) -> FormLimits:
@@ -272,8 +278,9 @@ class _Reader:
                 raise ProblemError("field-too-long", f"a field has more than {_FIELD_BYTES >> 10} KB of text")
             self._text += data[start:end]
             return
-        if self._size > self._limits.file_bytes:
-            raise file_too_large(self._limits.file_bytes)
+        most = self._limits.bytes_in(self._name)
+        if self._size > most:
+            raise file_too_large(most)
         if self._path is None:
             self._account.take(count)
             self._stream.write(data[start:end])

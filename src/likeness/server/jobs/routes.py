@@ -39,7 +39,7 @@ from likeness.server.jobs.answers import (
 from likeness.server.jobs.archive import zipped
 from likeness.server.jobs.folders import number_of
 from likeness.server.jobs.jobs import Jobs
-from likeness.server.jobs.shown import result_version, view
+from likeness.server.jobs.shown import result_version, smaller, view
 from likeness.server.jobs.videos import is_video
 from likeness.video.container import MEDIA_TYPES
 
@@ -398,6 +398,9 @@ async def thumbnail(
     else:
         found = await to_thread.run_sync(jobs.thumbnails, item)
         data = found.before if side == "before" else found.after or found.before
+        if is_video(item):
+            kept = data
+            data = await in_turn(request, state, lambda: smaller(state, kept, longest), kind="version")
     return Response(data, media_type="image/jpeg")
 
 

@@ -17,7 +17,7 @@ from likeness.server.jobs.jobs import Jobs
 from likeness.server.jobs.videos import is_video
 from likeness.studio.deliver import PrintOptions, WebOptions
 
-__all__ = ["result_version", "view"]
+__all__ = ["result_version", "smaller", "view"]
 
 
 def result_version(state: ServerState, jobs: Jobs, item: Item, kind: Version) -> VersionFile:
@@ -49,5 +49,15 @@ def view(state: ServerState, jobs: Jobs, item: Item, side: Literal["before", "af
     return thumbnail(_read(state, path if side == "after" else jobs.original(item)), side=longest)
 
 
-def _read(state: ServerState, path: Path) -> Image:
+def smaller(state: ServerState, data: bytes, longest: int) -> bytes:
+    """A JPEG that is kept, no larger than is asked for.
+
+    Raises:
+        ImageReadError: if it cannot be read.
+    """
+    image = _read(state, data)
+    return data if image.size.within(longest) == image.size else thumbnail(image, side=longest)
+
+
+def _read(state: ServerState, path: Path | bytes) -> Image:
     return state.decoder.read(path, max_pixels=state.settings.max_pixels, name=THE_PICTURE)

@@ -52,7 +52,8 @@ async def create_video(request: Request, response: Response, state: State, jobs:
         try:
             limits = FormLimits(
                 files={"file": 1, "person": 1, "references": MOST_REFERENCES},
-                file_bytes=max(settings.max_video, settings.max_upload),
+                file_bytes=settings.max_upload,
+                own_bytes={"file": settings.max_video},
                 total_bytes=settings.max_request,
             )
             form = await receive_form(request, limits, account, folder=folder)

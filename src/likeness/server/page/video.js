@@ -13,6 +13,7 @@ import "./words_video.js";
 import { onLanguage, t } from "./words.js";
 
 const KEPT = "likeness.videos";
+const POSTER = 640; // pixels of the longer side of what stands for a film until it plays: as large as the server keeps it
 const SETTLE_MS = 350; // the slider of a film rests for so long before its frame is looked at
 const FILMS = /\.(mp4|m4v|mov|mkv|webm|avi|mpe?g|m2ts|mts|3gp|wmv|nut)$/i;
 
@@ -51,6 +52,7 @@ export class Films {
   reword() {
     this.none.textContent = t("video.none");
     this.none.hidden = this.jobs.cards.size > 0;
+    this.staging.others.show();
     this.staging.show();
     for (const card of this.jobs.cards.values()) card.show();
   }
@@ -232,19 +234,21 @@ class FilmStaging {
     this.first.textContent = t("video.first");
     this.first.hidden = this.alone;
     for (const part of [this.start, this.clear, this.lookLabel, this.view, this.others.element]) part.hidden = !some;
-    this.others.show();
     this.choose.className = some ? "" : "primary";
     this.element.classList.toggle("some", some);
     wordSelect(this.look);
     if (!some) return;
     this.film.hidden = !this.playable;
     this.film.setAttribute("aria-label", this.file.name);
+    const focused = this.who.contains(document.activeElement);
     this.who.replaceChildren(
       el("legend", {}, t("video.who")),
       this.choice(null, t("video.everybody"), true),
       ...(this.chosen ? [this.choice(this.chosen, t("video.chosen"), true)] : []),
       ...this.people.map((person, number) => this.choice(person, t("video.person", { number: number + 1 }))),
     );
+    // Those who choose by the keyboard stay where they are.
+    if (focused) this.who.querySelector("input:checked")?.focus({ preventScroll: true });
     const key = !this.playable ? "unseen" : this.looking ? "searching" : this.people.length ? "found" : "nobody";
     this.help.textContent = t(`video.${key}`);
   }
@@ -308,7 +312,7 @@ class FilmJob {
       this.twin = new Twin({
         before: `${address}/original`,
         after: `${address}/result`,
-        poster: (side) => `${address}/thumbnails/${side}`,
+        poster: (side) => `${address}/thumbnails/${side}?longest=${POSTER}`,
       });
       this.element.append(this.twin.element);
       this.note();
