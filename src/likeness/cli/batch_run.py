@@ -197,10 +197,9 @@ class _Run:
         """Through the videos; where the run goes on looking at its inputs, pictures that come meanwhile have their turn."""
         counts = journal.counts(group=VIDEOS)
         total = counts["queued"] + counts["running"]
-        path = self._output.path
-        if not total or self._stop.is_set() or self._options.ray or path is None:
+        path, options = self._output.path, self._options
+        if not total or self._stop.is_set() or options.videos is None or options.ray or path is None:
             return
-        options = self._options
         if self._films is None:
             self._films = VideoWorker(self._network(), path, thumbnails=options.thumbnails)
         began = said = time.perf_counter()
