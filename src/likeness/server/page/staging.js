@@ -128,6 +128,7 @@ export class Staging {
     this.element.classList.toggle("some", some);
   }
 }
+
 /** What stands for a picture that the browser cannot draw: the end of its name. */
 export function kindOf(name) {
   return /\.(\w{1,5})$/.exec(name)?.[1].toUpperCase() ?? "?";
