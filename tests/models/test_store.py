@@ -223,7 +223,14 @@ def test_import_load_and_list(tmp_path: Path, pth: Path, state: State, config: G
     store.verify("studio-2024.v2")
     with pytest.raises(CheckpointError, match=r"already has a model studio-2024\.v2"):
         store.import_(pth, "studio-2024.v2", task="restore")
+    fetched = (
+        tmp_path / "store" / "models" / "studio-2024.v2.pt",
+        tmp_path / "store" / "models" / "studio-2024.v2.pth",
+    )
+    for one in fetched:
+        one.touch()
     store.import_(pth, "studio-2024.v2", replace=True, task="restore")
+    assert not any(one.exists() for one in fetched)
     assert store.import_(pth, task="restore").stem == "small"  # the file's own name
 
 

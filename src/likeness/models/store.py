@@ -289,7 +289,9 @@ class Store:
             checkpoint = convert_checkpoint(
                 file, target, info=info, purpose=spec.purpose if entry is None else entry.purpose
             )
-            (self._models / f"{name}.pth").unlink(missing_ok=True)
+            for suffix in _SUFFIXES:  # one that was fetched under this name
+                if suffix != target.suffix:
+                    (self._models / f"{name}{suffix}").unlink(missing_ok=True)
             described = checkpoint.info
             self._write_record(
                 name,
