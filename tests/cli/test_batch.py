@@ -133,7 +133,7 @@ def test_exit_statuses_and_sentences(
     assert batch(inbox / "0.jpg", out, "--config", settings) == 2
     assert "the configuration says size = 512" in capsys.readouterr().err
     assert batch(inbox / "0.jpg", tmp_path / "restorer", "--picture-model", tiny_model) == 2
-    assert "a restorer, not a colouriser or an inpainter" in capsys.readouterr().err
+    assert "which is for faces: the model for whole pictures is one such as" in capsys.readouterr().err
     assert not results(tmp_path / "restorer")
 
 

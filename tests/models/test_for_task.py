@@ -94,6 +94,10 @@ def test_the_command_line_says_what_to_type(
     assert main([*command, "--task", "colourise"]) == 2
     assert "likeness-512 is a restorer" in (said := capsys.readouterr().err)
     assert "GPEN-Colorization-1024" in said
+    assert main([*command, "--picture-model", str(pth)]) == 2
+    said = capsys.readouterr().err
+    assert "is for faces: the model for whole pictures is one such as ddcolor_modelscope" in said
+    assert "--task" not in said
     assert main([*command, "--model", str(pth), "--task", "upscale"]) == 2
     assert not (tmp_path / "out.png").exists()
     assert main([*command, "--model", str(pth), "--task", "colourise"]) == 0

@@ -298,7 +298,7 @@ def test_faces_are_restored_in_the_coloured_picture(
     assert np.ptp(both.image.pixels, axis=2).mean() > 0.01
     with pytest.raises(ConfigError, match="works on whole pictures itself"):
         Restorer(colouriser[0], picture_model=colouriser[0], device="cpu")
-    with pytest.raises(CheckpointFormatError, match="restorer, not"):
+    with pytest.raises(CheckpointFormatError, match="which is for faces"):
         Restorer(picture_model=tiny_model, device="cpu")
 
 

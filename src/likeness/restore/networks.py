@@ -20,8 +20,9 @@ from likeness.faces.face import Face
 from likeness.imaging.image import Image
 from likeness.messages.notice import Notice
 from likeness.models.catalog import DEFAULT_MODEL
+from likeness.models.formats import read_spec
 from likeness.models.registry import check_purpose
-from likeness.models.spec import FACE_PURPOSES, Purpose
+from likeness.models.spec import FACE_PURPOSES, Purpose, Spec
 from likeness.models.store import Store
 from likeness.restore.background import Enlargers
 from likeness.restore.following import OnProgress, Progress
@@ -89,11 +90,13 @@ class NetworkHolder:
             if picture is not None:
                 named = str(model) if ready is None else loaded.spec.title
                 raise ConfigError(Notice("restore.two-for-pictures", {"model": named}))
-            picture = (
-                load_picture_network(store, picture_model, device=device, precision=precision, threads=threads)
-                if isinstance(picture_model, (str, Path))
-                else _for_pictures(picture_model, picture_model.spec.title)
-            )
+            if isinstance(picture_model, (str, Path)):
+                picture = load_picture_network(
+                    store, picture_model, device=device, precision=precision, threads=threads
+                )
+            else:
+                _check_for_pictures(picture_model.spec, picture_model.spec.title)
+                picture = picture_model
         self._held: _Networks | None = _Networks(
             detector=detector,
             runtime=loaded,
@@ -201,24 +204,22 @@ def load_picture_network(
         CheckpointError: if it cannot be had, or is none of these.
         MissingExtraError, ConfigError: see `load_runtime`.
     """
-    found = load_runtime(
+    # Before it is loaded: a file for faces that does not tell its task would be asked for that.
+    _check_for_pictures(read_spec(store.path(model)), str(model))
+    return load_runtime(
         store, model, purposes=tuple(PICTURE_TASKS), device=device, precision=precision, threads=threads
     )
-    return _for_pictures(found, str(model))
 
 
-def _for_pictures(network: Runtime, model: str) -> Runtime:
-    """The network, which works on whole pictures.
+def _check_for_pictures(spec: Spec, model: str) -> None:
+    """See to it that a network works on whole pictures.
 
     Raises:
         CheckpointFormatError: if it does not.
     """
-    check_purpose(network.spec, tuple(PICTURE_TASKS), model)
-    if network.spec.for_faces:
-        raise CheckpointFormatError(
-            Notice("checkpoint.not-for-pictures", {"model": model, "title": network.spec.title})
-        )
-    return network
+    if spec.for_faces:
+        raise CheckpointFormatError(Notice("checkpoint.not-for-pictures", {"model": model, "title": spec.title}))
+    check_purpose(spec, tuple(PICTURE_TASKS), model)
 
 
 def _prepared(detector: MediaPipeDetector) -> None:
