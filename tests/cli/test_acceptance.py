@@ -55,7 +55,7 @@ def test_a_rate_without_pictures_is_valid_json(capsys: pytest.CaptureFixture[str
 @pytest.mark.parametrize(
     ("arguments", "status", "sentence"),
     [
-        ([], 2, "required: COMMAND"),
+        ([], 2, "missing: COMMAND"),
         (["list"], 1, "acceptance.sqlite does not exist"),
         (["rate"], 1, "acceptance.sqlite does not exist"),
         (["add", "liked", "a.jpg"], 2, '"liked" is not one of '),

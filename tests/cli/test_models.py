@@ -83,9 +83,9 @@ def test_import_replaces_only_on_request(tiny_model: Path, capsys: pytest.Captur
             "the licence of GPEN-BFR-512 was not accepted; read it, then use likeness models",
         ),
         (["import", "lost.pth"], 1, "lost.pth does not exist"),
-        (["import"], 2, "required: FILE; see likeness models import --help"),
+        (["import"], 2, "missing: FILE; see likeness models import --help"),
         (["remove"], 2, '"remove" is not one of list, '),
-        ([], 2, "required: ACTION; see likeness models --help"),
+        ([], 2, "missing: ACTION; see likeness models --help"),
     ],
 )
 def test_what_cannot_be_done_is_one_sentence(
