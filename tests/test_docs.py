@@ -60,9 +60,18 @@ RUN = [
 
 
 @pytest.fixture
-def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder like the repository's root: the samples, and files that blocks of the documents show."""
+def workplace(block: Block, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder like the repository's root: the samples, and files that blocks of the documents show.
+
+    A block that names samples finds those alone, which is enough of them where it names the whole folder as well.
+    """
     shutil.copytree(ROOT / "examples", tmp_path / "examples", ignore=shutil.ignore_patterns("__pycache__"))
+    shown = [other.text for other in BLOCKS if other.mark.startswith("file:")]
+    named = set(re.findall(r"examples/([\w./-]+\.\w+)", "\n".join([block.text, *shown])))
+    if block.language == "sh" and re.search(r"examples/\w", block.text) and ".py" not in block.text:
+        for path in files(tmp_path / "examples"):
+            if path.relative_to(tmp_path / "examples").as_posix() not in named:
+                path.unlink()
     for name in ("README.md", "inference_gpen.py"):
         shutil.copy(ROOT / name, tmp_path)
     for block in BLOCKS:
