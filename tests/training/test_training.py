@@ -155,6 +155,23 @@ def test_critics_that_compare_cannot_tell_a_picture_from_itself(portraits: Path,
         assert float(losses[name]) == pytest.approx(math.log(2), abs=0.1), name  # bf16
 
 
+def test_a_run_goes_on_with_the_critics_of_another(portraits: Path, tmp_path: Path) -> None:
+    config = replace(_config(portraits, tmp_path / "first"), adversarial_from=0, pictures=4, parts=0.01)
+    train(config)
+    start = start_network(config, Portraits.read(portraits, 64))
+    critics = tmp_path / "first" / "critics.safetensors"
+    trainer = Trainer(replace(config, critics=str(critics)), start)
+    again = tmp_path / "again.safetensors"
+    trainer.export_critics(again)
+    assert again.read_bytes() == critics.read_bytes()
+    Trainer(config, start).export_critics(again)
+    assert again.read_bytes() != critics.read_bytes()
+    with pytest.raises(TrainingError, match="critics of a run"):
+        Trainer(replace(config, critics=str(tmp_path / "none")), start)
+    with pytest.raises(TrainingError, match="critics of a run"):
+        Trainer(replace(config, critics=str(critics), discriminator_channels=12), start)
+
+
 def test_heavy_blur_can_be_drawn_more_often(portraits: Path) -> None:
     sharp = Portraits.read(portraits, 64).pixels(0)
 

@@ -44,6 +44,7 @@ class TrainConfig(RunConfig):
         embedding_views: views of portraits that each of them learns from.
         feature_matching, adversarial: weights of the discriminator's losses (Wang et al., pix2pixHD, 2018; logistic,
             Goodfellow et al., 2014).
+        critics: the ``critics.safetensors`` of an earlier run, to go on with; "" begins with new ones.
         parts: weight of the adversarial loss of two further critics, of the eyes as a pair and of the mouth; 0: none.
         relativistic: critics judge how much more real the original is than the restored picture at the same place, not
             each for itself (Jolicoeur-Martineau, 2018), and the penalty falls on both (Huang et al., R3GAN, 2024).
@@ -88,6 +89,7 @@ class TrainConfig(RunConfig):
     embedding_views: int = 120_000
     feature_matching: float = 0.1
     adversarial: float = 0.01
+    critics: str = ""
     parts: float = 0.0
     relativistic: bool = False
     gradient_penalty: float = 0.01

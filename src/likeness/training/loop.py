@@ -48,12 +48,12 @@ def train(
     ``report`` is called at every save, ``report_lesson`` while face embeddings are learnt, before the run.
 
     Returns:
-        the run's checkpoint (``<run>/weights.safetensors``, the moving average in float16).
+        the run's checkpoint (``<run>/weights.safetensors``, the moving average in float16); the critics lie beside it.
 
     Raises:
         ConfigError: if a table, of factors or of what is left out, cannot be used.
-        TrainingError: if the device is missing, the loss is no number, or ``run`` holds another
-            run's state.
+        TrainingError: if the device is missing, the loss is no number, ``run`` holds another run's state, or critics
+            to go on with cannot be read.
     """
     run = prepare_run(config)
     # A small network's pictures are degraded at twice its size: fine enough, and much faster than at 512.
@@ -96,6 +96,7 @@ def train(
                 report(progress)
         if crossed(trainer.seen, config.batch, config.sheet_every):
             _write_sheet(run / f"sheet-{trainer.seen:07d}.jpg", *(validation or (target, shown)), trainer)
+    trainer.export_critics(run / "critics.safetensors")
     return trainer.export(run / "weights.safetensors")
 
 

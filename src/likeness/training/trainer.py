@@ -12,8 +12,14 @@ import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from safetensors.torch import save as serialised
 from torch import Tensor
 
+from likeness.core.files import write_bytes_atomically
+from likeness.errors import TrainingError
+from likeness.messages.notice import Notice, notice_of
 from likeness.models.formats import ModelInfo, write_checkpoint
 from likeness.models.gpen.network import Gpen
 from likeness.training.config import TrainConfig
@@ -75,6 +81,8 @@ class Trainer:
         self.part_critics = torch.nn.ModuleDict(
             {"eyes": PatchDiscriminator(_PART_CHANNELS, planes=6), "mouth": PatchDiscriminator(_PART_CHANNELS)}
         )
+        if config.critics:
+            self._load_critics(Path(config.critics))
         device = torch.device(config.device)
         for module in (self.generator, self.average, self.discriminator, self.part_critics, *self.embeddings):
             module.to(device)
@@ -228,6 +236,31 @@ class Trainer:
         )
         write_checkpoint(path, state, self.average.config.spec, info)
         return path
+
+    def export_critics(self, path: Path) -> None:
+        """Write the critics as safetensors in float16, for a run that goes on from this one's weights."""
+        state = {
+            f"{name}.{key}": value.detach().half().cpu().contiguous()
+            for name, critic in self._critics().items()
+            for key, value in critic.state_dict().items()
+        }
+        write_bytes_atomically(serialised(state), path)
+
+    def _load_critics(self, path: Path) -> None:
+        try:
+            state = load_file(path)
+            for name, critic in self._critics().items():
+                own = {
+                    key.removeprefix(f"{name}."): x.float() for key, x in state.items() if key.startswith(f"{name}.")
+                }
+                critic.load_state_dict(own)
+        except (OSError, SafetensorError, RuntimeError) as error:
+            raise TrainingError(
+                Notice("training.critics-unread", {"path": str(path), "why": notice_of(error)})
+            ) from error
+
+    def _critics(self) -> dict[str, torch.nn.Module]:
+        return {"patch": self.discriminator, **dict(self.part_critics.items())}
 
     def save(self, path: Path) -> None:
         save_state(path, self.config.to_dict(), self.seen, self._parts())
