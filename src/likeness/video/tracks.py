@@ -5,6 +5,9 @@ Optical flow (Lucas and Kanade, 1981, pyramidal as in Bouguet, 2000) knows the m
 exactly, but drifts. So the last landmarks are moved by a similarity fitted to the flow, and the measured mesh pulls
 them back a little: a Kalman filter whose motion is observed and whose gain is as large as the surprise (after Casiez et
 al., "1 Euro Filter", 2012), which neither trembles at rest nor lags at a turn.
+
+On a small, blurred or noisy face the mesh and the detector fail in many frames. There it moves by the flow alone, and is
+not given up as long as the place looks as it did when one of them last saw the face there.
 """
 
 from __future__ import annotations
@@ -17,19 +20,19 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.faces.align import similarity
+from likeness.faces.align import align, similarity
 from likeness.faces.detection import Detection
 from likeness.faces.face import Face, Landmarks
 from likeness.faces.mesh import five_points, measure_mesh
 from likeness.imaging.colour import luma
-from likeness.imaging.image import Box, Image
-from likeness.reference.matching import SAME_FROM, Embedding, FaceMatcher, likeness
+from likeness.imaging.image import Box, Image, Size
+from likeness.reference.matching import OTHER_BELOW, SAME_FROM, Embedding, FaceMatcher, likeness
 from likeness.video.person import embedded
 
 __all__ = ["Track", "TrackedFace", "Tracker"]
 
-_DETECT_EVERY = 8
-"""Frames between two looks for faces at the whole picture."""
+_DETECT_EVERY, _DETECT_EVERY_ALONE = 8, 2
+"""Frames from one look for faces at the whole picture to the next, and while nobody is in sight."""
 
 _FLOW_SIDE = 960
 """Longer side of the picture in which flow is measured, px."""
@@ -44,8 +47,21 @@ believed altogether."""
 _REST_MESH = 0.3
 """The same of the mesh's points, which move by themselves: lids, lips."""
 
-_MISSES = 3
-"""Looks at the whole picture, or measures of the mesh, in a row that do not find a face before it is taken as gone."""
+_MISSES = 2
+"""Frames in a row in which neither the mesh nor the detector finds a face, and its place looks different, before it is
+taken as gone."""
+_LOOK_SIDE, _ALIKE = 12, 0.7
+"""Side at which the look of a face is compared, and the correlation from which on it is what it was: so coarse that noise
+hardly counts."""
+_LOOK_KEPT = 0.7
+"""How much of the look so far stays when a face is seen again."""
+_MEASURED, _UNMEASURED, _MOST = 24, 8, 96
+"""Frames through which nothing but its look has to tell that a face is there, for each in which it was found: if the mesh
+was ever measured on it, and if not; and the most of them. Texture that is once taken for a face does not stay one."""
+_SLIP = 0.3
+"""Distance, in eye distances, at which the detector's points alone are believed altogether: they tremble."""
+_SOON = 25
+"""Frames within which a face that appears where one was lost is the same."""
 _TOLD_FROM = 32.0
 """Width of a face, px, from which it can be told who it is: narrower ones all look alike."""
 _SAME_PLACE, _CROSSING = 0.3, 0.5
@@ -78,7 +94,10 @@ class Track:
         face: where it is.
         who: sum of the person's embeddings so far, wider faces counting for more; None as long as nothing tells.
         width: of the widest box, px.
-        misses: looks in a row that did not find the face.
+        look: the face, small, where it was found; None of one too flat.
+        credit: frames through which its look alone may tell that it is there.
+        found: whether the mesh or the detector finds it in this frame.
+        misses: frames in a row in which it was not found, and did not look as before either.
         gone: whether it is out of sight.
     """
 
@@ -88,6 +107,9 @@ class Track:
     face: Face
     who: Embedding | None = None
     width: float = 0.0
+    look: NDArray[np.float32] | None = None
+    credit: int = 0
+    found: bool = True
     misses: int = 0
     gone: bool = False
 
@@ -117,6 +139,7 @@ class Tracker:
         self._matcher = matcher or FaceMatcher()
         self._tracks: list[Track] = []
         self._frame = -1
+        self._scene = 0
         self._grey: _Grey | None = None
         self._thumb: NDArray[np.float32] | None = None
         self._unit = 1.0
@@ -135,6 +158,7 @@ class Tracker:
         self.cut = self._is_cut(grey)
         before, self._grey = self._grey, grey
         if self.cut:
+            self._scene = self._frame
             for track in self._tracks:
                 track.gone = True
         live = self._in_sight()
@@ -142,8 +166,11 @@ class Tracker:
             for track in live:
                 self._follow(track, image, before, grey)
         self._part(image)
-        if self.cut or self._frame % _DETECT_EVERY == 0 or any(track.misses for track in live):
+        often = _DETECT_EVERY if self._in_sight() else _DETECT_EVERY_ALONE
+        if self.cut or self._frame % often == 0 or not all(track.found for track in live):
             self._look(image)
+        for track in self._in_sight():
+            self._judge(track, grey)
         shown = self._in_sight()
         for track in shown:
             track.last = self._frame
@@ -181,11 +208,10 @@ class Tracker:
             matrix[:, 2] /= self._unit
         moved = face if matrix is None else _moved(face, matrix)
         found = measure_mesh(image.pixels, _as_detection(moved), patient=False)
-        if found.source != "mesh":
-            track.misses += 1
+        track.found = found.source == "mesh"
+        if not track.found:
             track.face = moved
             return
-        track.misses = 0
         # Without flow the frame alone is believed.
         track.face = _measured(moved, found) if matrix is None else _corrected(moved, found)
 
@@ -216,17 +242,30 @@ class Tracker:
             if common < _SAME_PLACE or id(track) in taken or id(face) in taken:
                 continue
             taken |= {id(track), id(face)}
-            if track.misses and face.landmarks.source == "mesh":
-                track.face = face  # the track had slipped
-            track.misses = 0
+            if not track.found:  # by the mesh, where it is thought to be
+                measured = face.landmarks.source == "mesh"
+                track.face = _corrected(track.face, face.landmarks) if measured else _drawn(track.face, face)
+            track.found = True
             track.seen(self._embedded(image, track.face))
-        for track in live:
-            if id(track) not in taken:
-                track.misses += 1
-                track.gone = track.misses >= _MISSES
         for face in found:
             if id(face) not in taken:
                 self._welcome(image, face)
+
+    def _judge(self, track: Track, grey: _Grey) -> None:
+        """Whether a face is still there."""
+        look = _look_of(track.face, grey, self._unit)
+        if track.found:
+            if track.look is not None and look is not None:
+                look = look + np.float32(_LOOK_KEPT) * (track.look - look)
+            track.look = look
+            worth = _MEASURED if track.face.landmarks.source == "mesh" else _UNMEASURED
+            track.credit = min(track.credit + worth, _MOST)
+            track.misses = 0
+            return
+        alike = track.look is not None and look is not None and _correlation(track.look, look) >= _ALIKE
+        track.misses = 0 if alike else track.misses + 1
+        track.credit -= 1
+        track.gone = track.misses >= _MISSES or track.credit < 0
 
     def _welcome(self, image: Image, face: Face) -> None:
         """A face that no track is on: somebody who comes back, or somebody new."""
@@ -234,10 +273,24 @@ class Tracker:
         away = [track for track in self._tracks if track.gone]
         best = max(away, key=lambda track: track.likeness(who), default=None)
         if best is None or best.likeness(who) < SAME_FROM:
+            best = self._lost_at(face, who)
+        if best is None:
             best = Track(number=len(self._tracks), first=self._frame, last=self._frame, face=face)
             self._tracks.append(best)
-        best.face, best.gone, best.misses = face, False, 0
+        best.face, best.gone, best.found, best.misses, best.credit, best.look = face, False, True, 0, 0, None
         best.seen(who)
+
+    def _lost_at(self, face: Face, who: Embedding | None) -> Track | None:
+        """Whose face was lost where one is now, a moment ago in the same scene; not of somebody known to be another."""
+        lost = [
+            track
+            for track in self._tracks
+            if track.gone
+            and track.last >= max(self._scene, self._frame - _SOON)
+            and track.face.box.iou(face.box) >= _SAME_PLACE
+            and (track.who is None or who is None or track.likeness(who) >= OTHER_BELOW)
+        ]
+        return max(lost, key=lambda track: track.last, default=None)
 
 
 def _motion(points: NDArray[np.float32], before: _Grey, after: _Grey) -> NDArray[np.float64] | None:
@@ -308,6 +361,30 @@ def _corrected(moved: Face, found: Landmarks) -> Face:
         landmarks=landmarks,
         five_points=moved.five_points + gain * (five - moved.five_points),
     )
+
+
+def _drawn(moved: Face, found: Face) -> Face:
+    """A face where the flow says, drawn toward where the detector's points are; its shape stays."""
+    eyes = max(float(np.hypot(*(moved.five_points[1] - moved.five_points[0]))), 1.0)
+    off = found.five_points - moved.five_points
+    gain = min(max(_REST, float(np.median(np.hypot(*off.T))) / eyes / _SLIP), 1.0)
+    try:
+        return _moved(moved, similarity(moved.five_points, moved.five_points + gain * off))
+    except ValueError:  # from the side the points lie in a line, and tell no motion
+        return found
+
+
+def _look_of(face: Face, grey: _Grey, unit: float) -> NDArray[np.float32] | None:
+    """A face, upright and small; None of one seen so far from the side that its points lie in a line."""
+    side = 8 * _LOOK_SIDE
+    try:
+        matrix = align(face.five_points * unit, Size(grey.shape[1], grey.shape[0]), side).matrix
+    except ValueError:
+        return None
+    crop = cv2.warpAffine(grey, matrix, (side, side), borderMode=cv2.BORDER_REPLICATE)
+    # Brows to chin: what is around a face changes as it moves.
+    inner = crop[side // 3 : side // 3 + side // 2, side // 4 : side // 4 + side // 2]
+    return np.asarray(cv2.resize(inner, (_LOOK_SIDE, _LOOK_SIDE), interpolation=cv2.INTER_AREA), np.float32)
 
 
 def _as_detection(face: Face) -> Detection:
