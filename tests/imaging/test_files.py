@@ -20,6 +20,7 @@ from likeness.imaging import files
 from likeness.imaging.files import (
     SUFFIXES_READ,
     SUFFIXES_WRITE,
+    encode_image,
     is_picture,
     output_suffix,
     read_image,
@@ -51,6 +52,15 @@ def test_bytes_and_streams(image: Image) -> None:
     data = files.encode_image(image, "PNG")
     assert np.array_equal(read_image(data).pixels, image.pixels)
     assert np.array_equal(read_image(io.BytesIO(data)).pixels, image.pixels)
+
+
+def test_a_stream_that_was_read_already_is_not_called_empty(image: Image) -> None:
+    stream = io.BytesIO(encode_image(image, "PNG"))
+    read_image(stream)
+    with pytest.raises(ImageReadError, match=r"the picture stands at its end.*seek\(0\)"):
+        read_image(stream)
+    with pytest.raises(ImageReadError, match="is empty"):
+        read_image(io.BytesIO())
 
 
 def test_standard_input(image: Image) -> None:

@@ -155,7 +155,8 @@ def open_picture(source: PictureSource, *, name: str | None = None) -> Generator
     """Open a picture's file and look at its first bytes.
 
     Raises:
-        ImageReadError: if the file is missing, unreadable, empty, or no picture that is read here.
+        ImageReadError: if the file is missing, unreadable, empty, or no picture that is read here; for a stream
+            that stands at its end.
         ArgumentError: if it is neither a path, bytes nor a stream.
     """
     if not isinstance(source, (str, Path, bytes)) and not hasattr(source, "read"):
@@ -187,7 +188,7 @@ def _recognised(stream: BinaryIO, name: str, whole: bool = False) -> OpenPicture
         why = reason_of(error)
         raise ImageReadError(Notice("image.unread-disk", {"name": name, "why": why})) from error
     if not head:
-        raise ImageReadError(Notice("image.empty", {"name": name}))
+        raise ImageReadError(Notice("image.at-end" if _was_read(stream) else "image.empty", {"name": name}))
     kind = sniff_format(head)
     fault = ""
     if kind is None and (before := _line_breaks(head)):
@@ -203,6 +204,14 @@ def _recognised(stream: BinaryIO, name: str, whole: bool = False) -> OpenPicture
             why = reason_of(error)
             raise ImageReadError(Notice("image.broke-off", {"name": name, "why": why})) from error
     return OpenPicture(stream=stream, kind=kind, name=name, fault=fault)
+
+
+def _was_read(stream: BinaryIO) -> bool:
+    """Whether a stream at its end has something before it: it was read already, or written and not gone back in."""
+    try:
+        return stream.seekable() and stream.tell() > 0
+    except (AttributeError, OSError):  # an object that can do nothing but read
+        return False
 
 
 def _line_breaks(head: bytes) -> int:
