@@ -39,6 +39,8 @@ def test_parts_of_the_way_take_files_too(restorer: Restorer, astronaut_file: Pat
 def test_a_preset_misspelt(restorer: Restorer, astronaut: Image) -> None:
     with pytest.raises(LikenessError, match=r'unknown preset "Natrual" \(did you mean "natural"\?\)'):
         restorer.restore(astronaut, "Natrual")
+    with pytest.raises(LikenessError, match=r'unknown preset "aut" \(did you mean "auto"\?\); .*, auto$'):
+        restorer.restore(astronaut, "aut")
     with pytest.raises(LikenessError, match=r'unknown face region "lips" \(did you mean "lip"\?\)'):
         Controls().with_weights({"lips": 1.2})
     with pytest.raises(LikenessError, match="controls must be Controls or the name of a preset, not dict"):

@@ -72,7 +72,7 @@ class Settings:
             ControlError: for an unknown preset or region, or a value outside its range.
         """
         preset = self["preset"]
-        base = Controls.standard() if preset in (None, AUTO) else Controls.preset(preset)
+        base = Controls.standard() if preset in (None, AUTO) else Controls.preset(preset, others=(AUTO,))
         return base.with_changes(self.part("controls"))
 
     def by_hand(self) -> tuple[str, ...] | None:

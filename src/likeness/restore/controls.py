@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
@@ -249,14 +249,19 @@ class Controls:
         return next((name for name in PRESETS if self.with_preset(name) == self), "")
 
     @staticmethod
-    def preset(name: str) -> Controls:
+    def preset(name: str, *, others: Sequence[str] = ()) -> Controls:
         """The preset called ``name``.
+
+        Args:
+            name: which.
+            others: what else the caller takes in its place, such as `AUTO`; told with the presets where there is none.
 
         Raises:
             ControlError: if there is none; the message lists them.
         """
         if not isinstance(name, str) or name not in PRESETS:  # pyright: ignore[reportUnnecessaryIsInstance]
-            values = {"name": str(name), "meant": did_you_mean(str(name), PRESETS), "known": ", ".join(PRESETS)}
+            known = (*PRESETS, *others)
+            values = {"name": str(name), "meant": did_you_mean(str(name), known), "known": ", ".join(known)}
             raise ControlError(Notice("control.unknown-preset", values))
         return PRESETS[name]
 

@@ -476,7 +476,9 @@ class Restorer(NetworkHolder):
 def _asked(controls: Controls | Automatic | str | None) -> Controls | Automatic:
     if isinstance(controls, Automatic):
         return controls
-    return Automatic() if controls == AUTO else Controls.of(controls)
+    if isinstance(controls, str):
+        return Automatic() if controls == AUTO else Controls.preset(controls, others=(AUTO,))
+    return Controls.of(controls)
 
 
 def _checked(
