@@ -16,8 +16,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from likeness.batch import summary_page
 from likeness.batch.journal import Item, Journal, State
 from likeness.cli import main
+from likeness.faces.findings import CODES
 from likeness.imaging.encode import encode_image
 from likeness.imaging.files import read_image
 from likeness.imaging.filters import gaussian_blur
@@ -103,8 +105,14 @@ def test_the_summary_counts_faces_from_1(batch: Batch, astronaut: Image, tmp_pat
     (tmp_path / "soft.png").write_bytes(encode_image(soft, "PNG"))
     assert batch(tmp_path / "soft.png", tmp_path / "out") == 3
     page = (tmp_path / "out" / "summary.html").read_text(encoding="utf-8")
-    assert "<code>blur</code> face 1: " in page
+    assert "<b>Blurred</b>, face 1: " in page
+    assert "<li>Blurred <b>1</b></li>" in page
+    assert "<code>" not in page, "codes are for programs"
     assert "face 0" not in page
+
+
+def test_every_finding_has_a_name_on_the_page() -> None:
+    assert list(summary_page._FOUND) == list(CODES)
 
 
 def test_exit_statuses_and_sentences(

@@ -54,6 +54,42 @@ _WORDS: dict[State, tuple[str, str]] = {
     "failed": ("Failed", "bad"),
 }
 
+_FOUND: dict[str, str] = {
+    "unreadable": "Cannot be read",
+    "raw": "Raw file",
+    "size-small": "Picture too small",
+    "no-face": "No face",
+    "several-faces": "Several faces",
+    "face-small": "Small face",
+    "blur": "Blurred",
+    "face-cut": "Face cut off",
+    "face-unclear": "Eyes and mouth unclear",
+    "face-turned": "Head turned away",
+    "face-tilted": "Head looks up or down",
+    "eyes-closed": "Eyes closed",
+    "face-dark": "Underexposed",
+    "face-bright": "Overexposed",
+    "backlit": "Light from behind",
+    "glare-forehead": "Glare on the forehead",
+    "glare-nose": "Glare on the nose",
+    "glare-spectacles": "Glare on spectacles",
+    "drawing": "Drawing or engraving",
+    "background-busy": "Busy background",
+    "file-damaged": "Damaged file",
+    "several-pages": "Several pictures in one file",
+    "animated": "Animation",
+    "gain-map": "HDR gain map",
+    "hdr": "HDR",
+    "cmyk": "CMYK",
+    "profile-damaged": "Damaged colour profile",
+    "profile-missing": "No colour profile",
+    "wide-gamut": "Colours beyond sRGB",
+    "grey": "Black and white",
+}
+"""What the page calls each of `likeness.faces.findings.CODES`; the codes themselves are in summary.csv and summary.json."""
+
+_VERDICTS = {"look": "Worth a look", "bad": "Came out bad"}
+
 
 def summary_page(journal: Journal, run: Mapping[str, Any], *, model: str) -> str:
     """The page's HTML.
@@ -141,7 +177,7 @@ def _findings(codes: Counter[str]) -> str:
     if not codes:
         return ""
     rows = "".join(
-        f"<li><code>{escape(code)}</code> <b>{count}</b></li>"
+        f"<li>{escape(_found(code))} <b>{count}</b></li>"
         for code, count in sorted(codes.items(), key=lambda found: (-found[1], found[0]))
     )
     return f"<section class='codes'><h2>Found before the work</h2><ul>{rows}</ul></section>"
@@ -170,13 +206,13 @@ def _card(journal: Journal, item: Item) -> str:
     client = f"<p class='client'>{escape(', '.join(filter(None, (item.client, item.email))))}</p>"
     reason = f"<p class='reason'>{escape(item.reason)}</p>" if item.reason else ""
     findings = "".join(
-        f"<li><code>{escape(finding['code'])}</code>{_face(finding)} {escape(finding['message'])}</li>"
+        f"<li><b>{escape(_found(finding['code']))}</b>{_face(finding['face'])}: {escape(finding['message'])}</li>"
         for finding in outcome.get("findings", [])
         # A refusal's message is the reason above.
         if finding["level"] != "note" and finding["message"] not in item.reason
     )
     findings += "".join(
-        f"<li><code>{verdict['level']}</code> face {face['index'] + 1}: {escape(verdict['sentence'])}</li>"
+        f"<li><b>{_VERDICTS[verdict['level']]}</b>{_face(face['index'])}: {escape(verdict['sentence'])}</li>"
         for face in outcome.get("faces") or []
         if (verdict := face.get("verdict")) and verdict["level"] != "good" and verdict["sentence"] not in item.reason
     )
@@ -190,8 +226,13 @@ def _card(journal: Journal, item: Item) -> str:
     )
 
 
-def _face(finding: Mapping[str, Any]) -> str:
-    return "" if finding["face"] is None else f" face {finding['face'] + 1}:"
+def _found(code: str) -> str:
+    """What a finding is called; a journal of another version may hold codes that this one has no words for."""
+    return _FOUND.get(code, code)
+
+
+def _face(index: int | None) -> str:
+    return "" if index is None else f", face {index + 1}"
 
 
 def _pictures(journal: Journal, item: Item) -> str:
