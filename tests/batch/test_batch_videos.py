@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -166,6 +168,42 @@ def test_a_video_goes_on_where_it_was(
         assert done.result.outcome["video"]["frames"] == 6
         assert journal.counts(group=VIDEOS)["final"] == 1
         assert len(decoded(out / "final" / "film.mp4")) == 6
+
+
+_IN_SEGMENTS_OF_TWO = """
+import sys
+import likeness.video.job
+likeness.video.job._SEGMENT_FRAMES = 2
+from likeness.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.long
+def test_a_batch_killed_within_a_video_goes_on_behind_its_last_segment(
+    astronaut: Image, tiny_model: Path, tmp_path: Path
+) -> None:
+    film, out = write_clip(tmp_path / "film.mp4", moving_frames(astronaut, 12), sound="aac"), tmp_path / "out"
+    command = [sys.executable, "-c", _IN_SEGMENTS_OF_TWO, "batch", "--model", str(tiny_model), "--threads", "1"]
+    segments = out / ".unfinished" / "film.mp4.unfinished"
+    with subprocess.Popen([*command, str(film), str(out)]) as process:
+        try:
+            deadline = time.monotonic() + 120
+            while len(list(segments.glob("*.seg"))) < 2:
+                assert process.poll() is None, "it ended before it could be killed"
+                assert time.monotonic() < deadline
+                time.sleep(0.02)
+        finally:
+            process.kill()
+    assert not (out / "final" / "film.mp4").exists()
+    kept = len(list(segments.glob("*.seg")))
+    again = subprocess.run([*command, str(film), str(out)], capture_output=True, text=True, timeout=240, check=False)
+    assert again.returncode == 0, again.stderr
+    (item,) = items(out).values()
+    assert item.state == "final"
+    assert 2 <= kept < 6
+    assert len(decoded(out / "final" / "film.mp4")) == 12
+    assert not segments.exists()
 
 
 def test_names_of_videos() -> None:

@@ -148,9 +148,9 @@ def test_a_poor_face_is_followed_in_all_frames_until_it_is_gone(astronaut: Image
         off = np.hypot(*(seen[0].face.five_points - there).T).mean() / np.hypot(*(there[1] - there[0]))
         assert off < 0.35, number
     assert found < 12  # else the clip is too easy
-    for number in range(16, 20):
-        seen = tracker.step(poor(astronaut, number, covered=True)[0])
-    assert not seen
+    for number in range(16, 19):
+        tracker.step(poor(astronaut, number, covered=True)[0])
+    assert not tracker.step(poor(astronaut, 19, covered=True)[0])
 
 
 @pytest.mark.parametrize(("which", "number"), [((1,), 1), ("largest", None), ((7,), None)])
