@@ -102,3 +102,8 @@ def test_quotes_are_closed_on_every_line(printed: str) -> None:
 def test_another_shell_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["completion", "csh"]) == 2
     assert "bash" in capsys.readouterr().err
+
+
+def test_zsh_finds_in_the_first_line_what_the_file_completes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["completion", "zsh"]) == 0
+    assert capsys.readouterr().out.startswith("#compdef likeness\n")

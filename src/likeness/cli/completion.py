@@ -107,7 +107,11 @@ def subject_of(parser: argparse.ArgumentParser, text: str) -> Subject:
 
 def script(shell: str, commands: Mapping[str, Subject]) -> str:
     """The script for a shell, without the end of its last line."""
-    return f"# likeness completion {shell}: made by likeness; do not edit\n{SHELLS[shell](commands)}"
+    lines = [f"# likeness completion {shell}: made by likeness; do not edit", SHELLS[shell](commands)]
+    if shell == "zsh":
+        # compinit looks for this in the first line of a file alone.
+        lines.insert(0, "#compdef likeness")
+    return "\n".join(lines)
 
 
 def _bash(commands: Mapping[str, Subject]) -> str:
@@ -183,7 +187,6 @@ def _zsh(commands: Mapping[str, Subject]) -> str:
     words = _of_faces(commands).split()
     open_ended, whole = ([word for word in words if word.endswith("=") == wanted] for wanted in (True, False))
     lines = [
-        "#compdef likeness",
         "_likeness_face() {",
         "  compset -P '*:' || { _message 'numbers of faces and a colon'; return; }",
         "  compset -P '*,'",
