@@ -1071,7 +1071,8 @@ def test_a_film_is_brought_its_person_chosen_watched_and_fetched(
     page.locator(".twin-play").click()
     until(page, lambda: min(times()) > 0.2)
     page.locator(".twin-play").click()
-    until(page, lambda: page.locator(".twin-play").text_content() == "Play")  # a film says a moment later that it paused
+    # A film says a moment later that it paused.
+    until(page, lambda: page.locator(".twin-play").text_content() == "Play")
     page.locator(".twin input").fill("0.5")
     until(page, lambda: all(abs(seconds - 0.48) < 0.05 for seconds in times()))
     page.get_by_role("button", name="Closer").click()
