@@ -11,7 +11,7 @@ import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
@@ -21,23 +21,22 @@ from likeness.batch.network import NetworkPlan
 from likeness.batch.references import digest_of_references
 from likeness.batch.runner import Done, settle
 from likeness.batch.sources import Source
-from likeness.batch.work import FINAL, Result, unexpected
+from likeness.batch.work import FINAL, Result, failure
 from likeness.core.files import make_folder
 from likeness.core.hashing import sha256_of
-from likeness.errors import ConfigError, FileWriteError, ImageReadError, LikenessError, MissingExtraError, NoFaceError
+from likeness.errors import ConfigError, ImageReadError, MissingExtraError, NoFaceError
 from likeness.imaging.image import Image
 from likeness.imaging.names import result_names
 from likeness.imaging.thumbnail import thumbnail
-from likeness.messages.notice import Notice, notice_of, reason_of
+from likeness.messages.notice import Notice, reason_of
 from likeness.reference.matching import FaceMatcher
-from likeness.reference.references import References, photographs_at
+from likeness.reference.references import References
 from likeness.restore.config import Settings
 from likeness.restore.options import OPTIONS, row_of
 from likeness.restore.picture_options import parts_of
 from likeness.restore.pipeline import Restorer
 from likeness.video.apart import files_apart, renamed
 from likeness.video.clip import Limits
-from likeness.video.job import Done as FrameDone
 from likeness.video.job import VideoJob, plan_video
 from likeness.video.library import require_av
 from likeness.video.options import PICTURES_ONLY, VideoOptions
@@ -225,12 +224,13 @@ class VideoWorker:
         self._restorer: Restorer | None = None
         self._matcher = FaceMatcher()
 
-    def work(self, item: Item, step: Callable[[float], bool]) -> Result | None:
+    def work(self, item: Item, step: Callable[[float, bool], bool]) -> Result | None:
         """Do an item; None if it was broken off. Whatever goes wrong with the video is told in the result.
 
         Args:
             item: what to do.
-            step: called after each frame with the share of the video that is done; False breaks off.
+            step: called after each frame with the share of the video that is done, and whether this run has finished a
+                segment, which no later one has to make again; False breaks off.
 
         Raises:
             CheckpointError, ConfigError: if the network cannot be had, which is no video's fault.
@@ -240,23 +240,8 @@ class VideoWorker:
             return self._work(item, restorer, step)
         except NoFaceError as error:
             return Result(state="skipped", reason=renamed(error.notice, item.source), outcome=_outcome({}))
-        except FileWriteError as error:
-            return Result(state="failed", reason=error.notice, outcome=_outcome({}), retry=True)
-        except (LikenessError, OSError) as error:
-            reason = _named(item, renamed(notice_of(error), item.source))
-            return Result(state="failed", reason=reason, outcome=_outcome({}), retry=isinstance(error, OSError))
-        except MemoryError:
-            reason = _named(item, Notice("batch.no-memory"))
-            return Result(state="failed", reason=reason, outcome=_outcome({}), retry=True)
         except Exception as error:
-            # As for pictures: it must be seen, and not cost the others anything.
-            reason = unexpected(item, f"{type(error).__name__}: {error}")
-            return Result(state="failed", reason=reason, outcome=_outcome({}), bug=error)
-
-    def segments(self, item: Item) -> Callable[[], int]:
-        """Counts the finished segments of a video."""
-        folder = self._target(item).with_name(f"{PurePosixPath(item.target).name}{_UNFINISHED}")
-        return lambda: sum(1 for _ in folder.glob("*.seg"))
+            return replace(failure(item, error, lambda notice: renamed(notice, item.source)), outcome=_outcome({}))
 
     def _target(self, item: Item) -> Path:
         """Where its result is put together."""
@@ -267,7 +252,7 @@ class VideoWorker:
             self._restorer = Restorer(runtime=self._network.load())
         return self._restorer
 
-    def _work(self, item: Item, restorer: Restorer, step: Callable[[float], bool]) -> Result | None:
+    def _work(self, item: Item, restorer: Restorer, step: Callable[[float, bool], bool]) -> Result | None:
         began = time.perf_counter()
         settings = Settings(item.options["settings"])
         limits = Limits(pixels=settings["max_pixels"] or Limits.pixels)
@@ -280,12 +265,14 @@ class VideoWorker:
         job = plan_video(clip, self._options(settings), target=target, side=restorer.runtime.spec.side, files=files)
         session = WatchedSession(SteadySession(restorer, job.options), side=_POSTER)
         frames = restored = failed = 0
-        with closing(self._frames(job, session, item, limits)) as steps:
+        network = f"{item.model} {settings['fidelity']} {restorer.runtime.description}"
+        # What this batch began with other settings is of no use: the folder is its own.
+        with closing(job.run(session, network=network, limits=limits, anew=True)) as steps:
             for done in steps:
                 frames += 1
                 restored += done.restored
                 failed += done.failed
-                if not step(min(frames / (job.frames or 1), 1.0)):
+                if not step(min(frames / (job.frames or 1), 1.0), done.written > 0):
                     return None
         result = self._output / FINAL / item.target
         make_folder(result.parent)
@@ -300,29 +287,14 @@ class VideoWorker:
         }
         return Result(state="final", outcome=outcome, thumbnails=session.thumbnails if self._thumbnails else None)
 
-    def _frames(self, job: VideoJob, session: WatchedSession, item: Item, limits: Limits) -> Generator[FrameDone]:
-        fidelity = item.options["settings"].get("fidelity")
-        network = f"{item.model} {fidelity} {self._loaded().runtime.description}"
-        try:
-            yield from job.run(session, network=network, limits=limits)
-        except ConfigError as error:
-            if error.notice.code != "video.other-job":
-                raise
-        else:
-            return
-        # Begun by this batch with other settings: the folder is its own.
-        job.restart()
-        yield from job.run(session, network=network, limits=limits)
-
     def _options(self, settings: Settings) -> VideoOptions:
         parts = parts_of(settings)
         if parts["by_hand"] is not None:
             raise ConfigError(Notice("video.auto-preset"))
         references: References | None = None
         if settings["references"]:
-            photographs = [found for place in settings["references"] for found in photographs_at(place)]
             trusted = bool(settings["trust_references"])
-            references = References(photographs, trusted=trusted, matcher=self._matcher)
+            references = References(settings["references"], trusted=trusted, matcher=self._matcher)
         return VideoOptions(
             controls=parts["controls"],
             selection=parts["selection"],
@@ -356,7 +328,7 @@ def run_videos(
         item = journal.claim(group=VIDEOS)
         if item is None:
             return
-        held = _Held(journal, item, worker.segments(item), stop, between)
+        held = _Held(journal, item, stop, between)
         result = None
         try:
             result = worker.work(item, held.step)
@@ -377,26 +349,23 @@ class _Held:
         self,
         journal: Journal,
         item: Item,
-        segments: Callable[[], int],
         stop: threading.Event,
         between: Callable[[Item, float], None] | None,
     ) -> None:
         self._journal = journal
         self._item = item
-        self._segments = segments
-        self._first = segments()
         self._stop = stop
         self._between = between
         self._renewed = self._looked = time.monotonic()
         self.lost = False
         """Whether it is wanted otherwise by now, or another process has it."""
 
-    def step(self, share: float) -> bool:
+    def step(self, share: float, advanced: bool) -> bool:
         now = time.monotonic()
         if now - self._renewed >= _RENEW_SECONDS:
             self._renewed = now
             # With a segment that no later run has to make again it gets on, however often the run is ended.
-            if not self._journal.renew(self._item, trusted=self._segments() > self._first):
+            if not self._journal.renew(self._item, trusted=advanced):
                 self.lost = True
                 return False
         if self._between is not None and now - self._looked >= _BETWEEN_SECONDS:
@@ -421,10 +390,6 @@ def _outcome(record: Mapping[str, Any]) -> dict[str, Any]:
         "milliseconds": {},
         "video": dict(record) or None,
     }
-
-
-def _named(item: Item, reason: Notice) -> Notice:
-    return reason if item.source in reason else Notice("batch.named", {"source": item.source, "reason": reason})
 
 
 def _remove_empty(folder: Path, output: Path) -> None:

@@ -42,7 +42,18 @@ from likeness.restore.report import PictureRecord
 from likeness.restore.selection import Selection
 from likeness.runtimes.base import Runtime
 
-__all__ = ["FINAL", "REVIEW", "Handed", "PictureWorker", "Result", "deliver", "read_source", "unexpected", "unread"]
+__all__ = [
+    "FINAL",
+    "REVIEW",
+    "Handed",
+    "PictureWorker",
+    "Result",
+    "deliver",
+    "failure",
+    "read_source",
+    "unexpected",
+    "unread",
+]
 
 FINAL, REVIEW = "final", "review"
 """Folders of the output."""
@@ -174,16 +185,8 @@ class PictureWorker:
         """
         try:
             return self._work(item, handed)
-        except FileWriteError as error:
-            return Result(state="failed", reason=error.notice, retry=True)
-        except (LikenessError, OSError) as error:
-            of_the_machine = isinstance(error, (DecoderError, OSError))
-            return Result(state="failed", reason=_named(item, notice_of(error)), retry=of_the_machine)
-        except MemoryError:
-            return Result(state="failed", reason=_named(item, Notice("batch.no-memory")), retry=True)
         except Exception as error:
-            # A bug of ours: it must be seen and counted, but not cost the studio the other 500 pictures.
-            return Result(state="failed", reason=unexpected(item, f"{type(error).__name__}: {error}"), bug=error)
+            return failure(item, error)
         finally:
             self._detector.forget()
 
@@ -417,6 +420,25 @@ def _without(selection: Selection, leave: frozenset[int], faces: Sequence[Face],
     wanted = [index for index, refusal in enumerate(selection.refusals(faces, size)) if refusal is None]
     rest = tuple(index for index in wanted if index not in leave)
     return replace(selection, which=rest) if rest else None
+
+
+def failure(item: Item, error: Exception, told: Callable[[Notice], Notice] = lambda notice: notice) -> Result:
+    """What becomes of an item at whose work an error was raised.
+
+    Args:
+        item: a picture or a video.
+        error: what was raised.
+        told: makes the reason of what an error of ours says.
+    """
+    if isinstance(error, FileWriteError):
+        return Result(state="failed", reason=error.notice, retry=True)
+    if isinstance(error, (LikenessError, OSError)):
+        of_the_machine = isinstance(error, (DecoderError, OSError))
+        return Result(state="failed", reason=_named(item, told(notice_of(error))), retry=of_the_machine)
+    if isinstance(error, MemoryError):
+        return Result(state="failed", reason=_named(item, Notice("batch.no-memory")), retry=True)
+    # A bug of ours: it must be seen and counted, but not cost the studio the other 500 pictures.
+    return Result(state="failed", reason=unexpected(item, f"{type(error).__name__}: {error}"), bug=error)
 
 
 def _named(item: Item, reason: Notice) -> Notice:

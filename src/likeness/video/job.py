@@ -45,7 +45,8 @@ _UNFINISHED = ".unfinished"
 class Done:
     """A frame that is done: its number from 0, its time in the video, s, and what became of its faces.
 
-    ``kept`` says that an earlier run did it; nothing is known of its faces then.
+    ``kept`` says that an earlier run did it; nothing is known of its faces then. ``written`` counts the segments that this
+    run has finished so far, which no later one has to make again.
     """
 
     index: int
@@ -53,6 +54,7 @@ class Done:
     restored: int = 0
     failed: int = 0
     kept: bool = False
+    written: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -102,17 +104,20 @@ class VideoJob:
         assert self.target is not None
         return self.target.with_name(f"{self.target.name}{_UNFINISHED}")
 
-    def run(self, session: Session, *, network: str = "", limits: Limits | None = None) -> Generator[Done]:
+    def run(
+        self, session: Session, *, network: str = "", limits: Limits | None = None, anew: bool = False
+    ) -> Generator[Done]:
         """Restore the video, frame by frame as they are asked for; the result is there when the last was.
 
         Args:
             session: what restores frames.
             network: what tells its network from others: segments of another one do not join with these.
             limits: of what is decoded.
+            anew: whether the segments of another job are thrown away, as the folder is the caller's own.
 
         Raises:
             VideoError: if the video is damaged somewhere; an encoder fails.
-            ConfigError: if the segments of another job lie in the folder.
+            ConfigError: if another process works in the folder, or the segments of another job lie in it.
             FileWriteError: if something cannot be written.
             NoFaceError: if no frame holds a face that was restored; there is no result then.
             ControlError, ImageTooLargeError: see `Restorer.restore`.
@@ -125,7 +130,7 @@ class VideoJob:
                 self._write_picture(frame, result)
                 yield _done(frame, result)
             return
-        with self._folder(network) as folder:
+        with self._folder(network, anew) as folder:
             yield from self._segments(folder, session, limits)
             self._finish(folder)
 
@@ -141,7 +146,7 @@ class VideoJob:
         finished = segments_in(folder)
         kept = finished[-1].end if finished else 0
         encoder: SegmentEncoder | None = None
-        frames = 0
+        frames = written = 0
         try:
             for frame in self._frames(limits):
                 frames += 1
@@ -161,7 +166,8 @@ class VideoJob:
                 if encoder.frames >= _SEGMENT_FRAMES or encoder.nbytes >= _SEGMENT_BYTES:
                     encoder.write(folder)
                     encoder = None
-                yield _done(frame, result)
+                    written += 1
+                yield _done(frame, result, written)
         finally:
             # However it ended, what is done need not be done again.
             if encoder is not None:
@@ -194,7 +200,7 @@ class VideoJob:
             shutil.rmtree(self.folder, ignore_errors=True)
 
     @contextmanager
-    def _folder(self, network: str) -> Generator[Path]:
+    def _folder(self, network: str, anew: bool) -> Generator[Path]:
         """The folder of segments, ours alone; gone once the result is there."""
         stat = self.clip.path.stat()
         job = {
@@ -213,7 +219,10 @@ class VideoJob:
                 raise ConfigError(Notice("video.busy", {"folder": str(folder)}))
             try:
                 if note.exists() and note.read_text(encoding="utf-8").strip() != text:
-                    raise ConfigError(Notice("video.other-job", {"folder": str(folder)}))
+                    if not anew:
+                        raise ConfigError(Notice("video.other-job", {"folder": str(folder)}))
+                    for segment in list(folder.glob("*.seg")):
+                        segment.unlink()
                 write_text_atomically(text, note)
                 yield folder
             finally:
@@ -294,5 +303,7 @@ def _image(frame: Frame) -> Image:
     return Image(pixels=frame.pixels(), bit_depth=16 if layout.bits > 8 else 8, grey=layout.grey)
 
 
-def _done(frame: Frame, result: FrameResult) -> Done:
-    return Done(index=frame.index, seconds=frame.seconds, restored=result.restored, failed=result.failed)
+def _done(frame: Frame, result: FrameResult, written: int = 0) -> Done:
+    return Done(
+        index=frame.index, seconds=frame.seconds, restored=result.restored, failed=result.failed, written=written
+    )

@@ -7,7 +7,7 @@ segments lie beside the result until it is there, so that a server that was stop
 from __future__ import annotations
 
 import time
-from collections.abc import Generator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +23,7 @@ from likeness.video.apart import files_apart, renamed
 from likeness.video.clip import Clip, Limits
 from likeness.video.container import SUFFIXES
 from likeness.video.files import VideoFiles
-from likeness.video.job import Done, VideoJob, plan_video
+from likeness.video.job import VideoJob, plan_video
 from likeness.video.options import VideoOptions
 from likeness.video.person import Person, person_in
 from likeness.video.session import SteadySession
@@ -143,11 +143,10 @@ class VideoWork:
     def __init__(self, state: ServerState, job: VideoJob) -> None:
         self._job = job
         self._session = WatchedSession(SteadySession(state.restorer, job.options), side=_POSTER)
-        self._network = f"{state.model} {state.restorer.runtime.description}"
-        self._limits = _limits(state)
-        self._steps = self._run()
-        self._segments = self._count()
-        self._frames = self._kept = self._restored = self._failed = 0
+        network = f"{state.model} {state.restorer.runtime.description}"
+        # Segments of another network, device or release are of no use: the folder is this server's own.
+        self._steps = job.run(self._session, network=network, limits=_limits(state), anew=True)
+        self._frames = self._kept = self._restored = self._failed = self._written = 0
         self._began = time.perf_counter()
         self.share = 0.0
 
@@ -160,7 +159,7 @@ class VideoWork:
         """
         until = time.perf_counter() + seconds
         while time.perf_counter() < until:
-            done = self._next()
+            done = next(self._steps, None)
             if done is None:
                 self.share = 1.0
                 return True
@@ -168,31 +167,14 @@ class VideoWork:
             self._kept += done.kept
             self._restored += done.restored
             self._failed += done.failed
+            self._written = done.written
             self.share = min(self._frames / (self._job.frames or 1), 0.99)
         return False
-
-    def _run(self) -> Generator[Done]:
-        return self._job.run(self._session, network=self._network, limits=self._limits)
-
-    def _next(self) -> Done | None:
-        try:
-            return next(self._steps, None)
-        except ConfigError as error:
-            if error.notice.code != "video.other-job":
-                raise
-        # Begun by this server with another network, device or release: the folder is its own, and the work is done anew.
-        self._job.restart()
-        self._segments = 0
-        self._steps = self._run()
-        return next(self._steps, None)
-
-    def _count(self) -> int:
-        return sum(1 for _ in self._job.folder.glob("*.seg"))
 
     @property
     def advanced(self) -> bool:
         """Whether it has a segment that an earlier run did not leave, which no later run will do again."""
-        return self._count() > self._segments
+        return self._written > 0
 
     @property
     def seconds_left(self) -> float | None:
