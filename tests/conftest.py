@@ -103,3 +103,14 @@ def golden(shared: Path) -> tuple[Checkpoint, NDArray[np.float32], NDArray[np.fl
     checkpoint = read_checkpoint(folder / "gpen_size64_cm2_narrow0125.pth")
     with np.load(folder / "gpen_size64_cm2_narrow0125.npz") as arrays:
         return checkpoint, arrays["x"], arrays["y"]
+
+
+@pytest.fixture
+def batch(tiny_model: Path) -> Callable[..., int]:
+    """`likeness batch` with the tiny network, in this process: takes arguments, returns the exit status."""
+    from likeness.cli import main
+
+    def call(*arguments: object) -> int:
+        return main(["batch", "--model", str(tiny_model), "--threads", "1", *map(str, arguments)])
+
+    return call

@@ -31,14 +31,6 @@ from likeness.restore.config import Settings
 Batch = Callable[..., int]
 
 
-@pytest.fixture
-def batch(tiny_model: Path) -> Batch:
-    def call(*arguments: object) -> int:
-        return main(["batch", "--model", str(tiny_model), "--threads", "1", *map(str, arguments)])
-
-    return call
-
-
 @pytest.fixture(scope="module")
 def film(astronaut: Image, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return write_clip(tmp_path_factory.mktemp("film") / "film.mp4", moving_frames(astronaut, 6), sound="aac")

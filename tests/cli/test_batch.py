@@ -28,14 +28,6 @@ from likeness.imaging.image import Image
 Batch = Callable[..., int]
 
 
-@pytest.fixture
-def batch(tiny_model: Path) -> Batch:
-    def call(*arguments: object) -> int:
-        return main(["batch", "--model", str(tiny_model), "--threads", "1", *map(str, arguments)])
-
-    return call
-
-
 @pytest.fixture(scope="module")
 def inbox(tmp_path_factory: pytest.TempPathFactory, astronaut: Image) -> Path:
     """Eight portraits, each a little darker than the one before, in two folders."""

@@ -23,6 +23,7 @@ from likeness.batch.watch import Settling
 from likeness.cli.console import Console
 from likeness.cli.desktop import show_on_desktop
 from likeness.cli.stopping import stopping
+from likeness.cli.table import counted
 from likeness.cli.verdict_line import verdict_line
 from likeness.errors import FileWriteError, JournalError
 from likeness.messages.notice import Notice
@@ -150,7 +151,10 @@ class _Run:
         if not watching:
             counts = counts_of(journal)
             left = counts["queued"] + counts["running"] - added - changed
-            parts = [_pictures(len(pictures)) if pictures or not films else "", _videos(len(films)) if films else ""]
+            parts = [
+                counted(len(pictures), "picture") if pictures or not films else "",
+                counted(len(films), "video") if films else "",
+            ]
             parts = [*filter(None, parts), f"{added} new"]
             if changed:
                 parts.append(f"{changed} to be done again, as something changed")
@@ -191,7 +195,7 @@ class _Run:
         options = self._options
         if options.retry_failed or options.redo_missing:
             count = redo(journal, self._output, failed=options.retry_failed, missing=options.redo_missing)
-            self._console.say(f"{_pictures(count)} queued again")
+            self._console.say(f"{counted(count, 'picture')} queued again")
 
     def _work_on_videos(self, journal: Journal) -> None:
         """Through the videos; where the run goes on looking at its inputs, pictures that come meanwhile have their turn."""
@@ -224,7 +228,7 @@ class _Run:
         self._done += done
         self._seconds += time.perf_counter() - began
         if options.desktop_notices and done and not self._stop.is_set():
-            self._show(states, _videos(done))
+            self._show(states, counted(done, "video"))
 
     def _work(self, journal: Journal) -> None:
         """Through the pictures, until none waits or the run is broken off."""
@@ -248,7 +252,7 @@ class _Run:
         self._done += done
         self._seconds += time.perf_counter() - began
         if self._options.desktop_notices and done and not self._stop.is_set():
-            self._show(states, _pictures(states.total()))
+            self._show(states, counted(states.total(), "picture"))
 
     def _show(self, states: Counter[State], what: str) -> None:
         """Say on the desktop what became of pictures or videos; why that cannot be done is said once."""
@@ -314,7 +318,7 @@ class _Run:
             found = f" ({', '.join(codes)})" if codes else ""
             parts = [words] if (words := done_to_picture(outcome["picture"])) else []
             if outcome["faces"] or not parts:
-                parts.append(f"{restored} face{'' if restored == 1 else 's'} restored{verdict_line(outcome['faces'])}")
+                parts.append(f"{counted(restored, 'face')} restored{verdict_line(outcome['faces'])}")
             console.say(f"{count}{item.source} -> {outcome['output']}: {', '.join(parts)}{found} ({seconds:.1f} s)")
         for fix in result.outcome.get("fixes", []):
             console.detail(f"{item.source}: {fix}")
@@ -373,14 +377,5 @@ def _files(count: int, journal: Journal) -> str:
     """How much waits, in words."""
     films = journal.counts(group=VIDEOS)
     waiting = films["queued"] + films["running"]
-    if not waiting:
-        return _pictures(count)
-    return f"{_pictures(count - waiting)} and {_videos(waiting)}" if count > waiting else _videos(waiting)
-
-
-def _videos(count: int) -> str:
-    return f"{count} video{'' if count == 1 else 's'}"
-
-
-def _pictures(count: int) -> str:
-    return f"{count} picture{'' if count == 1 else 's'}"
+    parts = [counted(number, noun) for number, noun in ((count - waiting, "picture"), (waiting, "video")) if number]
+    return " and ".join(parts) or counted(0, "picture")

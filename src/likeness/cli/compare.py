@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from likeness.cli.console import Console
 from likeness.cli.flags import Parser, add_overwrite, add_verbosity, verbosity
-from likeness.cli.table import table
+from likeness.cli.table import counted, table
 from likeness.errors import CheckpointError, ConfigError, LikenessError, NoFaceError
 from likeness.messages.notice import Notice
 
@@ -133,8 +133,7 @@ def compare(argv: Sequence[str], console: Console) -> int:
     for item in found.compared:
         if item.status == "failed":
             console.warn(f"{item.picture}: {item.entrant.name if item.entrant else ''}: {item.reason}")
-    pages = "1 page" if len(found.pictures) == 1 else f"{len(found.pictures)} pages"
-    console.say(f"{pages} written; see {folder / f'{found.pictures[0]}.html'}")
+    console.say(f"{counted(len(found.pictures), 'page')} written; see {folder / f'{found.pictures[0]}.html'}")
     if results:
         sides = " ".join(shlex.quote(f"{entrant.name}={results[entrant]}") for entrant in found.entrants)
         console.say(f"let people rate them: likeness review {sides} --session NAME")

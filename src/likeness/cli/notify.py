@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from likeness.cli.console import Console
 from likeness.cli.flags import Parser, add_verbosity, verbosity
+from likeness.cli.table import counted
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice, reason_of
 
@@ -201,7 +202,7 @@ def _show(
             path = folder / f"{number:03}-{re.sub(r'[^A-Za-z0-9.@_-]', '_', letter.email)}.eml"
             write_bytes_atomically(message.as_bytes(), path)
             console.say(f"{path}: {_counted(letter.troubles)}")
-    console.say(f"{len(mails)} mail{'' if len(mails) == 1 else 's'} would be sent with --send; nothing was sent")
+    console.say(f"{counted(len(mails), 'mail')} would be sent with --send; nothing was sent")
     return doubtful
 
 

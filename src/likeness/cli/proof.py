@@ -15,6 +15,7 @@ from urllib.parse import quote
 
 from likeness.cli.console import Console
 from likeness.cli.flags import Parser, add_overwrite, add_verbosity, pixel_count, verbosity
+from likeness.cli.table import counted
 from likeness.errors import LikenessError
 
 if TYPE_CHECKING:
@@ -114,7 +115,7 @@ def proof(argv: Sequence[str], console: Console) -> int:
             if made.index is not None and made.entry is not None:
                 indexes.setdefault(made.index, []).append((made.client, made.entry))
     if len(asked.jobs) > 1 or asked.lonely or asked.waiting:
-        left = f", {_pictures(len(asked.lonely))} without a counterpart" if asked.lonely else ""
+        left = f", {counted(len(asked.lonely), 'picture')} without a counterpart" if asked.lonely else ""
         console.say(
             f"{len(asked.jobs) - failed} of {len(asked.jobs)} proofs written{left}; {time.perf_counter() - began:.1f} s"
         )
@@ -300,10 +301,6 @@ def _clients(path: Path | None) -> dict[str, str]:
     from likeness.cli.refused import read_clients
 
     return {name: known.client for name, known in read_clients(path).items()}
-
-
-def _pictures(count: int) -> str:
-    return f"{count} picture{'' if count == 1 else 's'}"
 
 
 def make_parser() -> Parser:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from likeness.cli.console import Console
 from likeness.cli.flags import Parser, add_verbosity, verbosity
 from likeness.cli.small_server import add_address, is_local, require_server, serve_until_stopped
-from likeness.cli.table import table
+from likeness.cli.table import counted, table
 from likeness.core.home import expanded
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice
@@ -153,7 +153,7 @@ def _text(session: ReviewSession, results: Results) -> str:
     sides = [(side.name, *side_figures(side)) for side in results.sides]
     pairs = [(f"{pair.first} - {pair.second}", *pair_figures(pair)) for pair in results.pairs]
     raters = [(rater.name, *rater_figures(rater)) for rater in results.raters]
-    people = f"{len(raters)} rater{'' if len(raters) == 1 else 's'}"
+    people = counted(len(raters), "rater")
     parts = [
         f"{len(session.items)} pictures, {people}, {results.given} of {results.asked} ratings given",
         "\n".join(pair.sentence for pair in results.pairs),

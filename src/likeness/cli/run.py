@@ -17,6 +17,7 @@ from likeness.cli.console import Console, silence
 from likeness.cli.loading import load_restorer
 from likeness.cli.ordered import on_its_own, reported_in_order
 from likeness.cli.plan import Job, Targets, plan, refuse_keyboard
+from likeness.cli.table import counted
 from likeness.cli.verdict_line import HELD_BACK, verdict_line
 from likeness.core.files import make_folder, write_bytes_atomically
 from likeness.errors import ConfigError, FileWriteError, ImageReadError, ImageWriteError, NoFaceError
@@ -160,12 +161,12 @@ class _Worker:
         began = time.perf_counter()
         if references is not None:
             count = len(references.prepare(self._restorer.detector, self._restorer.runtime.spec.side))
-            console.detail(f"references: {_faces(count)}, ready in {time.perf_counter() - began:.1f} s")
+            console.detail(f"references: {counted(count, 'face')}, ready in {time.perf_counter() - began:.1f} s")
             self._references = references
         elif album is not None:
             found = album.references(self._restorer.detector, self._matcher, read=self._read, told=console.detail)
             self._references = found
-            console.detail(f"album: {_faces(found.count)}, ready in {time.perf_counter() - began:.1f} s")
+            console.detail(f"album: {counted(found.count, 'face')}, ready in {time.perf_counter() - began:.1f} s")
         self.record = RunRecord(
             model=str(settings["model"] or DEFAULT_MODEL),
             runtime=self._restorer.runtime,
@@ -255,7 +256,7 @@ class _Worker:
         missing = [index for index in which if index >= count] if isinstance(which, tuple) else []
         if missing:
             names = ", ".join(str(index + 1) for index in missing)
-            self._console.warn(f"{job.name} has {_faces(count)}, numbered from 1; there is no face {names}")
+            self._console.warn(f"{job.name} has {counted(count, 'face')}, numbered from 1; there is no face {names}")
         for face in restoration.failed:
             self._console.error(f"{job.name}, face {face.index + 1}: could not be restored ({face.reason})")
         if restoration.picture is not None:
@@ -359,15 +360,11 @@ def _input(job: Job) -> str:
 _THEIRS = {False: "its own", True: "their own"}
 
 
-def _faces(count: int) -> str:
-    return f"{count} face{'' if count == 1 else 's'}"
-
-
 def _counted(record: PictureRecord) -> str:
     """Such as "coloured, 2 faces restored, face 2 by settings of its own, 1 left alone"."""
     parts = [words] if (words := done_to_picture(record.picture)) else []
     if record.faces or not parts:
-        parts.append(f"{_faces(record.count('restored'))} restored")
+        parts.append(f"{counted(record.count('restored'), 'face')} restored")
     own = [face["number"] for face in record.faces if face["controls"] is not None]
     if own:
         parts.append(
@@ -437,7 +434,7 @@ def _summary(records: Sequence[PictureRecord], seconds: float) -> str:
     partly = sum(record.status == "partly restored" for record in records)
     restored = len(records) - count["no face"] - count["failed"]
     faces = sum(record.count("restored") for record in records)
-    parts = [f"{restored} of {len(records)} pictures restored ({_faces(faces)})"]
+    parts = [f"{restored} of {len(records)} pictures restored ({counted(faces, 'face')})"]
     if partly:
         parts.append(f"{partly} of them in part")
     levels = Counter(record.level for record in records)

@@ -5,7 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from unicodedata import combining, east_asian_width
 
-__all__ = ["table"]
+__all__ = ["counted", "table"]
+
+
+def counted(count: int, noun: str) -> str:
+    """So many of something, such as "1 picture" and "2 pictures"; for nouns whose plural is made with an s."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

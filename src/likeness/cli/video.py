@@ -198,13 +198,10 @@ def _person(photograph: Path) -> Person:
 
 
 def _references(settings: Settings) -> References | None:
-    from likeness.reference.references import References, photographs_at
+    from likeness.reference.references import References
 
     named = settings["references"]
-    if named is None:
-        return None
-    photographs = [found for place in named for found in photographs_at(place)]
-    return References(photographs, trusted=bool(settings["trust_references"]))
+    return None if named is None else References(named, trusted=bool(settings["trust_references"]))
 
 
 def _without(clip: Clip, flags: argparse.Namespace) -> Clip:

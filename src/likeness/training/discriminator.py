@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from likeness.faces.align import FFHQ_TEMPLATE
+from likeness.training.face_views import span_start
 
 __all__ = ["PatchDiscriminator", "eye_pairs", "mouths"]
 
@@ -81,12 +82,8 @@ def mouths(faces: Tensor) -> Tensor:
 def _window(faces: Tensor, place: NDArray[np.float32], size: tuple[int, int]) -> Tensor:
     side = faces.shape[-1]
     unit = side / _TEMPLATE_SIDE
-    (left, width), (top, height) = (
-        _span(float(centre) * unit, max(_LEAST, round(length * unit)), side)
-        for centre, length in zip(place, size, strict=True)
+    width, height = (max(_LEAST, round(length * unit)) for length in size)
+    left, top = (
+        span_start(float(centre) * unit, length, side) for centre, length in zip(place, (width, height), strict=True)
     )
     return faces[:, :, top : top + height, left : left + width]
-
-
-def _span(centre: float, length: int, side: int) -> tuple[int, int]:
-    return min(max(round(centre - length / 2), 0), side - length), length

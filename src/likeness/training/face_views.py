@@ -12,7 +12,7 @@ from torch import Tensor
 from likeness.imaging.portraits import Portraits
 from likeness.training.data import to_planes
 
-__all__ = ["CHIP_MARGIN", "ViewWindow", "chips_of", "face_view", "moved_places", "smooth_noise"]
+__all__ = ["CHIP_MARGIN", "ViewWindow", "chips_of", "face_view", "moved_places", "smooth_noise", "span_start"]
 
 _LUMA = (0.299, 0.587, 0.114)
 
@@ -43,10 +43,15 @@ def face_view(pictures: Tensor, window: ViewWindow, place: tuple[int, int] = (0,
     unit = pictures.shape[-1] / 512
     side = round(window.reach * reach * unit)
     left, top = (
-        min(max(round((centre + move) * unit - side / 2), 0), pictures.shape[-1] - side)
+        span_start((centre + move) * unit, side, pictures.shape[-1])
         for centre, move in zip(window.centre, place, strict=True)
     )
     return F.adaptive_avg_pool2d(_grey(pictures[..., top : top + side, left : left + side]), window.side)
+
+
+def span_start(centre: float, length: int, side: int) -> int:
+    """Where so many pixels around ``centre`` begin, within a picture of that side."""
+    return min(max(round(centre - length / 2), 0), side - length)
 
 
 def _grey(pictures: Tensor) -> Tensor:

@@ -21,16 +21,15 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
-from likeness.core.files import write_bytes_atomically
 from likeness.errors import TrainingError
 from likeness.imaging.portraits import Portraits
 from likeness.messages.notice import Notice, notice_of
 from likeness.metrics import IdentityModel
 from likeness.training.config import TrainConfig
 from likeness.training.face_views import ViewWindow, chips_of, moved_places, smooth_noise
+from likeness.training.run_state import read_networks, write_networks
 
 __all__ = [
     "WINDOWS",
@@ -265,12 +264,7 @@ def _hidden(flat: Tensor, rng: np.random.Generator) -> Tensor:
 
 def write_embeddings(networks: Sequence[FaceEmbedding], path: Path) -> None:
     """Write one for each of `WINDOWS` as safetensors in float16; the file appears whole or not at all."""
-    state = {
-        f"{number}.{key}": (value.half() if value.is_floating_point() else value).contiguous()
-        for number, network in enumerate(networks)
-        for key, value in network.state_dict().items()
-    }
-    write_bytes_atomically(save(state), path)
+    write_networks({str(number): network for number, network in enumerate(networks)}, path)
 
 
 def read_embeddings(path: Path) -> tuple[FaceEmbedding, ...]:
@@ -281,11 +275,9 @@ def read_embeddings(path: Path) -> tuple[FaceEmbedding, ...]:
     """
     networks = []
     try:
-        state = load_file(path)
+        states = read_networks(path)
         for number, window in enumerate(WINDOWS):
-            own = {
-                key.removeprefix(f"{number}."): x.float() for key, x in state.items() if key.startswith(f"{number}.")
-            }
+            own = states[str(number)]
             network = FaceEmbedding(window, len(own["stem.0.0.weight"]))
             network.load_state_dict(own)
             networks.append(network.eval().requires_grad_(False))

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from safetensors.torch import load_file, save
+from torch import Tensor, nn
 
+from likeness.core.files import write_bytes_atomically
 from likeness.errors import TrainingError
 from likeness.messages.notice import Notice
 
-__all__ = ["Part", "load_state", "save_state"]
+__all__ = ["Part", "load_state", "read_networks", "save_state", "write_networks"]
 
 
 class Part(Protocol):
@@ -57,3 +60,26 @@ def load_state(
     for name, part in parts.items():
         part.load_state_dict(state[name])
     return int(state["seen"])
+
+
+def write_networks(networks: Mapping[str, nn.Module], path: Path) -> None:
+    """Write several networks as one safetensors file in float16; it appears whole or not at all."""
+    state = {
+        f"{name}.{key}": (value.half() if value.is_floating_point() else value).detach().cpu().contiguous()
+        for name, network in networks.items()
+        for key, value in network.state_dict().items()
+    }
+    write_bytes_atomically(save(state), path)
+
+
+def read_networks(path: Path) -> dict[str, dict[str, Tensor]]:
+    """The state of each network that `write_networks` wrote, by its name.
+
+    Raises:
+        OSError, SafetensorError: if the file is missing, or no such file.
+    """
+    found: dict[str, dict[str, Tensor]] = {}
+    for place, value in load_file(path).items():
+        name, _, key = place.partition(".")
+        found.setdefault(name, {})[key] = value.float()
+    return found

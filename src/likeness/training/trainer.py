@@ -13,11 +13,8 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from numpy.typing import NDArray
 from safetensors import SafetensorError
-from safetensors.torch import load_file
-from safetensors.torch import save as serialised
 from torch import Tensor
 
-from likeness.core.files import write_bytes_atomically
 from likeness.errors import TrainingError
 from likeness.messages.notice import Notice, notice_of
 from likeness.models.formats import ModelInfo, write_checkpoint
@@ -34,7 +31,7 @@ from likeness.training.losses import (
     weighted_l1,
 )
 from likeness.training.muon import Muon
-from likeness.training.run_state import Part, load_state, save_state
+from likeness.training.run_state import Part, load_state, read_networks, save_state, write_networks
 
 __all__ = ["Trainer"]
 
@@ -239,21 +236,13 @@ class Trainer:
 
     def export_critics(self, path: Path) -> None:
         """Write the critics as safetensors in float16, for a run that goes on from this one's weights."""
-        state = {
-            f"{name}.{key}": value.detach().half().cpu().contiguous()
-            for name, critic in self._critics().items()
-            for key, value in critic.state_dict().items()
-        }
-        write_bytes_atomically(serialised(state), path)
+        write_networks(self._critics(), path)
 
     def _load_critics(self, path: Path) -> None:
         try:
-            state = load_file(path)
+            states = read_networks(path)
             for name, critic in self._critics().items():
-                own = {
-                    key.removeprefix(f"{name}."): x.float() for key, x in state.items() if key.startswith(f"{name}.")
-                }
-                critic.load_state_dict(own)
+                critic.load_state_dict(states.get(name, {}))
         except (OSError, SafetensorError, RuntimeError) as error:
             raise TrainingError(
                 Notice("training.critics-unread", {"path": str(path), "why": notice_of(error)})

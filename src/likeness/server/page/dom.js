@@ -27,6 +27,11 @@ export function fileField(id, onFiles) {
   return field;
 }
 
+/** A button on a tile that takes it out; `label` says what that is. */
+export function leaveOut(label, onclick) {
+  return el("button", { type: "button", class: "leave-out", "aria-label": label, onclick }, "×");
+}
+
 export function svg(tag, attributes = {}, ...children) {
   const element = document.createElementNS("http://www.w3.org/2000/svg", tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);

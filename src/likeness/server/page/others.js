@@ -1,7 +1,7 @@
 // Other photographs of the same persons that go with what is sent as a job: brought, shown small, taken out.
 
 import { addFields } from "./api.js";
-import { el, fileField } from "./dom.js";
+import { el, fileField, leaveOut } from "./dom.js";
 import { t } from "./words.js";
 
 const THUMB = 256;
@@ -24,15 +24,10 @@ export class OtherPhotographs {
     for (const file of files.slice(0, this.most - this.photographs.length)) {
       const image = el("img", { alt: file.name, title: file.name });
       const photograph = { file, element: null };
-      const leave = el("button", {
-        type: "button",
-        class: "leave-out",
-        "aria-label": t("references.remove", { name: file.name }),
-        onclick: () => {
-          this.photographs = this.photographs.filter((other) => other !== photograph);
-          this.show();
-        },
-      }, "×");
+      const leave = leaveOut(t("references.remove", { name: file.name }), () => {
+        this.photographs = this.photographs.filter((other) => other !== photograph);
+        this.show();
+      });
       photograph.element = el("li", { class: "tile" }, image, leave);
       thumbnail(file).then((url) => url && (image.src = url));
       this.photographs.push(photograph);

@@ -2,7 +2,7 @@
 
 import { addFields, Problem } from "./api.js";
 import { fieldsOf, lookSelect, wordSelect } from "./choice.js";
-import { el, fileField } from "./dom.js";
+import { el, fileField, leaveOut } from "./dom.js";
 import { OtherPhotographs, thumbnail } from "./others.js";
 import { t } from "./words.js";
 
@@ -55,15 +55,10 @@ export class Staging {
     const picture = { file, look, own: null, thumb: null };
     // Kept as it is now: the other page goes on to other settings.
     look.addEventListener("change", () => (picture.own = fieldsOf(look.value, this.getLook)));
-    const leave = el("button", {
-      type: "button",
-      class: "leave-out",
-      "aria-label": t("many.remove", { name: file.name }),
-      onclick: () => {
-        this.pictures = this.pictures.filter((other) => other !== picture);
-        this.show();
-      },
-    }, "×");
+    const leave = leaveOut(t("many.remove", { name: file.name }), () => {
+      this.pictures = this.pictures.filter((other) => other !== picture);
+      this.show();
+    });
     picture.element = el("li", { class: "tile" }, el("span", { class: "flip", "data-kind": kindOf(file.name) }, image), leave, el("span", { class: "tile-name", title: file.name }, file.name), look);
     thumbnail(file).then((url) => {
       if (!url) return;
