@@ -28,7 +28,7 @@ from likeness.training.loop import train  # noqa: E402
 from likeness.training.losses import face_weights, gradient_l1, texture_l1, weighted_l1  # noqa: E402
 from likeness.training.muon import orthogonalise  # noqa: E402
 from likeness.training.progress import Progress  # noqa: E402
-from likeness.training.start import start_network  # noqa: E402
+from likeness.training.start import start_network, start_terms  # noqa: E402
 from likeness.training.trainer import Trainer  # noqa: E402
 
 
@@ -170,6 +170,20 @@ def test_a_run_goes_on_with_the_critics_of_another(portraits: Path, tmp_path: Pa
         Trainer(replace(config, critics=str(tmp_path / "none")), start)
     with pytest.raises(TrainingError, match="critics of a run"):
         Trainer(replace(config, critics=str(critics), discriminator_channels=12), start)
+
+
+def test_what_is_learnt_from_weights_stays_under_their_licence(portraits: Path, tmp_path: Path) -> None:
+    config = replace(_config(portraits, tmp_path / "own"), pictures=2)
+    own = train(config)
+    assert read_checkpoint(own).info is not None
+    assert start_terms(config) == ("", "")
+    state, info = read_checkpoint(own), ModelInfo(name="theirs", licence="NC", licence_url="https://example.com/nc")
+    write_checkpoint(tmp_path / "theirs.safetensors", state.state, state.spec, info)
+    later = replace(config, run=str(tmp_path / "later"), start=str(tmp_path / "theirs.safetensors"))
+    said = read_checkpoint(train(later)).info
+    assert said is not None
+    assert (said.licence, said.licence_url) == ("NC", "https://example.com/nc")
+    assert start_terms(replace(config, start="likeness-512"))[0] == "MIT"
 
 
 def test_heavy_blur_can_be_drawn_more_often(portraits: Path) -> None:

@@ -29,7 +29,7 @@ from likeness.training.identity import FaceEmbedding, Lesson, run_embeddings
 from likeness.training.matcher import unfolded
 from likeness.training.progress import Progress, Statistics, crossed
 from likeness.training.sampling import read_factors, read_left_out
-from likeness.training.start import prepare_run, start_network
+from likeness.training.start import prepare_run, start_network, start_terms
 from likeness.training.trainer import Trainer
 
 __all__ = ["train"]
@@ -62,7 +62,7 @@ def train(
     portraits = Portraits.read(Path(config.portraits), side, min_native_side=config.min_native_side, without=without)
     factors = read_factors(Path(config.odds), portraits.names) if config.odds else ()
     embeddings = _judges(config, report_lesson) if config.identity else ()
-    trainer = Trainer(config, start_network(config, portraits), embeddings)
+    trainer = Trainer(config, start_network(config, portraits), embeddings, terms=start_terms(config))
     if (run / "state.pt").is_file():
         trainer.load(run / "state.pt")
     if config.size < config.discriminator_crop:

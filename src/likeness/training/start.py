@@ -13,6 +13,7 @@ from likeness.imaging.filters import resize
 from likeness.imaging.image import Size
 from likeness.imaging.portraits import Portraits
 from likeness.messages.notice import Notice
+from likeness.models.catalog import entry_meant_by, entry_of_file
 from likeness.models.formats import read_checkpoint
 from likeness.models.gpen.config import GpenConfig
 from likeness.models.gpen.network import Gpen
@@ -21,7 +22,7 @@ from likeness.training.config import TrainConfig
 from likeness.training.data import to_planes
 from likeness.training.run_config import RunConfig
 
-__all__ = ["prepare_run", "start_network"]
+__all__ = ["prepare_run", "start_network", "start_terms"]
 
 _GROWTH_PICTURES = 16
 
@@ -60,6 +61,21 @@ def start_network(config: TrainConfig, portraits: Portraits) -> Gpen:
         size = Size(network.config.size, network.config.size)
         network = network.grown(torch.stack([to_planes(resize(portraits.pixels(i), size, "area")) for i in chosen]))
     return network.with_texture() if config.noise and network.texture is None else network
+
+
+def start_terms(config: TrainConfig) -> tuple[str, str]:
+    """The licence of the weights that a run goes on from, and where to read it: what is learnt from them stays under it.
+
+    Both are empty where the run starts as the identity, or the weights name none.
+    """
+    if config.start == "identity":
+        return "", ""
+    path = Store().path(Path(config.start))
+    entry = entry_meant_by(config.start) or entry_of_file(path)
+    if entry is not None:
+        return entry.licence.name, entry.licence.url
+    info = read_checkpoint(path).info
+    return ("", "") if info is None else (info.licence, info.licence_url)
 
 
 def prepare_run(config: RunConfig) -> Path:

@@ -64,10 +64,21 @@ class _Judged:
 
 
 class Trainer:
-    """Networks, optimisers and the number of pictures seen."""
+    """Networks, optimisers and the number of pictures seen.
 
-    def __init__(self, config: TrainConfig, network: Gpen, embeddings: Sequence[FaceEmbedding] = ()) -> None:
+    ``terms`` are the licence of what the run goes on from and where to read it (`start_terms`): its result says so.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        network: Gpen,
+        embeddings: Sequence[FaceEmbedding] = (),
+        *,
+        terms: tuple[str, str] = ("", ""),
+    ) -> None:
         torch.manual_seed(config.seed)
+        self.licence, self.licence_url = terms
         self.config = config
         self.embeddings = tuple(embeddings)
         self.seen = 0
@@ -229,6 +240,8 @@ class Trainer:
             state = {key: (1 - kept) * value + kept * start[key] for key, value in state.items()}
         info = ModelInfo(
             name=Path(self.config.run).name,
+            licence=self.licence,
+            licence_url=self.licence_url,
             source=f"likeness train, {self.seen} pictures seen from {self.config.start}",
         )
         write_checkpoint(path, state, self.average.config.spec, info)
