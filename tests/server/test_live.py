@@ -590,6 +590,22 @@ def test_a_repaired_picture_is_seen_whole_beside_the_photograph(
         assert (shown[line > 0] > 128).mean() > 0.7
 
 
+def test_damage_is_counted_without_being_mended(
+    server: Running, opened: dict[str, Any], scratched: tuple[dict[str, Any], NDArray[np.float32]]
+) -> None:
+    stroke = {"rub": False, "radius": 5, "points": [[200, 200]]}
+    with server.http() as client:
+        counts, painted, ready = (
+            ask(client, scratched[0]["id"], "damage", **look).json()
+            for look in ({}, {"strokes": [stroke]}, {"mend_sensitivity": 1})
+        )
+        plain = ask(client, opened["id"], "damage").json()
+    assert set(counts) == {"scratches", "specks", "pieces"}
+    assert counts["scratches"] > plain["scratches"]
+    assert painted == counts, "what is painted is not found"
+    assert sum(ready.values()) > sum(counts.values())
+
+
 def test_strokes_add_to_what_is_mended_and_take_away(
     server: Running, scratched: tuple[dict[str, Any], NDArray[np.float32]]
 ) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
+from PIL import ImageDraw
 from running import Running, served
 from sayings import capital, every_verdict
 
@@ -440,12 +441,7 @@ def test_the_picture_is_repaired_by_slider_and_by_brush(page: Any) -> None:
         "0",
         "0.8",
     )
-    # Nothing is mended unasked: the preset for scans offers to, in one line.
-    page.locator("#repair-offer button").click()
-    assert page.locator("#slider-mend_scratches").input_value() == "1"
-    assert page.locator("#show-marks").is_checked()
-    assert page.locator("#repair-offer").is_hidden()
-    page.locator("#show-marks").click()
+    slide(page, "mend_scratches", 1)
     settled(page)
     assert page.locator("#repair-found").text_content()
     slide(page, "mend_scratches", 0)
@@ -491,6 +487,35 @@ def test_the_picture_is_repaired_by_slider_and_by_brush(page: Any) -> None:
     assert page.locator("[data-tool='rub']").get_attribute("aria-pressed") == "false"
     page.get_by_text("Clear the brush").click()
     page.locator("#show-marks").click()
+
+
+def test_a_scan_is_offered_to_be_mended_if_there_is_damage(browser: Any, server: Running, two_faces: bytes) -> None:
+    page = new_page(browser, server)
+    picture = PillowImage.open(io.BytesIO(two_faces)).convert("RGB")
+    ImageDraw.Draw(picture).line((20, 10, 34, 240), (243, 243, 243), 2)
+    stream = io.BytesIO()
+    picture.save(stream, "PNG")
+    drop(page, stream.getvalue(), "scratched.png")
+    offer = page.locator("#repair-offer")
+    assert offer.is_hidden(), "other presets are for other pictures"
+    page.locator("[data-preset='film-scan']").click()
+    offer.wait_for()
+    assert (offer.text_content() or "").startswith("Found: scratches ")
+    plain = settled(page)
+    offer.locator("button").click()
+    assert page.locator("#slider-mend_scratches").input_value() == "1"
+    assert page.locator("#show-marks").is_checked()
+    assert offer.is_hidden()
+    page.locator("#show-marks").click()
+    assert np.abs(settled(page) - plain).max() > 40
+    page.locator("#undo").click()
+    offer.wait_for()
+    # Another sensitivity is another count; of nothing nothing is said.
+    none = {"scratches": 0, "specks": 0, "pieces": 0}
+    page.route("**/damage", lambda route: route.fulfill(json=none))
+    page.locator("#show-marks").click()
+    slide(page, "mend_sensitivity", 0.1)
+    until(page, offer.is_hidden)
 
 
 def test_the_picture_is_turned_straightened_and_cut(page: Any) -> None:

@@ -34,6 +34,8 @@ from likeness.models.catalog import DEFAULT_MODEL
 from likeness.reference.matching import FaceMatcher
 from likeness.reference.people import NamedAlbum
 from likeness.reference.references import References, photographs_at
+from likeness.repair.marks import Marks
+from likeness.repair.repair import find_damage
 from likeness.restore.compare import compare
 from likeness.restore.config import Settings
 from likeness.restore.job import RestoreJob, read_damage
@@ -227,7 +229,18 @@ class _Worker:
             f"{_helped(restoration)}{_chosen(restoration)}{_enlarged(restoration)}{_repaired(restoration)}"
             f" ({work.clock.seconds:.1f} s)"
         )
+        self._offer_mending(job, image, restoration)
         return record
+
+    def _offer_mending(self, job: Job, image: Image, restoration: Restoration) -> None:
+        """Say what damage a scan has. It is not mended unasked, as something that belongs to the picture may be among it."""
+        settings = self._options.settings
+        if settings["preset"] != "film-scan" or "mend_scratches" in settings.values:
+            return
+        faces = [one.face for one in restoration.faces]
+        told = _marks_told(find_damage(image, faces, sensitivity=self._options.repairs.sensitivity))
+        if told:
+            self._console.say(f"{job.name}: {told} found, not mended: --mend-scratches does that")
 
     def _unrestored(self, job: Job, work: RestoreJob, count: str, image: Image, data: bytes | None) -> PictureRecord:
         """Tell and record a picture without a restored face; copy it if that is wanted."""
@@ -420,13 +433,27 @@ def _repaired(restoration: Restoration) -> str:
     if result.filled is not None:
         parts.append(f"{result.filled.mean():.1%} of the picture filled")
     if result.marks is not None:
-        pieces = f" and {result.marks.pieces} missing pieces" if result.marks.pieces else ""
-        parts.append(f"{result.marks.scratches} scratches and {result.marks.specks} specks{pieces} mended")
+        told = _marks_told(result.marks)
+        parts.append(f"{told} mended" if told else "no scratches or specks to mend")
     if result.fringes is not None:
         parts.append("fringes faded" if result.fringes.max() > 0.1 else "no fringes")
     if result.balance is not None:
         parts.append("balanced" if result.balance.needed else "nothing to balance")
     return f"; {', '.join(parts)}"
+
+
+def _marks_told(marks: Marks) -> str:
+    """How much damage there is, such as "1 scratch and 3 specks"; "" if none."""
+    parts = [
+        f"{count} {noun}{'' if count == 1 else plural}"
+        for count, noun, plural in (
+            (marks.scratches, "scratch", "es"),
+            (marks.specks, "speck", "s"),
+            (marks.pieces, "missing piece", "s"),
+        )
+        if count
+    ]
+    return " and ".join(parts)
 
 
 def _summary(records: Sequence[PictureRecord], seconds: float) -> str:

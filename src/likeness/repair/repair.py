@@ -32,7 +32,7 @@ from likeness.repair.marks import Marks, find_marks
 from likeness.repair.repairs import Repairs
 from likeness.runtimes.marks import MarkShares
 
-__all__ = ["MaskEdits", "RepairResult", "damage_of", "face_guards", "filled_in_crop", "repair"]
+__all__ = ["MaskEdits", "RepairResult", "damage_of", "face_guards", "filled_in_crop", "find_damage", "repair"]
 
 _KEPT = ("eye", "brow", "lip")
 _SKIN = ("cheek", "forehead", "nose", "edge", "ear")
@@ -155,7 +155,8 @@ def repair(
         if repairs.scratches > 0:
             # What was filled above is another picture than the one that the network saw.
             seen = shares if pixels is image.pixels else None
-            marks = find_marks(pixels, *face_guards(faces, image), sensitivity=repairs.sensitivity, shares=seen)
+            found = image if pixels is image.pixels else image.with_pixels(pixels)
+            marks = find_damage(found, faces, sensitivity=repairs.sensitivity, shares=seen)
         marks = marks if edits is None else marks.edited(edits.add, edits.rub)
         amount = repairs.scratches or 1.0
         pixels = _mend(pixels, marks.mask, amount, seed=seed, grey=image.grey)
@@ -179,6 +180,13 @@ def repair(
         fringes=fringes,
         filled=filled,
     )
+
+
+def find_damage(
+    image: Image, faces: Sequence[Face], *, sensitivity: float = Repairs.sensitivity, shares: MarkShares | None = None
+) -> Marks:
+    """What `repair` would mend in a picture with these faces; the arguments are its own."""
+    return find_marks(image.pixels, *face_guards(faces, image), sensitivity=sensitivity, shares=shares)
 
 
 def face_guards(faces: Sequence[Face], image: Image) -> tuple[_Map | None, _Map | None]:

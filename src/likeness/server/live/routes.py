@@ -227,6 +227,18 @@ async def marks(key: str, look: LiveLook, request: Request, state: State, sessio
     return Response(data, media_type="image/png", headers={"Cache-Control": "no-store"})
 
 
+@live_router.post("/pictures/{key}/damage")
+async def damage(key: str, look: LiveLook, request: Request, state: State, sessions: OpenSessions) -> dict[str, int]:
+    """How many scratches, specks and missing pieces there are, mended or not."""
+    session = sessions.get(key)
+
+    def work() -> dict[str, int]:
+        found = session.framed(look.framing()).damage(look.mending())
+        return {"scratches": found.scratches, "specks": found.specks, "pieces": found.pieces}
+
+    return await in_turn(request, state, work, kind="live")
+
+
 @live_router.post("/pictures/{key}/evidence")
 async def evidence(key: str, look: LiveFace, request: Request, state: State, sessions: OpenSessions) -> dict[str, Any]:
     """What the restoration did to one face, in figures."""

@@ -21,7 +21,8 @@ from likeness.faces.preflight import preflight
 from likeness.imaging.image import Image, Size
 from likeness.messages.notice import Notice
 from likeness.reference.matching import FaceMatcher
-from likeness.repair.repair import RepairResult, repair
+from likeness.repair.marks import Marks
+from likeness.repair.repair import RepairResult, find_damage, repair
 from likeness.restore.automatic import Choice, choose
 from likeness.restore.canvas import plan_canvas
 from likeness.restore.enlargement import Enlargement
@@ -142,6 +143,13 @@ class Session:
             if found is None or found.marks is None
             else found.marks.whole
         )
+
+    def damage(self, mending: Mending) -> Marks:
+        """What would be mended at this sensitivity, without what is painted."""
+        with self._lock:
+            checkpoint()
+            faces = [seen.face for seen in self.faces]
+            return find_damage(self.image, faces, sensitivity=mending.repairs.sensitivity, shares=self._seen_marks())
 
     def _seen_marks(self) -> MarkShares:
         """What the network makes of the picture; it looks once."""

@@ -114,6 +114,11 @@ export async function marks(id, look) {
   return (await answered(`/live/pictures/${id}/marks`, json(look))).blob();
 }
 
+/** How many scratches, specks and missing pieces a picture has, mended or not. */
+export async function damage(id, look) {
+  return (await answered(`/live/pictures/${id}/damage`, json(look))).json();
+}
+
 export async function addReference(id, file) {
   const form = new FormData();
   form.append("file", file, file.name || "photograph");

@@ -44,10 +44,13 @@ export class Repair {
     this.seen.addEventListener("change", () => this.show());
     this.clear = el("button", { type: "button", class: "quiet", "data-t": "repair.clear", onclick: () => this.store.set({ strokes: [] }) });
     // Who names the preset for scans has said what the picture is; what is taken for damage is for them to look at.
+    this.damage = null; // what there is to mend, as the server counted it last, and at which sensitivity
+    this.damageAt = null;
+    this.offered = el("span");
     this.offer = el(
       "p",
       { class: "offer", id: "repair-offer", hidden: true },
-      el("span", { "data-t": "repair.offer" }),
+      this.offered,
       el("button", { type: "button", "data-t": "repair.mend", onclick: () => this.mend() }),
     );
     this.found = el("p", { class: "help", role: "status", id: "repair-found" });
@@ -103,7 +106,7 @@ export class Repair {
 
   open(picture) {
     this.picture = picture;
-    this.mask = this.maskLook = this.at = this.stroke = null;
+    this.mask = this.maskLook = this.damage = this.damageAt = this.at = this.stroke = null;
     this.take(null);
   }
 
@@ -111,7 +114,7 @@ export class Repair {
   show() {
     const { look } = this.store;
     for (const button of [this.paint, this.rub]) button.setAttribute("aria-pressed", String(button.dataset.tool === this.tool));
-    this.offer.hidden = this.store.preset !== "film-scan" || look.mend_scratches > 0;
+    this.showOffer();
     this.clear.hidden = look.strokes.length === 0;
     this.sizeRow.hidden = this.tool === null;
     document.getElementById("brush-help")?.toggleAttribute("hidden", this.tool === null);
@@ -125,6 +128,34 @@ export class Repair {
     this.stage.canvas.classList.toggle("brush", this.tool !== null);
     if (this.seen.checked) this.fetchSoon();
     this.stage.draw();
+  }
+
+  /** Offer to mend a scan, if there is anything to mend. */
+  showOffer() {
+    const { look } = this.store;
+    const asked = this.store.preset === "film-scan" && look.mend_scratches === 0;
+    if (asked) this.countSoon();
+    const { damage } = this;
+    this.offer.hidden = !asked || !damage || !(damage.scratches || damage.specks || damage.pieces);
+    if (!this.offer.hidden) this.offered.textContent = t("repair.offer", damage);
+  }
+
+  async countSoon() {
+    const { picture } = this;
+    const { look } = this.store;
+    const at = look.mend_sensitivity;
+    if (!picture || this.damageAt === at) return;
+    this.damageAt = at;
+    try {
+      const damage = await api.damage(picture.id, look);
+      if (this.picture !== picture || this.damageAt !== at) return;
+      this.damage = damage;
+      this.showOffer();
+    } catch (error) {
+      if (this.picture !== picture) return;
+      this.damageAt = null; // asked again at the next change
+      if (error.code !== "busy") this.onProblem(error);
+    }
   }
 
   showSize() {
