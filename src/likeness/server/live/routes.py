@@ -46,6 +46,7 @@ __all__ = [
     "add_reference",
     "close_picture",
     "command",
+    "damage",
     "download",
     "evidence",
     "fields",
