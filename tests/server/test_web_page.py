@@ -572,6 +572,9 @@ def test_the_picture_is_turned_straightened_and_cut(page: Any) -> None:
     page.keyboard.press("Escape")
     assert kept.text_content() == f"{across} × {down} px"
     page.get_by_text("Keep all of it").click()
+    page.locator("#undo").click()
+    assert kept.text_content() == f"{across} × {down} px"
+    page.locator("#redo").click()
     assert np.abs(settled(page) - plain).mean() < 0.5
 
 

@@ -135,9 +135,9 @@ export class Repair {
     const { look } = this.store;
     const asked = this.store.preset === "film-scan" && look.mend_scratches === 0;
     if (asked) this.countSoon();
-    const { damage } = this;
-    this.offer.hidden = !asked || !damage || !(damage.scratches || damage.specks || damage.pieces);
-    if (!this.offer.hidden) this.offered.textContent = t("repair.offer", damage);
+    const what = this.damage && counted(this.damage);
+    this.offer.hidden = !asked || !what;
+    if (!this.offer.hidden) this.offered.textContent = t("repair.offer", { what });
   }
 
   async countSoon() {
@@ -166,10 +166,10 @@ export class Repair {
   /** What was found in the picture, as it was last drawn. */
   tell(repaired) {
     const marks = repaired?.scratches;
-    const some = marks && (marks.scratches || marks.specks || marks.pieces);
+    const some = marks && counted(marks);
     // Nothing is found where nothing was looked for: what is painted is mended without that.
     const looked = this.store.look.mend_scratches > 0;
-    this.found.textContent = !marks || !(looked || some) ? "" : some ? t("repair.found", marks) : t("repair.nothing");
+    this.found.textContent = !marks || !(looked || some) ? "" : some ? t("repair.found", { what: some }) : t("repair.nothing");
   }
 
   fetchSoon() {
@@ -279,6 +279,12 @@ export class Repair {
       }
     }
   }
+}
+
+/** Damage in words: how much there is of each kind that there is. */
+function counted(damage) {
+  const kinds = ["scratches", "specks", "pieces"].filter((kind) => damage[kind]);
+  return kinds.map((kind) => t(`repair.${kind}`, { count: damage[kind] })).join(t("list.comma"));
 }
 
 function drawStroke(context, { rub, radius, points }) {
