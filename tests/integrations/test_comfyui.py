@@ -7,12 +7,13 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
 import pytest
 
-from likeness.errors import ArgumentError, ConfigError, ControlError, NoFaceError
+from likeness.errors import ArgumentError, CheckpointError, ConfigError, ControlError, NoFaceError
 from likeness.imaging.image import Image
 from likeness.integrations import comfyui
 from likeness.integrations.comfyui.host import COMFYUIS, chosen_device
@@ -20,6 +21,7 @@ from likeness.integrations.comfyui.nodes import (
     NODE_CLASS_MAPPINGS,
     NODE_DISPLAY_NAME_MAPPINGS,
     FaceEvidence,
+    LoadRestorer,
     MakeReferences,
     Preflight,
     Preset,
@@ -256,6 +258,115 @@ def test_outside_comfyui_the_device_is_found_by_likeness() -> None:
     assert chosen_device("cpu") == "cpu"
 
 
+class Interrupted(BaseException):
+    """As ComfyUI's of today; it was an ``Exception`` once."""
+
+
+class InterruptedOnce(Exception):  # noqa: N818
+    """As ComfyUI's of 2024."""
+
+
+class StandIn:
+    """ComfyUI's modules as far as the nodes ask them, where ComfyUI itself is not at hand."""
+
+    def __init__(self, folder: Path, interrupted: type[BaseException] = Interrupted) -> None:
+        self.told: list[tuple[int, int]] = []
+        self.stop_at = 1.0
+        self.device = "cpu"
+        modules = {
+            name: ModuleType(name) for name in ("comfy", "comfy.model_management", "comfy.utils", "folder_paths")
+        }
+        self.modules: dict[str, Any] = modules
+
+        def throw() -> None:
+            if self.told and self.told[-1][0] / self.told[-1][1] >= self.stop_at:
+                raise interrupted
+
+        class ProgressBar:
+            def __init__(bar, total: int) -> None:  # noqa: N805 (self is the stand-in)
+                bar.total = total
+
+            def update_absolute(bar, value: int, total: int) -> None:  # noqa: N805
+                assert total == bar.total
+                self.told.append((value, total))
+
+        def folders(kind: str) -> list[str]:
+            return {"upscale_models": [str(folder / "upscale_models"), str(folder / "more")]}[kind]
+
+        management: Any = modules["comfy.model_management"]
+        management.get_torch_device = lambda: torch.device(self.device)
+        management.throw_exception_if_processing_interrupted = throw
+        self.modules["comfy.utils"].ProgressBar = ProgressBar
+        self.modules["folder_paths"].get_folder_paths = folders
+        self.modules["folder_paths"].models_dir = str(folder)
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest) -> StandIn:
+    stands = StandIn(tmp_path / "models", getattr(request, "param", Interrupted))
+    for name, module in stands.modules.items():
+        monkeypatch.setitem(sys.modules, name, module)
+    return stands
+
+
+def test_the_device_is_comfyuis(stand_in: StandIn) -> None:
+    assert chosen_device(COMFYUIS) == "cpu"
+    stand_in.device = "cuda"
+    assert chosen_device(COMFYUIS) == "cuda"
+    stand_in.device = "mps"  # nothing here runs on it
+    assert chosen_device(COMFYUIS) == "cpu"
+
+
+def test_the_bar_moves_within_a_picture(stand_in: StandIn, restorer: Restorer, batch: Any) -> None:
+    stand_in.stop_at = 2.0
+    run(RestoreFaces, restorer=restorer, image=batch)
+    values = [value for value, _ in stand_in.told]
+    assert values == sorted(values)
+    assert {50, 100, 150, 200} <= set(values)
+    assert {total for _, total in stand_in.told} == {200}
+
+
+@pytest.mark.parametrize("stand_in", [Interrupted, InterruptedOnce], indirect=True)
+def test_cancel_ends_the_work_with_comfyuis_own_exception(stand_in: StandIn, restorer: Restorer, batch: Any) -> None:
+    stand_in.stop_at = 0.2  # the network has answered for the first of two pictures
+    with pytest.raises((Interrupted, InterruptedOnce)):
+        run(RestoreFaces, restorer=restorer, image=batch)
+    assert stand_in.told[-1] == (50, 200)
+
+
+def test_networks_in_comfyuis_folders_can_be_chosen(stand_in: StandIn, tiny_model: Path, batch: Any) -> None:
+    models = Path(stand_in.modules["folder_paths"].models_dir)
+    theirs = models / "facerestore_models" / "mine" / f"GPEN{tiny_model.suffix}"
+    enlargers = models / "upscale_models"
+    for folder in (theirs.parent, enlargers, models / "more"):
+        folder.mkdir(parents=True)
+    theirs.write_bytes(tiny_model.read_bytes())
+    (theirs.parent / "notes.txt").write_text("none")
+    (models / "more" / "4x.pth").write_bytes(b"no network")
+    name = f"facerestore_models/mine/{theirs.name}"
+    choices = LoadRestorer.INPUT_TYPES()["required"]["model"][0]
+    assert [choice for choice in choices if "/" in choice] == [name]
+    (restorer,) = run(LoadRestorer, model=name, device="cpu", precision="f32")
+    pictures, _, _ = run(RestoreFaces, restorer=restorer, image=batch[:1])
+    assert pictures.shape == batch[:1].shape
+    assert "upscale_models/4x.pth" in RestoreFaces.INPUT_TYPES()["required"]["background"][0]
+    with pytest.raises(CheckpointError, match=r"4x\.pth"):
+        run(RestoreFaces, restorer=restorer, image=batch[:1], upscale="2", background="upscale_models/4x.pth")
+
+
+def test_comfyui_is_told_when_an_album_has_changed(tmp_path: Path, astronaut_file: Path) -> None:
+    def state() -> str:
+        return MakeReferences.IS_CHANGED(str(tmp_path), trust_references=False)
+
+    empty = state()
+    (tmp_path / "a.jpg").write_bytes(astronaut_file.read_bytes())
+    one = state()
+    assert one == state() != empty
+    (tmp_path / "b.jpg").write_bytes(astronaut_file.read_bytes())
+    assert state() not in (one, empty)
+    assert MakeReferences.IS_CHANGED("") == MakeReferences.IS_CHANGED(str(tmp_path / "none")) == ""
+
+
 def prompt_of(nodes: Any, own: dict[str, str]) -> dict[str, Any]:
     """A workflow as ComfyUI's executor takes it; ``own`` are other types for some nodes."""
     return {
@@ -360,7 +471,8 @@ def test_comfyui_runs_the_example_workflows(name: str, comfy: Any, batch: Any, m
     assert executor.success, executor.status_messages
     pictures = next(one for one in Kept.seen if not isinstance(one, str) and one.ndim == 4)
     assert len(pictures) == len(batch)
-    assert [data["value"] for event, data in listener.events if event == "progress"][-1] == 2
+    told = [(data["value"], data["max"]) for event, data in listener.events if event == "progress"]
+    assert told[-1] == (200, 200)
 
 
 @pytest.mark.filterwarnings("default")

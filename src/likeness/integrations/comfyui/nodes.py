@@ -6,14 +6,15 @@ See https://docs.comfy.org/custom-nodes/backend/server_overview for what ComfyUI
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.errors import ConfigError, NoFaceError
+from likeness.core.hashing import sha256_of_bytes
+from likeness.errors import ConfigError, ImageReadError, NoFaceError
 from likeness.evidence.inspection import Inspector
 from likeness.faces.detect import MediaPipeDetector
 from likeness.faces.face import reading_order
@@ -21,6 +22,7 @@ from likeness.faces.findings import CODES, Limits, picture_status
 from likeness.faces.preflight import preflight
 from likeness.imaging.image import Image, Pixels
 from likeness.integrations.comfyui.host import COMFYUIS, chosen_device, each, stopping
+from likeness.integrations.comfyui.networks import network, network_names
 from likeness.integrations.comfyui.tensors import images_of, mask_batch, masks_of, picture_batch, pixel_batch
 from likeness.integrations.comfyui.widgets import (
     Input,
@@ -32,8 +34,7 @@ from likeness.integrations.comfyui.widgets import (
 )
 from likeness.messages.notice import Notice, notice_of
 from likeness.models.catalog import DEFAULT_MODEL
-from likeness.models.store import Store
-from likeness.reference.references import References
+from likeness.reference.references import References, reference_files
 from likeness.restore.canvas import plan_canvas
 from likeness.restore.config import Settings
 from likeness.restore.controls import Controls
@@ -93,11 +94,10 @@ class LoadRestorer:
     def INPUT_TYPES(cls) -> dict[str, dict[str, Input]]:  # noqa: N802 (ComfyUI's name)
         devices = row_of("device").kind
         assert isinstance(devices, Choice)
-        here = [model.name for model in Store().list() if model.purpose == "restore" and model.path is not None]
         told = {"tooltip": f"{COMFYUIS}: the one that it works on itself", "default": COMFYUIS}
         return {
             "required": {
-                "model": ([*here], {"default": DEFAULT_MODEL, "tooltip": row_of("model").sentence}),
+                "model": (network_names("restore"), {"default": DEFAULT_MODEL, "tooltip": row_of("model").sentence}),
                 "device": ([COMFYUIS, *map(str, devices.values)], told),
                 **inputs_of(("runtime", "precision")),
             }
@@ -105,7 +105,8 @@ class LoadRestorer:
 
     def load(self, model: str, device: str, runtime: Any, precision: Any) -> tuple[Restorer]:
         """The node's work."""
-        return (Restorer(model, device=chosen_device(device), runtime=runtime, precision=precision),)
+        named = network("restore", model)
+        return (Restorer(named, device=chosen_device(device), runtime=runtime, precision=precision),)
 
 
 class Preset:
@@ -190,6 +191,17 @@ class MakeReferences:
             "optional": {"photographs": ("IMAGE", {})},
         }
 
+    @classmethod
+    def IS_CHANGED(cls, folder: str, **_others: Any) -> str:  # noqa: N802
+        """What becomes another text once other photographs lie in the folder: ComfyUI works anew then."""
+        if not folder:
+            return ""
+        try:
+            files = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in reference_files(folder)]
+        except (ImageReadError, OSError):
+            return ""  # the work itself says what is wrong
+        return sha256_of_bytes(repr(files).encode())
+
     def make(self, folder: str, trust_references: bool, photographs: torch.Tensor | None = None) -> tuple[References]:
         """The node's work.
 
@@ -218,13 +230,12 @@ class RestoreFaces:
 
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, dict[str, Any]]:  # noqa: N802
-        enlargers = [model.name for model in Store().list() if model.purpose == "enlarge" and model.path is not None]
         return {
             "required": {
                 "restorer": (_RESTORER, {}),
                 "image": ("IMAGE", {}),
                 **inputs_of([key for key in _PICTURE_KEYS if key != "background"]),
-                "background": input_of(row_of("background"), choices=(*BACKGROUNDS, *enlargers)),
+                "background": input_of(row_of("background"), choices=(*BACKGROUNDS, *network_names("enlarge"))),
                 **inputs_of(("copy_unrestored",)),
             },
             "optional": {
@@ -252,14 +263,15 @@ class RestoreFaces:
         Raises:
             LikenessError: if a picture cannot be restored, such as one without a face unless ``copy_unrestored``.
         """
+        values["background"] = str(network("enlarge", values["background"]))
         options = PictureOptions(**parts_of(settings_of(values).over(controls or Settings())))
         images = images_of(image)
         damages = [None] * len(images) if damage is None else masks_of(damage, images)
         with stopping():
             options = _same_for_all(restorer, images, options)
             done = [
-                _restored(restorer, one, mask, references, options, copy_unrestored, number)
-                for number, (one, mask) in enumerate(each(list(zip(images, damages, strict=True))))
+                _restored(restorer, one, mask, references, options, copy_unrestored, number, tell)
+                for number, ((one, mask), tell) in enumerate(each(list(zip(images, damages, strict=True))))
             ]
         report = [record.to_dict() for _, _, record in done]
         return (
@@ -298,7 +310,7 @@ class FaceEvidence:
         pairs = list(zip(*_paired(images_of(before), images_of(after)), strict=True))
         inspector = Inspector()
         with stopping():
-            found = [inspector.inspect(was, became) for was, became in each(pairs)]
+            found = [inspector.inspect(was, became) for (was, became), _ in each(pairs)]
         verdicts = ("none", "good", "look", "bad")
         heaviest = max((one.verdict for one in found), key=verdicts.index)
         sentences = [
@@ -356,7 +368,7 @@ class Preflight:
         wanted = Limits(refuse=_codes(refuse), ignore=_codes(ignore), **limits)
         detector = MediaPipeDetector()
         with stopping():
-            found = [preflight(one, reading_order(detector.detect(one)), wanted) for one in each(images_of(image))]
+            found = [preflight(one, reading_order(detector.detect(one)), wanted) for one, _ in each(images_of(image))]
         lines = [
             f"picture {number}: {finding.message}" for number, findings in enumerate(found) for finding in findings
         ]
@@ -396,6 +408,7 @@ def _restored(
     options: PictureOptions,
     copy_unrestored: bool,
     number: int,
+    tell: Callable[[float], None],
 ) -> tuple[Image, NDArray[np.float32], PictureRecord]:
     """The result, where faces were laid on, and the record."""
     try:
@@ -409,6 +422,7 @@ def _restored(
             references=references,
             enlargement=options.enlargement,
             on_bad=options.on_bad or "keep",
+            progress=lambda now: tell(now.done / (now.total + 1)),  # laying the faces back counts as one of them
         )
     except NoFaceError as error:
         if not copy_unrestored:
