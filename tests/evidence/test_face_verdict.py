@@ -94,6 +94,22 @@ def test_sand_for_hair_is_told_and_strands_are_not(scene: Scene) -> None:
     assert strands.reason != "hair-sand"
 
 
+def test_a_face_of_nothing_that_the_photograph_shows_is_bad(
+    scene: Scene, after: Callable[[Pixels], FaceVerdict]
+) -> None:
+    other = read_image(REPOSITORY / "examples" / "original" / "hopper.jpg")
+    (face,) = MediaPipeDetector().detect(other)
+    stranger = make_scene(other, other, face)
+    for foreign in (stranger.before, np.full_like(scene.before, 0.5)):
+        verdict = after(foreign)
+        assert verdict.level == "bad"
+        assert verdict.values["changed"] > 0.3
+    # Another light, sharpness or tone is the same face.
+    soft = gaussian_blur(scene.before, 2.0)
+    for same in (soft, scene.before**0.7, 1.3 * scene.before - 0.1, 2 * scene.before - soft):
+        assert after(same).values["changed"] < 0.05
+
+
 def test_blotches_of_colour_are_told(scene: Scene, after: Callable[[Pixels], FaceVerdict]) -> None:
     rng = np.random.default_rng(5)
     field = gaussian_blur(rng.standard_normal((512, 512, 3), dtype=np.float32), 8.0)
@@ -177,6 +193,7 @@ def test_what_is_measured_of_an_unchanged_face_has_not_grown(scene: Scene) -> No
     found = measure_structure(scene)
     assert found.found
     assert (found.moved, found.sand, found.lips, found.blotches) == (0, 0, 0, 0)
+    assert found.changed == pytest.approx(0, abs=1e-6)
     assert found.teeth is not None
     assert found.iris > 20
 

@@ -40,6 +40,7 @@ Reason: TypeAlias = Literal[
     "irises-unclear",
     "lips-recoloured",
     "little-held",
+    "photograph-lost",
     "skin-blotched",
     "teeth-merged",
 ]
@@ -83,6 +84,7 @@ _PLAIN: tuple[tuple[Reason, str, float, float], ...] = (
     ("lips-recoloured", "lips", 6.0, 12.0),
     ("eyes-uneven", "uneven", 0.2, 0.3),
     ("teeth-merged", "merged", 1.0, 2.0),
+    ("photograph-lost", "changed", 0.15, 0.3),
 )
 """Faults that count by themselves: the figure, and from where on it is to be looked at, or bad. Limits are beyond what the
 labelled good faces of the half that sets them reach."""
@@ -203,6 +205,7 @@ def _values(found: Structure) -> dict[str, float]:
         "sand": found.sand,
         "lips": found.lips,
         "blotches": found.blotches,
+        "changed": found.changed,
         # 0 where the mouth is shut.
         "merged": 0.0 if found.teeth is None else _TEETH / max(found.teeth, 1e-3),
     }

@@ -19,7 +19,7 @@ from likeness.evidence.scene import SIDE, Scene, skin_within
 from likeness.faces.attention import mesh_points
 from likeness.faces.effective_resolution import EffectiveResolution
 from likeness.imaging.colour import luma
-from likeness.imaging.filters import gaussian_blur, resize
+from likeness.imaging.filters import gaussian_blur, resize, wide_blur
 from likeness.imaging.image import Image, Size
 
 __all__ = ["Structure", "measure_structure"]
@@ -66,6 +66,12 @@ _AROUND = 12
 """Sigma over which blotches are told from shading, and how far around skin and lips that looks, px of that side."""
 
 
+_FEATURED = ("cheek", "forehead", "nose", "eye", "brow", "lip")
+_HELD_BAND = (4.0, 4.0)
+"""Where a face is compared with what the photograph holds of it: sigma of the finest detail, px of the 512 crop at least,
+and how many times that the coarsest."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Structure:
     """Figures of one face before and after; px are those of the 512 crop.
@@ -85,6 +91,8 @@ class Structure:
             where only grain and coding add any, less what was added of lines; levels.
         lips: distance of the lips' colour from that before, CIELAB a* and b*.
         blotches: variation of the skin's colour at a scale of 4 to 20 px over that before, CIELAB a* and b*.
+        changed: 1 less the correlation of the face after with that before in what the photograph holds: 0 where it is as it
+            was, whatever its light, and about 1 where another face stands there, or none.
     """
 
     held: EffectiveResolution
@@ -97,6 +105,7 @@ class Structure:
     sand: float
     lips: float
     blotches: float
+    changed: float
 
 
 def measure_structure(scene: Scene) -> Structure:
@@ -126,7 +135,20 @@ def measure_structure(scene: Scene) -> Structure:
         sand=float(grains - max(strands, 0.0)),
         lips=lips,
         blotches=blotches,
+        changed=_changed(scene),
     )
+
+
+def _changed(scene: Scene) -> float:
+    """1 less the correlation of both lumas in the band that the photograph holds, within the face."""
+    size = Size(_SMALL, _SMALL)
+    unit = _SMALL / SIDE
+    sigma = max(_HELD_BAND[0], SIDE / scene.resolution.pixels) * unit
+    face = resize(scene.masks.blend(dict.fromkeys(_FEATURED, 1.0)) * scene.valid, size, "area")
+    small = [resize(light, size, "area") for light in scene.lumas]
+    one, other = (gaussian_blur(light, sigma) - wide_blur(light, _HELD_BAND[1] * sigma) for light in small)
+    powers = float((face * one * one).sum()) * float((face * other * other).sum())
+    return 1.0 - float((face * one * other).sum()) / max(powers, 1e-12) ** 0.5
 
 
 def _iris(light: _Map, p: _Values, eye: Eye) -> tuple[float, float]:
