@@ -59,6 +59,15 @@ def power(grain: Grain) -> np.ndarray:
     return np.array([own[(radius >= a) & (radius < b)].mean() for a, b in pairwise(edges)])
 
 
+def test_a_plain_wall_beside_a_face_has_no_grain() -> None:
+    """The running sums of its blocks come to a little less than nothing, which no block was then as quiet as."""
+    picture = np.full((512, 512, 3), np.float32(128 / 255))
+    picture[:200, :200] += noise(8.0, 0.0, 1)[:200, :200]
+    assert measure_grain(picture).sigma.max() < 8.0 / 255
+    picture[:, 256:] = np.float32(130 / 255)
+    assert np.isfinite(measure_grain(picture).sigma).all()
+
+
 @pytest.mark.parametrize("sigma", [3.0, 8.0, 16.0])
 @pytest.mark.parametrize("blur", [0.0, 0.7, 1.2])
 def test_measures_the_deviation(sigma: float, blur: float) -> None:

@@ -140,8 +140,10 @@ def measure_grain(pixels: Pixels, face: NDArray[np.float32] | None = None) -> Gr
     residual = pixels - gaussian_blur(pixels, _SMOOTHING)
     rows, columns, light = flat_blocks(pixels)
     inside = np.zeros(len(rows)) if face is None else block_means(face, rows, columns)
-    coarse = block_means(np.square(luma(gaussian_blur(residual, _COARSE))), rows, columns)
+    # Running sums leave a little less than nothing beside a plain wall.
+    coarse = np.maximum(block_means(np.square(luma(gaussian_blur(residual, _COARSE))), rows, columns), 0.0)
     energy = np.stack([block_means(np.square(residual[:, :, c]), rows, columns) for c in range(3)], axis=-1)
+    energy = np.maximum(energy, 0.0)
     binned = np.digitize(light, _BRIGHTNESS_EDGES)
     bins: list[_Index] = []
     for which in np.unique(binned):
