@@ -66,6 +66,20 @@ def test_reducing_does_not_alias() -> None:
     assert crop.std() < 0.02
 
 
+@pytest.mark.parametrize("side", [900, 1300, 1700])
+def test_a_large_face_is_averaged_as_it_is_low_passed(side: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a whole fraction first: within half a level of the Gaussian alone, noise and all, and in the same place."""
+    picture = _smooth(2400, 2300, 16.0)
+    noise = np.random.default_rng(1).normal(0, 5 / 255, picture.shape)
+    picture = np.clip(picture + noise, 0, 1).astype(np.float32)
+    alignment = align(_placed(1200, 1150, side, 12), Size(2400, 2300), 256)
+    crop = warp(picture, alignment)
+    monkeypatch.setattr("likeness.faces.align._FINER", np.inf)
+    off = np.square(crop - warp(picture, alignment))
+    assert np.sqrt(off.mean()) < 0.5 / 255
+    assert off.max() < 0.03
+
+
 def test_beyond_the_picture_the_crop_is_mirrored_and_said_to_be_empty() -> None:
     alignment = align(_placed(10, 100, 150), Size(300, 200), 128)
     crop = warp(_smooth(300, 200), alignment)

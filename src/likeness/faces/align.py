@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.faces.face import Alignment
-from likeness.imaging.filters import gaussian_blur
+from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Box, Pixels, Size
 from likeness.messages.notice import Notice
 
@@ -31,6 +31,10 @@ __all__ = [
 ]
 
 TEMPLATE_SIZE = 512
+
+_FINER = 1.5
+"""How much finer than the crop an area still is, at least, when it is averaged to a whole fraction before the low pass: at
+that, crops differ from those that are only low-passed by under half a level."""
 
 FFHQ_TEMPLATE: NDArray[np.float64] = np.array(
     [(193.0, 239.9), (318.9, 240.2), (256.6, 314.0), (201.3, 371.4), (313.1, 371.2)]
@@ -93,18 +97,30 @@ def warp(pixels: Pixels, alignment: Alignment) -> Pixels:
     """
     side = alignment.crop_size
     height, width = pixels.shape[:2]
-    sigma = _low_pass(1.0 / alignment.scale)
+    reduction = 1.0 / alignment.scale
+    sigma = _low_pass(reduction)
     margin = int(np.ceil(3 * sigma)) + 4
     box = alignment.box
     left, top = max(int(box.left) - margin, 0), max(int(box.top) - margin, 0)
     right, bottom = min(int(box.right) + margin, width), min(int(box.bottom) + margin, height)
-    area = np.ascontiguousarray(pixels[top:bottom, left:right])
+    area = pixels[top:bottom, left:right]
     if area.size == 0:
         raise ValueError(Notice("face.outside"))
+    # A large face is averaged to a whole fraction first, which is a good part of the low pass and leaves little to do.
+    step = min(max(int(reduction / _FINER), 1), area.shape[0], area.shape[1])
+    if step > 1:
+        # What does not go into it is left out where the picture goes on.
+        spare_columns, spare_rows = area.shape[1] % step, area.shape[0] % step
+        left += spare_columns if right == width and left > 0 else 0
+        top += spare_rows if bottom == height and top > 0 else 0
+        small = Size((right - left) // step, (bottom - top) // step)
+        area = resize(pixels[top : top + small.height * step, left : left + small.width * step], small, "area")
+        sigma = float(np.sqrt(sigma**2 - (step**2 - 1) / 12)) / step
+    matrix = alignment.matrix.copy()
+    matrix[:, 2] += matrix[:, :2] @ (left + (step - 1) / 2, top + (step - 1) / 2)
+    matrix[:, :2] *= step
     if sigma > 0:
         area = gaussian_blur(area, sigma)
-    matrix = alignment.matrix.copy()
-    matrix[:, 2] += matrix[:, :2] @ (left, top)
     crop = cv2.warpAffine(area, matrix, (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
     return np.clip(crop, 0.0, 1.0, out=np.asarray(crop, dtype=np.float32))
 
