@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from likeness.degradations import Degradation
 from likeness.faces.align import align, warp
 from likeness.faces.detect import MediaPipeDetector
-from likeness.faces.effective_resolution import effective_resolution, face_resolution
+from likeness.faces.effective_resolution import effective_resolution, face_crop, face_resolution
 from likeness.imaging.files import read_image
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Image, Pixels, Size
@@ -136,3 +136,15 @@ def _shared_ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
     """Equal values have the mean of their ranks."""
     _, place, count = np.unique(values, return_inverse=True, return_counts=True)
     return (np.cumsum(count) - (count + 1) / 2)[place]
+
+
+def test_a_face_keeps_its_crop_for_the_picture_it_was_asked_about_last(photograph: Image) -> None:
+    face = max(MediaPipeDetector().detect(photograph), key=lambda found: found.box.area)
+    first = face_crop(photograph, face)
+    assert face_crop(photograph, face)[0] is first[0]
+    other = Image(pixels=photograph.pixels[::-1].copy())
+    assert not np.array_equal(face_crop(other, face)[0], first[0])
+    again = face_crop(photograph, face)
+    assert again[0] is not first[0]
+    assert np.array_equal(again[0], first[0])
+    assert again[1] == first[1]

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from weakref import ReferenceType, ref
 
 import cv2
 import numpy as np
@@ -29,7 +30,7 @@ from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Image, Pixels, Size
 
-__all__ = ["EffectiveResolution", "effective_resolution", "face_resolution", "quiet_power"]
+__all__ = ["EffectiveResolution", "effective_resolution", "face_crop", "face_resolution", "quiet_power"]
 
 _Map = NDArray[np.float32]
 _Values = NDArray[np.float64]
@@ -91,6 +92,9 @@ _QUIETER = 0.92
 _DARK, _BRIGHT = 0.04, 0.94
 """Luma beyond which noise is cut off."""
 
+_KEPT = "crop and what it holds"
+"""Name under which a face keeps them."""
+
 _IMMERKAER = np.array([(1, -2, 1), (-2, 4, -2), (1, -2, 1)], np.float32)
 
 _TILES = 16
@@ -127,8 +131,27 @@ def face_resolution(image: Image, face: Face) -> EffectiveResolution:
     Raises:
         ValueError: if the face's points coincide, lie on a line, or outside the picture.
     """
+    return face_crop(image, face)[1]
+
+
+def face_crop(image: Image, face: Face) -> tuple[Pixels, EffectiveResolution]:
+    """The crop of a face at `TEMPLATE_SIZE`, aligned to the FFHQ template, and what it holds; not to be changed.
+
+    It is kept with the face for the picture that it was asked about last: whoever looks at a picture before restoring it
+    wants the same crop as the restorer.
+
+    Raises:
+        ValueError: if the face's points coincide, lie on a line, or outside the picture.
+    """
+    kept: tuple[ReferenceType[Pixels], Pixels, EffectiveResolution] | None = vars(face).get(_KEPT)
+    if kept is not None and kept[0]() is image.pixels:
+        return kept[1:]
     alignment = align(face.five_points, image.size, TEMPLATE_SIZE)
-    return effective_resolution(warp(image.pixels, alignment), alignment.native_side)
+    crop = warp(image.pixels, alignment)
+    crop.flags.writeable = False
+    resolution = effective_resolution(crop, alignment.native_side)
+    vars(face)[_KEPT] = (ref(image.pixels), crop, resolution)
+    return crop, resolution
 
 
 def effective_resolution(crop: Pixels, native_side: float) -> EffectiveResolution:

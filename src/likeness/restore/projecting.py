@@ -11,7 +11,12 @@ from numpy.typing import NDArray
 
 from likeness.core.stopwatch import Stopwatch
 from likeness.faces.align import TEMPLATE_SIZE, align, valid_mask, warp
-from likeness.faces.effective_resolution import EffectiveResolution, effective_resolution, face_resolution
+from likeness.faces.effective_resolution import (
+    EffectiveResolution,
+    effective_resolution,
+    face_crop,
+    face_resolution,
+)
 from likeness.faces.face import Alignment, Face
 from likeness.faces.parts import face_parts
 from likeness.faces.regions import face_mask, region_masks
@@ -82,12 +87,13 @@ def _projecting(
 
     template = spec.authors.template if controls.plain else spec.template or "ffhq"
     alignment = _whole(image.size, side) if aligned else align(face.five_points, image.size, side, template)
-    crop = warp(image.pixels, alignment)
+    usual = alignment.crop_size == TEMPLATE_SIZE and alignment.template == "ffhq" and not aligned
+    crop, resolution = face_crop(image, face) if usual else (warp(image.pixels, alignment), None)
     clock.lap("align")
     points = alignment.to_crop(face.landmarks.points).astype(np.float32)
     masks = region_masks(points, side, face_parts(crop, points))
     valid = valid_mask(alignment)
-    resolution = _resolution(image, face, alignment, crop)
+    resolution = resolution or _resolution(image, face, alignment, crop)
     area = np.ones((side, side), np.float32) if aligned else face_mask(masks, resolution.blur) * valid
     seen = FaceCrop(pixels=crop, points=points, masks=masks, valid=valid, face=area, aligned=aligned)
     share = 0.0
