@@ -17,6 +17,9 @@ __all__ = ["all_of_type", "finite_number", "of_type", "one_of", "picture"]
 
 _Kind = TypeVar("_Kind")
 
+_LOOKED_AT = "samples in range"
+"""Name of what a picture carries whose samples were looked at."""
+
 _ROUNDING = 1e-3
 """How far samples may leave [0, 1] by arithmetic."""
 
@@ -82,10 +85,14 @@ def picture(name: str, value: object) -> Image:
     if isinstance(value, np.ndarray):
         return Image.from_array(cast("NDArray[Any]", value))
     image = of_type(name, value, Image, hint="PIL images and NumPy arrays are taken as well, files by read_image")
+    if _LOOKED_AT in vars(image):
+        return image
     low, high = float(image.pixels.min()), float(image.pixels.max())
     # The negation refuses undefined samples as well.
     if not (low >= -_ROUNDING and high <= 1 + _ROUNDING):
         raise ArgumentError(
             f"{name} has samples from {low:g} to {high:g}; they must be in 0 to 1 (Image.from_array takes 0 to 255)"
         )
+    # Once is enough: a picture is handed on from step to step, and its samples are read-only.
+    vars(image)[_LOOKED_AT] = True
     return image

@@ -52,8 +52,8 @@ def to_samples(values: NDArray[np.float32], depth: Literal[8, 16]) -> Samples:
 
 def refuse_nan(values: NDArray[np.float32]) -> None:
     """Raise ValueError if there is a NaN among values of moderate size."""
-    # One sum instead of a mask: a NaN makes it NaN, and nothing else does.
-    if np.isnan(values.sum(dtype=np.float64)):
+    # One sum instead of a mask: a NaN makes it NaN, and nothing else does. Of single precision, as nothing is read from it.
+    if np.isnan(values.sum(dtype=np.float32)):
         raise ValueError("the picture holds values that are no numbers (NaN)")
 
 
