@@ -134,6 +134,30 @@ def test_the_packages_enlarger_takes_whole_pictures(scale: int, tmp_path: Path) 
     assert licence == "MIT"
 
 
+def test_the_packages_embedding_and_finder_of_marks(tmp_path: Path) -> None:
+    from likeness.models.embedding import graph as embedding
+    from likeness.models.embedding.weights import packaged_weights as embedding_weights
+    from likeness.models.marks import graph as marks
+    from likeness.models.marks.weights import packaged_weights as marks_weights
+
+    rng = np.random.default_rng(4)
+    one, other = embedding_weights(), marks_weights()
+    side = one.config.side
+    for name, graph, shape, purpose in (
+        ("likeness-embed", embedding.build(one.state, one.config), (3, 1, side, side), "embed"),
+        ("likeness-marks", marks.build(other.state, other.config, any_batch=True), (2, 3, 48, 80), "find damage"),
+    ):
+        target = tmp_path / f"{name}.onnx"
+        assert main(["models", "export", name, "-o", str(target)]) == 0
+        model = onnx.load(target)
+        onnx.checker.check_model(model, full_check=True)
+        said = {entry.key: entry.value for entry in model.metadata_props}
+        assert (said["name"], said["licence"], said["purpose"]) == (name, "MIT", purpose)
+        given = rng.uniform(0, 1, shape).astype(np.float32)
+        run = shared_core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        assert near(session(target).run(["output"], {"input": given})[0], run([given])[0])
+
+
 def test_what_cannot_be_written_is_one_sentence_and_no_file(
     tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

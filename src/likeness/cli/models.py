@@ -113,7 +113,11 @@ def make_parser() -> Parser:
         description="Write a network as ONNX, from input to output (N x 3 x H x W, RGB), with its licence, size, face "
         "template and range in the file.",
     )
-    writing.add_argument("name", metavar="NAME|FILE", help="a model, a checkpoint file, or likeness-enlarge")
+    writing.add_argument(
+        "name",
+        metavar="NAME|FILE",
+        help="a model, a checkpoint file, or likeness-enlarge, likeness-embed or likeness-marks",
+    )
     writing.add_argument("-o", "--output", metavar="FILE", type=Path, required=True, help="the ONNX file")
     writing.add_argument("--scale", type=int, metavar="2|4", help="of likeness-enlarge (2)")
     for one in (taking, writing):
@@ -217,10 +221,10 @@ def _path(name: str, console: Console) -> int:
 
 
 def _export(name: str, target: Path, scale: int | None, task: Purpose | None, console: Console) -> int:
-    from likeness.models.onnx_export import ENLARGER, export_onnx
+    from likeness.models.onnx_export import PACKAGED, export_onnx
     from likeness.models.store import Store
 
-    export_onnx(None if name == ENLARGER else Store().load(name, task=task), target, name=Path(name).stem, scale=scale)
+    export_onnx(None if name in PACKAGED else Store().load(name, task=task), target, name=Path(name).stem, scale=scale)
     console.say(f"{name} is written as ONNX: {target} ({_megabytes(target.stat().st_size)})")
     return 0
 

@@ -276,12 +276,12 @@ def _gather(writer: _Writer, operation: Any) -> None:
 
 def _pad(writer: _Writer, operation: Any) -> None:
     mode = str(operation.get_attributes()["pad_mode"]).lower()
-    if mode != "edge":
+    if mode not in ("edge", "reflect"):
         raise ValueError(f"{operation.get_friendly_name()} pads in the mode {mode}")
     data, begin, end = writer.values(operation)[:3]
     pads = writer.fresh()
     writer.emit("Concat", [begin, end], [pads], axis=0)
-    writer.node(operation, "Pad", [data, pads], mode="edge")
+    writer.node(operation, "Pad", [data, pads], mode=mode)
 
 
 def _slice(writer: _Writer, operation: Any) -> None:
@@ -295,25 +295,30 @@ def _interpolate(writer: _Writer, operation: Any) -> None:
         str(attributes[key]).lower() for key in ("mode", "coordinate_transformation_mode", "nearest_mode")
     )
     said = (mode, places, rounding)
-    if said not in _WAYS or str(attributes["shape_calculation_mode"]).lower() != "scales":
+    if said not in _WAYS:
         raise ValueError(
             f"{operation.get_friendly_name()} interpolates in another way than by repetition or bilinearly"
         )
+    axes, factors = writer.array(operation, 2), writer.array(operation, 1)
+    if str(attributes["shape_calculation_mode"]).lower() == "sizes":
+        # Of sides that are known beforehand: the batch, which is not, could not be named by its size.
+        factors = factors / [operation.get_input_partial_shape(0)[int(axis)].get_length() for axis in axes]
     scales = np.ones(4, np.float32)
-    scales[writer.array(operation, 2)] = writer.array(operation, 1)
+    scales[axes] = factors
     writer.node(
         operation,
         "Resize",
         [writer.value(operation, 0), "", writer.constant(scales)],
         mode=_WAYS[said],
         coordinate_transformation_mode=places,
-        nearest_mode=rounding,
+        nearest_mode=rounding if mode == "nearest" else "floor",
     )
 
 
 _WAYS: Mapping[tuple[str, str, str], str] = {
     ("nearest", "asymmetric", "floor"): "nearest",
     ("linear_onnx", "half_pixel", "floor"): "linear",
+    ("linear", "half_pixel", "round_prefer_floor"): "linear",
 }
 """ONNX's name of a way to interpolate, by OpenVINO's mode, places of pixels, and rounding."""
 
@@ -356,6 +361,18 @@ def _check_depth_first(operation: Any) -> None:
         raise ValueError(f"{operation.get_friendly_name()} has its channels in another order")
 
 
+def _unit_length(writer: _Writer, operation: Any) -> None:
+    attributes = operation.get_attributes()
+    data, axes = writer.value(operation, 0), [int(axis) for axis in writer.array(operation, 1).reshape(-1)]
+    square = writer.fresh()
+    writer.emit("ReduceSumSquare", [data], [square], axes=axes, keepdims=1)
+    least, bounded = writer.constant(np.array(attributes["eps"], np.float32)), writer.fresh()
+    writer.emit("Max" if str(attributes["eps_mode"]).lower() == "max" else "Add", [square, least], [bounded])
+    length = writer.fresh()
+    writer.emit("Sqrt", [bounded], [length])
+    writer.node(operation, "Div", [data, length])
+
+
 def _remainder(writer: _Writer, operation: Any) -> None:
     writer.node(operation, "Mod", writer.values(operation), fmod=0)
 
@@ -365,6 +382,9 @@ _SAME: Mapping[str, str] = {
     "Subtract": "Sub",
     "Multiply": "Mul",
     "Divide": "Div",
+    "Maximum": "Max",
+    "Relu": "Relu",
+    "Sigmoid": "Sigmoid",
     "Sqrt": "Sqrt",
     "Unsqueeze": "Unsqueeze",
     "ShapeOf": "Shape",
@@ -392,6 +412,7 @@ _OTHER: Mapping[str, Callable[[_Writer, Any], None]] = {
     "AvgPool": _mean_of_windows,
     "DepthToSpace": _depth_to_space,
     "SpaceToDepth": _space_to_depth,
+    "NormalizeL2": _unit_length,
     "FloorMod": _remainder,
 }
 """The others."""

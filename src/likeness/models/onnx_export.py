@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -14,19 +14,36 @@ from likeness.compute.onnx_graph import load_onnx, to_onnx
 from likeness.core.files import write_bytes_atomically
 from likeness.errors import CheckpointError, ConfigError, FileWriteError
 from likeness.messages.notice import Notice
+from likeness.models.embedding import graph as embedding_graph
+from likeness.models.embedding import weights as embedding_weights
 from likeness.models.enlarger.architecture import SCALES
 from likeness.models.enlarger.graph import build
 from likeness.models.enlarger.weights import EnlargerWeights, packaged_weights
 from likeness.models.formats import Checkpoint, ModelInfo
+from likeness.models.marks import graph as marks_graph
+from likeness.models.marks import weights as marks_weights
+from likeness.models.marks.architecture import CLASSES, RASTER
 from likeness.models.registry import architecture_of
 
-__all__ = ["ENLARGER", "INPUT", "OUTPUT", "checkpoint_to_onnx", "enlarger_to_onnx", "export_onnx"]
+__all__ = [
+    "EMBEDDING",
+    "ENLARGER",
+    "INPUT",
+    "MARKS",
+    "OUTPUT",
+    "PACKAGED",
+    "checkpoint_to_onnx",
+    "embedding_to_onnx",
+    "enlarger_to_onnx",
+    "export_onnx",
+    "marks_to_onnx",
+]
 
 INPUT, OUTPUT = "input", "output"
 """What programs that run face restorers and enlargers expect an ONNX model's ports to be called."""
 
-ENLARGER = "likeness-enlarge"
-"""The name of the enlarger in the package."""
+ENLARGER, EMBEDDING, MARKS = "likeness-enlarge", "likeness-embed", "likeness-marks"
+"""The names of the networks in the package that are no restorers."""
 
 _RANGES = {(-1.0, 1.0): "-1 to 1", (0.0, 1.0): "0 to 1"}
 
@@ -35,12 +52,12 @@ def export_onnx(checkpoint: Checkpoint | None, target: Path, *, name: str, scale
     """Write a network as an ONNX file that appears whole or not at all.
 
     Its input is called ``input`` and takes any number of images, N x 3 x H x W, RGB, float32 in the range that its metadata
-    names; ``output`` is alike. See `checkpoint_to_onnx` and `enlarger_to_onnx`.
+    names; ``output`` is alike. See `checkpoint_to_onnx`, `enlarger_to_onnx`, `embedding_to_onnx` and `marks_to_onnx`.
 
     Args:
-        checkpoint: the network; None for the enlarger in the package.
+        checkpoint: the network; None for one of `PACKAGED`.
         target: the file; one that exists is replaced.
-        name: what the model is called, where its file does not say.
+        name: what the model is called, where its file does not say; which one of `PACKAGED`.
         scale: by how much the package's enlarger is to enlarge, 2 (which None means) or 4; None for others.
 
     Raises:
@@ -48,10 +65,12 @@ def export_onnx(checkpoint: Checkpoint | None, target: Path, *, name: str, scale
         CheckpointError: if the package is damaged, or the file cannot be written.
         MissingExtraError: if onnx is not installed.
     """
-    if checkpoint is None:
+    if checkpoint is None and name == ENLARGER:
         model = enlarger_to_onnx(packaged_weights(), scale=scale or SCALES[0])
     elif scale is not None:
         raise ConfigError(Notice("onnx.one-scale", {"name": name, "enlarger": ENLARGER}))
+    elif checkpoint is None:
+        model = _OTHERS[name]()
     else:
         model = checkpoint_to_onnx(checkpoint, name=name)
     load_onnx().checker.check_model(model)
@@ -131,6 +150,69 @@ def enlarger_to_onnx(weights: EnlargerWeights, *, scale: int) -> Any:
             "range": _RANGES[0.0, 1.0],
         },
     )
+
+
+def embedding_to_onnx() -> Any:
+    """The face embedding of the package as an ``onnx.ModelProto``.
+
+    It takes the grey views that `likeness.reference.matching.face_view` cuts out, and gives vectors of unit length.
+
+    Raises:
+        CheckpointError: if the package is damaged.
+        MissingExtraError: if onnx is not installed.
+    """
+    weights = embedding_weights.packaged_weights()
+    side = weights.config.side
+    return to_onnx(
+        embedding_graph.build(weights.state, weights.config),
+        ports={"view": INPUT, "embedding": OUTPUT},
+        dimensions={INPUT: ("N", 1, side, side), OUTPUT: ("N", weights.config.numbers)},
+        name=EMBEDDING,
+        description="Tells by the cosine of two outputs whether two faces are one person's",
+        metadata={
+            **_said_of(ModelInfo(name=EMBEDDING, licence="MIT", source=weights.source)),
+            "format": "likeness-embedding",
+            "config": json.dumps(asdict(weights.config), sort_keys=True),
+            "purpose": "embed",
+            "size": str(side),
+            "template": "ffhq",
+            "colour": "luma",
+            "range": _RANGES[0.0, 1.0],
+        },
+    )
+
+
+def marks_to_onnx() -> Any:
+    """The finder of scratches and missing pieces of the package as an ``onnx.ModelProto``; sides are multiples of 16.
+
+    Raises:
+        CheckpointError: if the package is damaged.
+        MissingExtraError: if onnx is not installed.
+    """
+    weights = marks_weights.packaged_weights()
+    return to_onnx(
+        marks_graph.build(weights.state, weights.config, any_batch=True),
+        ports={"image": INPUT, "marks": OUTPUT},
+        dimensions={INPUT: ("N", 3, "H", "W"), OUTPUT: ("N", len(CLASSES), "H", "W")},
+        name=MARKS,
+        description=f"Probabilities that a pixel is part of damage: {', '.join(CLASSES)}",
+        metadata={
+            **_said_of(ModelInfo(name=MARKS, licence="MIT", source=weights.source)),
+            "format": "likeness-marks",
+            "config": json.dumps(asdict(weights.config), sort_keys=True),
+            "purpose": "find damage",
+            "size": f"multiples of {RASTER}",
+            "template": "none",
+            "colour": "RGB",
+            "range": _RANGES[0.0, 1.0],
+        },
+    )
+
+
+_OTHERS: Mapping[str, Callable[[], Any]] = {EMBEDDING: embedding_to_onnx, MARKS: marks_to_onnx}
+
+PACKAGED = (ENLARGER, *_OTHERS)
+"""The networks of the package that the store does not know, as they are no restorers."""
 
 
 def _said_of(info: ModelInfo) -> Mapping[str, str]:

@@ -17,11 +17,12 @@ if TYPE_CHECKING:
 __all__ = ["build"]
 
 
-def build(state: Mapping[str, NDArray[np.float32]], config: MarksConfig) -> openvino.Model:
+def build(state: Mapping[str, NDArray[np.float32]], config: MarksConfig, *, any_batch: bool = False) -> openvino.Model:
     """The same function as `network.MarksNetwork`, and a sigmoid after it; float32 inputs and outputs.
 
     Input ``image`` is 1 x 3 x H x W, RGB in [0, 1], both sides multiples of `architecture.RASTER`. Output ``marks`` is 1 x
-    2 x H x W, for each of `architecture.CLASSES` the probability in [0, 1] that a pixel is part of one.
+    2 x H x W, for each of `architecture.CLASSES` the probability in [0, 1] that a pixel is part of one. With ``any_batch``
+    there may be any number of pictures.
     """
     openvino = load_openvino()
     op: Any = openvino.opset13
@@ -41,7 +42,7 @@ def build(state: Mapping[str, NDArray[np.float32]], config: MarksConfig) -> open
         inner = op.prelu(convolution(node, f"{name}.first"), slope)
         return op.prelu(op.add(node, convolution(inner, f"{name}.second")), slope)
 
-    picture = op.parameter(openvino.PartialShape([1, 3, -1, -1]), np.float32, name="image")
+    picture = op.parameter(openvino.PartialShape([-1 if any_batch else 1, 3, -1, -1]), np.float32, name="image")
     picture.output(0).set_names({"image"})
     kernel = first_kernel()
     margin = op.constant(np.array([0, 0, *[kernel.shape[-1] // 2] * 2], dtype=np.int64))
