@@ -17,6 +17,7 @@ from running import Running, served
 from likeness.cli import main
 from likeness.imaging.files import read_image
 from likeness.imaging.image import Image
+from likeness.imaging.photoshop import holds_layers
 from likeness.restore.pipeline import Restorer
 from likeness.server.http.settings import ServerSettings
 from likeness.server.live import sessions
@@ -157,6 +158,18 @@ def test_in_place_nothing_is_lost(tmp_path: Path, astronaut: Image, capsys: pyte
     held = pages.read_bytes()
     assert main(["edit", "--in-place", str(pages)]) == 2
     assert "more than one picture" in capsys.readouterr().err
+    layers = tmp_path / "layers.tif"
+    for order, block in (("<", b"MIB8ttaP\x03\0\0\0\0\0\0\0MIB861rL"), (">", b"8BIMPatt\0\0\0\x03\0\0\0\x008BIMLr16")):
+        data = b"Adobe Photoshop Document Data Block\0" + block
+        for length, holds in ((4, True), (0, False)):  # the second block is Photoshop's layers, and is left out
+            size = (8).to_bytes(4, "little" if order == "<" else "big") + bytes(8)
+            body = data + size if length else data[:-8]
+            extra = [(37724, 7, len(body), body, True)]
+            tifffile.imwrite(layers, astronaut.to_uint8(), photometric="rgb", byteorder=order, extratags=extra)
+            assert holds_layers(layers) is holds
+            if holds:
+                assert main(["edit", "--in-place", str(layers)]) == 2
+                assert "layers of Photoshop" in capsys.readouterr().err
     other = tmp_path / "moving.gif"
     page.save(other)
     assert main(["edit", "--in-place", str(other)]) == 2

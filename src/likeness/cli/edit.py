@@ -100,12 +100,15 @@ def _target(flags: argparse.Namespace, image: Image, console: Console) -> Path:
     """
     from likeness.imaging.files import find_format, output_suffix
     from likeness.imaging.names import result_names
+    from likeness.imaging.photoshop import holds_layers
 
     source: Path = flags.file
     if flags.in_place:
         lost = next((note.code for note in image.notes if note.code in _OTHERS), None)
         if lost is not None:
             raise ConfigError(Notice("edit.would-lose", {"path": str(source)}))
+        if holds_layers(source):
+            raise ConfigError(Notice("edit.layers", {"path": str(source)}))
         if output_suffix(source) != source.suffix:
             raise ConfigError(Notice("edit.not-in-place", {"path": str(source), "suffix": output_suffix(source)}))
         return source
