@@ -188,7 +188,7 @@ def test_what_a_desktop_starts_are_commands_that_there_are() -> None:
     assert program == "likeness.exe"
     lines = [
         entry["Desktop Entry"]["Exec"],
-        unit["Service"]["ExecStart"],
+        shlex.split(unit["Service"]["ExecStart"])[-1].removeprefix("exec "),
         shell[-1].removeprefix("exec "),
         f"likeness {arguments}",
     ]
