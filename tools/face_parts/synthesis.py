@@ -54,7 +54,8 @@ def example(
     if random.rand() < 0.14:
         _put_on_a_hat(picture, label, points, height, other, random)
     row, column = np.clip(points[468][::-1], 0, _SIDE - 1).astype(int)
-    if random.rand() < 0.45 and label[row, column] != UNTOLD:  # not over spectacles that nobody has drawn round
+    wears = label[row, column] == UNTOLD or bool((label == _GLASSES).any())
+    if random.rand() < 0.45 and not wears:
         _put_on_spectacles(picture, label, points, other, random)
     if random.rand() < 0.3:
         _put_something_in_front(picture, label, points, height, other, random)
@@ -162,7 +163,9 @@ def _put_on_spectacles(picture: Pixels, label: _Label, points: _Points, other: P
     tall = min(random.uniform(0.22, 0.42) * apart, wide * 1.1)
     power = float(random.choice([2, 2, 2.4, 3, 4, 6]))
     thick = apart * float(
-        random.choice([random.uniform(0.018, 0.035), random.uniform(0.035, 0.075), random.uniform(0.06, 0.1)])
+        random.choice(
+            [random.uniform(0.018, 0.035), random.uniform(0.035, 0.075), random.uniform(0.06, 0.1)], p=[0.5, 0.25, 0.25]
+        )
     )
     outward, down = random.uniform(-0.02, 0.08) * apart, random.uniform(-0.02, 0.14) * apart
     tilt, half_rimmed = random.uniform(-0.1, 0.15), random.rand() < 0.15
@@ -196,8 +199,8 @@ def _put_on_spectacles(picture: Pixels, label: _Label, points: _Points, other: P
         if kind == 1:
             fade = np.clip((_DOWN - eyes[0][1]) / max(apart, 1.0) * 0.6 + 0.5, 0, 1)[..., None]
             glass = glass * (0.6 + 0.8 * fade) + 0.05
-        elif kind == 2:
-            glass = np.clip(gaussian_blur(other, 3) * random.uniform(0.3, 0.9) + glass * 0.5, 0, 1)
+        elif kind == 2:  # they mirror what is in front of them
+            glass = np.clip(gaussian_blur(other, random.uniform(0.5, 4)) * random.uniform(0.3, 1.2) + glass * 0.5, 0, 1)
         _lay(picture, label, lens * random.uniform(0.8, 1), glass, None, random.uniform(0.4, 1.2))
         label[lens > 0.5] = _GLASSES
     elif random.rand() < 0.5:

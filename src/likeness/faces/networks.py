@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
 __all__ = ["FaceNetwork", "face_network", "free_face_networks"]
 
-FaceNetwork = Literal["far", "near", "mesh", "attention", "person", "parts"]
-"""Full-range and short-range box detector, the face mesh, its second half, a person's outline, and what
-each place of a head shows; see ``models/README.md``."""
+FaceNetwork = Literal["far", "near", "mesh", "attention", "person", "parts", "spectacles"]
+"""Full-range and short-range box detector, the face mesh, its second half, a person's outline, what each
+place of a head shows, and where spectacles are; see ``models/README.md``."""
 
 _PROPERTIES = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
 _FAR_WINDOW = (3, 256, 256)
@@ -34,6 +34,7 @@ _locks: dict[FaceNetwork, threading.Lock] = {
     "attention": threading.Lock(),
     "person": threading.Lock(),
     "parts": threading.Lock(),
+    "spectacles": threading.Lock(),
 }
 
 

@@ -1,9 +1,10 @@
 """What each place of an aligned crop shows: background, skin, hair, beard, spectacles, hat, cloth, or something in front of
 the face.
 
-A small network of our own (``models/README.md``) on top of MediaPipe's selfie segmentation, whose inner maps it
-reads. It sees the picture, where the mesh says that the face is, and where a person is. Its answer is laid on the edges of
-the picture by a guided filter (He, Sun and Tang, "Guided Image Filtering", 2010), so that hair ends in strands.
+Two small networks of our own (``models/README.md``) on top of MediaPipe's selfie segmentation, whose inner maps they
+read: one for spectacles, one for all else. They see the picture, where the mesh says that the face is, and where a person
+is. Their answer is laid on the edges of the picture by a guided filter (He, Sun and Tang, "Guided Image Filtering", 2010),
+so that hair ends in strands.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ PARTS_SIDE = 256
 
 PERSON_MAPS = ("coarse", "middle", "fine")
 """Inner maps of the person network that the parts are told from: 160 x 16 x 16, 120 x 32 x 32 and 88 x 64 x 64."""
+
+_GLASSES = PARTS.index("glasses")
 
 _GRID = 64
 _CHIN, _TOP = 152, 10
@@ -69,14 +72,22 @@ def face_parts(pixels: Pixels, points: NDArray[np.floating[Any]]) -> FaceParts:
     person = face_network("person").run({"samples": small.transpose(2, 0, 1)[None]}, ["mask", *PERSON_MAPS])
     place = evidence_of_place(small, (points + 0.5) * (PARTS_SIDE / side) - 0.5, person[0][0, 0])
     inputs = dict(zip(PERSON_MAPS, person[1:], strict=True)) | {"place": place[None]}
-    (shares,) = face_network("parts").run(inputs, ["shares"])
-    coarse = resize(shares[0].transpose(1, 2, 0), size, "linear")
+    shares, learnt_on = (face_network(name).run(inputs, ["shares"])[0][0] for name in ("parts", "spectacles"))
+    coarse = resize(_with_spectacles(shares, learnt_on[_GLASSES]).transpose(1, 2, 0), size, "linear")
     # Most faces have half of the parts; where one is not to be seen, its edges do not matter.
     seen = np.flatnonzero(coarse.max(axis=(0, 1)) > _TRACE)
     fine = coarse.transpose(2, 0, 1).copy()
     fine[seen] = np.atleast_3d(cv2.ximgproc.guidedFilter(small, coarse[:, :, seen], _REACH, _SMOOTH)).transpose(2, 0, 1)
     fine = np.maximum(fine, 0)
     return FaceParts(masks=fine / np.maximum(fine.sum(axis=0), np.float32(1e-6)))
+
+
+def _with_spectacles(shares: _Map, glasses: _Map) -> _Map:
+    """The shares of all parts, in which spectacles have another: what it leaves is divided as it was."""
+    others = np.maximum(1 - shares[_GLASSES], np.float32(1e-6))
+    found = shares * ((1 - glasses) / others)
+    found[_GLASSES] = glasses
+    return found
 
 
 def evidence_of_place(small: Pixels, points: NDArray[np.floating[Any]], mask: _Map) -> _Map:

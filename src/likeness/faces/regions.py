@@ -45,6 +45,9 @@ _FEATHER = 0.012
 _SMALLEST_HAT, _SMALLEST_OCCLUDER = 0.03, 0.012
 """Shares of the crop under which a hat, or something in front of a face, is none."""
 
+_AROUND_HAT, _LEAST_BACKGROUND = 6, 0.1
+"""How far around a hat is looked for background, px at `_DRAWN_SIDE`, and how much of it there has to be."""
+
 _REACH, _FADE = 2.0, 1.5
 """How far beyond the head the paste-back mask of a blurred photograph is whole, and how far from there it fades, in sigmas
 of the blur."""
@@ -174,7 +177,9 @@ def _with_parts(
     inside = gaussian_blur(_shrunk(oval, 0.06 * height), _FEATHER * _DRAWN_SIDE)
     head = _of_this_head(parts, oval)
     under_chin = np.clip((0.30 - aside) / 0.06, 0, 1) * np.clip(0.5 - along / 0.06, 0, 1)
-    hat = _sure(parts["hat"], _SMALLEST_HAT, oval) * np.clip((along - 0.6) / 0.1, 0.0, 1.0)
+    hat = _before_background(parts["background"], _sure(parts["hat"], _SMALLEST_HAT, oval)) * np.clip(
+        (along - 0.6) / 0.1, 0.0, 1.0
+    )
     # What may be a hat, and is not sure to be one, is hair.
     hair = (parts["hair"] + np.maximum(parts["hat"] - hat, 0.0)) * head * (np.float32(1) - under_chin)
     beard = (parts["beard"] + parts["hair"] * under_chin) * head
@@ -209,6 +214,20 @@ def _sure(mask: _Mask, smallest: float, oval: _Mask) -> _Mask:
     large = np.bincount(found.ravel()) >= smallest * mask.size
     beside = np.bincount(found[oval == 0], minlength=len(large)) > 0
     return np.where((large & beside)[found], sure, np.float32(0))
+
+
+def _before_background(background: _Mask, hat: _Mask) -> _Mask:
+    """A hat that no background is seen beside, and that ends before the crop does, is none: it is smooth hair."""
+    _, numbers = cv2.connectedComponents((hat > 0).astype(np.uint8), connectivity=4)
+    found = np.asarray(numbers, dtype=np.int64)
+    kept = hat.copy()
+    for number in range(1, int(found.max()) + 1):
+        one = found == number
+        inner = not (one[0].any() or one[:, 0].any() or one[:, -1].any())
+        around = (_grown(one.astype(np.float32), _AROUND_HAT) > 0) & ~one
+        if inner and float(background[around].mean()) < _LEAST_BACKGROUND:
+            kept[one] = 0
+    return kept
 
 
 def _of_this_head(parts: FaceParts, oval: _Mask) -> _Mask:

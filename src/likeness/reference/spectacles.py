@@ -1,7 +1,7 @@
 """Spectacles of a reference that the face does not wear, or wears otherwise: their rims would be seen beside its own.
 
-Thick rims are told (`likeness.faces.parts`); thin ones are not told from brows, and in a lost photograph nothing says
-whether somebody wears them.
+Only thick rims count: a thin one is seen in a sharp reference, but in a lost photograph nothing says whether somebody wears
+it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from likeness.reference.expression import rising
 
 __all__ = ["thick_spectacles", "without_other_spectacles"]
 
-_THICK = 0.006
+_THICK = 0.017
 """Share of the crop that is likelier spectacles than not, from which they are thick."""
 _MET = (0.3, 0.6)
 """Common area of both spectacles over that of both together, from which, and up to which, they count as the same."""
