@@ -83,7 +83,7 @@ def _projecting(
     def from_network(answer: Answer) -> Pixels:
         clock.skip()  # the time in which the other faces of a group had their turn
         clock.add("network", answer.milliseconds)
-        return _from_network(answer.face, spec, grey)
+        return task.taken(seen, _from_network(answer.face, spec, grey))
 
     template = spec.authors.template if controls.plain else spec.template or "ffhq"
     alignment = _whole(image.size, side) if aligned else align(face.five_points, image.size, side, template)
@@ -95,7 +95,9 @@ def _projecting(
     valid = valid_mask(alignment)
     resolution = resolution or _resolution(image, face, alignment, crop)
     area = np.ones((side, side), np.float32) if aligned else face_mask(masks, resolution.blur) * valid
-    seen = FaceCrop(pixels=crop, points=points, masks=masks, valid=valid, face=area, aligned=aligned)
+    seen = FaceCrop(
+        pixels=crop, points=points, masks=masks, valid=valid, face=area, aligned=aligned, blur=resolution.blur
+    )
     share = 0.0
     if filled is not None:
         hole, with_margin = filled_in_crop(filled, alignment)

@@ -31,6 +31,10 @@ class Colouring:
         """The face in black and white, whatever its colours; it is not pre-degraded, as its detail stays."""
         return to_channels(luma(estimate))
 
+    def taken(self, _face: FaceCrop, answer: Pixels) -> Pixels:
+        """All of it."""
+        return answer
+
     def held_detail(self, crop: Pixels, _answer: Pixels) -> HeldDetail:
         """Nothing of the photograph's colours."""
         return nothing_held(crop.shape[0])

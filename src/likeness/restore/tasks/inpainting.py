@@ -31,6 +31,10 @@ class Inpainting:
             return face.pixels
         return face.pixels + to_channels(face.hole) * (np.float32(1) - face.pixels)
 
+    def taken(self, _face: FaceCrop, answer: Pixels) -> Pixels:
+        """All of it."""
+        return answer
+
     def held_detail(self, crop: Pixels, _answer: Pixels) -> HeldDetail:
         """Nothing of what a hole was filled with."""
         return nothing_held(crop.shape[0])

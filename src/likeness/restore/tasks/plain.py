@@ -42,6 +42,10 @@ class Plain:
         """The estimate; pre-degraded if that is asked for, which the preset does not."""
         return pre_degrade(estimate, controls.degradation_scale)
 
+    def taken(self, _face: FaceCrop, answer: Pixels) -> Pixels:
+        """All of it."""
+        return answer
+
     def held_detail(self, crop: Pixels, _answer: Pixels) -> HeldDetail:
         """Nothing."""
         return nothing_held(crop.shape[0])

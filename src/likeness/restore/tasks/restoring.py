@@ -9,6 +9,7 @@ from likeness.degradations import pre_degrade
 from likeness.imaging.image import Pixels
 from likeness.restore.arbitration import HeldDetail, arbitrate, held_detail
 from likeness.restore.controls import Controls
+from likeness.restore.rims import along_rims
 from likeness.restore.tasks.task import FaceCrop
 
 __all__ = ["Restoring"]
@@ -25,6 +26,10 @@ class Restoring:
     def to_network(self, _face: FaceCrop, estimate: Pixels, controls: Controls) -> Pixels:
         """The estimate, pre-degraded."""
         return pre_degrade(estimate, controls.degradation_scale)
+
+    def taken(self, face: FaceCrop, answer: Pixels) -> Pixels:
+        """The answer, with rims of spectacles along the photograph's edges."""
+        return along_rims(answer, face.pixels, face.masks, face.blur)
 
     def held_detail(self, crop: Pixels, answer: Pixels) -> HeldDetail:
         """What the photograph holds above its noise."""

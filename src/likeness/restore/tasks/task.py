@@ -29,6 +29,7 @@ class FaceCrop:
         valid: S x S, 1 where the crop holds pixels of the image and 0 where it was mirrored.
         face: S x S in [0, 1], the face with a soft rim; 1 everywhere in an aligned crop.
         aligned: whether the image is this crop, and nothing else.
+        blur: the photograph's, sigma as a share of the crop (`EffectiveResolution.blur`).
         hole: S x S in [0, 1], 1 where the image held nothing and was filled from its surroundings; None if nowhere.
         hole_with_margin: the same, falling softly to 0 outside.
     """
@@ -39,6 +40,7 @@ class FaceCrop:
     valid: _Map
     face: _Map
     aligned: bool
+    blur: float = 0.0
     hole: _Map | None = None
     hole_with_margin: _Map | None = None
 
@@ -64,6 +66,10 @@ class Task(Protocol):
             estimate: S x S x 3 in [0, 1], where the current window starts from; the face's pixels in the first.
             controls: how the face is restored.
         """
+        ...
+
+    def taken(self, face: FaceCrop, answer: Pixels, /) -> Pixels:
+        """What counts as the network's answer from here on: S x S x 3 in [0, 1]."""
         ...
 
     def held_detail(self, crop: Pixels, answer: Pixels, /) -> HeldDetail:

@@ -1,0 +1,117 @@
+"""Rims of spectacles, drawn along the photograph's own edges; dark lenses, left as they are.
+
+A network draws a blurred rim as sand, in waves and with gaps. Where it runs can be seen in the photograph all the same. So
+about rims the network's answer is averaged along the directions of both (line integral convolution: Cabral and Leedom,
+"Imaging Vector Fields Using Line Integral Convolution", 1993; directions from the structure tensor: Bigun and Granlund,
+1987), which closes gaps and straightens waves, and is given back the contrast that the average took. Behind a lens that
+cannot be seen through there are no eyes to restore: there the photograph stays.
+"""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.faces.regions import RegionMasks
+from likeness.imaging.filters import gaussian_blur, to_channels
+from likeness.imaging.image import Pixels
+
+__all__ = ["along_rims"]
+
+_Map = NDArray[np.float32]
+
+_SIDE = 512
+"""Side of a crop in which the lengths below are told, px."""
+
+_RIM, _AROUND, _SOFT = (0.3, 0.6), 3.0, 2.0
+"""From which share of the region a place is rim, and up to which; how far a rim's edge reaches, and how soft that ends."""
+
+_LENS = 16.0
+"""Half of the width from which what is told to be spectacles is no rim but a lens."""
+
+_SHARP, _BLURRED = 1.0, 2.0
+"""Sigma of the blur up to which a photograph's rims need no help, and from which they get all of it."""
+
+_STEPS = (2, 3, 4)
+"""How far either way the averages along a rim reach, one after another: together as one with a sigma of 4. Longer steps
+leave the rim at its corners, and more of them blur it."""
+
+_CONTRAST, _MOST = 4.0, 2.5
+"""Sigma under which detail counts as a rim's contrast, and the most that it is raised by."""
+
+
+def along_rims(answer: Pixels, crop: Pixels, masks: RegionMasks, blur: float) -> Pixels:
+    """The network's answer with rims that run along the photograph's edges, and without eyes on dark lenses.
+
+    The answer itself where nobody wears spectacles.
+
+    Args:
+        answer, crop: S x S x 3 in [0, 1].
+        masks: the regions.
+        blur: the photograph's, sigma as a share of the crop.
+    """
+    unit = masks.side / _SIDE
+    glasses = masks["glasses"]
+    if float(glasses.max()) <= _RIM[0]:
+        return answer
+    rim = np.clip((glasses - _RIM[0]) / (_RIM[1] - _RIM[0]), 0, 1)
+    lens = gaussian_blur(
+        np.asarray(cv2.morphologyEx(rim, cv2.MORPH_OPEN, _disc(_LENS * unit)), np.float32), _SOFT * unit
+    )
+    rim = np.clip(gaussian_blur(np.asarray(cv2.dilate(rim, _disc(_AROUND * unit)), np.float32), _SOFT * unit), 0, 1)
+    rim *= float(np.clip((blur * _SIDE - _SHARP) / (_BLURRED - _SHARP), 0, 1))
+    rows, columns = (np.flatnonzero(rim.max(axis=axis) > 0.01) for axis in (1, 0))
+    found = answer.copy()
+    if len(rows):
+        margin = round(2 * sum(_STEPS) * unit)
+        box = tuple(slice(max(int(at[0]) - margin, 0), int(at[-1]) + margin + 1) for at in (rows, columns))
+        drawn = _drawn(answer[box], crop[box], rim[box], blur * masks.side, unit)
+        found[box] += to_channels(rim[box]) * (drawn - answer[box])
+    found += to_channels(lens) * (crop - found)
+    return found
+
+
+def _drawn(answer: Pixels, crop: Pixels, rim: _Map, blur: float, unit: float) -> Pixels:
+    """The answer, averaged along rims everywhere."""
+    sigma = float(np.clip(blur / 2, 1.5 * unit, 3 * unit))
+    tensor = _tensor(crop, sigma, 2 * sigma, unit) + _tensor(answer, 1.5 * unit, max(4 * unit, 1.5 * sigma), unit)
+    xx, xy, yy = tensor
+    angle = 0.5 * np.arctan2(2 * xy, xx - yy) + np.pi / 2
+    along = np.stack([np.cos(angle), np.sin(angle)], axis=2).astype(np.float32)
+    height, width = rim.shape
+    here = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=2).astype(np.float32)
+    total = answer
+    for length in _STEPS:
+        step = along * np.float32(length * unit)
+        total = total / 2 + (_at(total, here + step) + _at(total, here - step)) / 4
+    lost = _energy(answer, rim, unit) / np.maximum(_energy(total, rim, unit), np.float32(1e-7))
+    more = np.clip(np.sqrt(lost), 1, _MOST).astype(np.float32) - np.float32(1)
+    return total + to_channels(more) * _detail(total, unit)
+
+
+def _tensor(pixels: Pixels, sigma: float, spread: float, unit: float) -> NDArray[np.float32]:
+    """The structure tensor (xx, xy, yy), over its size in the neighbourhood: a faint rim counts as a strong one."""
+    light = gaussian_blur(pixels.mean(axis=2), sigma)
+    x, y = (np.asarray(cv2.Scharr(light, cv2.CV_32F, *way), np.float32) for way in ((1, 0), (0, 1)))
+    tensor = np.stack([gaussian_blur(part, spread) for part in (x * x, x * y, y * y)])
+    return tensor / (gaussian_blur(tensor[0] + tensor[2], 12 * unit) + np.float32(1e-7))
+
+
+def _detail(pixels: Pixels, unit: float) -> Pixels:
+    return pixels - gaussian_blur(pixels, _CONTRAST * unit)
+
+
+def _energy(pixels: Pixels, rim: _Map, unit: float) -> _Map:
+    light = _detail(pixels, unit).mean(axis=2)
+    return gaussian_blur(light * light * (rim + np.float32(0.02)), 6 * unit)
+
+
+def _at(x: NDArray[np.float32], places: NDArray[np.float32]) -> NDArray[np.float32]:
+    moved = cv2.remap(x, places[..., 0], places[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(moved, dtype=np.float32)
+
+
+def _disc(radius: float) -> NDArray[np.uint8]:
+    size = 2 * max(1, round(radius)) + 1
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), dtype=np.uint8)
