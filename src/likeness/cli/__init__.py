@@ -26,6 +26,10 @@ __all__ = ["COMMANDS", "Command", "edit_script", "main", "restore_script"]
 _Run = Callable[[Sequence[str], Console], int]
 
 
+_KEEP_FREED = ("batch", "restore")
+"""Commands that work on one large picture after another and end; as programs of their own they hold on to their memory."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Command:
     """A command: what runs it, and what reads its arguments."""
@@ -46,6 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = COMMANDS.get(name)
     if command is None:
         return _guarded(_without_command, arguments)
+    if argv is None and name in _KEEP_FREED:
+        from likeness.core.memory import keep_freed
+
+        keep_freed()
     return _guarded(command.load().run, arguments[1:], name)
 
 

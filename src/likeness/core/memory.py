@@ -1,11 +1,16 @@
-"""How much memory this process holds at most."""
+"""How much memory this process holds at most, and what becomes of memory that is given back."""
 
 from __future__ import annotations
 
+import ctypes
+import os
 import sys
 from pathlib import Path
 
-__all__ = ["forget_peak", "peak_megabytes"]
+__all__ = ["forget_peak", "keep_freed", "peak_megabytes"]
+
+_TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
+"""Of glibc's ``mallopt``."""
 
 
 def peak_megabytes() -> float | None:
@@ -29,3 +34,25 @@ def forget_peak() -> bool:
     except OSError:
         return False
     return True
+
+
+def keep_freed() -> bool:
+    """Have this process keep memory that is given back for what is wanted next; False where the C library is not glibc.
+
+    Otherwise each large array comes from the system anew, page by page, and goes back there: for pictures of 12 megapixels
+    that is a fifth to a third of the processor's time. The most that the process holds stays about the same, but it holds
+    that until it ends: this is for programs that work on one picture after another and end, and is to be called before any
+    thread begins.
+    """
+    if sys.platform != "linux":
+        return False
+    try:
+        libc = os.confstr("CS_GNU_LIBC_VERSION") or ""
+    except (OSError, ValueError):  # another C library
+        return False
+    if not libc.startswith("glibc"):
+        return False
+    library = ctypes.CDLL(None)
+    # One heap for all threads: those of their own are too small for pictures, and shrink by other rules.
+    settings = ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, 2**31 - 1), (_ARENA_MAX, 1))
+    return all(library.mallopt(name, value) == 1 for name, value in settings)
