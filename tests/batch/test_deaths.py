@@ -117,6 +117,30 @@ def test_one_poison_among_five_costs_only_itself(tmp_path: Path, astronaut: Imag
     assert _states(list(_items(out).values())) == {"final": 5, "failed": 1}
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="processes of a core each are Linux's")
+def test_a_poison_ends_one_of_the_processes_side_by_side(tmp_path: Path, astronaut: Image, tiny_model: Path) -> None:
+    """In a single run: the process that died is started again, and the command goes on to its end."""
+    inbox, out, log = _inbox(tmp_path / "in", astronaut, 5, poison=1), tmp_path / "out", tmp_path / "log"
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    flags = ["--model", str(tiny_model), "--workers", "2", "--no-guard", "--keep-projections", "0", "-q"]
+    run = subprocess.run(
+        [sys.executable, "-c", _COMMAND, "batch", str(inbox), str(out), *flags],
+        env={**os.environ, "LOG": str(log), "TMPDIR": str(scratch)},
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 1, run.stderr
+    assert "times without a result" in run.stderr
+    assert {name: item.state for name, item in _items(out).items()} == {
+        f"{number:03d}.png": "failed" if number == 1 else "final" for number in range(5)
+    }
+    lines = [line.split() for line in log.read_text().splitlines()]
+    assert Counter(name for _, name in lines)["001.png"] == 3, "once beside others, twice alone"
+    assert len({process for process, _ in lines}) >= 3
+    assert not list(scratch.glob("likeness-*")), "the lock of large pictures stays behind"
+
+
 def test_without_a_process_apart_a_poison_costs_only_itself(tmp_path: Path) -> None:
     path = tmp_path / "journal.sqlite"
     names = ["a", "b", "poison", "c", "d"]

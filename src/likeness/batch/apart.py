@@ -8,10 +8,12 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
 from typing import cast
+
+import cv2
 
 from likeness.batch.journal import Item
 from likeness.batch.network import Answer
@@ -35,11 +37,20 @@ class Apart:
     Args:
         load: makes the work, in the process apart.
         patience: seconds that an item may take.
+        cores: processor cores that it keeps to; None for all. One that keeps to some also finishes what it has begun when
+            this process and it are asked to end together.
     """
 
-    def __init__(self, load: Callable[[], Callable[[Item], Answer]], *, patience: float = _PATIENCE) -> None:
+    def __init__(
+        self,
+        load: Callable[[], Callable[[Item], Answer]],
+        *,
+        patience: float = _PATIENCE,
+        cores: Collection[int] | None = None,
+    ) -> None:
         self._load = load
         self._patience = patience
+        self._cores = cores
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
 
@@ -54,7 +65,7 @@ class Apart:
         Raises:
             LikenessError: if the work cannot be made.
         """
-        pipe = self._pipe or self._start()
+        pipe = self._pipe or self.start()
         try:
             pipe.send(item)
             if not pipe.poll(self._patience):
@@ -78,22 +89,27 @@ class Apart:
             self._pipe.close()
         self._process = self._pipe = None
 
-    def _start(self) -> Connection:
+    def start(self) -> Connection:
+        """Start the process now rather than at its first item."""
         context = multiprocessing.get_context("fork")
         ours, theirs = context.Pipe()
         # No daemon: those may have no processes of their own, in which pictures are decoded.
-        process = context.Process(target=_serve, args=(self._load, theirs), daemon=False)
+        process = context.Process(target=_serve, args=(self._load, theirs, self._cores), daemon=False)
         process.start()
         theirs.close()
         self._process, self._pipe = process, ours
         return ours
 
 
-def _serve(load: Callable[[], Callable[[Item], Answer]], pipe: Connection) -> None:
+def _serve(load: Callable[[], Callable[[Item], Answer]], pipe: Connection, cores: Collection[int] | None) -> None:
     """What the process apart does."""
     # Ctrl-C at a terminal reaches every process: the one that asked ends this one when it wants to.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL if cores is None else signal.SIG_IGN)
+    if cores is not None:
+        # Before the networks, which take as many threads as there are cores.
+        os.sched_setaffinity(0, cores)
+        cv2.setNumThreads(len(cores))
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # The handlers of the one that asked may wait for threads that are not here. What is logged goes to stderr as it is.
     logging.getLogger("likeness").handlers.clear()

@@ -5,10 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator
 from contextlib import closing
+from pathlib import Path
 from typing import Protocol
 
 from likeness.batch.apart import Apart
 from likeness.batch.journal import Journal
+from likeness.batch.lanes import Lanes
 from likeness.batch.network import Answer, NetworkPlan, PictureWork
 from likeness.batch.runner import Done, run, run_apart
 from likeness.batch.storage import Storage
@@ -42,7 +44,7 @@ class Executor(Protocol):
 
 
 class LocalExecutor:
-    """An `Executor` of threads that share one network.
+    """An `Executor` of this machine: processes of a core each, or threads that share one network.
 
     What was in work when an earlier run's process died is done first, one by one in a process apart: if it dies again, this
     one goes on.
@@ -50,16 +52,22 @@ class LocalExecutor:
     Args:
         network: loaded when the first picture needs it.
         output: where results go.
-        workers: pictures at a time.
+        workers: pictures at a time, where they are threads.
+        lanes: processes (`likeness.batch.lanes.lanes_for`); 1 for threads.
         thumbnails: whether they are made.
     """
 
-    def __init__(self, network: NetworkPlan, output: Storage, *, workers: int, thumbnails: bool = True) -> None:
+    def __init__(
+        self, network: NetworkPlan, output: Storage, *, workers: int, lanes: int = 1, thumbnails: bool = True
+    ) -> None:
         self._network = network
         self._output = output
         self._workers = workers
         self._thumbnails = thumbnails
         self._work: PictureWork | None = None
+        self._most_lanes = lanes
+        self._lanes: Lanes | None = None
+        self._lock = threading.Lock()
         self._asked = self._found = 0
         self._notes: set[str] = set()
 
@@ -84,21 +92,45 @@ class LocalExecutor:
             with closing(Apart(self._load)) as apart:
                 yield from run_apart(journal, lambda item: self._told(apart.work(item)), group=group, stop=stop)
         counts = journal.counts(group=group)
-        if counts["queued"] + counts["running"] and not (stop is not None and stop.is_set()):
+        waiting = counts["queued"] + counts["running"]
+        if not waiting or (stop is not None and stop.is_set()):
+            return
+        lanes = self._lanes = self._lanes or self._side_by_side(waiting)
+        if lanes is not None:
+            yield from run(
+                journal,
+                lambda item: self._told(lanes.work(item)),
+                workers=lanes.count,
+                group=group,
+                stop=stop,
+                watched=True,
+            )
+        else:
             self._work = self._work or self._load(self._workers)
             yield from run(journal, self._work.work, workers=self._workers, group=group, stop=stop)
 
     def close(self) -> None:
         if self._work is not None:
             self._work.close()
+        if self._lanes is not None:
+            self._lanes.close()
+            self._lanes = None
 
-    def _load(self, readers: int = 1) -> PictureWork:
-        return PictureWork(self._network, self._output, thumbnails=self._thumbnails, readers=readers)
+    def _side_by_side(self, waiting: int) -> Lanes | None:
+        """The processes for so many pictures; None where threads do the work: for one picture all cores are better."""
+        count = min(self._most_lanes, waiting)
+        if count < 2 or self._work is not None or not Apart.possible():
+            return None
+        return Lanes(lambda large: self._load(large=large), count)
+
+    def _load(self, readers: int = 1, large: Path | None = None) -> PictureWork:
+        return PictureWork(self._network, self._output, thumbnails=self._thumbnails, readers=readers, large=large)
 
     def _told(self, answer: Answer | None) -> Result | None:
         if answer is None:
             return None
-        self._asked += answer.asked
-        self._found += answer.found
-        self._notes.update(answer.notes)
+        with self._lock:
+            self._asked += answer.asked
+            self._found += answer.found
+            self._notes.update(answer.notes)
         return answer.result

@@ -177,6 +177,7 @@ class PictureWork:
         output: see `PictureWorker`.
         thumbnails: whether they are made.
         readers: pictures that are decoded at a time.
+        large: see `PictureWorker`.
 
     Raises:
         CheckpointError, ConfigError: see `NetworkPlan.load`.
@@ -192,6 +193,7 @@ class PictureWork:
         file: Path | None = None,
         picture_file: Path | None = None,
         readers: int = 1,
+        large: Path | None = None,
     ) -> None:
         self._decoder = DecoderPool(processes=readers)
         self._decoder.start()  # while the network loads
@@ -202,6 +204,7 @@ class PictureWork:
             picture=network.load_picture_network(picture_file),
             thumbnails=thumbnails,
             decoder=self._decoder,
+            large=large,
         )
 
     @property

@@ -19,7 +19,7 @@ from likeness.batch.work import FINAL, REVIEW, Result
 from likeness.core.files import TEMPORARY
 from likeness.core.hashing import sha256_of_bytes
 from likeness.core.parallel import map_in_order
-from likeness.errors import ConfigError, ControlError, ImageReadError
+from likeness.errors import ConfigError, ControlError, ImageReadError, LikenessError
 from likeness.evidence.quality_gate import GuardLimits
 from likeness.faces.findings import Limits
 from likeness.imaging.names import result_names
@@ -206,11 +206,12 @@ def make_tasks(
 
 def run(
     journal: Journal,
-    work: Callable[[Item], Result],
+    work: Callable[[Item], Result | None],
     *,
     workers: int,
     group: str | None = None,
     stop: threading.Event | None = None,
+    watched: bool = False,
 ) -> Generator[Done]:
     """Work through the queue, several pictures at a time, until it is empty; results come in the order of the queue.
 
@@ -219,10 +220,12 @@ def run(
 
     Args:
         journal: the queue.
-        work: such as `PictureWorker.work`; it must be safe to call from several threads, and raise nothing.
+        work: such as `PictureWorker.work`; it must be safe to call from several threads, and raise nothing but what ends the
+            run. None says that the process that it was done in died: then the item is worked on alone next.
         workers: pictures at a time.
         group: only of this group; of any if None.
         stop: ends the run when it is set.
+        watched: whether ``work`` is done in other processes, so that the death of this one says nothing about an item.
 
     Raises:
         JournalError: if the journal fails; what is done by then and could not be written down is done again.
@@ -232,21 +235,27 @@ def run(
     def claimed() -> Iterator[Item]:
         nonlocal empty
         while stop is None or not stop.is_set():
-            item = journal.claim(group=group)
+            item = journal.claim(group=group, watched=watched)
             if item is None:
                 return
             empty = False
             yield item
 
-    def one(item: Item) -> Done:
+    def one(item: Item) -> Done | None:
         # Into the journal at once, in the worker's thread: what is done is done, also if nobody asks for it any more.
-        result = work(item)
+        try:
+            result = work(item)
+        except LikenessError:
+            journal.release(item)
+            raise
+        if result is None:
+            return _died(journal, item)
         return Done(item=item, result=result, counted=settle(journal, item, result))
 
     # None may also mean that something has to be alone: only when nothing is in work does it mean that nothing waits.
     while not empty:
         empty = True
-        yield from map_in_order(one, claimed(), workers=workers)
+        yield from (done for done in map_in_order(one, claimed(), workers=workers) if done is not None)
 
 
 def run_apart(
@@ -273,12 +282,19 @@ def run_apart(
         if result is not None:
             yield Done(item=item, result=result, counted=settle(journal, item, result))
             continue
-        _log.info("%s: its process died, or took too long", item.source)
-        journal.release(item, counted=True)
-        after = journal.get(item.target, group=item.group)
-        if after is not None and after.state == "failed":
-            why = Notice("batch.named", {"source": item.source, "reason": Notice.of(after.reason)})
-            yield Done(item=after, result=Result(state="failed", reason=why), counted=True)
+        if (done := _died(journal, item)) is not None:
+            yield done
+
+
+def _died(journal: Journal, item: Item) -> Done | None:
+    """Give back an item whose process died; with it, if that was once too often."""
+    _log.info("%s: its process died, or took too long", item.source)
+    journal.release(item, counted=True)
+    after = journal.get(item.target, group=item.group)
+    if after is None or after.state != "failed":
+        return None
+    why = Notice("batch.named", {"source": item.source, "reason": Notice.of(after.reason)})
+    return Done(item=after, result=Result(state="failed", reason=why), counted=True)
 
 
 def settle(journal: Journal, item: Item, result: Result) -> bool:

@@ -20,6 +20,7 @@ from likeness.batch.options import WorkOptions
 from likeness.batch.storage import Storage, read_file
 from likeness.core.hashing import sha256_of_bytes
 from likeness.core.home import expanded
+from likeness.core.locking import locked
 from likeness.core.recent import Recent
 from likeness.errors import DecoderError, FileWriteError, ImageError, ImageReadError, LikenessError, NoFaceError
 from likeness.evidence.quality_gate import Guard, GuardLimits, Verdict
@@ -149,6 +150,7 @@ class PictureWorker:
         output: where results go, into ``final`` or ``review``; None leaves them in `Result.data`.
         thumbnails: whether they are made.
         decoder: reads the pictures, so that a file may crash what decodes it and nothing else; None makes one.
+        large: the file that is locked while a large picture is worked on, where other processes work beside this one.
     """
 
     def __init__(
@@ -159,6 +161,7 @@ class PictureWorker:
         picture: Runtime | None = None,
         thumbnails: bool = True,
         decoder: DecoderPool | None = None,
+        large: Path | None = None,
     ) -> None:
         self._decoder = decoder or DecoderPool()
         self._detector = CachedDetector(MediaPipeDetector())
@@ -169,7 +172,7 @@ class PictureWorker:
         self._matcher = FaceMatcher()
         self._references: Recent[tuple[str, bool], References] = Recent(_REFERENCES_KEPT)
         self._albums: Recent[str, AlbumReferences] = Recent(_ALBUMS_KEPT)
-        self._large = threading.Lock()
+        self._large, self._large_file = threading.Lock(), large
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -198,7 +201,7 @@ class PictureWorker:
             self._decoder,
             name=item.source,
             max_pixels=options.max_pixels,
-            large=self._large,
+            large=self._large if self._large_file is None else locked(self._large_file),
         )
         with job:
             try:

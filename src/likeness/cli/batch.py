@@ -185,7 +185,7 @@ def make_parser() -> Parser:
         help="say on the desktop what became of the pictures, whenever the queue is empty (Linux, macOS)",
     )
     group.add_argument(
-        "--workers", type=int, metavar="N", help="pictures at a time (2; with Ray, as many as there are processors)"
+        "--workers", type=int, metavar="N", help="pictures at a time (one per processor core, as far as memory goes)"
     )
     group.add_argument(
         "--executor",

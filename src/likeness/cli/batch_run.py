@@ -13,6 +13,7 @@ from pathlib import Path
 from likeness.batch.executors import Executor, LocalExecutor
 from likeness.batch.groups import VIDEOS, counts_of
 from likeness.batch.journal import Item, Journal, State
+from likeness.batch.lanes import lanes_for
 from likeness.batch.network import NetworkPlan
 from likeness.batch.runner import Done, Plan, make_tasks, redo, sweep
 from likeness.batch.sources import Source, find_sources, is_video
@@ -280,7 +281,11 @@ class _Run:
                 )
             else:
                 self._executor = LocalExecutor(
-                    network, self._output, workers=options.workers or 2, thumbnails=options.thumbnails
+                    network,
+                    self._output,
+                    workers=options.workers or 2,
+                    lanes=lanes_for(options.settings, options.workers),
+                    thumbnails=options.thumbnails,
                 )
         return self._executor
 

@@ -6,9 +6,8 @@ picture first or judging the result, is theirs.
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Sequence
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import asdict, replace
 from types import TracebackType
 from typing import Any, Literal
@@ -69,7 +68,7 @@ class RestoreJob:
         *,
         name: str,
         max_pixels: int = DEFAULT_MAX_PIXELS,
-        large: threading.Lock | None = None,
+        large: AbstractContextManager[Any] | None = None,
     ) -> None:
         self._restorer = restorer
         self._decoder = decoder
