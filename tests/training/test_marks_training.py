@@ -13,7 +13,8 @@ torch = pytest.importorskip("torch", reason="training needs the extra train")
 from likeness.runtimes.marks import MarksRuntime  # noqa: E402
 from likeness.training import lookalikes  # noqa: E402
 from likeness.training.lookalikes import draw_lookalikes  # noqa: E402
-from likeness.training.marks import MarksLesson, example, learn_marks, weights_of  # noqa: E402
+from likeness.training.marks import DAMAGED, UNSURE, MarksLesson, example, learn_marks, weights_of  # noqa: E402
+from likeness.training.old_photographs import labels_of  # noqa: E402
 
 WIDTHS = (4, 6, 8, 8)
 LOOKALIKES = vars(lookalikes)["_DRAW"]
@@ -40,6 +41,41 @@ def test_examples_say_where_damage_is(photographs: list[NDArray[np.uint8]]) -> N
         damaged, sound = damaged + (truth.max() > 0), sound + (truth.max() == 0)
     assert damaged > 15
     assert sound > 2
+
+
+def test_labels_of_an_old_photograph_are_shown(photographs: list[NDArray[np.uint8]]) -> None:
+    labels = np.zeros((96, 120), np.uint8)
+    labels[:, :60] = DAMAGED
+    labels[:, 60:70] = UNSURE
+    damaged = sound = 0.0
+    for seed in range(30):
+        _, truth, counts = example(photographs[seed % 6], np.random.default_rng(seed), side=64, labels=labels)
+        assert set(np.unique(truth)) <= {0, 1}
+        assert set(np.unique(counts)) <= {0, 1, 2}, "what is sound counts twice"
+        damaged, sound = damaged + truth[0].mean(), sound + (counts[0] == 2).mean()
+    assert damaged > 8
+    assert sound > 4
+
+
+def test_a_table_says_where_an_old_photograph_is_damaged() -> None:
+    grey = np.full((60, 80), 100, np.uint8)
+    grey[30:32, 10:30], grey[40, 50], grey[10, 60] = 140, 60, 140
+
+    def row(what: str, *box: int, least: str = "20") -> dict[str, str]:
+        return {
+            "what": what,
+            **dict(zip(("left", "top", "right", "bottom"), map(str, box), strict=True)),
+            "least": least,
+        }
+
+    labels = labels_of(
+        grey, [row("light", 0, 25, 40, 40), row("dark", 45, 35, 55, 45), row("unsure", 70, 0, 80, 60, least="")]
+    )
+    assert (labels[30:32, 10:30] == DAMAGED).all()
+    assert labels[40, 50] == DAMAGED
+    assert labels[29, 20] == labels[5, 75] == UNSURE, "the rim of a mark, and what is said to be"
+    assert labels[10, 60] == 0, "in no box"
+    assert not labels_of(grey, [{"what": "sound"}]).any()
 
 
 @pytest.mark.parametrize("number", range(len(LOOKALIKES)))
@@ -79,5 +115,11 @@ def test_it_learns_goes_on_and_refuses_another_run(photographs: list[NDArray[np.
         on.append(thin[truth[0] == 1])
         off.append(thin[truth[0] == 0])
     assert np.concatenate(on).mean() > 1.15 * np.concatenate(off).mean()
+    # Begun with these weights and more channels it goes on from what they knew.
+    wider = learn_marks(
+        photographs, examples=8, start=weights_of(network), widths=(4, 6, 10, 12), rate=0, side=48, mixed=True
+    )
+    shown = torch.from_numpy(example(photographs[0], np.random.default_rng(0), side=64)[0][None])
+    assert torch.allclose(network(shown), wider(shown), atol=1e-4)
     with pytest.raises(TrainingError, match="side"):
         learn_marks(photographs, examples=480, widths=WIDTHS, side=64, state=state)

@@ -2,9 +2,10 @@
 
 Every example is a new one: a part of a photograph at a random scale, made to look old (grey or toned, soft, grainy, printed,
 engraved), damaged (`likeness.degradations.damage`), and compressed. What looks like damage and is none is drawn as well:
-`likeness.training.lookalikes` before the picture ages, and captions, frames and rules on the print. The loss is cross
-entropy and one less the Dice coefficient (Milletari et al., "V-Net", 2016), as few pixels in a hundred are damaged; pixels
-that damage has hardly changed count neither way.
+`likeness.training.lookalikes` before the picture ages, and captions, frames and rules on the print. Old photographs are
+shown, too, hardly aged further: what is found in them counts as false unless somebody has marked it as damage. The loss is
+cross entropy and one less the Dice coefficient (Milletari et al., "V-Net", 2016), as few pixels in a hundred are damaged;
+pixels that damage has hardly changed count neither way. Examples in which much was falsely found are shown again more often.
 """
 
 from __future__ import annotations
@@ -35,12 +36,22 @@ from likeness.models.marks.weights import MarksWeights
 from likeness.training.lookalikes import draw_lookalikes
 from likeness.training.run_state import Part, load_state, save_state
 
-__all__ = ["MarksLesson", "example", "learn_marks", "weights_of"]
+__all__ = ["DAMAGED", "UNSURE", "MarksLesson", "OldPhotograph", "example", "learn_marks", "weights_of"]
 
 _SIDE = 160
 _BATCH, _NEW, _POOL = 8, 3, 400
 """Examples of a step, how many of them are new, and of how many the others, mirrored anew, are drawn: to make one takes half
 as long as to learn from it."""
+_HARD = 3
+"""How many of the others are drawn by how much was falsely found in them."""
+_OLD = 0.45
+"""Share of the new examples that show an old photograph, if there are any."""
+_AGAIN = 0.35
+"""How much of what makes a picture look old is done to a photograph that is old."""
+_LARGEST = 2.5
+"""An old photograph is shown enlarged so many times at most: many are small."""
+_OLD_COUNTS = 2.0
+"""How much sound pixels of old photographs count: they are few, and what the finder is for."""
 _RATE, _DECAY, _AVERAGE = 3e-3, 1e-4, 0.998
 _WIDTHS = (16, 24, 40, 64)
 _USUAL: dict[DamageKind, float] = {
@@ -62,8 +73,24 @@ _SOUND = 0.2
 _PLAIN = 0.07
 """Where damage changes less than this it does not count: under grain nobody could tell."""
 
+DAMAGED, UNSURE = 1, 2
+"""In `OldPhotograph.labels`."""
+
 _Samples: TypeAlias = NDArray[np.uint8]
 _Example: TypeAlias = tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.float32]]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class OldPhotograph:
+    """A real old photograph.
+
+    Attributes:
+        pixels: H x W x 3 RGB.
+        labels: H x W, `DAMAGED` on its own damage, `UNSURE` where that cannot be told, and 0 elsewhere.
+    """
+
+    pixels: _Samples
+    labels: _Samples
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,8 +107,12 @@ def learn_marks(
     photographs: Sequence[_Samples],
     *,
     examples: int,
+    old: Sequence[OldPhotograph] = (),
+    start: MarksWeights | None = None,
+    rate: float = _RATE,
     widths: tuple[int, ...] = _WIDTHS,
     side: int = _SIDE,
+    mixed: bool = False,
     seed: int = 0,
     state: Path | None = None,
     report: Callable[[MarksLesson], None] | None = None,
@@ -91,8 +122,12 @@ def learn_marks(
     Args:
         photographs: H x W x 3 RGB, sharp and undamaged, at least ``side`` px each way.
         examples: how many.
+        old: old photographs that are learnt from besides.
+        start: weights to begin with, of no more channels at any level; None begins with random ones.
+        rate: the highest learning rate.
         widths: channels at each level.
         side: of the examples, px; a multiple of 16.
+        mixed: multiply in bfloat16, which takes half the time on processors that have it.
         state: a file that keeps where learning stands, to go on from if it was stopped; None keeps nothing.
 
     Raises:
@@ -100,25 +135,35 @@ def learn_marks(
     """
     torch.manual_seed(seed)
     network = MarksNetwork(MarksConfig(widths=widths)).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    if start is not None:
+        _begin_with(network, start)
     average = copy.deepcopy(network)
-    optimiser = torch.optim.AdamW(network.parameters(), lr=_RATE, weight_decay=_DECAY, fused=True)
+    optimiser = torch.optim.AdamW(network.parameters(), lr=rate, weight_decay=_DECAY, fused=True)
     settings = {"examples": examples, "seed": seed, "side": side, "widths": list(widths), "count": len(photographs)}
     parts: dict[str, Part] = {"network": network, "average": average, "optimiser": optimiser}
     steps, first, mean = examples // _BATCH, 0, 0.0
     if state is not None and state.is_file():
         first = load_state(state, settings, ("seed", "side", "widths", "count"), parts, "cpu") // _BATCH
     pool: list[_Example] = []
+    false = np.ones(_POOL)
     warm = min(100, 1 + steps // 10)
     since = time.perf_counter()
     for step in range(first, steps):
         rng = np.random.default_rng((seed, step))
-        fresh = [example(photographs[int(rng.integers(len(photographs)))], rng, side=side) for _ in range(_NEW)]
+        fresh = [_drawn(photographs, old, rng, side) for _ in range(_NEW)]
         pool = [*fresh, *pool][:_POOL]
-        known = [_mirrored(pool[int(rng.integers(len(pool)))], rng) for _ in range(_BATCH - _NEW)]
+        false = np.concatenate([np.full(_NEW, false.mean()), false])[:_POOL]
+        likely = false[: len(pool)] / false[: len(pool)].sum()
+        again = [int(v) for v in rng.choice(len(pool), _HARD, p=likely)]
+        again += [int(v) for v in rng.integers(len(pool), size=_BATCH - _NEW - _HARD)]
+        known = [_mirrored(pool[number], rng) for number in again]
         shown, truth, counts = (torch.from_numpy(np.stack(part)) for part in zip(*fresh, *known, strict=True))
         for group in optimiser.param_groups:
-            group["lr"] = _RATE * min(1.0, (step + 1) / warm) * max(0.01, 0.5 + 0.5 * math.cos(math.pi * step / steps))
-        loss = _loss(network(shown), truth, counts)
+            group["lr"] = rate * min(1.0, (step + 1) / warm) * max(0.01, 0.5 + 0.5 * math.cos(math.pi * step / steps))
+        with torch.autocast("cpu", dtype=torch.bfloat16, enabled=mixed):
+            logits = network(shown)
+        loss, found = _loss(logits.float(), truth, counts)
+        false[[*range(_NEW), *again]] = found
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         nn.utils.clip_grad_norm_(network.parameters(), 1.0)
@@ -132,8 +177,8 @@ def learn_marks(
             if state is not None:
                 save_state(state, settings, (step + 1) * _BATCH, parts)
             if report is not None:
-                rate = (step + 1 - first) * _BATCH / (time.perf_counter() - since)
-                report(MarksLesson(seen=(step + 1) * _BATCH, of=steps * _BATCH, rate=rate, loss=mean))
+                speed = (step + 1 - first) * _BATCH / (time.perf_counter() - since)
+                report(MarksLesson(seen=(step + 1) * _BATCH, of=steps * _BATCH, rate=speed, loss=mean))
     return average.eval().requires_grad_(False)
 
 
@@ -145,14 +190,25 @@ def weights_of(network: MarksNetwork, source: str = "") -> MarksWeights:
     return MarksWeights(state=state, config=network.config, source=source)
 
 
-def _loss(logits: Tensor, truth: Tensor, counts: Tensor) -> Tensor:
-    """N x C x H x W each; pixels with ``counts`` 0 count nothing."""
-    entropy = F.binary_cross_entropy_with_logits(logits, truth, reduction="none")
-    entropy = (entropy * counts * (1 + 0.5 * truth)).mean()
+def _begin_with(network: MarksNetwork, weights: MarksWeights) -> None:
+    """What was learnt goes on as it is; channels that are new hear the others, and nobody hears them yet."""
+    own = network.state_dict()
+    for name, value in weights.state.items():
+        known = torch.from_numpy(np.ascontiguousarray(value))
+        if own[name].dim() > 1:
+            own[name][: known.shape[0]] = 0
+        own[name][tuple(slice(0, size) for size in known.shape)] = known
+    network.load_state_dict(own)
+
+
+def _loss(logits: Tensor, truth: Tensor, counts: Tensor) -> tuple[Tensor, NDArray[np.float64]]:
+    """N x C x H x W each; pixels count as much as ``counts`` says. The loss, and how much was falsely found in each."""
+    entropy = F.binary_cross_entropy_with_logits(logits, truth, reduction="none") * counts
+    false = (entropy.detach() * (1 - truth)).mean(dim=(1, 2, 3)).double().numpy()
     shares = torch.sigmoid(logits) * counts
     both = (shares * truth).sum(dim=(0, 2, 3))
     dice = (2 * both + 50) / (shares.sum(dim=(0, 2, 3)) + truth.sum(dim=(0, 2, 3)) + 50)
-    return 4 * entropy + (1 - dice).mean()
+    return 4 * (entropy * (1 + 0.5 * truth)).mean() + (1 - dice).mean(), false + 1e-4
 
 
 def _mirrored(known: _Example, rng: Generator) -> _Example:
@@ -162,15 +218,26 @@ def _mirrored(known: _Example, rng: Generator) -> _Example:
     return mirrored[0], mirrored[1], mirrored[2]
 
 
-def example(photograph: _Samples, rng: Generator, *, side: int = _SIDE) -> _Example:
+def _drawn(photographs: Sequence[_Samples], old: Sequence[OldPhotograph], rng: Generator, side: int) -> _Example:
+    if old and rng.random() < _OLD:
+        one = old[int(rng.integers(len(old)))]
+        return example(one.pixels, rng, side=side, labels=one.labels)
+    return example(photographs[int(rng.integers(len(photographs)))], rng, side=side)
+
+
+def example(photograph: _Samples, rng: Generator, *, side: int = _SIDE, labels: _Samples | None = None) -> _Example:
     """What the network is shown (3 x S x S in [0, 1]), which pixels are thin marks or missing (2 x S x S, 0 or 1), and
-    which of them count (the same)."""
-    plain_ground = rng.random() < _GROUND
-    ground = _plain(side, rng) if plain_ground else _view(photograph, rng, side)
-    if not plain_ground and rng.random() < 0.6:
+    how much of them counts (the same). With ``labels`` (`OldPhotograph`) the photograph is an old one."""
+    own = np.zeros((side, side), np.uint8)
+    plain_ground = labels is None and rng.random() < _GROUND
+    if plain_ground:
+        ground = _plain(side, rng)
+    else:
+        ground, own = _view(photograph, rng, side, labels)
+    if not plain_ground and rng.random() < (0.6 if labels is None else 0.15):
         ground = draw_lookalikes(ground, rng)
-    x = _old(ground, rng)
-    if rng.random() < 0.25:
+    x = _old(ground, rng, 1.0 if labels is None else _AGAIN)
+    if rng.random() < (0.25 if labels is None else 0.1):
         x = _printed_on(x, rng)
     counts: dict[DamageKind, int] = {}
     if rng.random() >= _SOUND:
@@ -186,8 +253,11 @@ def example(photograph: _Samples, rng: Generator, *, side: int = _SIDE) -> _Exam
     for piece in damaged.pieces:
         missing = piece.kind in MISSING
         truth[1 if missing else 0][piece.seen & (plain | missing)] = 1
-    unsure = damaged.touched & (truth.max(axis=0) == 0)
+    truth[0][(own == DAMAGED) & (truth[1] == 0)] = 1
+    unsure = (damaged.touched | (own == UNSURE)) & (truth.max(axis=0) == 0)
     counted = np.repeat(~unsure[None], 2, axis=0).astype(np.float32)
+    if labels is not None:
+        counted *= np.where(truth.max(axis=0) == 0, np.float32(_OLD_COUNTS), np.float32(1))
     # A tear may well be called missing, and a scratch across a missing corner is nobody's loss.
     counted[0][(truth[1] == 1) & (truth[0] == 0)] = 0
     x = damaged.pixels
@@ -198,17 +268,27 @@ def example(photograph: _Samples, rng: Generator, *, side: int = _SIDE) -> _Exam
     return np.ascontiguousarray(np.clip(x, 0, 1).transpose(2, 0, 1), dtype=np.float32), truth, counted
 
 
-def _view(photograph: _Samples, rng: Generator, side: int) -> Pixels:
-    """A part of a photograph, or all of its height or width, turned and mirrored."""
+def _view(photograph: _Samples, rng: Generator, side: int, labels: _Samples | None) -> tuple[Pixels, _Samples]:
+    """A part of a photograph, or all of its height or width, turned and mirrored; and its labels."""
     most = min(photograph.shape[:2])
-    length = most if rng.random() < 0.25 else int(np.exp(rng.uniform(np.log(0.75 * side), np.log(most))))
+    least = min(most, side * (0.75 if labels is None else 1 / _LARGEST))
+    length = most if rng.random() < 0.25 else int(np.exp(rng.uniform(np.log(least), np.log(most))))
     length = min(most, length)
     top, left = (int(rng.integers(total - length + 1)) for total in photograph.shape[:2])
-    patch = photograph[top : top + length, left : left + length].astype(np.float32) / np.float32(255)
+    place = slice(top, top + length), slice(left, left + length)
+    patch = photograph[place].astype(np.float32) / np.float32(255)
     patch = np.clip(resize(patch, Size(side, side), "area" if length >= side else "cubic"), 0, 1)
+    own = np.zeros((side, side), np.uint8)
+    if labels is not None:
+        shares = [resize((labels[place] == label).astype(np.float32), Size(side, side), "area") for label in (1, 2)]
+        own[shares[0] + shares[1] > 0.1] = UNSURE
+        own[shares[0] > 0.5] = DAMAGED
     # Faces stand upright mostly.
-    patch = np.rot90(patch, int(rng.integers(4)) if rng.random() < 0.4 else 0)
-    return np.ascontiguousarray(patch[:, ::-1] if rng.random() < 0.5 else patch)
+    turn, mirrored = int(rng.integers(4)) if rng.random() < 0.4 else 0, rng.random() < 0.5
+    patch, own = np.rot90(patch, turn), np.rot90(own, turn)
+    if mirrored:
+        patch, own = patch[:, ::-1], own[:, ::-1]
+    return np.ascontiguousarray(patch), np.ascontiguousarray(own)
 
 
 def _plain(side: int, rng: Generator) -> Pixels:
@@ -224,26 +304,27 @@ def _plain(side: int, rng: Generator) -> Pixels:
     return np.clip(tone[:, :, None] + tint, 0, 1).astype(np.float32)
 
 
-def _old(x: Pixels, rng: Generator) -> Pixels:
-    if rng.random() < 0.7:
+def _old(x: Pixels, rng: Generator, much: float) -> Pixels:
+    """Made to look old, each way so many times as often as new photographs are."""
+    if rng.random() < 0.7 * much:
         x = to_grey(x)
         if rng.random() < 0.3:
             tint = np.array([1.0, rng.uniform(0.86, 1.0), rng.uniform(0.6, 0.95)], np.float32)
             x = np.power(x, tint[::-1].copy() if rng.random() < 0.1 else 1 / tint)
-    if rng.random() < 0.4:
+    if rng.random() < 0.4 * much:
         x = age(x, float(rng.uniform(0, 0.9)), float(rng.uniform(0, 0.8)))
-    if rng.random() < 0.4:
+    if rng.random() < 0.4 * much:
         x = np.clip(0.5 + (x - 0.5) * np.float32(rng.uniform(0.7, 1.7)) + np.float32(rng.normal(0, 0.12)), 0, 1)
-    if rng.random() < 0.5:
+    if rng.random() < 0.5 * much:
         x = gaussian_blur(x, float(rng.uniform(0.3, 1.8)))
-    kind = rng.random()
+    kind = rng.random() / much
     if kind < 0.05:
         x = print_halftone(x, float(rng.uniform(2.5, 6)), float(rng.uniform(0.2, 0.9)), rng)
     elif kind < 0.10:
         x = _engraved(x, rng)
-    if rng.random() < 0.75:
+    if rng.random() < 0.75 * much:
         x = add_film_grain(x, float(rng.uniform(1, 18)), float(rng.uniform(0.4, 2.2)), rng)
-    if rng.random() < 0.1:
+    if rng.random() < 0.1 * much:
         x = np.clip(x + np.float32(rng.uniform(0.3, 1.2)) * (x - gaussian_blur(x, 0.9)), 0, 1)
     return np.clip(x, 0, 1).astype(np.float32)
 
