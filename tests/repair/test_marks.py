@@ -14,7 +14,7 @@ from likeness.faces.detect import MediaPipeDetector
 from likeness.faces.face import Face
 from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Image
-from likeness.repair.marks import Marks, find_marks
+from likeness.repair.marks import MarkCounts, Marks, find_marks
 from likeness.repair.repair import face_guards
 from likeness.runtimes.marks import MarkShares, marks_runtime
 
@@ -30,13 +30,14 @@ def told(*strokes: tuple[tuple[int, int], tuple[int, int], int, float], missing:
 
 
 GREY = np.full((200, 160, 3), 0.5, np.float32)
+UNEVEN = GREY + np.random.default_rng(0).normal(0, 0.03, (200, 160, 1)).astype(np.float32)
 SCRATCH = ((20, 20), (24, 180), 2, 0.98)
 SPECK = ((100, 60), (101, 60), 4, 0.98)
-FAINT = ((60, 120), (140, 130), 2, 0.5)
+FAINT = ((60, 120), (140, 130), 2, 0.35)
 
 
 def test_marks_are_counted_by_what_they_are() -> None:
-    marks = find_marks(GREY, shares=told(SCRATCH, SPECK, FAINT))
+    marks = find_marks(UNEVEN, shares=told(SCRATCH, SPECK, FAINT))
     assert (marks.scratches, marks.specks, marks.pieces) == (1, 1, 0)
     assert marks.mask[100, 22]
     assert marks.mask[60, 100]
@@ -45,8 +46,25 @@ def test_marks_are_counted_by_what_they_are() -> None:
 
 
 def test_sensitivity_takes_in_what_is_less_likely() -> None:
-    found = [find_marks(GREY, shares=told(SCRATCH, SPECK, FAINT), sensitivity=s).scratches for s in (0.0, 0.5, 1.0)]
-    assert found == [0, 1, 2]
+    likely = (*FAINT[:2], 2, 0.6)
+    faint = ((60, 150), (140, 160), 2, 0.35)
+    shares = told(SCRATCH, likely, faint)
+    assert [find_marks(UNEVEN, shares=shares, sensitivity=s).scratches for s in (0.0, 0.5, 1.0)] == [1, 2, 3]
+
+
+def test_a_mark_on_even_ground_is_surer_than_one_between_light_and_dark() -> None:
+    edge = GREY.copy()
+    edge[:, 22:] = 0.1
+    likely = (*SCRATCH[:3], 0.5)
+    assert find_marks(GREY, shares=told(likely)).scratches == 1
+    assert find_marks(edge, shares=told(likely)).scratches == 0
+
+
+def test_what_is_found_beyond_a_lower_sensitivity() -> None:
+    shares = told(SCRATCH, (*FAINT[:2], 2, 0.6))
+    sure, usual = (find_marks(UNEVEN, shares=shares, sensitivity=s) for s in (0.0, 0.5))
+    assert usual.beyond(sure) == MarkCounts(scratches=1, specks=0, pieces=0)
+    assert sure.beyond(usual) == MarkCounts(scratches=0, specks=0, pieces=0)
 
 
 def test_a_mark_goes_on_where_damage_is_a_quarter_as_likely() -> None:
@@ -170,7 +188,11 @@ def test_a_gleam_along_a_rim_is_no_scratch(astronaut: Image, faces: tuple[Face, 
     for eye in (left, right):
         cv2.ellipse(worn, eye, (radius, radius), 0, 40, 140, (1.0,) * 3, 1, cv2.LINE_AA, 4)
     bare, seen = (face_guards(faces, image) for image in (astronaut, astronaut.with_pixels(worn)))
-    marked = [int(find_marks(worn, *guards, sensitivity=1.0).mask[rim > 0.5].sum()) for guards in (bare, seen)]
+    gleam = np.zeros_like(rim)
+    for eye in (left, right):
+        cv2.ellipse(gleam, eye, (radius, radius), 0, 40, 140, (0.99,), 2, cv2.LINE_8, 4)
+    shares = MarkShares(thin=gleam, missing=np.zeros_like(gleam))
+    marked = [int(find_marks(worn, *guards, shares=shares).mask[rim > 0.5].sum()) for guards in (bare, seen)]
     assert marked[0] > 0
     assert marked[1] == 0
 

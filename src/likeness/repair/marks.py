@@ -1,8 +1,9 @@
 """Scratches, dust, folds, tears and missing corners: found by a small network of our own, and sorted out.
 
-The network (`likeness.models.marks`) tells how likely each pixel is damaged. Here that becomes marks: where it is sure, and
-on from there as far as it holds it likely (hysteresis, Canny, 1986). What a face has of its own that looks like a speck is
-left alone: catch lights and lashes, teeth, moles.
+The network (`likeness.models.marks`) tells how likely each pixel is damaged. Here that becomes marks: patches that it holds
+likely, of which those stay that are surely damage by how likely all of the patch is and how even its surroundings are. Dust
+lies anywhere; a lapel, a button's rim, a collar lie where light and dark meet. What a face has of its own that looks like a
+speck is left alone: catch lights and lashes, teeth, moles.
 """
 
 from __future__ import annotations
@@ -19,15 +20,25 @@ from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Pixels, Size
 from likeness.runtimes.marks import MarkShares, marks_runtime
 
-__all__ = ["Marks", "find_marks"]
+__all__ = ["MarkCounts", "Marks", "find_marks", "tokens_of"]
 
-_SURE = (0.99, 0.97, 0.35)
-"""How likely damage must be somewhere in a mark, at sensitivities of 0, 0.5 and 1."""
+_TOKENS = (-2.54, 1.23, -0.89)
+"""A constant, and what a patch's tokens (`tokens_of`) count, in the logarithm of how likely it is damage against not:
+`benchmarks/damage.py --tokens` finds them, on the half of the old photographs that sets limits."""
+_SURE = (0.85, 0.6, 0.2)
+"""How likely a patch must be damage, at sensitivities of 0, 0.5 and 1."""
 _SURE_ON_SKIN = (0.998, 0.985, 0.95)
 """The same for dark specks on skin, which may be moles: on 102 portraits without dust no mole reaches 0.95, nothing 0.985;
 of 29 dark specks drawn on skin, most of them tiny, six do."""
-_ON, _ON_LEAST = 0.25, 0.15
-"""A mark goes on where damage is this share of that likely, and at least so likely."""
+_ON = 0.15
+"""A mark goes on where damage is so likely."""
+_AROUND = 6
+"""How far from a patch its surroundings go, px."""
+_EVEN = (0.015, 0.15)
+"""How uneven its surroundings may be, in luma, at sensitivities of 0 and 0.5: what is mended unasked lies on even ground. In
+the half that sets limits nothing sound was as sure there; the bar of a watch chain was as sure on other ground."""
+_UNEVEN_LEAST = 0.01
+"""Added to how uneven the surroundings of a patch are, before the logarithm is taken."""
 _ON_MISSING = 0.5
 """The same share for missing pieces, whose rims are sharp."""
 _SURE_MISSING = (0.995, 0.97, 0.70)
@@ -43,6 +54,15 @@ _LONG = 3.0
 
 _Map = NDArray[np.float32]
 _Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, kw_only=True)
+class MarkCounts:
+    """How many long marks, round marks, and missing pieces."""
+
+    scratches: int
+    specks: int
+    pieces: int
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -70,6 +90,18 @@ class Marks:
     def edited(self, add: _Flags, rub: _Flags) -> Marks:
         """With what a person has painted (H x W each): ``add`` is damage, too, ``rub`` is none. What was counted stays."""
         return replace(self, mask=(self.mask & ~rub) | add, missing=self.missing & ~rub)
+
+    @property
+    def counts(self) -> MarkCounts:
+        return MarkCounts(scratches=self.scratches, specks=self.specks, pieces=self.pieces)
+
+    def beyond(self, others: Marks) -> MarkCounts:
+        """How many more there are than at a lower sensitivity."""
+        return MarkCounts(
+            scratches=max(0, self.scratches - others.scratches),
+            specks=max(0, self.specks - others.specks),
+            pieces=max(0, self.pieces - others.pieces),
+        )
 
     @property
     def whole(self) -> _Flags:
@@ -110,20 +142,22 @@ def find_marks(
     small = Size(shares.thin.shape[1], shares.thin.shape[0])
     sure = float(np.interp(sensitivity, (0, 0.5, 1), _SURE))
     missing, pieces = _pieces(shares, float(np.interp(sensitivity, (0, 0.5, 1), _SURE_MISSING)))
-    on = max(_ON * sure, _ON_LEAST)
-    found, labels, stats = _hysteresis(shares.thin * (~missing).astype(np.float32), sure, on)
-    kept = stats[:, cv2.CC_STAT_AREA] >= _LEAST
+    thin = shares.thin * (~missing).astype(np.float32)
+    count, labels, stats = _components(thin > _ON)
+    work = luma(pixels) if (height, width) == thin.shape else luma(resize(pixels, small, "area"))
+    tokens = tokens_of(work, thin, labels, count)
+    odds = _TOKENS[0] + tokens @ np.array(_TOKENS[1:])
+    kept = (stats[:, cv2.CC_STAT_AREA] >= _LEAST) & (odds > np.log(sure / (1 - sure)))
+    if sensitivity < 0.5:
+        kept &= np.exp(tokens[:, 1]) - _UNEVEN_LEAST < np.interp(sensitivity, (0, 0.5), _EVEN)
     kept[0] = False
     extents = _extents(labels, stats)
     if keep is not None:
         kept &= _outside(labels, stats, extents, resize(keep, small, "linear") > 0.5)
     if skin is not None:
-        work = luma(pixels) if (height, width) == found.shape else luma(resize(pixels, small, "area"))
         on_skin = np.bincount(labels[resize(skin, small, "linear") > 0.5], minlength=len(kept))
         dark = _darker(work, labels, len(kept))
-        peak = np.zeros(len(kept), np.float32)
-        np.maximum.at(peak, labels[found], shares.thin[found])
-        mole = peak < float(np.interp(sensitivity, (0, 0.5, 1), _SURE_ON_SKIN))
+        mole = _peaks(thin, labels, count) < float(np.interp(sensitivity, (0, 0.5, 1), _SURE_ON_SKIN))
         short = extents[:, 0] < _LONG * extents[:, 1]
         kept &= ~(dark & short & mole & (on_skin > 0.5 * stats[:, cv2.CC_STAT_AREA]))
     long = kept & (extents[:, 0] >= _LONG * np.maximum(extents[:, 1], 1.5)) & (extents[:, 0] >= 8)
@@ -132,7 +166,7 @@ def find_marks(
         whole = Size(width, height)
         # Where damage is likely, at the picture's own size, near the marks that were kept.
         near = np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)), np.float32)
-        mask = resize(shares.thin * near, whole, "linear") > on
+        mask = resize(shares.thin * near, whole, "linear") > _ON
         missing = resize(missing.astype(np.float32), whole, "linear") > 0.5
     return Marks(
         mask=mask,
@@ -152,6 +186,46 @@ def _hysteresis(shares: _Map, high: float, low: float) -> tuple[_Flags, NDArray[
     # Numbered anew, without gaps.
     names = np.cumsum(reached) * reached
     return reached[labels], np.asarray(names[labels], np.intp), stats[np.concatenate([[True], reached[1:]])]
+
+
+def tokens_of(grey: _Map, thin: _Map, labels: NDArray[np.intp], count: int) -> NDArray[np.float64]:
+    """What tells damage from what belongs to the picture, of each patch (count x 2).
+
+    Args:
+        grey: H x W luma.
+        thin: H x W, how likely damage is.
+        labels: H x W, the number of the patch that a pixel is part of, 0 for none.
+        count: of patches, none among them.
+
+    Returns:
+        The logarithm of how likely damage is against not, by the mean over the patch; and the logarithm of how uneven the
+        surroundings are.
+    """
+    names = labels.ravel()
+    mean = np.bincount(names, weights=thin.ravel(), minlength=count) / np.maximum(
+        np.bincount(names, minlength=count), 1
+    )
+    mean = np.clip(mean, 1e-4, 1 - 1e-4)
+    # Surroundings that grow lighter to one side are even.
+    outside, reach = (labels == 0).astype(np.float32), 0.7 * _AROUND
+    smooth = gaussian_blur(grey, 0.8)
+    level = gaussian_blur(smooth * outside, reach) / np.maximum(gaussian_blur(outside, reach), 1e-3)
+    off = (smooth - level).ravel().astype(np.float64)
+    # Of two patches beside one another the later one has what lies between; few do.
+    kernel = np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _AROUND + 1, 2 * _AROUND + 1)))
+    near = np.asarray(cv2.dilate(labels.astype(np.float32), kernel), np.intp)
+    touched = np.asarray(cv2.dilate((labels > 0).astype(np.uint8), np.ones((3, 3), np.uint8)), np.bool_)
+    ring = np.where(touched, 0, near).ravel()
+    pixels = np.maximum(np.bincount(ring, minlength=count), 1)
+    middle = np.bincount(ring, weights=off, minlength=count) / pixels
+    uneven = np.sqrt(np.maximum(np.bincount(ring, weights=off * off, minlength=count) / pixels - middle * middle, 0))
+    return np.stack([np.log(mean / (1 - mean)), np.log(uneven + _UNEVEN_LEAST)], axis=1)
+
+
+def _peaks(thin: _Map, labels: NDArray[np.intp], count: int) -> _Map:
+    peaks = np.zeros(count, np.float32)
+    np.maximum.at(peaks, labels.ravel(), thin.ravel())
+    return peaks
 
 
 def _pieces(shares: MarkShares, sure: float) -> tuple[_Flags, int]:
