@@ -8,6 +8,8 @@ import cores  # noqa: F401 - before numpy, which counts them
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from PIL import Image as PillowImage
+from PIL import ImageDraw
 
 from likeness.imaging.files import read_image
 from likeness.imaging.image import Image
@@ -53,6 +55,19 @@ def astronaut_file() -> Path:
 @pytest.fixture(scope="session")
 def astronaut(astronaut_file: Path) -> Image:
     return read_image(astronaut_file)
+
+
+@pytest.fixture(scope="session")
+def dusty_scan(astronaut: Image) -> PillowImage.Image:
+    """416 x 256: beside the face a grainy wall, on it four specks of what surely is dust, and a faint scratch."""
+    rng = np.random.default_rng(0)
+    wall = np.clip(rng.normal(110, 5, (256, 160, 1)), 0, 255).repeat(3, axis=2).astype(np.uint8)
+    scan = PillowImage.fromarray(np.concatenate([astronaut.to_uint8(), wall], axis=1))
+    draw = ImageDraw.Draw(scan)
+    for x, y in ((40, 60), (100, 120), (130, 30), (60, 200)):
+        draw.ellipse((256 + x - 2, y - 2, 256 + x + 2, y + 2), (245, 245, 245))
+    draw.line((336, 10, 346, 240), (130, 130, 130), 1)
+    return scan
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image as PillowImage
-from PIL import ImageDraw
 from signals import saved, tiff, tiff_page
 
 from likeness.cli import main, restore_script
@@ -319,23 +318,23 @@ class TestRepairs:
         assert [repairs[name]["amount"] for name in ("scratches", "balance", "fringes")] == [1, 0.5, 1]
         assert repairs["filled"] is None
 
-    def test_a_scan_is_offered_to_be_mended_if_there_is_damage(
-        self, here: Path, model: list[str], capsys: pytest.CaptureFixture[str]
+    def test_of_a_scan_is_mended_what_is_surely_damage_and_said_what_is_left(
+        self, here: Path, model: list[str], dusty_scan: PillowImage.Image, capsys: pytest.CaptureFixture[str]
     ) -> None:
-        with PillowImage.open(here / "portrait.jpg") as picture:
-            ImageDraw.Draw(picture).line((20, 10, 34, 240), (243, 243, 243), 2)
-            picture.save(here / "scan.png")
+        dusty_scan.save(here / "scan.png")
         scan = ["restore", "scan.png", "--overwrite", *model]
-        for flags, offered in (
-            (["--preset", "film-scan"], True),
-            (["--preset", "film-scan", "--mend-scratches", "0"], False),
-            (["--preset", "film-scan", "--mend-scratches"], False),
-            ([], False),
+        film = ["--preset", "film-scan"]
+        for flags, mended, offered in (
+            (film, True, True),
+            ([*film, "--mend-sensitivity", "0"], True, False),
+            ([*film, "--mend-scratches", "0"], False, False),
+            ([], False, False),
         ):
             assert main([*scan, *flags]) == 0
             said = capsys.readouterr().err
-            assert ("found, not mended: --mend-scratches does that" in said) == offered
-            assert ("scratch" in said) == (offered or flags[-1:] == ["--mend-scratches"])
+            assert ("mended" in said) == mended
+            assert ("scan.png: less surely damage and left: " in said) == offered
+            assert ("; --mend-sensitivity 0.5 mends that, too" in said) == offered
 
     def test_a_damage_mask_is_filled_told_and_reported(
         self, here: Path, model: list[str], capsys: pytest.CaptureFixture[str]

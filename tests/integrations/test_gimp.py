@@ -111,9 +111,11 @@ def test_a_preset_sets_in_the_dialog_what_it_sets(preset: str) -> None:
     values = {**usual_values(), **preset_values(preset)}
     told = settings_of(flags({**values, "preset": "standard"}, usual_values()))
     weights = told.pop("face_mask_weights", {})
-    repairs = {key: told.pop(key) for key in ("balance", "mend_scratches", "defringe") if key in told}
+    keys = ("balance", "mend_scratches", "mend_sensitivity", "defringe")
+    repairs = {key: told.pop(key) for key in keys if key in told}
     assert Controls().with_changes(told).with_weights(weights) == PRESETS[preset]
-    assert repairs == ({"balance": 0.8} if preset == "film-scan" else {})
+    film = {"balance": 0.8, "mend_scratches": 1, "mend_sensitivity": 0}
+    assert repairs == (film if preset == "film-scan" else {})
     # What the preset has set already is not said again, and what is set back to the plain value is.
     known = {**usual_values(), **preset_values(preset)}
     assert settings_of(flags({**values, "preset": preset}, known)).keys() <= {"preset"}

@@ -92,8 +92,9 @@ def test_settings_are_said_as_flags() -> None:
     flags = flags_of(natural.to_settings("natural"))
     assert flags == ["--preset", "natural", "--face-weight", "eye=1", "--balance", "1"]
     assert PictureOptions(**parts_of(typed_settings(parser.parse_args(flags)))) == natural
-    film = PictureOptions(controls=Controls.film_scan())
-    assert flags_of(film.to_settings("film-scan")) == ["--preset", "film-scan", "--balance", "0"]
+    film = PictureOptions(controls=Controls.film_scan(), repairs=Repairs(sensitivity=0.0))
+    plain = ["--preset", "film-scan", "--mend-scratches", "0", "--balance", "0"]
+    assert flags_of(film.to_settings("film-scan")) == plain
 
 
 def test_flags_say_what_files_say() -> None:

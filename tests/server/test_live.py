@@ -590,20 +590,25 @@ def test_a_repaired_picture_is_seen_whole_beside_the_photograph(
         assert (shown[line > 0] > 128).mean() > 0.7
 
 
-def test_damage_is_counted_without_being_mended(
+def test_what_is_not_mended_is_counted(
     server: Running, opened: dict[str, Any], scratched: tuple[dict[str, Any], NDArray[np.float32]]
 ) -> None:
     stroke = {"rub": False, "radius": 5, "points": [[200, 200]]}
     with server.http() as client:
-        counts, painted, ready = (
-            ask(client, scratched[0]["id"], "damage", **look).json()
-            for look in ({}, {"strokes": [stroke]}, {"mend_sensitivity": 1})
+        counts, painted, careful, ready = (
+            ask(client, scratched[0]["id"], "left", **look).json()
+            for look in (
+                {},
+                {"strokes": [stroke]},
+                {"mend_scratches": 1, "mend_sensitivity": 0},
+                {"mend_scratches": 1, "mend_sensitivity": 0.5},
+            )
         )
-        plain = ask(client, opened["id"], "damage").json()
-    assert set(counts) == {"scratches", "specks", "pieces"}
+        plain = ask(client, opened["id"], "left").json()
     assert counts["scratches"] > plain["scratches"]
     assert painted == counts, "what is painted is not found"
-    assert sum(ready.values()) > sum(counts.values())
+    assert sum(counts.values()) >= sum(careful.values())
+    assert ready == {"scratches": 0, "specks": 0, "pieces": 0}
 
 
 def test_strokes_add_to_what_is_mended_and_take_away(

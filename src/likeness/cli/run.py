@@ -34,8 +34,9 @@ from likeness.models.catalog import DEFAULT_MODEL
 from likeness.reference.matching import FaceMatcher
 from likeness.reference.people import NamedAlbum
 from likeness.reference.references import References, photographs_at
-from likeness.repair.marks import Marks
+from likeness.repair.marks import MarkCounts
 from likeness.repair.repair import find_damage
+from likeness.repair.repairs import Repairs
 from likeness.restore.compare import compare
 from likeness.restore.config import Settings
 from likeness.restore.job import RestoreJob, read_damage
@@ -233,14 +234,17 @@ class _Worker:
         return record
 
     def _offer_mending(self, job: Job, image: Image, restoration: Restoration) -> None:
-        """Say what damage a scan has. It is not mended unasked, as something that belongs to the picture may be among it."""
-        settings = self._options.settings
-        if settings["preset"] != "film-scan" or "mend_scratches" in settings.values:
+        """Say what may be damage in a scan and was left, as parts of the picture may be among it."""
+        settings, repaired = self._options.settings, restoration.repaired
+        if settings["preset"] != "film-scan" or "mend_sensitivity" in settings.values:
             return
-        faces = [one.face for one in restoration.faces]
-        told = _marks_told(find_damage(image, faces, sensitivity=self._options.repairs.sensitivity))
+        if repaired is None or repaired.marks is None:
+            return
+        found = find_damage(image, [one.face for one in restoration.faces])
+        told = _marks_told(found.beyond(repaired.marks))
         if told:
-            self._console.say(f"{job.name}: {told} found, not mended: --mend-scratches does that")
+            flag = f"--mend-sensitivity {Repairs.sensitivity:g}"
+            self._console.say(f"{job.name}: less surely damage and left: {told}; {flag} mends that, too")
 
     def _unrestored(self, job: Job, work: RestoreJob, count: str, image: Image, data: bytes | None) -> PictureRecord:
         """Tell and record a picture without a restored face; copy it if that is wanted."""
@@ -433,7 +437,7 @@ def _repaired(restoration: Restoration) -> str:
     if result.filled is not None:
         parts.append(f"{result.filled.mean():.1%} of the picture filled")
     if result.marks is not None:
-        told = _marks_told(result.marks)
+        told = _marks_told(result.marks.counts)
         parts.append(f"{told} mended" if told else "no scratches or specks to mend")
     if result.fringes is not None:
         parts.append("fringes faded" if result.fringes.max() > 0.1 else "no fringes")
@@ -442,7 +446,7 @@ def _repaired(restoration: Restoration) -> str:
     return f"; {', '.join(parts)}"
 
 
-def _marks_told(marks: Marks) -> str:
+def _marks_told(marks: MarkCounts) -> str:
     """How much damage there is, such as "1 scratch and 3 specks"; "" if none."""
     parts = [
         f"{count} {noun}{'' if count == 1 else plural}"

@@ -46,12 +46,12 @@ __all__ = [
     "add_reference",
     "close_picture",
     "command",
-    "damage",
     "download",
     "evidence",
     "fields",
     "framed",
     "leave",
+    "left",
     "live_router",
     "live_sessions",
     "marks",
@@ -228,14 +228,13 @@ async def marks(key: str, look: LiveLook, request: Request, state: State, sessio
     return Response(data, media_type="image/png", headers={"Cache-Control": "no-store"})
 
 
-@live_router.post("/pictures/{key}/damage")
-async def damage(key: str, look: LiveLook, request: Request, state: State, sessions: OpenSessions) -> dict[str, int]:
-    """How many scratches, specks and missing pieces there are, mended or not."""
+@live_router.post("/pictures/{key}/left")
+async def left(key: str, look: LiveLook, request: Request, state: State, sessions: OpenSessions) -> dict[str, int]:
+    """How many scratches, specks and missing pieces are not mended, and would be at the usual sensitivity."""
     session = sessions.get(key)
 
     def work() -> dict[str, int]:
-        found = session.framed(look.framing()).damage(look.mending())
-        return {"scratches": found.scratches, "specks": found.specks, "pieces": found.pieces}
+        return asdict(session.framed(look.framing()).left(look.mending()))
 
     return await in_turn(request, state, work, kind="live")
 

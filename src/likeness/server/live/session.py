@@ -21,7 +21,7 @@ from likeness.faces.preflight import preflight
 from likeness.imaging.image import Image, Size
 from likeness.messages.notice import Notice
 from likeness.reference.matching import FaceMatcher
-from likeness.repair.marks import Marks
+from likeness.repair.marks import MarkCounts
 from likeness.repair.repair import RepairResult, find_damage, repair
 from likeness.restore.automatic import Choice, choose
 from likeness.restore.canvas import plan_canvas
@@ -144,12 +144,16 @@ class Session:
             else found.marks.whole
         )
 
-    def damage(self, mending: Mending) -> Marks:
-        """What would be mended at this sensitivity, without what is painted."""
+    def left(self, mending: Mending) -> MarkCounts:
+        """What is not mended by these repairs and would be at the usual sensitivity, whatever is painted."""
+        repairs, faces = mending.repairs, [seen.face for seen in self.faces]
         with self._lock:
             checkpoint()
-            faces = [seen.face for seen in self.faces]
-            return find_damage(self.image, faces, sensitivity=mending.repairs.sensitivity, shares=self._seen_marks())
+            shares = self._seen_marks()
+            usual = find_damage(self.image, faces, shares=shares)
+            if repairs.scratches == 0:
+                return usual.counts
+            return usual.beyond(find_damage(self.image, faces, sensitivity=repairs.sensitivity, shares=shares))
 
     def _seen_marks(self) -> MarkShares:
         """What the network makes of the picture; it looks once."""

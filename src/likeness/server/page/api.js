@@ -114,9 +114,9 @@ export async function marks(id, look) {
   return (await answered(`/live/pictures/${id}/marks`, json(look))).blob();
 }
 
-/** How many scratches, specks and missing pieces a picture has, mended or not. */
-export async function damage(id, look) {
-  return (await answered(`/live/pictures/${id}/damage`, json(look))).json();
+/** How many scratches, specks and missing pieces are not mended, and would be at the usual sensitivity. */
+export async function left(id, look) {
+  return (await answered(`/live/pictures/${id}/left`, json(look))).json();
 }
 
 export async function addReference(id, file) {

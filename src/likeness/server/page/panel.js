@@ -250,8 +250,9 @@ export class Panel {
   repairsOf(name) {
     if (this.presetRepairs[name]) return this.presetRepairs[name];
     const before = this.presetRepairs[this.store.preset];
-    const { strokes: _, ...nothing } = unrepaired();
-    return before && Object.entries(before).every(([key, value]) => this.store.look[key] === value) ? nothing : {};
+    const nothing = unrepaired();
+    const its = Object.entries(before ?? {}).filter(([key, value]) => this.store.look[key] === value);
+    return Object.fromEntries(its.map(([key]) => [key, nothing[key]]));
   }
 
   backToPreset() {

@@ -2,12 +2,13 @@
 
 import * as api from "./api.js";
 import { el, section } from "./dom.js";
-import { sameRepairs } from "./look.js";
+import { OPTIONS, sameRepairs } from "./look.js";
 import { t } from "./words.js";
 
 const TINT = [255, 92, 60];
 const MOST_STROKES = 400;
 const MOST_POINTS = 1000;
+const USUAL = () => OPTIONS.get("mend_sensitivity").default;
 const REST_MS = 250; // how long the look rests before the marks are asked for
 
 export class Repair {
@@ -43,9 +44,10 @@ export class Repair {
     this.seen = el("input", { type: "checkbox", class: "switch", role: "switch", id: "show-marks" });
     this.seen.addEventListener("change", () => this.show());
     this.clear = el("button", { type: "button", class: "quiet", "data-t": "repair.clear", onclick: () => this.store.set({ strokes: [] }) });
-    // Who names the preset for scans has said what the picture is; what is taken for damage is for them to look at.
-    this.damage = null; // what there is to mend, as the server counted it last, and at which sensitivity
-    this.damageAt = null;
+    // Who names the preset for scans has said what the picture is; what is less surely damage is for them to look at.
+    this.left = null; // what is not mended, as the server counted it last, and for which settings
+    this.leftAt = null;
+    this.asking = undefined; // for which settings it is being counted
     this.offered = el("span");
     this.offer = el(
       "p",
@@ -87,10 +89,10 @@ export class Repair {
     });
   }
 
-  /** Mend what is found, and show where. */
+  /** Mend what was left, and show where. */
   mend() {
     this.seen.checked = true;
-    this.store.set({ mend_scratches: 1 }, { event: window.event ?? null });
+    this.store.set({ mend_scratches: 1, mend_sensitivity: USUAL() }, { event: window.event ?? null });
     document.getElementById("slider-mend_scratches").focus();
   }
 
@@ -106,7 +108,7 @@ export class Repair {
 
   open(picture) {
     this.picture = picture;
-    this.mask = this.maskLook = this.damage = this.damageAt = this.at = this.stroke = null;
+    this.mask = this.maskLook = this.left = this.leftAt = this.at = this.stroke = null;
     this.take(null);
   }
 
@@ -130,12 +132,12 @@ export class Repair {
     this.stage.draw();
   }
 
-  /** Offer to mend a scan, if there is anything to mend. */
+  /** Offer to mend more of a scan, if there is more. */
   showOffer() {
     const { look } = this.store;
-    const asked = this.store.preset === "film-scan" && look.mend_scratches === 0;
+    const asked = this.store.preset === "film-scan" && !(look.mend_scratches > 0 && look.mend_sensitivity >= USUAL());
     if (asked) this.countSoon();
-    const what = this.damage && counted(this.damage);
+    const what = this.left && counted(this.left);
     this.offer.hidden = !asked || !what;
     if (!this.offer.hidden) this.offered.textContent = t("repair.offer", { what });
   }
@@ -143,18 +145,19 @@ export class Repair {
   async countSoon() {
     const { picture } = this;
     const { look } = this.store;
-    const at = look.mend_sensitivity;
-    if (!picture || this.damageAt === at) return;
-    this.damageAt = at;
+    const at = look.mend_scratches > 0 ? look.mend_sensitivity : null;
+    if (!picture || (this.left && this.leftAt === at) || this.asking === at) return;
+    this.asking = at;
     try {
-      const damage = await api.damage(picture.id, look);
-      if (this.picture !== picture || this.damageAt !== at) return;
-      this.damage = damage;
+      const left = await api.left(picture.id, look);
+      if (this.picture !== picture || this.asking !== at) return;
+      this.left = left;
+      this.leftAt = at;
       this.showOffer();
     } catch (error) {
-      if (this.picture !== picture) return;
-      this.damageAt = null; // asked again at the next change
-      if (error.code !== "busy") this.onProblem(error);
+      if (this.picture === picture && error.code !== "busy") this.onProblem(error);
+    } finally {
+      if (this.asking === at) this.asking = undefined;
     }
   }
 
@@ -281,10 +284,10 @@ export class Repair {
   }
 }
 
-/** Damage in words: how much there is of each kind that there is. */
-function counted(damage) {
-  const kinds = ["scratches", "specks", "pieces"].filter((kind) => damage[kind]);
-  return kinds.map((kind) => t(`repair.${kind}`, { count: damage[kind] })).join(t("list.comma"));
+/** Marks in words: how many there are of each kind that there is. */
+function counted(marks) {
+  const kinds = ["scratches", "specks", "pieces"].filter((kind) => marks[kind]);
+  return kinds.map((kind) => t(`repair.${kind}`, { count: marks[kind] })).join(t("list.comma"));
 }
 
 function drawStroke(context, { rub, radius, points }) {
