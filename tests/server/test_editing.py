@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -15,6 +16,7 @@ from profiles import ADOBE, gamma_curve, matrix_profile
 from running import Running, served
 
 from likeness.cli import main
+from likeness.faces.face import Face
 from likeness.imaging.files import read_image
 from likeness.imaging.image import Image
 from likeness.imaging.photoshop import holds_layers
@@ -83,7 +85,7 @@ def test_a_file_that_cannot_be_written_can_be_saved_again(
 def test_a_page_that_is_gone_leaves_the_file(
     tiny_restorer: Restorer, astronaut: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(sessions, "_LEAVING_SECONDS", 0.2)
+    monkeypatch.setattr(sessions, "LEAVING_SECONDS", 0.2)
     with edited(tiny_restorer, astronaut, tmp_path / "a.tif", tmp_path) as (running, editing, endings):
         with running.http() as client:
             key = client.post("/live/editing").json()["id"]
@@ -96,6 +98,30 @@ def test_a_page_that_is_gone_leaves_the_file(
                 if endings:
                     break
                 time.sleep(0.05)
+        assert endings == ["left"]
+
+
+def test_a_page_that_went_before_it_was_open_leaves_the_file(
+    tiny_restorer: Restorer, astronaut: Image, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun = threading.Event()
+
+    def slow(image: Image) -> tuple[Face, ...]:
+        begun.set()
+        time.sleep(0.5)
+        return found(image)
+
+    found = tiny_restorer.find_faces
+    monkeypatch.setattr(tiny_restorer, "find_faces", slow)
+    monkeypatch.setattr(Editing.unopened, "__kwdefaults__", {"within": 0.2})
+    with edited(tiny_restorer, astronaut, tmp_path / "a.tif", tmp_path) as (running, _, endings):
+        with running.http() as client, pytest.raises(httpx.ReadTimeout):
+            client.post("/live/editing", timeout=0.3)
+        assert begun.is_set()
+        for _ in range(100):
+            if endings:
+                break
+            time.sleep(0.05)
         assert endings == ["left"]
 
 

@@ -755,7 +755,7 @@ def test_a_picture_without_faces_opens_all_the_same(server: Running) -> None:
 
 
 def test_closing_and_leaving(server: Running, portrait: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_sessions, "_LEAVING_SECONDS", 0.0)
+    monkeypatch.setattr(live_sessions, "LEAVING_SECONDS", 0.0)
     with server.http() as client:
         closed, left = open_one(client, portrait).json()["id"], open_one(client, portrait).json()["id"]
         assert closed != left

@@ -13,6 +13,7 @@ from typing import Annotated, Any, Literal, TypeAlias, cast
 
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import JSONResponse
+from starlette.requests import ClientDisconnect
 
 from likeness.imaging.files import write_image
 from likeness.imaging.image import Image
@@ -20,7 +21,7 @@ from likeness.server.http.problems import ProblemError
 from likeness.server.http.state import State, client_of
 from likeness.server.http.waiting import in_turn
 from likeness.server.live.looks import LiveSizedLook
-from likeness.server.live.sessions import OpenSessions
+from likeness.server.live.sessions import LEAVING_SECONDS, OpenSessions
 
 __all__ = ["Editing", "EditingOrNone", "Ending", "editing_router", "leave_file", "open_file", "save_file"]
 
@@ -46,6 +47,24 @@ class Editing:
         self._on_end = on_end
         self._lock = threading.Lock()
         self._ended = False
+        self._openings = 0
+
+    def opening(self) -> int:
+        """A page begins to open it; which opening that is, for `unopened`."""
+        with self._lock:
+            self._openings += 1
+            return self._openings
+
+    def unopened(self, opening: int, *, within: float = LEAVING_SECONDS) -> None:
+        """The page went before it was open: nobody sits before it, unless a page opens it in so many seconds."""
+
+        def unless_opened() -> None:
+            if self._openings == opening:
+                self.end("left")
+
+        timer = threading.Timer(within, unless_opened)
+        timer.daemon = True  # the command may end sooner
+        timer.start()
 
     def save(self, after: Image) -> None:
         """Write it.
@@ -102,7 +121,13 @@ async def open_file(request: Request, state: State, sessions: OpenSessions, edit
         editing.key = key
         return {"id": key, **session.to_dict()}
 
-    return JSONResponse(await in_turn(request, state, work, kind="live"), status_code=201)
+    opening = editing.opening()
+    try:
+        opened = await in_turn(request, state, work, kind="live")
+    except ClientDisconnect:
+        editing.unopened(opening)
+        raise
+    return JSONResponse(opened, status_code=201)
 
 
 @editing_router.post("/{key}")

@@ -24,11 +24,11 @@ from likeness.server.http.problems import ProblemError
 from likeness.server.live.limits import LiveLimits
 from likeness.server.live.session import Session
 
-__all__ = ["OpenSessions", "Sessions", "sessions_of"]
+__all__ = ["LEAVING_SECONDS", "OpenSessions", "Sessions", "sessions_of"]
 
 _log = logging.getLogger(__name__)
 
-_LEAVING_SECONDS = 30.0
+LEAVING_SECONDS = 30.0
 """A page that is left may be one that is loaded again: so long it finds its picture still."""
 
 
@@ -111,7 +111,7 @@ class Sessions:
         with self._changed:
             entry = self._entries.get(key)
             if entry is not None:
-                entry.ends = min(entry.ends, time.monotonic() + _LEAVING_SECONDS)
+                entry.ends = min(entry.ends, time.monotonic() + LEAVING_SECONDS)
                 self._changed.notify_all()
 
     def close(self, key: str) -> None:
