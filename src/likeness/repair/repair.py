@@ -40,6 +40,8 @@ _MASK_SIDE = 256
 _LIKELY_RIM = 0.25
 """Share of spectacles from which on a place may be a rim. Thin rims reach little more; where there are none, brows and eyes
 reach it, which are kept anyway."""
+_NOSE_TIP, _WINGS, _TIP = 4, (129, 358), (0.4, 0.3)
+"""Points of the mesh, and how far across and down from the tip a gleam may lie, widths of the nose."""
 _THIN = 8.0
 """Half the width of what is filled from its two sides, px of a picture of 1024: a blot is a hole."""
 
@@ -190,7 +192,7 @@ def find_damage(
 
 
 def face_guards(faces: Sequence[Face], image: Image) -> tuple[_Map | None, _Map | None]:
-    """Where eyes, brows, lips and spectacles lie, and where skin does: H x W in [0, 1] each; None without faces."""
+    """Where eyes, brows, lips, spectacles and noses' tips lie, and where skin does: H x W in [0, 1]; None without faces."""
     if not faces:
         return None, None
     size = image.size
@@ -204,11 +206,22 @@ def face_guards(faces: Sequence[Face], image: Image) -> tuple[_Map | None, _Map 
         points = alignment.to_crop(face.landmarks.points).astype(np.float32)
         masks = region_masks(points, _MASK_SIDE)
         kept, on_skin = (np.add.reduce([masks[region] for region in regions]) for regions in (_KEPT, _SKIN))
-        for target, mask in ((keep, np.maximum(kept, _rims(warp(image.pixels, alignment), points))), (skin, on_skin)):
+        kept = np.maximum.reduce([kept, _rims(warp(image.pixels, alignment), points), _gleam(points)])
+        for target, mask in ((keep, kept), (skin, on_skin)):
             laid, box = unwarp(mask, alignment)
             area = target[box.to_slices()]
             np.maximum(area, laid, out=area)
     return keep, skin
+
+
+def _gleam(points: NDArray[np.float32]) -> _Map:
+    """S x S, 1 where light gleams on the tip of a nose: as bright and as round as dust."""
+    (x, y), wings = points[_NOSE_TIP], points[list(_WINGS)]
+    width = float(np.hypot(*(wings[1] - wings[0])))
+    canvas = np.zeros((_MASK_SIDE, _MASK_SIDE), np.float32)
+    axes = (max(1, round(_TIP[0] * width)), max(1, round(_TIP[1] * width)))
+    cv2.ellipse(canvas, (round(float(x)), round(float(y))), axes, 0, 0, 360, (1.0,), -1)
+    return canvas
 
 
 def _rims(crop: Pixels, points: NDArray[np.float32]) -> _Map:
