@@ -22,8 +22,9 @@ from likeness.models.enlarger.weights import EnlargerWeights, packaged_weights
 from likeness.models.formats import Checkpoint, ModelInfo
 from likeness.models.marks import graph as marks_graph
 from likeness.models.marks import weights as marks_weights
-from likeness.models.marks.architecture import CLASSES, RASTER
+from likeness.models.marks.architecture import CLASSES
 from likeness.models.registry import architecture_of
+from likeness.models.unet.architecture import RASTER
 
 __all__ = [
     "EMBEDDING",

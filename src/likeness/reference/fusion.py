@@ -1,4 +1,4 @@
-"""What another photograph of the person gives to a restored face, in closed form.
+"""What another photograph of the person gives to a restored face.
 
 T is the target of the restoration (`likeness.restore.relaxation`), W the luma of the reference laid in the face's place
 (`likeness.reference.correspondence`), G a Gaussian whose sigma is the photograph's own blur:
@@ -8,9 +8,11 @@ T is the target of the restoration (`likeness.restore.relaxation`), W the luma o
 Light and colour, coarser than sigma, stay the photograph's: it holds them, but for the colour of irises that are hardly
 wider than sigma (`likeness.reference.irises`). Finer than that it holds nothing, and what stands there in T is the
 network's guess. The quotient g lays the reference's detail in the photograph's light; m, in [0, 1], says where the
-reference may give: where it shows this part of the face, in the same state, and agrees with the photograph as far as that
-can be seen. Of d only what rises above the reference's own noise is taken (`_above_noise`). All but ``strength`` is
-measured once and kept with the projection, so a slider costs one addition.
+reference may give: where it shows this part of the face, in the same state, and where a small network
+(`likeness.runtimes.lending`), which sees photograph, restored face and reference, holds d to be nearer to the truth than
+what stands there, the fine and the coarse part of it each for itself. Of d only what rises above the reference's own noise
+is taken (`_above_noise`). All but ``strength`` is measured once and kept with the projection, so a slider costs one
+addition.
 
 The photograph's blur is what two measures say together: how much the reference has to be blurred to come closest to the
 photograph (least squares, so that noise, which it does not share, has no part in it), which is too much where it is not
@@ -20,7 +22,7 @@ a third of what it is. But a good photograph, which the network leaves as it is,
 so much less contrast than the reference that the network must have been at a loss.
 
 A little coarser than its blur a photograph holds something still, but a poor one mostly noise: there sigma is more than its
-blur, and agreement with what it shows says less.
+blur.
 """
 
 from __future__ import annotations
@@ -43,15 +45,25 @@ from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur, resize, to_channels, wide_blur
 from likeness.imaging.image import Pixels, Size
 from likeness.messages.notice import Notice
-from likeness.reference.correspondence import fold_free, mesh_map, refined_map, sampled
+from likeness.reference.correspondence import Map, fold_free, mesh_map, refined_map, sampled
 from likeness.reference.expression import Expression, rising
 from likeness.reference.irises import colour_change
 from likeness.reference.photographs import Reference, resolution_of
 from likeness.reference.proportions import with_proportions
 from likeness.reference.spectacles import without_other_spectacles
 from likeness.restore.references import Gift
+from likeness.runtimes.lending import judge_lending
 
-__all__ = ["WarpedReference", "best_of", "fuse", "photograph_blur", "warp_reference", "warp_references"]
+__all__ = [
+    "Laid",
+    "WarpedReference",
+    "best_of",
+    "fuse",
+    "lay_reference",
+    "photograph_blur",
+    "warp_reference",
+    "warp_references",
+]
 
 _Map = NDArray[np.float32]
 
@@ -63,22 +75,22 @@ _BLUR, _BY_REFERENCE, _FURTHEST = 0.6, 0.4, 12.0
 """Blur = 0.6 r^0.4 v^0.6, px at 512: r the blur by the reference, which up to 12 px is worth believing, v the side of what
 counts as one pixel by the effective resolution. Exponents: least squares in logarithms on 96 faces for tuning, moderate and
 severe, whose blur is known: off by a fifth; the smaller of those by reference and by answer: by 30%, and by 2.6 at worst."""
+_POOR, _MORE = (7.5, 9.5), 0.4
+"""v between which a photograph comes to hold little more than noise a little above its blur (its crop holds 68 and 54 px):
+of such a one so much more than its blur is the reference's."""
 _LOST, _TAKEN = (9.5, 11.5), 9.0
 """v between which a photograph is taken to be lost (its crop holds 54 and 45 px): all finer than 9 px is the reference's."""
 _NO_SHARPER = (0.5, 0.8)
 """v of the reference over that of the photograph: from the first on it stands in for less of a lost one, then for none."""
 _NOTHING_LOST = 0.7
 """Blur under which the photograph holds all that there is, px at 512."""
-_LEAST, _WHOLLY = 0.6, (2.5, 6.0)
-"""Share that a reference gives of what it may, and the blurs, px at 512, between which it rises to all. A little finer than
-what a photograph shows, the network knows nearly as much as a reference; two errors that differ are smaller in the mean."""
 _DARKEST = 0.02
 _GAIN = (0.5, 2.0)
-_FLAT = 0.012
-"""Contrast under which two places are alike whatever they show, in luma."""
-_AGREE, _AGREE_LOST, _AGREE_OUTSIDE = (0.3, 0.7), (0.0, 0.4), (0.5, 0.9)
-"""Concordance with the photograph from which, and up to which, a reference gives: on the face, on that of a lost photograph,
-and outside its mesh, where hair and clothes change from day to day."""
+_WORTH, _WORTH_OUTSIDE = (0.15, 0.45), (0.55, 0.85)
+"""How likely the reference's detail is to be nearer to the truth (`judge_lending`) where a part is taken, and all: on the
+face, and outside its mesh, where outlines of hair, ears and clothes that are not quite in place are seen as ghosts."""
+_FINE = 3.0
+"""Sigma of the coarsest detail that the judge calls fine, px at 512, but at most half of the photograph's blur."""
 _INNER_LIPS = (78, 191, 80, 81, 82, 13, 312, 311, 310, 415, 308, 324, 318, 402, 317, 14, 87, 178, 88, 95)
 _LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
 _FOLDS, _FOLDS_LEFT = 32.0, 0.8
@@ -160,6 +172,42 @@ class _Receiver:
     """Whether the network left the photograph as it was."""
 
 
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Laid:
+    """A reference laid in a face's place.
+
+    Attributes:
+        light: S x S, luma of the reference there.
+        gain: S x S, what lays it in the face's light.
+        valid: S x S in [0, 1], where the reference shows anything.
+        places: the map.
+        landmarks: the face's, drawn toward the proportions of the reference.
+        sigma: the photograph's blur, px of the crop; finer detail is the reference's.
+    """
+
+    light: _Map
+    gain: _Map
+    valid: _Map
+    places: Map
+    landmarks: Landmarks
+    sigma: float
+
+    @property
+    def shown(self) -> _Map:
+        """The reference in the face's light, in [0, 1]."""
+        return np.clip(self.gain * self.light, 0, 1)
+
+    @property
+    def fine(self) -> float:
+        """Sigma of the coarsest detail that the judge calls fine, px of the crop."""
+        return min(_FINE * self.light.shape[0] / 512, self.sigma / 2)
+
+
+def lay_reference(reference: Reference, *, crop: Pixels, target: Pixels, landmarks: Landmarks) -> Laid | None:
+    """Lay a reference in a face's place (arguments as for `warp_references`); None if the photograph lacks nothing."""
+    return _laid(reference, _receiver(crop, target, landmarks))
+
+
 def warp_reference(reference: Reference, *, crop: Pixels, target: Pixels, landmarks: Landmarks) -> WarpedReference:
     """Lay a reference in a face's place and decide what it may give; see `warp_references`."""
     return warp_references([reference], crop=crop, target=target, landmarks=landmarks)[0]
@@ -179,12 +227,18 @@ def warp_references(
     Raises:
         ValueError: if the sizes differ.
     """
-    side = crop.shape[0]
     if target.shape != crop.shape or any(reference.light.shape != crop.shape[:2] for reference in references):
         raise ValueError("crop, target and references must be of one size")
+    receiver = _receiver(crop, target, landmarks)
+    workers = min(2, max(1, len(references)))
+    return tuple(map_in_order(lambda one: _warped(one, receiver), references, workers=workers))
+
+
+def _receiver(crop: Pixels, target: Pixels, landmarks: Landmarks) -> _Receiver:
+    side = crop.shape[0]
     shown, goal = luma(crop), luma(target)
     face = gaussian_blur(_polygons([landmarks.points[list(OVAL_OUTLINE)]], side), 8 * side / 512)
-    receiver = _Receiver(
+    return _Receiver(
         shown=shown,
         target=target,
         goal=goal,
@@ -193,11 +247,9 @@ def warp_references(
         pixel=_pixel(resolution_of(shown, TEMPLATE_SIZE), side),
         left_alone=photograph_blur(shown, goal, face) == 0,
     )
-    workers = min(2, max(1, len(references)))
-    return tuple(map_in_order(lambda one: _warped(one, receiver), references, workers=workers))
 
 
-def _warped(reference: Reference, receiver: _Receiver) -> WarpedReference:
+def _laid(reference: Reference, receiver: _Receiver) -> Laid | None:
     shown, goal, face, landmarks = receiver.shown, receiver.goal, receiver.face, receiver.landmarks
     side = goal.shape[0]
     unit = side / 512
@@ -205,44 +257,58 @@ def _warped(reference: Reference, receiver: _Receiver) -> WarpedReference:
     first = sampled(reference.light, places)
     by_reference = min(photograph_blur(shown, first, face) / unit, _FURTHEST)
     blur = _BLUR * by_reference**_BY_REFERENCE * receiver.pixel ** (1 - _BY_REFERENCE)
-    names, nobody = (reference.name,), np.full((side, side), -1, np.int8)
+    blur *= 1 + _MORE * float(rising(receiver.pixel, *_POOR))
     good = receiver.left_alone and _softness(goal, first, face, _MUCH_SOFTER) < _NOTHING_LOST * unit
     if good or blur < _NOTHING_LOST:
-        nothing = np.zeros((side, side), np.float32)
-        return WarpedReference(detail=to_channels(nothing), shares=nothing, sigma=0.0, names=names, source=nobody)
+        return None
     sharper = 1 - float(rising(_pixel(reference.resolution, side) / receiver.pixel, *_NO_SHARPER))
     lost = float(rising(receiver.pixel, *_LOST)) * sharper
     sigma = unit * (blur + lost * max(_TAKEN - blur, 0.0))
     landmarks = with_proportions(landmarks, reference, sigma, side)
     places = refined_map(mesh_map(landmarks.points, reference.points, side), goal, reference.light, sigma)
     laid = sampled(reference.light, places)
-
-    expression = Expression.of(landmarks)
-    allowed = _states(expression, reference.expression, landmarks.points, side)
-    allowed *= expression.turn(reference.expression) * fold_free(places)
-    allowed *= _LEAST + (1 - _LEAST) * rising(sigma / unit, *_WHOLLY)
-    allowed *= np.clip(sampled(reference.valid, places), 0, 1)
-    if reference.spectacles is not None:
-        allowed *= without_other_spectacles(reference.spectacles, receiver.target, landmarks.points, places)
-    alike = _agreement(goal, laid, sigma)
-    agree = tuple((1 - lost) * held + lost * gone for held, gone in zip(_AGREE, _AGREE_LOST, strict=True))
-    allowed *= rising(alike, agree[0], agree[1]) * face + rising(alike, *_AGREE_OUTSIDE) * (1 - face)
-    shares = gaussian_blur(allowed * _inside(side), max(2 * unit, 0.5 * sigma))
-
     low, low_laid = gaussian_blur(goal, sigma), gaussian_blur(laid, sigma)
-    gain = np.clip(low / np.maximum(low_laid, _DARKEST), *_GAIN)
-    finest = min(_softness(laid, goal, face, _SOFTER), sigma)
-    change = _above_noise(reference.light, laid, goal, gain, finest, sigma)
-    light = shares * _within(change, goal, sigma, 1 - face)
+    return Laid(
+        light=laid,
+        gain=np.clip(low / np.maximum(low_laid, _DARKEST), *_GAIN),
+        valid=fold_free(places) * np.clip(sampled(reference.valid, places), 0, 1),
+        places=places,
+        landmarks=landmarks,
+        sigma=sigma,
+    )
+
+
+def _warped(reference: Reference, receiver: _Receiver) -> WarpedReference:
+    goal, face = receiver.goal, receiver.face
+    side = goal.shape[0]
+    unit = side / 512
+    names = (reference.name,)
+    laid = _laid(reference, receiver)
+    if laid is None:
+        nothing = np.zeros((side, side), np.float32)
+        nobody = np.full((side, side), -1, np.int8)
+        return WarpedReference(detail=to_channels(nothing), shares=nothing, sigma=0.0, names=names, source=nobody)
+    expression, points, sigma = Expression.of(laid.landmarks), laid.landmarks.points, laid.sigma
+    allowed = _states(expression, reference.expression, points, side) * laid.valid
+    allowed *= expression.turn(reference.expression)
+    if reference.spectacles is not None:
+        allowed *= without_other_spectacles(reference.spectacles, receiver.target, points, laid.places)
+    allowed = gaussian_blur(allowed * _inside(side), max(2 * unit, 0.5 * sigma))
+    likely = judge_lending(receiver.shown, goal, laid.shown, laid.valid, sigma / unit)
+    fine, coarse = (rising(x, *_WORTH) * face + rising(x, *_WORTH_OUTSIDE) * (1 - face) for x in likely)
+    finest = min(_softness(laid.light, goal, face, _SOFTER), sigma)
+    change = _above_noise(reference.light, laid, goal, (fine, coarse), finest)
+    light = allowed * _within(change, goal, sigma, 1 - face)
+    shares = allowed * (fine + coarse) / 2
     detail = to_channels(light)
     if reference.irises is not None and reference.resolved(min(reference.irises.radii)) >= _IRIS:
         colour = colour_change(
             receiver.target,
             goal + light,
-            landmarks.points,
+            points,
             colours=reference.irises,
             source=reference.points,
-            places=places,
+            places=laid.places,
             sigma=sigma,
         )
         if colour is not None:
@@ -335,8 +401,8 @@ def _states(face: Expression, other: Expression, points: NDArray[np.float32], si
     return allowed
 
 
-def _above_noise(light: _Map, laid: _Map, goal: _Map, gain: _Map, finest: float, sigma: float) -> _Map:
-    """What a reference's detail adds where it rises above its own noise, octave by octave.
+def _above_noise(light: _Map, laid: Laid, goal: _Map, taken: tuple[_Map, _Map], finest: float) -> _Map:
+    """What a reference's detail adds where it is to be taken and rises above its own noise, octave by octave.
 
     In each the share w = 1 - k n^2 / v, 0 at least, is the reference's: n^2 the power of its noise, v that of its detail
     nearby (Wiener's filter). The rest stays the restored face's: where a reference shows nothing but noise it says nothing.
@@ -345,31 +411,20 @@ def _above_noise(light: _Map, laid: _Map, goal: _Map, gain: _Map, finest: float,
         light: S x S, luma of the reference in its own place, where its noise is measured.
         laid: the same in the face's place.
         goal: luma of the restored face.
-        gain: what lays the reference in the face's light.
-        finest, sigma: the finest and the coarsest of the detail, px.
+        taken: share of the fine and of the coarse detail that is to be taken.
+        finest: the finest of the detail, px.
     """
-    unit = goal.shape[0] / 512
+    unit, sigma = goal.shape[0] / 512, laid.sigma
     edges = [finest, *(edge * unit for edge in _OCTAVES if 1.3 * finest < edge * unit < sigma / 1.3), sigma]
-    levels = [[gaussian_blur(x, edge) if edge > 0 else x for x in (light, laid, goal)] for edge in edges]
+    levels = [[gaussian_blur(x, edge) if edge > 0 else x for x in (light, laid.light, goal)] for edge in edges]
     change = np.zeros_like(goal)
-    for wide, fine, coarse in zip(edges[1:], levels[:-1], levels[1:], strict=True):
-        own, one, other = (x - y for x, y in zip(fine, coarse, strict=True))
+    for place in range(len(edges) - 1):
+        own, one, other = (x - y for x, y in zip(levels[place], levels[place + 1], strict=True))
         noise = max(_OVER * (quiet_power(own * own, light) - _UNSEEN**2), 1e-12)
-        share = 1 - noise / np.maximum(wide_blur(one * one, 2 * wide + unit), noise)
-        change += share * (gain * one - other)
+        share = 1 - noise / np.maximum(wide_blur(one * one, 2 * edges[place + 1] + unit), noise)
+        coarse = sum(edges[place : place + 2]) / 2 > laid.fine
+        change += taken[coarse] * share * (laid.gain * one - other)
     return change
-
-
-def _agreement(goal: _Map, laid: _Map, sigma: float) -> _Map:
-    """Local concordance of restored face and reference in what the photograph itself shows; 1 where both are flat.
-
-    2 <a b> / (<a a> + <b b>) falls with a difference in strength as well as in form: thin spectacles are no thick ones.
-    """
-    unit = goal.shape[0] / 512
-    window = 2 * sigma + 4 * unit
-    one, other = (wide_blur(x, sigma) - wide_blur(x, 2 * sigma + 4 * unit) for x in (goal, laid))
-    both, ones, others = (wide_blur(x, window) for x in (one * other, one * one, other * other))
-    return (2 * both + _FLAT**2) / (ones + others + _FLAT**2)
 
 
 def _within(detail: _Map, goal: _Map, sigma: float, where: _Map) -> _Map:

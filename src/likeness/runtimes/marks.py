@@ -15,9 +15,11 @@ from likeness.compute.library import shared_core
 from likeness.compute.network import Network
 from likeness.imaging.filters import resize
 from likeness.imaging.image import Pixels, Size
-from likeness.models.marks.architecture import RASTER, MarksConfig
+from likeness.models.marks.architecture import MarksConfig
 from likeness.models.marks.graph import build
 from likeness.models.marks.weights import MarksWeights, packaged_weights
+from likeness.models.unet.architecture import RASTER
+from likeness.models.unet.graph import unet
 
 __all__ = ["MarkShares", "MarksRuntime", "marks_runtime"]
 
@@ -93,7 +95,7 @@ class MarksRuntime:
             shared_core(),
             "marks",
             cache=self._cache,
-            identity=lambda: identity_of(state, build, MarksConfig),
+            identity=lambda: identity_of(state, build, unet, MarksConfig),
             build=lambda: build(state, config),
             properties=self._properties,
         )

@@ -34,7 +34,7 @@ from likeness.models.marks.architecture import MarksConfig
 from likeness.models.marks.network import MarksNetwork
 from likeness.models.marks.weights import MarksWeights
 from likeness.training.lookalikes import draw_lookalikes
-from likeness.training.run_state import Part, load_state, save_state
+from likeness.training.run_state import Part, arrays_of, load_state, save_state
 
 __all__ = ["DAMAGED", "UNSURE", "MarksLesson", "OldPhotograph", "example", "learn_marks", "weights_of"]
 
@@ -184,10 +184,7 @@ def learn_marks(
 
 def weights_of(network: MarksNetwork, source: str = "") -> MarksWeights:
     """The weights for `likeness.models.marks`."""
-    state = {
-        name: np.ascontiguousarray(value.numpy(), dtype=np.float32) for name, value in network.state_dict().items()
-    }
-    return MarksWeights(state=state, config=network.config, source=source)
+    return MarksWeights(state=arrays_of(network.state_dict()), config=network.config, source=source)
 
 
 def _begin_with(network: MarksNetwork, weights: MarksWeights) -> None:

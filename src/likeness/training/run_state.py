@@ -6,7 +6,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from safetensors.torch import load_file, save
 from torch import Tensor, nn
 
@@ -14,7 +16,12 @@ from likeness.core.files import write_bytes_atomically
 from likeness.errors import TrainingError
 from likeness.messages.notice import Notice
 
-__all__ = ["Part", "load_state", "read_networks", "save_state", "write_networks"]
+__all__ = ["Part", "arrays_of", "load_state", "read_networks", "save_state", "write_networks"]
+
+
+def arrays_of(state: Mapping[str, Tensor]) -> dict[str, NDArray[np.float32]]:
+    """A state dict as arrays, for a file that is read without torch."""
+    return {key: np.ascontiguousarray(value.float().cpu().numpy()) for key, value in state.items()}
 
 
 class Part(Protocol):

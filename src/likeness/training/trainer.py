@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from copy import deepcopy
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,6 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
-from numpy.typing import NDArray
 from safetensors import SafetensorError
 from torch import Tensor
 
@@ -31,7 +30,7 @@ from likeness.training.losses import (
     weighted_l1,
 )
 from likeness.training.muon import Muon
-from likeness.training.run_state import Part, load_state, read_networks, save_state, write_networks
+from likeness.training.run_state import Part, arrays_of, load_state, read_networks, save_state, write_networks
 
 __all__ = ["Trainer"]
 
@@ -231,12 +230,12 @@ class Trainer:
 
     def export(self, path: Path) -> Path:
         """Write the moving average, with the start's share in it, as safetensors in float16."""
-        state = _arrays(self.average.state_dict())
+        state = arrays_of(self.average.state_dict())
         if "texture.strength" in state:
             state["texture.strength"] = state["texture.strength"] * self.config.noise_gain
         kept = self.config.start_share
         if kept:
-            start = _arrays(self.start)
+            start = arrays_of(self.start)
             state = {key: (1 - kept) * value + kept * start[key] for key, value in state.items()}
         info = ModelInfo(
             name=Path(self.config.run).name,
@@ -292,10 +291,6 @@ def _slope(critic: PatchDiscriminator, pictures: Tensor) -> Tensor:
     logits, _ = critic(pictures)
     (gradient,) = torch.autograd.grad(logits.sum(), pictures, create_graph=True)
     return gradient.square().sum() / logits.numel()
-
-
-def _arrays(state: Mapping[str, Tensor]) -> dict[str, NDArray[np.float32]]:
-    return {key: value.float().cpu().numpy() for key, value in state.items()}
 
 
 def _split(network: Gpen) -> tuple[list[torch.nn.Parameter], list[torch.nn.Parameter]]:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from likeness.errors import CheckpointFormatError
-from likeness.models.marks.architecture import MarksConfig, expected_shapes
+from likeness.models.marks.architecture import MarksConfig
 from likeness.models.marks.weights import MarksWeights, packaged_weights, read_weights, write_weights
 from likeness.runtimes.marks import MarksRuntime
 
@@ -17,7 +17,7 @@ def random_weights(config: MarksConfig) -> MarksWeights:
     rng = np.random.default_rng(0)
     state = {
         name: (rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]) or 1)).astype(np.float32)
-        for name, shape in expected_shapes(config).items()
+        for name, shape in config.shapes().items()
     }
     return MarksWeights(state=state, config=config)
 
