@@ -75,8 +75,8 @@ _BLUR, _BY_REFERENCE, _FURTHEST = 0.6, 0.4, 12.0
 """Blur = 0.6 r^0.4 v^0.6, px at 512: r the blur by the reference, which up to 12 px is worth believing, v the side of what
 counts as one pixel by the effective resolution. Exponents: least squares in logarithms on 96 faces for tuning, moderate and
 severe, whose blur is known: off by a fifth; the smaller of those by reference and by answer: by 30%, and by 2.6 at worst."""
-_POOR, _MORE = (7.5, 9.5), 0.4
-"""v between which a photograph comes to hold little more than noise a little above its blur (its crop holds 68 and 54 px):
+_POOR, _MORE = (8.5, 10.5), 0.4
+"""v between which a photograph comes to hold little more than noise a little above its blur (its crop holds 60 and 49 px):
 of such a one so much more than its blur is the reference's."""
 _LOST, _TAKEN = (9.5, 11.5), 9.0
 """v between which a photograph is taken to be lost (its crop holds 54 and 45 px): all finer than 9 px is the reference's."""
