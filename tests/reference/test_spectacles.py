@@ -13,6 +13,7 @@ from sittings import Sitting
 from likeness.faces.outlines import EYE_OUTLINES
 from likeness.imaging.colour import luma
 from likeness.imaging.image import Pixels
+from likeness.reference import fusion
 from likeness.reference.fusion import fuse, warp_reference
 from likeness.reference.photographs import Reference
 from likeness.reference.spectacles import thick_spectacles
@@ -54,8 +55,13 @@ def test_a_face_without_spectacles_has_none(sitting: Sitting) -> None:
     assert sitting.reference.spectacles is None
 
 
-def test_spectacles_that_only_the_reference_wears_stay_away(sitting: Sitting, wearing: tuple[Reference, _Map]) -> None:
+def test_spectacles_that_only_the_reference_wears_stay_away(
+    sitting: Sitting, wearing: tuple[Reference, _Map], monkeypatch: pytest.MonkeyPatch
+) -> None:
     reference, rims = wearing
+    # The judge of lent detail would see as well that they are none of the face's.
+    everything = np.ones(rims.shape, np.float32)
+    monkeypatch.setattr(fusion, "judge_lending", lambda *_: (everything, everything))
     darkest: dict[bool, float] = {}
     for told in (False, True):
         lent = reference if told else replace(reference, spectacles=None)

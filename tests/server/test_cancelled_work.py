@@ -222,7 +222,7 @@ def test_faces_that_were_restored_in_time_are_kept_for_the_next_request(server: 
     assert len(faces) == FACES
     kept: list[int] = []
     for _ in range(FACES):
-        with cancellable(AfterSome(3 + FACES)):
+        with cancellable(AfterSome(6 + FACES)):
             try:
                 assert len(session.projections(faces, ControlsByFace(Controls()))) == FACES
                 break
