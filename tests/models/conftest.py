@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +14,20 @@ from likeness.models.gpen.config import GpenConfig
 from likeness.models.gpen.layout import expected_shapes
 
 State = dict[str, NDArray[np.float32]]
+
+
+@pytest.fixture(scope="session")
+def scaled_state() -> Callable[[Mapping[str, tuple[int, ...]]], State]:
+    """Makes random weights of shapes, as large as a network's at its start."""
+
+    def made(shapes: Mapping[str, tuple[int, ...]]) -> State:
+        rng = np.random.default_rng(0)
+        return {
+            name: (rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]) or 1)).astype(np.float32)
+            for name, shape in shapes.items()
+        }
+
+    return made
 
 
 @pytest.fixture(scope="session")

@@ -11,12 +11,12 @@ import queue
 import sys
 import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 
 from likeness.batch.apart import Apart
 from likeness.batch.journal import Item
 from likeness.batch.network import Answer, PictureWork
+from likeness.core.memory import available
 from likeness.restore.config import Settings
 
 __all__ = ["Lanes", "lanes_for"]
@@ -45,16 +45,7 @@ def lanes_for(settings: Settings, workers: int | None) -> int:
         return 1
     if workers is not None:
         return workers
-    return max(1, min(len(os.sched_getaffinity(0)), _available() // _MEMORY))
-
-
-def _available() -> int:
-    """Bytes of memory that new programs may take; 0 where that is not told."""
-    with suppress(OSError):
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    return 0
+    return max(1, min(len(os.sched_getaffinity(0)), available() // _MEMORY))
 
 
 class Lanes:

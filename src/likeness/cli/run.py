@@ -449,7 +449,7 @@ def _repaired(restoration: Restoration) -> str:
 def _marks_told(marks: MarkCounts) -> str:
     """How much damage there is, such as "1 scratch and 3 specks"; "" if none."""
     parts = [
-        f"{count} {noun}{'' if count == 1 else plural}"
+        counted(count, noun, plural)
         for count, noun, plural in (
             (marks.scratches, "scratch", "es"),
             (marks.specks, "speck", "s"),

@@ -8,9 +8,9 @@ from unicodedata import combining, east_asian_width
 __all__ = ["counted", "table"]
 
 
-def counted(count: int, noun: str) -> str:
-    """So many of something, such as "1 picture" and "2 pictures"; for nouns whose plural is made with an s."""
-    return f"{count} {noun}{'' if count == 1 else 's'}"
+def counted(count: int, noun: str, plural: str = "s") -> str:
+    """So many of something, such as "1 picture" and "2 pictures"; ``plural`` is what makes several of a noun."""
+    return f"{count} {noun}{'' if count == 1 else plural}"
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

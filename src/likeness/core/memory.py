@@ -5,9 +5,10 @@ from __future__ import annotations
 import ctypes
 import os
 import sys
+from contextlib import suppress
 from pathlib import Path
 
-__all__ = ["forget_peak", "keep_freed", "peak_megabytes"]
+__all__ = ["available", "forget_peak", "keep_freed", "peak_megabytes"]
 
 _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
 """Of glibc's ``mallopt``."""
@@ -27,6 +28,15 @@ def peak_megabytes() -> float | None:
     return None
 
 
+def available() -> int:
+    """Bytes of memory that new programs may take; 0 where that is not told (Linux alone tells: proc(5))."""
+    with suppress(OSError):
+        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
+            if line.startswith("MemAvailable:"):
+                return int(line.split()[1]) * 1024
+    return 0
+
+
 def forget_peak() -> bool:
     """Have `peak_megabytes` begin anew with what is held now; False where the system cannot (Linux alone can: proc(5))."""
     try:
@@ -36,13 +46,16 @@ def forget_peak() -> bool:
     return True
 
 
-def keep_freed() -> bool:
+def keep_freed(*, one_heap: bool = True) -> bool:
     """Have this process keep memory that is given back for what is wanted next; False where the C library is not glibc.
 
     Otherwise each large array comes from the system anew, page by page, and goes back there: for pictures of 12 megapixels
     that is a fifth to a third of the processor's time. The most that the process holds stays about the same, but it holds
-    that until it ends: this is for programs that work on one picture after another and end, and is to be called before any
-    thread begins.
+    that until it ends: this is for programs that work on one picture after another, or on one step of a training, and end.
+
+    Args:
+        one_heap: for all threads, as those of their own are too small for pictures, and shrink by other rules; then it is to
+            be called before any thread begins.
     """
     if sys.platform != "linux":
         return False
@@ -53,6 +66,5 @@ def keep_freed() -> bool:
     if not libc.startswith("glibc"):
         return False
     library = ctypes.CDLL(None)
-    # One heap for all threads: those of their own are too small for pictures, and shrink by other rules.
-    settings = ((_MMAP_MAX, 0), (_TRIM_THRESHOLD, 2**31 - 1), (_ARENA_MAX, 1))
+    settings = [(_MMAP_MAX, 0), (_TRIM_THRESHOLD, 2**31 - 1), *([(_ARENA_MAX, 1)] if one_heap else [])]
     return all(library.mallopt(name, value) == 1 for name, value in settings)

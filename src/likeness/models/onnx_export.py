@@ -23,6 +23,7 @@ from likeness.models.formats import Checkpoint, ModelInfo
 from likeness.models.marks import graph as marks_graph
 from likeness.models.marks import weights as marks_weights
 from likeness.models.marks.architecture import CLASSES
+from likeness.models.own_weights import OwnWeights
 from likeness.models.registry import architecture_of
 from likeness.models.unet.architecture import RASTER
 
@@ -139,17 +140,18 @@ def enlarger_to_onnx(weights: EnlargerWeights, *, scale: int) -> Any:
         defaults={"clean": np.zeros(1, np.float32)},
         name=f"{ENLARGER}-{scale}x",
         description=f"An enlarger of photographs, {scale} times",
-        metadata={
-            **_said_of(ModelInfo(name=f"{ENLARGER}-{scale}x", licence="MIT", source=weights.source)),
-            "format": "likeness-enlarger",
-            "config": json.dumps(asdict(weights.config), sort_keys=True),
-            "purpose": "enlarge",
-            "size": "any",
-            "scale": str(scale),
-            "template": "none",
-            "colour": "RGB",
-            "range": _RANGES[0.0, 1.0],
-        },
+        metadata=_of_ours(
+            f"{ENLARGER}-{scale}x",
+            "likeness-enlarger",
+            weights,
+            {
+                "purpose": "enlarge",
+                "size": "any",
+                "scale": str(scale),
+                "template": "none",
+                "colour": "RGB",
+            },
+        ),
     )
 
 
@@ -170,16 +172,17 @@ def embedding_to_onnx() -> Any:
         dimensions={INPUT: ("N", 1, side, side), OUTPUT: ("N", weights.config.numbers)},
         name=EMBEDDING,
         description="Tells by the cosine of two outputs whether two faces are one person's",
-        metadata={
-            **_said_of(ModelInfo(name=EMBEDDING, licence="MIT", source=weights.source)),
-            "format": "likeness-embedding",
-            "config": json.dumps(asdict(weights.config), sort_keys=True),
-            "purpose": "embed",
-            "size": str(side),
-            "template": "ffhq",
-            "colour": "luma",
-            "range": _RANGES[0.0, 1.0],
-        },
+        metadata=_of_ours(
+            EMBEDDING,
+            "likeness-embedding",
+            weights,
+            {
+                "purpose": "embed",
+                "size": str(side),
+                "template": "ffhq",
+                "colour": "luma",
+            },
+        ),
     )
 
 
@@ -197,16 +200,17 @@ def marks_to_onnx() -> Any:
         dimensions={INPUT: ("N", 3, "H", "W"), OUTPUT: ("N", len(CLASSES), "H", "W")},
         name=MARKS,
         description=f"Probabilities that a pixel is part of damage: {', '.join(CLASSES)}",
-        metadata={
-            **_said_of(ModelInfo(name=MARKS, licence="MIT", source=weights.source)),
-            "format": "likeness-marks",
-            "config": json.dumps(asdict(weights.config), sort_keys=True),
-            "purpose": "find damage",
-            "size": f"multiples of {RASTER}",
-            "template": "none",
-            "colour": "RGB",
-            "range": _RANGES[0.0, 1.0],
-        },
+        metadata=_of_ours(
+            MARKS,
+            "likeness-marks",
+            weights,
+            {
+                "purpose": "find damage",
+                "size": f"multiples of {RASTER}",
+                "template": "none",
+                "colour": "RGB",
+            },
+        ),
     )
 
 
@@ -214,6 +218,17 @@ _OTHERS: Mapping[str, Callable[[], Any]] = {EMBEDDING: embedding_to_onnx, MARKS:
 
 PACKAGED = (ENLARGER, *_OTHERS)
 """The networks of the package that the store does not know, as they are no restorers."""
+
+
+def _of_ours(name: str, kind: str, weights: OwnWeights[Any], traits: Mapping[str, str]) -> Mapping[str, str]:
+    """What the file of a network of our own beside the restorer says: all take pictures in [0, 1], and are under MIT."""
+    return {
+        **_said_of(ModelInfo(name=name, licence="MIT", source=weights.source)),
+        "format": kind,
+        "config": json.dumps(asdict(weights.config), sort_keys=True),
+        **traits,
+        "range": _RANGES[0.0, 1.0],
+    }
 
 
 def _said_of(info: ModelInfo) -> Mapping[str, str]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import ctypes
-import sys
 from pathlib import Path
 
 import torch
 
+from likeness.core.memory import keep_freed
 from likeness.errors import TrainingError
 from likeness.imaging.filters import resize
 from likeness.imaging.image import Size
@@ -88,23 +87,8 @@ def prepare_run(config: RunConfig) -> Path:
         raise TrainingError(Notice("training.no-cuda"))
     if config.threads:
         torch.set_num_threads(config.threads)
-    _keep_memory()
+    # Paging a step's memory in anew was a quarter of its time on a CPU (docs/training.md).
+    keep_freed(one_heap=False)
     run = Path(config.run)
     run.mkdir(parents=True, exist_ok=True)
     return run
-
-
-def _keep_memory() -> None:
-    """Let glibc keep freed memory for the next step instead of handing it back to the system.
-
-    A step frees and asks for hundreds of megabytes; paging them in anew was a quarter of its time on a CPU
-    (docs/training.md). Other C libraries have no such setting and are left as they are.
-    """
-    if not sys.platform.startswith("linux"):
-        return
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is None:
-        return
-    trim_threshold, mmap_max = -1, -4  # M_TRIM_THRESHOLD, M_MMAP_MAX in <malloc.h>
-    mallopt(mmap_max, 0)
-    mallopt(trim_threshold, 2**31 - 1)

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from likeness.compute.library import shared_core
 from likeness.errors import CheckpointFormatError
@@ -15,20 +17,15 @@ from likeness.runtimes.lending import judge_lending, lending_planes
 SMALL = LendingConfig(widths=(4, 6, 8, 10))
 
 
-def random_weights() -> LendingWeights:
-    rng = np.random.default_rng(0)
-    state = {
-        name: (rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]) or 1)).astype(np.float32)
-        for name, shape in SMALL.shapes().items()
-    }
-    return LendingWeights(state=state, config=SMALL)
+@pytest.fixture(scope="module")
+def weights(scaled_state: Callable[[Mapping[str, tuple[int, ...]]], dict[str, NDArray[np.float32]]]) -> LendingWeights:
+    return LendingWeights(state=scaled_state(SMALL.shapes()), config=SMALL)
 
 
-def test_graph_and_module_are_one_function() -> None:
+def test_graph_and_module_are_one_function(weights: LendingWeights) -> None:
     torch = pytest.importorskip("torch")
     from likeness.models.lending.network import LendingNetwork
 
-    weights = random_weights()
     network = LendingNetwork(SMALL).eval().requires_grad_(False)
     network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.state.items()})
     planes = np.random.default_rng(1).standard_normal((1, 8, 256, 256)).astype(np.float32)
@@ -38,8 +35,9 @@ def test_graph_and_module_are_one_function() -> None:
     assert np.abs(answer - torch.sigmoid(network(torch.from_numpy(planes))).numpy()).max() < 1e-4
 
 
-def test_a_file_is_read_as_it_was_written_and_another_networks_is_refused(tmp_path: Path) -> None:
-    weights = random_weights()
+def test_a_file_is_read_as_it_was_written_and_another_networks_is_refused(
+    weights: LendingWeights, tmp_path: Path
+) -> None:
     write_weights(tmp_path / "lend.safetensors", weights)
     read = read_weights(tmp_path / "lend.safetensors")
     assert read.config == SMALL

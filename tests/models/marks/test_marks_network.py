@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from likeness.errors import CheckpointFormatError
 from likeness.models.marks.architecture import MarksConfig
@@ -13,20 +15,15 @@ from likeness.runtimes.marks import MarksRuntime
 SMALL = MarksConfig(widths=(4, 6, 8, 10))
 
 
-def random_weights(config: MarksConfig) -> MarksWeights:
-    rng = np.random.default_rng(0)
-    state = {
-        name: (rng.standard_normal(shape) / np.sqrt(np.prod(shape[1:]) or 1)).astype(np.float32)
-        for name, shape in config.shapes().items()
-    }
-    return MarksWeights(state=state, config=config)
+@pytest.fixture(scope="module")
+def weights(scaled_state: Callable[[Mapping[str, tuple[int, ...]]], dict[str, NDArray[np.float32]]]) -> MarksWeights:
+    return MarksWeights(state=scaled_state(SMALL.shapes()), config=SMALL)
 
 
-def test_graph_and_module_are_one_function() -> None:
+def test_graph_and_module_are_one_function(weights: MarksWeights) -> None:
     torch = pytest.importorskip("torch")
     from likeness.models.marks.network import MarksNetwork
 
-    weights = random_weights(SMALL)
     network = MarksNetwork(SMALL).eval().requires_grad_(False)
     network.load_state_dict({name: torch.from_numpy(array) for name, array in weights.state.items()})
     x = np.random.default_rng(1).random((48, 80, 3), dtype=np.float32)
@@ -36,8 +33,8 @@ def test_graph_and_module_are_one_function() -> None:
     assert np.abs(shares.missing - expected[1]).max() < 1e-4
 
 
-def test_any_size_is_looked_at_and_a_large_one_made_smaller() -> None:
-    runtime = MarksRuntime(random_weights(SMALL), threads=1)
+def test_any_size_is_looked_at_and_a_large_one_made_smaller(weights: MarksWeights) -> None:
+    runtime = MarksRuntime(weights, threads=1)
     rng = np.random.default_rng(2)
     for shape, seen in (((33, 50), (33, 50)), ((400, 1), (400, 1)), ((90, 3200), (45, 1600))):
         shares = runtime.look(rng.random((*shape, 3), dtype=np.float32))
@@ -45,8 +42,9 @@ def test_any_size_is_looked_at_and_a_large_one_made_smaller() -> None:
         assert 0 <= float(shares.thin.min()) <= float(shares.thin.max()) <= 1
 
 
-def test_a_file_is_read_as_it_was_written_and_another_networks_is_refused(tmp_path: Path) -> None:
-    weights = random_weights(SMALL)
+def test_a_file_is_read_as_it_was_written_and_another_networks_is_refused(
+    weights: MarksWeights, tmp_path: Path
+) -> None:
     write_weights(tmp_path / "marks.safetensors", weights)
     read = read_weights(tmp_path / "marks.safetensors")
     assert read.config == SMALL
