@@ -134,18 +134,27 @@ def test_the_packages_enlarger_takes_whole_pictures(scale: int, tmp_path: Path) 
     assert licence == "MIT"
 
 
-def test_the_packages_embedding_and_finder_of_marks(tmp_path: Path) -> None:
+def test_the_packages_networks_that_draw_nothing(tmp_path: Path) -> None:
     from likeness.models.embedding import graph as embedding
     from likeness.models.embedding.weights import packaged_weights as embedding_weights
+    from likeness.models.lending import graph as lending
+    from likeness.models.lending.architecture import BANDS, PLANES, SIDE
+    from likeness.models.lending.weights import packaged_weights as lending_weights
     from likeness.models.marks import graph as marks
     from likeness.models.marks.weights import packaged_weights as marks_weights
 
     rng = np.random.default_rng(4)
-    one, other = embedding_weights(), marks_weights()
+    one, other, judge = embedding_weights(), marks_weights(), lending_weights()
     side = one.config.side
     for name, graph, shape, purpose in (
         ("likeness-embed", embedding.build(one.state, one.config), (3, 1, side, side), "embed"),
         ("likeness-marks", marks.build(other.state, other.config, any_batch=True), (2, 3, 48, 80), "find damage"),
+        (
+            "likeness-lend",
+            lending.build(judge.state, judge.config, any_batch=True),
+            (2, len(PLANES), SIDE, SIDE),
+            "judge lent detail",
+        ),
     ):
         target = tmp_path / f"{name}.onnx"
         assert main(["models", "export", name, "-o", str(target)]) == 0
@@ -153,6 +162,10 @@ def test_the_packages_embedding_and_finder_of_marks(tmp_path: Path) -> None:
         onnx.checker.check_model(model, full_check=True)
         said = {entry.key: entry.value for entry in model.metadata_props}
         assert (said["name"], said["licence"], said["purpose"]) == (name, "MIT", purpose)
+        sides = [
+            [one.dim_param or one.dim_value for one in port.type.tensor_type.shape.dim] for port in model.graph.output
+        ]
+        assert name != "likeness-lend" or sides == [["N", len(BANDS), SIDE // 2, SIDE // 2]]
         given = rng.uniform(0, 1, shape).astype(np.float32)
         run = shared_core().compile_model(graph, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         assert near(session(target).run(["output"], {"input": given})[0], run([given])[0])

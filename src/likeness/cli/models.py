@@ -116,7 +116,7 @@ def make_parser() -> Parser:
     writing.add_argument(
         "name",
         metavar="NAME|FILE",
-        help="a model, a checkpoint file, or likeness-enlarge, likeness-embed or likeness-marks",
+        help="a model, a checkpoint file, or likeness-enlarge, likeness-embed, likeness-marks or likeness-lend",
     )
     writing.add_argument("-o", "--output", metavar="FILE", type=Path, required=True, help="the ONNX file")
     writing.add_argument("--scale", type=int, metavar="2|4", help="of likeness-enlarge (2)")

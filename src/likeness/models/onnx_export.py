@@ -20,6 +20,9 @@ from likeness.models.enlarger.architecture import SCALES
 from likeness.models.enlarger.graph import build
 from likeness.models.enlarger.weights import EnlargerWeights, packaged_weights
 from likeness.models.formats import Checkpoint, ModelInfo
+from likeness.models.lending import graph as lending_graph
+from likeness.models.lending import weights as lending_weights
+from likeness.models.lending.architecture import BANDS, PLANES, SIDE
 from likeness.models.marks import graph as marks_graph
 from likeness.models.marks import weights as marks_weights
 from likeness.models.marks.architecture import CLASSES
@@ -31,6 +34,7 @@ __all__ = [
     "EMBEDDING",
     "ENLARGER",
     "INPUT",
+    "LENDING",
     "MARKS",
     "OUTPUT",
     "PACKAGED",
@@ -38,13 +42,14 @@ __all__ = [
     "embedding_to_onnx",
     "enlarger_to_onnx",
     "export_onnx",
+    "lending_to_onnx",
     "marks_to_onnx",
 ]
 
 INPUT, OUTPUT = "input", "output"
 """What programs that run face restorers and enlargers expect an ONNX model's ports to be called."""
 
-ENLARGER, EMBEDDING, MARKS = "likeness-enlarge", "likeness-embed", "likeness-marks"
+ENLARGER, EMBEDDING, MARKS, LENDING = "likeness-enlarge", "likeness-embed", "likeness-marks", "likeness-lend"
 """The names of the networks in the package that are no restorers."""
 
 _RANGES = {(-1.0, 1.0): "-1 to 1", (0.0, 1.0): "0 to 1"}
@@ -54,7 +59,8 @@ def export_onnx(checkpoint: Checkpoint | None, target: Path, *, name: str, scale
     """Write a network as an ONNX file that appears whole or not at all.
 
     Its input is called ``input`` and takes any number of images, N x 3 x H x W, RGB, float32 in the range that its metadata
-    names; ``output`` is alike. See `checkpoint_to_onnx`, `enlarger_to_onnx`, `embedding_to_onnx` and `marks_to_onnx`.
+    names; ``output`` is alike. See `checkpoint_to_onnx`, `enlarger_to_onnx`, and for those that take or give other things
+    `embedding_to_onnx`, `marks_to_onnx` and `lending_to_onnx`.
 
     Args:
         checkpoint: the network; None for one of `PACKAGED`.
@@ -214,20 +220,55 @@ def marks_to_onnx() -> Any:
     )
 
 
-_OTHERS: Mapping[str, Callable[[], Any]] = {EMBEDDING: embedding_to_onnx, MARKS: marks_to_onnx}
+def lending_to_onnx() -> Any:
+    """The judge of lent detail of the package as an ``onnx.ModelProto``; `likeness.runtimes.lending` makes what it takes.
+
+    Raises:
+        CheckpointError: if the package is damaged.
+        MissingExtraError: if onnx is not installed.
+    """
+    weights = lending_weights.packaged_weights()
+    return to_onnx(
+        lending_graph.build(weights.state, weights.config, any_batch=True),
+        ports={"planes": INPUT, "likely": OUTPUT},
+        dimensions={INPUT: ("N", len(PLANES), SIDE, SIDE), OUTPUT: ("N", len(BANDS), SIDE // 2, SIDE // 2)},
+        name=LENDING,
+        description=f"Probabilities that another photograph's detail is the better one: {', '.join(BANDS)}",
+        metadata=_of_ours(
+            LENDING,
+            "likeness-lending",
+            weights,
+            {
+                "purpose": "judge lent detail",
+                "size": str(SIDE),
+                "template": "ffhq",
+                "colour": "luma",
+                "planes": ", ".join(PLANES),
+                "range": "any",
+            },
+        ),
+    )
+
+
+_OTHERS: Mapping[str, Callable[[], Any]] = {
+    EMBEDDING: embedding_to_onnx,
+    MARKS: marks_to_onnx,
+    LENDING: lending_to_onnx,
+}
 
 PACKAGED = (ENLARGER, *_OTHERS)
 """The networks of the package that the store does not know, as they are no restorers."""
 
 
 def _of_ours(name: str, kind: str, weights: OwnWeights[Any], traits: Mapping[str, str]) -> Mapping[str, str]:
-    """What the file of a network of our own beside the restorer says: all take pictures in [0, 1], and are under MIT."""
+    """What the file of a network of our own beside the restorer says: all are under MIT, and take samples in [0, 1] unless
+    ``traits`` say otherwise."""
     return {
         **_said_of(ModelInfo(name=name, licence="MIT", source=weights.source)),
         "format": kind,
         "config": json.dumps(asdict(weights.config), sort_keys=True),
-        **traits,
         "range": _RANGES[0.0, 1.0],
+        **traits,
     }
 
 
