@@ -89,7 +89,7 @@ def test_wax_takes_the_skin_and_leaves_the_eyes(face: tuple[Pixels, Pixels], mas
 def test_a_person_s_outline_is_that_of_mediapipe(astronaut: Image) -> None:
     """On the mean; the outline itself is resampled in another way. MediaPipe's own is kept (`tools/face_models.py`)."""
     expected = np.load(Path(__file__).parents[1] / "data" / "mediapipe.npz")["mask"].astype(np.float32) / 255
-    shown = resize(astronaut.pixels, Size(256, 256), "linear").transpose(2, 0, 1)[None]
+    shown = resize(astronaut.pixels, Size(256, 256), "linear")[None]
     (found,) = face_network("person").run({"samples": shown}, ["mask"])
     assert np.abs(resize(found[0, 0], astronaut.size, "linear") - expected).mean() < 0.005
 

@@ -263,7 +263,7 @@ def _seen(labelled: list[_Labelled], random: np.random.RandomState) -> _Example:
     picture, label, points = labelled[random.randint(len(labelled))]
     other = labelled[random.randint(len(labelled))][0]
     picture, label, points = example(picture, label, points, other, random)
-    person = face_network("person").run({"samples": picture.transpose(2, 0, 1)[None]}, ["mask", *PERSON_MAPS])
+    person = face_network("person").run({"samples": picture[None]}, ["mask", *PERSON_MAPS])
     maps = [one[0] for one in person[1:]] + [evidence_of_place(picture, points, person[0][0, 0])]
     wanted = cv2.resize(label, (PARTS_SIDE // 2, PARTS_SIDE // 2), interpolation=cv2.INTER_NEAREST)
     return [one.astype(np.float16) for one in maps], np.asarray(wanted, np.uint8)

@@ -7,6 +7,7 @@ Only this package prints, and only it decides about exit statuses. Each command 
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -26,8 +27,9 @@ __all__ = ["COMMANDS", "Command", "edit_script", "main", "restore_script"]
 _Run = Callable[[Sequence[str], Console], int]
 
 
-_KEEP_FREED = ("batch", "restore")
-"""Commands that work on one large picture after another and end; as programs of their own they hold on to their memory."""
+_OF_THEIR_OWN = ("batch", "restore")
+"""Commands that work on one large picture after another and end; as programs of their own they hold on to their memory, and
+are not taken apart at their end."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -50,11 +52,17 @@ def main(argv: Sequence[str] | None = None) -> int:
     command = COMMANDS.get(name)
     if command is None:
         return _guarded(_without_command, arguments)
-    if argv is None and name in _KEEP_FREED:
-        from likeness.core.memory import keep_freed
+    if argv is not None or name not in _OF_THEIR_OWN:
+        return _guarded(command.load().run, arguments[1:], name)
+    gc.disable()  # until all is imported, which stays: to look through it again and again takes its time
+    from likeness.core.memory import keep_freed
 
-        keep_freed()
-    return _guarded(command.load().run, arguments[1:], name)
+    keep_freed()
+    status = _guarded(command.load().run, arguments[1:], name)
+    from likeness.cli.leaving import leave
+
+    leave(status)
+    return status
 
 
 def edit_script() -> int:

@@ -26,6 +26,7 @@ from likeness.cli.desktop import show_on_desktop
 from likeness.cli.stopping import stopping
 from likeness.cli.table import counted
 from likeness.cli.verdict_line import verdict_line
+from likeness.core.memory import collect_from_now_on
 from likeness.errors import FileWriteError, JournalError
 from likeness.messages.notice import Notice
 from likeness.restore.config import Settings
@@ -79,6 +80,7 @@ def run(options: BatchOptions, console: Console) -> int:
     Raises:
         LikenessError: if the work cannot begin.
     """
+    collect_from_now_on()
     return _Run(options, console).run()
 
 

@@ -110,6 +110,9 @@ def _options(
         settings = settings.over(Settings({"long_side": least_side}))
     parts = check_settings(settings)
     # Here and not at the top, as these load NumPy and the picture formats, which --help can do without.
+    from likeness.faces.networks import begin_loading
+
+    begin_loading()  # meanwhile the rest is imported
     from likeness.cli.plan import Targets
     from likeness.cli.run import RestoreOptions
 

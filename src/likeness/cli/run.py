@@ -7,11 +7,11 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, cast
+from typing import TYPE_CHECKING, Literal, cast
 
 from likeness.cli.console import Console, silence
 from likeness.cli.loading import load_restorer
@@ -20,6 +20,7 @@ from likeness.cli.plan import Job, Targets, plan, refuse_keyboard
 from likeness.cli.table import counted
 from likeness.cli.verdict_line import HELD_BACK, verdict_line
 from likeness.core.files import make_folder, write_bytes_atomically
+from likeness.core.memory import collect_from_now_on
 from likeness.errors import ConfigError, FileWriteError, ImageReadError, ImageWriteError, NoFaceError
 from likeness.evidence.face_verdict import LEVELS
 from likeness.evidence.inspection import Inspector
@@ -31,9 +32,6 @@ from likeness.imaging.image import Image
 from likeness.imaging.sniff import HEAD_BYTES, sniff_format
 from likeness.messages.notice import Notice, reason_of
 from likeness.models.catalog import DEFAULT_MODEL
-from likeness.reference.matching import FaceMatcher
-from likeness.reference.people import NamedAlbum
-from likeness.reference.references import References, photographs_at
 from likeness.repair.marks import MarkCounts
 from likeness.repair.repair import find_damage
 from likeness.repair.repairs import Repairs
@@ -44,6 +42,9 @@ from likeness.restore.outcome import FaceOutcome, ReferenceSource, Restoration
 from likeness.restore.picture_options import PictureOptions
 from likeness.restore.records import face_records
 from likeness.restore.report import PictureRecord, RunRecord, done_to_picture, write_report
+
+if TYPE_CHECKING:
+    from likeness.restore.pipeline import Restorer
 
 __all__ = ["RestoreOptions", "run"]
 
@@ -83,6 +84,7 @@ def run(options: RestoreOptions, console: Console) -> int:
         LikenessError: if the work cannot begin: then nothing was read or written.
         KeyboardInterrupt: passed on, after the report of what was done was written.
     """
+    collect_from_now_on()
     jobs = plan(options.inputs, options.targets)
     refuse_keyboard((job.source for job in jobs), "likeness restore")
     if any(job.target is None for job in jobs) and sys.stdout.isatty():
@@ -150,26 +152,9 @@ class _Worker:
         self._inspector = Inspector() if options.targets.report is not None else None
         self._large = threading.Lock()
         settings = options.settings
-        named = settings["references"]
-        self._matcher = FaceMatcher()
-        self._references: ReferenceSource | None = None
-        references: References | None = None
-        if named is not None and settings["album"] is not None:
-            raise ConfigError(Notice("cli.reference-or-album"))
-        album = None if settings["album"] is None else NamedAlbum.at(settings["album"])
-        if named is not None:
-            photographs = [found for place in named for found in photographs_at(place, self._read)]
-            references = References(photographs, trusted=options.trust_references, matcher=self._matcher)
+        lenders = self._lenders()
         self._restorer = load_restorer(settings, console)
-        began = time.perf_counter()
-        if references is not None:
-            count = len(references.prepare(self._restorer.detector, self._restorer.runtime.spec.side))
-            console.detail(f"references: {counted(count, 'face')}, ready in {time.perf_counter() - began:.1f} s")
-            self._references = references
-        elif album is not None:
-            found = album.references(self._restorer.detector, self._matcher, read=self._read, told=console.detail)
-            self._references = found
-            console.detail(f"album: {counted(found.count, 'face')}, ready in {time.perf_counter() - began:.1f} s")
+        self._references = None if lenders is None else lenders(self._restorer)
         self.record = RunRecord(
             model=str(settings["model"] or DEFAULT_MODEL),
             runtime=self._restorer.runtime,
@@ -178,6 +163,21 @@ class _Worker:
             selection=options.selection,
             aligned=options.aligned,
         )
+
+    def _lenders(self) -> Callable[[Restorer], ReferenceSource] | None:
+        """What finds the faces in the other photographs that the options name, and that are read now; None without any."""
+        settings = self._options.settings
+        named, album = settings["references"], settings["album"]
+        if named is not None and album is not None:
+            raise ConfigError(Notice("cli.reference-or-album"))
+        if named is None and album is None:
+            return None
+        from likeness.cli.lenders import album_at, references_at
+
+        if album is not None:
+            return album_at(album, read=self._read, console=self._console)
+        trusted = self._options.trust_references
+        return references_at(named or (), trusted=trusted, read=self._read, console=self._console)
 
     def _read(self, path: Path) -> Image:
         return self._decoder.read(path, max_pixels=self._options.max_pixels)

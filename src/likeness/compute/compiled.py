@@ -25,6 +25,7 @@ from likeness.compute.library import load_openvino
 from likeness.compute.network import Network
 from likeness.core.disk_cache import DiskCache
 from likeness.core.home import expanded, home_folder
+from likeness.core.memory import pages_dropped
 from likeness.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -107,10 +108,13 @@ class CompiledCache:
             return None
         try:
             tensor = load_openvino().Tensor(content, shared_memory=True)
-            return Network(core.import_model(tensor, device, dict(properties)), memory=content)
+            network = Network(core.import_model(tensor, device, dict(properties)), memory=content)
         except RuntimeError as error:
             _log.info("the compiled network %s cannot be used (%s); it is compiled again", name, error)
             return None
+        # The weights were laid out anew for the processor, and OpenVINO only reads what it was given.
+        pages_dropped(content)
+        return network
 
     def _write(self, name: str, compiled: openvino.CompiledModel) -> None:
         try:

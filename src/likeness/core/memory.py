@@ -3,12 +3,19 @@
 from __future__ import annotations
 
 import ctypes
+import gc
+import mmap
 import os
 import sys
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-__all__ = ["available", "forget_peak", "keep_freed", "peak_megabytes"]
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
+__all__ = ["available", "collect_from_now_on", "forget_peak", "keep_freed", "pages_dropped", "peak_megabytes"]
 
 _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
 """Of glibc's ``mallopt``."""
@@ -68,3 +75,27 @@ def keep_freed(*, one_heap: bool = True) -> bool:
     library = ctypes.CDLL(None)
     settings = [(_MMAP_MAX, 0), (_TRIM_THRESHOLD, 2**31 - 1), *([(_ARENA_MAX, 1)] if one_heap else [])]
     return all(library.mallopt(name, value) == 1 for name, value in settings)
+
+
+def collect_from_now_on() -> None:
+    """Have Python's collector, where it was turned off, look for garbage again, but not in what there is: that stays."""
+    if not gc.isenabled():
+        gc.freeze()
+        gc.enable()
+
+
+def pages_dropped(content: NDArray[np.uint8]) -> bool:
+    """Have the system forget the pages of a mapped file that were read, which come from the file again when wanted.
+
+    Until then they count as memory of the process. What was written to them is lost. False where the system is not Linux.
+    """
+    if sys.platform != "linux":
+        return False
+    skipped = -content.ctypes.data % mmap.PAGESIZE
+    pages = (content.nbytes - skipped) // mmap.PAGESIZE * mmap.PAGESIZE
+    if pages <= 0:
+        return True
+    library = ctypes.CDLL(None, use_errno=True)
+    return (
+        library.madvise(ctypes.c_void_p(content.ctypes.data + skipped), ctypes.c_size_t(pages), mmap.MADV_DONTNEED) == 0
+    )

@@ -75,7 +75,7 @@ def mesh_points(crop: NDArray[np.uint8], *, known: NDArray[np.floating[Any]] | N
         return None
     flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
     samples = cv2.warpAffine(crop, matrix, (_SIDE, _SIDE), flags=flags, borderMode=cv2.BORDER_REPLICATE)
-    batch = samples.transpose(2, 0, 1)[None].astype(np.float32) / np.float32(255)
+    batch = samples[None].astype(np.float32) / np.float32(255)
     mesh, flag, features = face_network("mesh").run({"samples": batch}, ["mesh", "flag", "features"])
     if 1 / (1 + np.exp(-float(flag.item()))) < _MIN_FLAG:
         return None

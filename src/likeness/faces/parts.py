@@ -69,7 +69,7 @@ def face_parts(pixels: Pixels, points: NDArray[np.floating[Any]]) -> FaceParts:
     side = pixels.shape[0]
     size = Size(PARTS_SIDE, PARTS_SIDE)
     small = pixels if side == PARTS_SIDE else resize(pixels, size, "area" if side > PARTS_SIDE else "linear")
-    person = face_network("person").run({"samples": small.transpose(2, 0, 1)[None]}, ["mask", *PERSON_MAPS])
+    person = face_network("person").run({"samples": small[None]}, ["mask", *PERSON_MAPS])
     place = evidence_of_place(small, (points + 0.5) * (PARTS_SIDE / side) - 0.5, person[0][0, 0])
     inputs = dict(zip(PERSON_MAPS, person[1:], strict=True)) | {"place": place[None]}
     shares, learnt_on = (face_network(name).run(inputs, ["shares"])[0][0] for name in ("parts", "spectacles"))

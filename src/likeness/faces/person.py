@@ -20,7 +20,7 @@ def person_mask(pixels: Pixels) -> NDArray[np.float32]:
     """Where a person is, H x W in [0, 1]: MediaPipe's selfie segmentation, whose edge a guided filter lays on the hair
     (He, Sun and Tang, "Guided Image Filtering", 2010).
     """
-    shown = resize(pixels, Size(_SIDE, _SIDE), "linear").transpose(2, 0, 1)[None]
+    shown = resize(pixels, Size(_SIDE, _SIDE), "linear")[None]
     (found,) = face_network("person").run({"samples": shown}, ["mask"])
     coarse = np.clip(resize(found[0, 0], Image(pixels=pixels).size, "linear") * 2 - 0.5, 0, 1)
     unit = max(pixels.shape[:2]) / 512

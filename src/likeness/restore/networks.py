@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from likeness.errors import CheckpointFormatError, ConfigError, LikenessError, N
 from likeness.faces.align import TEMPLATE_SIZE
 from likeness.faces.detect import Detector, MediaPipeDetector
 from likeness.faces.face import Face
+from likeness.faces.networks import begin_loading
 from likeness.imaging.image import Image
 from likeness.messages.notice import Notice
 from likeness.models.catalog import DEFAULT_MODEL
@@ -33,8 +32,6 @@ from likeness.runtimes.batching import BatchingRuntime
 from likeness.runtimes.load import Device, Library, load_runtime
 
 __all__ = ["NetworkHolder", "load_picture_network"]
-
-_log = logging.getLogger(__name__)
 
 _Self = TypeVar("_Self", bound="NetworkHolder")  # typing.Self is of Python 3.11
 
@@ -70,8 +67,7 @@ class NetworkHolder:
         if detector is None:
             detector = MediaPipeDetector()
             if ready is None:
-                # Both load and compile networks, which leaves the interpreter free for the other.
-                threading.Thread(target=_prepared, args=(detector,), name="likeness-detector").start()
+                begin_loading()
         store = store or Store()
         library: Library = runtime if isinstance(runtime, str) else "auto"
         loaded = ready or load_runtime(
@@ -220,10 +216,3 @@ def _check_for_pictures(spec: Spec, model: str) -> None:
     if spec.for_faces:
         raise CheckpointFormatError(Notice("checkpoint.not-for-pictures", {"model": model, "title": spec.title}))
     check_purpose(spec, tuple(PICTURE_TASKS), model)
-
-
-def _prepared(detector: MediaPipeDetector) -> None:
-    try:
-        detector.prepare()
-    except Exception as error:  # it comes again, in the caller's thread, when the detector is used
-        _log.info("the detector is not ready yet: %s", error)

@@ -162,6 +162,8 @@ class OpenVinoRuntime:
 
 
 def _checked_device(core: openvino.Core, device: str) -> str:
+    if device == "CPU":  # always there, and to list the others loads what drives each
+        return device
     available = [str(name) for name in core.available_devices]
     if device not in available:
         raise ConfigError(Notice("openvino.no-device", {"device": device, "known": ", ".join(available)}))
