@@ -30,12 +30,21 @@ from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Image, Pixels, Size
 
-__all__ = ["EffectiveResolution", "effective_resolution", "face_crop", "face_resolution", "quiet_power"]
+__all__ = [
+    "SCALES",
+    "EffectiveResolution",
+    "effective_resolution",
+    "face_crop",
+    "face_resolution",
+    "gradient_powers",
+    "pixels_held",
+    "quiet_power",
+]
 
 _Map = NDArray[np.float32]
 _Values = NDArray[np.float64]
 
-_SCALES = np.array([1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0])
+SCALES = np.array([1.0, 1.5, 2.0, 3.0, 4.0, 6.0, 8.0, 12.0, 16.0, 24.0])
 """Sigmas, px of a 512 crop."""
 
 _SHARP = np.array(
@@ -167,14 +176,50 @@ def effective_resolution(crop: Pixels, native_side: float) -> EffectiveResolutio
     if crop.shape[:2] != (TEMPLATE_SIZE, TEMPLATE_SIZE):
         raise ValueError(f"the crop must be {TEMPLATE_SIZE} x {TEMPLATE_SIZE}, not {crop.shape[1]} x {crop.shape[0]}")
     light = luma(crop)
-    powers, quiet = _measured(light)
-    held = np.array([_pixels(powers[i], _NOISE_SHARE * quiet, i) for i in range(4)])
+    held, narrowest = pixels_held(*gradient_powers(light))
     return EffectiveResolution(
-        pixels=min(float(np.exp(np.log(held).mean())), native_side),
-        narrowest=min(float(held.min()), native_side),
+        pixels=min(held, native_side),
+        narrowest=min(narrowest, native_side),
         noise=_noise(light, native_side),
         native_side=native_side,
     )
+
+
+def pixels_held(powers: _Values, quiet: _Values) -> tuple[float, float]:
+    """`EffectiveResolution.pixels` and ``narrowest`` by what `gradient_powers` measured, whatever the file's size."""
+    held = np.array([_pixels(powers[i], _NOISE_SHARE * quiet, i) for i in range(4)])
+    return float(np.exp(np.log(held).mean())), float(held.min())
+
+
+def gradient_powers(light: _Map) -> tuple[_Values, _Values]:
+    """What an aligned crop of 512 x 512 shows at each of `SCALES`, levels of 255, squared.
+
+    Args:
+        light: its luma in [0, 1].
+
+    Returns:
+        The power of the gradient times s on the features, 4 directions x 10 scales, and 10 times the power where it is
+        quietest, mean of the directions.
+    """
+    telling = _telling(light)
+    smooth, seen, octave = light * np.float32(255), 0.0, 0
+    powers, quiet = np.empty((4, len(SCALES))), np.empty(len(SCALES))
+    for place, scale in enumerate(SCALES):
+        step = 2.0**octave
+        smooth, seen = gaussian_blur(smooth, float(np.sqrt(scale**2 - seen**2)) / step), float(scale)
+        across = np.asarray(cv2.Sobel(smooth, cv2.CV_32F, 1, 0, ksize=1, scale=scale / (2 * step)), dtype=np.float32)
+        down = np.asarray(cv2.Sobel(smooth, cv2.CV_32F, 0, 1, ksize=1, scale=scale / (2 * step)), dtype=np.float32)
+        where, area = _features()[octave]
+        x, y = across[where], down[where]
+        xx, yy, xy = (float(np.vdot(a * area, b)) for a, b in ((x, x), (y, y), (x, y)))
+        powers[:, place] = xx, yy, (xx + yy) / 2 + xy, (xx + yy) / 2 - xy
+        np.square(across, out=across)
+        np.square(down, out=down)
+        across += down
+        quiet[place] = _quietest(across, telling) / 2
+        if scale >= 2 * step and octave < 3:
+            smooth, octave = np.ascontiguousarray(smooth[::2, ::2]), octave + 1
+    return powers, quiet
 
 
 def quiet_power(power: _Map, light: _Map) -> float:
@@ -235,36 +280,12 @@ def _features() -> tuple[tuple[tuple[slice, slice], _Map], ...]:
     return tuple(found)
 
 
-def _measured(light: _Map) -> tuple[_Values, _Values]:
-    """Power of the gradient times s on the features, 4 directions x 10 scales, and at each scale where it is quietest,
-    mean of the directions; levels of 255, squared."""
-    telling = _telling(light)
-    smooth, seen, octave = light * np.float32(255), 0.0, 0
-    powers, quiet = np.empty((4, len(_SCALES))), np.empty(len(_SCALES))
-    for place, scale in enumerate(_SCALES):
-        step = 2.0**octave
-        smooth, seen = gaussian_blur(smooth, float(np.sqrt(scale**2 - seen**2)) / step), float(scale)
-        across = np.asarray(cv2.Sobel(smooth, cv2.CV_32F, 1, 0, ksize=1, scale=scale / (2 * step)), dtype=np.float32)
-        down = np.asarray(cv2.Sobel(smooth, cv2.CV_32F, 0, 1, ksize=1, scale=scale / (2 * step)), dtype=np.float32)
-        where, area = _features()[octave]
-        x, y = across[where], down[where]
-        xx, yy, xy = (float(np.vdot(a * area, b)) for a, b in ((x, x), (y, y), (x, y)))
-        powers[:, place] = xx, yy, (xx + yy) / 2 + xy, (xx + yy) / 2 - xy
-        np.square(across, out=across)
-        np.square(down, out=down)
-        across += down
-        quiet[place] = _quietest(across, telling) / 2
-        if scale >= 2 * step and octave < 3:
-            smooth, octave = np.ascontiguousarray(smooth[::2, ::2]), octave + 1
-    return powers, quiet
-
-
 @cache
 def _curves() -> _Values:
     """4 x blurs x scales: log E_b(s)."""
-    seen = np.hypot(_SCALES[None], _BLURS[:, None])
-    moved = [np.interp(np.log(seen), np.log(_SCALES), sharp) for sharp in _SHARP]
-    return np.asarray(np.stack(moved) + 2 * np.log(_SCALES[None] / seen), dtype=np.float64)
+    seen = np.hypot(SCALES[None], _BLURS[:, None])
+    moved = [np.interp(np.log(seen), np.log(SCALES), sharp) for sharp in _SHARP]
+    return np.asarray(np.stack(moved) + 2 * np.log(SCALES[None] / seen), dtype=np.float64)
 
 
 def _pixels(power: _Values, noise: _Values, direction: int) -> float:

@@ -14,15 +14,11 @@ what stands there, the fine and the coarse part of it each for itself. Of d only
 is taken (`_above_noise`). All but ``strength`` is measured once and kept with the projection, so a slider costs one
 addition.
 
-The photograph's blur is what two measures say together: how much the reference has to be blurred to come closest to the
-photograph (least squares, so that noise, which it does not share, has no part in it), which is too much where it is not
-quite in place or lit otherwise; and the photograph's effective resolution, which is too fine where it is noisy. The
-network's answer is no third: it is softest where the photograph is poorest, and the blur between the two then comes out as
-a third of what it is. But a good photograph, which the network leaves as it is, counts as holding everything; unless it has
-so much less contrast than the reference that the network must have been at a loss.
-
-A little coarser than its blur a photograph holds something still, but a poor one mostly noise: there sigma is more than its
-blur.
+The photograph's blur is told by its own spectrum (`likeness.reference.blur`): the reference would tell too much where it is
+not quite in place or lit otherwise, and the network's answer too little, as it is softest where the photograph is poorest.
+But a good photograph, which the network leaves as it is, counts as holding everything; unless it has so much less contrast
+than the reference that the network must have been at a loss. A little coarser than its blur a lost photograph holds noise
+and not the person: there sigma is more than its blur.
 """
 
 from __future__ import annotations
@@ -45,6 +41,7 @@ from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur, resize, to_channels, wide_blur
 from likeness.imaging.image import Pixels, Size
 from likeness.messages.notice import Notice
+from likeness.reference.blur import face_blur
 from likeness.reference.correspondence import Map, fold_free, mesh_map, refined_map, sampled
 from likeness.reference.expression import Expression, rising
 from likeness.reference.irises import colour_change
@@ -71,17 +68,12 @@ _SIGMAS = (0.0, 0.7, 1.0, 1.4, 2.0, 2.8, 4.0, 4.8, 5.6, 6.7, 8.0, 9.5, 11.3, 13.
 """Blurs that are tried, px at 512."""
 _TONE = 24.0
 """Sigma of what counts as light and not as detail when blurs are compared, px at 512."""
-_BLUR, _BY_REFERENCE, _FURTHEST = 0.6, 0.4, 12.0
-"""Blur = 0.6 r^0.4 v^0.6, px at 512: r the blur by the reference, which up to 12 px is worth believing, v the side of what
-counts as one pixel by the effective resolution. Exponents: least squares in logarithms on 96 faces for tuning, moderate and
-severe, whose blur is known: off by a fifth; the smaller of those by reference and by answer: by 30%, and by 2.6 at worst."""
-_POOR, _MORE = (8.5, 10.5), 0.4
-"""v between which a photograph comes to hold little more than noise a little above its blur (its crop holds 60 and 49 px):
-of such a one so much more than its blur is the reference's."""
-_LOST, _TAKEN = (9.5, 11.5), 9.0
-"""v between which a photograph is taken to be lost (its crop holds 54 and 45 px): all finer than 9 px is the reference's."""
+_LOST, _TAKEN, _WIDER = (4.6, 5.4), 9.0, 1.3
+"""Blurs between which a photograph comes to count as lost, px at 512: all finer than 9 px, or than 1.3 times the blur, if
+that is more, is the reference's then."""
 _NO_SHARPER = (0.5, 0.8)
-"""v of the reference over that of the photograph: from the first on it stands in for less of a lost one, then for none."""
+"""`_pixel` of the reference over that of the photograph: from the first on it stands in for less of a lost one, and from the
+second on it has nothing to give."""
 _NOTHING_LOST = 0.7
 """Blur under which the photograph holds all that there is, px at 512."""
 _LEAST, _SURER, _WHOLLY = 0.8, 0.25, (2.5, 6.0)
@@ -172,6 +164,8 @@ class _Receiver:
     face: _Map
     pixel: float
     """`_pixel` of the photograph."""
+    blur: float
+    """Of the photograph, px at 512."""
     left_alone: bool
     """Whether the network left the photograph as it was."""
 
@@ -208,7 +202,8 @@ class Laid:
 
 
 def lay_reference(reference: Reference, *, crop: Pixels, target: Pixels, landmarks: Landmarks) -> Laid | None:
-    """Lay a reference in a face's place (arguments as for `warp_references`); None if the photograph lacks nothing."""
+    """Lay a reference in a face's place (arguments as for `warp_references`); None if the photograph lacks nothing that
+    the reference has."""
     return _laid(reference, _receiver(crop, target, landmarks))
 
 
@@ -249,25 +244,22 @@ def _receiver(crop: Pixels, target: Pixels, landmarks: Landmarks) -> _Receiver:
         landmarks=landmarks,
         face=face,
         pixel=_pixel(resolution_of(shown, TEMPLATE_SIZE), side),
+        blur=face_blur(shown),
         left_alone=photograph_blur(shown, goal, face) == 0,
     )
 
 
 def _laid(reference: Reference, receiver: _Receiver) -> Laid | None:
-    shown, goal, face, landmarks = receiver.shown, receiver.goal, receiver.face, receiver.landmarks
+    goal, face, landmarks, blur = receiver.goal, receiver.face, receiver.landmarks, receiver.blur
     side = goal.shape[0]
     unit = side / 512
-    places = mesh_map(landmarks.points, reference.points, side)
-    first = sampled(reference.light, places)
-    by_reference = min(photograph_blur(shown, first, face) / unit, _FURTHEST)
-    blur = _BLUR * by_reference**_BY_REFERENCE * receiver.pixel ** (1 - _BY_REFERENCE)
-    blur *= 1 + _MORE * float(rising(receiver.pixel, *_POOR))
+    first = sampled(reference.light, mesh_map(landmarks.points, reference.points, side))
     good = receiver.left_alone and _softness(goal, first, face, _MUCH_SOFTER) < _NOTHING_LOST * unit
-    if good or blur < _NOTHING_LOST:
-        return None
     sharper = 1 - float(rising(_pixel(reference.resolution, side) / receiver.pixel, *_NO_SHARPER))
-    lost = float(rising(receiver.pixel, *_LOST)) * sharper
-    sigma = unit * (blur + lost * max(_TAKEN - blur, 0.0))
+    if good or blur < _NOTHING_LOST or sharper == 0:
+        return None
+    lost = float(rising(blur, *_LOST)) * sharper
+    sigma = unit * (blur + lost * (max(_TAKEN, _WIDER * blur) - blur))
     landmarks = with_proportions(landmarks, reference, sigma, side)
     places = refined_map(mesh_map(landmarks.points, reference.points, side), goal, reference.light, sigma)
     laid = sampled(reference.light, places)
