@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
 
@@ -26,7 +27,8 @@ def told(*strokes: tuple[tuple[int, int], tuple[int, int], int, float], missing:
     thin = np.full((200, 160), 0.02, np.float32)
     for first, last, width, share in strokes:
         cv2.line(thin, first, last, (share,), width)
-    return MarkShares(thin=thin, missing=np.zeros_like(thin) if missing is None else missing)
+    gone = np.zeros_like(thin) if missing is None else missing
+    return MarkShares(thin=thin, missing=gone, wide=np.zeros_like(thin))
 
 
 GREY = np.full((200, 160, 3), 0.5, np.float32)
@@ -60,6 +62,19 @@ def test_a_mark_on_even_ground_is_surer_than_one_between_light_and_dark() -> Non
     assert find_marks(edge, shares=told(likely)).scratches == 0
 
 
+def test_a_long_mark_over_light_and_dark_surely_is_a_scratch_and_a_seam_is_not() -> None:
+    across = GREY.copy()
+    across[70:130] = 0.8
+    across[130:] = 0.2
+    seam = GREY.copy()
+    seam[:, 22:] = 0.35
+    likely = (*SCRATCH[:3], 0.8)
+    short = ((20, 60), (22, 80), 2, 0.8)
+    assert find_marks(across, shares=told(likely), sensitivity=0).scratches == 1
+    assert find_marks(across, shares=told(short), sensitivity=0).scratches == 0
+    assert find_marks(seam, shares=told(likely), sensitivity=0).scratches == 0
+
+
 def test_what_is_found_beyond_a_lower_sensitivity() -> None:
     shares = told(SCRATCH, (*FAINT[:2], 2, 0.6))
     sure, usual = (find_marks(UNEVEN, shares=shares, sensitivity=s) for s in (0.0, 0.5))
@@ -72,6 +87,30 @@ def test_a_mark_goes_on_where_damage_is_a_quarter_as_likely() -> None:
     marks = find_marks(GREY, shares=told(SCRATCH, faint_end))
     assert marks.scratches == 1
     assert marks.mask[190, 22:26].any()
+
+
+def test_at_the_highest_sensitivity_a_mark_goes_on_farther() -> None:
+    fainter_end = ((24, 180), (24, 199), 2, 0.12)
+    usual, most = (find_marks(GREY, shares=told(SCRATCH, fainter_end), sensitivity=s) for s in (0.5, 1.0))
+    assert (usual.scratches, most.scratches) == (1, 1)
+    assert not usual.mask[190, 22:26].any()
+    assert most.mask[190, 22:26].any()
+
+
+def test_a_wide_corner_is_gone_where_it_shows_paper_that_the_other_side_has_not() -> None:
+    wide = np.zeros((200, 160), np.float32)
+    cv2.fillPoly(wide, [np.array([[0, 120], [70, 199], [0, 199]])], (0.99,))
+    shares = replace(told(), wide=wide)
+    paper, oval, coat, folded = (GREY.copy() for _ in range(4))
+    paper[wide > 0] = 0.9
+    oval[(wide + wide[:, ::-1]) > 0] = 0.9
+    coat[wide > 0] = 0.1
+    folded[wide > 0] = np.linspace(0.7, 1.0, int((wide > 0).sum()))[:, None]
+    assert [find_marks(x, shares=shares).pieces for x in (paper, oval, coat, folded)] == [1, 0, 0, 0]
+    assert (find_marks(paper, shares=shares).missing == (wide > 0)).all()
+    shirt = np.zeros((200, 160), np.float32)
+    shirt[120:, 30:60] = 0.99
+    assert find_marks(np.where(shirt[..., None] > 0, GREY + 0.4, GREY), shares=replace(told(), wide=shirt)).pieces == 0
 
 
 def test_specks_in_kept_places_stay_and_a_long_scratch_does_not() -> None:
@@ -192,7 +231,7 @@ def test_a_gleam_along_a_rim_is_no_scratch(astronaut: Image, faces: tuple[Face, 
     gleam = np.zeros_like(rim)
     for eye in (left, right):
         cv2.ellipse(gleam, eye, (radius, radius), 0, 40, 140, (0.99,), 2, cv2.LINE_8, 4)
-    shares = MarkShares(thin=gleam, missing=np.zeros_like(gleam))
+    shares = MarkShares(thin=gleam, missing=np.zeros_like(gleam), wide=np.zeros_like(gleam))
     marked = [int(find_marks(worn, *guards, shares=shares).mask[rim > 0.5].sum()) for guards in (bare, seen)]
     assert marked[0] > 0
     assert marked[1] == 0

@@ -25,17 +25,23 @@ __all__ = ["MarkCounts", "Marks", "find_marks", "tokens_of"]
 _TOKENS = (-2.54, 1.23, -0.89)
 """A constant, and what a patch's tokens (`tokens_of`) count, in the logarithm of how likely it is damage against not:
 `benchmarks/damage.py --tokens` finds them, on the half of the old photographs that sets limits."""
-_SURE = (0.85, 0.6, 0.2)
+_SURE = (0.85, 0.6, 0.1)
 """How likely a patch must be damage, at sensitivities of 0, 0.5 and 1."""
 _SURE_ON_SKIN = (0.998, 0.985, 0.95)
 """The same for dark specks on skin, which may be moles: on 101 portraits without dust no mole reaches 0.985."""
-_ON = 0.15
-"""A mark goes on where damage is so likely."""
+_ON, _FAINT = 0.15, (0.15, 0.15, 0.1)
+"""A mark goes on where damage is so likely; and how far it reaches in the end, at sensitivities of 0, 0.5 and 1."""
 _AROUND = 6
 """How far from a patch its surroundings go, px."""
 _EVEN = (0.015, 0.15)
 """How uneven its surroundings may be, in luma, at sensitivities of 0 and 0.5: what is mended unasked lies on even ground. In
 the half that sets limits nothing sound was as sure there; the bar of a watch chain was as sure on other ground."""
+_LINE, _LINE_LIKELY, _LINE_EVEN = 0.15, 0.78, 0.025
+"""How long a mark is (share of the longer side), how likely damage is all along it, and how uneven its surroundings may be
+in most of its sections, that surely is a scratch: it runs over light and dark, and a seam or a rim keeps them apart.
+Nearly as sure, but shorter, were a watch chain and the front of a shirt."""
+_SECTION, _SECTION_LEAST = 24, 20
+"""Side of the squares by which a mark is taken in sections, and pixels of surroundings in one that counts, px."""
 _UNEVEN_LEAST = 0.01
 """Added to how uneven the surroundings of a patch are, before the logarithm is taken."""
 _ON_MISSING = 0.5
@@ -46,6 +52,10 @@ _LEAST = 3
 """Pixels of the smallest speck, in the copy that is looked at."""
 _LEAST_MISSING = 0.0005
 """Share of the picture of the smallest missing piece."""
+_PAPER, _PAPER_LIGHTER, _PAPER_AGAIN = 0.02, 0.2, 0.06
+"""How much tones differ in a wide piece (their median difference from the median, in luma); how much lighter it is than what
+lies beside it, at least: paper (dark ones are not taken, as coats fill the lower corners of portraits); and how far the tone
+has to be from that of the mirrored place: an oval or a mount has its paper on both sides."""
 _QUARTER = 0.25
 """Share of a mark that may lie in a protected place: a scratch across the picture may cross an eye, a lash is no scratch."""
 _LONG = 3.0
@@ -140,17 +150,20 @@ def find_marks(
     checkpoint()
     small = Size(shares.thin.shape[1], shares.thin.shape[0])
     sure = float(np.interp(sensitivity, (0, 0.5, 1), _SURE))
-    missing, pieces = _pieces(shares, float(np.interp(sensitivity, (0, 0.5, 1), _SURE_MISSING)))
+    work = luma(pixels) if (height, width) == shares.thin.shape else luma(resize(pixels, small, "area"))
+    missing, pieces = _pieces(shares, work, float(np.interp(sensitivity, (0, 0.5, 1), _SURE_MISSING)))
     thin = shares.thin * (~missing).astype(np.float32)
     count, labels, stats = _components(thin > _ON)
-    work = luma(pixels) if (height, width) == thin.shape else luma(resize(pixels, small, "area"))
     tokens = tokens_of(work, thin, labels, count)
     odds = _TOKENS[0] + tokens @ np.array(_TOKENS[1:])
-    kept = (stats[:, cv2.CC_STAT_AREA] >= _LEAST) & (odds > np.log(sure / (1 - sure)))
+    kept = (stats[:, cv2.CC_STAT_AREA] >= _LEAST) & (odds > _logit(sure))
     if sensitivity < 0.5:
         kept &= np.exp(tokens[:, 1]) - _UNEVEN_LEAST < np.interp(sensitivity, (0, 0.5), _EVEN)
-    kept[0] = False
     extents = _extents(labels, stats)
+    kept |= _lines(
+        work, labels, stats, (extents[:, 0] >= _LINE * max(thin.shape)) & (tokens[:, 0] >= _logit(_LINE_LIKELY))
+    )
+    kept[0] = False
     if keep is not None:
         kept &= _outside(labels, stats, extents, resize(keep, small, "linear") > 0.5)
     if skin is not None:
@@ -160,12 +173,13 @@ def find_marks(
         short = extents[:, 0] < _LONG * extents[:, 1]
         kept &= ~(dark & short & mole & (on_skin > 0.5 * stats[:, cv2.CC_STAT_AREA]))
     long = kept & (extents[:, 0] >= _LONG * np.maximum(extents[:, 1], 1.5)) & (extents[:, 0] >= 8)
-    mask = kept[labels]
+    mask, faint = kept[labels], float(np.interp(sensitivity, (0, 0.5, 1), _FAINT))
+    if faint < _ON:
+        mask |= _reached(thin > faint, mask) & (labels == 0)
     if mask.shape != (height, width):
         whole = Size(width, height)
         # Where damage is likely, at the picture's own size, near the marks that were kept.
-        near = np.asarray(cv2.dilate(mask.astype(np.uint8), np.ones((3, 3), np.uint8)), np.float32)
-        mask = resize(shares.thin * near, whole, "linear") > _ON
+        mask = resize(shares.thin * _grown(mask), whole, "linear") > faint
         missing = resize(missing.astype(np.float32), whole, "linear") > 0.5
     return Marks(
         mask=mask,
@@ -176,15 +190,17 @@ def find_marks(
     )
 
 
-def _hysteresis(shares: _Map, high: float, low: float) -> tuple[_Flags, NDArray[np.intp], NDArray[np.int32]]:
-    """Patches over ``low`` that reach ``high`` somewhere: where they are, their numbers, and OpenCV's figures of each."""
-    count, labels, stats = _components(shares > low)
+def _logit(share: float) -> float:
+    return float(np.log(share / (1 - share)))
+
+
+def _reached(flags: _Flags, seeds: _Flags) -> _Flags:
+    """Patches of ``flags`` that hold a seed."""
+    count, labels, _ = _components(flags)
     reached = np.zeros(count, np.bool_)
-    reached[labels[shares > high]] = True
+    reached[labels[seeds]] = True
     reached[0] = False
-    # Numbered anew, without gaps.
-    names = np.cumsum(reached) * reached
-    return reached[labels], np.asarray(names[labels], np.intp), stats[np.concatenate([[True], reached[1:]])]
+    return reached[labels]
 
 
 def tokens_of(grey: _Map, thin: _Map, labels: NDArray[np.intp], count: int) -> NDArray[np.float64]:
@@ -213,8 +229,7 @@ def tokens_of(grey: _Map, thin: _Map, labels: NDArray[np.intp], count: int) -> N
     # Of two patches beside one another the later one has what lies between; few do.
     kernel = np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _AROUND + 1, 2 * _AROUND + 1)))
     near = np.asarray(cv2.dilate(labels.astype(np.float32), kernel), np.intp)
-    touched = np.asarray(cv2.dilate((labels > 0).astype(np.uint8), np.ones((3, 3), np.uint8)), np.bool_)
-    ring = np.where(touched, 0, near).ravel()
+    ring = np.where(_grown(labels > 0), 0, near).ravel()
     pixels = np.maximum(np.bincount(ring, minlength=count), 1)
     middle = np.bincount(ring, weights=off, minlength=count) / pixels
     uneven = np.sqrt(np.maximum(np.bincount(ring, weights=off * off, minlength=count) / pixels - middle * middle, 0))
@@ -227,16 +242,71 @@ def _peaks(thin: _Map, labels: NDArray[np.intp], count: int) -> _Map:
     return peaks
 
 
-def _pieces(shares: MarkShares, sure: float) -> tuple[_Flags, int]:
-    """Missing pieces: large, and at the picture's border."""
-    found, labels, stats = _hysteresis(shares.missing, sure, _ON_MISSING * sure)
-    height, width = found.shape
+def _lines(grey: _Map, labels: NDArray[np.intp], stats: NDArray[np.int32], asked: _Flags) -> _Flags:
+    """Which of the patches asked for have even surroundings in most of their sections."""
+    found = np.zeros(len(stats), np.bool_)
+    smooth = gaussian_blur(grey, 0.8)
+    disc = np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _AROUND + 1, 2 * _AROUND + 1)))
+    for number in np.flatnonzero(asked[1:]) + 1:
+        left, top, width, height = (int(value) for value in stats[number, :4])
+        rows = slice(max(0, top - _AROUND), top + height + _AROUND)
+        columns = slice(max(0, left - _AROUND), left + width + _AROUND)
+        part = labels[rows, columns]
+        near = np.asarray(cv2.dilate((part == number).astype(np.uint8), disc)) > 0
+        ys, xs = np.nonzero(near & ~_grown(part > 0))
+        sections = (ys // _SECTION) * (part.shape[1] // _SECTION + 1) + xs // _SECTION
+        tones = smooth[rows, columns][ys, xs].astype(np.float64)
+        pixels = np.maximum(np.bincount(sections), 1)
+        mean = np.bincount(sections, weights=tones) / pixels
+        uneven = np.sqrt(np.maximum(np.bincount(sections, weights=tones * tones) / pixels - mean * mean, 0))
+        counted = pixels >= _SECTION_LEAST
+        even = int(pixels[counted & (uneven <= _LINE_EVEN)].sum())
+        found[number] = even > int(pixels[counted].sum()) / 2
+    return found
+
+
+def _pieces(shares: MarkShares, grey: _Map, sure: float) -> tuple[_Flags, int]:
+    """Missing pieces: large, and at the picture's border. Wide ones, seen on the smallest copies, are paper."""
+    found = _at_border(shares.missing, sure) | _paper(grey, _at_border(shares.wide, sure))
+    return found, _components(found)[0] - 1
+
+
+def _at_border(missing: _Map, sure: float) -> _Flags:
+    likely = missing > _ON_MISSING * sure
+    _, labels, stats = _components(_reached(likely, missing > sure))
+    height, width = likely.shape
     left, top = stats[:, cv2.CC_STAT_LEFT], stats[:, cv2.CC_STAT_TOP]
     right, bottom = left + stats[:, cv2.CC_STAT_WIDTH], top + stats[:, cv2.CC_STAT_HEIGHT]
     kept = (left <= 1) | (top <= 1) | (right >= width - 1) | (bottom >= height - 1)
     kept &= stats[:, cv2.CC_STAT_AREA] >= _LEAST_MISSING * height * width
     kept[0] = False
-    return kept[labels], int(kept.sum())
+    return kept[labels]
+
+
+def _paper(grey: _Map, flags: _Flags) -> _Flags:
+    """Corners of one tone that are lighter than what lies beside them and than the mirrored places of the picture."""
+    count, labels, _ = _components(flags)
+    kept = np.zeros(count, np.bool_)
+    corners = labels[np.ix_((0, 1, -2, -1), (0, 1, -2, -1))]
+    for number in np.unique(corners[corners > 0]):
+        own = labels == number
+        inner = np.asarray(cv2.erode(own.astype(np.uint8), np.ones((5, 5), np.uint8))) > 0
+        beside = _grown(own, 4) & ~_grown(own)
+        if not inner.any() or not beside.any():
+            continue
+        tone = np.median(grey[inner])
+        others = [np.median(mirrored[inner]) for mirrored in (grey[:, ::-1], grey[::-1])]
+        kept[number] = (
+            np.median(np.abs(grey[inner] - tone)) <= _PAPER
+            and tone - np.median(grey[beside]) >= _PAPER_LIGHTER
+            and tone - max(others) >= _PAPER_AGAIN
+        )
+    return kept[labels]
+
+
+def _grown(flags: _Flags, radius: int = 1) -> _Flags:
+    side = 2 * radius + 1
+    return np.asarray(cv2.dilate(flags.astype(np.uint8), np.ones((side, side), np.uint8))) > 0
 
 
 def _extents(labels: NDArray[np.intp], stats: NDArray[np.int32]) -> NDArray[np.float64]:

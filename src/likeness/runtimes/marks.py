@@ -28,6 +28,8 @@ _SIDE = 1600
 _SMALL_SIDES = (256, 192)
 """Longest sides of the copies on which missing pieces are looked for: there the network sees a corner with both its borders.
 Of 16 corners of the benchmark's first half it is sure of 2 at 384 to 600 px, of 9 at 256 px and of 11 at either of these."""
+_SMALLEST_SIDES = (160, 128)
+"""The same for wide ones. Coats, too, look like that there."""
 
 _PROPERTIES: dict[str, Any] = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
 
@@ -41,10 +43,12 @@ class MarkShares:
     Attributes:
         thin: H' x W', part of a scratch, hair, speck, fold or tear; on the picture made smaller to `_SIDE`.
         missing: the same size, part of a piece that is gone.
+        wide: the same size, part of a piece that is gone, as far as the smallest copies show: its tone has to be looked at.
     """
 
     thin: _Map
     missing: _Map
+    wide: _Map
 
 
 class MarksRuntime:
@@ -68,11 +72,14 @@ class MarksRuntime:
         """What a picture (H x W x 3 in [0, 1]) is damaged by."""
         work = _at_most(pixels, _SIDE)
         thin, missing = self._run(work)
-        size = Size(work.shape[1], work.shape[0])
         if max(work.shape) > max(_SMALL_SIDES):
-            small = [resize(self._run(_at_most(work, side))[1], size, "linear") for side in _SMALL_SIDES]
-            missing = np.maximum.reduce(small)
-        return MarkShares(thin=thin, missing=missing)
+            missing = self._missing(work, _SMALL_SIDES)
+        return MarkShares(thin=thin, missing=missing, wide=self._missing(work, _SMALLEST_SIDES))
+
+    def _missing(self, work: Pixels, sides: tuple[int, ...]) -> _Map:
+        """What is missing by copies with these longest sides."""
+        size = Size(work.shape[1], work.shape[0])
+        return np.maximum.reduce([resize(self._run(_at_most(work, side))[1], size, "linear") for side in sides])
 
     def _run(self, pixels: Pixels) -> tuple[_Map, _Map]:
         height, width = pixels.shape[:2]
