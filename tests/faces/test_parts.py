@@ -160,7 +160,7 @@ def test_hair_on_labelled_faces(shared: Path) -> None:
         if is_hair.sum() > 400:  # a head with hair
             overlap.append(float((found & is_hair & told).sum() / ((found | is_hair) & told).sum()))
     assert len(overlap) > 50
-    assert np.mean(overlap) > 0.83  # 0.846
+    assert np.mean(overlap) > 0.848  # 0.850; 0.847 with a fringe that is taken for a hat
     assert background / hair < 0.05
     assert under == 0
 
@@ -193,6 +193,23 @@ def test_smooth_hair_is_no_hat() -> None:
     masks = region_masks(points, 512, parts)
     top = filled([points[[103, 67, 109, 10, 338, 297, 332]] + np.array([0, -25], np.float32)], 512) > 0
     assert masks["other"][top].max() < 0.2
+
+
+def test_what_hangs_together_with_a_sure_hat_is_hat(crop: tuple[Pixels, Points], parts: FaceParts) -> None:
+    points = crop[1]
+    brim = round(float(points[10][1]) / 2) - 4
+    masks = parts.masks.copy()
+    hat, hair = (masks[PARTS.index(part)] for part in ("hat", "hair"))
+    for columns, share in ((slice(60, 150), 0.95), (slice(150, 196), 0.4)):
+        masks[:, :brim, columns] = 0
+        hat[:brim, columns], hair[:brim, columns] = share, 1 - share
+    worn = region_masks(points, 512, FaceParts(masks=masks))
+    assert worn["other"][: 2 * brim - 40, 130:290].min() > 0.8
+    assert worn["other"][40 : 2 * brim - 40, 310:380].mean() > 0.6
+    hat[:, :] = np.where(hat > 0.9, 0, hat)
+    masks /= np.maximum(masks.sum(axis=0), 1e-6)
+    bare = region_masks(points, 512, FaceParts(masks=masks))
+    assert bare["hair"][40 : 2 * brim - 40, 310:380].mean() > 0.9
 
 
 def test_the_grainy_portrait(shared: Path) -> None:

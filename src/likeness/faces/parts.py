@@ -33,17 +33,21 @@ PARTS_SIDE = 256
 PERSON_MAPS = ("coarse", "middle", "fine")
 """Inner maps of the person network that the parts are told from: 160 x 16 x 16, 120 x 32 x 32 and 88 x 64 x 64."""
 
-_GLASSES = PARTS.index("glasses")
+_HAIR, _GLASSES, _HAT = PARTS.index("hair"), PARTS.index("glasses"), PARTS.index("hat")
 
 _GRID = 64
 _CHIN, _TOP = 152, 10
 _SIDES = (234, 454)
 
-_REACH, _SMOOTH = 3, 4e-4
+_REACH, _SMOOTH = 2, 4e-4
 """Radius (px) and regularisation of the guided filter."""
 
 _TRACE = 0.5
 """A part whose share is nowhere more than this is not seen in the picture: something else is likelier everywhere."""
+
+_SURE, _LEAST, _OWN_COLOUR = 0.6, 0.01, 16.0
+"""From which share on a place shows hair or a hat; which share of the crop that is at least for its colour to be known; and
+how near the colours (medians, in CIELAB) are where a hat is none but hair: of fringes 1 and 8, of hats 43 and 52."""
 
 _Map = NDArray[np.float32]
 
@@ -79,7 +83,22 @@ def face_parts(pixels: Pixels, points: NDArray[np.floating[Any]]) -> FaceParts:
     fine = coarse.transpose(2, 0, 1).copy()
     fine[seen] = np.atleast_3d(cv2.ximgproc.guidedFilter(small, coarse[:, :, seen], _REACH, _SMOOTH)).transpose(2, 0, 1)
     fine = np.maximum(fine, 0)
-    return FaceParts(masks=fine / np.maximum(fine.sum(axis=0), np.float32(1e-6)))
+    return FaceParts(masks=_without_hats_of_hair(fine / np.maximum(fine.sum(axis=0), np.float32(1e-6)), small))
+
+
+def _without_hats_of_hair(masks: _Map, small: Pixels) -> _Map:
+    """The masks, in which a hat that has the very colour of the hair is hair."""
+    hat, hair = (masks[part] > _SURE for part in (_HAT, _HAIR))
+    if min(float(hat.mean()), float(hair.mean())) < _LEAST:
+        return masks
+    colours = np.asarray(cv2.cvtColor(np.clip(small, 0, 1), cv2.COLOR_RGB2Lab), np.float32)
+    apart = np.median(colours[hat], axis=0) - np.median(colours[hair], axis=0)
+    if float(np.hypot.reduce(apart)) > _OWN_COLOUR:
+        return masks
+    found = masks.copy()
+    found[_HAIR] += found[_HAT]
+    found[_HAT] = 0
+    return found
 
 
 def _with_spectacles(shares: _Map, glasses: _Map) -> _Map:

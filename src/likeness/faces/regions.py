@@ -45,6 +45,9 @@ _FEATHER = 0.012
 _SMALLEST_HAT, _SMALLEST_OCCLUDER = 0.03, 0.012
 """Shares of the crop under which a hat, or something in front of a face, is none."""
 
+_LIKELY_HAT = (0.2, 0.5)
+"""From which share on what hangs together with a sure hat is part of it, and from which in full."""
+
 _AROUND_HAT, _LEAST_BACKGROUND = 6, 0.1
 """How far around a hat is looked for background, px at `_DRAWN_SIDE`, and how much of it there has to be."""
 
@@ -177,9 +180,8 @@ def _with_parts(
     inside = gaussian_blur(_shrunk(oval, 0.06 * height), _FEATHER * _DRAWN_SIDE)
     head = _of_this_head(parts, oval)
     under_chin = np.clip((0.30 - aside) / 0.06, 0, 1) * np.clip(0.5 - along / 0.06, 0, 1)
-    hat = _before_background(parts["background"], _sure(parts["hat"], _SMALLEST_HAT, oval)) * np.clip(
-        (along - 0.6) / 0.1, 0.0, 1.0
-    )
+    hat = _before_background(parts["background"], _sure(parts["hat"], _SMALLEST_HAT, oval))
+    hat = _whole(parts["hat"], hat) * np.clip((along - 0.6) / 0.1, 0.0, 1.0)
     # What may be a hat, and is not sure to be one, is hair.
     hair = (parts["hair"] + np.maximum(parts["hat"] - hat, 0.0)) * head * (np.float32(1) - under_chin)
     beard = (parts["beard"] + parts["hair"] * under_chin) * head
@@ -214,6 +216,15 @@ def _sure(mask: _Mask, smallest: float, oval: _Mask) -> _Mask:
     large = np.bincount(found.ravel()) >= smallest * mask.size
     beside = np.bincount(found[oval == 0], minlength=len(large)) > 0
     return np.where((large & beside)[found], sure, np.float32(0))
+
+
+def _whole(mask: _Mask, sure: _Mask) -> _Mask:
+    """What is sure, and what hangs together with it and is likely: shadows and folds of a hat are no hair."""
+    likely = np.clip((mask - _LIKELY_HAT[0]) / (_LIKELY_HAT[1] - _LIKELY_HAT[0]), 0.0, 1.0).astype(np.float32)
+    _, numbers = cv2.connectedComponents((likely > 0).astype(np.uint8), connectivity=4)
+    found = np.asarray(numbers, dtype=np.int64)
+    reached = np.bincount(found[sure > 0], minlength=int(found.max()) + 1) > 0
+    return np.maximum(sure, np.where(reached[found], likely, np.float32(0)))
 
 
 def _before_background(background: _Mask, hat: _Mask) -> _Mask:
