@@ -1,10 +1,12 @@
 from __future__ import annotations
 
+from itertools import pairwise
+
 import cv2
 import numpy as np
 import pytest
 
-from likeness.faces.align import FFHQ_TEMPLATE, align, unwarp, valid_mask, warp
+from likeness.faces.align import FFHQ_TEMPLATE, align, unwarp, unwarp_by_rows, valid_mask, warp
 from likeness.imaging.image import Size
 
 
@@ -95,3 +97,16 @@ def test_beyond_the_picture_the_crop_is_mirrored_and_said_to_be_empty() -> None:
 def test_degenerate_points_are_refused(points: np.ndarray) -> None:
     with pytest.raises(ValueError, match=r"line|finite"):
         align(points, Size(100, 100), 512)
+
+
+@pytest.mark.parametrize("zoom", [0.3, 1.0, 4.7])
+def test_strips_are_the_whole_to_the_last_bit(zoom: float) -> None:
+    random = np.random.default_rng(7)
+    points = FFHQ_TEMPLATE * zoom * 0.9 + (40.3, -25.8) + random.normal(0, 3, (5, 2))
+    alignment = align(points, Size(round(600 * zoom), round(500 * zoom)), 512)
+    crop = random.random((512, 512, 3), np.float32)
+    whole, box = unwarp(crop, alignment)
+    strips, boxes = zip(*unwarp_by_rows(crop, alignment), strict=True)
+    assert np.array_equal(np.concatenate(strips), whole)
+    assert (boxes[0].top, boxes[-1].bottom) == (box.top, box.bottom)
+    assert all(one.bottom == other.top for one, other in pairwise(boxes))

@@ -210,15 +210,18 @@ class _Worker:
         self._tell_faces(job, restoration)
         if not restoration.done:
             return self._unrestored(job, work, count, image, data)
-        output = self._write(job, work, restoration.image, data)
-        face_files = self._save_faces(job, restoration)
-        if job.compare is not None:
-            make_folder(job.compare.parent)
-            write_image(compare(image, restoration), job.compare, quality=92)
-            work.clock.lap("compare")
+        sheet = None if job.compare is None else compare(image, restoration)
         faces = face_records(image, restoration, self._inspector)
         if self._inspector is not None:
             work.clock.lap("inspect")
+        mending = self._mending(image, restoration)
+        del image  # of a large picture the result alone is in memory while it is encoded
+        output = self._write(job, work, restoration.image, data)
+        face_files = self._save_faces(job, restoration)
+        if job.compare is not None and sheet is not None:
+            make_folder(job.compare.parent)
+            write_image(sheet, job.compare, quality=92)
+            work.clock.lap("compare")
         record = replace(
             work.record(faces),
             output=output,
@@ -230,21 +233,21 @@ class _Worker:
             f"{_helped(restoration)}{_chosen(restoration)}{_enlarged(restoration)}{_repaired(restoration)}"
             f" ({work.clock.seconds:.1f} s)"
         )
-        self._offer_mending(job, image, restoration)
+        if mending:
+            self._console.say(f"{job.name}: {mending}")
         return record
 
-    def _offer_mending(self, job: Job, image: Image, restoration: Restoration) -> None:
-        """Say what may be damage in a scan and was left, as parts of the picture may be among it."""
+    def _mending(self, image: Image, restoration: Restoration) -> str:
+        """What may be damage in a scan and was left, as parts of the picture may be among it; "" for none."""
         settings, repaired = self._options.settings, restoration.repaired
         if settings["preset"] != "film-scan" or "mend_sensitivity" in settings.values:
-            return
+            return ""
         if repaired is None or repaired.marks is None:
-            return
+            return ""
         found = find_damage(image, [one.face for one in restoration.faces])
         told = _marks_told(found.beyond(repaired.marks))
-        if told:
-            flag = f"--mend-sensitivity {Repairs.sensitivity:g}"
-            self._console.say(f"{job.name}: less surely damage and left: {told}; {flag} mends that, too")
+        flag = f"--mend-sensitivity {Repairs.sensitivity:g}"
+        return f"less surely damage and left: {told}; {flag} mends that, too" if told else ""
 
     def _unrestored(self, job: Job, work: RestoreJob, count: str, image: Image, data: bytes | None) -> PictureRecord:
         """Tell and record a picture without a restored face; copy it if that is wanted."""

@@ -15,7 +15,15 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-__all__ = ["available", "collect_from_now_on", "forget_peak", "keep_freed", "pages_dropped", "peak_megabytes"]
+__all__ = [
+    "available",
+    "collect_from_now_on",
+    "forget_peak",
+    "keep_freed",
+    "pages_dropped",
+    "peak_megabytes",
+    "return_freed",
+]
 
 _TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
 """Of glibc's ``mallopt``."""
@@ -64,17 +72,29 @@ def keep_freed(*, one_heap: bool = True) -> bool:
         one_heap: for all threads, as those of their own are too small for pictures, and shrink by other rules; then it is to
             be called before any thread begins.
     """
-    if sys.platform != "linux":
-        return False
-    try:
-        libc = os.confstr("CS_GNU_LIBC_VERSION") or ""
-    except (OSError, ValueError):  # another C library
-        return False
-    if not libc.startswith("glibc"):
+    if not _is_glibc():
         return False
     library = ctypes.CDLL(None)
     settings = [(_MMAP_MAX, 0), (_TRIM_THRESHOLD, 2**31 - 1), *([(_ARENA_MAX, 1)] if one_heap else [])]
     return all(library.mallopt(name, value) == 1 for name, value in settings)
+
+
+def return_freed() -> None:
+    """Have the system take back what is free in this process; nothing happens where the C library is not glibc.
+
+    For the moment before something large is made that would lie beside it.
+    """
+    if _is_glibc():
+        ctypes.CDLL(None).malloc_trim(0)
+
+
+def _is_glibc() -> bool:
+    if sys.platform != "linux":
+        return False
+    try:
+        return (os.confstr("CS_GNU_LIBC_VERSION") or "").startswith("glibc")
+    except (OSError, ValueError):  # another C library
+        return False
 
 
 def collect_from_now_on() -> None:

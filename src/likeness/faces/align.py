@@ -6,7 +6,7 @@ Template of all networks here, FFHQ: Karras et al., "A Style-Based Generator Arc
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
 import cv2
@@ -26,11 +26,15 @@ __all__ = [
     "rewarp",
     "similarity",
     "unwarp",
+    "unwarp_by_rows",
     "valid_mask",
     "warp",
 ]
 
 TEMPLATE_SIZE = 512
+
+_ROWS = 256
+"""Of a strip of `unwarp_by_rows`."""
 
 _FINER = 1.5
 """How much finer than the crop an area still is, at least, when it is averaged to a whole fraction before the low pass: at
@@ -151,17 +155,32 @@ def unwarp(crop: NDArray[np.float32], alignment: Alignment) -> tuple[NDArray[np.
     Returns:
         the samples over the box, and the box.
     """
+    return _laid(_fit(crop, alignment), alignment, alignment.box), alignment.box
+
+
+def unwarp_by_rows(crop: NDArray[np.float32], alignment: Alignment) -> Iterator[tuple[NDArray[np.float32], Box]]:
+    """`unwarp` in strips, from top to bottom: a face that fills a large picture takes as much memory as that."""
+    fit, box = _fit(crop, alignment), alignment.box
+    for top in range(int(box.top), int(box.bottom), _ROWS):
+        strip = Box(box.left, top, box.right, min(top + _ROWS, box.bottom))
+        yield _laid(fit, alignment, strip), strip
+
+
+def _fit(crop: NDArray[np.float32], alignment: Alignment) -> NDArray[np.float32]:
+    """The crop without what the picture's grid cannot hold."""
     sigma = _low_pass(alignment.scale)
-    if sigma > 0:
-        crop = gaussian_blur(crop, sigma)
-    box = alignment.box
+    return gaussian_blur(crop, sigma) if sigma > 0 else crop
+
+
+def _laid(fit: NDArray[np.float32], alignment: Alignment, box: Box) -> NDArray[np.float32]:
+    """The crop on the picture's grid, within a box of it."""
     width, height = int(box.width), int(box.height)
     inverse = alignment.inverse.copy()
     inverse[:, 2] -= (box.left, box.top)
     laid = cv2.warpAffine(
-        crop, inverse, (max(width, 1), max(height, 1)), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT
+        fit, inverse, (max(width, 1), max(height, 1)), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_CONSTANT
     )
-    return np.asarray(laid, dtype=np.float32)[:height, :width], box
+    return np.asarray(laid, dtype=np.float32)[:height, :width]
 
 
 def rewarp(change: NDArray[np.float32], alignment: Alignment) -> NDArray[np.float32]:

@@ -14,11 +14,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.compute.cancellation import checkpoint
-from likeness.faces.align import unwarp
+from likeness.core.memory import return_freed
+from likeness.faces.align import unwarp, unwarp_by_rows
 from likeness.faces.face import Alignment
 from likeness.imaging.image import Box, Pixels
 
 __all__ = ["Patch", "overlaps", "own_share", "paste"]
+
+_LARGE = 200_000_000
+"""Bytes of a picture's samples, those of 17 megapixels, beside which what earlier steps took and gave back is not kept."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -60,19 +64,23 @@ def paste(pixels: Pixels, patches: Sequence[Patch]) -> Pixels:
     Returns:
         H x W x 3 in [0, 1]; equal to ``pixels`` to the last bit wherever no mask reaches.
     """
+    if pixels.nbytes > _LARGE:
+        return_freed()
     result = pixels.copy()
     near = overlaps(patches)
     for index, patch in enumerate(patches):
         checkpoint()
-        change, box = unwarp(patch.change, patch.alignment)
-        rows, columns = box.to_slices()
-        if near[index]:
-            change *= _share(index, near[index], patches, box)[:, :, None]
-        if patch.within is not None:
-            change *= patch.within[rows, columns, None]
-        area = result[rows, columns]
-        np.add(area, change, out=area)
-        np.clip(area, 0.0, 1.0, out=area)
+        share = _share(index, near[index], patches, patch.alignment.box) if near[index] else None
+        top = int(patch.alignment.box.top)
+        for change, box in unwarp_by_rows(patch.change, patch.alignment):
+            rows, columns = box.to_slices()
+            if share is not None:
+                change *= share[rows.start - top : rows.stop - top, :, None]
+            if patch.within is not None:
+                change *= patch.within[rows, columns, None]
+            area = result[rows, columns]
+            np.add(area, change, out=area)
+            np.clip(area, 0.0, 1.0, out=area)
     return result
 
 

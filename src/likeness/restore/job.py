@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractContextManager, ExitStack
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from types import TracebackType
 from typing import Any, Literal
 
@@ -21,7 +21,8 @@ from likeness.errors import ImageTooLargeError, NoFaceError
 from likeness.imaging.decoding.pool import DecoderPool
 from likeness.imaging.encode import encode_image, find_format
 from likeness.imaging.files import DEFAULT_MAX_PIXELS, PictureSource
-from likeness.imaging.image import Box, Image
+from likeness.imaging.image import Box, Image, Size
+from likeness.imaging.origin import Note
 from likeness.messages.notice import Notice, notice_of
 from likeness.repair.repair import damage_of
 from likeness.restore.framing import Framing
@@ -46,6 +47,15 @@ def read_damage(
         ImageReadError, ImageTooLargeError: if the file cannot be read.
     """
     return None if source is None else damage_of(decoder.read(source, max_pixels=max_pixels, name=name))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Seen:
+    """What is kept of a picture that was read: a large one takes hundreds of megabytes, and its result as many."""
+
+    size: Size
+    notes: tuple[Note, ...]
+    source_type: str | None
 
 
 class RestoreJob:
@@ -75,7 +85,7 @@ class RestoreJob:
         self._max_pixels = max_pixels
         self._large = large
         self._held = ExitStack()
-        self._image: Image | None = None
+        self._seen: _Seen | None = None
         self._framing = Framing()
         self._restoration: Restoration | None = None
         self._no_face: str = ""
@@ -97,11 +107,12 @@ class RestoreJob:
             ControlError: if what is to be kept of it does not lie in it.
         """
         self._framing = framing or Framing()
-        self._image = self._framing.upright(self._read(source))
-        self._framing.box(self._image.size)
+        image = self._framing.upright(self._read(source))
+        self._framing.box(image.size)
+        self._seen = _Seen(size=image.size, notes=image.notes, source_type=image.metadata.source_type)
         self.clock.lap("read")
         checkpoint()
-        return self._image
+        return image
 
     def _read(self, source: PictureSource) -> Image:
         if self._large is not None and self._max_pixels > _LARGE:
@@ -168,7 +179,7 @@ class RestoreJob:
 
     def cropped(self, image: Image) -> Image:
         """What is kept of a result, or of the picture that was read."""
-        size = image.size if self._image is None else self._image.size
+        size = image.size if self._seen is None else self._seen.size
         return self._framing.cropped(image, size, self._faces)
 
     @property
@@ -185,7 +196,7 @@ class RestoreJob:
         """
         image = self.cropped(image)
         if not options.provenance:
-            before = None if self._image is None else self._image.metadata.source_type
+            before = None if self._seen is None else self._seen.source_type
             image = replace(image, metadata=replace(image.metadata, source_type=before))
         data = encode_image(image, file_format, bit_depth=options.bit_depth, quality=options.quality)
         self.clock.lap("write")
@@ -197,16 +208,16 @@ class RestoreJob:
         Args:
             faces: the faces' records, if they hold more than `face_record` knows.
         """
-        image, restoration = self._image, self._restoration
+        seen, restoration = self._seen, self._restoration
         record = PictureRecord(
             input=self.name,
             status="no face",
             message=self._no_face,
-            size=image.size if image else None,
-            notes=image.notes if image else (),
+            size=seen.size if seen else None,
+            notes=seen.notes if seen else (),
             milliseconds=self.clock.laps,
         )
-        if restoration is None or image is None:
+        if restoration is None or seen is None:
             return record
         failed = len(restoration.failed)
         status: Literal["restored", "partly restored"] = "partly restored" if failed else "restored"
@@ -214,9 +225,9 @@ class RestoreJob:
             record,
             status=status if restoration.done else "failed",
             message=_failed(failed),
-            faces=tuple(faces or [face_record(outcome, image.size) for outcome in restoration.faces]),
+            faces=tuple(faces or [face_record(outcome, seen.size) for outcome in restoration.faces]),
             repairs=restoration.repaired.to_dict() if restoration.repaired else None,
-            framing=self._framed(image),
+            framing=self._framed(seen.size),
             result_size=self.cropped(restoration.image).size,
             picture=restoration.picture.to_dict() if restoration.picture else None,
             chosen=None if restoration.chosen is None else restoration.chosen.to_dict(),
@@ -225,12 +236,12 @@ class RestoreJob:
         )
         return record if restoration.done else replace(record, message=restoration.failure)
 
-    def _framed(self, image: Image) -> dict[str, Any] | None:
+    def _framed(self, size: Size) -> dict[str, Any] | None:
         """How the picture was turned, straightened and cut, ready for JSON; None where it was not."""
         framing = self._framing
         if not framing.any:
             return None
-        kept = asdict(framing.box(image.size, self._faces))
+        kept = asdict(framing.box(size, self._faces))
         return {"turn": framing.turn, "straighten": framing.straighten, "crop": kept if framing.crop else None}
 
 

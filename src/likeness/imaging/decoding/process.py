@@ -201,13 +201,15 @@ class DecoderProcess(ConfinedProcess):
         except (EOFError, OSError) as error:
             raise self.died(error) from error
         self.worn = answer["grown"]
-        yield answer
+        try:
+            yield answer
+        finally:
+            if self._segment is not None and self._segment.size > _KEPT_SEGMENT:
+                self._drop_segment()
 
     def _ask(
         self, channel: Channel, request: dict[str, Any], picture: bytes | int, until: float, most: int
     ) -> dict[str, Any]:
-        if self._segment is not None and self._segment.size > _KEPT_SEGMENT:
-            self._drop_segment()
         kept = self._segment is not None
         if isinstance(picture, int):
             channel.send({**request, "inside": None, "kept": kept}, picture)
