@@ -9,7 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-__all__ = ["four_thousand", "many_faces", "of_megapixels", "portrait", "small_portraits", "twenty_faces"]
+__all__ = [
+    "four_thousand",
+    "many_faces",
+    "of_megapixels",
+    "portrait",
+    "small_portraits",
+    "twenty_faces",
+    "wall_of_faces",
+]
 
 _ORIGINAL = Path(__file__).resolve().parents[1] / "examples" / "original" / "astronaut.jpg"
 
@@ -32,10 +40,19 @@ def twenty_faces(path: Path) -> Path:
 
 def many_faces(path: Path, count: int) -> Path:
     """4000 x 3000 with ``count`` faces of about 135 px, at most 60, in rows of ten; the rest is a plain wall."""
+    return _wall(path, count, rows=6, columns=10)
+
+
+def wall_of_faces(path: Path, count: int) -> Path:
+    """The same on 4800 x 4500, at most 108 in rows of twelve."""
+    return _wall(path, count, rows=9, columns=12)
+
+
+def _wall(path: Path, count: int, *, rows: int, columns: int) -> Path:
     tile = _resized(_original()[2:302, 97:337], 400, 500)
-    wall = np.full((3000, 4000, 3), 128, np.uint8)
+    wall = np.full((rows * 500, columns * 400, 3), 128, np.uint8)
     for number in range(count):
-        row, place = divmod(number, 10)
+        row, place = divmod(number, columns)
         wall[row * 500 : row * 500 + 500, place * 400 : place * 400 + 400] = tile
     return _save(wall, path)
 

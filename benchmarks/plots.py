@@ -10,7 +10,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-__all__ = ["draw"]
+__all__ = ["curve", "draw"]
 
 Rows = Sequence[Mapping[str, float]]
 
@@ -29,11 +29,11 @@ def draw(parts: Mapping[str, Rows], path: Path) -> None:
         panels: list[tuple[str, Callable[[Axes, Rows], None]]] = [
             (
                 "faces",
-                lambda axes, rows: _curve(axes, rows, "faces", {"seconds": "restore"}, "Faces in one picture, s"),
+                lambda axes, rows: curve(axes, rows, "faces", {"seconds": "restore"}, "Faces in one picture, s"),
             ),
-            ("size", lambda axes, rows: _curve(axes, rows, "megapixels", named, "Megapixels, one face, s")),
+            ("size", lambda axes, rows: curve(axes, rows, "megapixels", named, "Megapixels, one face, s")),
             ("size", _memory),
-            ("batch", lambda axes, rows: _curve(axes, rows, "batch", precisions, "Faces in one call, ms")),
+            ("batch", lambda axes, rows: curve(axes, rows, "batch", precisions, "Faces in one call, ms")),
             ("workers", _bars),
             ("memory", _over_time),
         ]
@@ -49,7 +49,7 @@ def draw(parts: Mapping[str, Rows], path: Path) -> None:
     path.write_text("\n".join(line.rstrip() for line in text.splitlines()) + "\n", encoding="utf-8")
 
 
-def _curve(axes: Axes, rows: Rows, x: str, lines: Mapping[str, str], title: str) -> None:
+def curve(axes: Axes, rows: Rows, x: str, lines: Mapping[str, str], title: str) -> None:
     """Log-log, with a dashed line of exponent 1 through the first point of one curve: a curve under it is better than
     linear."""
     places = [row[x] for row in rows]
