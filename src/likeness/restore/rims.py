@@ -1,10 +1,9 @@
 """Rims of spectacles, drawn along the photograph's own edges; dark lenses, left as they are.
 
-A network draws a blurred rim as sand, in waves and with gaps. Where it runs can be seen in the photograph all the same. So
-about rims the network's answer is averaged along the directions of both (line integral convolution: Cabral and Leedom,
-"Imaging Vector Fields Using Line Integral Convolution", 1993; directions from the structure tensor: Bigun and Granlund,
-1987), which closes gaps and straightens waves, and is given back the contrast that the average took. Behind a lens that
-cannot be seen through there are no eyes to restore: there the photograph stays.
+A network draws a blurred rim as sand, in waves and with gaps. Where it runs can be seen in the photograph all the same.
+So about rims the network's answer is averaged along the directions of both (`likeness.imaging.directions`), which closes
+gaps and straightens waves, and is given back the contrast that the average took. Behind a lens that cannot be seen
+through there are no eyes to restore: there the photograph stays.
 """
 
 from __future__ import annotations
@@ -13,7 +12,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness.faces.outlines import EYE_OUTLINES, filled
 from likeness.faces.regions import RegionMasks
+from likeness.imaging.directions import averaged_along, structure_tensor
 from likeness.imaging.filters import gaussian_blur, resize, to_channels
 from likeness.imaging.image import Pixels, Size
 
@@ -30,6 +31,9 @@ _RIM, _AROUND, _SOFT = (0.3, 0.6), 3.0, 2.0
 _LEAST = 0.001
 """Share of the crop that rims take at least: the thinnest that are seen have six times that; dark sockets seldom have it."""
 
+_LIDS = 7.0
+"""How far beyond the opening of an eye its lids go."""
+
 _LENS, _COARSE = 16.0, 4
 """Half of the width from which what is told to be spectacles is no rim but a lens, and how many times smaller it is looked
 for: at full size that took as long as all the rest."""
@@ -45,7 +49,7 @@ _CONTRAST, _MOST = 4.0, 2.5
 """Sigma under which detail counts as a rim's contrast, and the most that it is raised by."""
 
 
-def along_rims(answer: Pixels, crop: Pixels, masks: RegionMasks, blur: float) -> Pixels:
+def along_rims(answer: Pixels, crop: Pixels, masks: RegionMasks, blur: float, points: NDArray[np.float32]) -> Pixels:
     """The network's answer with rims that run along the photograph's edges, and without eyes on dark lenses.
 
     The answer itself where nobody wears spectacles.
@@ -54,6 +58,7 @@ def along_rims(answer: Pixels, crop: Pixels, masks: RegionMasks, blur: float) ->
         answer, crop: S x S x 3 in [0, 1].
         masks: the regions.
         blur: the photograph's, sigma as a share of the crop.
+        points: 478 x 2, the mesh in pixels of the crop.
     """
     unit = masks.side / _SIDE
     glasses = masks["glasses"]
@@ -65,6 +70,7 @@ def along_rims(answer: Pixels, crop: Pixels, masks: RegionMasks, blur: float) ->
     lens = np.clip(gaussian_blur(resize(np.asarray(opened, np.float32), whole, "linear"), _SOFT * unit), 0, 1)
     rim = np.clip(gaussian_blur(np.asarray(cv2.dilate(rim, _disc(_AROUND * unit)), np.float32), _SOFT * unit), 0, 1)
     rim *= float(np.clip((blur * _SIDE - _SHARP) / (_BLURRED - _SHARP), 0, 1))
+    rim *= 1 - _eyes(points, masks.side, unit)
     rows, columns = (np.flatnonzero(rim.max(axis=axis) > 0.01) for axis in (1, 0))
     found = answer.copy()
     if len(rows):
@@ -76,6 +82,12 @@ def along_rims(answer: Pixels, crop: Pixels, masks: RegionMasks, blur: float) ->
     return found
 
 
+def _eyes(points: NDArray[np.float32], side: int, unit: float) -> _Map:
+    """Eyes with their lids: a blurred dark socket is told for spectacles now and then, and no rim runs through an eye."""
+    eyes = filled([points[list(outline)] for outline in EYE_OUTLINES], side)
+    return gaussian_blur(np.asarray(cv2.dilate(eyes, _disc(_LIDS * unit)), np.float32), _SOFT * unit)
+
+
 def _drawn(answer: Pixels, crop: Pixels, rim: _Map, blur: float, unit: float) -> Pixels:
     """The answer, averaged along rims everywhere."""
     sigma = float(np.clip(blur / 2, 1.5 * unit, 3 * unit))
@@ -83,12 +95,7 @@ def _drawn(answer: Pixels, crop: Pixels, rim: _Map, blur: float, unit: float) ->
     xx, xy, yy = tensor
     angle = 0.5 * np.arctan2(2 * xy, xx - yy) + np.pi / 2
     along = np.stack([np.cos(angle), np.sin(angle)], axis=2).astype(np.float32)
-    height, width = rim.shape
-    here = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=2).astype(np.float32)
-    total = answer
-    for length in _STEPS:
-        step = along * np.float32(length * unit)
-        total = total / 2 + (_at(total, here + step) + _at(total, here - step)) / 4
+    total = averaged_along(answer, along, [length * unit for length in _STEPS])
     lost = _energy(answer, rim, unit) / np.maximum(_energy(total, rim, unit), np.float32(1e-7))
     more = np.clip(np.sqrt(lost), 1, _MOST).astype(np.float32) - np.float32(1)
     return total + to_channels(more) * _detail(total, unit)
@@ -96,9 +103,7 @@ def _drawn(answer: Pixels, crop: Pixels, rim: _Map, blur: float, unit: float) ->
 
 def _tensor(pixels: Pixels, sigma: float, spread: float, unit: float) -> NDArray[np.float32]:
     """The structure tensor (xx, xy, yy), over its size in the neighbourhood: a faint rim counts as a strong one."""
-    light = gaussian_blur(pixels.mean(axis=2), sigma)
-    x, y = (np.asarray(cv2.Scharr(light, cv2.CV_32F, *way), np.float32) for way in ((1, 0), (0, 1)))
-    tensor = np.stack([gaussian_blur(part, spread) for part in (x * x, x * y, y * y)])
+    tensor = structure_tensor(pixels.mean(axis=2), sigma, spread)
     return tensor / (gaussian_blur(tensor[0] + tensor[2], 12 * unit) + np.float32(1e-7))
 
 
@@ -109,11 +114,6 @@ def _detail(pixels: Pixels, unit: float) -> Pixels:
 def _energy(pixels: Pixels, rim: _Map, unit: float) -> _Map:
     light = _detail(pixels, unit).mean(axis=2)
     return gaussian_blur(light * light * (rim + np.float32(0.02)), 6 * unit)
-
-
-def _at(x: NDArray[np.float32], places: NDArray[np.float32]) -> NDArray[np.float32]:
-    moved = cv2.remap(x, places[..., 0], places[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(moved, dtype=np.float32)
 
 
 def _disc(radius: float) -> NDArray[np.uint8]:

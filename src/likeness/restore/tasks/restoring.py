@@ -10,6 +10,7 @@ from likeness.imaging.image import Pixels
 from likeness.restore.arbitration import HeldDetail, arbitrate, held_detail
 from likeness.restore.controls import Controls
 from likeness.restore.rims import along_rims
+from likeness.restore.strands import along_strands
 from likeness.restore.tasks.task import FaceCrop
 
 __all__ = ["Restoring"]
@@ -28,8 +29,9 @@ class Restoring:
         return pre_degrade(estimate, controls.degradation_scale)
 
     def taken(self, face: FaceCrop, answer: Pixels) -> Pixels:
-        """The answer, with rims of spectacles along the photograph's edges."""
-        return along_rims(answer, face.pixels, face.masks, face.blur)
+        """The answer, with hair in strands and rims of spectacles along the photograph's edges."""
+        combed = along_strands(answer, face.pixels, face.masks, face.blur)
+        return along_rims(combed, face.pixels, face.masks, face.blur, face.points)
 
     def held_detail(self, crop: Pixels, answer: Pixels) -> HeldDetail:
         """What the photograph holds above its noise."""

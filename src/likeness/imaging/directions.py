@@ -1,0 +1,55 @@
+"""Which way a picture's edges and lines run, and averages along them.
+
+Directions come from the structure tensor (Bigun and Granlund, "Optimal Orientation Detection of Linear Symmetry", 1987);
+averages along them are a line integral convolution (Cabral and Leedom, "Imaging Vector Fields Using Line Integral
+Convolution", 1993).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from likeness.imaging.filters import gaussian_blur
+
+__all__ = ["averaged_along", "coherence", "structure_tensor"]
+
+_Map = NDArray[np.float32]
+
+
+def structure_tensor(light: _Map, sigma: float, spread: float) -> _Map:
+    """3 x H x W (xx, xy, yy): products of the slopes of H x W, blurred by ``sigma`` before and by ``spread`` after (px)."""
+    smooth = gaussian_blur(light, sigma)
+    x, y = (np.asarray(cv2.Scharr(smooth, cv2.CV_32F, *way), np.float32) for way in ((1, 0), (0, 1)))
+    return np.stack([gaussian_blur(part, spread) for part in (x * x, x * y, y * y)])
+
+
+def coherence(tensor: _Map) -> _Map:
+    """H x W in [0, 1]: 1 where all edges nearby run the same way, 0 where they run all ways alike."""
+    xx, xy, yy = tensor
+    return np.sqrt((xx - yy) ** 2 + 4 * xy * xy) / (xx + yy + np.float32(1e-9))
+
+
+def averaged_along(x: NDArray[np.float32], along: _Map, lengths: Sequence[float]) -> NDArray[np.float32]:
+    """H x W or H x W x C, averaged along directions.
+
+    Args:
+        x: what is averaged.
+        along: H x W x 2, unit vectors (right, down); the opposite one means the same.
+        lengths: how far either way the averages of three places reach, one after another, px: all together have about the
+            sigma sqrt(sum of their squares / 2).
+    """
+    height, width = along.shape[:2]
+    here = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=2).astype(np.float32)
+    for length in lengths:
+        step = along * np.float32(length)
+        x = x / 2 + (_at(x, here + step) + _at(x, here - step)) / 4
+    return x
+
+
+def _at(x: NDArray[np.float32], places: _Map) -> NDArray[np.float32]:
+    moved = cv2.remap(x, places[..., 0], places[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(moved, dtype=np.float32)
