@@ -56,6 +56,9 @@ _PAPER, _PAPER_LIGHTER, _PAPER_AGAIN = 0.02, 0.2, 0.06
 """How much tones differ in a wide piece (their median difference from the median, in luma); how much lighter it is than what
 lies beside it, at least: paper (dark ones are not taken, as coats fill the lower corners of portraits); and how far the tone
 has to be from that of the mirrored place: an oval or a mount has its paper on both sides."""
+_SAME_TONE, _MOST = 0.08, 1.5
+"""How far from the tone of missing paper what hangs together with it may be and be missing, too; and how many times as large
+as the piece all of it may be."""
 _QUARTER = 0.25
 """Share of a mark that may lie in a protected place: a scratch across the picture may cross an eye, a lash is no scratch."""
 _LONG = 3.0
@@ -268,7 +271,10 @@ def _lines(grey: _Map, labels: NDArray[np.intp], stats: NDArray[np.int32], asked
 def _pieces(shares: MarkShares, grey: _Map, sure: float) -> tuple[_Flags, int]:
     """Missing pieces: large, and at the picture's border. Wide ones, seen on the smallest copies, are paper."""
     found = _at_border(shares.missing, sure) | _paper(grey, _at_border(shares.wide, sure))
-    return found, _components(found)[0] - 1
+    count, labels, _ = _components(found)
+    for number in range(1, count):
+        found |= _as_far_as_its_tone(grey, labels == number)
+    return found, count - 1
 
 
 def _at_border(missing: _Map, sure: float) -> _Flags:
@@ -281,6 +287,18 @@ def _at_border(missing: _Map, sure: float) -> _Flags:
     kept &= stats[:, cv2.CC_STAT_AREA] >= _LEAST_MISSING * height * width
     kept[0] = False
     return kept[labels]
+
+
+def _as_far_as_its_tone(grey: _Map, own: _Flags) -> _Flags:
+    """A piece of light paper, up to where that ends: what is left along a break would be spread over what is filled."""
+    tone = np.median(grey[own])
+    if np.median(np.abs(grey[own] - tone)) > _PAPER:
+        return own
+    whole = _reached(own | (np.abs(grey - tone) <= _SAME_TONE), own)
+    beside = _grown(whole, 4) & ~_grown(whole)
+    if whole.sum() > _MOST * own.sum() or not beside.any() or tone - np.median(grey[beside]) < _PAPER_LIGHTER:
+        return own
+    return _grown(whole)  # the break itself is soft
 
 
 def _paper(grey: _Map, flags: _Flags) -> _Flags:
