@@ -158,11 +158,17 @@ def test_a_job_s_picture_asked_for_in_another_way_is_begun_anew(hasty: Running, 
         assert again.status_code == 202
         left = counted.runs
         wait_for(lambda: client.get(f"/v1/jobs/{job}").json()["state"] == "done")
+        again_runs = counted.runs - left
         found = client.get(f"/v1/jobs/{job}/pictures/0").json()
         client.delete(f"/v1/jobs/{job}")
+        left = counted.runs
+        files = [("files", ("a.jpg", group))]
+        alone = client.post("/v1/jobs", files=files, data={"faces": "largest"}).json()["id"]
+        wait_for(lambda: client.get(f"/v1/jobs/{alone}").json()["state"] == "done")
+        client.delete(f"/v1/jobs/{alone}")
     assert (found["state"], found["options"]) == ("final", {"faces": "largest"})
-    # Finding the faces again, and one of them through the network and judged: not the 96 runs that were asked for before.
-    assert counted.runs - left < 80
+    # As many runs as when it is asked for so from the first, and one or two that were going on: not 96 more.
+    assert again_runs <= counted.runs - left + 2
 
 
 def test_an_address_watches_so_many_jobs_at_a_time_and_no_more(hasty: Running, group: bytes, counted: Counted) -> None:
