@@ -3,7 +3,7 @@
 `python benchmarks/soak.py` makes 600 pictures from examples/ (every format that is read, from 60 px to 48 megapixels, one in
 twenty broken), restores them, looks at every result, and writes soak.md and soak.svg. With `--folder` it can be broken off
 at any moment and called again: it goes on where it was, also beside a batch that went on without it. Memory is what the
-kernel says the process holds (VmRSS), asked twice a second, so it runs on Linux.
+kernel says that the process and those of its lanes and decoders hold (PSS), asked twice a second, so it runs on Linux.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ ALIKE = 0.06
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """The process at one moment: the how manieth it is, the clock (since 1970), seconds of work since the first began,
+    """The batch at one moment: the how manieth it is, the clock (since 1970), seconds of work since the first began,
     megabytes, pictures done."""
 
     start: int
@@ -190,11 +190,18 @@ def is_batch(pid: int, out: Path) -> bool:
 
 
 def resident(pid: int) -> float:
-    try:
-        lines = Path(f"/proc/{pid}/status").read_text(encoding="ascii").splitlines()
-    except OSError:
-        return 0.0
-    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS")), 0.0)
+    """What a process and all that it has started hold, MB: a page that several of them share counts once (PSS)."""
+    total, waiting = 0.0, [pid]
+    while waiting:
+        one = waiting.pop()
+        try:
+            rollup = Path(f"/proc/{one}/smaps_rollup").read_text(encoding="ascii").splitlines()
+            for task in Path(f"/proc/{one}/task").iterdir():
+                waiting += [int(child) for child in (task / "children").read_text(encoding="ascii").split()]
+        except OSError:  # it has ended
+            continue
+        total += next((int(line.split()[1]) / 1024 for line in rollup if line.startswith("Pss:")), 0.0)
+    return total
 
 
 def finished(path: Path) -> int:
