@@ -281,7 +281,7 @@ def report(
     lines = [
         "# Soak",
         "",
-        f"`python benchmarks/soak.py --pictures {len(made)}`: one run of `likeness batch`, two pictures at a time, over",
+        f"`python benchmarks/soak.py --pictures {len(made)}`: one run of `likeness batch`, a picture per processor, over",
         f"pictures made from examples/, of every format that is read, from 60 px to {max(areas) / 1e6:.0f} megapixels, one",
         f"in twenty broken; no projections kept. {os.cpu_count()} processors.",
         "",

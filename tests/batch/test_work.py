@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from likeness.batch import work
 from likeness.batch.cache import CachedRuntime, ProjectionCache
 from likeness.batch.journal import Item, Journal, PutCount
 from likeness.batch.network import NetworkPlan
@@ -371,6 +372,17 @@ def test_large_pictures_are_read_all_the_same(studio: Studio, pictures: Path, mo
     monkeypatch.setattr(job, "_LARGE", 1000)
     for _ in range(2):
         assert studio.work(pictures / "ann.jpg", WorkOptions()).state == "final"
+
+
+@pytest.mark.parametrize(("most", "given_back"), [(100, 1), (24_000_000, 0)])
+def test_memory_of_a_large_picture_is_given_back(
+    studio: Studio, pictures: Path, monkeypatch: pytest.MonkeyPatch, most: int, given_back: int
+) -> None:
+    calls: list[None] = []
+    monkeypatch.setattr(job, "_LARGE", most)
+    monkeypatch.setattr(work, "return_freed", lambda: calls.append(None))
+    assert studio.work(pictures / "ann.jpg", WorkOptions()).state == "final"
+    assert len(calls) == given_back
 
 
 def test_results_keep_their_names(studio: Studio, pictures: Path, tmp_path: Path) -> None:

@@ -21,6 +21,7 @@ from likeness.batch.storage import Storage, read_file
 from likeness.core.hashing import sha256_of_bytes
 from likeness.core.home import expanded
 from likeness.core.locking import locked
+from likeness.core.memory import return_freed
 from likeness.core.recent import Recent
 from likeness.errors import DecoderError, FileWriteError, ImageError, ImageReadError, LikenessError, NoFaceError
 from likeness.evidence.quality_gate import Guard, GuardLimits, Verdict
@@ -186,23 +187,29 @@ class PictureWorker:
             item: what to do.
             handed: its files; None reads them.
         """
+        large = False
         try:
-            return self._work(item, handed)
+            options = WorkOptions.from_dict(item.options)
+            options = replace(options, on_bad=options.on_bad or "lower")
+            job = RestoreJob(
+                self._restorer,
+                self._decoder,
+                name=item.source,
+                max_pixels=options.max_pixels,
+                large=self._large if self._large_file is None else locked(self._large_file),
+            )
+            result = self._work(item, job, handed, options)
+            large = job.large
+            del job  # and its picture
+            return result
         except Exception as error:
             return failure(item, error)
         finally:
             self._detector.forget()
+            if large:
+                return_freed()  # gigabytes, of which the usual pictures that follow would use a part
 
-    def _work(self, item: Item, handed: Handed | None) -> Result:
-        options = WorkOptions.from_dict(item.options)
-        options = replace(options, on_bad=options.on_bad or "lower")
-        job = RestoreJob(
-            self._restorer,
-            self._decoder,
-            name=item.source,
-            max_pixels=options.max_pixels,
-            large=self._large if self._large_file is None else locked(self._large_file),
-        )
+    def _work(self, item: Item, job: RestoreJob, handed: Handed | None, options: WorkOptions) -> Result:
         with job:
             try:
                 handed = handed or read_source(item, references=False)

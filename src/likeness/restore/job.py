@@ -114,6 +114,11 @@ class RestoreJob:
         checkpoint()
         return image
 
+    @property
+    def large(self) -> bool:
+        """Whether the picture that was read is one that is worked on alone."""
+        return self._seen is not None and self._seen.size.pixels > _LARGE
+
     def _read(self, source: PictureSource) -> Image:
         if self._large is not None and self._max_pixels > _LARGE:
             try:
