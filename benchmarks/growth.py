@@ -34,7 +34,7 @@ from matplotlib.figure import Figure
 from pictures import of_megapixels, wall_of_faces
 from PIL import Image
 from plots import curve
-from processes import memory, served
+from processes import family, memory, served
 
 from likeness.cli.timing import machine_facts
 
@@ -129,11 +129,10 @@ def ask(url: str, data: bytes, number: int) -> None:
 def processor_seconds(pid: int) -> float:
     """What a process has used, with the processes that it began."""
     total = 0.0
-    with suppress(OSError):
-        told = Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
-        total += sum(map(int, told[11:15])) / os.sysconf("SC_CLK_TCK")
-        for task in Path(f"/proc/{pid}/task").glob("*/children"):
-            total += sum(processor_seconds(int(child)) for child in task.read_text(encoding="ascii").split())
+    for one in family(pid):
+        with suppress(OSError):  # it has ended
+            told = Path(f"/proc/{one}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
+            total += sum(map(int, told[11:15])) / os.sysconf("SC_CLK_TCK")
     return total
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Generator
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Literal
 
-__all__ = ["memory", "served"]
+__all__ = ["family", "memory", "served"]
 
 
 @contextmanager
@@ -32,3 +32,12 @@ def memory(pid: int, figure: Literal["VmRSS", "VmHWM"]) -> float:
     except OSError:
         return 0.0
     return next((int(line.split()[1]) * 1024 / 1e6 for line in lines if line.startswith(figure)), 0.0)
+
+
+def family(pid: int) -> Iterator[int]:
+    """A process and all that it has started and that have not ended."""
+    yield pid
+    for told in Path(f"/proc/{pid}/task").glob("*/children"):
+        with suppress(OSError):  # it has ended
+            for child in told.read_text(encoding="ascii").split():
+                yield from family(int(child))

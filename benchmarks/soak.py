@@ -19,13 +19,14 @@ import tempfile
 import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import astuple, dataclass
 from itertools import pairwise
 from pathlib import Path
 from statistics import median
 
 import numpy as np
+from processes import family
 from soak_pictures import Made, make
 
 from likeness import Image, LikenessError, read_image
@@ -191,16 +192,11 @@ def is_batch(pid: int, out: Path) -> bool:
 
 def resident(pid: int) -> float:
     """What a process and all that it has started hold, MB: a page that several of them share counts once (PSS)."""
-    total, waiting = 0.0, [pid]
-    while waiting:
-        one = waiting.pop()
-        try:
-            rollup = Path(f"/proc/{one}/smaps_rollup").read_text(encoding="ascii").splitlines()
-            for task in Path(f"/proc/{one}/task").iterdir():
-                waiting += [int(child) for child in (task / "children").read_text(encoding="ascii").split()]
-        except OSError:  # it has ended
-            continue
-        total += next((int(line.split()[1]) / 1024 for line in rollup if line.startswith("Pss:")), 0.0)
+    total = 0.0
+    for one in family(pid):
+        with suppress(OSError):  # it has ended
+            lines = Path(f"/proc/{one}/smaps_rollup").read_text(encoding="ascii").splitlines()
+            total += next((int(line.split()[1]) / 1024 for line in lines if line.startswith("Pss:")), 0.0)
     return total
 
 

@@ -20,9 +20,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from rims import restored
 
 import likeness.restore.tasks.restoring as restoring
-from likeness import Controls, Image, LikenessError, Restorer
+from likeness import Image, LikenessError, Restorer
 from likeness.degradations.recipes import RECIPES
 from likeness.faces.detect import MediaPipeDetector
 from likeness.faces.parts import face_parts
@@ -81,10 +82,6 @@ def hair_of(detector: MediaPipeDetector, sharp: Pixels) -> Map | None:
     points = max(faces, key=lambda face: face.box.area).landmarks.points.astype(np.float32)
     hair = region_masks(points, SIDE, face_parts(sharp, points))["hair"]
     return np.asarray(cv2.erode((hair > 0.8).astype(np.float32), np.ones((9, 9), np.uint8)), np.float32)
-
-
-def restored(restorer: Restorer, pixels: Pixels) -> Pixels:
-    return restorer.restore(Image(pixels=pixels), Controls.standard()).image.pixels
 
 
 def sand(restorer: Restorer, pixels: Pixels) -> Pixels:

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from likeness.imaging.filters import gaussian_blur
 
-__all__ = ["averaged_along", "coherence", "structure_tensor"]
+__all__ = ["averaged_along", "box_for_averages", "coherence", "structure_tensor"]
 
 _Map = NDArray[np.float32]
 
@@ -48,6 +48,16 @@ def averaged_along(x: NDArray[np.float32], along: _Map, lengths: Sequence[float]
         step = along * np.float32(length)
         x = x / 2 + (_at(x, here + step) + _at(x, here - step)) / 4
     return x
+
+
+def box_for_averages(mask: _Map, lengths: Sequence[float]) -> tuple[slice, slice] | None:
+    """Rows and columns that `averaged_along` needs for what is wanted where an H x W mask is; None where it is nowhere."""
+    rows, columns = (np.flatnonzero(mask.max(axis=axis) > 0.01) for axis in (1, 0))
+    if not len(rows):
+        return None
+    margin = round(2 * sum(lengths))
+    down, across = (slice(max(int(at[0]) - margin, 0), int(at[-1]) + margin + 1) for at in (rows, columns))
+    return down, across
 
 
 def _at(x: NDArray[np.float32], places: _Map) -> NDArray[np.float32]:

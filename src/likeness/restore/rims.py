@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from likeness.faces.outlines import EYE_OUTLINES, filled
 from likeness.faces.regions import RegionMasks
-from likeness.imaging.directions import averaged_along, structure_tensor
+from likeness.imaging.directions import averaged_along, box_for_averages, structure_tensor
 from likeness.imaging.filters import gaussian_blur, resize, to_channels
 from likeness.imaging.image import Pixels, Size
 
@@ -71,11 +71,9 @@ def along_rims(answer: Pixels, crop: Pixels, masks: RegionMasks, blur: float, po
     rim = np.clip(gaussian_blur(np.asarray(cv2.dilate(rim, _disc(_AROUND * unit)), np.float32), _SOFT * unit), 0, 1)
     rim *= float(np.clip((blur * _SIDE - _SHARP) / (_BLURRED - _SHARP), 0, 1))
     rim *= 1 - _eyes(points, masks.side, unit)
-    rows, columns = (np.flatnonzero(rim.max(axis=axis) > 0.01) for axis in (1, 0))
+    box = box_for_averages(rim, [length * unit for length in _STEPS])
     found = answer.copy()
-    if len(rows):
-        margin = round(2 * sum(_STEPS) * unit)
-        box = tuple(slice(max(int(at[0]) - margin, 0), int(at[-1]) + margin + 1) for at in (rows, columns))
+    if box is not None:
         drawn = _drawn(answer[box], crop[box], rim[box], blur * masks.side, unit)
         found[box] += to_channels(rim[box]) * (drawn - answer[box])
     found += to_channels(lens) * (crop - found)

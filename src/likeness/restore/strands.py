@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from likeness.faces.regions import RegionMasks
 from likeness.imaging.colour import luma
-from likeness.imaging.directions import averaged_along, coherence, structure_tensor
+from likeness.imaging.directions import averaged_along, box_for_averages, coherence, structure_tensor
 from likeness.imaging.filters import gaussian_blur, resize, to_channels, wide_blur
 from likeness.imaging.image import Pixels, Size
 
@@ -72,9 +72,9 @@ def along_strands(answer: Pixels, crop: Pixels, masks: RegionMasks, blur: float)
     hair = np.clip((soft - _HAIR[0]) / (_HAIR[1] - _HAIR[0]), 0, 1)
     if float(hair.mean()) < _LEAST:
         return answer
-    margin = round(2 * sum(_STEPS) * unit)
-    rows, columns = (np.flatnonzero(hair.max(axis=axis) > 0.01) for axis in (1, 0))
-    box = tuple(slice(max(int(at[0]) - margin, 0), int(at[-1]) + margin + 1) for at in (rows, columns))
+    box = box_for_averages(hair, [length * unit for length in _STEPS])
+    if box is None:
+        return answer
     found = answer.copy()
     change = _change(answer[box], crop[box], hair[box], blur * masks.side, unit)
     found[box] += to_channels(hair[box] * np.float32(strength)) * change
@@ -95,11 +95,11 @@ def _change(answer: Pixels, crop: Pixels, hair: _Map, blur: float, unit: float) 
     )
     strands = weighted[..., 0] / (weighted[..., 1] + np.float32(1e-3))
     before = _energy(detail, hair, unit)
-    strands = strands * _raised(before, _energy(strands, hair, unit), _MOST)
+    strands = strands * _raised(before, _energy(strands, hair, unit))
     share = np.float32(_SHARE) * (1 - own)
     mixed = detail + share * (strands - detail)
     # Two textures that have nothing to do with one another are weaker together than each alone.
-    mixed = mixed * _raised(before, _energy(mixed, hair, unit), _MOST)
+    mixed = mixed * _raised(before, _energy(mixed, hair, unit))
     return to_channels(mixed - detail) - to_channels(share / 2) * (colours - to_channels(detail))
 
 
@@ -140,5 +140,5 @@ def _energy(detail: _Map, hair: _Map, unit: float) -> _Map:
     return wide_blur(detail * detail * (hair + np.float32(0.02)), 8 * unit)
 
 
-def _raised(before: _Map, after: _Map, most: float) -> _Map:
-    return np.clip(np.sqrt(before / np.maximum(after, np.float32(1e-9))), 1, most).astype(np.float32)
+def _raised(before: _Map, after: _Map) -> _Map:
+    return np.clip(np.sqrt(before / np.maximum(after, np.float32(1e-9))), 1, _MOST).astype(np.float32)
