@@ -9,12 +9,14 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
+from clips import moving_frames, write_clip
 
+from likeness.batch.groups import VIDEOS
 from likeness.batch.journal import Item, Journal, Task
 from likeness.imaging.encode import encode_image
 from likeness.imaging.files import read_image
@@ -42,7 +44,7 @@ class Poisoned:
     def __getattr__(self, name):
         return getattr(self._runtime, name)
     def run(self, faces):
-        if float(faces.mean()) < -0.75:
+        if float(faces.mean()) < float(os.environ.get("DARK", -0.75)):
             os.kill(os.getpid(), signal.SIGKILL)
         return self._runtime.run(faces)
 network.load_runtime = lambda *given, **named: Poisoned(load(*given, **named))
@@ -80,9 +82,9 @@ def _command(inbox: Path, out: Path, model: Path) -> list[str]:
     return [sys.executable, "-c", _COMMAND, "batch", str(inbox), str(out), *flags]
 
 
-def _items(out: Path) -> dict[str, Item]:
+def _items(out: Path, group: str = "") -> dict[str, Item]:
     with Journal(out / "journal.sqlite") as journal:
-        return {item.target: item for item in journal.items()}
+        return {item.target: item for item in journal.items(group=group)}
 
 
 def _states(items: Sequence[Item]) -> Counter[str]:
@@ -139,6 +141,51 @@ def test_a_poison_ends_one_of_the_processes_side_by_side(tmp_path: Path, astrona
     assert Counter(name for _, name in lines)["001.png"] == 3, "once beside others, twice alone"
     assert len({process for process, _ in lines}) >= 3
     assert not list(scratch.glob("likeness-*")), "the lock of large pictures stays behind"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes of a core each are Linux's")
+def test_a_process_that_dies_after_a_video_is_started_again(tmp_path: Path, astronaut: Image, tiny_model: Path) -> None:
+    """Videos have a network of their own, and from a process that has loaded one no other can be forked. One that ends the
+    process of videos costs only itself as well."""
+    hot, ready, out = _inbox(tmp_path / "in", astronaut, 2), tmp_path / "ready", tmp_path / "out"
+    write_clip(hot / "film.mp4", moving_frames(astronaut, 3))
+    _inbox(ready, astronaut, 4, poison=3)
+    write_clip(ready / "dark.mp4", moving_frames(Image(pixels=astronaut.pixels * np.float32(0.4)), 3))
+    flags = ["--model", str(tiny_model), "--workers", "2", "--no-guard", "--keep-projections", "0", "-q"]
+    command = [sys.executable, "-c", "import likeness.batch.watch as w; w._STILL = 0.3" + _COMMAND]
+    with subprocess.Popen(
+        [*command, "batch", str(hot), str(out), "--watch", "0.1", *flags],
+        env={**os.environ, "LOG": str(tmp_path / "log"), "DARK": "-0.5"},
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            _until(process, lambda: (out / "final" / "film.mp4").exists())
+            for path in ready.iterdir():
+                path.rename(hot / f"late-{path.name}")
+            _until(process, lambda: _states(list(_items(out, VIDEOS).values()))["failed"] == 1)
+            (hot / "last.png").write_bytes((hot / "000.png").read_bytes())
+            _until(process, lambda: "last.png" in _items(out) and _items(out)["last.png"].state == "final")
+        finally:
+            process.terminate()
+            said = process.communicate(timeout=60)[1]
+    assert process.returncode == 1, said
+    assert "forked" not in said
+    for name in ("late-003.png", "late-dark.mp4"):
+        assert name in said
+    assert _states(list(_items(out).values())) == {"final": 6, "failed": 1}
+    assert {name: item.state for name, item in _items(out, VIDEOS).items()} == {
+        "film.mp4": "final",
+        "late-dark.mp4": "failed",
+    }
+
+
+def _until(process: subprocess.Popen[str], true: Callable[[], bool]) -> None:
+    latest = time.monotonic() + 120
+    while not true():
+        assert process.poll() is None, process.communicate()[1]
+        assert time.monotonic() < latest
+        time.sleep(0.05)
 
 
 def test_without_a_process_apart_a_poison_costs_only_itself(tmp_path: Path) -> None:

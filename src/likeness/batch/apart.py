@@ -1,4 +1,4 @@
-"""Work in a process apart, for pictures that may end the process they are worked on in."""
+"""Work in a process apart, for what may end the process it is worked on in."""
 
 from __future__ import annotations
 
@@ -9,18 +9,18 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Collection
+from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from typing import cast
+from typing import Any, Generic, TypeAlias, TypeVar, cast
 
 import cv2
 
 from likeness.batch.journal import Item
-from likeness.batch.network import Answer
 from likeness.compute.library import core_is_loaded
 from likeness.errors import LikenessError
 
-__all__ = ["Apart"]
+__all__ = ["Apart", "Ask"]
 
 _log = logging.getLogger(__name__)
 
@@ -28,29 +28,47 @@ _PATIENCE = 900.0
 """Seconds after which a process that is still at the same picture is taken for hung, and killed."""
 
 
-class Apart:
+_Answer = TypeVar("_Answer")
+
+Ask: TypeAlias = Callable[[Any], Any]
+"""Asks the process that wants an item done, in the middle of the work, and returns what it replies."""
+
+_Load: TypeAlias = Callable[[Ask], Callable[[Item], _Answer]]
+
+_starting = threading.Lock()
+"""A process that is forked while another is being started would hold that one's end of its pipe, and its death be unseen."""
+
+
+@dataclass(frozen=True)
+class _Question:
+    asked: Any
+
+
+class Apart(Generic[_Answer]):
     """A process that does one item after the other. Its death ends nothing else, and says which item it died of.
 
     It is forked from this one, so nothing with threads of its own (a network, a detector) may have been loaded here before
-    its first item. It ends when this process does, however that ends.
+    it is started, or started again after a death. It ends when this process does, however that ends.
 
     Args:
         load: makes the work, in the process apart.
-        patience: seconds that an item may take.
-        cores: processor cores that it keeps to; None for all. One that keeps to some also finishes what it has begun when
-            this process and it are asked to end together.
+        patience: seconds that an item may take, or the next question of its work.
+        cores: processor cores that it keeps to; None for all.
+        finishes: whether it finishes what it has begun when this process and it are asked to end together.
     """
 
     def __init__(
         self,
-        load: Callable[[], Callable[[Item], Answer]],
+        load: _Load[_Answer],
         *,
         patience: float = _PATIENCE,
         cores: Collection[int] | None = None,
+        finishes: bool = False,
     ) -> None:
         self._load = load
         self._patience = patience
         self._cores = cores
+        self._finishes = finishes
         self._process: BaseProcess | None = None
         self._pipe: Connection | None = None
 
@@ -59,26 +77,50 @@ class Apart:
         """Whether this process can be forked: not on every system, and not once a network was loaded."""
         return sys.platform.startswith("linux") and not core_is_loaded() and "torch" not in sys.modules
 
-    def work(self, item: Item) -> Answer | None:
+    @property
+    def started(self) -> bool:
+        """Whether there is a process that waits for an item."""
+        return self._process is not None and self._process.is_alive()
+
+    def work(self, item: Item, reply: Ask | None = None) -> _Answer | None:
         """Do an item; None if the process died of it, or hung.
+
+        Args:
+            item: what to do.
+            reply: to what the work asks. If it raises, the process is ended.
 
         Raises:
             LikenessError: if the work cannot be made.
         """
-        pipe = self._pipe or self.start()
-        try:
-            pipe.send(item)
-            if not pipe.poll(self._patience):
-                _log.warning("%s takes more than %.0f s and is broken off", item.source, self._patience)
-                self.close()
-                return None
-            answer = pipe.recv()
-        except (EOFError, OSError):
+        if not self.started:  # never, or it was ended while it had nothing to do
             self.close()
-            return None
+            self.start()
+        answer = self._exchange(item, item)
+        while isinstance(answer, _Question):
+            assert reply is not None, answer
+            try:
+                told = reply(answer.asked)
+            except BaseException:
+                self.close()
+                raise
+            answer = self._exchange(told, item)
         if isinstance(answer, LikenessError):
             raise answer
-        return cast("Answer", answer)
+        return cast("_Answer | None", answer)
+
+    def _exchange(self, message: object, item: Item) -> object:
+        """What it says to a message; None if it is no more."""
+        pipe = self._pipe
+        assert pipe is not None
+        try:
+            pipe.send(message)
+            if pipe.poll(self._patience):
+                return pipe.recv()
+            _log.warning("%s takes more than %.0f s and is broken off", item.source, self._patience)
+        except (EOFError, OSError):
+            pass
+        self.close()
+        return None
 
     def close(self) -> None:
         """End the process. May be called twice; `work` starts another."""
@@ -89,23 +131,24 @@ class Apart:
             self._pipe.close()
         self._process = self._pipe = None
 
-    def start(self) -> Connection:
+    def start(self) -> None:
         """Start the process now rather than at its first item."""
         context = multiprocessing.get_context("fork")
-        ours, theirs = context.Pipe()
-        # No daemon: those may have no processes of their own, in which pictures are decoded.
-        process = context.Process(target=_serve, args=(self._load, theirs, self._cores), daemon=False)
-        process.start()
-        theirs.close()
+        with _starting:
+            ours, theirs = context.Pipe()
+            given = (self._load, theirs, self._cores, self._finishes)
+            # No daemon: those may have no processes of their own, in which pictures are decoded.
+            process = context.Process(target=_serve, args=given, daemon=False)
+            process.start()
+            theirs.close()
         self._process, self._pipe = process, ours
-        return ours
 
 
-def _serve(load: Callable[[], Callable[[Item], Answer]], pipe: Connection, cores: Collection[int] | None) -> None:
+def _serve(load: _Load[object], pipe: Connection, cores: Collection[int] | None, finishes: bool) -> None:
     """What the process apart does."""
     # Ctrl-C at a terminal reaches every process: the one that asked ends this one when it wants to.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL if cores is None else signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_IGN if finishes else signal.SIG_DFL)
     if cores is not None:
         # Before the networks, which take as many threads as there are cores.
         os.sched_setaffinity(0, cores)
@@ -113,8 +156,13 @@ def _serve(load: Callable[[], Callable[[Item], Answer]], pipe: Connection, cores
     threading.Thread(target=_end_with_parent, daemon=True).start()
     # The handlers of the one that asked may wait for threads that are not here. What is logged goes to stderr as it is.
     logging.getLogger("likeness").handlers.clear()
+
+    def ask(question: object) -> object:
+        pipe.send(_Question(question))
+        return pipe.recv()
+
     try:
-        work = load()
+        work = load(ask)
     except LikenessError as error:
         pipe.recv()
         pipe.send(error)

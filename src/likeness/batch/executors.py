@@ -89,7 +89,7 @@ class LocalExecutor:
             CheckpointError, ConfigError: see `NetworkPlan.load`.
         """
         if Apart.possible():
-            with closing(Apart(self._load)) as apart:
+            with closing(Apart(lambda _: self._load())) as apart:
                 yield from run_apart(journal, lambda item: self._told(apart.work(item)), group=group, stop=stop)
         counts = journal.counts(group=group)
         waiting = counts["queued"] + counts["running"]

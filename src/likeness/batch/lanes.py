@@ -64,13 +64,14 @@ class Lanes:
         cores = sorted(os.sched_getaffinity(0))
         self._all = [
             Apart(
-                lambda: load(self._large),
+                lambda _: load(self._large),
                 patience=_PATIENCE,
                 cores=cores[number::count] or [cores[number % len(cores)]],
+                finishes=True,
             )
             for number in range(count)
         ]
-        self._idle: queue.SimpleQueue[Apart] = queue.SimpleQueue()
+        self._idle: queue.SimpleQueue[Apart[Answer]] = queue.SimpleQueue()
         for apart in self._all:
             apart.start()
             self._idle.put(apart)

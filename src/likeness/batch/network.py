@@ -22,7 +22,7 @@ from likeness.restore.config import Settings
 from likeness.restore.networks import load_picture_network
 from likeness.runtimes.load import load_runtime
 
-__all__ = ["Answer", "NetworkPlan", "PictureWork", "file_of", "identity_of"]
+__all__ = ["Answer", "NetworkPlan", "PictureWork", "answer_of", "file_of", "identity_of"]
 
 _DIGITS = 16
 """Of a digest, in a network's identity."""
@@ -235,11 +235,15 @@ class PictureWork:
         before = self._runtime.counts
         result = self._worker.work(item, handed)
         asked, found = (now - then for now, then in zip(self._runtime.counts, before, strict=True))
-        text = ""
-        if result.bug is not None:
-            text = "".join(traceback.format_exception(result.bug))
-            result = replace(result, bug=_portable(result.bug))
-        return Answer(result=result, asked=asked, found=found, notes=self._worker.notes, traceback=text)
+        return replace(answer_of(result), asked=asked, found=found, notes=self._worker.notes)
+
+
+def answer_of(result: Result) -> Answer:
+    """A result as it can travel to another process."""
+    if result.bug is None:
+        return Answer(result=result)
+    text = "".join(traceback.format_exception(result.bug))
+    return Answer(result=replace(result, bug=_portable(result.bug)), traceback=text)
 
 
 def _portable(error: Exception) -> Exception:

@@ -26,7 +26,7 @@ from likeness.imaging.names import result_names
 from likeness.messages.notice import Notice, notice_of
 from likeness.restore.config import Settings
 
-__all__ = ["Done", "Plan", "TaskPlan", "make_tasks", "redo", "run", "run_apart", "settle", "sweep"]
+__all__ = ["Done", "Plan", "TaskPlan", "died", "make_tasks", "redo", "run", "run_apart", "settle", "sweep"]
 
 _log = logging.getLogger(__name__)
 
@@ -249,7 +249,7 @@ def run(
             journal.release(item)
             raise
         if result is None:
-            return _died(journal, item)
+            return died(journal, item)
         return Done(item=item, result=result, counted=settle(journal, item, result))
 
     # None may also mean that something has to be alone: only when nothing is in work does it mean that nothing waits.
@@ -282,11 +282,11 @@ def run_apart(
         if result is not None:
             yield Done(item=item, result=result, counted=settle(journal, item, result))
             continue
-        if (done := _died(journal, item)) is not None:
+        if (done := died(journal, item)) is not None:
             yield done
 
 
-def _died(journal: Journal, item: Item) -> Done | None:
+def died(journal: Journal, item: Item) -> Done | None:
     """Give back an item whose process died; with it, if that was once too often."""
     _log.info("%s: its process died, or took too long", item.source)
     journal.release(item, counted=True)

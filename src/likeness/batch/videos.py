@@ -13,13 +13,13 @@ from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Protocol
 
 from likeness.batch.groups import VIDEOS
 from likeness.batch.journal import Item, Journal, Thumbnails
 from likeness.batch.network import NetworkPlan
 from likeness.batch.references import digest_of_references
-from likeness.batch.runner import Done, settle
+from likeness.batch.runner import Done, died, settle
 from likeness.batch.sources import Source
 from likeness.batch.work import FINAL, Result, failure
 from likeness.core.files import make_folder
@@ -43,7 +43,7 @@ from likeness.video.options import PICTURES_ONLY, VideoOptions
 from likeness.video.session import FrameResult, SteadySession
 from likeness.video.tracks import Track
 
-__all__ = ["VideoPlan", "VideoWorker", "WatchedSession", "can_be_read", "run_videos", "video_record"]
+__all__ = ["VideoPlan", "VideoWork", "VideoWorker", "WatchedSession", "can_be_read", "run_videos", "video_record"]
 
 _SUFFIX = ".mkv"
 """Of the results of videos whose own kind of file is not written here: it holds whatever sound and subtitles they have."""
@@ -208,8 +208,31 @@ def video_record(job: VideoJob, session: WatchedSession, *, frames: int, restore
     }
 
 
+class VideoWork(Protocol):
+    """Does the work of `run_videos`."""
+
+    @property
+    def watched(self) -> bool:
+        """Whether that is done in another process, so that the death of this one says nothing about a video."""
+        ...
+
+    def work(self, item: Item, step: Callable[[float, bool], bool]) -> Result | None:
+        """Do an item; None if it was broken off, or the process that it was done in died. Whatever goes wrong with the
+        video is told in the result.
+
+        Args:
+            item: what to do.
+            step: called after each frame with the share of the video that is done, and whether this run has finished a
+                segment, which no later one has to make again; False breaks off.
+
+        Raises:
+            CheckpointError, ConfigError: if the network cannot be had, which is no video's fault.
+        """
+        ...
+
+
 class VideoWorker:
-    """Works on one video after the other; for one thread.
+    """Works on one video after the other in this process; for one thread. A `VideoWork`.
 
     Args:
         network: loaded with the first video. Its answers are not kept: those of a video would take the place of all others.
@@ -224,18 +247,13 @@ class VideoWorker:
         self._restorer: Restorer | None = None
         self._matcher = FaceMatcher()
 
+    @property
+    def watched(self) -> bool:
+        return False
+
     def work(self, item: Item, step: Callable[[float, bool], bool]) -> Result | None:
-        """Do an item; None if it was broken off. Whatever goes wrong with the video is told in the result.
-
-        Args:
-            item: what to do.
-            step: called after each frame with the share of the video that is done, and whether this run has finished a
-                segment, which no later one has to make again; False breaks off.
-
-        Raises:
-            CheckpointError, ConfigError: if the network cannot be had, which is no video's fault.
-        """
-        restorer = self._loaded()
+        """See `VideoWork`."""
+        restorer = self.load()
         try:
             return self._work(item, restorer, step)
         except NoFaceError as error:
@@ -247,7 +265,8 @@ class VideoWorker:
         """Where its result is put together."""
         return self._output / _UNFINISHED / item.target
 
-    def _loaded(self) -> Restorer:
+    def load(self) -> Restorer:
+        """Load the network now rather than with the first video; see `VideoWork.work` for what that raises."""
         if self._restorer is None:
             self._restorer = Restorer(runtime=self._network.load())
         return self._restorer
@@ -305,7 +324,7 @@ class VideoWorker:
 
 def run_videos(
     journal: Journal,
-    worker: VideoWorker,
+    worker: VideoWork,
     *,
     stop: threading.Event,
     between: Callable[[Item, float], None] | None = None,
@@ -321,25 +340,27 @@ def run_videos(
         between: called every few seconds with the video in work and the share of it that is done, to do something else.
 
     Raises:
-        CheckpointError, ConfigError: see `VideoWorker.work`.
+        CheckpointError, ConfigError: see `VideoWork.work`.
         JournalError: if the journal fails.
     """
     while not stop.is_set():
-        item = journal.claim(group=VIDEOS)
+        item = journal.claim(group=VIDEOS, watched=worker.watched)
         if item is None:
             return
         held = _Held(journal, item, stop, between)
-        result = None
         try:
             result = worker.work(item, held.step)
-        finally:
-            if result is None:
-                journal.release(item)
-        if result is None:
+        except BaseException:
+            journal.release(item)
+            raise
+        if result is not None:
+            yield Done(item=item, result=result, counted=settle(journal, item, result))
+        elif held.broken_off:
+            journal.release(item)
             if not held.lost:
                 return
-            continue
-        yield Done(item=item, result=result, counted=settle(journal, item, result))
+        elif (done := died(journal, item)) is not None:
+            yield done
 
 
 class _Held:
@@ -359,8 +380,14 @@ class _Held:
         self._renewed = self._looked = time.monotonic()
         self.lost = False
         """Whether it is wanted otherwise by now, or another process has it."""
+        self.broken_off = False
+        """Whether the work was told to end."""
 
     def step(self, share: float, advanced: bool) -> bool:
+        self.broken_off = not self._goes_on(share, advanced)
+        return not self.broken_off
+
+    def _goes_on(self, share: float, advanced: bool) -> bool:
         now = time.monotonic()
         if now - self._renewed >= _RENEW_SECONDS:
             self._renewed = now

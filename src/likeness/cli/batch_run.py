@@ -7,6 +7,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from likeness.batch.runner import Done, Plan, make_tasks, redo, sweep
 from likeness.batch.sources import Source, find_sources, is_video
 from likeness.batch.storage import Storage, is_url
 from likeness.batch.summary import RunFigures, without_a_face, write_summary
+from likeness.batch.video_process import VideosApart
 from likeness.batch.videos import VideoPlan, VideoWorker, can_be_read, run_videos
 from likeness.batch.watch import Settling
 from likeness.cli.console import Console
@@ -94,7 +96,7 @@ class _Run:
         self._settling = Settling()
         self._stop = threading.Event()
         self._executor: Executor | None = None
-        self._films: VideoWorker | None = None
+        self._films: VideosApart | None = None
         self._done = 0
         self._seconds = 0.0
         self._told: set[str] = set()
@@ -207,8 +209,9 @@ class _Run:
         path, options = self._output.path, self._options
         if not total or self._stop.is_set() or options.videos is None or options.ray or path is None:
             return
-        if self._films is None:
-            self._films = VideoWorker(self._network(), path, thumbnails=options.thumbnails)
+        films = self._films = self._films or VideosApart(
+            lambda: VideoWorker(self._network(), path, thumbnails=options.thumbnails)
+        )
         began = said = time.perf_counter()
         looked = time.monotonic()
         done = 0
@@ -225,9 +228,10 @@ class _Run:
                 looked = time.monotonic()
 
         states: Counter[State] = Counter()
-        for done, one in enumerate(run_videos(journal, self._films, stop=self._stop, between=between), start=1):
-            self._tell(one, f"[{done}/{total}] " if total > 1 else "")
-            states[one.result.state] += 1
+        with closing(films):
+            for done, one in enumerate(run_videos(journal, films, stop=self._stop, between=between), start=1):
+                self._tell(one, f"[{done}/{total}] " if total > 1 else "")
+                states[one.result.state] += 1
         self._done += done
         self._seconds += time.perf_counter() - began
         if options.desktop_notices and done and not self._stop.is_set():
