@@ -118,7 +118,8 @@ class ResolutionError(ImageError):
 
 
 class DecoderError(LikenessError):
-    """The processes that decode pictures cannot be started, or end before they are asked anything."""
+    """The processes that decode pictures cannot be started, end before they are asked anything, or the machine leaves them
+    no time; the picture need not be to blame."""
 
 
 class NoFaceError(LikenessError):

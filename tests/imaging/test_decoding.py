@@ -260,10 +260,36 @@ def test_a_file_that_takes_too_long_is_given_up(tmp_path: Path, astronaut_file: 
     with DecoderPool(processes=1, limits=DecoderLimits(seconds=0.2)) as pool:
         pool.read(astronaut_file)
         (child,) = children_of(pool)
-        with pytest.raises(ImageReadError, match=r"slow\.jpg took more than 0\.2 s to read; the file is damaged"):
+        with pytest.raises(
+            ImageReadError, match=r"slow\.jpg took more than 0\.2 s of processor time to read; the file"
+        ):
             pool.read(path)
         assert not running(child)
         assert children_of(pool) == []
+
+
+@pytest.mark.parametrize("pause", [1.2, None])
+def test_a_machine_that_is_busy_is_no_fault_of_the_file(pause: float | None, astronaut_file: Path) -> None:
+    """A process that gets no time from the machine uses up none of its own, and who waits for it does so for long."""
+    patience = 60.0 if pause else 0.5
+    with DecoderPool(processes=1, limits=DecoderLimits(seconds=0.5, patience=patience)) as pool:
+        pool.start()
+        (child,) = children_of(pool)
+        pool.read(astronaut_file)
+        os.kill(child, signal.SIGSTOP)
+        with ThreadPoolExecutor(1) as threads:
+            reading = threads.submit(pool.read, astronaut_file, name="good.jpg")
+            if pause is None:
+                with pytest.raises(
+                    DecoderError, match=r"good\.jpg could not be decoded within 0\.5 s: the machine is too busy, or"
+                ):
+                    reading.result(30)
+                assert not running(child)
+                return
+            time.sleep(pause)
+            os.kill(child, signal.SIGCONT)
+            same(reading.result(30), read_image(astronaut_file))
+        assert children_of(pool) == [child]
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux holds a process to its memory")
@@ -300,6 +326,8 @@ def test_limits_that_are_none_are_refused() -> None:
     for seconds in (0, -1, float("nan"), float("inf")):
         with pytest.raises(ConfigError, match="seconds must be more than 0"):
             DecoderLimits(seconds=seconds)
+        with pytest.raises(ConfigError, match="patience must be more than 0"):
+            DecoderLimits(patience=seconds)
     with pytest.raises(ConfigError, match="room"):
         DecoderLimits(room=0)
     with pytest.raises(ConfigError, match="at least 1 process"):

@@ -76,15 +76,21 @@ def test_a_process_that_dies_or_hangs_is_told(
 ) -> None:
     clip = open_clip(large)
     monkeypatch.setattr("likeness.video.apart._SLICE", 0.05)
-    for sent, seconds, sentence in (
-        (signal.SIGSEGV, 60.0, r"the video crashes the program that reads videos \(signal 11\)"),
-        (signal.SIGSTOP, 3.0, r"nothing was read from the video for 3 s"),
+    error: type[Exception]
+    for sent, patience, error, sentence in (
+        (signal.SIGSEGV, 60.0, VideoError, r"the video crashes the program that reads videos \(signal 11\)"),
+        (signal.SIGSTOP, 3.0, DecoderError, r"nothing was read from the video for 3 s: the machine is too busy, or"),
     ):
-        frames = files_apart("the video", seconds=seconds).frames(clip, begin=0.0, end=None, limits=None)
+        frames = files_apart("the video", patience=patience).frames(clip, begin=0.0, end=None, limits=None)
         next(frames)
         os.kill(begun[-1].pid, sent)
-        with pytest.raises(VideoError, match=sentence):
+        with pytest.raises(error, match=sentence):
             list(frames)
+    frames = files_apart("the video", seconds=0.01).frames(clip, begin=0.0, end=None, limits=None)
+    with pytest.raises(
+        VideoError, match=r"reading on in the video took more than 0\.01 s of processor time; the file is"
+    ):
+        list(frames)
     assert not any(process.alive for process in begun)
 
 

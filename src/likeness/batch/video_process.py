@@ -14,7 +14,7 @@ from likeness.batch.work import Result
 
 __all__ = ["VideosApart"]
 
-_PATIENCE = 3600.0
+_PATIENCE = 7200.0
 """Seconds after which a process that says nothing of its video is taken for hung: putting a long one together takes long."""
 
 

@@ -15,7 +15,7 @@ from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -34,9 +34,13 @@ if TYPE_CHECKING:
 __all__ = ["files_apart", "renamed"]
 
 _SECONDS = 60.0
-"""The longest pause between two frames, or before a header is read."""
+"""Processor time for a frame, or a header, at most."""
 _WRITE_SECONDS = 1800.0
-"""The longest time for putting a result together: everything is encoded by then."""
+"""The same for putting a result together: everything is encoded by then."""
+_PATIENCE = 600.0
+"""The longest pause between two frames, or before a header is read, by the clock: a busy machine gives a process little."""
+_WRITE_PATIENCE = 3600.0
+"""The same for putting a result together."""
 _SLICE = 0.25
 """So often somebody looks whether the work is still wanted, s."""
 
@@ -64,16 +68,19 @@ _ERRORS: dict[str, type[LikenessError]] = {
 }
 
 
-def files_apart(name: str, *, seconds: float = _SECONDS, pixels: int = Limits.pixels) -> VideoFiles:
+def files_apart(
+    name: str, *, seconds: float = _SECONDS, patience: float = _PATIENCE, pixels: int = Limits.pixels
+) -> VideoFiles:
     """What reads a video in processes of their own, where the system has what that takes (not Windows); else here.
 
     Args:
         name: what sentences call the video.
-        seconds: the longest time for a header, or for one frame.
+        seconds: processor time for a header, or for one frame, at most.
+        patience: seconds that one is waited for at most.
         pixels: of a frame at most, which decides about memory.
     """
     possible = os.name == "posix"
-    return _Apart(name, seconds, _ROOM + _ROOM_PER_PIXEL * pixels) if possible else HERE
+    return _Apart(name, _Times(seconds, patience), _ROOM + _ROOM_PER_PIXEL * pixels) if possible else HERE
 
 
 def renamed(notice: Notice, name: str) -> Notice:
@@ -85,14 +92,21 @@ class _StoppedError(Exception):
     """A process was stopped by a signal from outside, such as "signal 9"."""
 
 
+class _Times(NamedTuple):
+    """What an answer may take at most."""
+
+    processor: float
+    clock: float
+
+
 class _Apart:
-    def __init__(self, name: str, seconds: float, room: int) -> None:
+    def __init__(self, name: str, times: _Times, room: int) -> None:
         self._name = name
-        self._seconds = seconds
+        self._times = times
         self._room = room
 
     def open(self, path: Path, limits: Limits) -> Clip:
-        with self._asked("open", self._seconds, {"path": path.absolute(), "limits": limits}) as answers:
+        with self._asked("open", self._times, {"path": path.absolute(), "limits": limits}) as answers:
             ((_, values),) = answers
             expected = {field.name for field in fields(Clip)} - {"path"}
             if set(values) != expected:
@@ -101,13 +115,13 @@ class _Apart:
 
     def rehearse(self, clip: Clip, target: Path, encoding: Encoding) -> None:
         values = {"clip": _found(clip), "target": target.absolute(), "encoding": encoding}
-        with self._asked("rehearse", self._seconds, values) as answers:
+        with self._asked("rehearse", self._times, values) as answers:
             for _ in answers:
                 raise self._crashed("a wrong answer")
 
     def frames(self, clip: Clip, *, begin: float, end: float | None, limits: Limits | None) -> Generator[Frame]:
         values = {"clip": _found(clip), "begin": begin, "end": end, "limits": limits}
-        with self._asked("frames", self._seconds, values) as answers:
+        with self._asked("frames", self._times, values) as answers:
             for _, index, pts, duration, planes in answers:
                 dtype = np.dtype(clip.colours.layout.dtype).str
                 if any(kind != dtype for _, _, kind in planes):
@@ -137,7 +151,7 @@ class _Apart:
         }
         # Sound and subtitles are copied, and a file may name the same bytes many times.
         written = _HEADERS + sum(file.stat().st_size for file in (clip.path, *(segment.path for segment in segments)))
-        with self._asked("write", _WRITE_SECONDS, values, written) as answers:
+        with self._asked("write", _Times(_WRITE_SECONDS, _WRITE_PATIENCE), values, written) as answers:
             for _ in answers:
                 raise self._crashed("a wrong answer")
 
@@ -152,12 +166,12 @@ class _Apart:
             process.end()
 
     def _asked(
-        self, work: str, seconds: float, values: dict[str, Any], written: int = 0
+        self, work: str, times: _Times, values: dict[str, Any], written: int = 0
     ) -> closing[Generator[tuple[Any, ...]]]:
         """What a process says; as a context, that ends it."""
-        return closing(self._twice(work, seconds, written, values))
+        return closing(self._twice(work, times, written, values))
 
-    def _twice(self, work: str, seconds: float, written: int, values: dict[str, Any]) -> Generator[tuple[Any, ...]]:
+    def _twice(self, work: str, times: _Times, written: int, values: dict[str, Any]) -> Generator[tuple[Any, ...]]:
         """A process that somebody stopped, or the system for want of memory, is begun once more, and what it has said before
         is passed over.
 
@@ -168,7 +182,7 @@ class _Apart:
         for last in (False, True):
             try:
                 with self._process() as process:
-                    for number, answer in enumerate(self._answers(process, work, seconds, written, values)):
+                    for number, answer in enumerate(self._answers(process, work, times, written, values)):
                         if number >= said:
                             said += 1
                             yield answer
@@ -178,7 +192,7 @@ class _Apart:
                     raise DecoderError(Notice("video.stopped", {"file": self._name, "death": str(error)})) from error
 
     def _answers(
-        self, process: ConfinedProcess, work: str, seconds: float, written: int, values: dict[str, Any]
+        self, process: ConfinedProcess, work: str, times: _Times, written: int, values: dict[str, Any]
     ) -> Generator[tuple[Any, ...]]:
         """What the process says until it is done.
 
@@ -187,18 +201,19 @@ class _Apart:
             WorkCancelled: if nobody wants it any more.
             _StoppedError: if it was stopped from outside.
         """
+        from likeness.imaging.decoding.process import OvertimeError
         from likeness.imaging.decoding.wire import WireError, unpack
 
         channel = process.ready()
         try:
-            channel.send(pickle.dumps((work, self._room, written, values), 5))
+            channel.send(pickle.dumps((work, self._room, times.processor, written, values), 5))
             while True:
-                until = time.monotonic() + seconds
+                until = time.monotonic() + times.clock
                 while not channel.waits(_SLICE):
                     checkpoint()
                     if time.monotonic() > until:
-                        raise VideoError(Notice("video.slow", {"file": self._name, "seconds": seconds}))
-                message, _ = channel.receive(within=seconds)
+                        raise TimeoutError
+                message, _ = channel.receive(within=times.clock)
                 answer = unpack(message, kinds=_KINDS)
                 kind = answer[0]
                 if kind == "done":
@@ -210,11 +225,14 @@ class _Apart:
                     raise _ERRORS.get(error, VideoError)(renamed(Notice.of(sentence, record), self._name))
                 yield answer
         except TimeoutError:
-            raise VideoError(Notice("video.slow", {"file": self._name, "seconds": seconds})) from None
+            raise DecoderError(Notice("video.waited", {"file": self._name, "seconds": times.clock})) from None
         except (WireError, ValueError, TypeError, LookupError) as error:
             raise self._crashed(str(error) or type(error).__name__) from error
         except (EOFError, ConnectionError) as error:
             death = process.died(error)
+            if isinstance(death, OvertimeError):
+                values = {"file": self._name, "seconds": times.processor}
+                raise VideoError(Notice("video.slow", values)) from None
             raise (self._crashed(str(death)) if death.by_itself else _StoppedError(str(death))) from error
 
     def _crashed(self, how: str) -> VideoError:

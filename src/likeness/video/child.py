@@ -5,13 +5,13 @@ from __future__ import annotations
 import pickle
 import resource
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from likeness.errors import LikenessError
-from likeness.imaging.decoding.child import confine, limit_memory
+from likeness.imaging.decoding.child import confine, limit_memory, limit_processor_time
 from likeness.imaging.decoding.wire import Channel
 from likeness.messages.notice import catalogue
 from likeness.video.clip import Clip
@@ -29,11 +29,14 @@ def main(end: int, lifeline: int) -> None:
     channel.send(("ready",))
     message, _ = channel.receive()
     # What the owner sends is trusted; what this process sends is not.
-    name, room, written, values = pickle.loads(message)
+    name, room, seconds, written, values = pickle.loads(message)
     resource.setrlimit(resource.RLIMIT_FSIZE, (written, written))
     limit_memory(room)
+    limit_processor_time(seconds)
     try:
-        _WORK[name](channel, **values)
+        for answer in _WORK[name](**values):
+            channel.send(answer)
+            limit_processor_time(seconds)
         channel.send(("done",))
     except LikenessError as error:
         channel.send(("error", type(error).__name__, str(error), error.notice.to_dict()))
@@ -41,25 +44,33 @@ def main(end: int, lifeline: int) -> None:
         channel.send(("memory",))
 
 
-def _open(channel: Channel, **values: Any) -> None:
+_Answers: TypeAlias = Iterable[tuple[Any, ...]]
+
+
+def _open(**values: Any) -> _Answers:
     clip = HERE.open(**values)
-    channel.send(("clip", {field.name: getattr(clip, field.name) for field in fields(Clip) if field.name != "path"}))
+    return [("clip", {field.name: getattr(clip, field.name) for field in fields(Clip) if field.name != "path"})]
 
 
-def _frames(channel: Channel, **values: Any) -> None:
+def _frames(**values: Any) -> _Answers:
     for frame in HERE.frames(**values):
         planes = [(plane.tobytes(), plane.shape, plane.dtype.str) for plane in frame.planes]
-        channel.send(("frame", frame.index, frame.pts, frame.duration, planes))
+        yield "frame", frame.index, frame.pts, frame.duration, planes
 
 
-def _write(channel: Channel, *, folder: Path, **values: Any) -> None:
-    del channel
+def _write(*, folder: Path, **values: Any) -> _Answers:
     HERE.write(segments=segments_in(folder), **values)
+    return ()
 
 
-def _rehearse(channel: Channel, **values: Any) -> None:
-    del channel
+def _rehearse(**values: Any) -> _Answers:
     HERE.rehearse(**values)
+    return ()
 
 
-_WORK: Mapping[str, Callable[..., None]] = {"open": _open, "frames": _frames, "rehearse": _rehearse, "write": _write}
+_WORK: Mapping[str, Callable[..., _Answers]] = {
+    "open": _open,
+    "frames": _frames,
+    "rehearse": _rehearse,
+    "write": _write,
+}

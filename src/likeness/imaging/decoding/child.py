@@ -24,7 +24,10 @@ from typing import Any, BinaryIO
 from likeness.imaging.decoding.wire import Channel, Segment, pack, unpack
 from likeness.messages.notice import Notice, catalogue, notice_of
 
-__all__ = ["confine", "limit_memory", "main"]
+__all__ = ["OVERTIME", "confine", "limit_memory", "limit_processor_time", "main"]
+
+OVERTIME = signal.SIGPROF
+"""The signal that ends a process whose file has taken all the processor time that it may (`limit_processor_time`)."""
 
 _MOST_RECORDS = 50
 """Lines of the log that one file may cause."""
@@ -109,6 +112,7 @@ class _Worker:
         self._records.lines.clear()
         with stream:
             answer: dict[str, Any]
+            limit_processor_time(request["seconds"])
             try:
                 answer = {"decoded": self._decoded(stream, request)}
             except Exception as error:
@@ -116,6 +120,7 @@ class _Worker:
         answer["log"] = list(self._records.lines)
         answer["grown"] = _data_bytes() - self._start > _KEPT
         self._answer(answer)
+        limit_processor_time(0)
 
     def _decoded(self, stream: BinaryIO, request: dict[str, Any]) -> Any:
         from likeness.errors import ImageReadError, ImageTooLargeError
@@ -183,6 +188,12 @@ def limit_memory(room: int) -> None:
     used = _data_bytes()
     if used:
         resource.setrlimit(resource.RLIMIT_DATA, (used + room, resource.getrlimit(resource.RLIMIT_DATA)[1]))
+
+
+def limit_processor_time(seconds: float) -> None:
+    """Have this process ended by `OVERTIME` when it has used so many more seconds of processor time, all its threads
+    together, also in the middle of a decoder; 0 lifts that. The clock would blame a file for what else the machine does."""
+    signal.setitimer(signal.ITIMER_PROF, seconds)
 
 
 def _data_bytes() -> int:

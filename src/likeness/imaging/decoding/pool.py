@@ -51,7 +51,8 @@ class DecoderLimits:
     """What a file may cost before its decoder process is ended.
 
     Attributes:
-        seconds: the longest time for one file.
+        seconds: processor time for one file at most, all threads of its decoder together.
+        patience: seconds that a file is waited for at most, by the clock: a busy machine gives a process little of its time.
         room: bytes of memory besides the file's own and those that its number of pixels explains.
         room_per_pixel: bytes of memory for each pixel, as far as ``max_pixels`` lets it have them.
         formats: the formats that are read, names of `likeness.imaging.sniff.FORMATS_READ`.
@@ -61,13 +62,16 @@ class DecoderLimits:
     """
 
     seconds: float = 60.0
+    patience: float = 600.0
     room: int = _ROOM
     room_per_pixel: int = _ROOM_PER_PIXEL
     formats: frozenset[str] = FORMATS_READ
 
     def __post_init__(self) -> None:
-        if not math.isfinite(self.seconds) or self.seconds <= 0:
-            raise ConfigError(Notice("decoder.seconds", {"seconds": self.seconds}))
+        for name in ("seconds", "patience"):
+            value = getattr(self, name)
+            if not math.isfinite(value) or value <= 0:
+                raise ConfigError(Notice("decoder.seconds", {"name": name, "seconds": value}))
         if self.room < 1 or self.room_per_pixel < 1:
             raise ConfigError(Notice("decoder.room"))
         if not self.formats or not self.formats <= FORMATS_READ:
@@ -152,7 +156,7 @@ class DecoderPool:
             return file.noted(read(file.stream, kind=file.kind, name=file.name, max_pixels=max_pixels))
 
     def _read(self, stream: BinaryIO, *, kind: str, name: str, max_pixels: int) -> Image:
-        from likeness.imaging.decoding.process import DecoderDeathError, OvertimeError
+        from likeness.imaging.decoding.process import DecoderDeathError, OvertimeError, UnansweredError
 
         limits = self._limits
         picture, size = _handed(stream)
@@ -160,6 +164,7 @@ class DecoderPool:
             "kind": kind,
             "name": name,
             "max_pixels": max_pixels,
+            "seconds": limits.seconds,
             # The file may be in memory several times: as it came, in parts, put together again, in the library's hands.
             "room": limits.room + 6 * size,
             "room_per_pixel": limits.room_per_pixel,
@@ -170,7 +175,7 @@ class DecoderPool:
             with self._lease(fresh=fresh) as process:
                 nonlocal innocent
                 innocent = not process.fresh
-                with process.asked(request, picture, seconds=limits.seconds, most=most) as answer:
+                with process.asked(request, picture, patience=limits.patience, most=most) as answer:
                     return _image(answer, name)
 
         innocent = True
@@ -188,6 +193,8 @@ class DecoderPool:
             raise ImageReadError(Notice("image.crashes", values)) from None
         except OvertimeError:
             raise ImageReadError(Notice("image.slow", {"name": name, "seconds": limits.seconds})) from None
+        except UnansweredError:
+            raise DecoderError(Notice("image.waited", {"name": name, "seconds": limits.patience})) from None
 
     @contextmanager
     def _lease(self, *, fresh: bool) -> Generator[DecoderProcess]:

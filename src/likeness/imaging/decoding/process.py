@@ -16,12 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from likeness.errors import DecoderError
+from likeness.imaging.decoding.child import OVERTIME
 from likeness.imaging.decoding.wire import Channel, Segment, WireError, unpack
 from likeness.messages.notice import Notice, notice_of
 
-__all__ = ["ConfinedProcess", "DecoderDeathError", "DecoderProcess", "OvertimeError"]
+__all__ = ["ConfinedProcess", "DecoderDeathError", "DecoderProcess", "OvertimeError", "UnansweredError"]
 
-_START_SECONDS = 60.0
+_START_SECONDS = 300.0
+"""The longest time for a process to start, by the clock: part of a second, where the machine is not too busy."""
+
 _KEPT_SEGMENT = 64 << 20
 """Bytes of shared memory that a process keeps between two pictures: those of 21 megapixels."""
 
@@ -53,7 +56,11 @@ class DecoderDeathError(Exception):
 
 
 class OvertimeError(Exception):
-    """The process was killed, as it took too long."""
+    """The process ended, as a file took more of its processor time than it may."""
+
+
+class UnansweredError(Exception):
+    """The process was killed, as it gave no answer for so long by the clock, which says nothing about the file alone."""
 
 
 class ConfinedProcess:
@@ -120,10 +127,13 @@ class ConfinedProcess:
             self._ready = True
         return self._channel
 
-    def died(self, error: Exception) -> DecoderDeathError:
+    def died(self, error: Exception) -> DecoderDeathError | OvertimeError:
         """How it ended, when it has just hung up; it is given back with that."""
         how = self.end(patience=5.0) or str(error)
-        return DecoderDeathError(how, by_itself=-(self._child.returncode or 0) not in _FROM_OUTSIDE)
+        ended_by = -(self._child.returncode or 0)
+        if ended_by == OVERTIME:
+            return OvertimeError()
+        return DecoderDeathError(how, by_itself=ended_by not in _FROM_OUTSIDE)
 
     def end(self, *, patience: float = 0.0) -> str:
         """End it, and give back what is held. May be called twice.
@@ -170,31 +180,31 @@ class DecoderProcess(ConfinedProcess):
 
     @contextmanager
     def asked(
-        self, request: dict[str, Any], picture: bytes | int, *, seconds: float, most: int
+        self, request: dict[str, Any], picture: bytes | int, *, patience: float, most: int
     ) -> Generator[dict[str, Any]]:
         """Have a picture decoded.
 
         Args:
             request: what `likeness.imaging.decoding.child` is to do.
             picture: the file's bytes, or the number of an open file.
-            seconds: the longest time, over and above what the process takes to start.
+            patience: seconds by the clock at most, over and above what the process takes to start.
             most: bytes of samples at most.
 
         Yields:
             The answer. The memory of its arrays is another picture's when the context ends.
 
         Raises:
-            DecoderDeathError, OvertimeError: the process has ended.
+            DecoderDeathError, OvertimeError, UnansweredError: the process has ended.
             DecoderError: if it did not start.
             WireError: for an answer that it must not give.
         """
         channel = self.ready()
         self.fresh = False
         try:
-            answer = self._ask(channel, request, picture, time.monotonic() + seconds, most)
+            answer = self._ask(channel, request, picture, time.monotonic() + patience, most)
         except TimeoutError:
             self.end()
-            raise OvertimeError from None
+            raise UnansweredError from None
         except WireError:
             self.end()
             raise
