@@ -10,7 +10,8 @@ portrait twice to one `likeness serve`; its start is not counted.
 
 Exponents are slopes of the least-squares line of log cost against log size: 1 is linear, less is better than linear.
 
-    python benchmarks/growth.py --parts faces,megapixels    some of it; the rest stays as it was
+    python benchmarks/growth.py --parts faces,megapixels         some of it; the rest stays as it was
+    python benchmarks/growth.py --parts pictures --sizes 10000   some rows of it, which may be new ones
 """
 
 from __future__ import annotations
@@ -22,10 +23,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 import httpx
 import matplotlib as mpl
@@ -42,10 +44,6 @@ __all__ = ["main"]
 
 HERE = Path(__file__).resolve().parent
 PLOT = HERE.parent / "docs" / "images" / "growth.svg"
-FACES = (1, 3, 10, 30, 100)
-MEGAPIXELS = (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)
-PICTURES = (10, 100, 1000, 10_000)
-CLIENTS = (1, 2, 4, 8, 16, 32, 64)
 
 Row = dict[str, float]
 
@@ -53,15 +51,27 @@ Row = dict[str, float]
 def main() -> None:
     parser = argparse.ArgumentParser(description="Measure how processor time and memory grow.")
     parser.add_argument("--parts", default=",".join(PARTS), help="what to measure; the rest stays as it was (all)")
+    parser.add_argument("--sizes", help="rows to measure, of one part; its others stay as they were (all)")
     options = parser.parse_args()
+    chosen = options.parts.split(",")
+    if options.sizes and len(chosen) != 1:
+        parser.error("--sizes are rows of one part: name it with --parts")
     path = HERE / "growth.json"
     content = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {"parts": {}}
     content["machine"] = machine_facts()
     with tempfile.TemporaryDirectory() as folder:
-        for part in options.parts.split(","):
-            content["parts"][part] = []
-            for row in PARTS[part](Path(folder)):
-                content["parts"][part].append({name: round(value, 3) for name, value in row.items()})
+        for part in chosen:
+            measure, sizes = PARTS[part]
+            if options.sizes:
+                kind = type(sizes[0])
+                sizes = tuple(kind(size) for size in options.sizes.split(","))
+            else:
+                content["parts"][part] = []
+            for size in sizes:
+                row = {"size": size, **measure(Path(folder), size)}
+                others = [known for known in content["parts"].get(part, ()) if known["size"] != size]
+                others.append({name: round(value, 3) for name, value in row.items()})
+                content["parts"][part] = sorted(others, key=lambda known: known["size"])
                 # At once, so that what was measured stays when a later part is broken off.
                 path.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
     text = to_markdown(content["machine"], content["parts"])
@@ -70,27 +80,24 @@ def main() -> None:
     print(text)
 
 
-def faces(folder: Path) -> Iterator[Row]:
-    for count in FACES:
-        yield {"size": count, **program("restore", wall_of_faces(folder / "faces.jpg", count), folder)}
+def faces(folder: Path, count: int) -> Row:
+    return program("restore", wall_of_faces(folder / "faces.jpg", count), folder)
 
 
-def megapixels(folder: Path) -> Iterator[Row]:
-    for count in MEGAPIXELS:
-        yield {"size": count, **program("restore", of_megapixels(folder / "size.jpg", count), folder)}
+def megapixels(folder: Path, count: float) -> Row:
+    return program("restore", of_megapixels(folder / "size.jpg", count), folder)
 
 
-def pictures(folder: Path) -> Iterator[Row]:
-    for count in PICTURES:
-        inputs = folder / f"{count}"
-        inputs.mkdir()
-        for number in range(count):
-            shade = 60 + number % 100
-            Image.new("RGB", (60, 60 + number % 7), (shade, shade, number // 100 % 256)).save(inputs / f"{number}.png")
-        yield {"size": count, **program("batch", inputs, folder)}
+def pictures(folder: Path, count: int) -> Row:
+    inputs = folder / f"{count}"
+    inputs.mkdir()
+    for number in range(count):
+        shade = 60 + number % 100
+        Image.new("RGB", (60, 60 + number % 7), (shade, shade, number // 100 % 256)).save(inputs / f"{number}.png")
+    return program("batch", inputs, folder)
 
 
-def program(command: str, source: Path, folder: Path) -> dict[str, float]:
+def program(command: str, source: Path, folder: Path) -> Row:
     """Processor seconds and peak memory (MB) of a command on a picture or a folder."""
     out = folder / f"out-{source.name}"
     target = [str(out)] if command == "batch" else ["-o", str(out), "--overwrite"]
@@ -103,17 +110,16 @@ def program(command: str, source: Path, folder: Path) -> dict[str, float]:
     return {"seconds": used.ru_utime + used.ru_stime, "megabytes": used.ru_maxrss * 1024 / 1e6}
 
 
-def clients(folder: Path) -> Iterator[Row]:
+def clients(folder: Path, count: int) -> Row:
     data = (HERE.parent / "examples" / "portrait.jpg").read_bytes()
-    for count in CLIENTS:
-        with served(folder / f"served-{count}") as (process, url):
-            ask(url, data, 0)
-            before = processor_seconds(process.pid)
-            with ThreadPoolExecutor(count) as pool:
-                for _ in pool.map(lambda number, url=url: ask(url, data, number), range(count)):
-                    pass  # an error in one of them is raised here
-            seconds = processor_seconds(process.pid) - before
-            yield {"size": count, "seconds": seconds, "megabytes": memory(process.pid, "VmHWM")}
+    with served(folder / f"served-{count}") as (process, url):
+        ask(url, data, 0)
+        before = processor_seconds(process.pid)
+        with ThreadPoolExecutor(count) as pool:
+            for _ in pool.map(lambda number: ask(url, data, number), range(count)):
+                pass  # an error in one of them is raised here
+        seconds = processor_seconds(process.pid) - before
+        return {"seconds": seconds, "megabytes": memory(process.pid, "VmHWM")}
 
 
 def ask(url: str, data: bytes, number: int) -> None:
@@ -136,12 +142,13 @@ def processor_seconds(pid: int) -> float:
     return total
 
 
-PARTS: dict[str, Callable[[Path], Iterator[Row]]] = {
-    "faces": faces,
-    "megapixels": megapixels,
-    "pictures": pictures,
-    "clients": clients,
+PARTS: dict[str, tuple[Callable[[Path, Any], Row], tuple[float, ...]]] = {
+    "faces": (faces, (1, 3, 10, 30, 100)),
+    "megapixels": (megapixels, (0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0)),
+    "pictures": (pictures, (10, 100, 1000, 10_000)),
+    "clients": (clients, (1, 2, 4, 8, 16, 32, 64)),
 }
+"""How one row of each part is measured, and its sizes."""
 
 TITLES = {
     "faces": ("Faces in one picture of 21.6 megapixels", "faces"),
