@@ -15,9 +15,12 @@ __all__ = ["gaussian_blur", "resize", "to_channels", "wide_blur"]
 _METHODS = {"area": cv2.INTER_AREA, "linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC, "lanczos": cv2.INTER_LANCZOS4}
 
 
-def gaussian_blur(x: NDArray[np.float32], sigma: float) -> NDArray[np.float32]:
-    """Gaussian of ``sigma`` px on H x W or H x W x C, mirrored at the border."""
-    return np.asarray(cv2.GaussianBlur(x, (0, 0), sigma, borderType=cv2.BORDER_REFLECT_101), dtype=np.float32)
+def gaussian_blur(
+    x: NDArray[np.float32], sigma: float, *, into: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
+    """Gaussian of ``sigma`` px on H x W or H x W x C, mirrored at the border; ``into`` is where it is written, also ``x``."""
+    blurred = cv2.GaussianBlur(x, (0, 0), sigma, dst=into, borderType=cv2.BORDER_REFLECT_101)
+    return np.asarray(blurred, dtype=np.float32)
 
 
 def resize(
