@@ -43,7 +43,8 @@ class Network:
         checkpoint()
         refuse_after_fork()
         with self._request() as request:
-            request.infer({name: np.ascontiguousarray(array) for name, array in inputs.items()})
+            # Shared with the network for the time of the run, not copied into it.
+            request.infer({name: np.ascontiguousarray(array) for name, array in inputs.items()}, share_inputs=True)
             # The tensors belong to the request, which another thread takes next: hence copies.
             return [np.array(request.get_tensor(name).data, dtype=np.float32) for name in outputs]
 

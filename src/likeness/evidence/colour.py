@@ -21,11 +21,18 @@ _FROM_F = np.array([[0.0, 116.0, 0.0], [500.0, -500.0, 0.0], [0.0, 200.0, -200.0
 
 def to_lab(pixels: NDArray[np.float32]) -> _Values:
     """sRGB-encoded pixels, ... x 3 in [0, 1], to L*, a*, b* (CIE 15:2004, D65): L* in [0, 100]."""
-    # Of single precision, which is right to 0.0001.
-    xyz = srgb_to_linear(pixels).reshape(-1, 3) @ _TO_WHITE.T
-    lab = lab_root(xyz).astype(np.float64) @ _FROM_F.T
-    lab[:, 0] -= 16
-    return lab.reshape(pixels.shape)
+    return _from_roots(_roots(pixels).astype(np.float64)).reshape(pixels.shape)
+
+
+def _roots(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The roots of shares of white that L*, a* and b* are made of, N x 3; of single precision, which is right to 0.0001."""
+    return lab_root(srgb_to_linear(pixels).reshape(-1, 3) @ _TO_WHITE.T)
+
+
+def _from_roots(roots: _Values) -> _Values:
+    lab = roots @ _FROM_F.T
+    lab[..., 0] -= 16
+    return lab
 
 
 def colour_difference(a: _Values, b: _Values) -> _Values:
@@ -71,5 +78,6 @@ def colour_shift(before: Pixels, after: Pixels, where: NDArray[np.bool_]) -> tup
     """
     if int(where.sum()) < 30:
         return None
-    first, second = (to_lab(x[where]).mean(axis=0) for x in (before, after))
+    # What follows the roots is linear.
+    first, second = (_from_roots(_roots(x[where]).mean(axis=0, dtype=np.float64)) for x in (before, after))
     return float(colour_difference(first, second)), first, second

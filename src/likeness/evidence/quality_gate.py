@@ -387,26 +387,27 @@ def _clipped(pixels: Pixels, inside: NDArray[np.bool_]) -> float:
 def _outside(before: Image, after: Image, faces: Sequence[Face]) -> float:
     """Share of the pixels outside every face's crop that are not what they were; of an enlarged picture, which are grossly
     other where it is seen as small as before."""
-    away = np.ones((before.size.height, before.size.width), np.uint8)
-    for face in faces:
-        try:
-            box = align(face.five_points, before.size, SIDE).box
-        except ValueError:
-            continue
-        away[box.to_slices()] = 0
+    boxes = [box for box in (_crop_of(face, before.size) for face in faces) if box is not None]
     if before.size == after.size:
         # Strip by strip: most hold no face, and nothing in them has changed.
         count = 0
         for rows in row_strips(before.pixels):
-            differs = before.pixels[rows] != after.pixels[rows]
-            if differs.any():
-                count += _changed_pixels(differs, away[rows])
-        return count / away.size
+            count += _changed_pixels(before.pixels[rows] != after.pixels[rows], boxes, rows.start)
+        return count / before.size.pixels
     seen = (gaussian_blur(x, _SMALL_BLUR) for x in (before.pixels, resize(after.pixels, before.size, "area")))
-    return _changed_pixels(np.abs(next(seen) - next(seen)) > _GROSS, away) / away.size
+    return _changed_pixels(np.abs(next(seen) - next(seen)) > _GROSS, boxes) / before.size.pixels
 
 
-def _changed_pixels(differs: NDArray[np.bool_], away: NDArray[np.uint8]) -> int:
-    """How many pixels are away from faces and differ in a channel."""
-    changed = differs[..., 0] | differs[..., 1] | differs[..., 2]
-    return int(np.count_nonzero(changed & (away > 0)))
+def _crop_of(face: Face, size: Size) -> tuple[slice, slice] | None:
+    """Where a face's crop lies; None if its points allow none."""
+    try:
+        return align(face.five_points, size, SIDE).box.to_slices()
+    except ValueError:
+        return None
+
+
+def _changed_pixels(differs: NDArray[np.bool_], boxes: Sequence[tuple[slice, slice]], top: int = 0) -> int:
+    """How many pixels differ in a channel and lie in none of the boxes; ``top`` is the row with which the first begin."""
+    for rows, columns in boxes:
+        differs[max(rows.start - top, 0) : max(rows.stop - top, 0), columns] = False
+    return int(np.count_nonzero(differs.any(axis=2))) if differs.any() else 0

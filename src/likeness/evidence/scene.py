@@ -136,14 +136,16 @@ class Scene:
         lights = [light[where] for light in self.lumas]
         goal = [_gradient_power(light, inside) for light in lights]
         softer = int(goal[1] < goal[0])
-        low, high = 0.0, _MOST
-        for _ in range(7):
-            middle = (low + high) / 2
-            if _gradient_power(lights[1 - softer], inside, blur=middle) > goal[softer]:
-                low = middle
-            else:
-                high = middle
-        sigma = (low + high) / 2 if goal[1 - softer] > 1.05 * goal[softer] else 0.0
+        sigma = 0.0
+        if goal[1 - softer] > 1.05 * goal[softer]:
+            low, high = 0.0, _MOST
+            for _ in range(7):
+                middle = (low + high) / 2
+                if _gradient_power(lights[1 - softer], inside, blur=middle) > goal[softer]:
+                    low = middle
+                else:
+                    high = middle
+            sigma = (low + high) / 2
         pictures = [self.before, self.after]
         pictures[softer] = gaussian_blur(pictures[softer], _REST)
         pictures[1 - softer] = gaussian_blur(pictures[1 - softer], float(np.hypot(sigma, _REST)))

@@ -79,7 +79,8 @@ def seam(scene: Scene, *, own: bool = False) -> Seam | None:
     change = scene.after - scene.before
     # A seam of colour alone is seen as well: the channel that changes most at each place would favour noise, so all count.
     best: tuple[float, _Values] | None = None
-    solid = cv2.erode(scene.valid, np.ones((2 * _REACH + 1, 2 * _REACH + 1), np.uint8)) > 0.5
+    around = np.ones((2 * _REACH + 1, 2 * _REACH + 1), np.uint8)
+    solid = cv2.erode((scene.valid > 0.5).astype(np.uint8), around) > 0
     solid[:_REACH] = solid[-_REACH - 1 :] = solid[:, :_REACH] = solid[:, -_REACH - 1 :] = False
     sharper = scene.before - wide_blur(scene.before, max(_UNSHARP * scene.resolution.blur * SIDE, 0.5))
     for contour in _contours(scene, change, own=own):
@@ -136,41 +137,46 @@ def _heights(
     step = np.minimum(np.abs(near), np.abs(far)) - np.abs(far - near) * np.float32((_NEAR + 1) / _FAR)
     # An edge that became sharper changes one way here and the other way beside it; a seam goes on.
     step = np.where((near * far > 0) & (far * wide > 0), np.minimum(step, np.abs(wide)), np.float32(0))
-    middle = step.shape[1] // 2
+    middle = step.shape[0] // 2
 
     def highest(height: _Map, centre: int) -> _Map:
-        return height[:, centre - _LOOSE : centre + _LOOSE + 1].max(axis=1)
+        return height[centre - _LOOSE : centre + _LOOSE + 1].max(axis=0)
 
     # What follows only takes away.
-    if float(np.quantile(highest(step.max(axis=2), middle)[room], _WORST)) <= least:
+    if float(np.quantile(highest(_most(step), middle)[room], _WORST)) <= least:
         return None
     explained = _steps(sharper, line, normal)
-    height = np.maximum((step - np.maximum(np.abs(explained[0]), np.abs(explained[1]))).max(axis=2), 0)
+    height = np.maximum(_most(step - np.maximum(np.abs(explained[0]), np.abs(explained[1]))), 0)
     # Texture that came or went makes steps everywhere: only what rises above the places beside the contour is a seam.
     beside = np.maximum(highest(height, middle - _ASIDE), highest(height, middle + _ASIDE))
     return np.where(room, np.maximum(highest(height, middle) - beside, 0), np.float32(np.nan))
 
 
+def _most(step: _Map) -> _Map:
+    """The largest of three channels; along an axis of three numpy's own maximum takes eight times as long."""
+    return np.maximum(np.maximum(step[..., 0], step[..., 1]), step[..., 2])
+
+
 def _steps(x: NDArray[np.float32], line: _Values, normal: _Values) -> tuple[_Map, _Map, _Map]:
-    """Steps of a picture across a line and beside it, points x offsets x 3 each: between the means over `_NEAR`, `_FAR` and
+    """Steps of a picture across a line and beside it, offsets x points x 3 each: between the means over `_NEAR`, `_FAR` and
     `_WIDE` on either side, averaged along the line."""
-    offsets = np.arange(-_REACH, _REACH + 1)
-    u, v = ((line[:, i, None] + normal[:, i, None] * offsets).astype(np.float32) for i in range(2))
-    profile = np.asarray(cv2.remap(x, u, v, cv2.INTER_LINEAR))
-    flat = profile.reshape(len(line), -1)
+    offsets = np.arange(-_REACH, _REACH + 1)[:, None]
     kernel = _gaussian(_ALONG / _EVERY)
-    ends = len(kernel)
-    mean = np.asarray(cv2.sepFilter2D(np.vstack([flat[-ends:], flat, flat[:ends]]), -1, np.ones(1), kernel))
-    mean = mean[ends:-ends].reshape(profile.shape)
+    # The line is closed.
+    ends = np.arange(-len(kernel), len(line) + len(kernel)) % len(line)
+    u, v = ((line[ends, i] + normal[ends, i] * offsets).astype(np.float32) for i in range(2))
+    profile = np.asarray(cv2.remap(x, u, v, cv2.INTER_LINEAR))
+    mean = np.asarray(cv2.sepFilter2D(profile, -1, kernel, np.ones(1)))[:, len(kernel) : -len(kernel)]
     # Prefix sums give the means on either side of every offset.
-    total = np.zeros((len(line), len(offsets) + 1, 3), np.float32)
-    np.cumsum(mean, axis=1, out=total[:, 1:])
+    total = np.zeros((len(offsets) + 1, len(line), 3), np.float32)
+    for row, values in enumerate(mean):  # numpy's own running sum takes seven times as long
+        np.add(total[row], values, out=total[row + 1])
     middles = len(offsets) - 2 * _WIDE
 
     def over(first: int, last: int) -> _Map:
         """Mean over offsets ``first`` to ``last`` from each of the middles."""
         low, high = _WIDE + first, _WIDE + last + 1
-        return (total[:, high : high + middles] - total[:, low : low + middles]) / np.float32(last - first + 1)
+        return (total[high : high + middles] - total[low : low + middles]) / np.float32(last - first + 1)
 
     def step(first: int, last: int) -> _Map:
         return over(first, last) - over(-last, -first)

@@ -131,7 +131,7 @@ def face_tones(view: FaceView) -> FaceTones:
     return FaceTones(
         white=white,
         median=median,
-        clipped=float((view.crop[skin].max(axis=-1) > _CLIPPED).mean()),
+        clipped=float((view.crop[skin] > _CLIPPED).any(axis=-1).mean()),
         forehead_glare=_share(glare, masks["forehead"]),
         nose_glare=_share(glare, masks["nose"]),
         eye_glare=_share(glare, _spectacles(view) & view.valid),
@@ -169,7 +169,9 @@ def _reduced_warp(pixels: Pixels, matrix: NDArray[np.float64], side: int) -> tup
 
 def _glare(crop: Pixels, bright: NDArray[np.float32], median: float) -> NDArray[np.bool_]:
     """Spots without colour near white, well above the skin: a lamp's reflection takes the lamp's colour (Shafer 1985)."""
-    spread = crop.max(axis=-1) - crop.min(axis=-1)
+    # By channel: along an axis of three numpy's own maximum takes eight times as long.
+    red, green, blue = cv2.split(crop)
+    spread = np.maximum(np.maximum(red, green), blue) - np.minimum(np.minimum(red, green), blue)
     return (bright > _WHITE) & (bright > median + 0.2) & (spread < 0.12)
 
 

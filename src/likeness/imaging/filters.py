@@ -18,7 +18,7 @@ _METHODS = {"area": cv2.INTER_AREA, "linear": cv2.INTER_LINEAR, "cubic": cv2.INT
 def gaussian_blur(
     x: NDArray[np.float32], sigma: float, *, into: NDArray[np.float32] | None = None
 ) -> NDArray[np.float32]:
-    """Gaussian of ``sigma`` px on H x W or H x W x C, mirrored at the border; ``into`` is where it is written, also ``x``."""
+    """Gaussian of ``sigma`` px on H x W or H x W x C, mirrored at the border; written to ``into``, which may be ``x``."""
     blurred = cv2.GaussianBlur(x, (0, 0), sigma, dst=into, borderType=cv2.BORDER_REFLECT_101)
     return np.asarray(blurred, dtype=np.float32)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
+from functools import cache
 from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
 from likeness.errors import ControlError
@@ -398,6 +399,7 @@ def option(
     return field(default=default, metadata={"option": row})
 
 
+@cache
 def rows_of(cls: type) -> tuple[Option, ...]:
     """The rows among a dataclass's fields, in order."""
     return tuple(replace(item.metadata["option"], key=item.name) for item in fields(cls) if "option" in item.metadata)
