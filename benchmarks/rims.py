@@ -1,8 +1,8 @@
 """Are rims of spectacles closed and straight after a restoration? `python benchmarks/rims.py PORTRAITS MORE` writes rims.md.
 
 21 wearers, 15 of them validation portraits and none of them known to the network that sees spectacles, are blurred by the
-recipes and restored with the preset standard: as the network draws their rims, and as `likeness.restore.rims` lays them
-along the photograph's edges. Where the rims are was traced on the sharp portraits (tests/data/face_rims.npz).
+recipes and restored with the preset standard: as the network draws their rims, and as `likeness.restore.rims` draws them
+even along closed lines. Where the rims are was traced on the sharp portraits (tests/data/face_rims.npz).
 
 At every place of a rim that is seen in the sharp portrait its contrast is measured: how much darker the darkest place across
 is than what lies 2.5 to 5 px to either side. "Drawn" is the share of places where at least 35% of the sharp portrait's
@@ -32,7 +32,7 @@ Points = NDArray[np.float64]
 ROOT = Path(__file__).resolve().parents[1]
 TRACED = ROOT / "tests" / "data" / "face_rims.npz"
 TABLE = Path(__file__).with_name("rims.md")
-RECIPE_NAMES = ("moderate",)
+RECIPE_NAMES = ("moderate", "severe")
 OFFSETS = np.arange(-9, 9.01, 0.5)
 NEAR, FAR = 5, 10
 """Between how many half pixels to either side a rim's surroundings are looked for."""
@@ -140,7 +140,7 @@ def report(cases: list[Case]) -> str:
     assert __doc__ is not None
     lines += [*__doc__.strip().split("\n\n")[1:], ""]
     lines += [
-        "| recipe | faces | drawn: input, network, laid along edges | waves, px: network, laid along edges | straighter |",
+        "| recipe | faces | drawn: input, network, even lines | waves, px: network, even lines | straighter |",
         "| --- | ---: | --- | --- | ---: |",
     ]
     for recipe in RECIPE_NAMES:

@@ -1,9 +1,10 @@
-"""Rims of spectacles, drawn along the photograph's own edges; dark lenses, left as they are.
+"""Rims of spectacles, drawn even and along the photograph's own edges; dark lenses, left as they are.
 
 A network draws a blurred rim as sand, in waves and with gaps. Where it runs can be seen in the photograph all the same.
-So about rims the network's answer is averaged along the directions of both (`likeness.imaging.directions`), which closes
-gaps and straightens waves, and is given back the contrast that the average took. Behind a lens that cannot be seen
-through there are no eyes to restore: there the photograph stays.
+Broad frames are averaged along the directions of both (`likeness.imaging.directions`), which makes them even, and are given
+back the contrast that the average took. Rims are drawn anew along one closed line about each lens
+(`likeness.restore.rim_lines`). Behind a lens that cannot be seen through there are no eyes to restore: there the photograph
+stays.
 """
 
 from __future__ import annotations
@@ -14,13 +15,16 @@ from numpy.typing import NDArray
 
 from likeness.faces.outlines import EYE_OUTLINES, filled
 from likeness.faces.regions import RegionMasks
+from likeness.imaging.colour import luma
 from likeness.imaging.directions import averaged_along, box_for_averages, structure_tensor
 from likeness.imaging.filters import gaussian_blur, resize, to_channels
 from likeness.imaging.image import Pixels, Size
+from likeness.restore.rim_lines import RimEvidence, with_even_rims
 
 __all__ = ["along_rims"]
 
 _Map = NDArray[np.float32]
+_Box = tuple[slice, slice]
 
 _SIDE = 512
 """Side of a crop in which the lengths below are told, px."""
@@ -34,11 +38,14 @@ _LEAST = 0.001
 _LIDS = 7.0
 """How far beyond the opening of an eye its lids go."""
 
+_BROAD = 5.0
+"""Half of the width from which a rim is a broad frame. Thin rims lose more by averages than the lines leave to mend."""
+
 _LENS, _COARSE = 16.0, 4
 """Half of the width from which what is told to be spectacles is no rim but a lens, and how many times smaller it is looked
 for: at full size that took as long as all the rest."""
 
-_SHARP, _BLURRED = 1.0, 2.0
+_SHARP, _BLURRED = 0.7, 1.3
 """Sigma of the blur up to which a photograph's rims need no help, and from which they get all of it."""
 
 _STEPS = (2, 3, 4)
@@ -48,9 +55,12 @@ leave the rim at its corners, and more of them blur it."""
 _CONTRAST, _MOST = 4.0, 2.5
 """Sigma under which detail counts as a rim's contrast, and the most that it is raised by."""
 
+_MARGIN = 40.0
+"""How far beyond what is told to be spectacles rims are looked for: of some only a part is told."""
+
 
 def along_rims(answer: Pixels, crop: Pixels, masks: RegionMasks, blur: float, points: NDArray[np.float32]) -> Pixels:
-    """The network's answer with rims that run along the photograph's edges, and without eyes on dark lenses.
+    """The network's answer with even rims, and without eyes on dark lenses.
 
     The answer itself where nobody wears spectacles.
 
@@ -61,57 +71,105 @@ def along_rims(answer: Pixels, crop: Pixels, masks: RegionMasks, blur: float, po
         points: 478 x 2, the mesh in pixels of the crop.
     """
     unit = masks.side / _SIDE
-    glasses = masks["glasses"]
-    if float((glasses > sum(_RIM) / 2).mean()) < _LEAST:
+    told = masks.masks["glasses"]
+    if float((told > sum(_RIM) / 2).mean()) < _LEAST:
         return answer
-    rim = np.clip((glasses - _RIM[0]) / (_RIM[1] - _RIM[0]), 0, 1)
-    small, whole = Size(masks.side // _COARSE, masks.side // _COARSE), Size(masks.side, masks.side)
-    opened = cv2.morphologyEx(resize(rim, small, "area"), cv2.MORPH_OPEN, _disc(_LENS * unit / _COARSE))
-    lens = np.clip(gaussian_blur(resize(np.asarray(opened, np.float32), whole, "linear"), _SOFT * unit), 0, 1)
-    rim = np.clip(gaussian_blur(np.asarray(cv2.dilate(rim, _disc(_AROUND * unit)), np.float32), _SOFT * unit), 0, 1)
-    rim *= float(np.clip((blur * _SIDE - _SHARP) / (_BLURRED - _SHARP), 0, 1))
-    rim *= 1 - _eyes(points, masks.side, unit)
-    box = box_for_averages(rim, [length * unit for length in _STEPS])
+    box = _box(told, masks.side, unit)
+    strength = float(np.clip((blur * _SIDE - _SHARP) / (_BLURRED - _SHARP), 0, 1))
     found = answer.copy()
-    if box is not None:
-        drawn = _drawn(answer[box], crop[box], rim[box], blur * masks.side, unit)
-        found[box] += to_channels(rim[box]) * (drawn - answer[box])
-    found += to_channels(lens) * (crop - found)
+    if strength > 0:
+        even = _even(answer[box], crop[box], masks, blur * masks.side, points, box)
+        found[box] += np.float32(strength) * (even - answer[box])
+    lens = _lens(masks["glasses"][box], unit)
+    if lens is not None:
+        found[box] += to_channels(lens) * (crop[box] - found[box])
     return found
 
 
-def _eyes(points: NDArray[np.float32], side: int, unit: float) -> _Map:
+def _box(told: _Map, side: int, unit: float) -> _Box:
+    """Rows and columns in which spectacles are."""
+    grid, margin = side / told.shape[0], _MARGIN * unit
+    rows, columns = (np.flatnonzero(told.max(axis=axis) > _RIM[0]) * grid for axis in (1, 0))
+    down, across = (
+        slice(max(round(float(at[0]) - margin), 0), round(float(at[-1]) + grid + margin)) for at in (rows, columns)
+    )
+    return down, across
+
+
+def _lens(glasses: _Map, unit: float) -> _Map | None:
+    """Where a lens cannot be seen through; None if nowhere."""
+    height, width = glasses.shape
+    small = resize(glasses, Size(-(-width // _COARSE), -(-height // _COARSE)), "area")
+    opened = cv2.morphologyEx(_rising(small), cv2.MORPH_OPEN, _disc(_LENS * unit / _COARSE))
+    if not opened.any():
+        return None
+    lens = resize(np.asarray(opened, np.float32), Size(width, height), "linear")
+    return np.clip(gaussian_blur(lens, _SOFT * unit), 0, 1)
+
+
+def _even(
+    answer: Pixels, crop: Pixels, masks: RegionMasks, blur: float, points: NDArray[np.float32], box: _Box
+) -> Pixels:
+    """A part of the answer with even rims."""
+    unit = masks.side / _SIDE
+    here = points[:, :2] - np.array([box[1].start, box[0].start], np.float32)
+    glasses, lids = masks["glasses"][box], _lids(here, answer.shape[:2], unit)
+    frames = _frames(glasses, unit) * (1 - lids)
+    found = answer
+    part = box_for_averages(frames, [length * unit for length in _STEPS])
+    if part is not None:
+        found = answer.copy()
+        drawn = _averaged(answer[part], crop[part], frames[part], blur, unit)
+        found[part] += to_channels(frames[part]) * (drawn - answer[part])
+    evidence = RimEvidence(seen=crop, spectacles=glasses, brows=masks["brow"][box], lids=lids, blur=blur)
+    return with_even_rims(found, evidence, here, unit)
+
+
+def _frames(glasses: _Map, unit: float) -> _Map:
+    """Where broad frames are, with what is beside them."""
+    height, width = glasses.shape
+    half = resize(glasses, Size(-(-width // 2), -(-height // 2)), "area")
+    broad = cv2.morphologyEx(_rising(half), cv2.MORPH_OPEN, _disc(_BROAD * unit / 2))
+    broad = np.asarray(cv2.dilate(broad, _disc(_AROUND * unit / 2)), np.float32)
+    return np.clip(gaussian_blur(resize(broad, Size(width, height), "linear"), _SOFT * unit), 0, 1)
+
+
+def _lids(points: NDArray[np.float32], shape: tuple[int, ...], unit: float) -> _Map:
     """Eyes with their lids: a blurred dark socket is told for spectacles now and then, and no rim runs through an eye."""
-    eyes = filled([points[list(outline)] for outline in EYE_OUTLINES], side)
+    eyes = filled([points[list(outline)] for outline in EYE_OUTLINES], max(shape[:2]))[: shape[0], : shape[1]]
     return gaussian_blur(np.asarray(cv2.dilate(eyes, _disc(_LIDS * unit)), np.float32), _SOFT * unit)
 
 
-def _drawn(answer: Pixels, crop: Pixels, rim: _Map, blur: float, unit: float) -> Pixels:
+def _averaged(answer: Pixels, crop: Pixels, rim: _Map, blur: float, unit: float) -> Pixels:
     """The answer, averaged along rims everywhere."""
     sigma = float(np.clip(blur / 2, 1.5 * unit, 3 * unit))
     tensor = _tensor(crop, sigma, 2 * sigma, unit) + _tensor(answer, 1.5 * unit, max(4 * unit, 1.5 * sigma), unit)
-    xx, xy, yy = tensor
-    angle = 0.5 * np.arctan2(2 * xy, xx - yy) + np.pi / 2
-    along = np.stack([np.cos(angle), np.sin(angle)], axis=2).astype(np.float32)
+    height, width = rim.shape
+    xx, xy, yy = (resize(part, Size(width, height), "linear") for part in tensor)
+    angle = cv2.phase(xx - yy, 2 * xy) / 2 + np.float32(np.pi / 2)
+    along = np.asarray(cv2.merge(cv2.polarToCart(np.ones_like(angle), angle)), np.float32)
     total = averaged_along(answer, along, [length * unit for length in _STEPS])
     lost = _energy(answer, rim, unit) / np.maximum(_energy(total, rim, unit), np.float32(1e-7))
     more = np.clip(np.sqrt(lost), 1, _MOST).astype(np.float32) - np.float32(1)
-    return total + to_channels(more) * _detail(total, unit)
+    return total + to_channels(more) * (total - gaussian_blur(total, _CONTRAST * unit))
 
 
 def _tensor(pixels: Pixels, sigma: float, spread: float, unit: float) -> NDArray[np.float32]:
-    """The structure tensor (xx, xy, yy), over its size in the neighbourhood: a faint rim counts as a strong one."""
-    tensor = structure_tensor(pixels.mean(axis=2), sigma, spread)
-    return tensor / (gaussian_blur(tensor[0] + tensor[2], 12 * unit) + np.float32(1e-7))
-
-
-def _detail(pixels: Pixels, unit: float) -> Pixels:
-    return pixels - gaussian_blur(pixels, _CONTRAST * unit)
+    """The structure tensor (xx, xy, yy) at half the size, over its own nearby: a faint rim counts as a strong one."""
+    height, width = pixels.shape[:2]
+    half = resize(luma(pixels), Size(-(-width // 2), -(-height // 2)), "area")
+    tensor = structure_tensor(half, sigma / 2, spread / 2)
+    return tensor / (gaussian_blur(tensor[0] + tensor[2], 6 * unit) + np.float32(1e-7))
 
 
 def _energy(pixels: Pixels, rim: _Map, unit: float) -> _Map:
-    light = _detail(pixels, unit).mean(axis=2)
-    return gaussian_blur(light * light * (rim + np.float32(0.02)), 6 * unit)
+    light = luma(pixels)
+    detail = light - gaussian_blur(light, _CONTRAST * unit)
+    return gaussian_blur(detail * detail * (rim + np.float32(0.02)), 6 * unit)
+
+
+def _rising(glasses: _Map) -> _Map:
+    return np.clip((glasses - _RIM[0]) / (_RIM[1] - _RIM[0]), 0, 1)
 
 
 def _disc(radius: float) -> NDArray[np.uint8]:
