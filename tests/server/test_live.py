@@ -587,7 +587,10 @@ def test_a_repaired_picture_is_seen_whole_beside_the_photograph(
         assert mask.headers["content-type"] == "image/png"
         shown = decoded(mask.content)[:, :, 0]
         assert shown.shape == line.shape
-        assert (shown[line > 0] > 128).mean() > 0.6
+        # Its upper third crosses a dark, patterned flag, and is hardly seen there (docs/repair.md has figures).
+        found = shown[line > 0] > 128
+        assert found.mean() > 0.6
+        assert found[len(found) // 2 :].mean() > 0.98
 
 
 def test_what_is_not_mended_is_counted(
