@@ -756,6 +756,10 @@ def test_many_pictures_survive_a_reload(page: Any, portrait: bytes) -> None:
     page.locator("#tab-many").click()
     pictures = [{"name": f"{name}.jpg", "mimeType": "image/jpeg", "buffer": portrait} for name in ("one", "two")]
     page.set_input_files("#many-files", pictures)
+    # What they begin with is what one picture begins with, and the command line.
+    chosen = [select.input_value() for select in page.locator("#many .staging select").all()]
+    assert chosen == ["standard", "rest", "rest"]
+    assert page.locator("[data-preset='standard']").get_attribute("aria-pressed") == "true"
     page.locator(".staging .tile select").nth(1).select_option("natural")
     page.locator("#many-start").click()
     page.locator(".job[data-state='done']").wait_for()
@@ -1042,6 +1046,14 @@ def silence() -> bytes:
         sound.setparams((1, 2, 8000, 0, "NONE", "not compressed"))
         sound.writeframes(bytes(16_000))
     return stream.getvalue()
+
+
+def test_films_are_told_by_the_names_that_the_batch_knows(page: Any) -> None:
+    page.locator("#tab-many").click()
+    let_fall(page, "body", b"no film", "Wedding.MXF")  # no browser knows its kind
+    page.locator("#video h2", has_text="Wedding.MXF").wait_for()
+    assert ".mxf" in page.locator("#video-file").get_attribute("accept").split(",")
+    assert page.locator("#many .staging .tile").count() == 0
 
 
 def test_a_film_is_brought_its_person_chosen_watched_and_fetched(

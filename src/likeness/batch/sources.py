@@ -18,13 +18,13 @@ from likeness.imaging.names import as_spelt, same_on_disk
 from likeness.messages.notice import Notice
 from likeness.restore.config import Settings, parse_settings
 
-__all__ = ["Source", "find_sources", "is_source", "is_video"]
+__all__ = ["VIDEO_SUFFIXES", "Source", "find_sources", "is_source", "is_video"]
 
 _SIDECARS = (".toml", ".json")
 """photo.jpg.toml is the sidecar of photo.jpg."""
 
 
-_VIDEOS = frozenset(
+VIDEO_SUFFIXES = tuple(
     f".{end}"
     for end in (
         *("mp4", "m4v", "mov", "mkv", "webm", "avi", "nut", "mpg", "mpeg", "mts", "m2ts"),
@@ -39,7 +39,7 @@ _Wanted: TypeAlias = Callable[[str], bool]
 def is_video(name: str) -> bool:
     """Whether a file is a video by its name; the file is not opened."""
     path = PurePosixPath(name)
-    return path.suffix.lower() in _VIDEOS and not path.name.startswith("._")
+    return path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith("._")
 
 
 def is_source(name: str) -> bool:

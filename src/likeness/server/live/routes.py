@@ -16,6 +16,7 @@ from urllib.parse import quote
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import JSONResponse
 
+from likeness.batch.sources import VIDEO_SUFFIXES
 from likeness.core.hashing import sha256_of_bytes
 from likeness.errors import ControlError, NoFaceError
 from likeness.imaging.image import Size
@@ -81,9 +82,15 @@ _MOST_DRAWN = 4.0
 
 
 def _video(state: ServerState) -> dict[str, Any] | None:
-    """The limits of a video; None where there is nothing that reads one."""
+    """The limits of a video, and how the names of videos end; None where there is nothing that reads one."""
+    if not has_av():
+        return None
     settings = state.settings
-    return {"seconds": settings.max_video_seconds, "megabytes": settings.max_video >> 20} if has_av() else None
+    return {
+        "seconds": settings.max_video_seconds,
+        "megabytes": settings.max_video >> 20,
+        "suffixes": list(VIDEO_SUFFIXES),
+    }
 
 
 @live_router.get("/about")

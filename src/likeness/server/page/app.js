@@ -19,7 +19,7 @@ import { Report } from "./report.js";
 import { said, stopped } from "./said.js";
 import { Stage } from "./stage.js";
 import { Take } from "./take.js";
-import { Films, isFilm } from "./video.js";
+import { Films } from "./video.js";
 import "./words_many.js";
 import { applyWords, currentLanguage, firstLanguage, learnWords, onLanguage, setLanguage, t } from "./words.js";
 
@@ -276,7 +276,7 @@ class Page {
       // It is for one file, and what is saved takes that file's place.
       return;
     }
-    const films = this.films ? files.filter(isFilm) : [];
+    const films = this.films ? files.filter((file) => this.films.takes(file)) : [];
     if (films.length) {
       this.tab("video");
       this.films.add(films[0], files.length === 1);

@@ -8,13 +8,14 @@ import { t } from "./words.js";
 const OTHERS = ["rest", "kept", "own"];
 
 /**
- * A choice of how pictures look: a preset, or what the other page shows.
+ * A choice of how pictures look: a preset, or what the other page shows. It begins with what one picture begins with.
  * @param {object} about
  * @param {"rest" | "kept" | null} first a further choice before these: as the rest of the pictures, or as it is
  */
 export function lookSelect(about, first = null) {
   const names = [...(first ? [first] : []), "auto", ...Object.keys(about.presets), "own"];
   const select = el("select", { "data-label": "many.settings" }, ...names.map((name) => el("option", { value: name })));
+  select.value = first ?? "standard";
   wordSelect(select);
   return select;
 }

@@ -15,15 +15,10 @@ import { onLanguage, t } from "./words.js";
 const KEPT = "likeness.videos";
 const POSTER = 640; // pixels of the longer side of what stands for a film until it plays: as large as the server keeps it
 const SETTLE_MS = 350; // the slider of a film rests for so long before its frame is looked at
-const FILMS = /\.(mp4|m4v|mov|mkv|webm|avi|mpe?g|m2ts|mts|3gp|wmv|nut)$/i;
-
-/** Whether a file is taken for a film. */
-export function isFilm(file) {
-  return file.type.startsWith("video/") || FILMS.test(file.name);
-}
 
 export class Films {
   constructor({ about, getLook, onProblem }) {
+    this.suffixes = about.video.suffixes;
     this.onProblem = onProblem;
     this.jobs = new JobList({
       kept: KEPT,
@@ -37,6 +32,12 @@ export class Films {
     holder.append(el("div", { class: "many-inner" }, this.staging.element, this.jobs.element, this.none));
     onLanguage(() => this.reword());
     this.reword();
+  }
+
+  /** Whether a file is taken for a film: browsers know the kinds of few. */
+  takes(file) {
+    const name = file.name.toLowerCase();
+    return file.type.startsWith("video/") || this.suffixes.some((end) => name.endsWith(end));
   }
 
   /** @param {boolean} alone whether nothing else was brought with it */
@@ -72,7 +73,7 @@ class FilmStaging {
     this.person = null;
     this.chosen = null; // who was chosen at another moment
     this.turn = 0;
-    this.input = el("input", { type: "file", hidden: true, id: "video-file", accept: "video/*,.mkv,.mts,.m2ts" });
+    this.input = el("input", { type: "file", hidden: true, id: "video-file", accept: ["video/*", ...about.video.suffixes].join(",") });
     this.input.addEventListener("change", () => {
       if (this.input.files.length) this.bring(this.input.files[0]);
       this.input.value = "";
@@ -86,7 +87,6 @@ class FilmStaging {
     this.look = lookSelect(about);
     // What is chosen for each picture is nothing for a film.
     [...this.look.options].find(({ value }) => value === "auto")?.remove();
-    this.look.value = "standard";
     this.lookLabel = el("label", { class: "look-label" }, el("span", { "data-t": "video.settings" }), this.look);
     this.start = el("button", { type: "button", class: "primary", id: "video-start", "data-t": "video.start", onclick: () => this.send() });
     this.clear = el("button", { type: "button", class: "quiet", "data-t": "many.clear", onclick: () => this.empty() });
