@@ -139,6 +139,37 @@ def test_a_dark_lens_gets_no_eye(points: Map) -> None:
         assert np.abs(found - crop)[inner].max() < 1e-3
 
 
+def _sunglasses(under: float) -> tuple[Pixels, Pixels]:
+    """A blurred wearer of lenses under which skin is as light as that, and an answer with eyes."""
+    lens = np.zeros((SIDE, SIDE), np.float32)
+    for middle in MIDDLES:
+        cv2.ellipse(lens, middle, HALF, 0, 0, 360, (1.0,), -1, cv2.LINE_AA)
+    answer = (_skin(np.zeros_like(lens)) * (1 - to_channels(lens) * (1 - under))).astype(np.float32)
+    crop = gaussian_blur(answer, BLUR * SIDE)
+    for eye in EYES:
+        cv2.circle(answer, eye, 12, (0.9, 0.9, 0.9), -1)
+        cv2.circle(answer, eye, 6, (0.05, 0.05, 0.05), -1)
+    return crop, answer
+
+
+def test_sunglasses_of_which_only_the_rims_are_told_get_no_eyes(points: Map) -> None:
+    crop, answer = _sunglasses(under=0.25)
+    told = _masks(_rims(np.ones(len(ANGLES), bool), width=6))
+    for mesh in (points, points + np.float32(40)):  # the mesh guesses where eyes are that it cannot see
+        found = along_rims(answer, crop, told, BLUR, mesh)
+        for x, y in EYES:
+            eye = (slice(y - 10, y + 11), slice(x - 10, x + 11))
+            assert np.abs(found - crop)[eye].max() < 0.05
+
+
+def test_eyes_behind_tinted_lenses_in_the_shade_stay(points: Map) -> None:
+    crop, answer = _sunglasses(under=0.6)
+    found = along_rims(answer, crop, _masks(_rims(np.ones(len(ANGLES), bool), width=6)), BLUR, points)
+    for x, y in EYES:
+        eye = (slice(y - 6, y + 7), slice(x - 20, x + 21))
+        assert np.abs(found - answer)[eye].max() < 0.03
+
+
 def test_an_eye_in_a_dark_socket_stays(points: Map) -> None:
     socket = np.zeros((SIDE, SIDE), np.float32)
     cv2.ellipse(socket, EYES[0], (40, 14), 0, 0, 360, (0.55,), -1, cv2.LINE_AA)

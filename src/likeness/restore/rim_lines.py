@@ -17,7 +17,7 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
-from likeness.faces.outlines import EYE_OUTLINES
+from likeness.faces.lenses import eye_middles, eye_widths, mean_lenses
 from likeness.imaging.colour import luma
 from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Pixels
@@ -26,13 +26,6 @@ __all__ = ["RimEvidence", "with_even_rims"]
 
 _Map = NDArray[np.float32]
 _Lenses = NDArray[np.floating[Any]]
-
-_CORNERS = ((133, 33), (362, 263))
-"""Inner and outer corner of either eye in the mesh."""
-
-_MIDDLE, _HALF = (0.04, 0.09), (0.40, 0.275)
-"""The middle of a lens (outward, down) from that of the eye, and half its width and height; over the distance of the eyes.
-Means of 42 traced lenses."""
 
 _APART = 60.0
 """How far apart eyes are at least; px of a crop of 512, as all lengths below. In a profile they are nearer, and lenses are
@@ -134,10 +127,10 @@ def with_even_rims(answer: Pixels, evidence: RimEvidence, points: NDArray[np.flo
         points: 478 x 2, the mesh in its pixels.
         unit: the side of the whole face over 512.
     """
-    eyes = np.stack([points[list(outline), :2].mean(axis=0) for outline in EYE_OUTLINES]).astype(np.float64)
+    eyes = eye_middles(points)
     if float(np.hypot(*(eyes[1] - eyes[0]))) < _APART * unit:
         return answer
-    middles, axes = _frames(eyes, points)
+    middles, axes = mean_lenses(eyes, eye_widths(points))
     angles = np.arange(_PLACES) * (2 * np.pi / _PLACES)
     ways = np.cos(angles)[:, None] * axes[:, None, 0] + np.sin(angles)[:, None] * axes[:, None, 1]
     places = middles[:, None, None] + _ROWS[:, None] * ways[:, :, None]
@@ -161,18 +154,6 @@ def with_even_rims(answer: Pixels, evidence: RimEvidence, points: NDArray[np.flo
         for lens in (0, 1):
             _lay(found, change[lens], line, lens, off[lens])
     return np.clip(found, 0, 1, out=found)
-
-
-def _frames(eyes: _Lenses, points: NDArray[np.float32]) -> tuple[_Lenses, _Lenses]:
-    """Middles and axes of both lenses."""
-    across = eyes[1] - eyes[0]
-    apart = float(np.hypot(*across))
-    widths = np.array([np.hypot(*(points[inner, :2] - points[outer, :2])) for inner, outer in _CORNERS])
-    # The far eye of a turned head is narrower, and so is its lens.
-    narrow = np.clip(widths / max(float(widths.mean()), 1e-3), 0.8, 1.2)
-    outward, down = np.array([[-1.0], [1.0]]) * across / apart, np.array([-across[1], across[0]]) / apart
-    middles = eyes + apart * (_MIDDLE[0] * outward + _MIDDLE[1] * down)
-    return middles, apart * np.stack([_HALF[0] * narrow[:, None] * outward, np.stack([_HALF[1] * down] * 2)], axis=1)
 
 
 def _line(

@@ -3,8 +3,7 @@
 A network draws a blurred rim as sand, in waves and with gaps. Where it runs can be seen in the photograph all the same.
 Broad frames are averaged along the directions of both (`likeness.imaging.directions`), which makes them even, and are given
 back the contrast that the average took. Rims are drawn anew along one closed line about each lens
-(`likeness.restore.rim_lines`). Behind a lens that cannot be seen through there are no eyes to restore: there the photograph
-stays.
+(`likeness.restore.rim_lines`). Where a lens cannot be seen through the photograph stays (`likeness.restore.dark_lenses`).
 """
 
 from __future__ import annotations
@@ -19,6 +18,7 @@ from likeness.imaging.colour import luma
 from likeness.imaging.directions import averaged_along, box_for_averages, structure_tensor
 from likeness.imaging.filters import gaussian_blur, resize, to_channels
 from likeness.imaging.image import Pixels, Size
+from likeness.restore.dark_lenses import dark_lenses
 from likeness.restore.rim_lines import RimEvidence, with_even_rims
 
 __all__ = ["along_rims"]
@@ -40,10 +40,6 @@ _LIDS = 7.0
 
 _BROAD = 5.0
 """Half of the width from which a rim is a broad frame. Thin rims lose more by averages than the lines leave to mend."""
-
-_LENS, _COARSE = 16.0, 4
-"""Half of the width from which what is told to be spectacles is no rim but a lens, and how many times smaller it is looked
-for: at full size that took as long as all the rest."""
 
 _SHARP, _BLURRED = 0.7, 1.3
 """Sigma of the blur up to which a photograph's rims need no help, and from which they get all of it."""
@@ -80,9 +76,11 @@ def along_rims(answer: Pixels, crop: Pixels, masks: RegionMasks, blur: float, po
     if strength > 0:
         even = _even(answer[box], crop[box], masks, blur * masks.side, points, box)
         found[box] += np.float32(strength) * (even - answer[box])
-    lens = _lens(masks["glasses"][box], unit)
+    lens = dark_lenses(crop, _rising(told), points, blur)
     if lens is not None:
-        found[box] += to_channels(lens) * (crop[box] - found[box])
+        # Finer than half of its blur a photograph holds noise and blocks alone, which would stand out in a sharp face.
+        seen = gaussian_blur(crop, blur * masks.side / 2) if strength > 0 else crop
+        found += to_channels(lens) * (seen - found)
     return found
 
 
@@ -94,17 +92,6 @@ def _box(told: _Map, side: int, unit: float) -> _Box:
         slice(max(round(float(at[0]) - margin), 0), round(float(at[-1]) + grid + margin)) for at in (rows, columns)
     )
     return down, across
-
-
-def _lens(glasses: _Map, unit: float) -> _Map | None:
-    """Where a lens cannot be seen through; None if nowhere."""
-    height, width = glasses.shape
-    small = resize(glasses, Size(-(-width // _COARSE), -(-height // _COARSE)), "area")
-    opened = cv2.morphologyEx(_rising(small), cv2.MORPH_OPEN, _disc(_LENS * unit / _COARSE))
-    if not opened.any():
-        return None
-    lens = resize(np.asarray(opened, np.float32), Size(width, height), "linear")
-    return np.clip(gaussian_blur(lens, _SOFT * unit), 0, 1)
 
 
 def _even(
