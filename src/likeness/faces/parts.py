@@ -77,11 +77,12 @@ def face_parts(pixels: Pixels, points: NDArray[np.floating[Any]]) -> FaceParts:
     place = evidence_of_place(small, (points + 0.5) * (PARTS_SIDE / side) - 0.5, person[0][0, 0])
     inputs = dict(zip(PERSON_MAPS, person[1:], strict=True)) | {"place": place[None]}
     shares, learnt_on = (face_network(name).run(inputs, ["shares"])[0][0] for name in ("parts", "spectacles"))
-    coarse = resize(_with_spectacles(shares, learnt_on[_GLASSES]).transpose(1, 2, 0), size, "linear")
+    # One part after another: over channels that lie side by side numpy takes ten times as long.
+    fine = np.stack(cv2.split(resize(_with_spectacles(shares, learnt_on[_GLASSES]).transpose(1, 2, 0), size, "linear")))
     # Most faces have half of the parts; where one is not to be seen, its edges do not matter.
-    seen = np.flatnonzero(coarse.max(axis=(0, 1)) > _TRACE)
-    fine = coarse.transpose(2, 0, 1).copy()
-    fine[seen] = np.atleast_3d(cv2.ximgproc.guidedFilter(small, coarse[:, :, seen], _REACH, _SMOOTH)).transpose(2, 0, 1)
+    seen = np.flatnonzero(fine.reshape(len(PARTS), -1).max(axis=1) > _TRACE)
+    coarse = cv2.merge([fine[part] for part in seen])
+    fine[seen] = cv2.split(cv2.ximgproc.guidedFilter(small, coarse, _REACH, _SMOOTH))
     fine = np.maximum(fine, 0)
     return FaceParts(masks=_without_hats_of_hair(fine / np.maximum(fine.sum(axis=0), np.float32(1e-6)), small))
 

@@ -8,7 +8,7 @@ the parts of a head-shaped outline, in proportion to the face, that the mesh doe
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
 import cv2
@@ -113,7 +113,7 @@ def region_masks(points: NDArray[np.float32], crop_size: int, parts: FaceParts |
     """
     unit = _DRAWN_SIDE / crop_size
     p = (points.astype(np.float64) + 0.5) * unit - 0.5
-    down, across = np.mgrid[0:_DRAWN_SIDE, 0:_DRAWN_SIDE].astype(np.float32)
+    down, across = np.indices((_DRAWN_SIDE, _DRAWN_SIDE), np.float32)
     chin, top = p[_CHIN], p[_TOP]
     oval = _polygon(p[list(OVAL_OUTLINE)])
     face_height = float(np.hypot(*(chin - top)))
@@ -143,7 +143,7 @@ def region_masks(points: NDArray[np.float32], crop_size: int, parts: FaceParts |
     if crop_size < _DRAWN_SIDE:
         masks = {region: resize(mask, Size(crop_size, crop_size), "linear") for region, mask in masks.items()}
     masks = {region: np.clip(mask, 0.0, 1.0) for region, mask in masks.items()}
-    total = np.add.reduce(list(masks.values()))
+    total = _sum(masks.values())
     masks["other"] = np.clip(np.float32(1) - total, 0.0, 1.0)
     return RegionMasks(masks=masks, side=crop_size, seen=parts is not None)
 
@@ -171,7 +171,7 @@ def _with_parts(
     Well within the face the mesh is believed where the network sees background or clothes: a face that is blurred or dark is
     still restored.
     """
-    down, across = np.mgrid[0:_DRAWN_SIDE, 0:_DRAWN_SIDE].astype(np.float32)
+    down, across = np.indices((_DRAWN_SIDE, _DRAWN_SIDE), np.float32)
     up = p[_TOP] - p[_CHIN]
     height = max(float(np.hypot(*up)), 1e-6)
     up = up / height
@@ -200,9 +200,17 @@ def _with_parts(
     # Where soft masks overlap their products leave a rest, which belongs to whoever is there and not to the background.
     person = np.clip(np.float32(1) - parts["background"] - parts["cloth"] - hat, 0.0, 1.0)
     wanted = np.maximum(inside * (np.float32(1) - hat), person * head)
-    total = np.add.reduce(list(masks.values()))
+    total = _sum(masks.values())
     scale = np.where(total > 1e-3, wanted / np.maximum(total, 1e-3), 0.0).astype(np.float32)
     return {region: mask * scale for region, mask in masks.items()}
+
+
+def _sum(masks: Iterable[_Mask]) -> _Mask:
+    first, *others = masks
+    total = first.copy()
+    for mask in others:
+        total += mask
+    return total
 
 
 def _sure(mask: _Mask, smallest: float, oval: _Mask) -> _Mask:
@@ -210,6 +218,8 @@ def _sure(mask: _Mask, smallest: float, oval: _Mask) -> _Mask:
 
     What lies in front of a face, or is on a head, is not small, and reaches in from beside the face.
     """
+    if float(mask.max()) <= 0.6:  # most people wear no hat, and hold nothing before their faces
+        return np.zeros_like(mask)
     sure = np.clip((mask - 0.6) / 0.3, 0.0, 1.0).astype(np.float32)
     _, numbers = cv2.connectedComponents((sure > 0).astype(np.uint8), connectivity=4)
     found = np.asarray(numbers, dtype=np.int64)
@@ -220,6 +230,8 @@ def _sure(mask: _Mask, smallest: float, oval: _Mask) -> _Mask:
 
 def _whole(mask: _Mask, sure: _Mask) -> _Mask:
     """What is sure, and what hangs together with it and is likely: shadows and folds of a hat are no hair."""
+    if not sure.any():
+        return sure
     likely = np.clip((mask - _LIKELY_HAT[0]) / (_LIKELY_HAT[1] - _LIKELY_HAT[0]), 0.0, 1.0).astype(np.float32)
     _, numbers = cv2.connectedComponents((likely > 0).astype(np.uint8), connectivity=4)
     found = np.asarray(numbers, dtype=np.int64)
@@ -229,6 +241,8 @@ def _whole(mask: _Mask, sure: _Mask) -> _Mask:
 
 def _before_background(background: _Mask, hat: _Mask) -> _Mask:
     """A hat that no background is seen beside, and that ends before the crop does, is none: it is smooth hair."""
+    if not hat.any():
+        return hat
     _, numbers = cv2.connectedComponents((hat > 0).astype(np.uint8), connectivity=4)
     found = np.asarray(numbers, dtype=np.int64)
     kept = hat.copy()
@@ -294,11 +308,22 @@ def _disc(radius: float) -> NDArray[np.uint8]:
 
 
 def _grown(mask: _Mask, radius: float) -> _Mask:
-    return np.asarray(cv2.dilate(mask, _disc(radius)), dtype=np.float32)
+    return _about(mask, radius, cv2.dilate)
 
 
 def _shrunk(mask: _Mask, radius: float) -> _Mask:
-    return np.asarray(cv2.erode(mask, _disc(radius)), dtype=np.float32)
+    return _about(mask, radius, cv2.erode)
+
+
+def _about(mask: _Mask, radius: float, change: Callable[..., cv2.typing.MatLike]) -> _Mask:
+    """The mask changed by a disc, looked at only about what it shows: features are small."""
+    disc = _disc(radius)
+    reach = disc.shape[0]
+    left, top, width, height = cv2.boundingRect((mask > 0).astype(np.uint8))
+    box = (slice(max(top - reach, 0), top + height + reach), slice(max(left - reach, 0), left + width + reach))
+    found = np.zeros_like(mask)
+    found[box] = change(mask[box], disc)
+    return found
 
 
 def _below(down: _Mask, y: float, softness: float) -> _Mask:

@@ -19,6 +19,9 @@ __all__ = ["averaged_along", "box_for_averages", "coherence", "structure_tensor"
 
 _Map = NDArray[np.float32]
 
+_BOTH = np.empty(0, np.float32)
+"""In place of a second map for OpenCV, where the first has both coordinates."""
+
 
 def structure_tensor(light: _Map, sigma: float, spread: float) -> _Map:
     """3 x H x W (xx, xy, yy): products of the slopes of H x W, blurred by ``sigma`` before and by ``spread`` after (px)."""
@@ -46,7 +49,10 @@ def averaged_along(x: NDArray[np.float32], along: _Map, lengths: Sequence[float]
     here = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=2).astype(np.float32)
     for length in lengths:
         step = along * np.float32(length)
-        x = x / 2 + (_at(x, here + step) + _at(x, here - step)) / 4
+        beside = _at(x, here + step)
+        beside += _at(x, here - step)
+        beside *= np.float32(0.25)
+        x = np.asarray(cv2.scaleAdd(x, 0.5, beside), np.float32)
     return x
 
 
@@ -61,5 +67,5 @@ def box_for_averages(mask: _Map, lengths: Sequence[float]) -> tuple[slice, slice
 
 
 def _at(x: NDArray[np.float32], places: _Map) -> NDArray[np.float32]:
-    moved = cv2.remap(x, places[..., 0], places[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    moved = cv2.remap(x, places, _BOTH, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(moved, dtype=np.float32)

@@ -42,6 +42,9 @@ _CORE, _EDGE = 0.5, 0.5
 _APART = 15.0
 """How far apart eyes are at least, px of 128: in a profile one of them is not to be seen."""
 
+_NEAR = 6.0
+"""How near the eyes of the mesh are to those of an aligned crop where both tell the same, px of 512."""
+
 _TRACE = 0.01
 """A lens less likely than this is none."""
 
@@ -66,7 +69,8 @@ def dark_lenses(crop: Pixels, told: _Map, points: NDArray[np.float32], blur: flo
     light = np.log(resize(crop, size, "area") + np.float32(0.02)).mean(axis=2)
     # The mesh guesses where eyes are that it cannot see, at times far from a lens; but the crop was laid by the eyes.
     template = FFHQ_TEMPLATE[:2] * (side / TEMPLATE_SIZE)
-    for eyes in (eye_middles(points), template):
+    mesh = eye_middles(points)
+    for eyes in (mesh, template) if float(np.abs(mesh - template).max()) > _NEAR * side / 512 else (mesh,):
         lens = np.maximum(lens, _dark(light, (eyes + 0.5) * grid - 0.5, blur * _SIDE))
     if float(lens.max()) < _TRACE:
         return None
@@ -80,7 +84,7 @@ def _dark(light: _Map, eyes: _Eyes, blur: float) -> _Map:
     if float(np.hypot(*(eyes[1] - eyes[0]))) < _APART:
         return found
     middles, axes = mean_lenses(eyes)
-    y, x = np.mgrid[0 : light.shape[0], 0 : light.shape[1]].astype(np.float32)
+    y, x = np.indices(light.shape, np.float32)
     areas: list[tuple[_Map, _Map]] = []
     depths: list[float] = []
     for middle, (outward, down) in zip(middles, axes, strict=True):

@@ -359,5 +359,6 @@ def _slopes(values: _Lenses) -> _Lenses:
 def _sampled(pixels: NDArray[np.float32], places: _Lenses) -> _Map:
     """What a picture is at x, y: ... x 2 places."""
     at = places.reshape(places.shape[0], -1, 2).astype(np.float32)
-    found = cv2.remap(pixels, at[..., 0], at[..., 1], cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    both = np.empty(0, np.float32)  # no second map: the first has both coordinates
+    found = cv2.remap(pixels, at, both, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
     return np.asarray(found, np.float32).reshape(*places.shape[:-1], *pixels.shape[2:])

@@ -75,7 +75,7 @@ def along_rims(answer: Pixels, crop: Pixels, masks: RegionMasks, blur: float, po
     found = answer.copy()
     if strength > 0:
         even = _even(answer[box], crop[box], masks, blur * masks.side, points, box)
-        found[box] += np.float32(strength) * (even - answer[box])
+        found[box] = even if strength == 1 else answer[box] + np.float32(strength) * (even - answer[box])
     lens = dark_lenses(crop, _rising(told), points, blur)
     if lens is not None:
         # Finer than half of its blur a photograph holds noise and blocks alone, which would stand out in a sharp face.
