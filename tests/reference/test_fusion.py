@@ -51,6 +51,16 @@ def test_the_same_face_brings_its_detail_back(sitting: Sitting) -> None:
     assert gifts["eye"].share > 0.9
 
 
+def test_nobody_gets_spectacles_that_he_does_not_wear(sitting: Sitting) -> None:
+    """On blurred faces rims are seen faintly all around the eyes."""
+    warped, masks = _warped(sitting), region_masks(sitting.landmarks.points, SIDE)
+    around_the_eyes = masks["eye"] + masks["brow"]
+    for share, told in ((0.3, False), (0.9, True)):
+        rims = np.where(around_the_eyes > 0.5, np.float32(share), np.float32(0))
+        seen = replace(masks, masks={**masks.masks, "glasses": rims})
+        assert ("glasses" in {gift.region for gift in warped.gifts(seen)}) is told
+
+
 def test_a_soft_answer_does_not_hide_how_poor_the_photograph_is(sitting: Sitting) -> None:
     """Blurred by 4 px, and the network made it hardly sharper: what is finer is the reference's all the same."""
     photograph, answer = gaussian_blur(sitting.crop, 4), gaussian_blur(sitting.crop, 3.8)
