@@ -65,10 +65,10 @@ def test_drawn_faces_are_left_alone_and_do_not_count() -> None:
     assert treatment.done[0] == "drawing: face 1 left alone, as it would be pulled toward a photograph"
 
 
-def test_ageing_is_looked_for() -> None:
-    assert treat(WorkOptions(), [], 1).options.repairs == Repairs(balance=1)
-    asked = WorkOptions(repairs=Repairs(balance=0.5))
-    assert treat(asked, [], 1).options.repairs == Repairs(balance=0.5)
+def test_ageing_and_printed_dots_are_looked_for() -> None:
+    assert treat(WorkOptions(), [], 1).options.repairs == Repairs(balance=1, screen=1)
+    asked = WorkOptions(repairs=Repairs(balance=0.5, screen=0.3))
+    assert treat(asked, [], 1).options.repairs == Repairs(balance=0.5, screen=0.3)
 
 
 def test_options_come_back_from_json() -> None:

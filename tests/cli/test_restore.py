@@ -312,10 +312,10 @@ class TestFiles:
 
 class TestRepairs:
     def test_bare_flags_take_no_picture_for_an_amount(self, here: Path, model: list[str]) -> None:
-        arguments = ["--mend-scratches", "--balance", "0.5", "--defringe", "portrait.jpg", "--report", "r.json"]
-        assert main(["restore", *arguments, *model]) == 0
+        arguments = ["--mend-scratches", "--balance", "0.5", "--defringe", "--descreen", "portrait.jpg"]
+        assert main(["restore", *arguments, "--report", "r.json", *model]) == 0
         repairs = json.loads((here / "r.json").read_text())["pictures"][0]["repairs"]
-        assert [repairs[name]["amount"] for name in ("scratches", "balance", "fringes")] == [1, 0.5, 1]
+        assert [repairs[name]["amount"] for name in ("scratches", "balance", "fringes", "screen")] == [1, 0.5, 1, 1]
         assert repairs["filled"] is None
 
     def test_of_a_scan_is_mended_what_is_surely_damage_and_said_what_is_left(

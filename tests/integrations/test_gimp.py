@@ -111,10 +111,10 @@ def test_a_preset_sets_in_the_dialog_what_it_sets(preset: str) -> None:
     values = {**usual_values(), **preset_values(preset)}
     told = settings_of(flags({**values, "preset": "standard"}, usual_values()))
     weights = told.pop("face_mask_weights", {})
-    keys = ("balance", "mend_scratches", "mend_sensitivity", "defringe")
+    keys = ("balance", "mend_scratches", "mend_sensitivity", "defringe", "descreen")
     repairs = {key: told.pop(key) for key in keys if key in told}
     assert Controls().with_changes(told).with_weights(weights) == PRESETS[preset]
-    film = {"balance": 0.8, "mend_scratches": 1, "mend_sensitivity": 0}
+    film = {"balance": 0.8, "mend_scratches": 1, "mend_sensitivity": 0, "descreen": 1}
     assert repairs == (film if preset == "film-scan" else {})
     # What the preset has set already is not said again, and what is set back to the plain value is.
     known = {**usual_values(), **preset_values(preset)}

@@ -82,6 +82,7 @@ def test_every_setting_can_be_in_a_file(tmp_path: Path) -> None:
         "mend_sensitivity": 0.7,
         "balance": 0.5,
         "defringe": False,
+        "descreen": 0.25,
         "turn": 90,
         "straighten": -1.5,
         "crop": "4:5",

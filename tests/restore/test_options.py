@@ -93,7 +93,7 @@ def test_settings_are_said_as_flags() -> None:
     assert flags == ["--preset", "natural", "--face-weight", "eye=1", "--balance", "1"]
     assert PictureOptions(**parts_of(typed_settings(parser.parse_args(flags)))) == natural
     film = PictureOptions(controls=Controls.film_scan(), repairs=Repairs(sensitivity=0.0))
-    plain = ["--preset", "film-scan", "--mend-scratches", "0", "--balance", "0"]
+    plain = ["--preset", "film-scan", "--mend-scratches", "0", "--balance", "0", "--descreen", "0"]
     assert flags_of(film.to_settings("film-scan")) == plain
 
 

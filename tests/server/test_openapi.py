@@ -209,7 +209,7 @@ def test_the_document_names_every_control(document: dict[str, Any]) -> None:
     form = document["paths"]["/v1/restore"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert set(Controls.__dataclass_fields__) <= set(form["properties"])
     assert len(Repairs.__dataclass_fields__) == len(
-        {"mend_scratches", "mend_sensitivity", "balance", "defringe"} & set(FIELDS)
+        {"mend_scratches", "mend_sensitivity", "balance", "defringe", "descreen"} & set(FIELDS)
     )
     assert form["required"] == ["file"]
 

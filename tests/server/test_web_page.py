@@ -437,8 +437,8 @@ def test_the_picture_is_repaired_by_slider_and_by_brush(page: Any) -> None:
     assert page.locator("#slider-mend_scratches").input_value() == "0"
     page.locator("[data-preset='film-scan']").click()
     # What surely is damage is mended.
-    sliders = ("mend_scratches", "mend_sensitivity", "balance")
-    assert [page.locator(f"#slider-{key}").input_value() for key in sliders] == ["1", "0", "0.8"]
+    sliders = ("mend_scratches", "mend_sensitivity", "balance", "descreen")
+    assert [page.locator(f"#slider-{key}").input_value() for key in sliders] == ["1", "0", "0.8", "1"]
     settled(page)
     assert page.locator("#repair-found").text_content()
     slide(page, "mend_scratches", 0)

@@ -69,10 +69,9 @@ def treat(options: WorkOptions, findings: Sequence[Finding], faces: int) -> Trea
         # Of the whole picture, and so good for one small face among larger ones as well.
         enlargement = replace(enlargement, upscale="auto")
         done.append(Notice("fix.done", {"finding": small, "what": Notice("fix.enlarged")}))
+    # These measure for themselves whether a picture has aged, or is a print, and do nothing to one that has not or is none.
     repairs = options.repairs
-    if repairs.balance == 0:
-        # It measures for itself whether the picture has aged, and does nothing to one that has not.
-        repairs = replace(repairs, balance=1.0)
+    repairs = replace(repairs, balance=repairs.balance or 1.0, screen=repairs.screen or 1.0)
     changed_options = replace(options, controls=controls, by_hand=by_hand, repairs=repairs, enlargement=enlargement)
     return Treatment(options=changed_options, leave=leave, done=tuple(done))
 

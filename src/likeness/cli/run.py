@@ -442,6 +442,10 @@ def _repaired(restoration: Restoration) -> str:
     if result.marks is not None:
         told = _marks_told(result.marks.counts)
         parts.append(f"{told} mended" if told else "no scratches or specks to mend")
+    if result.repairs.screen > 0:
+        parts.append(
+            "no printed dots" if result.screen is None else f"dots of {result.screen.period:.1f} px taken away"
+        )
     if result.fringes is not None:
         parts.append("fringes faded" if result.fringes.max() > 0.1 else "no fringes")
     if result.balance is not None:

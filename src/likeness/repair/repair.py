@@ -1,4 +1,4 @@
-"""Repair of old and damaged pictures, before faces are restored: scratches, ageing, fringes, and regions without pixels.
+"""Repair of old and damaged pictures, before faces are restored: scratches, ageing, fringes, dots, holes.
 
 Everything here is off unless it is asked for. A small network of our own finds scratches, dust and missing corners
 (`likeness.repair.marks`); what is laid in their place is arithmetic on the picture's own pixels, and no network draws.
@@ -26,6 +26,7 @@ from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Image, Pixels
 from likeness.messages.notice import Notice
 from likeness.repair.balance import Balance, apply_balance, measure_balance
+from likeness.repair.dot_screen import DotScreen, fade_dot_screen, find_dot_screen
 from likeness.repair.fill import fill_holes, fill_thin, grain_field, picture_grain
 from likeness.repair.fringes import fade_fringes, find_fringes
 from likeness.repair.marks import Marks, find_marks
@@ -58,6 +59,7 @@ class RepairResult:
         marks: scratches and dust; None if they were not looked for.
         balance: how the picture has aged; None if that was not looked for.
         fringes: H x W in [0, 1], where there are purple fringes; None if they were not looked for.
+        screen: the dot screen of a print; None if there is none, or it was not looked for.
         filled: H x W in [0, 1], the regions without pixels that were filled: those of the damage mask, and missing pieces
             that were found; None if there are none of either. No network may draw there.
     """
@@ -67,6 +69,7 @@ class RepairResult:
     marks: Marks | None = None
     balance: Balance | None = None
     fringes: _Map | None = None
+    screen: DotScreen | None = None
     filled: _Map | None = None
 
     def to_dict(self) -> dict[str, object]:
@@ -94,6 +97,12 @@ class RepairResult:
             "fringes": None
             if self.fringes is None
             else {"amount": self.repairs.fringes, "area": round(float((self.fringes > 0.1).mean()), 6)},
+            "screen": None
+            if self.repairs.screen == 0
+            else {
+                "amount": self.repairs.screen,
+                "period": None if self.screen is None else round(self.screen.period, 2),
+            },
             "filled": None if self.filled is None else {"area": round(float(self.filled.mean()), 6)},
         }
 
@@ -128,7 +137,9 @@ def repair(
     shares: MarkShares | None = None,
     seed: int = 0,
 ) -> RepairResult:
-    """Repair a picture: fill holes, mend scratches and dust, fade fringes, balance ageing, in this order.
+    """Repair a picture: fill holes, take a print's dots away, mend scratches and dust, fade fringes, balance ageing.
+
+    In this order: what is laid in the place of a scratch has the picture's grain, and dots are none.
 
     Args:
         image: any picture, or its file.
@@ -150,6 +161,10 @@ def repair(
     filled = None if damage is None else _checked(damage, image)
     if filled is not None:
         pixels = _fill(pixels, filled, seed=seed, grey=image.grey)
+    checkpoint()
+    screen = find_dot_screen(pixels) if repairs.screen > 0 else None
+    if screen is not None:
+        pixels = np.clip(fade_dot_screen(pixels, screen, repairs.screen), 0, 1)
     checkpoint()
     marks = balance = fringes = None
     if repairs.scratches > 0 or (edits is not None and bool(edits.add.any())):
@@ -180,6 +195,7 @@ def repair(
         marks=marks,
         balance=balance,
         fringes=fringes,
+        screen=screen,
         filled=filled,
     )
 

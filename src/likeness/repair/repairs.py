@@ -20,6 +20,7 @@ class Repairs:
         sensitivity: how readily something is taken for damage: at 0 what surely is, at 1 whatever may be.
         balance: how much of yellowing and fading is taken back.
         fringes: how much purple fringes are faded.
+        screen: how much of a print's dots is taken away.
 
     Raises:
         ControlError: for a value outside 0 to 1.
@@ -28,6 +29,7 @@ class Repairs:
     scratches: float = 0.0
     balance: float = 0.0
     fringes: float = 0.0
+    screen: float = 0.0
     sensitivity: float = 0.5
 
     def __post_init__(self) -> None:
@@ -40,7 +42,7 @@ class Repairs:
 
     @property
     def any(self) -> bool:
-        return max(self.scratches, self.balance, self.fringes) > 0
+        return max(self.scratches, self.balance, self.fringes, self.screen) > 0
 
 
 def _refused(name: str, wanted: str, value: str) -> Notice:

@@ -350,7 +350,7 @@ PRESETS: dict[str, Controls] = {
 }
 """From field reports (design, section 1); the last shows any network as its authors do."""
 
-PRESET_REPAIRS: dict[str, Repairs] = {"film-scan": Repairs(scratches=1.0, sensitivity=0.0, balance=0.8)}
+PRESET_REPAIRS: dict[str, Repairs] = {"film-scan": Repairs(scratches=1.0, sensitivity=0.0, balance=0.8, screen=1.0)}
 """What a preset repairs in the whole picture unless it is told otherwise: who names the one for yellowed scans has said what
 is the matter. A fifth of a print's tint stays, as it may have been meant. Only what surely is a scratch or dust is mended
 unasked: at a sensitivity of 0.3 seams of lapels and rims of spectacles were taken for some now and then."""

@@ -174,6 +174,13 @@ OPTIONS: tuple[Option, ...] = (
         **_AMOUNT,
     ),
     Option(
+        key="descreen",
+        attribute="screen",
+        label=Words("Printed dots", "印刷网点"),
+        help=Words("take the dots of printed pictures away", "消除印刷品的网点"),
+        **_AMOUNT,
+    ),
+    Option(
         key="damage_mask",
         kind=Text(wanted=Notice("wanted.picture-file"), file=True),
         group="repairs",

@@ -28,6 +28,7 @@ PICTURES_ONLY = (
     "mend_sensitivity",
     "balance",
     "defringe",
+    "descreen",
     "damage_mask",
     "turn",
     "straighten",
