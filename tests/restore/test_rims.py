@@ -162,6 +162,24 @@ def test_sunglasses_of_which_only_the_rims_are_told_get_no_eyes(points: Map) -> 
             assert np.abs(found - crop)[eye].max() < 0.05
 
 
+def test_bright_mirrors_get_no_eyes(points: Map) -> None:
+    lens = np.zeros((SIDE, SIDE), np.float32)
+    for middle in MIDDLES:
+        cv2.ellipse(lens, middle, HALF, 0, 0, 360, (1.0,), -1, cv2.LINE_AA)
+    sky = np.array([0.65, 0.75, 0.85], np.float32)
+    plain = _skin(np.zeros_like(lens))
+    answer = (plain + to_channels(lens) * (sky - plain)).astype(np.float32)
+    crop = gaussian_blur(answer, BLUR * SIDE)
+    for eye in EYES:
+        cv2.circle(answer, eye, 6, (0.05, 0.05, 0.05), -1)
+    for share, kept in ((0.4, True), (0.1, False)):  # told by half, or a reflection on a lens that can be seen through
+        found = along_rims(
+            answer, crop, _masks(np.maximum(_rims(np.ones(len(ANGLES), bool)), share * lens)), BLUR, points
+        )
+        for x, y in EYES:
+            assert (float(np.abs(found - crop)[y, x].max()) < 0.03) == kept
+
+
 def test_eyes_behind_tinted_lenses_in_the_shade_stay(points: Map) -> None:
     crop, answer = _sunglasses(under=0.6)
     found = along_rims(answer, crop, _masks(_rims(np.ones(len(ANGLES), bool), width=6)), BLUR, points)

@@ -1,7 +1,8 @@
 """Lenses that cannot be seen through: behind them are no eyes to restore, and the photograph stays.
 
-Some are told by the network that sees spectacles. The others are known by the skin under an eye, which a clear lens shows as
-light as the cheek under the lens, and sunglasses do not, however blurred.
+Some are told by the network that sees spectacles. Others are known by the skin under an eye, which a clear lens shows as
+light as the cheek under the lens, and sunglasses do not, however blurred. Bright mirrors are known by colours that no skin
+has where the network may see spectacles.
 """
 
 from __future__ import annotations
@@ -17,10 +18,13 @@ from likeness.faces.lenses import eye_middles, mean_lenses
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Pixels, Size
 
-__all__ = ["dark_lenses"]
+__all__ = ["SEEN", "as_seen", "dark_lenses"]
 
 _Map = NDArray[np.float32]
 _Eyes = NDArray[np.floating[Any]]
+
+SEEN = (0.3, 0.6)
+"""From which share of the region a place shows spectacles, and from which surely."""
 
 _SIDE = 128
 """Side at which lenses are looked for."""
@@ -31,7 +35,15 @@ _LENS = 16.0
 _DARK = (-0.75, -0.6)
 """How dark it is under the eyes within the lenses, beside the cheeks under them (logarithm, mean of both): up to which
 lenses surely cannot be seen through, and from which on they can. It is -2.9 to -0.6 of 11 wearers of sunglasses, and -0.57
-at least of 584 others, with spectacles or without."""
+at least of 583 others, with spectacles or without."""
+
+_MAYBE, _FOREIGN = (0.22, 0.28), (0.24, 0.30)
+"""Medians within both lenses, from which on they may be mirrors, and surely: the share that the network gives to spectacles,
+and how far the colours are from those of the cheeks (ratios to green, logarithm). One wearer of bright mirrors has 0.26 to
+0.45 and 0.32 to 0.41; of 583 others none has more than 0.19 and 0.29 at once."""
+
+_MIRROR = 0.9
+"""How far from its middle a mirror reaches, in mean lenses."""
 
 _REACH, _OPENED = 1.5, 2.0
 """How far from its middle a dark lens reaches, in mean lenses, and half of the width of what is a rim and no lens."""
@@ -59,55 +71,77 @@ def dark_lenses(crop: Pixels, told: _Map, points: NDArray[np.float32], blur: flo
 
     Args:
         crop: S x S x 3 in [0, 1].
-        told: where the network sees spectacles in it, in [0, 1] from rim to rim.
+        told: the region of spectacles, T x T in [0, 1].
         points: 478 x 2, the mesh in its pixels.
         blur: the photograph's, sigma as a share of the crop.
     """
     side = crop.shape[0]
     size, grid = Size(_SIDE, _SIDE), _SIDE / side
-    lens = cv2.morphologyEx(resize(told, size, "area"), cv2.MORPH_OPEN, _disc(_LENS * _SIDE / 512))
-    light = np.log(resize(crop, size, "area") + np.float32(0.02)).mean(axis=2)
+    small, spectacles = resize(crop, size, "area"), resize(told, size, "area")
+    lens = cv2.morphologyEx(as_seen(spectacles), cv2.MORPH_OPEN, _disc(_LENS * _SIDE / 512))
     # The mesh guesses where eyes are that it cannot see, at times far from a lens; but the crop was laid by the eyes.
     template = FFHQ_TEMPLATE[:2] * (side / TEMPLATE_SIZE)
     mesh = eye_middles(points)
     for eyes in (mesh, template) if float(np.abs(mesh - template).max()) > _NEAR * side / 512 else (mesh,):
-        lens = np.maximum(lens, _dark(light, (eyes + 0.5) * grid - 0.5, blur * _SIDE))
+        lens = np.maximum(lens, _about(small, spectacles, (eyes + 0.5) * grid - 0.5, blur * _SIDE))
     if float(lens.max()) < _TRACE:
         return None
     soft = gaussian_blur(np.asarray(lens, np.float32), _SOFT)
     return np.clip(resize(soft, Size(side, side), "linear"), 0, 1)
 
 
-def _dark(light: _Map, eyes: _Eyes, blur: float) -> _Map:
-    """Where lenses about these eyes are dark, in [0, 1]."""
-    found = np.zeros_like(light)
+def as_seen(glasses: _Map) -> _Map:
+    """What of the region of spectacles surely shows some, in [0, 1]."""
+    return np.clip((glasses - SEEN[0]) / (SEEN[1] - SEEN[0]), 0, 1)
+
+
+def _about(small: Pixels, spectacles: _Map, eyes: _Eyes, blur: float) -> _Map:
+    """Where lenses about these eyes are dark or mirrors, in [0, 1]."""
+    found = np.zeros_like(spectacles)
     if float(np.hypot(*(eyes[1] - eyes[0]))) < _APART:
         return found
-    middles, axes = mean_lenses(eyes)
-    y, x = np.indices(light.shape, np.float32)
-    areas: list[tuple[_Map, _Map]] = []
+    light = np.log(small + np.float32(0.02)).mean(axis=2)
+    logs = np.log(gaussian_blur(small, 1.0) + np.float32(0.04))
+    colours = logs[..., [0, 2]] - logs[..., 1:2]
+    y, x = np.indices(spectacles.shape, np.float32)
+    radii: list[_Map] = []
+    over: list[_Map] = []
     depths: list[float] = []
-    for middle, (outward, down) in zip(middles, axes, strict=True):
+    foreign: list[float] = []
+    maybe: list[float] = []
+    for middle, (outward, down) in zip(*mean_lenses(eyes), strict=True):
         u, v = (((x - middle[0]) * way[0] + (y - middle[1]) * way[1]) / float(way @ way) for way in (outward, down))
         radius = np.hypot(u, v)
-        under_eye = (v > 0.15) & (radius < 0.72) & (np.abs(u) < 0.6)
+        inner = radius < 0.72
+        under_eye = (v > 0.15) & inner & (np.abs(u) < 0.6)
         cheek = (v > 1.35) & (v < 2.1) & (np.abs(u + 0.1) < 0.5)
         if not under_eye.any() or not cheek.any():
             return found
         skin = float(np.median(light[cheek]))
         depths.append(float(np.median(light[under_eye])) - skin)
         # Darker than half way to what is under the eye: the lens with its rim, and no skin.
-        areas.append((radius, light - (skin + depths[-1] / 2)))
-    share = float(np.clip((_DARK[1] - sum(depths) / 2) / (_DARK[1] - _DARK[0]), 0, 1))
-    if share == 0:
-        return found
-    for radius, over in areas:
-        area = ((radius < _REACH) & (over < 0)).astype(np.float32)
-        whole = cv2.morphologyEx(area, cv2.MORPH_CLOSE, _disc(_OPENED))
-        whole = _reaching(cv2.morphologyEx(whole, cv2.MORPH_OPEN, _disc(_OPENED)) > 0, radius < _CORE)
-        inner = gaussian_blur(np.asarray(cv2.erode(whole, _disc(_EDGE + blur)), np.float32), (_EDGE + blur) / 2)
-        found = np.maximum(found, np.float32(share) * inner)
+        over.append(light - (skin + depths[-1] / 2))
+        radii.append(radius)
+        apart = colours[inner] - np.median(colours[cheek], axis=0)
+        foreign.append(float(np.median(np.hypot(apart[:, 0], apart[:, 1]))))
+        maybe.append(float(np.median(spectacles[inner])))
+    dark = 1 - _rising(sum(depths) / 2, *_DARK)
+    mirror = _rising(min(maybe), *_MAYBE) * _rising(min(foreign), *_FOREIGN)
+    for radius, lighter in zip(radii, over, strict=True):
+        if dark > 0:
+            area = ((radius < _REACH) & (lighter < 0)).astype(np.float32)
+            area = cv2.morphologyEx(area, cv2.MORPH_CLOSE, _disc(_OPENED))
+            whole = _reaching(cv2.morphologyEx(area, cv2.MORPH_OPEN, _disc(_OPENED)) > 0, radius < _CORE)
+            found = np.maximum(found, np.float32(dark) * _within(whole, blur))
+        if mirror > 0:
+            whole = (radius < _MIRROR).astype(np.float32)
+            found = np.maximum(found, np.float32(mirror) * _within(whole, blur))
     return found
+
+
+def _within(lens: _Map, blur: float) -> _Map:
+    """A lens without its edge."""
+    return gaussian_blur(np.asarray(cv2.erode(lens, _disc(_EDGE + blur)), np.float32), (_EDGE + blur) / 2)
 
 
 def _reaching(area: NDArray[np.bool_], core: NDArray[np.bool_]) -> _Map:
@@ -117,6 +151,11 @@ def _reaching(area: NDArray[np.bool_], core: NDArray[np.bool_]) -> _Map:
     reached = np.bincount(found[core], minlength=int(found.max()) + 1) > 0
     reached[0] = False
     return reached[found].astype(np.float32)
+
+
+def _rising(x: float, low: float, high: float) -> float:
+    """0 up to ``low``, 1 from ``high`` on."""
+    return min(max((x - low) / (high - low), 0.0), 1.0)
 
 
 def _disc(radius: float) -> NDArray[np.uint8]:

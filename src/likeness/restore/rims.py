@@ -18,7 +18,7 @@ from likeness.imaging.colour import luma
 from likeness.imaging.directions import averaged_along, box_for_averages, structure_tensor
 from likeness.imaging.filters import gaussian_blur, resize, to_channels
 from likeness.imaging.image import Pixels, Size
-from likeness.restore.dark_lenses import dark_lenses
+from likeness.restore.dark_lenses import SEEN, as_seen, dark_lenses
 from likeness.restore.rim_lines import RimEvidence, with_even_rims
 
 __all__ = ["along_rims"]
@@ -29,8 +29,8 @@ _Box = tuple[slice, slice]
 _SIDE = 512
 """Side of a crop in which the lengths below are told, px."""
 
-_RIM, _AROUND, _SOFT = (0.3, 0.6), 3.0, 2.0
-"""From which share of the region a place is rim, and up to which; how far a rim's edge reaches, and how soft that ends."""
+_AROUND, _SOFT = 3.0, 2.0
+"""How far a rim's edge reaches, and how soft that ends."""
 
 _LEAST = 0.001
 """Share of the crop that rims take at least: the thinnest that are seen have six times that; dark sockets seldom have it."""
@@ -68,7 +68,7 @@ def along_rims(answer: Pixels, crop: Pixels, masks: RegionMasks, blur: float, po
     """
     unit = masks.side / _SIDE
     told = masks.masks["glasses"]
-    if float((told > sum(_RIM) / 2).mean()) < _LEAST:
+    if float((told > sum(SEEN) / 2).mean()) < _LEAST:
         return answer
     box = _box(told, masks.side, unit)
     strength = float(np.clip((blur * _SIDE - _SHARP) / (_BLURRED - _SHARP), 0, 1))
@@ -76,7 +76,7 @@ def along_rims(answer: Pixels, crop: Pixels, masks: RegionMasks, blur: float, po
     if strength > 0:
         even = _even(answer[box], crop[box], masks, blur * masks.side, points, box)
         found[box] = even if strength == 1 else answer[box] + np.float32(strength) * (even - answer[box])
-    lens = dark_lenses(crop, _rising(told), points, blur)
+    lens = dark_lenses(crop, told, points, blur)
     if lens is not None:
         # Finer than half of its blur a photograph holds noise and blocks alone, which would stand out in a sharp face.
         seen = gaussian_blur(crop, blur * masks.side / 2) if strength > 0 else crop
@@ -87,7 +87,7 @@ def along_rims(answer: Pixels, crop: Pixels, masks: RegionMasks, blur: float, po
 def _box(told: _Map, side: int, unit: float) -> _Box:
     """Rows and columns in which spectacles are."""
     grid, margin = side / told.shape[0], _MARGIN * unit
-    rows, columns = (np.flatnonzero(told.max(axis=axis) > _RIM[0]) * grid for axis in (1, 0))
+    rows, columns = (np.flatnonzero(told.max(axis=axis) > SEEN[0]) * grid for axis in (1, 0))
     down, across = (
         slice(max(round(float(at[0]) - margin), 0), round(float(at[-1]) + grid + margin)) for at in (rows, columns)
     )
@@ -116,7 +116,7 @@ def _frames(glasses: _Map, unit: float) -> _Map:
     """Where broad frames are, with what is beside them."""
     height, width = glasses.shape
     half = resize(glasses, Size(-(-width // 2), -(-height // 2)), "area")
-    broad = cv2.morphologyEx(_rising(half), cv2.MORPH_OPEN, _disc(_BROAD * unit / 2))
+    broad = cv2.morphologyEx(as_seen(half), cv2.MORPH_OPEN, _disc(_BROAD * unit / 2))
     broad = np.asarray(cv2.dilate(broad, _disc(_AROUND * unit / 2)), np.float32)
     return np.clip(gaussian_blur(resize(broad, Size(width, height), "linear"), _SOFT * unit), 0, 1)
 
@@ -153,10 +153,6 @@ def _energy(pixels: Pixels, rim: _Map, unit: float) -> _Map:
     light = luma(pixels)
     detail = light - gaussian_blur(light, _CONTRAST * unit)
     return gaussian_blur(detail * detail * (rim + np.float32(0.02)), 6 * unit)
-
-
-def _rising(glasses: _Map) -> _Map:
-    return np.clip((glasses - _RIM[0]) / (_RIM[1] - _RIM[0]), 0, 1)
 
 
 def _disc(radius: float) -> NDArray[np.uint8]:
