@@ -109,6 +109,7 @@ def cases(fast: Literal["f32", "bf16"]) -> list[Case]:
     return [
         Case(name="restoring: the network, a face", build=lambda: gpen.build(published.state, config), precision=fast),
         Case(name="finding: the far detector, a window", build=face("far"), precision="f32", side=256),
+        Case(name="finding: a glance at a window", build=face("glance"), precision="f32"),
         Case(name="finding: the near detector, a look", build=face("near"), precision="f32"),
         Case(name="mesh: the face", build=face("mesh"), precision="f32"),
         Case(name="mesh: its eyes and lips", build=face("attention"), precision="f32"),

@@ -10,9 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
+from likeness.compute.network import Network
 from likeness.degradations import RECIPES
+from likeness.faces import blaze
 from likeness.faces.align import FFHQ_TEMPLATE
 from likeness.faces.detect import MediaPipeDetector
+from likeness.faces.networks import FaceNetwork, face_network
 from likeness.imaging.files import read_image
 from likeness.imaging.image import Image, Pixels
 
@@ -101,6 +104,28 @@ def test_small_faces_beside_a_big_one_and_on_a_soft_backdrop(
     assert len(faces) == 1 + len(small)
     for x, y in middles:
         assert sum(np.hypot(f.box.centre.x - x, f.box.centre.y - y) < 0.25 * side for f in faces) == 1
+
+
+@pytest.mark.parametrize("side", [70, 110])
+def test_windows_that_hold_no_face_are_passed_over_and_the_faces_are_the_same(
+    detector: MediaPipeDetector, portraits: list[Pixels], monkeypatch: pytest.MonkeyPatch, side: int
+) -> None:
+    picture, _ = _beside_a_big_one(portraits[0], portraits[1:], side)
+    noise = np.random.default_rng(2).normal(0, 4 / 255, picture.shape).astype(np.float32)
+    image = Image(pixels=np.clip(picture + noise, 0, 1))
+    asked: list[str] = []
+
+    def network(name: FaceNetwork) -> Network:
+        asked.append(name)
+        return face_network(name)
+
+    monkeypatch.setattr(blaze, "face_network", network)
+    found, few = detector.detect(image), asked.count("far")
+    asked.clear()
+    monkeypatch.setattr(blaze, "_GLANCE_SCORE", 2.0)
+    every, all_of_them = detector.detect(image), asked.count("far")
+    assert few < 0.8 * all_of_them
+    assert [(face.box, face.score) for face in found] == [(face.box, face.score) for face in every]
 
 
 def test_the_smallest_face_looked_for_grows_with_the_picture(

@@ -118,7 +118,7 @@ class MediaPipeDetector:
 
     def prepare(self) -> None:
         """Load the networks now rather than when the first picture comes."""
-        for name in ("far", "near", "mesh", "attention"):
+        for name in ("far", "glance", "near", "mesh", "attention"):
             face_network(name)
 
     def close(self) -> None:
@@ -129,23 +129,28 @@ class MediaPipeDetector:
         height, width = pixels.shape[:2]
         longest, size = max(width, height), Size(width, height)
         smallest = self._min_face or _smallest_face(size)
-        found: list[Detection] = []
-        level: _Samples | None = None
+        levels: list[_Samples] = []
         # The far detector sees faces from 14 px; smaller ones are shown to it enlarged.
         scale = max(smallest / 24.0, 0.25) / 0.6
         while longest / scale > _LARGEST_WHOLE:
             # The finest level comes from the picture itself, each further one from the one before.
-            level = _resized(pixels if level is None else level, size, 1.0 / scale)
-            found += _detections(far_boxes(level, self._min_score), level, size)
+            levels.append(_resized(levels[-1] if levels else pixels, size, 1.0 / scale))
             scale *= 2.0
-        # Last the whole picture, with a border, as the models want to see some of what surrounds a face. A face that
+        found: list[Detection] = []
+        # First the whole picture, with a border, as the models want to see some of what surrounds a face. A face that
         # fills the frame is what the near detector is for.
         for side, largest, boxes in ((WINDOW, 144, far_boxes), (WINDOW, 96, far_boxes), (NEAR_SIDE, 96, near_boxes)):
-            whole = _resized(pixels if level is None else level, size, largest / longest)
+            whole = _resized(levels[-1] if levels else pixels, size, largest / longest)
             left, top = (side - whole.shape[1]) // 2, (side - whole.shape[0]) // 2
             canvas = np.full((side, side, 3), 128, np.uint8)
             canvas[top : top + whole.shape[0], left : left + whole.shape[1]] = whole
             found += _detections(boxes(canvas, self._min_score).moved(-left, -top), whole, size)
+        # Then finer and finer, but not within a face that is sure and much larger than what is looked for there.
+        for level in reversed(levels):
+            unit = level.shape[1] / size.width
+            sure = [face.box for face in found if face.score >= _CERTAIN and face.box.width * unit >= _MUCH_LARGER]
+            known = [Box(*(unit * side for side in (box.left, box.top, box.right, box.bottom))) for box in sure]
+            found += _detections(far_boxes(level, self._min_score, known), level, size)
         return _without_doubles([d for d in found if d.box.width >= smallest - _NARROWER])
 
 
@@ -154,6 +159,10 @@ _NARROWER = 4.0
 
 _LARGEST_WHOLE = 240
 """Longest side of a level that needs no smaller one but that of the whole picture, px."""
+
+_MUCH_LARGER = 180.0
+"""Width of a face in a level, px, from which what the far detector finds within it is a part of it: it sees faces of up to
+144 px."""
 
 _CONFIRMED = 0.74
 """Second-look score from which a box without a mesh is believed: true profiles in old photographs reach 0.78 and more, a

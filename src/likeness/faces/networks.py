@@ -21,19 +21,20 @@ __all__ = ["FaceNetwork", "begin_loading", "face_network", "free_face_networks"]
 
 _log = logging.getLogger(__name__)
 
-FaceNetwork = Literal["far", "near", "mesh", "attention", "person", "parts", "spectacles"]
-"""Full-range and short-range box detector, the face mesh, its second half, a person's outline, what each
-place of a head shows, and where spectacles are; see ``models/README.md``."""
+FaceNetwork = Literal["far", "glance", "near", "mesh", "attention", "person", "parts", "spectacles"]
+"""Full-range box detector, where it is worth asking, short-range box detector, the face mesh, its second half, a person's
+outline, what each place of a head shows, and where spectacles are; see ``models/README.md``."""
 
 _PROPERTIES = {"INFERENCE_PRECISION_HINT": "f32", "PERFORMANCE_HINT": "LATENCY"}
 _FAR_WINDOW = (1, 3, 256, 256)
 """Shape of what the far detector looks at; the others have theirs in their files."""
 
-_SEE_IMAGES = ("far", "near", "mesh", "person")
+_SEE_IMAGES = ("far", "glance", "near", "mesh", "person")
 
 _loaded: dict[FaceNetwork, Network] = {}
 _locks: dict[FaceNetwork, threading.Lock] = {
     "far": threading.Lock(),
+    "glance": threading.Lock(),
     "near": threading.Lock(),
     "mesh": threading.Lock(),
     "attention": threading.Lock(),
