@@ -40,7 +40,7 @@ _ACROSS = np.arange(-9.0, 9.01, 0.5)
 _SIDES = (3.5, 5.5)
 """How far to either side what is lighter than a rim lies: of thin ones and of thick ones."""
 
-_DRAWN, _SEEN = (1.0, 0.06), (0.8, 0.03)
+_DRAWN, _SEEN = (1.0, 0.06), (1.4, 0.03)
 """How much a rim in the answer and one in the photograph count, and the depths that count half of that."""
 
 _TOLD, _BROW, _LID, _ALIKE = 0.8, 0.5, 1.0, 0.4
@@ -55,7 +55,7 @@ _CLIMBS = ((3, 0.15), (2, 0.25))
 _OFF = 4.0
 """How far off the smooth line a rim is looked for."""
 
-_SMOOTH, _ALONG = 6.0, 8.0
+_SMOOTH, _ALONG = 6.0, 12.0
 """Sigma of a line, and of averages along it."""
 
 _LEAST_DEPTH, _LEAST_SHARE = 0.04, 0.35
@@ -70,7 +70,7 @@ _VISIBLE, _SHOWN = 0.006, (0.3, 0.7)
 _PRESENT = (0.35, 0.6)
 """Which share of the surroundings on a line has a rim where one is drawn at all, and as strongly as those."""
 
-_SHORT, _LONG, _SUPPORT = 24.0, 60.0, 0.35
+_SHORT, _LONG, _SUPPORT = 36.0, 100.0, 0.25
 """Gaps that are closed; and longer ones, that are where the photograph shows this share of what it shows of drawn rims."""
 
 _RAISED = 1.6
