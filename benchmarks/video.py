@@ -3,7 +3,8 @@
 Clips are made of portraits by a motion that is known. A portrait is moved, turned and enlarged slowly over a frame of
 640 x 480, softened, given new noise and JPEG in each frame, and blurred along its motion in some. As the motion is known,
 frames are warped back exactly, and what still differs from one to the next is flicker (RMS within the face, in levels of
-255, over R, G and B). Sharpness is the RMS of what is finer than 1.5 px. Identity is the distance of dlib's embedding to
+255, over R, G and B). Sharpness is the RMS of what is finer than 1.5 px. Both are told of the face, and of the portrait's
+hair as far as it is in every frame. Identity is the distance of dlib's embedding to
 the portrait's, its spread the deviation over the frames of a clip. Seconds are of the processor, for one frame, all cores
 together.
 
@@ -28,6 +29,7 @@ from likeness.imaging.image import Image, Pixels
 from likeness.imaging.portraits import Portraits
 from likeness.metrics import IdentityModel
 from likeness.reference.references import References
+from likeness.restore.controls import Controls
 from likeness.restore.pipeline import Restorer
 from likeness.video.options import VideoOptions
 from likeness.video.preview import frame_strip
@@ -37,6 +39,7 @@ _WIDTH, _HEIGHT, _SIDE = 640, 480, 512
 _SOFT, _NOISE, _QUALITY = 1.6, 3.0 / 255.0, 80
 _BLURRED_EVERY, _BLUR = 8, 9
 _BEFORE_REDUCING = 1.0
+_SURELY = 0.8
 
 TABLE = Path(__file__).with_name("video.md")
 WITH_REFERENCES = Path(__file__).with_name("video_reference.md")
@@ -80,25 +83,36 @@ def back(frame: Pixels, matrix: _Matrix) -> Pixels:
     return np.asarray(cv2.warpAffine(frame, matrix, (_SIDE, _SIDE), flags=flags), np.float32)
 
 
-def _face() -> NDArray[np.float32]:
+def face_of() -> NDArray[np.float32]:
     face = np.zeros((_SIDE, _SIDE), np.float32)
     cv2.ellipse(face, (256, 290), (125, 165), 0, 0, 360, (1.0,), -1)
     return face
 
 
-def flicker(frames: Sequence[Pixels], matrices: Sequence[_Matrix]) -> float:
-    face = _face()
+def hair_of(portrait: Pixels, matrices: Sequence[_Matrix], restorer: Restorer) -> NDArray[np.float32]:
+    """1 where a portrait has hair that is in every frame."""
+    image = Image(pixels=portrait)
+    seen = restorer.project(image, restorer.find_faces(image)[0], Controls())
+    flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
+    laid = cv2.warpAffine(
+        seen.masks["hair"], np.asarray(seen.alignment.matrix, np.float64), (_SIDE, _SIDE), flags=flags
+    )
+    whole = np.ones((_HEIGHT, _WIDTH, 3), np.float32)
+    inside = np.minimum.reduce([back(whole, matrix)[..., 0] for matrix in matrices])
+    return ((np.asarray(laid) > _SURELY) & (inside > _SURELY)).astype(np.float32)
+
+
+def flicker(frames: Sequence[Pixels], matrices: Sequence[_Matrix], where: NDArray[np.float32]) -> float:
     moved = [back(frame, matrix) for frame, matrix in zip(frames, matrices, strict=True)]
     squares = [np.square(b - a).mean(axis=-1) for a, b in pairwise(moved)]
-    return 255 * float(np.sqrt(np.mean([(x * face).sum() / face.sum() for x in squares])))
+    return 255 * float(np.sqrt(np.mean([(x * where).sum() / where.sum() for x in squares])))
 
 
-def sharpness(frames: Sequence[Pixels], matrices: Sequence[_Matrix]) -> float:
-    face = _face()
+def sharpness(frames: Sequence[Pixels], matrices: Sequence[_Matrix], where: NDArray[np.float32]) -> float:
     found: list[float] = []
     for frame, matrix in zip(frames, matrices, strict=True):
         fine = back(frame - np.asarray(cv2.GaussianBlur(frame, (0, 0), 1.5), np.float32), matrix).mean(axis=-1)
-        found.append(float((np.square(fine) * face).sum() / face.sum()))
+        found.append(float((np.square(fine) * where).sum() / where.sum()))
     return 255 * float(np.sqrt(np.mean(found)))
 
 
@@ -147,6 +161,7 @@ def main() -> None:
     for number, (name, portrait, other) in enumerate(found):
         if other is not None:
             with_reference = VideoOptions(references=References([Image(pixels=other)], trusted=True))
+        face, hair = face_of(), hair_of(portrait, matrices, restorer)
         results: dict[str, list[Pixels]] = {"input": clip(portrait, matrices, number)}
         for way in figures:
             began = time.process_time()
@@ -156,8 +171,9 @@ def main() -> None:
             seconds = (time.process_time() - began) / given.frames
             frames = results[way]
             known = identities(frames, matrices, portrait)
-            row = [flicker(frames, matrices), sharpness(frames, matrices), jitter(frames, matrices, restorer)]
-            figures[way].append([*row, float(known.mean()), float(known.std()), seconds])
+            row = [measure(frames, matrices, where) for where in (face, hair) for measure in (flicker, sharpness)]
+            jitters = jitter(frames, matrices, restorer)
+            figures[way].append([*row, jitters, float(known.mean()), float(known.std()), seconds])
             print(name, way, [round(x, 3) for x in figures[way][-1]], flush=True)
         if given.strip is not None and number == 0:
             shown = results.values()
@@ -177,19 +193,21 @@ def page(figures: Mapping[str, list[list[float]]], given: argparse.Namespace) ->
         "",
         *(f"- {key}: {value}" for key, value in machine_facts().items()),
         "",
-        "| | flicker | times steadier | sharpness | of frame by frame | jitter, px | identity | its spread | s a frame |",
-        "| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| | flicker | times steadier | sharpness | of frame by frame | flicker of hair | times steadier | its sharpness"
+        " | of frame by frame | jitter, px | identity | its spread | s a frame |",
+        "| --- |" + " ---: |" * 12,
     ]
-    for way, (shake, fine, tremble, known, spread, seconds) in means.items():
-        steadier, kept, taken = f"{alone[0] / shake:.2f}", f"{fine / alone[1]:.2f}", f"{seconds:.2f}"
-        if way == "input":
-            steadier = kept = taken = ""
+    for way, (*steady, tremble, known, spread, seconds) in means.items():
+        taken = "" if way == "input" else f"{seconds:.2f}"
+        measured: list[str] = []
+        for number in (0, 2):
+            shake, fine = steady[number : number + 2]
+            against = (alone[number] / shake, fine / alone[number + 1])
+            steadier, kept = ("" if way == "input" else f"{share:.2f}" for share in against)
+            measured += [f"{shake:.2f}", steadier, f"{fine:.2f}", kept]
         cells = (
             way,
-            f"{shake:.2f}",
-            steadier,
-            f"{fine:.2f}",
-            kept,
+            *measured,
             f"{tremble:.2f}",
             f"{known:.3f}",
             f"{spread:.3f}",

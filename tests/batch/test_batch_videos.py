@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import csv
 import json
+import os
+import signal
 import subprocess
 import sys
 import threading
@@ -196,6 +198,30 @@ def test_a_batch_killed_within_a_video_goes_on_behind_its_last_segment(
     assert 2 <= kept < 6
     assert len(decoded(out / "final" / "film.mp4")) == 12
     assert not segments.exists()
+
+
+@pytest.mark.long
+@pytest.mark.skipif(sys.platform == "win32", reason="process groups are POSIX's")
+def test_a_video_that_is_interrupted_at_a_terminal_waits_again(
+    astronaut: Image, tiny_model: Path, tmp_path: Path
+) -> None:
+    """Ctrl-C reaches every process of the terminal: the one with the video goes on until it is told to break off."""
+    film, out = write_clip(tmp_path / "film.mp4", moving_frames(astronaut, 12)), tmp_path / "out"
+    command = [sys.executable, "-c", _IN_SEGMENTS_OF_TWO, "batch", "--model", str(tiny_model), str(film), str(out)]
+    segments = out / ".unfinished" / "film.mp4.unfinished"
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True) as process:
+        deadline = time.monotonic() + 120
+        while not list(segments.glob("*.seg")):
+            assert process.poll() is None, "it ended before it could be interrupted"
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
+        os.killpg(process.pid, signal.SIGINT)
+        said = process.communicate(timeout=60)[1]
+    assert process.returncode == 130, said
+    assert "1 video left" in said
+    (item,) = items(out).values()
+    assert (item.state, item.attempts) == ("queued", 0)
+    assert list(segments.glob("*.seg"))
 
 
 def test_names_of_videos() -> None:
