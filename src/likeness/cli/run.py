@@ -23,7 +23,6 @@ from likeness.core.files import make_folder, write_bytes_atomically
 from likeness.core.memory import collect_from_now_on
 from likeness.errors import ConfigError, FileWriteError, ImageReadError, ImageWriteError, NoFaceError
 from likeness.evidence.face_verdict import LEVELS
-from likeness.evidence.inspection import Inspector
 from likeness.evidence.lenders import regions_by_name, regions_told
 from likeness.imaging.decoding.pool import DecoderPool
 from likeness.imaging.encode import find_format
@@ -149,7 +148,11 @@ class _Worker:
         # Read before the network is loaded: a file that is missing shall cost no time.
         self._decoder = decoder
         self._damage = read_damage(decoder, options.settings["damage_mask"], max_pixels=options.max_pixels)
-        self._inspector = Inspector() if options.targets.report is not None else None
+        self._inspector = None
+        if options.targets.report is not None:
+            from likeness.evidence.inspection import Inspector  # what measures is wanted for reports alone
+
+            self._inspector = Inspector()
         self._large = threading.Lock()
         settings = options.settings
         lenders = self._lenders()

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from likeness.compute.cancellation import checkpoint
 from likeness.errors import LikenessError
-from likeness.evidence.inspection import Inspector
 from likeness.imaging.image import Image
 from likeness.restore.outcome import Restoration
 from likeness.restore.report import face_record
+
+if TYPE_CHECKING:
+    from likeness.evidence.inspection import Inspector
 
 __all__ = ["face_records"]
 

@@ -6,7 +6,6 @@ import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import datetime, timezone
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Literal
 
@@ -144,6 +143,9 @@ class RunRecord:
 
     def to_dict(self, pictures: Sequence[PictureRecord]) -> dict[str, Any]:
         """The whole report, ready for JSON; positions in pixels, (0, 0) being the centre of the top left one."""
+        # Not at the top: it brings a parser of mails, and most runs write no report.
+        from importlib.metadata import version
+
         return {
             "schema": SCHEMA,
             "likeness": version("likeness"),

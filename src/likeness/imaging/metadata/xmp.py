@@ -105,8 +105,7 @@ def xmp_with_source_type(packet: bytes | None, source_type: str) -> bytes:
         packet: None for none.
         source_type: a URI of IPTC's vocabulary http://cv.iptc.org/newscodes/digitalsourcetype.
     """
-    # Not at the top: it brings a whole HTTP client, for which each decoder process would wait.
-    from xml.sax.saxutils import escape
+    from html import escape
 
     edits = None if packet is None else _edits(packet)
     if packet is None or edits is None or edits.rdf_end is None:
@@ -120,7 +119,7 @@ def xmp_with_source_type(packet: bytes | None, source_type: str) -> bytes:
     said = (
         f'<rdf:Description xmlns:rdf="{_RDF}" rdf:about='.encode()
         + about
-        + f' xmlns:Iptc4xmpExt="{_IPTC}"><Iptc4xmpExt:DigitalSourceType>{escape(source_type)}'
+        + f' xmlns:Iptc4xmpExt="{_IPTC}"><Iptc4xmpExt:DigitalSourceType>{escape(source_type, quote=False)}'
         "</Iptc4xmpExt:DigitalSourceType></rdf:Description>".encode()
     )
     gone = [(begin, end, b"") for begin, end, _ in edits.sources]
@@ -254,6 +253,7 @@ def _split(name: str) -> _Name:
 
 
 def _text(value: bytes) -> str:
+    # Not at the top: it brings a whole HTTP client, for which each decoder process would wait.
     from xml.sax.saxutils import unescape
 
     return unescape(value.decode("utf-8", errors="replace")).strip()

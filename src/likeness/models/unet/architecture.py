@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
-from typing_extensions import Self
 
 from likeness.models.own_weights import refuse_other_shapes
+
+if TYPE_CHECKING:
+    from typing_extensions import Self
 
 __all__ = ["LEVELS", "RASTER", "SLOPE", "UnetConfig", "upward"]
 
