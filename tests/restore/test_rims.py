@@ -139,6 +139,23 @@ def test_a_dark_lens_gets_no_eye(points: Map) -> None:
         assert np.abs(found - crop)[inner].max() < 1e-3
 
 
+def test_a_single_lens_is_a_socket_in_the_shade(points: Map) -> None:
+    """Nobody wears one dark lens; in a profile there is one alone, and it is believed."""
+    lens = np.zeros((SIDE, SIDE), np.float32)
+    cv2.ellipse(lens, MIDDLES[0], HALF, 0, 0, 360, (1.0,), -1, cv2.LINE_AA)
+    answer = _skin(0.6 * lens)
+    crop = gaussian_blur(answer, BLUR * SIDE)
+    cv2.circle(answer, EYES[0], 12, (0.1, 0.1, 0.1), -1)
+    (x, y) = EYES[0]
+    eye = (slice(y - 8, y + 9), slice(x - 8, x + 9))
+    assert np.abs(along_rims(answer, crop, _masks(lens), BLUR, points) - answer)[eye].max() < 0.03
+    profile = points.copy()
+    for outline in EYE_OUTLINES:
+        profile[list(outline)] = points[list(EYE_OUTLINES[0])]
+    # Nor is the aligned crop's usual place of eyes of any help there: lenses are as light as cheeks.
+    assert np.abs(along_rims(answer, crop, _masks(lens), BLUR, profile) - crop)[eye].max() < 0.03
+
+
 def _sunglasses(under: float) -> tuple[Pixels, Pixels]:
     """A blurred wearer of lenses under which skin is as light as that, and an answer with eyes."""
     lens = np.zeros((SIDE, SIDE), np.float32)

@@ -7,6 +7,7 @@ has where the network may see spectacles.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import cv2
@@ -32,6 +33,9 @@ _SIDE = 128
 _LENS = 16.0
 """Half of the width from which what is told to be spectacles is no rim but a lens, px of a crop of 512."""
 
+_BOTH = (0.1, 0.3)
+"""Share of the less sure lens, from which on both are believed: where one alone is told, it is a socket in the shade."""
+
 _DARK = (-0.75, -0.6)
 """How dark it is under the eyes within the lenses, beside the cheeks under them (logarithm, mean of both): up to which
 lenses surely cannot be seen through, and from which on they can. It is -2.9 to -0.6 of 11 wearers of sunglasses, and -0.57
@@ -44,6 +48,9 @@ and how far the colours are from those of the cheeks (ratios to green, logarithm
 
 _MIRROR = 0.9
 """How far from its middle a mirror reaches, in mean lenses."""
+
+_INNER = 0.72
+"""How far from its middle what is surely within a lens reaches, in mean lenses."""
 
 _REACH, _OPENED = 1.5, 2.0
 """How far from its middle a dark lens reaches, in mean lenses, and half of the width of what is a rim and no lens."""
@@ -82,6 +89,8 @@ def dark_lenses(crop: Pixels, told: _Map, points: NDArray[np.float32], blur: flo
     # The mesh guesses where eyes are that it cannot see, at times far from a lens; but the crop was laid by the eyes.
     template = FFHQ_TEMPLATE[:2] * (side / TEMPLATE_SIZE)
     mesh = eye_middles(points)
+    lens = np.asarray(lens, np.float32)
+    lens *= np.float32(_on_both(lens, (mesh + 0.5) * grid - 0.5))
     for eyes in (mesh, template) if float(np.abs(mesh - template).max()) > _NEAR * side / 512 else (mesh,):
         lens = np.maximum(lens, _about(small, spectacles, (eyes + 0.5) * grid - 0.5, blur * _SIDE))
     if float(lens.max()) < _TRACE:
@@ -95,6 +104,14 @@ def as_seen(glasses: _Map) -> _Map:
     return np.clip((glasses - SEEN[0]) / (SEEN[1] - SEEN[0]), 0, 1)
 
 
+def _on_both(lens: _Map, eyes: _Eyes) -> float:
+    """How surely a lens is told about either eye, 0 to 1; 1 where only one eye is to be seen."""
+    if float(np.hypot(*(eyes[1] - eyes[0]))) < _APART:
+        return 1.0
+    shares = [float(lens[np.hypot(u, v) < _INNER].mean()) for u, v in _lens_places(lens, eyes)]
+    return _rising(min(shares), *_BOTH)
+
+
 def _about(small: Pixels, spectacles: _Map, eyes: _Eyes, blur: float) -> _Map:
     """Where lenses about these eyes are dark or mirrors, in [0, 1]."""
     found = np.zeros_like(spectacles)
@@ -103,16 +120,14 @@ def _about(small: Pixels, spectacles: _Map, eyes: _Eyes, blur: float) -> _Map:
     light = np.log(small + np.float32(0.02)).mean(axis=2)
     logs = np.log(gaussian_blur(small, 1.0) + np.float32(0.04))
     colours = logs[..., [0, 2]] - logs[..., 1:2]
-    y, x = np.indices(spectacles.shape, np.float32)
     radii: list[_Map] = []
     over: list[_Map] = []
     depths: list[float] = []
     foreign: list[float] = []
     maybe: list[float] = []
-    for middle, (outward, down) in zip(*mean_lenses(eyes), strict=True):
-        u, v = (((x - middle[0]) * way[0] + (y - middle[1]) * way[1]) / float(way @ way) for way in (outward, down))
+    for u, v in _lens_places(spectacles, eyes):
         radius = np.hypot(u, v)
-        inner = radius < 0.72
+        inner = radius < _INNER
         under_eye = (v > 0.15) & inner & (np.abs(u) < 0.6)
         cheek = (v > 1.35) & (v < 2.1) & (np.abs(u + 0.1) < 0.5)
         if not under_eye.any() or not cheek.any():
@@ -137,6 +152,14 @@ def _about(small: Pixels, spectacles: _Map, eyes: _Eyes, blur: float) -> _Map:
             whole = (radius < _MIRROR).astype(np.float32)
             found = np.maximum(found, np.float32(mirror) * _within(whole, blur))
     return found
+
+
+def _lens_places(area: _Map, eyes: _Eyes) -> Iterator[tuple[_Map, _Map]]:
+    """For either mean lens about these eyes: how far outward and down from its middle each place is, in half lenses."""
+    y, x = np.indices(area.shape, np.float32)
+    for middle, (outward, down) in zip(*mean_lenses(eyes), strict=True):
+        u, v = (((x - middle[0]) * way[0] + (y - middle[1]) * way[1]) / float(way @ way) for way in (outward, down))
+        yield u, v
 
 
 def _within(lens: _Map, blur: float) -> _Map:
