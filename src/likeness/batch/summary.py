@@ -91,15 +91,13 @@ def write_summary(journal: Journal, output: Storage, run: RunFigures) -> tuple[s
         FileWriteError: if the output cannot be written.
     """
     written: list[str] = []
-    for suffix, text in (
-        (".csv", _csv(journal)),
-        (".json", _json(journal, run)),
-        (".html", summary_page(journal, run.to_dict(), model=run.model)),
+    # Excel takes UTF-8 for what it is only if a byte order mark says so.
+    for suffix, made in (
+        (".csv", lambda: _encoded(_csv(journal), "utf-8-sig")),
+        (".json", lambda: _json(journal, run)),
+        (".html", lambda: _encoded(summary_page(journal, run.to_dict(), model=run.model))),
     ):
-        # Excel takes UTF-8 for what it is only if a byte order mark says so. File names that are no UTF-8 reach a program
-        # with lone surrogates.
-        encoding = "utf-8-sig" if suffix == ".csv" else "utf-8"
-        output.write(text.encode(encoding, errors="backslashreplace"), f"{SUMMARY}{suffix}")
+        output.write(made(), f"{SUMMARY}{suffix}")
         written.append(output.locate(f"{SUMMARY}{suffix}"))
     return tuple(written)
 
@@ -150,19 +148,21 @@ def _row(item: Item) -> dict[str, Any]:
     }
 
 
-def _json(journal: Journal, run: RunFigures) -> str:
-    pictures = [_picture(item) for item in items_of(journal)]
-    states = Counter(picture["state"] for picture in pictures)
-    levels = Counter(level_of(picture["outcome"].get("faces") or []) for picture in pictures)
-    findings = Counter(
-        code for picture in pictures for code in {f["code"] for f in picture["outcome"].get("findings", [])}
-    )
-    doubts = Counter(
-        check
-        for picture in pictures
-        for check in {d["check"] for d in (picture["outcome"].get("guard") or {}).get("doubts", [])}
-    )
-    return json.dumps(
+def _json(journal: Journal, run: RunFigures) -> bytes:
+    # Each picture becomes text at once: of ten thousand, that is 40 MB, and what they are read into ten times as much.
+    pictures: list[bytes] = []
+    states: Counter[str] = Counter()
+    levels: Counter[str | None] = Counter()
+    findings: Counter[str] = Counter()
+    doubts: Counter[str] = Counter()
+    for item in items_of(journal):
+        outcome = item.outcome
+        states[item.state] += 1
+        levels[level_of(outcome.get("faces") or [])] += 1
+        findings.update({finding["code"] for finding in outcome.get("findings", [])})
+        doubts.update({doubt["check"] for doubt in (outcome.get("guard") or {}).get("doubts", [])})
+        pictures.append(_encoded("    " + _dumped(_picture(item)).replace("\n", "\n    ")))
+    told = _dumped(
         {
             "schema": SCHEMA,
             "likeness": version("likeness"),
@@ -177,12 +177,21 @@ def _json(journal: Journal, run: RunFigures) -> str:
                 "findings": dict(sorted(findings.items())),
                 "doubts": dict(sorted(doubts.items())),
             },
-            "pictures": pictures,
-        },
-        indent=2,
-        ensure_ascii=False,
-        allow_nan=False,
+            "pictures": [],
+        }
     )
+    if not pictures:
+        return _encoded(told)
+    return _encoded(told.removesuffix("]\n}")) + b"\n" + b",\n".join(pictures) + b"\n  ]\n}"
+
+
+def _dumped(value: object) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False)
+
+
+def _encoded(text: str, encoding: str = "utf-8") -> bytes:
+    """File names that are no UTF-8 reach a program with lone surrogates."""
+    return text.encode(encoding, errors="backslashreplace")
 
 
 def _picture(item: Item) -> dict[str, Any]:
