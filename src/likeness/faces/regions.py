@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from likeness.faces.outlines import BROW_OUTLINES, EYE_OUTLINES, LIP_OUTLINE, OVAL_OUTLINE, filled
 from likeness.faces.parts import FaceParts
-from likeness.imaging.filters import gaussian_blur, resize
+from likeness.imaging.filters import disc, gaussian_blur, resize
 from likeness.imaging.image import Size
 
 __all__ = ["REGIONS", "RegionMasks", "face_mask", "region_masks"]
@@ -302,11 +302,6 @@ def _polygon(*outlines: NDArray[np.float64]) -> _Mask:
     return filled(outlines, _DRAWN_SIDE)
 
 
-def _disc(radius: float) -> NDArray[np.uint8]:
-    size = 2 * max(1, round(radius)) + 1
-    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), dtype=np.uint8)
-
-
 def _grown(mask: _Mask, radius: float) -> _Mask:
     return _about(mask, radius, cv2.dilate)
 
@@ -317,12 +312,12 @@ def _shrunk(mask: _Mask, radius: float) -> _Mask:
 
 def _about(mask: _Mask, radius: float, change: Callable[..., cv2.typing.MatLike]) -> _Mask:
     """The mask changed by a disc, looked at only about what it shows: features are small."""
-    disc = _disc(radius)
-    reach = disc.shape[0]
+    near = disc(radius)
+    reach = len(near)
     left, top, width, height = cv2.boundingRect((mask > 0).astype(np.uint8))
     box = (slice(max(top - reach, 0), top + height + reach), slice(max(left - reach, 0), left + width + reach))
     found = np.zeros_like(mask)
-    found[box] = change(mask[box], disc)
+    found[box] = change(mask[box], near)
     return found
 
 

@@ -10,9 +10,15 @@ from numpy.typing import NDArray
 
 from likeness.imaging.geometry import Size
 
-__all__ = ["gaussian_blur", "resize", "to_channels", "wide_blur"]
+__all__ = ["disc", "gaussian_blur", "resize", "to_channels", "wide_blur"]
 
 _METHODS = {"area": cv2.INTER_AREA, "linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC, "lanczos": cv2.INTER_LANCZOS4}
+
+
+def disc(radius: float) -> NDArray[np.uint8]:
+    """A disc of ``radius`` px, rounded, 1 px at least, for `cv2.dilate` and the like: N x N, 1 within it."""
+    size = 2 * max(1, round(radius)) + 1
+    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), dtype=np.uint8)
 
 
 def gaussian_blur(

@@ -38,7 +38,7 @@ from likeness.faces.face import Landmarks
 from likeness.faces.outlines import EYE_OUTLINES, OVAL_OUTLINE
 from likeness.faces.regions import RegionMasks
 from likeness.imaging.colour import luma
-from likeness.imaging.filters import gaussian_blur, resize, to_channels, wide_blur
+from likeness.imaging.filters import disc, gaussian_blur, resize, to_channels, wide_blur
 from likeness.imaging.image import Pixels, Size
 from likeness.messages.notice import Notice
 from likeness.reference.blur import face_blur
@@ -439,9 +439,8 @@ def _within(detail: _Map, goal: _Map, sigma: float, where: _Map) -> _Map:
 
     Outside the mesh the outlines of hair and shoulders are not quite in place; beside them detail would be a bright rim.
     """
-    size = 2 * max(1, round(1.5 * sigma)) + 1
-    disc = np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), dtype=np.uint8)
-    top, bottom = (np.asarray(ends(goal, disc), dtype=np.float32) for ends in (cv2.dilate, cv2.erode))
+    near = disc(1.5 * sigma)
+    top, bottom = (np.asarray(ends(goal, near), dtype=np.float32) for ends in (cv2.dilate, cv2.erode))
     kept = np.clip(goal + detail, bottom, top) - goal
     return detail + where * (kept - detail)
 
@@ -478,14 +477,13 @@ def _polygons(outlines: Sequence[NDArray[np.float32]], side: int) -> _Map:
 
 
 def _grown(mask: _Map, radius: float) -> _Map:
-    size = 2 * max(1, round(radius)) + 1
-    disc = np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), dtype=np.uint8)
+    near = disc(radius)
     # A large disc takes long, and reaches but a part of the crop: itself, and four sigma of the blur.
     left, top, width, height = cv2.boundingRect((mask > 0).astype(np.uint8))
-    reach = size + int(np.ceil(2 * radius))
+    reach = len(near) + int(np.ceil(2 * radius))
     rows = slice(max(0, top - reach), top + height + reach)
     columns = slice(max(0, left - reach), left + width + reach)
     grown = np.zeros_like(mask)
-    part = np.asarray(cv2.dilate(mask[rows, columns], disc), dtype=np.float32)
+    part = np.asarray(cv2.dilate(mask[rows, columns], near), dtype=np.float32)
     grown[rows, columns] = gaussian_blur(part, radius / 2)
     return grown

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.faces.parts import PARTS_SIDE, face_parts
-from likeness.imaging.filters import gaussian_blur, resize
+from likeness.imaging.filters import disc, gaussian_blur, resize
 from likeness.imaging.image import Pixels, Size
 from likeness.reference.correspondence import Map
 from likeness.reference.expression import rising
@@ -59,7 +59,6 @@ def without_other_spectacles(spectacles: _Map, target: Pixels, points: NDArray[n
     own = face_parts(np.clip(target, 0, 1, dtype=np.float32), points)["glasses"]
     either = np.maximum(own, laid)
     met = float(rising(float(np.minimum(own, laid).sum()) / max(float(either.sum()), 1.0), *_MET))
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * round(_AROUND) + 1,) * 2)
-    rims = np.asarray(cv2.dilate(rising(either, *_RIM), disc), dtype=np.float32)
+    rims = np.asarray(cv2.dilate(rising(either, *_RIM), disc(_AROUND)), dtype=np.float32)
     around = np.clip(gaussian_blur(rims, _AROUND / 2), 0, 1)
     return resize(1 - np.float32(1 - met) * around, Size(side, side), "linear")

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from likeness.compute.cancellation import checkpoint
 from likeness.imaging.colour import luma
+from likeness.imaging.filters import disc
 from likeness.imaging.image import Pixels
 
 __all__ = ["DotScreen", "fade_dot_screen", "find_dot_screen"]
@@ -88,8 +89,7 @@ def find_dot_screen(pixels: Pixels) -> DotScreen | None:
     for row, column in peaks:
         near[row, column] = 1
     reach = round(_REACH * _SIDE)
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * reach + 1, 2 * reach + 1))
-    near = cv2.dilate(np.pad(near, reach, mode="wrap"), disc)[reach:-reach, reach:-reach]
+    near = cv2.dilate(np.pad(near, reach, mode="wrap"), disc(reach))[reach:-reach, reach:-reach]
     first = max(peaks, key=lambda peak: float(excess[peak]))
     return DotScreen(
         gain=np.exp(-_DEPTH * np.maximum(excess - _CHANCE, 0.0) * (near > 0)),

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.imaging.filters import gaussian_blur
+from likeness.imaging.filters import disc, gaussian_blur
 from likeness.imaging.image import Pixels
 
 __all__ = ["fade_fringes", "find_fringes"]
@@ -41,9 +41,9 @@ def find_fringes(pixels: Pixels) -> NDArray[np.float32]:
     off = np.abs(hue - middle) - half
     purple = np.hypot(a, b) * np.clip(1 - off / np.radians(20), 0, 1)
     # What is wider than a fringe survives an opening and is no fringe.
-    thin = purple - np.asarray(cv2.morphologyEx(purple, cv2.MORPH_OPEN, _disc(4 * unit)), dtype=np.float32)
+    thin = purple - np.asarray(cv2.morphologyEx(purple, cv2.MORPH_OPEN, disc(4 * unit)), dtype=np.float32)
     green = np.ascontiguousarray(pixels[:, :, 1])
-    near = _disc(3 * unit)
+    near = disc(3 * unit)
     span = np.asarray(cv2.dilate(green, near)) - np.asarray(cv2.erode(green, near))
     surely = _ramp(thin, _CHROMA) * _ramp(np.asarray(span, dtype=np.float32), _EDGE)
     # Soft edges, but no reach beyond the purple itself.
@@ -68,8 +68,3 @@ def fade_fringes(pixels: Pixels, fringes: NDArray[np.float32], amount: float) ->
 
 def _ramp(x: NDArray[np.float32], between: tuple[float, float]) -> NDArray[np.float32]:
     return np.clip((x - np.float32(between[0])) / np.float32(between[1] - between[0]), 0, 1)
-
-
-def _disc(radius: float) -> NDArray[np.uint8]:
-    size = 2 * max(1, round(radius)) + 1
-    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), dtype=np.uint8)

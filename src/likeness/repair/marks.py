@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from likeness.compute.cancellation import checkpoint
 from likeness.imaging.colour import luma
-from likeness.imaging.filters import gaussian_blur, resize
+from likeness.imaging.filters import disc, gaussian_blur, resize
 from likeness.imaging.image import Pixels, Size
 from likeness.runtimes.marks import MarkShares, marks_runtime
 
@@ -249,13 +249,13 @@ def _lines(grey: _Map, labels: NDArray[np.intp], stats: NDArray[np.int32], asked
     """Which of the patches asked for have even surroundings in most of their sections."""
     found = np.zeros(len(stats), np.bool_)
     smooth = gaussian_blur(grey, 0.8)
-    disc = np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * _AROUND + 1, 2 * _AROUND + 1)))
+    around = disc(_AROUND)
     for number in np.flatnonzero(asked[1:]) + 1:
         left, top, width, height = (int(value) for value in stats[number, :4])
         rows = slice(max(0, top - _AROUND), top + height + _AROUND)
         columns = slice(max(0, left - _AROUND), left + width + _AROUND)
         part = labels[rows, columns]
-        near = np.asarray(cv2.dilate((part == number).astype(np.uint8), disc)) > 0
+        near = np.asarray(cv2.dilate((part == number).astype(np.uint8), around)) > 0
         ys, xs = np.nonzero(near & ~_grown(part > 0))
         sections = (ys // _SECTION) * (part.shape[1] // _SECTION + 1) + xs // _SECTION
         tones = smooth[rows, columns][ys, xs].astype(np.float64)

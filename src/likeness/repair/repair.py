@@ -22,7 +22,7 @@ from likeness.faces.regions import region_masks
 from likeness.imaging.accepting import ImageInput, any_picture
 from likeness.imaging.arguments import all_of_type, of_type
 from likeness.imaging.colour import luma
-from likeness.imaging.filters import gaussian_blur
+from likeness.imaging.filters import disc, gaussian_blur
 from likeness.imaging.image import Image, Pixels
 from likeness.messages.notice import Notice
 from likeness.repair.balance import Balance, apply_balance, measure_balance
@@ -258,8 +258,7 @@ def filled_in_crop(filled: _Map, alignment: Alignment) -> tuple[_Map, _Map]:
     hard = (inside > 1e-4).astype(np.uint8)
     # What is laid back is low-passed and interpolated on its way into a coarser picture: that must not reach in, either.
     radius = round(max(0.02 * side, 4.0 * max(1.0, alignment.scale) + 2.0))
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
-    grown = np.asarray(cv2.dilate(hard, disc), dtype=np.float32)
+    grown = np.asarray(cv2.dilate(hard, disc(radius)), dtype=np.float32)
     # Half of the margin is 1, and over the other half it falls off.
     near = np.clip(2 * gaussian_blur(grown, radius / 3) - np.float32(0.5), 0, 1)
     return inside, np.maximum(near, hard)
@@ -296,9 +295,8 @@ def _mend(pixels: Pixels, mask: NDArray[np.bool_], amount: float, *, seed: int, 
         return pixels
     unit = max(1.0, max(pixels.shape[:2]) / 1024)
     radius = round(1.5 * unit)
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (2 * radius + 1, 2 * radius + 1))
     # Scanners and lenses blur a scratch: its rim is damaged, too.
-    missing = np.asarray(cv2.dilate(mask.astype(np.uint8), disc)) > 0
+    missing = np.asarray(cv2.dilate(mask.astype(np.uint8), disc(radius))) > 0
     filled = fill_thin(pixels, missing, 3.0 * unit)
     wide = _wide(missing, _THIN * unit)
     if wide.any() and not missing.all():
@@ -311,10 +309,8 @@ def _mend(pixels: Pixels, mask: NDArray[np.bool_], amount: float, *, seed: int, 
 
 def _wide(missing: NDArray[np.bool_], radius: float) -> NDArray[np.bool_]:
     """Where missing places hold a disc of that radius, px, and what is around it."""
-    side = 2 * round(radius) + 1
-    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (side, side))
     # Outside of the picture nothing is known either: a tear is as wide at the border.
-    opened = cv2.morphologyEx(missing.astype(np.uint8), cv2.MORPH_OPEN, disc)
+    opened = cv2.morphologyEx(missing.astype(np.uint8), cv2.MORPH_OPEN, disc(radius))
     return missing & (np.asarray(cv2.dilate(opened, np.ones((3, 3), np.uint8))) > 0)
 
 

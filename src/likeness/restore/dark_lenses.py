@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from likeness.faces.align import FFHQ_TEMPLATE, TEMPLATE_SIZE
 from likeness.faces.lenses import eye_middles, mean_lenses
-from likeness.imaging.filters import gaussian_blur, resize
+from likeness.imaging.filters import disc, gaussian_blur, resize
 from likeness.imaging.image import Pixels, Size
 
 __all__ = ["SEEN", "as_seen", "dark_lenses"]
@@ -85,7 +85,7 @@ def dark_lenses(crop: Pixels, told: _Map, points: NDArray[np.float32], blur: flo
     side = crop.shape[0]
     size, grid = Size(_SIDE, _SIDE), _SIDE / side
     small, spectacles = resize(crop, size, "area"), resize(told, size, "area")
-    lens = cv2.morphologyEx(as_seen(spectacles), cv2.MORPH_OPEN, _disc(_LENS * _SIDE / 512))
+    lens = cv2.morphologyEx(as_seen(spectacles), cv2.MORPH_OPEN, disc(_LENS * _SIDE / 512))
     # The mesh guesses where eyes are that it cannot see, at times far from a lens; but the crop was laid by the eyes.
     template = FFHQ_TEMPLATE[:2] * (side / TEMPLATE_SIZE)
     mesh = eye_middles(points)
@@ -145,8 +145,8 @@ def _about(small: Pixels, spectacles: _Map, eyes: _Eyes, blur: float) -> _Map:
     for radius, lighter in zip(radii, over, strict=True):
         if dark > 0:
             area = ((radius < _REACH) & (lighter < 0)).astype(np.float32)
-            area = cv2.morphologyEx(area, cv2.MORPH_CLOSE, _disc(_OPENED))
-            whole = _reaching(cv2.morphologyEx(area, cv2.MORPH_OPEN, _disc(_OPENED)) > 0, radius < _CORE)
+            area = cv2.morphologyEx(area, cv2.MORPH_CLOSE, disc(_OPENED))
+            whole = _reaching(cv2.morphologyEx(area, cv2.MORPH_OPEN, disc(_OPENED)) > 0, radius < _CORE)
             found = np.maximum(found, np.float32(dark) * _within(whole, blur))
         if mirror > 0:
             whole = (radius < _MIRROR).astype(np.float32)
@@ -164,7 +164,7 @@ def _lens_places(area: _Map, eyes: _Eyes) -> Iterator[tuple[_Map, _Map]]:
 
 def _within(lens: _Map, blur: float) -> _Map:
     """A lens without its edge."""
-    return gaussian_blur(np.asarray(cv2.erode(lens, _disc(_EDGE + blur)), np.float32), (_EDGE + blur) / 2)
+    return gaussian_blur(np.asarray(cv2.erode(lens, disc(_EDGE + blur)), np.float32), (_EDGE + blur) / 2)
 
 
 def _reaching(area: NDArray[np.bool_], core: NDArray[np.bool_]) -> _Map:
@@ -179,8 +179,3 @@ def _reaching(area: NDArray[np.bool_], core: NDArray[np.bool_]) -> _Map:
 def _rising(x: float, low: float, high: float) -> float:
     """0 up to ``low``, 1 from ``high`` on."""
     return min(max((x - low) / (high - low), 0.0), 1.0)
-
-
-def _disc(radius: float) -> NDArray[np.uint8]:
-    size = 2 * max(1, round(radius)) + 1
-    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), dtype=np.uint8)

@@ -16,7 +16,7 @@ from likeness.faces.outlines import EYE_OUTLINES, filled
 from likeness.faces.regions import RegionMasks
 from likeness.imaging.colour import luma
 from likeness.imaging.directions import averaged_along, box_for_averages, structure_tensor
-from likeness.imaging.filters import gaussian_blur, resize, to_channels
+from likeness.imaging.filters import disc, gaussian_blur, resize, to_channels
 from likeness.imaging.image import Pixels, Size
 from likeness.restore.dark_lenses import SEEN, as_seen, dark_lenses
 from likeness.restore.rim_lines import RimEvidence, with_even_rims
@@ -116,15 +116,15 @@ def _frames(glasses: _Map, unit: float) -> _Map:
     """Where broad frames are, with what is beside them."""
     height, width = glasses.shape
     half = resize(glasses, Size(-(-width // 2), -(-height // 2)), "area")
-    broad = cv2.morphologyEx(as_seen(half), cv2.MORPH_OPEN, _disc(_BROAD * unit / 2))
-    broad = np.asarray(cv2.dilate(broad, _disc(_AROUND * unit / 2)), np.float32)
+    broad = cv2.morphologyEx(as_seen(half), cv2.MORPH_OPEN, disc(_BROAD * unit / 2))
+    broad = np.asarray(cv2.dilate(broad, disc(_AROUND * unit / 2)), np.float32)
     return np.clip(gaussian_blur(resize(broad, Size(width, height), "linear"), _SOFT * unit), 0, 1)
 
 
 def _lids(points: NDArray[np.float32], shape: tuple[int, ...], unit: float) -> _Map:
     """Eyes with their lids: a blurred dark socket is told for spectacles now and then, and no rim runs through an eye."""
     eyes = filled([points[list(outline)] for outline in EYE_OUTLINES], max(shape[:2]))[: shape[0], : shape[1]]
-    return gaussian_blur(np.asarray(cv2.dilate(eyes, _disc(_LIDS * unit)), np.float32), _SOFT * unit)
+    return gaussian_blur(np.asarray(cv2.dilate(eyes, disc(_LIDS * unit)), np.float32), _SOFT * unit)
 
 
 def _averaged(answer: Pixels, crop: Pixels, rim: _Map, blur: float, unit: float) -> Pixels:
@@ -153,8 +153,3 @@ def _energy(pixels: Pixels, rim: _Map, unit: float) -> _Map:
     light = luma(pixels)
     detail = light - gaussian_blur(light, _CONTRAST * unit)
     return gaussian_blur(detail * detail * (rim + np.float32(0.02)), 6 * unit)
-
-
-def _disc(radius: float) -> NDArray[np.uint8]:
-    size = 2 * max(1, round(radius)) + 1
-    return np.asarray(cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (size, size)), dtype=np.uint8)
