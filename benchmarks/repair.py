@@ -86,7 +86,7 @@ def dots(x: Pixels, seed: int, period: float, strength: float) -> list[float]:
     scan = cv2.GaussianBlur(print_halftone(x, period, strength, rng), (0, 0), 0.6) + rng.normal(0, 0.01, x.shape)
     scan = np.clip(scan, 0, 1).astype(np.float32)
     screen = find_dot_screen(scan)
-    after = scan if screen is None else np.clip(fade_dot_screen(scan, screen, 1.0), 0, 1)
+    after = scan if screen is None else fade_dot_screen(scan, screen, 1.0)
     blurred = max(psnr(cv2.GaussianBlur(scan, (0, 0), sigma), x) for sigma in (0.6, 0.8, 1.2, 1.8, 2.5, 3.5, 5.0))
     return [100.0 * (screen is not None), psnr(scan, x), psnr(after, x), blurred]
 

@@ -104,10 +104,11 @@ def write_summary(journal: Journal, output: Storage, run: RunFigures) -> tuple[s
 
 def without_a_face(journal: Journal) -> int:
     """How many of the pictures that were left alone hold no face."""
-    return sum(
-        any(finding["code"] == "no-face" for finding in item.outcome.get("findings", []))
-        for item in items_of(journal, ("skipped",))
-    )
+    return sum(map(_is_faceless, items_of(journal, ("skipped",))))
+
+
+def _is_faceless(item: Item) -> bool:
+    return item.state == "skipped" and any(f["code"] == "no-face" for f in item.outcome.get("findings", []))
 
 
 def _csv(journal: Journal) -> str:
@@ -155,9 +156,11 @@ def _json(journal: Journal, run: RunFigures) -> bytes:
     levels: Counter[str | None] = Counter()
     findings: Counter[str] = Counter()
     doubts: Counter[str] = Counter()
+    faceless = 0
     for item in items_of(journal):
         outcome = item.outcome
         states[item.state] += 1
+        faceless += _is_faceless(item)
         levels[level_of(outcome.get("faces") or [])] += 1
         findings.update({finding["code"] for finding in outcome.get("findings", [])})
         doubts.update({doubt["check"] for doubt in (outcome.get("guard") or {}).get("doubts", [])})
@@ -172,7 +175,7 @@ def _json(journal: Journal, run: RunFigures) -> bytes:
             "summary": {
                 "pictures": len(pictures),
                 **{state: states[state] for state in STATES},
-                "without_a_face": without_a_face(journal),
+                "without_a_face": faceless,
                 "verdicts": {level: levels[level] for level in LEVELS},
                 "findings": dict(sorted(findings.items())),
                 "doubts": dict(sorted(doubts.items())),

@@ -19,7 +19,7 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 
 from likeness.imaging.colour import LUMA
-from likeness.imaging.filters import gaussian_blur, to_channels
+from likeness.imaging.filters import box_around, gaussian_blur, to_channels
 
 __all__ = ["DAMAGE_KINDS", "MISSING", "DamageKind", "DamagePiece", "Damaged", "draw_damage"]
 
@@ -95,7 +95,7 @@ def draw_damage(
     # Folds and missing corners are older than the dust on top.
     for kind in reversed(order):
         drawn = _DRAW[kind](x, unit, span, rng)
-        window = _window(drawn.alpha, margin=math.ceil(3 * blur) + 1) if drawn.shade is None else _WHOLE
+        window = box_around(drawn.alpha, math.ceil(3 * blur) + 1) if drawn.shade is None else _WHOLE
         alpha = np.clip(gaussian_blur(drawn.alpha, blur)[window], 0, 1)
         colour = drawn.colour if drawn.colour.ndim == 1 else drawn.colour[window]
         whole = x[window].copy()
@@ -114,12 +114,6 @@ def draw_damage(
 
 
 _WHOLE = (slice(None), slice(None))
-
-
-def _window(alpha: _Map, margin: int) -> tuple[slice, slice]:
-    """The rectangle that holds all that is opaque, and a margin."""
-    left, top, width, height = cv2.boundingRect((alpha > 0).astype(np.uint8))
-    return slice(max(0, top - margin), top + height + margin), slice(max(0, left - margin), left + width + margin)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -19,7 +19,7 @@ from likeness.evidence.scene import SIDE, Scene, skin_within
 from likeness.faces.attention import mesh_points
 from likeness.faces.effective_resolution import EffectiveResolution
 from likeness.imaging.colour import luma
-from likeness.imaging.filters import gaussian_blur, resize, wide_blur
+from likeness.imaging.filters import box_around, gaussian_blur, resize, wide_blur
 from likeness.imaging.image import Image, Size
 
 __all__ = ["Structure", "measure_structure"]
@@ -252,10 +252,7 @@ def _colours(scene: Scene, inside: _Map, p: _Values) -> tuple[float, float]:
     cv2.fillPoly(lips, [np.round(p[[*_UPPER_TEETH, *_LOWER_TEETH[-2:0:-1]]]).astype(np.int32)], (0.0,))
     red = resize(lips * scene.valid, size, "area") > 0.5
     skin = skin_within(resize(inside, size, "area"), luma(pictures[0]), margin=1) > 0.6
-    left, top, width, height = cv2.boundingRect((red | skin).astype(np.uint8))
-    where = tuple(
-        slice(max(start - _AROUND, 0), start + length + _AROUND) for start, length in ((top, height), (left, width))
-    )
+    where = box_around(red | skin, _AROUND)
     red, skin = red[where], skin[where]
     before, after = (to_lab(pixels[where])[..., 1:].astype(np.float32) for pixels in pictures)
     moved, grown = 0.0, 0.0

@@ -27,7 +27,7 @@ from numpy.typing import NDArray
 from likeness.faces.align import TEMPLATE_SIZE, align, warp
 from likeness.faces.face import Face
 from likeness.imaging.colour import luma
-from likeness.imaging.filters import gaussian_blur, resize
+from likeness.imaging.filters import box_around, gaussian_blur, resize
 from likeness.imaging.image import Image, Pixels, Size
 
 __all__ = [
@@ -274,8 +274,7 @@ def _features() -> tuple[tuple[tuple[slice, slice], _Map], ...]:
     for octave in range(4):
         side = TEMPLATE_SIZE >> octave
         weights = area if octave == 0 else resize(area, Size(side, side), "area")
-        left, top, width, height = cv2.boundingRect((weights > 0).astype(np.uint8))
-        where = (slice(top, top + height), slice(left, left + width))
+        where = box_around(weights, 0)
         found.append((where, np.ascontiguousarray(weights[where] / weights.sum())))
     return tuple(found)
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from likeness.faces.outlines import BROW_OUTLINES, EYE_OUTLINES, LIP_OUTLINE, OVAL_OUTLINE, filled
 from likeness.faces.parts import FaceParts
-from likeness.imaging.filters import disc, gaussian_blur, resize
+from likeness.imaging.filters import box_around, disc, gaussian_blur, resize
 from likeness.imaging.image import Size
 
 __all__ = ["REGIONS", "RegionMasks", "face_mask", "region_masks"]
@@ -313,9 +313,7 @@ def _shrunk(mask: _Mask, radius: float) -> _Mask:
 def _about(mask: _Mask, radius: float, change: Callable[..., cv2.typing.MatLike]) -> _Mask:
     """The mask changed by a disc, looked at only about what it shows: features are small."""
     near = disc(radius)
-    reach = len(near)
-    left, top, width, height = cv2.boundingRect((mask > 0).astype(np.uint8))
-    box = (slice(max(top - reach, 0), top + height + reach), slice(max(left - reach, 0), left + width + reach))
+    box = box_around(mask, len(near))
     found = np.zeros_like(mask)
     found[box] = change(mask[box], near)
     return found

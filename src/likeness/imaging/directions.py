@@ -13,14 +13,11 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from likeness.imaging.filters import gaussian_blur
+from likeness.imaging.filters import gaussian_blur, sampled
 
-__all__ = ["averaged_along", "box_for_averages", "coherence", "structure_tensor"]
+__all__ = ["across_slopes", "averaged_along", "box_for_averages", "coherence", "structure_tensor"]
 
 _Map = NDArray[np.float32]
-
-_BOTH = np.empty(0, np.float32)
-"""In place of a second map for OpenCV, where the first has both coordinates."""
 
 
 def structure_tensor(light: _Map, sigma: float, spread: float) -> _Map:
@@ -36,6 +33,13 @@ def coherence(tensor: _Map) -> _Map:
     return np.sqrt((xx - yy) ** 2 + 4 * xy * xy) / (xx + yy + np.float32(1e-9))
 
 
+def across_slopes(across: _Map, down: _Map) -> _Map:
+    """H x W x 2, unit vectors (right, down) along edges, from the slopes' direction at twice its angle: xx - yy and 2 xy of
+    a structure tensor, or means of such. Slopes are steepest across an edge."""
+    angle = cv2.phase(across, down) / 2 + np.float32(np.pi / 2)
+    return np.asarray(cv2.merge(cv2.polarToCart(np.ones_like(angle), angle)), np.float32)
+
+
 def averaged_along(x: NDArray[np.float32], along: _Map, lengths: Sequence[float]) -> NDArray[np.float32]:
     """H x W or H x W x C, averaged along directions.
 
@@ -49,8 +53,8 @@ def averaged_along(x: NDArray[np.float32], along: _Map, lengths: Sequence[float]
     here = np.stack(np.meshgrid(np.arange(width), np.arange(height)), axis=2).astype(np.float32)
     for length in lengths:
         step = along * np.float32(length)
-        beside = _at(x, here + step)
-        beside += _at(x, here - step)
+        beside = sampled(x, here + step)
+        beside += sampled(x, here - step)
         beside *= np.float32(0.25)
         x = np.asarray(cv2.scaleAdd(x, 0.5, beside), np.float32)
     return x
@@ -64,8 +68,3 @@ def box_for_averages(mask: _Map, lengths: Sequence[float]) -> tuple[slice, slice
     margin = round(2 * sum(lengths))
     down, across = (slice(max(int(at[0]) - margin, 0), int(at[-1]) + margin + 1) for at in (rows, columns))
     return down, across
-
-
-def _at(x: NDArray[np.float32], places: _Map) -> NDArray[np.float32]:
-    moved = cv2.remap(x, places, _BOTH, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(moved, dtype=np.float32)

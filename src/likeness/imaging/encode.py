@@ -22,7 +22,7 @@ from likeness.imaging.metadata.jpeg import jpeg_segments
 from likeness.imaging.metadata.png import HEADER_END, png_chunks_of
 from likeness.imaging.metadata_fields import Metadata
 from likeness.imaging.origin import Compression
-from likeness.imaging.samples import Samples, change_depth, refuse_nan, row_strips, to_samples
+from likeness.imaging.samples import Samples, change_depth, is_grey, refuse_nan, to_samples
 from likeness.messages.notice import Notice
 
 __all__ = ["FORMATS", "FileFormat", "encode_image", "find_format"]
@@ -144,7 +144,7 @@ def _samples(image: Image, target: FileFormat, depth: Literal[8, 16]) -> tuple[S
             _log.warning("%s has no transparency; the picture was laid over white", target.name)
             image = replace(image, pixels=image.over_white())
         alpha = None
-    grey = image.grey and target.grey and _is_grey(image.pixels)
+    grey = image.grey and target.grey and is_grey(image.pixels)
     profile = image.icc_profile if target.profile else None
     if profile is not None and not grey and profile_space(profile) == "GRAY":
         _log.info("the picture is no longer grey, or %s has no grey: its grey profile gives way to sRGB", target.name)
@@ -160,14 +160,6 @@ def _samples(image: Image, target: FileFormat, depth: Literal[8, 16]) -> tuple[S
         colour = samples[..., None] if samples.ndim == 2 else samples
         samples = np.concatenate([colour, to_samples(alpha, depth)[..., None]], axis=-1)
     return samples, profile
-
-
-def _is_grey(pixels: NDArray[np.float32]) -> bool:
-    return all(
-        np.array_equal(pixels[rows, :, 0], pixels[rows, :, 1])
-        and np.array_equal(pixels[rows, :, 0], pixels[rows, :, 2])
-        for rows in row_strips(pixels)
-    )
 
 
 def _with_channels(samples: Samples) -> Samples:

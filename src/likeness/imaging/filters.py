@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -10,9 +10,18 @@ from numpy.typing import NDArray
 
 from likeness.imaging.geometry import Size
 
-__all__ = ["disc", "gaussian_blur", "resize", "to_channels", "wide_blur"]
+__all__ = ["box_around", "disc", "gaussian_blur", "resize", "sampled", "to_channels", "wide_blur"]
+
+_BOTH = np.empty(0, np.float32)
+"""In place of a second map for OpenCV, where the first has both coordinates."""
 
 _METHODS = {"area": cv2.INTER_AREA, "linear": cv2.INTER_LINEAR, "cubic": cv2.INTER_CUBIC, "lanczos": cv2.INTER_LANCZOS4}
+
+
+def box_around(mask: NDArray[Any], margin: int) -> tuple[slice, slice]:
+    """Rows and columns that hold all that is over 0 in H x W, and a margin, px; cut at the picture's begin."""
+    left, top, width, height = cv2.boundingRect((mask > 0).astype(np.uint8))
+    return slice(max(0, top - margin), top + height + margin), slice(max(0, left - margin), left + width + margin)
 
 
 def disc(radius: float) -> NDArray[np.uint8]:
@@ -34,6 +43,14 @@ def resize(
 ) -> NDArray[np.float32]:
     """H x W or H x W x C at another size; "area" averages and is for reducing, the others do not low-pass."""
     return np.asarray(cv2.resize(x, (size.width, size.height), interpolation=_METHODS[method]), dtype=np.float32)
+
+
+def sampled(x: NDArray[np.float32], places: NDArray[np.float32], method: int = cv2.INTER_LINEAR) -> NDArray[np.float32]:
+    """What H x W or H x W x C is at M x N x 2 places (x, y), px; beyond the border what the border is.
+
+    ``method`` is one of OpenCV's.
+    """
+    return np.asarray(cv2.remap(x, places, _BOTH, method, borderMode=cv2.BORDER_REPLICATE), np.float32)
 
 
 def to_channels(x: NDArray[np.float32]) -> NDArray[np.float32]:

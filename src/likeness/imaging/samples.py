@@ -8,7 +8,7 @@ from typing import Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Samples", "change_depth", "refuse_nan", "row_strips", "to_samples", "to_unit"]
+__all__ = ["Samples", "change_depth", "is_grey", "refuse_nan", "row_strips", "to_samples", "to_unit"]
 
 Samples: TypeAlias = "NDArray[np.uint8 | np.uint16]"
 """Samples of a file: height x width, or height x width x channels, 8 or 16 bit."""
@@ -22,6 +22,15 @@ def row_strips(array: NDArray[np.generic]) -> Iterator[slice]:
     step = max(1, _STRIP_PIXELS // max(1, width))
     for top in range(0, height, step):
         yield slice(top, min(top + step, height))
+
+
+def is_grey(pixels: NDArray[np.float32]) -> bool:
+    """Whether the three channels of H x W x 3 are the same to the last bit."""
+    return all(
+        np.array_equal(pixels[rows, :, 0], pixels[rows, :, 1])
+        and np.array_equal(pixels[rows, :, 0], pixels[rows, :, 2])
+        for rows in row_strips(pixels)
+    )
 
 
 def to_unit(samples: Samples) -> NDArray[np.float32]:

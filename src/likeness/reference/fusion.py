@@ -38,7 +38,7 @@ from likeness.faces.face import Landmarks
 from likeness.faces.outlines import EYE_OUTLINES, OVAL_OUTLINE
 from likeness.faces.regions import RegionMasks
 from likeness.imaging.colour import luma
-from likeness.imaging.filters import disc, gaussian_blur, resize, to_channels, wide_blur
+from likeness.imaging.filters import box_around, disc, gaussian_blur, resize, to_channels, wide_blur
 from likeness.imaging.image import Pixels, Size
 from likeness.messages.notice import Notice
 from likeness.reference.blur import face_blur
@@ -479,11 +479,7 @@ def _polygons(outlines: Sequence[NDArray[np.float32]], side: int) -> _Map:
 def _grown(mask: _Map, radius: float) -> _Map:
     near = disc(radius)
     # A large disc takes long, and reaches but a part of the crop: itself, and four sigma of the blur.
-    left, top, width, height = cv2.boundingRect((mask > 0).astype(np.uint8))
-    reach = len(near) + int(np.ceil(2 * radius))
-    rows = slice(max(0, top - reach), top + height + reach)
-    columns = slice(max(0, left - reach), left + width + reach)
+    box = box_around(mask, len(near) + int(np.ceil(2 * radius)))
     grown = np.zeros_like(mask)
-    part = np.asarray(cv2.dilate(mask[rows, columns], near), dtype=np.float32)
-    grown[rows, columns] = gaussian_blur(part, radius / 2)
+    grown[box] = gaussian_blur(np.asarray(cv2.dilate(mask[box], near), dtype=np.float32), radius / 2)
     return grown

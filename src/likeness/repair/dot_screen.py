@@ -19,6 +19,7 @@ from likeness.compute.cancellation import checkpoint
 from likeness.imaging.colour import luma
 from likeness.imaging.filters import disc
 from likeness.imaging.image import Pixels
+from likeness.imaging.samples import is_grey
 
 __all__ = ["DotScreen", "fade_dot_screen", "find_dot_screen"]
 
@@ -82,12 +83,11 @@ def find_dot_screen(pixels: Pixels) -> DotScreen | None:
     if excess is None or not _is_grid(_peaks(excess), excess):
         return None
     # Each ink has a grid at an angle of its own, and shows most in one channel.
-    looks = [] if _is_grey(pixels) else [_excess(pixels[:, :, channel]) for channel in range(3)]
+    looks = [] if is_grey(pixels) else [_excess(pixels[:, :, channel]) for channel in range(3)]
     excess = np.maximum.reduce([excess, *(look for look in looks if look is not None)])
     peaks = _peaks(excess)
     near = np.zeros((_SIDE, _SIDE), np.uint8)
-    for row, column in peaks:
-        near[row, column] = 1
+    near[tuple(zip(*peaks, strict=True))] = 1
     reach = round(_REACH * _SIDE)
     near = cv2.dilate(np.pad(near, reach, mode="wrap"), disc(reach))[reach:-reach, reach:-reach]
     first = max(peaks, key=lambda peak: float(excess[peak]))
@@ -119,11 +119,7 @@ def fade_dot_screen(pixels: Pixels, screen: DotScreen, amount: float) -> Pixels:
             waves = np.fft.rfft2((tiles - mean) * window) * gain
             done = np.fft.irfft2(waves, s=(_SIDE, _SIDE)) * window + mean * window * window
             target[:, across] += done.transpose(2, 0, 3, 1).reshape(_SIDE, count * _SIDE, 3)
-    return np.ascontiguousarray(result[_STEP : _STEP + height, _STEP : _STEP + width])
-
-
-def _is_grey(pixels: Pixels) -> bool:
-    return bool((pixels[:, :, 0] == pixels[:, :, 1]).all() and (pixels[:, :, 1] == pixels[:, :, 2]).all())
+    return np.clip(result[_STEP : _STEP + height, _STEP : _STEP + width], 0, 1)
 
 
 def _excess(plane: NDArray[np.float32]) -> _Spectrum | None:

@@ -164,7 +164,7 @@ def repair(
     checkpoint()
     screen = find_dot_screen(pixels) if repairs.screen > 0 else None
     if screen is not None:
-        pixels = np.clip(fade_dot_screen(pixels, screen, repairs.screen), 0, 1)
+        pixels = fade_dot_screen(pixels, screen, repairs.screen)
     checkpoint()
     marks = balance = fringes = None
     if repairs.scratches > 0 or (edits is not None and bool(edits.add.any())):

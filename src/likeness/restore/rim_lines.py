@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from likeness.faces.lenses import eye_middles, eye_widths, mean_lenses
 from likeness.imaging.colour import luma
-from likeness.imaging.filters import gaussian_blur
+from likeness.imaging.filters import gaussian_blur, sampled
 from likeness.imaging.image import Pixels
 
 __all__ = ["RimEvidence", "with_even_rims"]
@@ -359,6 +359,4 @@ def _slopes(values: _Lenses) -> _Lenses:
 def _sampled(pixels: NDArray[np.float32], places: _Lenses) -> _Map:
     """What a picture is at x, y: ... x 2 places."""
     at = places.reshape(places.shape[0], -1, 2).astype(np.float32)
-    both = np.empty(0, np.float32)  # no second map: the first has both coordinates
-    found = cv2.remap(pixels, at, both, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-    return np.asarray(found, np.float32).reshape(*places.shape[:-1], *pixels.shape[2:])
+    return sampled(pixels, at).reshape(*places.shape[:-1], *pixels.shape[2:])

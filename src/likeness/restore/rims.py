@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from likeness.faces.outlines import EYE_OUTLINES, filled
 from likeness.faces.regions import RegionMasks
 from likeness.imaging.colour import luma
-from likeness.imaging.directions import averaged_along, box_for_averages, structure_tensor
+from likeness.imaging.directions import across_slopes, averaged_along, box_for_averages, structure_tensor
 from likeness.imaging.filters import disc, gaussian_blur, resize, to_channels
 from likeness.imaging.image import Pixels, Size
 from likeness.restore.dark_lenses import SEEN, as_seen, dark_lenses
@@ -133,9 +133,7 @@ def _averaged(answer: Pixels, crop: Pixels, rim: _Map, blur: float, unit: float)
     tensor = _tensor(crop, sigma, 2 * sigma, unit) + _tensor(answer, 1.5 * unit, max(4 * unit, 1.5 * sigma), unit)
     height, width = rim.shape
     xx, xy, yy = (resize(part, Size(width, height), "linear") for part in tensor)
-    angle = cv2.phase(xx - yy, 2 * xy) / 2 + np.float32(np.pi / 2)
-    along = np.asarray(cv2.merge(cv2.polarToCart(np.ones_like(angle), angle)), np.float32)
-    total = averaged_along(answer, along, [length * unit for length in _STEPS])
+    total = averaged_along(answer, across_slopes(xx - yy, 2 * xy), [length * unit for length in _STEPS])
     lost = _energy(answer, rim, unit) / np.maximum(_energy(total, rim, unit), np.float32(1e-7))
     more = np.clip(np.sqrt(lost), 1, _MOST).astype(np.float32) - np.float32(1)
     return total + to_channels(more) * (total - gaussian_blur(total, _CONTRAST * unit))

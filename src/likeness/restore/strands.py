@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from likeness.faces.regions import RegionMasks
 from likeness.imaging.colour import luma
-from likeness.imaging.directions import averaged_along, box_for_averages, coherence, structure_tensor
+from likeness.imaging.directions import across_slopes, averaged_along, box_for_averages, coherence, structure_tensor
 from likeness.imaging.filters import gaussian_blur, resize, to_channels, wide_blur
 from likeness.imaging.image import Pixels, Size
 
@@ -131,9 +131,7 @@ def _directions(light: _Map, seen: _Map, hair: _Map, blur: float, unit: float, o
     across, down = (
         gaussian_blur(own * one + (1 - own) * other / length, 1.5 * unit) for one, other in zip(near, far, strict=True)
     )
-    # Slopes are steepest across a strand.
-    angle = (cv2.phase(across, down) + np.float32(np.pi)) / 2
-    return np.asarray(cv2.merge(cv2.polarToCart(np.ones_like(angle), angle)), np.float32)
+    return across_slopes(across, down)
 
 
 def _energy(detail: _Map, hair: _Map, unit: float) -> _Map:

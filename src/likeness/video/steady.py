@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from likeness.faces.align import align, valid_mask, warp
 from likeness.faces.face import Alignment, Face
 from likeness.imaging.colour import luma
-from likeness.imaging.filters import gaussian_blur, resize, to_channels
+from likeness.imaging.filters import gaussian_blur, resize, sampled, to_channels
 from likeness.imaging.image import Image, Pixels, Size
 from likeness.messages.notice import Notice
 from likeness.reference.serving import Match
@@ -226,31 +226,31 @@ def _joined(kept: _Kept | None, item: FaceProjection) -> _Kept:
     grid = _grid(flow, side)
     # A sharper frame counts for more than one.
     worth = np.float32(np.clip((detail / max(kept.detail, 1e-6)) ** 2, 0.1, 2.0))
-    before = resize(same, size, "linear") * _moved(kept.count, grid, cv2.INTER_LINEAR)
+    before = resize(same, size, "linear") * sampled(kept.count, grid, cv2.INTER_LINEAR)
     count = before + worth
     share = to_channels((before / count).astype(np.float32))
-    projection = item.projection + share * (_moved(kept.item.projection, grid, cv2.INTER_CUBIC) - item.projection)
+    projection = item.projection + share * (sampled(kept.item.projection, grid, cv2.INTER_CUBIC) - item.projection)
     projection = np.clip(projection, 0.0, 1.0, dtype=np.float32)
-    seen = np.asarray(item.crop + share * (_moved(kept.seen, grid, cv2.INTER_CUBIC) - item.crop), np.float32)
+    seen = np.asarray(item.crop + share * (sampled(kept.seen, grid, cv2.INTER_CUBIC) - item.crop), np.float32)
     held = _steady_held(item.task.held_detail(item.crop, projection), kept.item.held)
     mask = np.asarray(item.mask + np.float32(_MAPS) * (kept.item.mask - item.mask), np.float32)
     mask *= valid_mask(item.alignment)
     steady = replace(item, projection=projection, held=held, mask=mask)
     mean = float(np.float32(0.7) * kept.detail + np.float32(0.3) * detail) if detail < kept.detail else detail
     count = np.minimum(count, np.float32(_MOST))
-    lent = None if kept.lent is None else _lent_moved(kept.lent, same, grid, _small_mask(item.mask))
+    lent = None if kept.lent is None else _lentsampled(kept.lent, same, grid, _small_mask(item.mask))
     return _Kept(item=steady, seen=seen, count=count, small=small, detail=mean, age=0, lent=lent)
 
 
-def _lent_moved(lent: _Lent, same: _Map, grid: _Map, inside: _Map) -> _Lent:
+def _lentsampled(lent: _Lent, same: _Map, grid: _Map, inside: _Map) -> _Lent:
     """What other photographs give, where the face is now: gone where that has changed, and wanted anew if much has."""
     side = lent.detail.shape[0]
     changed = _changed(same, inside)
     same = resize(same, Size(side, side), "linear")
-    detail = _moved(lent.detail, grid, cv2.INTER_CUBIC) * to_channels(
+    detail = sampled(lent.detail, grid, cv2.INTER_CUBIC) * to_channels(
         np.minimum(same / np.float32(_FADED), np.float32(1))
     )
-    count = _moved(lent.count, grid, cv2.INTER_LINEAR) * same
+    count = sampled(lent.count, grid, cv2.INTER_LINEAR) * same
     return _Lent(detail=detail, count=count, age=_LENT_EVERY if changed else lent.age + 1)
 
 
@@ -289,7 +289,7 @@ def _carried(kept: _Kept, still: _Still, image: Image, face: Face) -> FaceProjec
     """The last average on a frame that the network did not see."""
     last, crop = kept.item, still.crop
     grid = _grid(still.flow, crop.shape[0])
-    projection = np.clip(_moved(last.projection, grid, cv2.INTER_CUBIC), 0.0, 1.0, dtype=np.float32)
+    projection = np.clip(sampled(last.projection, grid, cv2.INTER_CUBIC), 0.0, 1.0, dtype=np.float32)
     carried = replace(
         last,
         face=face,
@@ -299,11 +299,11 @@ def _carried(kept: _Kept, still: _Still, image: Image, face: Face) -> FaceProjec
         start=crop,
         held=_steady_held(last.task.held_detail(crop, projection), last.held),
         # In the aligned crop the regions hardly move until the network looks again.
-        mask=_moved(last.mask, grid, cv2.INTER_LINEAR) * valid_mask(still.alignment),
+        mask=sampled(last.mask, grid, cv2.INTER_LINEAR) * valid_mask(still.alignment),
         picture=image.pixels,
     )
-    lent = None if kept.lent is None else replace(kept.lent, detail=_moved(kept.lent.detail, grid, cv2.INTER_CUBIC))
-    return _with_target(carried, _moved(kept.seen, grid, cv2.INTER_CUBIC), lent)
+    lent = None if kept.lent is None else replace(kept.lent, detail=sampled(kept.lent.detail, grid, cv2.INTER_CUBIC))
+    return _with_target(carried, sampled(kept.seen, grid, cv2.INTER_CUBIC), lent)
 
 
 def _steady_held(held: HeldDetail, last: HeldDetail) -> HeldDetail:
@@ -332,7 +332,7 @@ def _flow(now: NDArray[np.uint8], before: NDArray[np.uint8]) -> _Map:
 
 def _same(now: NDArray[np.uint8], before: NDArray[np.uint8], flow: _Map, inside: _Map) -> _Map:
     """Whether each place of a crop looks as it did before, 256 x 256 in [0, 1]; ``inside`` is the face."""
-    moved = _moved(before.astype(np.float32), _grid(flow, _FLOW_SIDE), cv2.INTER_LINEAR) / np.float32(255)
+    moved = sampled(before.astype(np.float32), _grid(flow, _FLOW_SIDE), cv2.INTER_LINEAR) / np.float32(255)
     light = now.astype(np.float32) / np.float32(255)
     off = gaussian_blur(np.square(light - moved), _WINDOW)
     face = off[inside > 0.5]
@@ -355,12 +355,6 @@ def _grid(flow: _Map, side: int) -> _Map:
         flow = np.asarray(cv2.resize(flow, (side, side), interpolation=cv2.INTER_LINEAR), np.float32)
     down, across = np.mgrid[0:side, 0:side].astype(np.float32)
     return np.stack([across, down], axis=-1) + flow * np.float32(factor)
-
-
-def _moved(x: NDArray[np.float32], grid: _Map, how: int) -> NDArray[np.float32]:
-    """Samples of a crop at places of it (`_grid`)."""
-    nowhere = np.empty((0, 0), np.float32)
-    return np.asarray(cv2.remap(x, grid, nowhere, how, borderMode=cv2.BORDER_REPLICATE), np.float32)
 
 
 def _detail(crop: Pixels, mask: _Map) -> float:
