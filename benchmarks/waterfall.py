@@ -61,7 +61,7 @@ STEPS: tuple[tuple[str, object, str], ...] = (
     ("guard", Guard, "judge"),
     ("encode", RestoreJob, "encode"),
     ("write", work, "deliver"),
-    ("thumbnails", work.PictureWorker, "_small"),
+    ("thumbnails", work, "thumbnail"),
     ("all else", PictureWork, "work"),
 )
 """What is charged with a step: its name, and the owner and name of a function; one step may have several."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
@@ -16,9 +16,6 @@ from likeness.imaging.colour import luma, srgb_to_linear
 from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Pixels
 from likeness.messages.notice import Notice
-
-if TYPE_CHECKING:
-    from typing import Any
 
 __all__ = [
     "IdentityModel",
@@ -300,30 +297,60 @@ def landmark_distance(points: NDArray[np.float32], reference: NDArray[np.float32
     return float(np.hypot(*(points - reference).T).mean()) / span
 
 
+class _Dlib(NamedTuple):
+    """What is used of the library."""
+
+    rectangle: Any
+    network: Any
+    shape: Any
+
+
 class IdentityModel:
     """dlib's face embedding (ResNet-34, 128 numbers, CC0 weights): how far apart are two faces as persons?
 
-    Two pictures of one person are usually under 0.6 apart. Safe to use from several threads. Needs the extra ``evaluate``.
+    Two pictures of one person are usually under 0.6 apart. Loaded at first use; safe to use from several threads. Needs the
+    extra ``evaluate``.
 
     Raises:
-        MissingExtraError: if dlib or its models are not installed.
+        MissingExtraError: if dlib or its models are not installed; at first use if dlib is and cannot be imported.
     """
 
     def __init__(self) -> None:
-        try:
-            import dlib
-        except ImportError:
-            raise MissingExtraError(Notice("identity.no-dlib")) from None
+        if importlib.util.find_spec("dlib") is None:
+            raise MissingExtraError(Notice("identity.no-dlib"))
         # Found, not imported: the package's own code needs pkg_resources, which setuptools no longer has.
         spec = importlib.util.find_spec("face_recognition_models")
         if spec is None or spec.origin is None:
             raise MissingExtraError(Notice("identity.no-models"))
-        models = Path(spec.origin).parent / "models"
-        library: Any = dlib  # a compiled module without types
-        self._dlib = library
+        self._models = Path(spec.origin).parent / "models"
         self._lock = threading.Lock()
-        self._network = library.face_recognition_model_v1(str(models / "dlib_face_recognition_resnet_model_v1.dat"))
-        self._shape = library.shape_predictor(str(models / "shape_predictor_5_face_landmarks.dat"))
+        self._loaded: _Dlib | None = None
+
+    def loaded(self) -> IdentityModel:
+        """This model, loaded now rather than at first use.
+
+        Raises:
+            MissingExtraError: if dlib cannot be imported.
+        """
+        self._dlib()
+        return self
+
+    def _dlib(self) -> _Dlib:
+        with self._lock:
+            if self._loaded is None:
+                try:
+                    import dlib
+                except ImportError:
+                    raise MissingExtraError(Notice("identity.no-dlib")) from None
+                library: Any = dlib  # a compiled module without types
+                network = self._models / "dlib_face_recognition_resnet_model_v1.dat"
+                shape = self._models / "shape_predictor_5_face_landmarks.dat"
+                self._loaded = _Dlib(
+                    rectangle=library.rectangle,
+                    network=library.face_recognition_model_v1(str(network)),
+                    shape=library.shape_predictor(str(shape)),
+                )
+            return self._loaded
 
     def locate(self, aligned: Pixels) -> Any:
         """dlib's five landmarks of an FFHQ-aligned crop, S x S x 3.
@@ -332,7 +359,8 @@ class IdentityModel:
         """
         side = aligned.shape[0]
         left, top, right, bottom = (round(v * side / 512) for v in _DLIB_BOX)
-        return self._shape(_samples(aligned), self._dlib.rectangle(left, top, right, bottom))
+        dlib = self._dlib()
+        return dlib.shape(_samples(aligned), dlib.rectangle(left, top, right, bottom))
 
     def embed(self, aligned: Pixels, landmarks: Any = None) -> NDArray[np.float64]:
         """The embedding (128) of an FFHQ-aligned crop, S x S x 3.
@@ -341,8 +369,9 @@ class IdentityModel:
         in each they jitter, and that alone moves the embedding.
         """
         found = self.locate(aligned) if landmarks is None else landmarks
+        network = self._dlib().network
         with self._lock:
-            return np.array(self._network.compute_face_descriptor(_samples(aligned), found))
+            return np.array(network.compute_face_descriptor(_samples(aligned), found))
 
     def distance(self, a: Pixels, b: Pixels) -> float:
         """Euclidean distance of the embeddings of two versions of one aligned crop, with the landmarks of ``b``."""

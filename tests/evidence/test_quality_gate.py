@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -189,6 +190,20 @@ def test_identity_is_measured_where_a_face_changed(portrait: Image, restoration:
     found = identity(always)
     assert found is not None
     assert found < 0.3
+
+
+def test_identity_that_cannot_be_loaded_costs_the_picture_nothing(
+    monkeypatch: pytest.MonkeyPatch, portrait: Image, restoration: Restoration
+) -> None:
+    guard = Guard(GuardLimits(structure=0))
+    if guard.identity_note:
+        pytest.skip(guard.identity_note)
+    monkeypatch.setitem(sys.modules, "dlib", None)  # there, as it was found, and cannot be imported
+    face = restoration.restored[0].face
+    verdict = guard.judge(portrait, restoration.image, [(0, face)])
+    assert verdict.faces[0].identity is None
+    assert "dlib" in verdict.notes[0]
+    assert guard.identity_note == verdict.notes[0]
 
 
 def test_limits_that_cannot_be(portrait: Image) -> None:

@@ -106,6 +106,17 @@ class Handed:
     references: tuple[tuple[str, bytes, bool], ...] | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Restored:
+    """A picture that was restored and judged; it is to be written."""
+
+    restoration: Restoration
+    verdict: Verdict | None
+    findings: Sequence[Finding]
+    treatment: Treatment
+    thumbnails: Thumbnails | None
+
+
 def read_source(item: Item, *, references: bool = True) -> Handed:
     """What the work on an item needs; without ``references`` those are left to be read from where they lie.
 
@@ -223,9 +234,17 @@ class PictureWorker:
                 name = item.source if changed else options.damage_mask
                 changed_since = Notice("batch.changed", {"name": str(name)})
                 return Result(state="failed", reason=changed_since, retry=True)
-            return self._look(item, job, image, handed, options)
+            done = self._look(item, job, image, handed, options)
+            if isinstance(done, Result):
+                return done
+            # Of a large picture the result alone is in memory while it is encoded.
+            del image
+            self._detector.forget()
+            return self._finish(item, job, done)
 
-    def _look(self, item: Item, job: RestoreJob, image: Image, handed: Handed, options: WorkOptions) -> Result:
+    def _look(
+        self, item: Item, job: RestoreJob, image: Image, handed: Handed, options: WorkOptions
+    ) -> Result | _Restored:
         faces: Sequence[Face] = () if options.aligned else self._restorer.find_faces(image)
         findings = () if options.aligned else preflight(image, faces, options.limits)
         job.clock.lap("check")
@@ -254,10 +273,9 @@ class PictureWorker:
         handed: Handed,
         treatment: Treatment,
         findings: Sequence[Finding],
-    ) -> Result:
+    ) -> Result | _Restored:
         options = treatment.options
         references = self._other_photographs(options, handed)
-        file_format = find_format(PurePosixPath(item.target).suffix).name
         try:
             selection = _without(options.selection, treatment.leave, faces, image.size)
             if selection is None:
@@ -269,7 +287,7 @@ class PictureWorker:
                 selection=selection,
                 damage=mask,
                 references=references,
-                file_format=file_format,
+                file_format=_format(item),
                 keep_scenes=options.guard is not None,
             )
         except NoFaceError as error:
@@ -281,18 +299,28 @@ class PictureWorker:
             return self._unrestored(image, "failed", reason, _outcome(job.record(), findings, treatment))
         verdict = self._judge(image, restoration, options.guard)
         job.clock.lap("guard")
-        doubtful = _reason(restoration, verdict)
+        before = self._small(job.cropped(image))
+        job.clock.skip()
+        return _Restored(
+            restoration=restoration, verdict=verdict, findings=findings, treatment=treatment, thumbnails=before
+        )
+
+    def _finish(self, item: Item, job: RestoreJob, done: _Restored) -> Result:
+        """Write it."""
+        image = done.restoration.image
+        doubtful = _reason(done.restoration, done.verdict)
         state: Literal["final", "review"] = "review" if doubtful else "final"
-        data = job.encode(restoration.image, options, file_format)
+        data = job.encode(image, done.treatment.options, _format(item))
         if self._output is not None:
             deliver(self._output, item, state, data)
             job.clock.lap("write")
-        outcome = _outcome(job.record(), findings, treatment, verdict)
+        outcome = _outcome(job.record(), done.findings, done.treatment, done.verdict)
+        before = done.thumbnails
         return Result(
             state=state,
             reason=doubtful,
             outcome={**outcome, "output": f"{state}/{item.target}", "bytes": len(data)},
-            thumbnails=self._small(job.cropped(image), job.cropped(restoration.image)),
+            thumbnails=None if before is None else replace(before, after=thumbnail(job.cropped(image))),
             data=data if self._output is None else None,
         )
 
@@ -356,12 +384,10 @@ class PictureWorker:
     def _unrestored(
         self, image: Image, state: Literal["skipped", "failed"], reason: Notice | Literal[""], outcome: dict[str, Any]
     ) -> Result:
-        return Result(state=state, reason=reason, outcome=outcome, thumbnails=self._small(image, None))
+        return Result(state=state, reason=reason, outcome=outcome, thumbnails=self._small(image))
 
-    def _small(self, before: Image, after: Image | None) -> Thumbnails | None:
-        if not self._thumbnails:
-            return None
-        return Thumbnails(before=thumbnail(before), after=None if after is None else thumbnail(after))
+    def _small(self, before: Image) -> Thumbnails | None:
+        return Thumbnails(before=thumbnail(before)) if self._thumbnails else None
 
 
 def _outcome(
@@ -402,6 +428,11 @@ def _outcome(
         ],
         "milliseconds": told["milliseconds"],
     }
+
+
+def _format(item: Item) -> str:
+    """The format of its result."""
+    return find_format(PurePosixPath(item.target).suffix).name
 
 
 def _reason(restoration: Restoration, verdict: Verdict | None) -> Notice | Literal[""]:

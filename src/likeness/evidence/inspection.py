@@ -129,7 +129,7 @@ class Inspector:
     def _identity_model(self) -> IdentityModel | Notice:
         """The model, or the sentence that says how to get it."""
         try:
-            return IdentityModel()
+            return IdentityModel().loaded()
         except MissingExtraError as error:
             return notice_of(error)
 

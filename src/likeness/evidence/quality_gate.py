@@ -190,7 +190,7 @@ class Verdict:
 
 
 class Guard:
-    """Looks at outputs. Loads its identity model at first use and keeps it; safe to use from several threads.
+    """Looks at outputs. Loads its identity model when a face first needs it, and keeps it; safe to use from several threads.
 
     Args:
         limits: from where on an output is doubtful.
@@ -200,12 +200,11 @@ class Guard:
     def __init__(self, limits: GuardLimits | None = None, *, max_faces: int = 6) -> None:
         self._limits = limits or GuardLimits()
         self._max_faces = max_faces
+        self.identity_note: Notice | Literal[""] = ""
         try:
             self._identity: IdentityModel | None = IdentityModel()
-            self.identity_note = ""
         except MissingExtraError as error:
-            self._identity = None
-            self.identity_note = Notice("gate.no-identity", {"why": notice_of(error)})
+            self._without_identity(error)
 
     @property
     def limits(self) -> GuardLimits:
@@ -235,7 +234,7 @@ class Guard:
             raise ValueError(f"before is {before.size} and after {after.size}: not the same picture")
         doubts: list[Doubt] = []
         measured: list[FaceMeasures] = []
-        notes: list[str] = [self.identity_note] if self.identity_note else []
+        notes: list[str] = []
         for index, verdict in (verdicts or {}).items():
             if verdict.level == "bad":
                 said = Notice("gate.bad", {"who": called(index, len(faces)), "why": verdict.sentence})
@@ -264,6 +263,8 @@ class Guard:
                     sentence=Notice("gate.outside", {"share": outside}),
                 )
             )
+        if self.identity_note:
+            notes.insert(0, self.identity_note)
         order = {check: place for place, check in enumerate(CHECKS)}
         return Verdict(
             doubts=tuple(sorted(doubts, key=lambda doubt: (order[doubt.check], doubt.face or 0))),
@@ -291,10 +292,21 @@ class Guard:
             stretch=None if registration is None else max(abs(registration.wider), abs(registration.higher)),
             moved=None if registration is None else registration.moved,
             seam=None if edge is None else edge.step,
-            identity=None
-            if self._identity is None or structure < self._limits.structure
-            else self._identity.distance(scene.after, scene.before),
+            identity=None if structure < self._limits.structure else self._distance(scene),
         )
+
+    def _distance(self, scene: Scene) -> float | None:
+        if self._identity is None:
+            return None
+        try:
+            return self._identity.distance(scene.after, scene.before)
+        except MissingExtraError as error:
+            self._without_identity(error)
+            return None
+
+    def _without_identity(self, error: MissingExtraError) -> None:
+        self._identity = None
+        self.identity_note = Notice("gate.no-identity", {"why": notice_of(error)})
 
     def _doubts(self, found: FaceMeasures, who: Notice) -> list[Doubt]:
         limits = self._limits

@@ -125,13 +125,23 @@ class Scene:
         """Noise of the picture before: power of the fine band (`fine_band`) where it is quietest."""
         return _quiet(local_power(self.fine[0]), self)
 
-    @cached_property
+    @property
     def matched(self) -> tuple[Pixels, Pixels]:
-        """Both crops at the softness of the softer one, and a little softer still.
+        """Both crops at the softness of the softer one, and a little softer still; made anew for each who asks, as 6 MB are
+        more than it costs.
 
         Blur moves a mesh and fills the fold of a lid, and a restoration takes blur away: shapes are compared at equal
-        softness, so that what blur does is done to both. The sigma is found by bisection on the gradient's power.
+        softness, so that what blur does is done to both.
         """
+        softer, sigma = self._softening
+        pictures = [self.before, self.after]
+        pictures[softer] = gaussian_blur(pictures[softer], _REST)
+        pictures[1 - softer] = gaussian_blur(pictures[1 - softer], float(np.hypot(sigma, _REST)))
+        return pictures[0], pictures[1]
+
+    @cached_property
+    def _softening(self) -> tuple[int, float]:
+        """Which crop is softer, and the sigma that makes the other as soft, found by bisection on the gradient's power."""
         where, inside = self._features
         lights = [light[where] for light in self.lumas]
         goal = [_gradient_power(light, inside) for light in lights]
@@ -146,10 +156,7 @@ class Scene:
                 else:
                     high = middle
             sigma = (low + high) / 2
-        pictures = [self.before, self.after]
-        pictures[softer] = gaussian_blur(pictures[softer], _REST)
-        pictures[1 - softer] = gaussian_blur(pictures[1 - softer], float(np.hypot(sigma, _REST)))
-        return pictures[0], pictures[1]
+        return softer, sigma
 
     @cached_property
     def _features(self) -> tuple[tuple[slice, slice], _Map]:

@@ -82,7 +82,8 @@ def seam(scene: Scene, *, own: bool = False) -> Seam | None:
     around = np.ones((2 * _REACH + 1, 2 * _REACH + 1), np.uint8)
     solid = cv2.erode((scene.valid > 0.5).astype(np.uint8), around) > 0
     solid[:_REACH] = solid[-_REACH - 1 :] = solid[:, :_REACH] = solid[:, -_REACH - 1 :] = False
-    sharper = scene.before - wide_blur(scene.before, max(_UNSHARP * scene.resolution.blur * SIDE, 0.5))
+    blurred = wide_blur(scene.before, max(_UNSHARP * scene.resolution.blur * SIDE, 0.5))
+    sharper = np.subtract(scene.before, blurred, out=blurred)
     for contour in _contours(scene, change, own=own):
         heights = _heights(change, sharper, contour, solid, least=-1.0 if best is None else best[0])
         if heights is None:

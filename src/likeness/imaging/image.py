@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from dataclasses import dataclass, replace
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
@@ -17,7 +17,7 @@ from likeness.imaging.from_pillow import from_loaded_pillow
 from likeness.imaging.geometry import Box, Point, Size
 from likeness.imaging.metadata_fields import EDITED_BY_NETWORK, MADE_BY_NETWORK, NO_METADATA, Metadata
 from likeness.imaging.origin import Compression, Note
-from likeness.imaging.samples import Samples, row_strips, to_samples
+from likeness.imaging.samples import Samples, rounded, row_strips, to_samples
 
 __all__ = ["Box", "Image", "Pixels", "Point", "Size"]
 
@@ -119,7 +119,7 @@ class Image:
 
     def to_uint8(self) -> NDArray[np.uint8]:
         """The samples as height x width x 3 uint8, rounded."""
-        return (np.clip(self.pixels, 0.0, 1.0) * 255.0 + 0.5).astype(np.uint8)
+        return cast("NDArray[np.uint8]", rounded(self.pixels, 8))
 
     def to_pil(self) -> PillowImage.Image:
         """The picture for Pillow: 8 bits in sRGB, of mode L, LA, RGB or RGBA, upright; in ``info`` its EXIF block.
