@@ -19,9 +19,12 @@ from likeness.batch.journal import Item, Journal, PutCount
 from likeness.batch.network import NetworkPlan
 from likeness.batch.options import WorkOptions
 from likeness.batch.ray_worker import Travelling, Workplace
+from likeness.batch.results import note_approved
 from likeness.batch.runner import Plan, make_tasks, redo, run, sweep
 from likeness.batch.sources import Source, find_sources
 from likeness.batch.storage import Storage
+from likeness.batch.summary import RunFigures
+from likeness.batch.summary_page import summary_page
 from likeness.batch.work import PictureWorker, Result, read_source
 from likeness.core.hashing import sha256_of, sha256_of_bytes
 from likeness.errors import ConfigError, ImageReadError, LicenceError
@@ -281,6 +284,64 @@ def test_doubtful_results_go_to_review_and_come_back(studio: Studio, pictures: P
     again = studio.work(pictures / "ann.jpg", replace(strict, guard=None))
     assert (again.state, again.outcome["guard"]) == ("final", None)
     assert [listed.name for listed in studio.output.files()] == ["final/ann.png"], "never in both"
+
+
+def test_what_a_hand_made_of_a_result_is_set_aside_and_not_lost(studio: Studio, pictures: Path) -> None:
+    (source,) = find_sources([str(pictures / "ann.jpg")])
+    output = studio.output
+    output.write(b"somebody's", "final/ann.jpg")
+    assert studio.put([source]) == PutCount(added=1)
+    assert studio.run()["ann.jpg"].outcome["replaced"] == ["replaced/ann.jpg"]
+    assert output.read("replaced/ann.jpg") == b"somebody's"
+
+    # A result as it was written is none's work: it gives way to the next one.
+    studio.put([source], strength=0.9)
+    assert studio.run()["ann.jpg"].outcome["replaced"] == []
+    # A retoucher's gives way too, but is kept, under a name of its own.
+    output.write(b"retouched", "final/ann.jpg")
+    studio.put([source], strength=0.8)
+    result = studio.run()["ann.jpg"]
+    assert result.outcome["replaced"] == ["replaced/ann-2.jpg"]
+    assert output.read("replaced/ann-2.jpg") == b"retouched"
+    assert sha256_of_bytes(output.read("final/ann.jpg")) == result.outcome["digest"]
+
+
+def test_a_picture_that_is_left_alone_now_has_no_result_of_before(studio: Studio, pictures: Path) -> None:
+    (source,) = find_sources([str(pictures / "ann.jpg")])
+    studio.put([source])
+    assert studio.run()["ann.jpg"].state == "final"
+    studio.put([source], min_face=2000.0)
+    result = studio.run()["ann.jpg"]
+    assert (result.state, result.outcome["replaced"]) == ("skipped", [])
+    assert list(studio.output.files()) == []
+    studio.put([source])
+    studio.run()
+    studio.output.write(b"retouched", "final/ann.jpg")
+    studio.put([source], min_face=2000.0)
+    assert studio.run()["ann.jpg"].outcome["replaced"] == ["replaced/ann.jpg"]
+    assert [listed.name for listed in studio.output.files()] == ["replaced/ann.jpg"]
+
+
+def test_a_result_that_was_moved_to_final_by_hand_is_delivered(studio: Studio, pictures: Path) -> None:
+    (source,) = find_sources([str(pictures / "ann.jpg")])
+    strict = Plan(model="tiny", guard=GuardLimits(blotch=0))
+    make_tasks([source], studio.journal, strict)
+    assert studio.run()["ann.jpg"].state == "review"
+    assert note_approved(studio.journal, studio.output) == 0
+    studio.output.move("review/ann.jpg", "final/ann.jpg")
+    assert note_approved(studio.journal, studio.output) == 1
+    item = studio.journal.get("ann.jpg")
+    assert item is not None
+    assert (item.state, item.outcome["output"], item.outcome["approved"]) == ("final", "final/ann.jpg", True)
+    assert "Approved by hand" in summary_page(
+        studio.journal, RunFigures(model="", seconds=0, done=0).to_dict(), model=""
+    )
+    assert make_tasks([source], studio.journal, strict) == PutCount(kept=1)
+    # What is asked for otherwise is looked at anew.
+    studio.put([source], strength=0.5)
+    result = studio.run()["ann.jpg"]
+    assert (result.state, result.outcome["replaced"]) == ("final", [])
+    assert "approved" not in result.outcome
 
 
 def test_a_bad_face_goes_to_review_and_is_counted(studio: Studio, pictures: Path, tmp_path: Path) -> None:

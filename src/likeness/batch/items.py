@@ -15,7 +15,7 @@ from typing import Any, Literal, TypeAlias, cast
 from likeness.imaging.names import from_column
 from likeness.messages.notice import Notice
 
-__all__ = ["STATES", "Item", "State", "Task", "canonical", "read_item", "to_number", "why_outside"]
+__all__ = ["STATES", "Item", "State", "Task", "Thumbnails", "canonical", "read_item", "to_number", "why_outside"]
 
 State: TypeAlias = Literal["queued", "running", "final", "review", "skipped", "failed"]
 """queued, running; and the ends: final (delivered), review (restored, but doubtful), skipped (left alone on purpose:
@@ -85,6 +85,14 @@ class Item:
     created: float
     changed: float
     suspect: bool = False
+
+
+@dataclass(frozen=True, kw_only=True)
+class Thumbnails:
+    """Small JPEGs for the summary; ``after`` is None where nothing was restored."""
+
+    before: bytes
+    after: bytes | None = None
 
 
 def read_item(row: sqlite3.Row) -> Item:

@@ -26,7 +26,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TypeAlias
 
-from likeness.batch.items import STATES, Item, State, Task, canonical, read_item, to_number, why_outside
+from likeness.batch.items import STATES, Item, State, Task, Thumbnails, canonical, read_item, to_number, why_outside
 from likeness.batch.journal_file import JournalFile, damaged
 from likeness.batch.liveness import Owner, dead_owners, living_owners
 from likeness.errors import BatchError, JournalError
@@ -56,14 +56,6 @@ class PutCount:
     added: int = 0
     changed: int = 0
     kept: int = 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Thumbnails:
-    """Small JPEGs for the summary; ``after`` is None where nothing was restored."""
-
-    before: bytes
-    after: bytes | None = None
 
 
 class Journal:
@@ -262,6 +254,13 @@ class Journal:
         """Give an item back as failed; with ``retry`` the next `put` of the same task queues it again (a full disk, too
         little memory: nothing that lies in the picture). Returns as `finish`."""
         return self._end(item, "failed", reason, outcome, None, again=retry)
+
+    def approve(self, item: Item, outcome: Mapping[str, Any]) -> bool:
+        """Make an item in review final, as somebody looked at it; False if it is in review no more, or wanted otherwise."""
+        values = (to_column(canonical(outcome)), time.time(), item.id, item.key)
+        with self._file.transaction() as database:
+            sql = "UPDATE item SET state = 'final', outcome = ?, changed = ? WHERE id = ? AND key = ? AND state = 'review'"
+            return database.execute(sql, values).rowcount == 1
 
     def release(self, item: Item, *, counted: bool = False) -> bool:
         """Give an item back unfinished, to be claimed again; returns as `finish`.

@@ -23,9 +23,10 @@ from likeness.batch.journal import Item, Journal
 from likeness.batch.network import Answer, NetworkPlan
 from likeness.batch.ray_cluster import Cluster
 from likeness.batch.ray_worker import Begin, Travelling, Worker, Workplace
+from likeness.batch.results import deliver
 from likeness.batch.runner import Done, settle
 from likeness.batch.storage import Storage, is_url
-from likeness.batch.work import Handed, Result, deliver, read_source, unexpected, unread
+from likeness.batch.work import Handed, Result, read_source, unexpected, unread, withdrawn
 from likeness.errors import BatchError, ConfigError, FileWriteError, ImageError, LikenessError
 from likeness.messages.notice import Notice
 from likeness.models.formats import spec_for_task
@@ -262,14 +263,15 @@ class RayExecutor:
 
     def _written(self, item: Item, result: Result) -> Result:
         """The result, its file in the output."""
-        if result.data is None or result.state not in ("final", "review"):
+        if self._output is None:
             return result
-        assert self._output is not None
+        if result.data is None or result.state not in ("final", "review"):
+            return withdrawn(self._output, item, result)
         try:
-            deliver(self._output, item, result.state, result.data)
+            replaced = deliver(self._output, item, result.state, result.data)
         except FileWriteError as error:
             return Result(state="failed", reason=error.notice, retry=True)
-        return replace(result, data=None)
+        return replace(result, data=None, outcome={**result.outcome, "replaced": list(replaced)})
 
     def _lose(self, journal: Journal, slot: _Slot) -> None:
         """Give up a worker; the next one is started by `run`."""

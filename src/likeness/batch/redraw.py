@@ -16,9 +16,10 @@ from likeness.batch.journal import Item, Journal
 from likeness.batch.network import file_of
 from likeness.batch.options import WorkOptions
 from likeness.batch.references import digest_of_album, digest_of_references
+from likeness.batch.results import FINAL, is_as_written
 from likeness.batch.storage import read_file
-from likeness.batch.work import FINAL, Handed, PictureWorker
-from likeness.core.hashing import sha256_of_bytes
+from likeness.batch.work import Handed, PictureWorker
+from likeness.core.hashing import sha256_of, sha256_of_bytes
 from likeness.errors import LikenessError
 from likeness.imaging.decoding.pool import DecoderPool
 from likeness.imaging.image import Image, Size
@@ -94,7 +95,7 @@ class Redrawer:
         upscale = min(reached * scale, most)
         if upscale < _LITTLE * reached:
             return Redrawn()
-        if finished.stat().st_size != item.outcome["bytes"]:
+        if not is_as_written(item.outcome, finished.stat().st_size, sha256_of(finished)):
             return Redrawn(why=Notice("redraw.edited"))
         try:
             handed = self._handed(item)

@@ -12,6 +12,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Literal, TypeAlias, cast
 
 from likeness.core.files import TEMPORARY, make_folder, write_bytes_atomically
+from likeness.core.hashing import sha256_of, sha256_of_bytes
 from likeness.core.home import expanded
 from likeness.core.opening import open_file
 from likeness.errors import BatchError, ConfigError, FileWriteError, ImageReadError, LikenessError, MissingExtraError
@@ -172,6 +173,35 @@ class Storage:
                 (self._path / name).unlink(missing_ok=True)
             elif self._files.exists(f"{self._root}/{name}"):
                 self._files.rm_file(f"{self._root}/{name}")
+
+    def digest(self, name: str) -> tuple[int, str]:
+        """Size and SHA-256 of a file.
+
+        Raises:
+            ImageReadError: if it is missing or cannot be read.
+        """
+        if self._path is None:
+            data = self.read(name)
+            return len(data), sha256_of_bytes(data)
+        with self._speaking(ImageReadError, self.locate(name), "read"):
+            return (self._path / name).stat().st_size, sha256_of(self._path / name)
+        raise AssertionError
+
+    def move(self, name: str, target: str) -> None:
+        """Give a file another name, its folders too; one that has that name already is replaced.
+
+        Raises:
+            FileWriteError: if it cannot be moved.
+        """
+        for one in (name, target):
+            _refuse_outside(one, self.locate(one), "written")
+        if self._path is not None:
+            make_folder((self._path / target).parent)
+        with self._speaking(FileWriteError, self.locate(target), "written"):
+            if self._path is not None:
+                (self._path / name).replace(self._path / target)
+            else:
+                self._files.mv(f"{self._root}/{name}", f"{self._root}/{target}")
 
     def stamp(self, name: str) -> str:
         """Of one file; see `Listed`.

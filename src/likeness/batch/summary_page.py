@@ -15,6 +15,7 @@ from urllib.parse import quote
 from likeness.batch.groups import items_of
 from likeness.batch.journal import Item, Journal, State
 from likeness.imaging.thumbnail import data_uri
+from likeness.messages.notice import Notice
 from likeness.restore.report import done_to_picture, level_of
 
 __all__ = ["summary_page"]
@@ -136,9 +137,13 @@ def _section(item: Item) -> str:
     if item.state in ("queued", "running"):
         return "waiting"
     outcome = item.outcome
-    if item.state == "final" and (
-        any(finding["level"] == "warn" for finding in outcome.get("findings", []))
-        or level_of(outcome.get("faces") or []) in ("look", "bad")
+    if (
+        item.state == "final"
+        and not outcome.get("approved")
+        and (
+            any(finding["level"] == "warn" for finding in outcome.get("findings", []))
+            or level_of(outcome.get("faces") or []) in ("look", "bad")
+        )
     ):
         return "warned"
     return item.state
@@ -198,7 +203,7 @@ def _part(
 
 def _card(journal: Journal, item: Item) -> str:
     outcome = item.outcome
-    word, kind = _WORDS[item.state]
+    word, kind = ("Approved by hand", "good") if outcome.get("approved") else _WORDS[item.state]
     output = outcome.get("output")
     name = escape(item.target if output else item.source)
     # The bytes of the file's name, also where they are no UTF-8.
@@ -217,6 +222,10 @@ def _card(journal: Journal, item: Item) -> str:
         if (verdict := face.get("verdict")) and verdict["level"] != "good" and verdict["sentence"] not in item.reason
     )
     findings += "".join(f"<li>{escape(warning)}</li>" for warning in (outcome.get("video") or {}).get("warnings", ()))
+    findings += "".join(
+        f"<li>{escape(Notice('batch.replaced', {'name': name, 'source': item.target}))}</li>"
+        for name in outcome.get("replaced", [])
+    )
     fixes = "".join(f"<li>{escape(fix)}</li>" for fix in outcome.get("fixes", []))
     return (
         f"<article class='card'>{_pictures(journal, item)}<div class='text'>"

@@ -19,9 +19,11 @@ from likeness.batch.groups import VIDEOS
 from likeness.batch.journal import Item, Journal, Thumbnails
 from likeness.batch.network import NetworkPlan
 from likeness.batch.references import digest_of_references
+from likeness.batch.results import FINAL, set_aside
 from likeness.batch.runner import Done, died, settle
 from likeness.batch.sources import Source
-from likeness.batch.work import FINAL, Result, failure
+from likeness.batch.storage import Storage
+from likeness.batch.work import Result, failure, withdrawn
 from likeness.core.files import make_folder
 from likeness.core.hashing import sha256_of
 from likeness.errors import ConfigError, ImageReadError, MissingExtraError, NoFaceError
@@ -255,11 +257,12 @@ class VideoWorker:
         """See `VideoWork`."""
         restorer = self.load()
         try:
-            return self._work(item, restorer, step)
+            result = self._work(item, restorer, step)
         except NoFaceError as error:
-            return Result(state="skipped", reason=renamed(error.notice, item.source), outcome=_outcome({}))
+            result = Result(state="skipped", reason=renamed(error.notice, item.source), outcome=_outcome({}))
         except Exception as error:
-            return replace(failure(item, error, lambda notice: renamed(notice, item.source)), outcome=_outcome({}))
+            result = replace(failure(item, error, lambda notice: renamed(notice, item.source)), outcome=_outcome({}))
+        return None if result is None else withdrawn(Storage(str(self._output)), item, result)
 
     def _target(self, item: Item) -> Path:
         """Where its result is put together."""
@@ -294,6 +297,8 @@ class VideoWorker:
                 if not step(min(frames / (job.frames or 1), 1.0), done.written > 0):
                     return None
         result = self._output / FINAL / item.target
+        digest = sha256_of(target)
+        replaced = set_aside(Storage(str(self._output)), item, digest)
         make_folder(result.parent)
         target.replace(result)
         _remove_empty(target.parent, self._output)
@@ -302,6 +307,8 @@ class VideoWorker:
             **_outcome(record),
             "output": f"{FINAL}/{item.target}",
             "bytes": result.stat().st_size,
+            "digest": digest,
+            "replaced": list(replaced),
             "milliseconds": {"video": 1e3 * (time.perf_counter() - began)},
         }
         return Result(state="final", outcome=outcome, thumbnails=session.thumbnails if self._thumbnails else None)
@@ -406,6 +413,8 @@ def _outcome(record: Mapping[str, Any]) -> dict[str, Any]:
     return {
         "output": None,
         "bytes": None,
+        "digest": None,
+        "replaced": [],
         "width": record.get("width"),
         "height": record.get("height"),
         "findings": [],

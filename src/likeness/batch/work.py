@@ -17,6 +17,7 @@ from likeness.batch.cache import CachedDetector
 from likeness.batch.fixes import Treatment, fixable, treat
 from likeness.batch.journal import Item, Thumbnails
 from likeness.batch.options import WorkOptions
+from likeness.batch.results import deliver, withdraw
 from likeness.batch.storage import Storage, read_file
 from likeness.core.hashing import sha256_of_bytes
 from likeness.core.home import expanded
@@ -45,20 +46,15 @@ from likeness.restore.selection import Selection
 from likeness.runtimes.base import Runtime
 
 __all__ = [
-    "FINAL",
-    "REVIEW",
     "Handed",
     "PictureWorker",
     "Result",
-    "deliver",
     "failure",
     "read_source",
     "unexpected",
     "unread",
+    "withdrawn",
 ]
-
-FINAL, REVIEW = "final", "review"
-"""Folders of the output."""
 
 _REFERENCES_KEPT = 8
 """How many pictures' references are kept ready: those of a list often come one after the other."""
@@ -143,16 +139,6 @@ def unread(error: ImageError) -> Result:
     return Result(state="failed", reason=error.notice, outcome=_outcome(record, [unreadable(error)]))
 
 
-def deliver(output: Storage, item: Item, state: Literal["final", "review"], data: bytes) -> None:
-    """Write a result into its folder, and take it out of the other one, where an earlier run may have put it.
-
-    Raises:
-        FileWriteError: if it cannot be written.
-    """
-    output.write(data, f"{state}/{item.target}")
-    output.remove(f"{FINAL if state == REVIEW else REVIEW}/{item.target}")
-
-
 class PictureWorker:
     """Works on one picture after the other with one network; safe to use from several threads.
 
@@ -212,13 +198,13 @@ class PictureWorker:
             result = self._work(item, job, handed, options)
             large = job.large
             del job  # and its picture
-            return result
         except Exception as error:
-            return failure(item, error)
+            result = failure(item, error)
         finally:
             self._detector.forget()
             if large:
                 return_freed()  # gigabytes, of which the usual pictures that follow would use a part
+        return result if self._output is None else withdrawn(self._output, item, result)
 
     def _work(self, item: Item, job: RestoreJob, handed: Handed | None, options: WorkOptions) -> Result:
         with job:
@@ -311,15 +297,17 @@ class PictureWorker:
         doubtful = _reason(done.restoration, done.verdict)
         state: Literal["final", "review"] = "review" if doubtful else "final"
         data = job.encode(image, done.treatment.options, _format(item))
+        replaced: tuple[str, ...] = ()
         if self._output is not None:
-            deliver(self._output, item, state, data)
+            replaced = deliver(self._output, item, state, data)
             job.clock.lap("write")
         outcome = _outcome(job.record(), done.findings, done.treatment, done.verdict)
+        written = {"output": f"{state}/{item.target}", "bytes": len(data), "digest": sha256_of_bytes(data)}
         before = done.thumbnails
         return Result(
             state=state,
             reason=doubtful,
-            outcome={**outcome, "output": f"{state}/{item.target}", "bytes": len(data)},
+            outcome={**outcome, **written, "replaced": list(replaced)},
             thumbnails=None if before is None else replace(before, after=thumbnail(job.cropped(image))),
             data=data if self._output is None else None,
         )
@@ -405,6 +393,8 @@ def _outcome(
     return {
         "output": None,
         "bytes": None,
+        "digest": None,
+        "replaced": [],
         "width": told["width"],
         "height": told["height"],
         "findings": [finding.to_dict() for finding in findings],
@@ -461,6 +451,18 @@ def _without(selection: Selection, leave: frozenset[int], faces: Sequence[Face],
     wanted = [index for index, refusal in enumerate(selection.refusals(faces, size)) if refusal is None]
     rest = tuple(index for index in wanted if index not in leave)
     return replace(selection, which=rest) if rest else None
+
+
+def withdrawn(output: Storage, item: Item, result: Result) -> Result:
+    """A result of a picture or a video, after what an earlier run made of one that is now left alone or has failed was taken
+    out of the output; not after a failure that may pass."""
+    if result.state in ("final", "review") or result.retry:
+        return result
+    try:
+        replaced = withdraw(output, item)
+    except FileWriteError as error:
+        return replace(result, state="failed", reason=error.notice, retry=True)
+    return replace(result, outcome={**result.outcome, "replaced": list(replaced)})
 
 
 def failure(item: Item, error: Exception, told: Callable[[Notice], Notice] = lambda notice: notice) -> Result:

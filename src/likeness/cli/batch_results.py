@@ -7,8 +7,8 @@ from pathlib import Path
 
 from likeness.batch.groups import PICTURES
 from likeness.batch.journal import JOURNAL, Item, Journal
+from likeness.batch.results import FINAL
 from likeness.batch.storage import is_url
-from likeness.batch.work import FINAL
 from likeness.core.home import expanded
 from likeness.studio.pairs import Pair
 from likeness.studio.reports import Report, batch_record, read_report

@@ -16,6 +16,7 @@ from likeness.batch.groups import VIDEOS, counts_of
 from likeness.batch.journal import Item, Journal, State
 from likeness.batch.lanes import lanes_for
 from likeness.batch.network import NetworkPlan
+from likeness.batch.results import note_approved
 from likeness.batch.runner import Done, Plan, make_tasks, redo, sweep
 from likeness.batch.sources import Source, find_sources, is_video
 from likeness.batch.storage import Storage, is_url
@@ -104,6 +105,8 @@ class _Run:
     def run(self) -> int:
         options = self._options
         with Journal(options.journal) as journal, stopping(self._stop, self._console):
+            if approved := note_approved(journal, self._output):
+                self._console.say(f"{counted(approved, 'picture')} moved from review to final by hand: delivered")
             self._list(journal)
             written = True
             try:
@@ -331,6 +334,8 @@ class _Run:
             if outcome["faces"] or not parts:
                 parts.append(f"{counted(restored, 'face')} restored{verdict_line(outcome['faces'])}")
             console.say(f"{count}{item.source} -> {outcome['output']}: {', '.join(parts)}{found} ({seconds:.1f} s)")
+        for name in result.outcome.get("replaced", []):
+            console.warn(Notice("batch.replaced", {"name": self._output.locate(name), "source": item.source}))
         for fix in result.outcome.get("fixes", []):
             console.detail(f"{item.source}: {fix}")
 

@@ -200,7 +200,7 @@ class _Deliveries:
 def _redrawer(source: str, decoder: DecoderPool) -> Redrawer | None:
     """For the output of a batch, or its folder of finished pictures."""
     from likeness.batch.redraw import Redrawer
-    from likeness.batch.work import FINAL
+    from likeness.batch.results import FINAL
     from likeness.cli.batch_results import journal_of
 
     folder = expanded(source)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from likeness.batch.work import FINAL
+from likeness.batch.results import FINAL
 from likeness.cli.batch_results import journal_around, journal_of, read_batch, report_around, report_at
 from likeness.cli.plan import refuse_collisions
 from likeness.core.home import expanded
