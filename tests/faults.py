@@ -45,6 +45,7 @@ def write_faults(folder: Path, detector: MediaPipeDetector) -> dict[str, Path]:
         "no-face": lambda x, _: np.ascontiguousarray(np.broadcast_to(x[:1, :, :], x.shape)),
         "blur": lambda x, _: cv2.GaussianBlur(x, (0, 0), 5),
         "several-faces": lambda x, _: np.hstack([x, x[:, ::-1]]),
+        "sideways": lambda x, _: np.rot90(x),
         "face-small": _small,
         "face-cut": lambda x, f: np.ascontiguousarray(x[:, round(float(f.five_points[2, 0]) - 0.1 * f.box.width) :]),
         "face-turned": lambda x, f: _moved(x, f, _turned(f, yaw=42, pitch=0)),

@@ -43,7 +43,7 @@ def test_a_folder_with_each_fault(folder: Path, tmp_path: Path, capsys: pytest.C
     assert set(record["summary"]["findings"]) == MADE
     assert record["limits"]["min_side"] == 150
     assert not record["interrupted"]
-    assert "30 pictures:" in out
+    assert "31 pictures:" in out
     assert all(any(line.startswith(f"{code} ") for line in out.splitlines()) for code in MADE)
 
 

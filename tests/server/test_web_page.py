@@ -516,6 +516,21 @@ def test_more_of_a_scan_is_offered_to_be_mended_if_there_is_more(
     until(page, offer.is_hidden)
 
 
+def test_a_picture_that_lies_on_its_side_is_turned_by_a_click(
+    browser: Any, server: Running, astronaut_file: Path
+) -> None:
+    picture, stream = PillowImage.open(astronaut_file).convert("RGB"), io.BytesIO()
+    picture.crop((0, 0, 512, 400)).transpose(PillowImage.Transpose.ROTATE_90).save(stream, "PNG")
+    page = new_page(browser, server)
+    drop(page, stream.getvalue(), "lying.png")
+    assert "The picture lies on its side." in page.locator(".findings").text_content()
+    page.get_by_role("button", name="Turn it upright").click()
+    until(page, lambda: "lies on its side" not in page.locator(".findings").text_content())
+    page.locator("#undo").click()
+    until(page, lambda: "lies on its side" in page.locator(".findings").text_content())
+    page.close()
+
+
 def test_the_picture_is_turned_straightened_and_cut(page: Any) -> None:
     page.locator("[data-preset='standard']").click()
     page.locator("[data-zoom='fit']").click()

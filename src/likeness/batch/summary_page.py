@@ -61,6 +61,7 @@ _FOUND: dict[str, str] = {
     "size-small": "Picture too small",
     "no-face": "No face",
     "several-faces": "Several faces",
+    "sideways": "On its side or upside down",
     "face-small": "Small face",
     "blur": "Blurred",
     "face-cut": "Face cut off",

@@ -21,6 +21,7 @@ CODES: dict[str, Level] = {
     "size-small": "refuse",
     "no-face": "refuse",
     "several-faces": "note",
+    "sideways": "warn",
     "face-small": "warn",
     "blur": "warn",
     "face-cut": "warn",

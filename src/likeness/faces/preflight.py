@@ -31,6 +31,9 @@ __all__ = ["preflight", "unreadable"]
 _BLURRED = 1.5
 """A face has so many times the pixels, a side, that it holds before it is called blurred."""
 
+_LYING = 55.0
+"""Degrees from which on a head leans so far that the picture lies on its side: further than one leans on a shoulder."""
+
 _ORDER = {code: place for place, code in enumerate(CODES)}
 
 
@@ -47,7 +50,7 @@ def preflight(image: ImageInput, faces: Sequence[Face], limits: Limits | None = 
     """
     image, faces = any_picture("image", image), all_of_type("faces", faces, Face)
     limits = Limits() if limits is None else of_type("limits", limits, Limits)
-    found = [*_of_picture(image, len(faces), limits), *_of_file(image, limits), *_of_colours(image, limits)]
+    found = [*_of_picture(image, faces, limits), *_of_file(image, limits), *_of_colours(image, limits)]
     for index, face in enumerate(faces):
         found += _of_face(image, face, index, limits)
     kept = [finding for finding in found if finding.code not in limits.ignore]
@@ -77,7 +80,8 @@ def _finding(
     )
 
 
-def _of_picture(image: Image, count: int, limits: Limits) -> Iterator[Finding]:
+def _of_picture(image: Image, faces: Sequence[Face], limits: Limits) -> Iterator[Finding]:
+    count = len(faces)
     short = min(image.size.width, image.size.height)
     if short < limits.min_side:
         said = Notice("finding.size-small", {"size": str(image.size), "side": short})
@@ -86,6 +90,13 @@ def _of_picture(image: Image, count: int, limits: Limits) -> Iterator[Finding]:
         yield _finding(Notice("finding.no-face"), limits, measured=(0, 1, "count"))
     elif count > 1:
         yield _finding(Notice("finding.several-faces", {"count": count}), limits, measured=(count, 1, "count"))
+    leans = [head_pose(face.landmarks).roll for face in faces if face.landmarks.source != "template"]
+    for turn in (90, 180, 270):  # clockwise, to bring it upright
+        agree = [lean for lean in leans if abs((lean + turn + 180) % 360 - 180) < 90 - _LYING]
+        if 2 * len(agree) > count:
+            said = Notice("finding.sideways.over" if turn == 180 else "finding.sideways.side", {"turn": turn})
+            lean = float(np.median(np.abs(agree)))
+            yield _finding(said, limits, measured=(lean, _LYING, "degrees"))
 
 
 def _of_file(image: Image, limits: Limits) -> Iterator[Finding]:

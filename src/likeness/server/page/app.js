@@ -70,6 +70,7 @@ class Page {
         this.resize("auto");
         element("take-size").focus({ preventScroll: true });
       },
+      onTurn: (by) => this.framing.turn(by),
       getCurrent: () => this.current,
       getSize: () => this.take.chosen,
     });

@@ -7,12 +7,13 @@ import { canSay, said, sentence, stopped } from "./said.js";
 import { t } from "./words.js";
 
 export class Report {
-  /** @param {{store: any, onFace: Function, onProblem: Function, onEnlarge: Function, getCurrent: Function, getSize: Function}} page */
-  constructor({ store, onFace, onProblem, onEnlarge, getCurrent, getSize }) {
+  /** @param {{store: any, onFace: Function, onProblem: Function, onEnlarge: Function, onTurn: Function, getCurrent: Function, getSize: Function}} page */
+  constructor({ store, onFace, onProblem, onEnlarge, onTurn, getCurrent, getSize }) {
     this.store = store;
     this.onFace = onFace;
     this.onProblem = onProblem;
     this.onEnlarge = onEnlarge;
+    this.onTurn = onTurn;
     this.getCurrent = getCurrent;
     this.getSize = getSize;
     this.warningList = el("ul", { class: "sayings" });
@@ -82,8 +83,9 @@ export class Report {
     return el("button", { type: "button", class: "face-link", "aria-label": label, onclick: () => this.onFace(face) }, String(face + 1));
   }
 
-  enlargeLink() {
-    return el("button", { type: "button", class: "link", onclick: () => this.onEnlarge() }, t("findings.enlarge"));
+  /** What is done about a finding by a click: a button in its sentence. */
+  remedy(words, onclick) {
+    return el("button", { type: "button", class: "link", onclick }, t(words));
   }
 
   /** What is found of several faces, in one sentence and their numbers. */
@@ -100,7 +102,10 @@ export class Report {
       const [{ level, notice, face }] = group;
       const saying = group.length > 1 ? this.sayingOfMany(group) : this.saying(level, said(notice), many && face !== null ? [face] : []);
       // Detail that the network draws is seen where the result has pixels for it.
-      if (notice.code === "finding.face-small" && this.getSize() === 1) saying.querySelector("span").append(" ", this.enlargeLink());
+      if (notice.code === "finding.face-small" && this.getSize() === 1)
+        saying.querySelector("span").append(" ", this.remedy("findings.enlarge", () => this.onEnlarge()));
+      if (notice.code.startsWith("finding.sideways"))
+        saying.querySelector("span").append(" ", this.remedy("findings.turn", () => this.onTurn(notice.values.turn)));
       return saying;
     });
     this.findingList.replaceChildren(...(found.length ? found : [el("li", { class: "saying good" }, t("findings.none"))]));

@@ -15,6 +15,7 @@ ADVICE: dict[str, str] = {
     "size-small": "letter.advice.original",
     "no-face": "letter.advice.upright",
     "several-faces": "letter.advice.which",
+    "sideways": "letter.advice.upright",
     "face-small": "letter.advice.original",
     "blur": "letter.advice.other",
     "face-cut": "letter.advice.other",
