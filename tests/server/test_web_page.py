@@ -996,6 +996,21 @@ def test_what_is_found_of_several_faces_is_said_once(page: Any, two_faces: bytes
     assert page.locator("#panel-scroll > .section").first.get_attribute("class") == "section findings"
 
 
+def test_what_speaks_against_several_faces_is_said_once(page: Any, two_faces: bytes) -> None:
+    told = [
+        {"face": face, "level": "bad", "notice": {"code": "verdict.little-held", "values": {"pixels": pixels}}}
+        for face, pixels in enumerate((21.6, 37.2))
+    ]
+    page.route("**/verdicts", lambda route: route.fulfill(json={"verdicts": told}))
+    page.locator("#tab-one").click()
+    drop(page, two_faces, "soft.png")
+    said = page.locator(".section:not(.findings) .saying.many.refuse")
+    said.wait_for()
+    assert said.locator("> span").first.text_content() == "Bad: The photograph holds only 22 to 37 px here."
+    assert said.locator(".face-link").all_text_contents() == ["1", "2"]
+    page.unroute("**/verdicts")
+
+
 @pytest.mark.parametrize(
     "options", [{}, {"viewport": {"width": 390, "height": 844}, "has_touch": True, "is_mobile": True}]
 )

@@ -65,7 +65,11 @@ export class Report {
       if (many && face !== undefined && face !== null) saying.faces.push(face);
       sayings.set(text, saying);
     };
-    for (const { level, notice, face } of verdicts) add(level === "bad" ? "refuse" : "warn", `${t(`verdict.${level}`)}: ${said(notice)}`, face);
+    for (const found of verdictGroups(verdicts)) {
+      const [{ level }] = found;
+      const text = t("verdict.said", { level: t(`verdict.${level}`), reason: many ? reasonOf(found) : said(found[0].notice) });
+      for (const { face } of found) add(level === "bad" ? "refuse" : "warn", text, face);
+    }
     for (const { notice, face } of this.told) add("warn", said(notice), face);
     this.warningList.replaceChildren(...[...sayings.values()].slice(0, 12).map(({ level, text, faces }) => this.saying(level, text, faces)));
   }
@@ -178,6 +182,26 @@ function groups(findings) {
     found.set(key, [...(found.get(key) ?? []), finding]);
   }
   return [...found.values()];
+}
+
+/** Verdicts, those with the same reason together, the bad ones first. */
+function verdictGroups(verdicts) {
+  const found = new Map();
+  for (const level of ["bad", "look"])
+    for (const verdict of verdicts.filter((one) => one.level === level)) {
+      const key = `${level} ${verdict.notice.code}`;
+      found.set(key, [...(found.get(key) ?? []), verdict]);
+    }
+  return [...found.values()];
+}
+
+/** What speaks against several faces: from which figure to which, where it has one. */
+function reasonOf(found) {
+  const [{ notice }] = found;
+  const figures = found.flatMap((one) => Object.values(one.notice.values ?? {})).map(Math.round);
+  const [from, to] = [Math.min(...figures), Math.max(...figures)];
+  if (!figures.length || from === to) return said(notice);
+  return t(`verdicts.${notice.code.split(".")[1]}`, { from, to });
 }
 
 function number(value, unit) {
