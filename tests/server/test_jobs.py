@@ -23,7 +23,7 @@ from likeness.imaging.image import Image
 from likeness.messages.notice import Notice
 from likeness.restore.controls import Controls
 from likeness.restore.pipeline import Restorer
-from likeness.server.http.names import safe_names, safe_stem
+from likeness.server.http.names import safe_names, safe_stem, safe_suffix
 from likeness.server.http.settings import ServerSettings
 
 
@@ -120,7 +120,7 @@ def test_a_job_from_its_beginning_to_its_end(server: Running, portrait: bytes) -
         assert done["counts"]["final"] == 2
         assert done["counts"]["failed"] == 2
         assert done["deleted_at"] > done["ended"] >= done["created"]
-        assert [picture["name"] for picture in done["pictures"]] == ["aunt.jpg", "aunt.png", "letter.png", "wall.bmp"]
+        assert [picture["name"] for picture in done["pictures"]] == ["aunt.jpg", "aunt.png", "letter.txt", "wall.bmp"]
         assert "a text file" in done["pictures"][2]["reason"]
 
         natural, as_it_was = (client.get(f"/v1/jobs/{job}/pictures/{number}/result") for number in (0, 1))
@@ -371,6 +371,14 @@ def _gone(client: httpx.Client, job: str) -> bool:
 )
 def test_names_are_made_safe(name: str, stem: str) -> None:
     assert safe_stem(name) == stem
+
+
+@pytest.mark.parametrize(
+    ("name", "suffix"),
+    [("letter.docx", ".docx"), ("a.b.JPG", ".JPG"), ("none", ""), ("x.t\u202ext", ""), ("a.jp/g", "")],
+)
+def test_the_end_of_a_name_is_kept_only_where_it_is_plain(name: str, suffix: str) -> None:
+    assert safe_suffix(name) == suffix
 
 
 def test_names_differ_even_where_case_does_not_count() -> None:

@@ -7,7 +7,7 @@ import unicodedata
 from collections.abc import Sequence
 from urllib.parse import quote
 
-__all__ = ["attachment", "safe_names", "safe_stem"]
+__all__ = ["attachment", "safe_names", "safe_stem", "safe_suffix"]
 
 _LONGEST = 80
 _FORBIDDEN = re.compile(r'[<>:"|?*%]')
@@ -28,6 +28,11 @@ def safe_stem(name: str) -> str:
     if _RESERVED.fullmatch(stem):
         stem = f"_{stem}"
     return stem or "picture"
+
+
+def safe_suffix(name: str) -> str:
+    """The end of a file's name as it came, such as ".docx"; "" if that is more than a few plain letters and digits."""
+    return found[0] if (found := re.search(r"\.[A-Za-z0-9]{1,8}\Z", name)) else ""
 
 
 def safe_names(names: Sequence[str], suffixes: Sequence[str]) -> list[str]:

@@ -32,7 +32,10 @@ class PictureAnswer(BaseModel):
 
     number: int
     kind: Literal["picture", "video"]
-    name: str = Field(description="Name of the result, safe for any file system.", examples=["aunt.jpg"])
+    name: str = Field(
+        description="Name of the result, safe for any file system; of a file that is no picture, its own.",
+        examples=["aunt.jpg"],
+    )
     state: ItemState = Field(
         description="queued, running; final, review (a face failed or came out bad), skipped (no face), failed."
     )

@@ -26,13 +26,13 @@ from likeness.batch.journal import Item, Journal, State, Task, Thumbnails
 from likeness.core.hashing import sha256_of
 from likeness.errors import ConfigError
 from likeness.imaging.encode import find_format
-from likeness.imaging.sniff import HEAD_BYTES
+from likeness.imaging.sniff import HEAD_BYTES, sniff_format
 from likeness.messages.notice import Notice, reason_of
 from likeness.reference.references import References
 from likeness.server.api.requests import RestoreRequest
 from likeness.server.api.restoring import ready
 from likeness.server.api.video_requests import VideoRequest
-from likeness.server.http.names import safe_names
+from likeness.server.http.names import safe_names, safe_suffix
 from likeness.server.http.problems import ProblemError
 from likeness.server.http.state import ServerState
 from likeness.server.http.uploads import Upload
@@ -147,9 +147,12 @@ class Jobs:
         """Put a job's pictures in the queue, each with what is to be done to it, and start."""
         suffixes: list[str] = []
         digests: list[str] = []
-        for number, request in enumerate(requests):
+        for number, (upload, request) in enumerate(zip(uploads, requests, strict=True)):
             with self._folders.input(job, number).open("rb") as stream:
-                suffixes.append(request.result_format(stream.read(HEAD_BYTES)).suffixes[0])
+                head = stream.read(HEAD_BYTES)
+            # What cannot be read has no result, and is told by the name that it came with.
+            known = sniff_format(head) not in (None, "raw")
+            suffixes.append(request.result_format(head).suffixes[0] if known else safe_suffix(upload.name))
             digests.append(sha256_of(self._folders.input(job, number)))
         names = safe_names([upload.name for upload in uploads], suffixes)
         self._journal.put(
