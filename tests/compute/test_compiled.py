@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import hashlib
 import os
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -51,6 +53,33 @@ def test_the_second_start_builds_nothing(tmp_path: Path) -> None:
     assert np.array_equal(run(compiled(cache, build)), 3 * X)
     assert build.calls == 1
     assert len(cache.files()) == 1
+
+
+def test_the_digest_of_a_file_is_kept_until_it_changes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache, file = CompiledCache(folder=tmp_path / "cache"), tmp_path / "network"
+    file.write_bytes(b"one")
+    kept = tmp_path / "cache"
+
+    def digests() -> int:
+        return len(list(kept.glob("*.sha256")))
+
+    one = cache.digest_of(file)
+    assert one == hashlib.sha256(b"one").hexdigest()
+    assert digests() == 0  # what was written just now may be written again within the same moment
+    later = time.time() + 10
+    monkeypatch.setattr(time, "time", lambda: later)
+    assert (cache.digest_of(file), digests()) == (one, 1)
+
+    def read_again(file: Path) -> str:
+        raise AssertionError(file)
+
+    monkeypatch.setattr("likeness.compute.compiled.known_sha256_of", read_again)
+    assert cache.digest_of(file) == one
+    monkeypatch.undo()
+    file.write_bytes(b"another")
+    assert cache.digest_of(file) == hashlib.sha256(b"another").hexdigest()
+    assert cache.clear() > 0
+    assert digests() == 0
 
 
 def test_another_network_or_another_property_is_another_file(tmp_path: Path) -> None:

@@ -31,8 +31,6 @@ from likeness.imaging.image import Image
 from likeness.imaging.sniff import HEAD_BYTES, sniff_format
 from likeness.messages.notice import Notice, reason_of
 from likeness.models.catalog import DEFAULT_MODEL
-from likeness.repair.marks import MarkCounts
-from likeness.repair.repair import find_damage
 from likeness.repair.repairs import Repairs
 from likeness.restore.compare import compare
 from likeness.restore.config import Settings
@@ -43,6 +41,7 @@ from likeness.restore.records import face_records
 from likeness.restore.report import PictureRecord, RunRecord, done_to_picture, write_report
 
 if TYPE_CHECKING:
+    from likeness.repair.marks import MarkCounts
     from likeness.restore.pipeline import Restorer
 
 __all__ = ["RestoreOptions", "run"]
@@ -247,6 +246,8 @@ class _Worker:
             return ""
         if repaired is None or repaired.marks is None:
             return ""
+        from likeness.repair.repair import find_damage
+
         found = find_damage(image, [one.face for one in restoration.faces])
         told = _marks_told(found.beyond(repaired.marks))
         flag = f"--mend-sensitivity {Repairs.sensitivity:g}"

@@ -13,6 +13,7 @@ import hashlib
 import inspect
 import logging
 import os
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +25,7 @@ from numpy.typing import NDArray
 from likeness.compute.library import load_openvino
 from likeness.compute.network import Network
 from likeness.core.disk_cache import DiskCache
+from likeness.core.hashing import facts_of, known_sha256_of
 from likeness.core.home import expanded, home_folder
 from likeness.core.memory import pages_dropped
 from likeness.errors import ConfigError
@@ -44,6 +46,9 @@ _log = logging.getLogger(__name__)
 
 _SUFFIX = ".compiled"
 _LIMIT = 1_000_000_000
+_DIGESTS, _DIGESTS_LIMIT = ".sha256", 1_000_000
+_SETTLED = 2.0
+"""Seconds after which a file that was written may be known by its times: one that is written twice at once may keep them."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,17 +95,36 @@ class CompiledCache:
         self._write(name, compiled)
         return Network(compiled)
 
+    def digest_of(self, path: Path) -> str:
+        """SHA-256 of a network's file, kept from one start to the next for a file that lies there unchanged.
+
+        What counts as unchanged: `likeness.core.hashing.known_sha256_of`.
+        """
+        facts = facts_of(path)
+        name = hashlib.sha256(repr(facts).encode()).hexdigest()[:24]
+        found = self._digests.get(name)
+        if found is not None and len(found) == hashlib.sha256().digest_size:
+            return found.tobytes().hex()
+        digest = known_sha256_of(path)
+        if time.time() - facts[-1] / 1e9 > _SETTLED:
+            self._digests.put(name, bytes.fromhex(digest))
+        return digest
+
     def files(self) -> tuple[Path, ...]:
         """The compiled networks, the one used last first."""
         return self._files.files()
 
     def clear(self) -> int:
-        """Delete every compiled network; how many bytes that freed."""
-        return self._files.clear()
+        """Delete every compiled network, and what else is kept; how many bytes that freed."""
+        return self._files.clear() + self._digests.clear()
 
     @property
     def _files(self) -> DiskCache:
         return DiskCache(self.folder, suffix=_SUFFIX, limit=self.limit)
+
+    @property
+    def _digests(self) -> DiskCache:
+        return DiskCache(self.folder, suffix=_DIGESTS, limit=_DIGESTS_LIMIT)
 
     def _read(self, core: openvino.Core, name: str, device: str, properties: Mapping[str, Any]) -> Network | None:
         content = self._files.get(name)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from likeness.core.recent import Recent
 
-__all__ = ["known_sha256_of", "sha256_of", "sha256_of_bytes"]
+__all__ = ["facts_of", "known_sha256_of", "sha256_of", "sha256_of_bytes"]
 
 _known: Recent[tuple[int, ...], str] = Recent(16)
 
@@ -26,9 +26,13 @@ def known_sha256_of(path: Path) -> str:
 
     Unchanged is what has the inode, size and times of before; so this is for telling files apart, not for checking them.
     """
+    return _known.get(facts_of(path), lambda: sha256_of(path))
+
+
+def facts_of(path: Path) -> tuple[int, ...]:
+    """What `known_sha256_of` tells an unchanged file by: its place on the disk, its size and its times, the latest last."""
     found = path.stat()
-    facts = (found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
-    return _known.get(facts, lambda: sha256_of(path))
+    return (found.st_dev, found.st_ino, found.st_size, *sorted((found.st_mtime_ns, found.st_ctime_ns)))
 
 
 def sha256_of_bytes(data: bytes) -> str:

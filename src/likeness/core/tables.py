@@ -15,11 +15,6 @@ from typing import Any
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice, notice_of, reason_of
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:  # the same library, for Python 3.10
-    import tomli as tomllib
-
 __all__ = ["CsvRow", "parse_toml", "read_csv", "read_toml", "write_csv"]
 
 _log = logging.getLogger(__name__)
@@ -121,6 +116,11 @@ def parse_toml(text: str) -> dict[str, Any]:
     Raises:
         ValueError: if it is no TOML.
     """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:  # the same library, for Python 3.10
+        import tomli as tomllib
+
     return tomllib.loads(text)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -59,6 +58,8 @@ def luma(pixels: NDArray[np.float32]) -> NDArray[np.float32]:
     brightness people see, not the linear luminance.
     """
     if pixels.ndim == 3:
+        import cv2  # here alone, as what decodes files does without it
+
         return np.asarray(cv2.transform(pixels, _LUMA), dtype=np.float32)
     red, green, blue = _LUMA[0]
     return pixels[..., 0] * red + pixels[..., 1] * green + pixels[..., 2] * blue

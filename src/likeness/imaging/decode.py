@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from typing import BinaryIO
+from typing import BinaryIO, TypeAlias
 
-from likeness.imaging.decode_heif import decode_heif
-from likeness.imaging.decode_jpeg import decode_jpeg
-from likeness.imaging.decode_pillow import decode_pillow
-from likeness.imaging.decode_png import decode_png
-from likeness.imaging.decode_tiff import decode_tiff
 from likeness.imaging.decoded import Decoded, raw_file
 from likeness.imaging.image import Image
 from likeness.imaging.metadata.gate import admit
 from likeness.imaging.metadata_fields import Found
 
-__all__ = ["decode_image", "decode_samples"]
+__all__ = ["decode_image", "decode_samples", "decoder_of"]
+
+_Decoder: TypeAlias = Callable[[BinaryIO, str, int], Decoded]
+"""Decodes a file that sentences call so, if it has at most so many pixels."""
 
 
 def decode_image(stream: BinaryIO, *, kind: str, name: str, max_pixels: int) -> Image:
@@ -43,16 +42,24 @@ def decode_samples(stream: BinaryIO, *, kind: str, name: str, max_pixels: int) -
     """
     if kind == "raw":
         raise raw_file(name)
-    if kind == "HEIF":
-        decoded = decode_heif(stream, name, max_pixels)
-    elif kind == "TIFF":
-        decoded = decode_tiff(stream, name, max_pixels)
-    elif kind == "JPEG":
-        decoded = decode_jpeg(stream, name, max_pixels)
-    elif kind == "PNG":
-        decoded = decode_png(stream, name, max_pixels)
-    else:
-        decoded = decode_pillow(stream, kind, name, max_pixels)
+    decoded = decoder_of(kind)(stream, name, max_pixels)
     kept = admit(decoded.found, name)
     turn = decoded.orientation if decoded.orientation != 1 else kept.orientation
     return replace(decoded, found=Found(), exif=kept.exif, metadata=kept.metadata, orientation=turn)
+
+
+def decoder_of(kind: str) -> _Decoder:
+    """What decodes a format, imported when a file of it first comes: most programs see one or two."""
+    if kind == "HEIF":
+        from likeness.imaging.decode_heif import decode_heif as decode
+    elif kind == "TIFF":
+        from likeness.imaging.decode_tiff import decode_tiff as decode
+    elif kind == "JPEG":
+        from likeness.imaging.decode_jpeg import decode_jpeg as decode
+    elif kind == "PNG":
+        from likeness.imaging.decode_png import decode_png as decode
+    else:
+        from likeness.imaging.decode_pillow import decode_pillow
+
+        return lambda stream, name, max_pixels: decode_pillow(stream, kind, name, max_pixels)
+    return decode

@@ -13,13 +13,13 @@ from PIL import PngImagePlugin
 from likeness.imaging.decoded import (
     Decoded,
     check_size,
-    opencv_samples,
     reading,
     split_channels,
     with_signal,
 )
 from likeness.imaging.from_pillow import from_pillow
 from likeness.imaging.metadata.png import take_from_png
+from likeness.imaging.opencv_samples import opencv_samples
 from likeness.imaging.origin import Note
 from likeness.imaging.png_file import PngFile, read_png
 from likeness.imaging.samples import Samples

@@ -17,7 +17,6 @@ from likeness.imaging.decoded import (
     Decoded,
     check_passes,
     check_size,
-    opencv_samples,
     raw_file,
     reading,
     split_channels,
@@ -25,6 +24,7 @@ from likeness.imaging.decoded import (
 from likeness.imaging.exif import exif_from_tiff
 from likeness.imaging.from_pillow import from_pillow
 from likeness.imaging.metadata.tiff import take_from_tiff
+from likeness.imaging.opencv_samples import opencv_samples
 from likeness.imaging.origin import Note
 from likeness.imaging.samples import Samples
 from likeness.imaging.tiff_pages import read_tiff_pages, with_first_page

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import logging
 import struct
+import sys
 import zlib
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from typing import BinaryIO, Literal, cast
+from typing import Literal
 
-import cv2
 import numpy as np
 from PIL import Image as PillowImage
 
@@ -26,7 +26,6 @@ __all__ = [
     "Decoded",
     "check_passes",
     "check_size",
-    "opencv_samples",
     "raw_file",
     "reading",
     "split_channels",
@@ -54,8 +53,12 @@ _DECODER_ERRORS = (
     RuntimeError,
     struct.error,
     zlib.error,
-    cv2.error,
 )
+
+
+def _decoder_errors() -> tuple[type[Exception], ...]:
+    # OpenCV is imported for the few formats of which it decodes something, and its own error can be none before.
+    return (*_DECODER_ERRORS, sys.modules["cv2"].error) if "cv2" in sys.modules else _DECODER_ERRORS
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -110,7 +113,7 @@ def reading(name: str, code: Literal["image.damaged", "image.samples", "image.un
         raise ImageTooLargeError(Notice("image.decoder-limit", {"name": name, "detail": str(error)})) from error
     except MemoryError as error:
         raise ImageReadError(Notice("image.no-memory", {"name": name})) from error
-    except _DECODER_ERRORS as error:
+    except _decoder_errors() as error:
         detail = " ".join(str(error).split()) or type(error).__name__
         values = {"name": name, "kind": kind, "detail": detail.rstrip(".")[:200]}
         raise ImageReadError(Notice(code, values)) from error
@@ -140,17 +143,6 @@ def check_passes(name: str, kind: str, data: bytes, size: tuple[int, int], max_p
     if count_jpeg_scans(data, most) > most:
         values = {"name": name, "kind": kind, "most": most, "megapixels": pixels / 1e6}
         raise ImageReadError(Notice("image.passes", values))
-
-
-def opencv_samples(stream: BinaryIO) -> Samples:
-    """Decode 16-bit samples with OpenCV, channels in the order RGB(A)."""
-    stream.seek(0)
-    raw = cast("Samples | None", cv2.imdecode(np.frombuffer(stream.read(), np.uint8), cv2.IMREAD_UNCHANGED))
-    if raw is None:
-        raise ValueError("the decoder gave up")
-    if raw.dtype != np.uint16:
-        raise ValueError("the decoder did not keep 16 bits")
-    return raw if raw.ndim == 2 else raw[..., [2, 1, 0, 3][: raw.shape[2]]]
 
 
 def split_channels(raw: Samples, *, premultiplied: bool = False) -> tuple[Samples, Samples | None]:

@@ -8,7 +8,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
-from PIL import ImageDraw, ImageFont
 
 from likeness.imaging.accepting import ImageInput, any_picture
 from likeness.imaging.arguments import finite_number, of_type
@@ -130,6 +129,8 @@ def _resized(pixels: Pixels, size: Size) -> _Canvas:
 
 def _text_line(text: str, width: int, options: SheetOptions) -> _Canvas:
     """A line of text, cut off at ``width``; only Latin characters, as Pillow's own font has no others."""
+    from PIL import ImageDraw, ImageFont  # here, as most programs compare nothing
+
     line = PillowImage.new("RGB", (width, options.caption), _BACKGROUND)
     font = ImageFont.load_default(size=max(8.0, options.caption * 0.6))
     ImageDraw.Draw(line).text((2, options.caption / 2), text, fill=_INK, font=font, anchor="lm")

@@ -24,7 +24,6 @@ from likeness.imaging.files import DEFAULT_MAX_PIXELS, PictureSource
 from likeness.imaging.image import Box, Image, Size
 from likeness.imaging.origin import Note
 from likeness.messages.notice import Notice, notice_of
-from likeness.repair.repair import damage_of
 from likeness.restore.framing import Framing
 from likeness.restore.outcome import ReferenceSource, Restoration
 from likeness.restore.picture_options import PictureOptions
@@ -46,7 +45,11 @@ def read_damage(
     Raises:
         ImageReadError, ImageTooLargeError: if the file cannot be read.
     """
-    return None if source is None else damage_of(decoder.read(source, max_pixels=max_pixels, name=name))
+    if source is None:
+        return None
+    from likeness.repair.repair import damage_of  # here, as most pictures have none
+
+    return damage_of(decoder.read(source, max_pixels=max_pixels, name=name))
 
 
 @dataclass(frozen=True, kw_only=True)

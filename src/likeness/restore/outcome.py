@@ -8,7 +8,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,6 @@ from likeness.faces.regions import RegionMasks
 from likeness.grain.regrain import FaceGrain, measure_face_grain
 from likeness.imaging.image import Image, Pixels
 from likeness.messages.notice import Notice
-from likeness.repair.repair import RepairResult
 from likeness.restore.arbitration import HeldDetail, unexplained
 from likeness.restore.automatic import Choice
 from likeness.restore.controls import Controls
@@ -32,6 +31,9 @@ from likeness.restore.references import FaceReferences
 from likeness.restore.relaxation import CONVERGED, ITERATIONS, PLAIN_STEP, relaxation_gain, step_in_grain, weight_map
 from likeness.restore.tasks.picture import PictureChange
 from likeness.restore.tasks.task import Task
+
+if TYPE_CHECKING:
+    from likeness.repair.repair import RepairResult
 
 __all__ = [
     "FaceOutcome",

@@ -10,7 +10,7 @@ import logging
 import os
 from collections.abc import Generator, Iterable, Sequence
 from dataclasses import replace
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,7 +25,6 @@ from likeness.imaging.accepting import ImageInput, any_picture
 from likeness.imaging.arguments import all_of_type, finite_number, of_type
 from likeness.imaging.image import Box, Image
 from likeness.messages.notice import Notice, notice_of
-from likeness.repair.repair import RepairResult, repair
 from likeness.repair.repairs import Repairs
 from likeness.restore.automatic import Automatic, Choice
 from likeness.restore.canvas import CanvasPlan, plan_canvas, suggested_upscale
@@ -41,6 +40,9 @@ from likeness.restore.outcome import FaceOutcome, FaceProjection, ReferenceSourc
 from likeness.restore.placing import Canvas, make_canvas
 from likeness.restore.projecting import project_each
 from likeness.restore.selection import Selection, none_selected
+
+if TYPE_CHECKING:
+    from likeness.repair.repair import RepairResult
 
 __all__ = ["Restorer"]
 
@@ -154,8 +156,7 @@ class Restorer(NetworkHolder):
         if enlargement.any:
             # What cannot be had is told of before the work.
             self._enlargers.get(enlargement.background, deep=image.bit_depth == 16)
-        clock, alone = Stopwatch(), aligned and self.for_faces
-        repaired: RepairResult | None = None
+        clock, alone, repaired = Stopwatch(), aligned and self.for_faces, None
         if damage is not None or (repairs is not None and repairs.any):
             progress(Progress(step="repair"))
             repaired = self.repair(image, repairs or Repairs(), damage, aligned=alone, faces=faces, seed=seed)
@@ -297,7 +298,6 @@ class Restorer(NetworkHolder):
         seed: int | None = None,
     ) -> RepairResult:
         """Repair a picture (`likeness.repair.repair.repair`), its own faces guarded; the restoring network takes no part.
-
         Holes are filled first, as a face with a hole is not always found.
 
         Args:
@@ -307,6 +307,8 @@ class Restorer(NetworkHolder):
         Raises:
             ControlError: if the damage mask does not fit the picture.
         """
+        from likeness.repair.repair import repair  # here, as most pictures need none
+
         of_type("repairs", repairs, Repairs)
         _check_seed(seed)
         whole = repair(image, Repairs(), damage, seed=seed or 0)
@@ -411,8 +413,7 @@ class Restorer(NetworkHolder):
         Raises:
             ImageTooLargeError, CheckpointError, ConfigError: as `canvas`.
         """
-        image = any_picture("image", image)
-        of_type("enlargement", enlargement, Enlargement)
+        image, enlargement = any_picture("image", image), of_type("enlargement", enlargement, Enlargement)
         plan = self._plan(image, (), enlargement)
         return image if plan.upscale == 1 else self._canvas(image, (), enlargement, plan).image
 

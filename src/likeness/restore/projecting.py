@@ -25,7 +25,6 @@ from likeness.imaging.filters import to_channels
 from likeness.imaging.image import Image, Pixels, Size
 from likeness.messages.notice import Notice
 from likeness.models.spec import Spec
-from likeness.repair.repair import filled_in_crop
 from likeness.restore.arbitration import unexplained
 from likeness.restore.controls import Controls
 from likeness.restore.face_controls import ControlsByFace
@@ -100,6 +99,8 @@ def _projecting(
     )
     share = 0.0
     if filled is not None:
+        from likeness.repair.repair import filled_in_crop  # here, as most pictures have no holes
+
         hole, with_margin = filled_in_crop(filled, alignment)
         share = float((area * hole).sum() / max(float(area.sum()), 1.0))
         seen = replace(seen, hole=hole, hole_with_margin=with_margin)

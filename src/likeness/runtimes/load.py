@@ -122,8 +122,11 @@ def load_runtime(
         from likeness.runtimes.torch_ import TorchRuntime
 
         return TorchRuntime(read_checkpoint(path).state, spec, precision=precision)
+    cache = default_cache()
     with ThreadPoolExecutor(1) as pool:
-        identity = pool.submit(known_sha256_of, path)  # meanwhile OpenVINO is imported
+        identity = pool.submit(
+            known_sha256_of if cache is None else cache.digest_of, path
+        )  # meanwhile OpenVINO is imported
         from likeness.runtimes.openvino_ import OpenVinoRuntime
 
         runtime = OpenVinoRuntime(
@@ -131,7 +134,7 @@ def load_runtime(
             spec,
             precision=precision,
             threads=threads,
-            cache=default_cache(),
+            cache=cache,
             identity=identity.result(),
             file=file,
         )

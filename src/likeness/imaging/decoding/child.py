@@ -124,9 +124,11 @@ class _Worker:
 
     def _decoded(self, stream: BinaryIO, request: dict[str, Any]) -> Any:
         from likeness.errors import ImageReadError, ImageTooLargeError
+        from likeness.imaging.decode import decoder_of
         from likeness.imaging.develop import try_profile
 
         kind, name, most = request["kind"], request["name"], request["max_pixels"]
+        decoder_of(kind)  # imported now: the limits are for the file
         # The size is looked at under a small limit: what a header costs must not depend on what the file says.
         room, pixels = request["room"], 0
         try:
