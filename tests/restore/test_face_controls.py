@@ -265,6 +265,9 @@ class TestRestoring:
         ).all()
         with pytest.raises(ValueError, match="need a new projection"):
             restorer.compose(pair, kept, FaceControls.of({1: {"degradation_scale": 0.5}}).over(Controls()))
+        half = Image(pixels=np.ascontiguousarray(pair.pixels[::2, ::2]))
+        with pytest.raises(ValueError, match=f"of a picture of {pair.size}, not of this one of {half.size}"):
+            restorer.compose(half, kept, Controls())
 
     def test_a_bad_face_is_lowered_from_its_own_strength(self, restorer: Restorer, pair: Image) -> None:
         own = FaceControls.of({0: {"strength": 0.5}}).over(Controls())

@@ -11,7 +11,7 @@ from typing import TypeAlias
 from likeness.errors import ConfigError
 from likeness.evaluation.judge import EQUAL, Score
 from likeness.evaluation.tables import Result, Table, identity_ratio
-from likeness.messages.notice import Notice, notice_of
+from likeness.messages.notice import Notice, reason_of
 
 __all__ = ["GroupFigures", "Groups", "by_group", "read_groups"]
 
@@ -52,7 +52,7 @@ def read_groups(path: Path) -> Groups:
         with path.open(encoding="utf-8", newline="") as lines:
             rows = list(csv.DictReader(lines))
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(Notice("evaluate.groups-unread", {"path": str(path), "why": notice_of(error)})) from error
+        raise ConfigError(Notice("evaluate.groups-unread", {"path": str(path), "why": reason_of(error)})) from error
     if not rows or "file" not in rows[0] or len(rows[0]) < 2:
         raise ConfigError(Notice("evaluate.no-groups", {"path": str(path)}))
     return {

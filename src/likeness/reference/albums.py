@@ -17,7 +17,7 @@ import numpy as np
 
 from likeness.core.files import write_bytes_atomically
 from likeness.errors import ConfigError
-from likeness.messages.notice import Notice, notice_of
+from likeness.messages.notice import Notice, notice_of, reason_of
 from likeness.reference.matching import SAME_FROM, Embedding
 
 __all__ = ["Corrections", "Person", "group", "read_corrections", "write_corrections"]
@@ -109,7 +109,7 @@ def read_corrections(path: Path) -> Corrections:
     except FileNotFoundError:
         return Corrections()
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(Notice("album.corrections-unread", {"path": str(path), "why": notice_of(error)})) from error
+        raise ConfigError(Notice("album.corrections-unread", {"path": str(path), "why": reason_of(error)})) from error
     try:
         found: Any = json.loads(text)
         unknown = sorted(set(found) - {"merge", "split", "never"})

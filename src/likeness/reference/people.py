@@ -26,7 +26,7 @@ from likeness.faces.face import Face, reading_order
 from likeness.imaging.files import read_image
 from likeness.imaging.image import Image
 from likeness.imaging.thumbnail import thumbnail
-from likeness.messages.notice import Notice, notice_of
+from likeness.messages.notice import Notice, notice_of, reason_of
 from likeness.reference.albums import Corrections, Person, group, read_corrections
 from likeness.reference.matching import Embedding, FaceMatcher, verdict
 from likeness.reference.photographs import Reference, prepare_reference
@@ -369,7 +369,7 @@ def _content(path: Path) -> tuple[Any, int]:
         found: Any = json.loads(path.read_text(encoding="utf-8"))
         return found, int(found["schema"])
     except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(Notice("album.unread", {"path": str(path), "why": notice_of(error)})) from error
+        raise ConfigError(Notice("album.unread", {"path": str(path), "why": reason_of(error)})) from error
     except (ValueError, TypeError, KeyError) as error:
         raise _no_album(path, error) from error
 

@@ -46,6 +46,11 @@ def compose(
     laps: list[dict[str, float]] = []
     for item in projections:
         controls = by_face[item.index]
+        if item.picture.shape != image.pixels.shape:
+            height, width = item.picture.shape[:2]
+            raise ValueError(
+                f"the projections are of a picture of {Size(width, height)}, not of this one of {image.size}"
+            )
         if not item.serves(controls):
             raise ValueError("these controls need a new projection: call project again")
         checkpoint()

@@ -428,8 +428,8 @@ class Restorer(NetworkHolder):
         """Apply controls to kept projections and lay the faces back, on the picture or on an enlarged one; runs no network.
 
         Raises:
-            ValueError: if a projection was made with another ``degradation_scale`` or ``refine`` (`FaceProjection.serves`),
-                or the canvas was made without one of the faces.
+            ValueError: if a projection is of a picture of another size, or was made with another ``degradation_scale`` or
+                ``refine`` (`FaceProjection.serves`), or the canvas was made without one of the faces.
         """
         of_type("image", image, Image)
         projections = all_of_type("projections", projections, FaceProjection)

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from likeness.errors import TrainingError
 from likeness.imaging.portraits import Portraits
-from likeness.messages.notice import Notice, notice_of
+from likeness.messages.notice import Notice, reason_of
 from likeness.metrics import IdentityModel
 from likeness.training.config import TrainConfig
 from likeness.training.face_views import ViewWindow, chips_of, moved_places, smooth_noise
@@ -283,6 +283,6 @@ def read_embeddings(path: Path) -> tuple[FaceEmbedding, ...]:
             networks.append(network.eval().requires_grad_(False))
     except (OSError, SafetensorError, KeyError, RuntimeError) as error:
         raise TrainingError(
-            Notice("training.embeddings-unread", {"path": str(path), "why": notice_of(error)})
+            Notice("training.embeddings-unread", {"path": str(path), "why": reason_of(error)})
         ) from error
     return tuple(networks)

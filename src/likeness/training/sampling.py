@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.errors import ConfigError
-from likeness.messages.notice import Notice, notice_of
+from likeness.messages.notice import Notice, reason_of
 
 __all__ = ["MOST", "epoch_order", "read_factors", "read_left_out"]
 
@@ -81,7 +81,7 @@ def _table(path: Path) -> tuple[list[tuple[int, dict[str, str | None]]], Sequenc
             rows: list[tuple[int, dict[str, str | None]]] = [(table.line_num, dict(row)) for row in table]
             return rows, table.fieldnames or ()
     except (OSError, UnicodeDecodeError, csv.Error) as error:
-        raise ConfigError(Notice("training.table-unread", {"path": str(path), "why": notice_of(error)})) from error
+        raise ConfigError(Notice("training.table-unread", {"path": str(path), "why": reason_of(error)})) from error
 
 
 def epoch_order(factors: NDArray[np.int64], seed: int, epoch: int) -> NDArray[np.int64]:

@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 from likeness.errors import TrainingError
-from likeness.messages.notice import Notice, notice_of
+from likeness.messages.notice import Notice, reason_of
 from likeness.models.formats import ModelInfo, write_checkpoint
 from likeness.models.gpen.network import Gpen
 from likeness.training.config import TrainConfig
@@ -257,7 +257,7 @@ class Trainer:
                 critic.load_state_dict(states.get(name, {}))
         except (OSError, SafetensorError, RuntimeError) as error:
             raise TrainingError(
-                Notice("training.critics-unread", {"path": str(path), "why": notice_of(error)})
+                Notice("training.critics-unread", {"path": str(path), "why": reason_of(error)})
             ) from error
 
     def _critics(self) -> dict[str, torch.nn.Module]:
