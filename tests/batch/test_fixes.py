@@ -62,7 +62,7 @@ def test_drawn_faces_are_left_alone_and_do_not_count() -> None:
     treatment = treat(WorkOptions(), [finding("drawing", 1), finding("eyes-closed", 0)], 2)
     assert treatment.leave == {1}
     assert treatment.options.controls.face_mask_weights.eye == 0
-    assert treatment.done[0] == "drawing: face 1 left alone, as it would be pulled toward a photograph"
+    assert treatment.done[0] == "drawing: face 2 left alone, as it would be pulled toward a photograph"
 
 
 def test_ageing_and_printed_dots_are_looked_for() -> None:

@@ -45,7 +45,7 @@ def treat(options: WorkOptions, findings: Sequence[Finding], faces: int) -> Trea
     for code, why in _LEFT_ALONE.items():
         numbers = sorted({f.face for f in findings if f.code == code and f.face is not None})
         if numbers:
-            faces_told = ", ".join(map(str, numbers))
+            faces_told = ", ".join(str(number + 1) for number in numbers)
             done.append(Notice("fix.left-alone", {"finding": code, "faces": faces_told, "why": Notice(why)}))
     rest = set(range(faces)) - leave
     controls = options.controls
