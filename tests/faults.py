@@ -57,7 +57,7 @@ def write_faults(folder: Path, detector: MediaPipeDetector) -> dict[str, Path]:
         "glare-forehead": lambda x, f: _glare(x, f, (151,), 0.13),
         "glare-nose": lambda x, f: _glare(x, f, (4,), 0.07),
         "glare-spectacles": lambda x, f: _glare(x, f, (118, 347), 0.06),
-        "drawing": _drawing,
+        "drawing": drawing,
         "background-busy": _busy,
     }
     files: dict[str, Path] = {}
@@ -194,7 +194,7 @@ def _glare(pixels: Pixels, face: Face, places: tuple[int, ...], radius: float) -
     return pixels * (1 - soft) + soft
 
 
-def _drawing(pixels: Pixels, face: Face) -> Pixels:
+def drawing(pixels: Pixels, face: Face) -> Pixels:
     """Ink on white paper: outlines where the brightness falls, and hatching that widens with darkness."""
     large = cv2.resize(pixels, None, fx=2, fy=2, interpolation=cv2.INTER_CUBIC)
     bright = luma(np.clip(large, 0, 1).astype(np.float32))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from faults import portrait, write_faults
+from faults import drawing, portrait, write_faults
 
 from likeness.errors import ConfigError, ImageReadError, RawImageError
 from likeness.faces.detect import MediaPipeDetector
@@ -16,6 +16,7 @@ from likeness.faces.findings import CODES, Finding, Limits
 from likeness.faces.mesh import average_face
 from likeness.faces.pose import eye_openings, head_pose
 from likeness.faces.preflight import preflight, unreadable
+from likeness.imaging.colour import luma
 from likeness.imaging.files import read_image
 from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Image
@@ -131,6 +132,21 @@ def studio(shared: Path, detector: MediaPipeDetector) -> dict[str, tuple[Image, 
     portraits = Portraits.read(shared / "portraits", 512, split="val")
     images = {portraits.names[i]: Image(pixels=portraits.pixels(i)) for i in range(0, len(portraits.names), 8)}
     return {name: (image, detector.detect(image)) for name, image in images.items()}
+
+
+def test_a_face_in_colours_is_not_called_drawn(
+    found: dict[str, tuple[Finding, ...]], detector: MediaPipeDetector
+) -> None:
+    """Hatched in the colours of a photograph: what is over-sharpened and noisy looks like that."""
+    assert "drawing" in {finding.code for finding in found["drawing"]}
+    (face,) = detector.detect(Image(pixels=portrait()))
+    lines = luma(drawing(portrait(), face))[..., None]
+    large = np.repeat(np.repeat(portrait(), 2, axis=0), 2, axis=1)
+    (face,) = detector.detect(Image(pixels=large))
+    sepia = Image(pixels=lines * np.array([1.0, 0.93, 0.8], np.float32))
+    coloured = Image(pixels=np.clip(lines * large / np.maximum(luma(large), 0.05)[..., None], 0, 1))
+    told = [{finding.code for finding in preflight(image, [face])} for image in (sepia, coloured)]
+    assert ["drawing" in codes for codes in told] == [True, False]
 
 
 def test_good_portraits_are_left_in_peace(studio: dict[str, tuple[Image, tuple[Face, ...]]]) -> None:

@@ -13,6 +13,10 @@ from likeness.messages.notice import Notice
 
 __all__ = ["drawing_score"]
 
+_ONE_INK = 2.0
+"""CIELAB units by which colours may stray from their course over lightness where a face is drawn with one ink. The 18 old
+drawings that are found stray by 0.9 at most, 58 portraits in colour by 2.8 at least."""
+
 _CONSTANT, _TEXTURE, _PAPER, _COHERENCE = 9.99, 2.42, 13.7, -8.28
 
 
@@ -25,8 +29,12 @@ def drawing_score(view: FaceView) -> float:
     wrinkles run one way. Fitted on 24 engravings, woodcuts, pen drawings and lithographs against 90 old and 173 new
     photographs.
 
-    Smooth oil paintings, miniatures and retouched photographs have the texture of photographs, and are not told apart.
+    A face in colours is no print of one ink, and 0: over-sharpened and noisy photographs before a white wall have a texture
+    like hatching. Smooth oil paintings, miniatures and retouched photographs have the texture of photographs, and are not
+    told apart.
     """
+    if _colour_spread(view) > _ONE_INK:
+        return 0.0
     bright = luma(view.crop)
     skin = ((view.masks["cheek"] + view.masks["forehead"] + view.masks["nose"]) > 0.6) & view.valid
     half = Size(view.crop.shape[1] // 2, view.crop.shape[0] // 2)
@@ -44,3 +52,16 @@ def drawing_score(view: FaceView) -> float:
     mean = float((coherence * energy)[skin].sum() / (energy[skin].sum() + 1e-6))
     score = _CONSTANT + _TEXTURE * np.log(max(strokes, 1e-4)) + _PAPER * min(paper, 0.3) + _COHERENCE * mean
     return float(1 / (1 + np.exp(-score)))
+
+
+def _colour_spread(view: FaceView) -> float:
+    """How far the face's a* and b* lie from a polynomial of the third degree in its lightness, on which paper, ink and their
+    mixtures lie: root mean square, over a few pixels, so that noise does not count."""
+    seen = view.valid[::4, ::4]
+    lab = cv2.cvtColor(np.ascontiguousarray(gaussian_blur(view.crop, 4.0)[::4, ::4]), cv2.COLOR_RGB2LAB)[seen]
+    if len(lab) < 16:
+        return 0.0
+    light, colours = lab[:, 0].astype(np.float64) / 100, lab[:, 1:].astype(np.float64)
+    course = np.stack([light**power for power in range(4)], axis=1)
+    rest = colours - course @ np.linalg.lstsq(course, colours, rcond=None)[0]
+    return float(np.sqrt((rest**2).sum(axis=1).mean()))
