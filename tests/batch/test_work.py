@@ -27,7 +27,7 @@ from likeness.batch.summary import RunFigures
 from likeness.batch.summary_page import summary_page
 from likeness.batch.work import PictureWorker, Result, read_source
 from likeness.core.hashing import sha256_of, sha256_of_bytes
-from likeness.errors import ConfigError, ImageReadError, LicenceError
+from likeness.errors import ConfigError, FileWriteError, ImageReadError, LicenceError
 from likeness.evidence.quality_gate import GuardLimits
 from likeness.faces.detect import MediaPipeDetector
 from likeness.faces.findings import Limits
@@ -320,6 +320,30 @@ def test_a_picture_that_is_left_alone_now_has_no_result_of_before(studio: Studio
     studio.put([source], min_face=2000.0)
     assert studio.run()["ann.jpg"].outcome["replaced"] == ["replaced/ann.jpg"]
     assert [listed.name for listed in studio.output.files()] == ["replaced/ann.jpg"]
+
+
+def test_what_another_run_wrote_meanwhile_is_no_hand_s_work(
+    studio: Studio, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (source,) = find_sources([str(pictures / "ann.jpg")])
+    studio.put([source])
+
+    def overtaken(item: Item) -> Result:
+        studio.put([source], strength=0.5)
+        return studio.worker.work(item)
+
+    (first, second) = (next(run(studio.journal, work, workers=1)) for work in (overtaken, studio.worker.work))
+    assert (first.counted, second.counted) == (False, True)
+    assert second.result.outcome["replaced"] == []
+
+    # Nor is a result whose successor could not be written, as the disk was full.
+    studio.put([source], strength=0.6)
+    full = FileWriteError(Notice("file.disk-full", {"file": "ann.jpg"}))
+    with monkeypatch.context() as patched:
+        patched.setattr(Storage, "write", lambda *_: (_ for _ in ()).throw(full))
+        assert studio.run()["ann.jpg"].retry
+    assert studio.put([source], strength=0.6) == PutCount(changed=1)
+    assert studio.run()["ann.jpg"].outcome["replaced"] == []
 
 
 def test_a_result_that_was_moved_to_final_by_hand_is_delivered(studio: Studio, pictures: Path) -> None:

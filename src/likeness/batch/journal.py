@@ -457,11 +457,11 @@ class Journal:
                 ),
             )
             if done.rowcount != 1:
-                # Wanted otherwise meanwhile: now it may begin.
+                # Wanted otherwise meanwhile: now it may begin, and who does knows what lies in its result's place.
                 database.execute(
-                    "UPDATE item SET owner = NULL, deadline = NULL, suspect = 0 WHERE id = ? AND owner = ? "
+                    "UPDATE item SET owner = NULL, deadline = NULL, suspect = 0, outcome = ? WHERE id = ? AND owner = ? "
                     "AND state = 'queued'",
-                    (item.id, self._owner.name),
+                    (to_column(canonical(outcome or {})), item.id, self._owner.name),
                 )
                 return False
             database.execute("DELETE FROM thumbnail WHERE item = ?", (item.id,))

@@ -270,7 +270,7 @@ class RayExecutor:
         try:
             replaced = deliver(self._output, item, result.state, result.data)
         except FileWriteError as error:
-            return Result(state="failed", reason=error.notice, retry=True)
+            return withdrawn(self._output, item, Result(state="failed", reason=error.notice, retry=True))
         return replace(result, data=None, outcome={**result.outcome, "replaced": list(replaced)})
 
     def _lose(self, journal: Journal, slot: _Slot) -> None:

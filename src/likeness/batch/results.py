@@ -44,7 +44,7 @@ def withdraw(output: Storage, item: Item) -> tuple[str, ...]:
     Raises:
         FileWriteError: if it cannot be removed.
     """
-    if not item.outcome.get("output"):
+    if not item.outcome.get("output") and not item.outcome.get("digest"):
         return ()
     kept = set_aside(output, item)
     for folder in (FINAL, REVIEW):

@@ -455,9 +455,12 @@ def _without(selection: Selection, leave: frozenset[int], faces: Sequence[Face],
 
 def withdrawn(output: Storage, item: Item, result: Result) -> Result:
     """A result of a picture or a video, after what an earlier run made of one that is now left alone or has failed was taken
-    out of the output; not after a failure that may pass."""
-    if result.state in ("final", "review") or result.retry:
+    out of the output; not after a failure that may pass, whose outcome still knows that file."""
+    if result.state in ("final", "review"):
         return result
+    if result.retry:
+        known = {name: item.outcome.get(name) for name in ("bytes", "digest")}
+        return replace(result, outcome={**result.outcome, **known})
     try:
         replaced = withdraw(output, item)
     except FileWriteError as error:
