@@ -124,7 +124,7 @@ def test_every_setting_can_be_in_a_file(tmp_path: Path) -> None:
     [
         (
             "degradation = 0.7",
-            'unknown key "degradation"; known are model_path, model, task, picture_model, fidelity, size',
+            'unknown key "degradation" (did you mean "degradation_scale"?); known are model_path',
         ),
         ('degradation_scale = "0.7"', 'degradation_scale must be a number, not "0.7"'),
         ("keep_grain = 1", "keep_grain must be true or false, not 1"),

@@ -56,7 +56,9 @@ def test_every_option_is_one_row_with_words_in_both_languages() -> None:
             each.key
         )
     assert row_of("strength").default == 1.0
-    with pytest.raises(ConfigError, match='unknown key "stength"; known are model_path, model'):
+    with pytest.raises(
+        ConfigError, match=r'unknown key "stength" \(did you mean "strength"\?\); known are model_path, model'
+    ):
         row_of("stength")
 
 

@@ -10,7 +10,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from likeness.errors import JournalError
-from likeness.messages.notice import Notice, notice_of
+from likeness.messages.notice import Notice, reason_of
 
 __all__ = ["SCHEMA", "JournalFile", "damaged"]
 
@@ -99,7 +99,7 @@ class JournalFile:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._database = sqlite3.connect(path, timeout=_WAIT, isolation_level=None, check_same_thread=False)
         except (OSError, sqlite3.Error) as error:
-            raise JournalError(Notice("journal.unopened", {"path": str(path), "why": notice_of(error)})) from error
+            raise JournalError(Notice("journal.unopened", {"path": str(path), "why": reason_of(error)})) from error
         try:
             self._prepare()
         except sqlite3.DatabaseError as error:

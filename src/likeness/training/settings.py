@@ -6,6 +6,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
+from likeness.core.spelling import did_you_mean
 from likeness.core.tables import read_toml
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice
@@ -30,7 +31,12 @@ def read_settings(path: Path) -> TrainConfig | EnlargerTrainConfig:
     known = {field.name: field for field in fields(kind)}
     for key, value in values.items():
         if key not in known:
-            raise ConfigError(Notice("config.unknown-key", {"path": str(path), "key": key, "known": ", ".join(known)}))
+            raise ConfigError(
+                Notice(
+                    "config.unknown-key",
+                    {"path": str(path), "key": key, "known": ", ".join(known), "meant": did_you_mean(key, known)},
+                )
+            )
         wanted = _TYPES[str(known[key].type)]
         if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):
             raise ConfigError(

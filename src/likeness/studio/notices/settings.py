@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from likeness.core.home import expanded
+from likeness.core.spelling import did_you_mean
 from likeness.core.tables import read_toml
 from likeness.errors import ConfigError
 from likeness.messages.notice import Language, Notice, notice_of, reason_of
@@ -139,7 +140,12 @@ def read_mail_settings(path: Path) -> MailSettings:
                 Notice("mail.password-here", {"path": str(path), "key": key, "user": _USER, "password": _PASSWORD})
             )
         if key not in _KEYS:
-            raise ConfigError(Notice("config.unknown-key", {"path": str(path), "key": key, "known": ", ".join(_KEYS)}))
+            raise ConfigError(
+                Notice(
+                    "config.unknown-key",
+                    {"path": str(path), "key": key, "known": ", ".join(_KEYS), "meant": did_you_mean(key, _KEYS)},
+                )
+            )
         what, fits, name = _KEYS[key]
         if not fits(value):
             raise ConfigError(
