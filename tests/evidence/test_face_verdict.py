@@ -152,6 +152,15 @@ def test_a_small_face_that_holds_its_pixels_is_at_most_to_be_looked_at(scene: Sc
     assert (green.level, green.reason) == ("bad", "lips-recoloured")
 
 
+def test_a_face_without_a_mesh_before_and_after_is_to_be_looked_at(scene: Scene) -> None:
+    rocks = np.random.default_rng(1).random((512, 512, 1), np.float32).repeat(3, axis=2)
+    unknown = dataclasses.replace(_changed(scene, rocks, rocks), measured=False)
+    assert not measure_structure(unknown).known
+    verdict = judge(dataclasses.replace(measure_structure(scene), known=False))
+    assert (verdict.level, verdict.reason) == ("look", "face-unclear")
+    assert measure_structure(dataclasses.replace(scene, measured=False)).known, "it is found after"
+
+
 def test_the_worst_of_several(scene: Scene) -> None:
     good = judge_face(scene)
     assert worst([]) is worst([None]) is None

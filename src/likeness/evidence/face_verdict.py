@@ -35,6 +35,7 @@ __all__ = [
 Reason: TypeAlias = Literal[
     "eyes-uneven",
     "face-lost",
+    "face-unclear",
     "features-moved",
     "hair-sand",
     "irises-unclear",
@@ -162,6 +163,8 @@ def judge(found: Structure) -> FaceVerdict:
         reason, level = code, "bad"
     elif values[name] >= look and level == "good":
         reason, level = code, "look"
+    if not found.known and level == "good":
+        reason, level = "face-unclear", "look"
     return FaceVerdict(level=level, reason=reason, values=values, risk=odds)
 
 

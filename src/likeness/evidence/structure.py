@@ -80,6 +80,7 @@ class Structure:
         held: what the photograph holds there.
         found: whether a mesh was found in the face after; True as well where none was before. If none was, the one before
             serves, and ``moved`` is 0.
+        known: whether a mesh was found in one of the two; else eyes and mouth are sought in an average face's places.
         iris: luma of the whites beside the irises over that of the irises within their rim, on the side where the rim is
             weakest, mean of both eyes, levels of 255.
         round: how much of what is seen about an iris goes by the distance from its centre alone, of the less
@@ -97,6 +98,7 @@ class Structure:
 
     held: EffectiveResolution
     found: bool
+    known: bool
     iris: float
     round: float
     uneven: float
@@ -127,6 +129,7 @@ def measure_structure(scene: Scene) -> Structure:
     return Structure(
         held=scene.resolution,
         found=mesh is not None or not scene.measured,
+        known=mesh is not None or scene.measured,
         iris=float(np.mean([contrast for contrast, _ in irises])) * _LEVELS,
         round=min(_roundness(smooth[1], points, eye) for eye in EYES),
         uneven=abs(irises[0][1] - irises[1][1]),
