@@ -20,6 +20,7 @@ from running import Running, served
 
 from likeness import LikenessClient, RequestOptions
 from likeness.errors import (
+    ArgumentError,
     ConfigError,
     ControlError,
     FileWriteError,
@@ -82,6 +83,21 @@ def test_a_picture_in_memory_and_bytes_serve_as_well(client: LikenessClient, ast
 @pytest.fixture(scope="session")
 def portrait(astronaut_file: Path) -> bytes:
     return astronaut_file.read_bytes()
+
+
+def test_paths_and_presets_may_be_text(
+    client: LikenessClient, astronaut: Image, astronaut_file: Path, tmp_path: Path
+) -> None:
+    restored = client.restore(str(astronaut_file), "natural", options=RequestOptions(file_format="png"))
+    assert restored.report["preset"] == "natural"
+    restored.save(str(tmp_path / "restored.png"))
+    assert (tmp_path / "restored.png").read_bytes() == restored.data
+    with astronaut_file.open("rb") as stream:
+        assert client.check(stream).findings == client.check(astronaut.to_uint8()).findings
+    with pytest.raises(ArgumentError, match="picture must be a path, the bytes of a file"):
+        client.check(3)  # type: ignore[arg-type]
+    with pytest.raises(ControlError, match='did you mean "natural"'):
+        client.restore(str(astronaut_file), "naturl")
 
 
 def test_a_face_s_own_settings_go_to_the_server_and_come_back(

@@ -14,6 +14,7 @@ from likeness.errors import ConfigError
 from likeness.evidence.face_verdict import Level
 from likeness.evidence.figures import Figure, Verdict
 from likeness.faces.findings import Finding
+from likeness.imaging.accepting import ImageInput
 from likeness.imaging.arguments import of_type
 from likeness.imaging.files import read_image
 from likeness.imaging.image import Box, Image, Size
@@ -32,8 +33,8 @@ __all__ = [
     "RestoredPicture",
 ]
 
-Picture: TypeAlias = "Path | bytes | Image"
-"""A file, the bytes of one, or a picture in memory, which travels as PNG of its own depth."""
+Picture: TypeAlias = ImageInput
+"""A file by its path, its bytes or a stream of them, or a picture in memory, which travels as PNG of its own depth."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,17 +59,19 @@ class RequestOptions(PictureOptions):
                 of_type(name, getattr(self, name), str)
         of_type("evidence", self.evidence, bool)
 
-    def fields(self, controls: Controls | None = None) -> dict[str, str]:
-        """The form's text fields; ``controls`` replace those that are held here.
+    def fields(self, controls: Controls | str | None = None) -> dict[str, str]:
+        """The form's text fields; ``controls``, or the preset of that name, replace those that are held here.
 
         Raises:
             ConfigError: if there is a preset and controls as well.
         """
+        if isinstance(controls, str) and self.preset is None:
+            return replace(self, preset=controls).fields()
         if self.preset is not None and (
             controls is not None or self.controls != Controls() or self.by_hand is not None
         ):
             raise ConfigError(Notice("client.both"))
-        options = self if controls is None else replace(self, controls=controls)
+        options = self if controls is None else replace(self, controls=Controls.of(controls))
         own = {"format": self.file_format, "evidence": self.evidence or None}
         values = {"preset": self.preset, **options.to_settings().values, **own}
         given = {name: value for name, value in values.items() if value is not None}
@@ -105,13 +108,13 @@ class RestoredPicture:
         faces = (f"face {face['index'] + 1}: {text}" for face in self.report["faces"] for text in face["warnings"])
         return (*self.report["warnings"], *faces)
 
-    def save(self, path: Path) -> None:
+    def save(self, path: Path | str) -> None:
         """Write the file, as it came.
 
         Raises:
             FileWriteError: if it cannot be written; nothing is left behind.
         """
-        write_bytes_atomically(self.data, path)
+        write_bytes_atomically(self.data, Path(path))
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,6 +19,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import os
 import secrets
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -53,8 +54,8 @@ from likeness.errors import (
     ServerError,
     VideoError,
 )
+from likeness.imaging.accepting import any_picture
 from likeness.imaging.encode import encode_image
-from likeness.imaging.image import Image
 from likeness.messages.notice import Notice, notice_of, reason_of
 from likeness.restore.controls import Controls
 
@@ -126,7 +127,7 @@ class LikenessClient:
     def restore(
         self,
         picture: Picture,
-        controls: Controls | None = None,
+        controls: Controls | str | None = None,
         *,
         options: RequestOptions | None = None,
         damage: Picture | None = None,
@@ -136,7 +137,7 @@ class LikenessClient:
 
         Args:
             picture: see `Picture`.
-            controls: how; the server's ``standard`` if None.
+            controls: how, or the name of one of the server's presets; ``standard`` if None.
             options: what else is wanted.
             damage: a picture as large, white where ``picture`` holds nothing.
             references: other photographs of the same persons, which lend their detail to the faces that they fit; the report
@@ -177,8 +178,8 @@ class LikenessClient:
 
     def submit(
         self,
-        pictures: Sequence[Path | tuple[str, bytes]],
-        controls: Controls | None = None,
+        pictures: Sequence[Path | str | tuple[str, bytes]],
+        controls: Controls | str | None = None,
         *,
         options: RequestOptions | None = None,
         overrides: Mapping[int, Mapping[str, Any]] | None = None,
@@ -204,8 +205,8 @@ class LikenessClient:
 
     def submit_video(
         self,
-        video: Path | tuple[str, bytes],
-        controls: Controls | None = None,
+        video: Path | str | tuple[str, bytes],
+        controls: Controls | str | None = None,
         *,
         options: RequestOptions | None = None,
         person: Picture | None = None,
@@ -288,7 +289,7 @@ class LikenessClient:
         """
         return self._json("GET", f"/v1/jobs/{_id(job)}/pictures/{number}")["report"]
 
-    def download(self, job: Job | str, path: Path, *, version: ResultVersion = "original") -> None:
+    def download(self, job: Job | str, path: Path | str, *, version: ResultVersion = "original") -> None:
         """Write all results into a ZIP file, in one of the versions of `result`; it appears complete or not at all.
 
         Raises:
@@ -297,7 +298,7 @@ class LikenessClient:
         """
         self._save(f"/v1/jobs/{_id(job)}/zip?version={version}", path)
 
-    def save(self, job: Job | str, number: int, path: Path, *, version: ResultVersion = "original") -> None:
+    def save(self, job: Job | str, number: int, path: Path | str, *, version: ResultVersion = "original") -> None:
         """Write one result into a file, such as a video that would not fit into memory; it appears complete or not at all.
 
         Raises:
@@ -306,7 +307,8 @@ class LikenessClient:
         """
         self._save(f"/v1/jobs/{_id(job)}/pictures/{number}/result?version={version}", path)
 
-    def _save(self, address: str, path: Path) -> None:
+    def _save(self, address: str, path: Path | str) -> None:
+        path = Path(path)
         part = path.with_name(f".{secrets.token_hex(6)}.part")
         try:
             with self._translated(), self._http.stream("GET", address) as answer:
@@ -377,10 +379,11 @@ class LikenessClient:
         fields: Mapping[str, str] | None = None,
         files: _Files = (),
     ) -> httpx.Response:
+        ready = [(name, _ready(picture)) for name, picture in files]
         ends = time.monotonic() + self._patience
         while True:
             try:
-                return self._once(method, path, fields or {}, files)
+                return self._once(method, path, fields or {}, ready)
             except ServerBusyError as error:  # noqa: PERF203 - a pause is wanted here
                 if time.monotonic() + error.retry_after > ends:
                     raise
@@ -391,7 +394,7 @@ class LikenessClient:
         method: str,
         path: str,
         fields: Mapping[str, str],
-        files: _Files,
+        files: Sequence[tuple[str, Path | tuple[str, bytes]]],
     ) -> httpx.Response:
         opened: list[BinaryIO] = []
         parts: list[tuple[str, tuple[str | None, bytes | BinaryIO]]] = []
@@ -426,15 +429,24 @@ _PAUSE = 0.3
 """Seconds between two looks at a job."""
 
 
-def _part(picture: _Sent, opened: list[BinaryIO]) -> tuple[str, bytes | BinaryIO]:
+def _ready(picture: _Sent) -> Path | tuple[str, bytes]:
+    """A picture as it can be sent more than once: a file, or a name with bytes."""
+    if isinstance(picture, tuple):
+        return picture
+    if isinstance(picture, (str, os.PathLike)):
+        return Path(picture)
+    if isinstance(picture, (bytes, bytearray, memoryview)):
+        return "picture", bytes(picture)
+    if (read := getattr(picture, "read", None)) is not None:
+        return "picture", read()
+    return "picture.png", encode_image(any_picture("picture", picture), "PNG")
+
+
+def _part(picture: Path | tuple[str, bytes], opened: list[BinaryIO]) -> tuple[str, bytes | BinaryIO]:
     """A file's name and content for a form; files that are opened for it are added to ``opened``."""
     if isinstance(picture, tuple):
         name, data = picture
         return _sendable(name), data
-    if isinstance(picture, bytes):
-        return "picture", picture
-    if isinstance(picture, Image):
-        return "picture.png", encode_image(picture, "PNG")
     try:
         stream = picture.open("rb")
     except OSError as error:
