@@ -334,6 +334,7 @@ VALUES = [
     ("threads", "100000", "the form has an unknown field"),
     ("max_pixels", "1000000000000", "the form has an unknown field"),
     ("__proto__", "{}", "the form has an unknown field"),
+    ("strenght", "1", 'the form has an unknown field (did you mean "strength"?); known are preset'),
 ]
 """Fields, values, and how the sentence begins or what it holds."""
 
