@@ -214,7 +214,7 @@ class TestOnePicture:
     def test_selection_and_its_aliases(self, model: list[str], capsys: pytest.CaptureFixture[str]) -> None:
         assert main(["restore", "pair.png", "--faces", "2,8", "--report", "a.json", *model]) == 0
         err = capsys.readouterr().err
-        assert "warning: pair.png has 2 faces, numbered from 1; there is no face 8" in err
+        assert "warning: pair.png: faces found in the picture: 2, numbered from 1; there is no face 8" in err
         assert "1 face restored, 1 left alone" in err
         statuses = [face["status"] for face in json.loads(Path("a.json").read_text())["pictures"][0]["faces"]]
         assert statuses == ["skipped", "restored"]

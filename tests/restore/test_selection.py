@@ -53,3 +53,9 @@ def test_nonsense_is_refused(text: str) -> None:
 def test_reading_order() -> None:
     a, b, c, d = _face(100, 12, 40), _face(10, 0, 40), _face(10, 100, 30), _face(200, 20, 44)
     assert reading_order((c, a, d, b)) == (b, a, d, c)
+
+
+def test_numbers_that_a_picture_does_not_have_are_told() -> None:
+    assert Selection(which=(0, 1)).missing(2) == Selection().missing(2) == ()
+    (warning,) = Selection(which=(0, 6, 7)).missing(2)
+    assert warning == "faces found in the picture: 2, numbered from 1; there is no face 7, 8"

@@ -304,3 +304,12 @@ def test_nothing_of_a_request_is_left_on_the_disk(server: Running, portrait: byt
     new = {path.name for path in set(Path(tempfile.gettempdir()).iterdir()) - before}
     assert not [name for name in new if name.startswith(("tmp", "likeness"))]
     assert not list(tmp_path.iterdir())
+
+
+def test_a_face_that_is_not_there_is_told_in_the_report(server: Running, portrait: bytes) -> None:
+    with server.http() as client:
+        answer = client.post(
+            "/v1/restore", files={"file": portrait, "faces": (None, "1,5")}, headers={"Accept": "application/json"}
+        )
+    (told,) = answer.json()["report"]["notices"]
+    assert told == {"code": "selection.missing", "values": {"count": 1, "numbers": "5"}}

@@ -413,6 +413,7 @@ def _outcome(
             "notes": list(verdict.notes),
         },
         "warnings": [
+            *(treatment.options.selection.missing(len(told["faces"])) if treatment and told["faces"] else ()),
             *(told["picture"] or {}).get("warnings", ()),
             *(f"face {face['index'] + 1}: {warning}" for face in told["faces"] for warning in face["warnings"]),
         ],

@@ -275,12 +275,8 @@ class _Worker:
 
     def _tell_faces(self, job: Job, restoration: Restoration) -> None:
         """Remarks about single faces, and numbers that were asked for and are not there."""
-        count = len(restoration.faces)
-        which = self._options.selection.which
-        missing = [index for index in which if index >= count] if isinstance(which, tuple) else []
-        if missing:
-            names = ", ".join(str(index + 1) for index in missing)
-            self._console.warn(f"{job.name} has {counted(count, 'face')}, numbered from 1; there is no face {names}")
+        for missing in self._options.selection.missing(len(restoration.faces)):
+            self._console.warn(f"{job.name}: {missing}")
         for face in restoration.failed:
             self._console.error(f"{job.name}, face {face.index + 1}: could not be restored ({face.reason})")
         if restoration.picture is not None:

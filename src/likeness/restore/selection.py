@@ -89,6 +89,12 @@ class Selection:
             numbers = tuple(number - 1 for number in numbers)
         return Selection(which=numbers, min_size=min_size, max_size=max_size)
 
+    def missing(self, count: int) -> tuple[Notice, ...]:
+        """A warning, if numbers were asked for that a picture with so many faces does not have; else none."""
+        which = self.which if isinstance(self.which, tuple) else ()
+        numbers = ", ".join(str(index + 1) for index in which if index >= count)
+        return (Notice("selection.missing", {"count": count, "numbers": numbers}),) if numbers else ()
+
     def refusals(self, faces: Sequence[Face], size: Size) -> list[Notice | None]:
         """Per face None if it is selected, else why not, in a few words.
 

@@ -144,12 +144,13 @@ def _restore(
     # Files are a command line's matter.
     for key in ("input", "output", "copied", "compare", "face_files"):
         del record[key]
+    warnings = (*request.controls.warnings, *request.selection.missing(len(restoration.faces)))
     record |= {
         "model": state.model,
         "preset": request.preset,
         "controls": asdict(restoration.controls),
-        "warnings": list(request.controls.warnings),
-        "notices": [warning.to_dict() for warning in request.controls.warnings],
+        "warnings": list(warnings),
+        "notices": [warning.to_dict() for warning in warnings],
     }
     return Restored(
         data=encoded,
