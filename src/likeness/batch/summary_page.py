@@ -171,7 +171,7 @@ def _run(run: Mapping[str, Any], now: str) -> str:
     done, seconds = int(run["pictures"]), float(run["seconds"])
     rate = f", {done / seconds:.1f} a second" if done and seconds >= 1 else ""
     kept = int(run["faces_kept_from_before"])
-    faces = f" {kept} faces did not need the network again." if kept else ""
+    faces = f" {kept} face{'s'[: kept != 1]} did not need the network again." if kept else ""
     broken = " The run was interrupted." if run["interrupted"] else ""
     notes = "".join(f"<p class='note'>{escape(note)}</p>" for note in run["notes"])
     pictures = f"worked on {done} picture{'' if done == 1 else 's'} in {seconds:.0f} s{rate}"
