@@ -140,8 +140,9 @@ def _row(record: dict[str, str]) -> Row:
         if name not in ("native", "pixels", "narrowest", "noise", "found", "teeth")
     }
     teeth = None if math.isnan(value["teeth"]) else value["teeth"]
-    # All of these faces have a mesh, before or after: without one they would have moved by exactly nothing.
-    found = Structure(held=held, found=value["found"] == 1, known=True, teeth=teeth, **rest)
+    # All of these faces have a mesh, before or after: without one they would have moved by exactly nothing. Dark lenses were
+    # weighed as eyes when these limits were set.
+    found = Structure(held=held, found=value["found"] == 1, known=True, eyes_seen=True, teeth=teeth, **rest)
     half, call, fault = (record.pop(name) for name in ("half", "call", "fault"))
     return Row(given=record, half=half, call=call, fault=fault, found=found)
 

@@ -161,6 +161,13 @@ def test_a_face_without_a_mesh_before_and_after_is_to_be_looked_at(scene: Scene)
     assert measure_structure(dataclasses.replace(scene, measured=False)).known, "it is found after"
 
 
+def test_nothing_is_said_of_irises_behind_dark_lenses(scene: Scene) -> None:
+    lenses = dataclasses.replace(measure_structure(scene), iris=0.0, round=0.1, uneven=0.4)
+    assert judge(lenses).level == "bad"
+    verdict = judge(dataclasses.replace(lenses, eyes_seen=False))
+    assert (verdict.level, verdict.values["uneven"]) == ("good", 0.0)
+
+
 def test_the_worst_of_several(scene: Scene) -> None:
     good = judge_face(scene)
     assert worst([]) is worst([None]) is None

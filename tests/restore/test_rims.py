@@ -11,6 +11,7 @@ from likeness.faces.outlines import EYE_OUTLINES
 from likeness.faces.regions import REGIONS, RegionMasks
 from likeness.imaging.filters import gaussian_blur, to_channels
 from likeness.imaging.image import Pixels
+from likeness.restore.dark_lenses import are_eyes_hidden
 from likeness.restore.rims import along_rims
 
 SIDE = 512
@@ -137,6 +138,9 @@ def test_a_dark_lens_gets_no_eye(points: Map) -> None:
         found = along_rims(answer, crop, _masks(lens), blur, points)
         inner = cv2.erode(lens, np.ones((31, 31), np.uint8)) > 0
         assert np.abs(found - crop)[inner].max() < 1e-3
+        assert are_eyes_hidden(crop, _masks(lens).masks["glasses"], points, blur)
+    clear = np.zeros((SIDE, SIDE), np.float32)
+    assert not are_eyes_hidden(_skin(clear), _masks(clear).masks["glasses"], points, BLUR)
 
 
 def test_a_single_lens_is_a_socket_in_the_shade(points: Map) -> None:

@@ -169,12 +169,13 @@ def judge(found: Structure) -> FaceVerdict:
 
 
 def figures(found: Structure) -> dict[str, float]:
-    """What is weighed, each on a scale on which faces spread about evenly."""
+    """What is weighed, each on a scale on which faces spread about evenly; hidden eyes say nothing."""
+    seen = found.eyes_seen
     return {
         "narrowest": math.log(found.held.narrowest),
         "pixels": math.log(found.held.pixels),
-        "iris": math.log(max(found.iris, 1.0)),
-        "round": found.round,
+        "iris": math.log(max(found.iris, 1.0)) if seen else WEIGHTS["iris"][0],
+        "round": found.round if seen else WEIGHTS["round"][0],
         "moved": math.log(found.moved + 0.5),
     }
 
@@ -203,7 +204,7 @@ def _values(found: Structure) -> dict[str, float]:
         "noise": found.held.noise,
         "iris": found.iris,
         "round": found.round,
-        "uneven": found.uneven,
+        "uneven": found.uneven if found.eyes_seen else 0.0,
         "moved": found.moved,
         "sand": found.sand,
         "lips": found.lips,

@@ -54,6 +54,7 @@ class Scene:
         masks: the regions.
         valid: 512 x 512, 1 where both crops hold pixels of their pictures.
         native_side: side of the crop in pixels of the picture before.
+        eyes_seen: False where dark lenses hide both eyes, as far as who made the scene knows.
     """
 
     before: Pixels
@@ -63,6 +64,7 @@ class Scene:
     masks: RegionMasks
     valid: _Map
     native_side: float
+    eyes_seen: bool = True
 
     @cached_property
     def lumas(self) -> tuple[_Map, _Map]:

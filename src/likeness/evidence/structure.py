@@ -81,6 +81,7 @@ class Structure:
         found: whether a mesh was found in the face after; True as well where none was before. If none was, the one before
             serves, and ``moved`` is 0.
         known: whether a mesh was found in one of the two; else eyes and mouth are sought in an average face's places.
+        eyes_seen: `Scene.eyes_seen`: where they are not, ``iris``, ``round`` and ``uneven`` are of lenses.
         iris: luma of the whites beside the irises over that of the irises within their rim, on the side where the rim is
             weakest, mean of both eyes, levels of 255.
         round: how much of what is seen about an iris goes by the distance from its centre alone, of the less
@@ -99,6 +100,7 @@ class Structure:
     held: EffectiveResolution
     found: bool
     known: bool
+    eyes_seen: bool
     iris: float
     round: float
     uneven: float
@@ -130,6 +132,7 @@ def measure_structure(scene: Scene) -> Structure:
         held=scene.resolution,
         found=mesh is not None or not scene.measured,
         known=mesh is not None or scene.measured,
+        eyes_seen=scene.eyes_seen,
         iris=float(np.mean([contrast for contrast, _ in irises])) * _LEVELS,
         round=min(_roundness(smooth[1], points, eye) for eye in EYES),
         uneven=abs(irises[0][1] - irises[1][1]),

@@ -16,10 +16,11 @@ from numpy.typing import NDArray
 
 from likeness.faces.align import FFHQ_TEMPLATE, TEMPLATE_SIZE
 from likeness.faces.lenses import eye_middles, mean_lenses
+from likeness.faces.outlines import EYE_OUTLINES, filled
 from likeness.imaging.filters import disc, gaussian_blur, resize
 from likeness.imaging.image import Pixels, Size
 
-__all__ = ["SEEN", "as_seen", "dark_lenses"]
+__all__ = ["SEEN", "are_eyes_hidden", "as_seen", "dark_lenses", "is_worn"]
 
 _Map = NDArray[np.float32]
 _Eyes = NDArray[np.floating[Any]]
@@ -67,6 +68,13 @@ _NEAR = 6.0
 _TRACE = 0.01
 """A lens less likely than this is none."""
 
+_LEAST = 0.001
+"""Share of the crop that rims take at least: the thinnest that are seen have six times that; dark sockets seldom have it."""
+
+_HIDDEN = 0.5
+"""Share of an eye behind a lens that cannot be seen through, from which on it is hidden. Of 5 wearers of sunglasses it is
+0.65 to 1, of 49 of clear spectacles 0."""
+
 _SOFT = 0.5
 """Sigma of a lens' edge, px of 128."""
 
@@ -97,6 +105,20 @@ def dark_lenses(crop: Pixels, told: _Map, points: NDArray[np.float32], blur: flo
         return None
     soft = gaussian_blur(np.asarray(lens, np.float32), _SOFT)
     return np.clip(resize(soft, Size(side, side), "linear"), 0, 1)
+
+
+def is_worn(told: _Map) -> bool:
+    """Whether the region of spectacles shows any."""
+    return float((told > sum(SEEN) / 2).mean()) >= _LEAST
+
+
+def are_eyes_hidden(crop: Pixels, told: _Map, points: NDArray[np.float32], blur: float) -> bool:
+    """Whether dark lenses hide both eyes; arguments as of `dark_lenses`."""
+    lens = dark_lenses(crop, told, points, blur) if is_worn(told) else None
+    if lens is None:
+        return False
+    eyes = [filled([points[list(outline), :2]], lens.shape[0]) > 0.5 for outline in EYE_OUTLINES]
+    return all(eye.any() and float(lens[eye].mean()) > _HIDDEN for eye in eyes)
 
 
 def as_seen(glasses: _Map) -> _Map:

@@ -16,6 +16,7 @@ from likeness.faces.align import valid_mask, warp
 from likeness.imaging.image import Image
 from likeness.messages.notice import Notice
 from likeness.restore.composing import compose
+from likeness.restore.dark_lenses import are_eyes_hidden
 from likeness.restore.face_controls import ControlsByFace
 from likeness.restore.on_bad import OnBad
 from likeness.restore.outcome import FaceOutcome, FaceProjection, Restoration
@@ -176,6 +177,12 @@ def _scene(item: FaceProjection, after: Image) -> Scene:
         masks=item.masks,
         valid=valid if after.size == alignment.picture_size else valid * valid_mask(later),
         native_side=alignment.native_side,
+        eyes_seen=not are_eyes_hidden(
+            item.crop,
+            item.masks.masks["glasses"],
+            alignment.to_crop(item.face.landmarks.points).astype(np.float32),
+            item.resolution.blur,
+        ),
     )
     # Both are of the face before: measured once, however often the face is composed and judged.
     vars(scene)["resolution"] = item.resolution

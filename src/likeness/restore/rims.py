@@ -18,7 +18,7 @@ from likeness.imaging.colour import luma
 from likeness.imaging.directions import across_slopes, averaged_along, box_for_averages, structure_tensor
 from likeness.imaging.filters import disc, gaussian_blur, resize, to_channels
 from likeness.imaging.image import Pixels, Size
-from likeness.restore.dark_lenses import SEEN, as_seen, dark_lenses
+from likeness.restore.dark_lenses import SEEN, as_seen, dark_lenses, is_worn
 from likeness.restore.rim_lines import RimEvidence, with_even_rims
 
 __all__ = ["along_rims"]
@@ -31,9 +31,6 @@ _SIDE = 512
 
 _AROUND, _SOFT = 3.0, 2.0
 """How far a rim's edge reaches, and how soft that ends."""
-
-_LEAST = 0.001
-"""Share of the crop that rims take at least: the thinnest that are seen have six times that; dark sockets seldom have it."""
 
 _LIDS = 7.0
 """How far beyond the opening of an eye its lids go."""
@@ -68,7 +65,7 @@ def along_rims(answer: Pixels, crop: Pixels, masks: RegionMasks, blur: float, po
     """
     unit = masks.side / _SIDE
     told = masks.masks["glasses"]
-    if float((told > sum(SEEN) / 2).mean()) < _LEAST:
+    if not is_worn(told):
         return answer
     box = _box(told, masks.side, unit)
     strength = float(np.clip((blur * _SIDE - _SHARP) / (_BLURRED - _SHARP), 0, 1))
