@@ -31,6 +31,7 @@ from likeness.errors import BatchError, ConfigError, FileWriteError, ImageError,
 from likeness.messages.notice import Notice
 from likeness.models.formats import spec_for_task
 from likeness.models.store import Store
+from likeness.restore.config import Settings
 
 __all__ = ["RayExecutor", "picture_executor"]
 
@@ -341,7 +342,7 @@ def picture_executor(
             # Ray hides GPUs from workers that did not ask for one; this says so.
             network=replace(
                 network,
-                settings=replace(settings, threads=threads, device="cuda" if devices else "cpu"),
+                settings=Settings({"threads": threads, "device": "cuda" if devices else "cpu"}).over(settings),
                 kept=network.kept if shared else None,
                 task=spec_for_task(file, settings["task"]).purpose,
                 accepted=Store().accepted,
