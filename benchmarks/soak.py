@@ -30,8 +30,9 @@ from processes import family
 from soak_pictures import Made, make
 
 from likeness import Image, LikenessError, read_image
-from likeness.batch.journal import JOURNAL, Item, Journal
+from likeness.batch.journal import Item, Journal
 from likeness.core.hashing import sha256_of_bytes
+from likeness.core.outputs import JOURNAL
 from likeness.core.parallel import map_in_order
 from likeness.imaging.filters import resize
 from likeness.imaging.image import Pixels, Size

@@ -80,6 +80,18 @@ def test_names_that_some_disks_take_for_one_are_all_taken(tmp_path: Path, caplog
             assert targets[str(inbox / "a.jpg")] == "a-2.jpg"
 
 
+def test_results_of_an_earlier_run_are_no_input(tmp_path: Path) -> None:
+    photos = written(tmp_path / "photos", "a.jpg", "final/b.jpg", "out/c.jpg", "out/final/a.jpg", "out/review/d.jpg")
+    (photos / "out/journal.sqlite").touch()
+    told: dict[str, str] = {}
+    sources = find_sources([str(photos)], tell=told.__setitem__)
+    assert [source.name for source in sources] == ["a.jpg", "final/b.jpg", "out/c.jpg"]
+    assert "results of likeness batch: out/final, out/review; name such a folder" in told[f"{photos} results"]
+    assert names(f"{photos}/**/*.jpg") == ["a.jpg", "final/b.jpg", "out/c.jpg"]
+    assert names(str(photos / "out/final")) == ["a.jpg"]
+    assert names(str(photos), without=str(photos / "out")) == ["a.jpg", "final/b.jpg"]
+
+
 @pytest.mark.skipif(sys.platform != "linux", reason="where disks take them for one, there is one")
 def test_a_file_that_comes_back_in_the_other_spelling_is_the_same(tmp_path: Path) -> None:
     inbox = written(tmp_path, "in/caf\u00e9.png") / "in"

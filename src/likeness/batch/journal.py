@@ -33,12 +33,9 @@ from likeness.errors import BatchError, JournalError
 from likeness.imaging.names import from_column, to_column
 from likeness.messages.notice import Notice, reason_of
 
-__all__ = ["JOURNAL", "STATES", "Finished", "Item", "Journal", "PutCount", "State", "Task", "Thumbnails"]
+__all__ = ["STATES", "Finished", "Item", "Journal", "PutCount", "State", "Task", "Thumbnails"]
 
 _log = logging.getLogger(__name__)
-
-JOURNAL = "journal.sqlite"
-"""What ``likeness batch`` calls it in the folder of its results."""
 
 Finished: TypeAlias = Literal["final", "review", "skipped"]
 

@@ -16,10 +16,11 @@ from likeness.batch.journal import Item, Journal
 from likeness.batch.network import file_of
 from likeness.batch.options import WorkOptions
 from likeness.batch.references import digest_of_album, digest_of_references
-from likeness.batch.results import FINAL, is_as_written
+from likeness.batch.results import is_as_written
 from likeness.batch.storage import read_file
 from likeness.batch.work import Handed, PictureWorker
 from likeness.core.hashing import sha256_of, sha256_of_bytes
+from likeness.core.outputs import FINAL
 from likeness.errors import LikenessError
 from likeness.imaging.decoding.pool import DecoderPool
 from likeness.imaging.image import Image, Size

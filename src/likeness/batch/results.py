@@ -13,14 +13,9 @@ from typing import Any, Literal
 from likeness.batch.journal import Item, Journal
 from likeness.batch.storage import Storage
 from likeness.core.hashing import sha256_of_bytes
+from likeness.core.outputs import FINAL, REPLACED, REVIEW
 
-__all__ = ["FINAL", "REPLACED", "REVIEW", "deliver", "is_as_written", "note_approved", "set_aside", "withdraw"]
-
-FINAL, REVIEW = "final", "review"
-"""Folders of the output for results."""
-
-REPLACED = "replaced"
-"""Folder of the output for what a person had made of a result that is made anew."""
+__all__ = ["deliver", "is_as_written", "note_approved", "set_aside", "withdraw"]
 
 
 def deliver(output: Storage, item: Item, state: Literal["final", "review"], data: bytes) -> tuple[str, ...]:

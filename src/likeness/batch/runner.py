@@ -13,12 +13,12 @@ from likeness.batch.groups import items_of
 from likeness.batch.journal import Item, Journal, PutCount, Task
 from likeness.batch.options import OnFinding, WorkOptions
 from likeness.batch.references import digest_of_album, digest_of_references
-from likeness.batch.results import FINAL, REVIEW
 from likeness.batch.sources import Source
 from likeness.batch.storage import Storage, read_file
 from likeness.batch.work import Result
 from likeness.core.files import TEMPORARY
 from likeness.core.hashing import sha256_of_bytes
+from likeness.core.outputs import FINAL, REVIEW
 from likeness.core.parallel import map_in_order
 from likeness.errors import ConfigError, ControlError, ImageReadError, LikenessError
 from likeness.evidence.quality_gate import GuardLimits

@@ -19,13 +19,14 @@ from likeness.batch.groups import VIDEOS
 from likeness.batch.journal import Item, Journal, Thumbnails
 from likeness.batch.network import NetworkPlan
 from likeness.batch.references import digest_of_references
-from likeness.batch.results import FINAL, set_aside
+from likeness.batch.results import set_aside
 from likeness.batch.runner import Done, died, settle
 from likeness.batch.sources import Source
 from likeness.batch.storage import Storage
 from likeness.batch.work import Result, failure, withdrawn
 from likeness.core.files import make_folder
 from likeness.core.hashing import sha256_of
+from likeness.core.outputs import FINAL
 from likeness.errors import ConfigError, ImageReadError, MissingExtraError, NoFaceError
 from likeness.imaging.image import Image
 from likeness.imaging.names import result_names

@@ -86,12 +86,12 @@ def batch(argv: Sequence[str], console: Console) -> int:
 def _options(flags: argparse.Namespace) -> BatchOptions:
     settings = typed_settings(flags).over(Settings() if flags.config is None else checked_settings(flags.config))
     check_settings(settings)
-    from likeness.batch.journal import JOURNAL
     from likeness.batch.network import identity_of
     from likeness.batch.runner import Plan
     from likeness.batch.storage import is_url
     from likeness.batch.videos import VideoPlan
     from likeness.cli.batch_run import BatchOptions
+    from likeness.core.outputs import JOURNAL
     from likeness.evidence.quality_gate import GuardLimits
     from likeness.faces.findings import Limits
     from likeness.models.catalog import DEFAULT_MODEL

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from likeness.batch.groups import PICTURES
-from likeness.batch.journal import JOURNAL, Item, Journal
-from likeness.batch.results import FINAL
+from likeness.batch.journal import Item, Journal
 from likeness.batch.storage import is_url
 from likeness.core.home import expanded
+from likeness.core.outputs import FINAL, JOURNAL
 from likeness.studio.pairs import Pair
 from likeness.studio.reports import Report, batch_record, read_report
 

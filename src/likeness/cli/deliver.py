@@ -200,8 +200,8 @@ class _Deliveries:
 def _redrawer(source: str, decoder: DecoderPool) -> Redrawer | None:
     """For the output of a batch, or its folder of finished pictures."""
     from likeness.batch.redraw import Redrawer
-    from likeness.batch.results import FINAL
     from likeness.cli.batch_results import journal_of
+    from likeness.core.outputs import FINAL
 
     folder = expanded(source)
     if not folder.is_dir():

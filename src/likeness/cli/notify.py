@@ -111,8 +111,8 @@ def _init(path: Path, console: Console) -> int:
 
 def _read(flags: Namespace) -> tuple[Refused, Path]:
     """What was refused, and where the ledger lies."""
-    from likeness.batch.journal import JOURNAL
     from likeness.cli.refused import refused_by_batch, refused_by_check
+    from likeness.core.outputs import JOURNAL
 
     source: Path = flags.source
     if source.suffix.lower() == ".json":

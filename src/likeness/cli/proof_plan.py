@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from likeness.batch.results import FINAL
 from likeness.cli.batch_results import journal_around, journal_of, read_batch, report_around, report_at
 from likeness.cli.plan import refuse_collisions
 from likeness.core.home import expanded
+from likeness.core.outputs import FINAL, PROOFS
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice
 from likeness.server.http.names import safe_names
@@ -19,9 +19,6 @@ from likeness.studio.proof_index import INDEX
 from likeness.studio.reports import Report
 
 __all__ = ["ProofJob", "ProofPlan", "plan_proofs"]
-
-_PROOFS = "proofs"
-"""Folder of the proofs in a batch's output."""
 
 _SHEETS = (".jpg", ".jpeg", ".png", ".tif", ".tiff")
 
@@ -121,7 +118,7 @@ def plan_proofs(
             *(f"{path} has no result in {after}" for path in found.without_after),
             *(f"{path} has no picture in {before}" for path in found.without_before),
         )
-    typed = output or (str(after / _PROOFS) if journal is not None else ".")
+    typed = output or (str(after / PROOFS) if journal is not None else ".")
     target = expanded(typed)
     known = {} if batch is None else batch.clients
     named = [

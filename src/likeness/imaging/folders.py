@@ -14,6 +14,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from likeness.core.opening import special_kind
+from likeness.core.outputs import JOURNAL, RESULTS
 from likeness.errors import ConfigError
 from likeness.imaging.files import SUFFIXES_READ, is_picture
 from likeness.messages.notice import Notice, reason_of
@@ -78,7 +79,7 @@ def is_left_alone(name: str) -> bool:
 
 def list_folder(folder: Path, *, without: Path | None = None) -> Listing:
     """The files of a folder and its subfolders. Links to files are followed, links to folders are not: they may lead in
-    circles.
+    circles. Where the journal of ``likeness batch`` lies, so do results: its folders for them are left out.
 
     Args:
         folder: which.
@@ -104,13 +105,18 @@ def list_folder(folder: Path, *, without: Path | None = None) -> Listing:
                 out.unreadable.append(f"{inside} ({reason_of(error)})")
             continue
         below: list[str] = []
+        results = RESULTS if any(entry.name == JOURNAL for entry in listed) else frozenset[str]()
         for entry in listed:
             name = f"{inside}/{entry.name}" if inside else entry.name
             kind = _kind(entry)
             if kind == "folder":
                 if is_left_alone(entry.name):
                     out.hide(name, _count(folder / name))
-                elif closed is None or _resolved(folder / name) != closed:
+                elif closed is not None and _resolved(folder / name) == closed:
+                    pass
+                elif entry.name in results:
+                    out.results.append(name)
+                else:
                     below.append(name)
             elif kind == "file" and not is_left_alone(entry.name):
                 found.append(name)
@@ -181,6 +187,7 @@ class _LeftOut:
         self._special: list[str] = []
         self._links: list[str] = []
         self.unreadable: list[str] = []
+        self.results: list[str] = []
 
     def hide(self, name: str, pictures: int) -> None:
         if pictures:
@@ -204,6 +211,10 @@ class _LeftOut:
         if self._links:
             found["links"] = (
                 f"{place}: links to folders are not followed: {_some(self._links)}; name such a folder itself"
+            )
+        if self.results:
+            found["results"] = (
+                f"{place}: left out, as they are results of likeness batch: {_some(self.results)}; name such a folder itself"
             )
         if self._pictures:
             pictures = "1 picture was" if self._pictures == 1 else f"{self._pictures} pictures were"
