@@ -274,6 +274,14 @@ def test_what_cannot_be_restored(tmp_path: Path) -> None:
         open_clip(hdr)
 
 
+def test_a_matroska_file_with_sound_that_was_cut_short(tmp_path: Path) -> None:
+    source = write_clip(tmp_path / "whole.mkv", plain_frames(60), sound="pcm_s16le")
+    assert len(list(read_frames(open_clip(source)))) == 60
+    (tmp_path / "half.mkv").write_bytes(source.read_bytes()[: source.stat().st_size // 2])
+    with pytest.raises(VideoError, match=r"breaks off after 0\.\d\d of 2\.40 s"):
+        list(read_frames(open_clip(tmp_path / "half.mkv")))
+
+
 def test_a_file_that_was_cut_short(tmp_path: Path) -> None:
     options = {"g": "1", "bf": "0"}
     rng = np.random.default_rng(0)

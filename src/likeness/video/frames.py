@@ -169,11 +169,27 @@ def _refuse_short(clip: Clip, stream: VideoStream, reached: float) -> None:
         ends, allowed = clip.seconds, _SHORT_SECONDS
     else:
         return
-    if clip.copied and stream.duration is None:
-        return  # the file's length may be its sound's
-    if reached < ends - allowed:
+    if reached >= ends - allowed:
+        return
+    # The file's length may be its sound's: then that goes on where the pictures end.
+    if stream.duration is not None or not clip.copied or _end_of_all(clip) < ends - allowed:
         values = {"file": str(clip.path), "seconds": reached, "whole": ends}
         raise VideoError(Notice("video.breaks-off", values))
+
+
+def _end_of_all(clip: Clip) -> float:
+    """Where the last packet of any stream ends, s from the start."""
+    from av.error import FFmpegError
+
+    ends = 0.0
+    with opened(clip.path) as container:
+        try:
+            for packet in container.demux():
+                if packet.pts is not None:
+                    ends = max(ends, float((packet.pts + (packet.duration or 0)) * packet.time_base))
+        except (FFmpegError, ValueError):  # what can be read ends here
+            pass
+    return ends - clip.start
 
 
 def _planes(frame: VideoFrame, clip: Clip) -> Planes:
