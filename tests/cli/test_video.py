@@ -40,6 +40,17 @@ def test_a_strangers_photograph_does_not_serve_and_that_is_told(
     assert "and was used all the same" in capsys.readouterr().err
 
 
+def test_a_face_that_is_not_there_and_a_folder_for_the_result(
+    film: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["video", str(film), "--model", str(tiny_model), "--to", "0.03", "-o", f"{tmp_path / 'new'}/"]
+    assert main([*arguments, "--faces", "7"]) == 3
+    assert "shows none of the faces that were asked for" in capsys.readouterr().err
+    assert main(arguments) == 0
+    assert "film.mp4: 1 frame, 1 face restored" in capsys.readouterr().err
+    assert len(decoded(tmp_path / "new" / "film.mp4")) == 1
+
+
 def test_a_preview_is_a_picture(film: Path, tiny_model: Path, tmp_path: Path) -> None:
     sheet = tmp_path / "sheet.png"
     assert main(["video", str(film), "--model", str(tiny_model), "--preview", "2", "-o", str(sheet)]) == 0
@@ -56,6 +67,7 @@ def test_without_a_face_nothing_is_written(tiny_model: Path, tmp_path: Path) -> 
     ("arguments", "status", "sentence"),
     [
         (["none.mp4"], 1, "none.mp4 does not exist"),
+        ([__file__.replace("test_video.py", "../../examples/portrait.jpg")], 1, "is a picture and no video"),
         (["FILM", "--codec", "xvid"], 2, "no codec xvid"),
         (["FILM", "--balance"], 2, "there is no flag --balance"),
         (["FILM", "--from", "soon"], 2, "is no time"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import closing
@@ -22,6 +23,8 @@ from likeness.cli.flags import (
     verbosity,
 )
 from likeness.cli.loading import load_restorer
+from likeness.cli.table import counted
+from likeness.core.home import expanded
 from likeness.errors import ConfigError, NoFaceError
 from likeness.messages.notice import Notice
 from likeness.restore.config import Settings
@@ -89,11 +92,12 @@ def video(argv: Sequence[str], console: Console) -> int:
     limits = Limits(pixels=settings["max_pixels"] or Limits.pixels)
     clip = _without(open_clip(flags.input, limits), flags)
     if flags.preview is not None:
-        target = flags.output or Path(f"preview_{flags.input.stem}.png")
+        target = _named(flags.output, f"{flags.input.stem}.png") or Path(f"preview_{flags.input.stem}.png")
         return _preview(load_restorer(settings, console), clip, options, limits, flags.preview, target, console)
-    target = flags.output
+    name = f"{flags.input.stem}{_suffix(flags.input)}"
+    target = _named(flags.output, name)
     if target is None and flags.frames is None:
-        target = Path(f"output_{flags.input.stem}{_suffix(flags.input)}")
+        target = Path(f"output_{name}")
     # The side of the network's crop decides only about "auto", which is refused.
     job = plan_video(clip, options, target=target, pictures=flags.frames, side=512)
     for note in job.notes:
@@ -131,10 +135,10 @@ def _run(job: VideoJob, restorer: Restorer, settings: Settings, limits: Limits, 
         raise
     _warn(session.notices, told, console)
     seconds = time.perf_counter() - began
-    faces = f"{restored} faces restored" + (f", {failed} failed" if failed else "")
+    faces = f"{counted(restored, 'face')} restored" + (f", {failed} failed" if failed else "")
     earlier = f", {kept} of an earlier run" if kept else ""
     console.say(
-        f"{job.target or job.pictures}: {frames} frames{earlier}, {faces}, "
+        f"{job.target or job.pictures}: {counted(frames, 'frame')}{earlier}, {faces}, "
         f"{(frames - kept) / max(seconds, 1e-6):.2f} frames/s, {seconds:.0f} s"
     )
     for person in session.people:
@@ -210,6 +214,14 @@ def _without(clip: Clip, flags: argparse.Namespace) -> Clip:
     return replace(clip, copied=tuple(stream for stream in clip.copied if stream.kind not in dropped))
 
 
+def _named(typed: str | None, name: str) -> Path | None:
+    """The file of the result: what was typed, or this name in it where that is a folder."""
+    if typed is None:
+        return None
+    path = expanded(typed)
+    return path / name if path.is_dir() or typed.endswith(("/", os.sep)) else path
+
+
 def _suffix(source: Path) -> str:
     from likeness.video.container import SUFFIXES
 
@@ -247,7 +259,7 @@ def make_parser() -> Parser:
     )
     parser.add_argument("input", metavar="INPUT", type=Path, help="a video")
     parser.add_argument(
-        "-o", "--output", metavar="OUT", type=Path, help="the result; its ending chooses the kind of file"
+        "-o", "--output", metavar="OUT", help="the result, whose ending chooses the kind of file, or its folder"
     )
     parser.add_argument(
         "--config", type=Path, metavar="FILE", help="settings from a .toml or .json file; flags win over it"

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from likeness.errors import VideoError
+from likeness.imaging.files import is_picture
 from likeness.imaging.image import Size
 from likeness.messages.notice import Notice, reason_of
 from likeness.video.library import require_av
@@ -141,6 +142,8 @@ def opened(path: Path) -> Generator[InputContainer]:
             metadata_errors="replace",
         )
     except (FFmpegError, ValueError, OSError) as error:
+        if is_picture(path):
+            raise VideoError(Notice("video.picture", {"file": str(path)})) from error
         raise told(path, error) from error
     try:
         yield container

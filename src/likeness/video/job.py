@@ -22,6 +22,7 @@ from likeness.imaging.files import write_image
 from likeness.imaging.image import Image, Size
 from likeness.messages.notice import Notice, reason_of
 from likeness.restore.canvas import plan_canvas
+from likeness.restore.selection import Selection
 from likeness.video.clip import Clip, Limits
 from likeness.video.container import held_codecs
 from likeness.video.encoders import Encoding, encoding_for
@@ -236,7 +237,9 @@ class VideoJob:
         segments = segments_in(folder)
         if not any(segment.restored for segment in segments):
             shutil.rmtree(folder, ignore_errors=True)
-            raise NoFaceError(Notice("video.no-face", {"file": str(self.clip.path)}))
+            some = options.person is not None or options.selection != Selection()
+            code = "video.none-wanted" if some else "video.no-face"
+            raise NoFaceError(Notice(code, {"file": str(self.clip.path)}))
         temporary = self.target.with_name(f"{TEMPORARY[0]}{secrets.token_hex(6)}{TEMPORARY[1]}")
         try:
             self.files.write(
