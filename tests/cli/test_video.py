@@ -51,6 +51,18 @@ def test_a_face_that_is_not_there_and_a_folder_for_the_result(
     assert len(decoded(tmp_path / "new" / "film.mp4")) == 1
 
 
+def test_pictures_of_an_earlier_run_are_told(
+    film: Path, tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = ["video", str(film), "--model", str(tiny_model), "--frames", str(tmp_path / "stills")]
+    assert main(arguments) == 0
+    assert "earlier run" not in capsys.readouterr().err
+    assert main([*arguments, "--to", "0.03"]) == 0
+    assert "also holds 2 pictures of an earlier run, from 000001.png on" in capsys.readouterr().err
+    assert main([*arguments, "--from", "0.09", "--to", "0.1"]) == 1
+    assert "has no frame in the part" in capsys.readouterr().err
+
+
 def test_a_preview_is_a_picture(film: Path, tiny_model: Path, tmp_path: Path) -> None:
     sheet = tmp_path / "sheet.png"
     assert main(["video", str(film), "--model", str(tiny_model), "--preview", "2", "-o", str(sheet)]) == 0

@@ -348,3 +348,9 @@ def test_output_suffix(name: str, suffix: str) -> None:
 
 def test_every_picture_has_a_suffix_to_be_written_with() -> None:
     assert all(output_suffix(f"a{suffix}").lower() in SUFFIXES_WRITE for suffix in SUFFIXES_READ)
+
+
+@pytest.mark.parametrize("head", [b"\0\0\0\x20ftypisom", b"\x1a\x45\xdf\xa3", b"RIFF\0\0\0\0AVI LIST"])
+def test_a_video_is_told_as_one(head: bytes) -> None:
+    with pytest.raises(ImageReadError, match="it looks like a video, which likeness video takes"):
+        read_image(head + bytes(100))

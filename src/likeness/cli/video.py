@@ -134,6 +134,8 @@ def _run(job: VideoJob, restorer: Restorer, settings: Settings, limits: Limits, 
             console.notice(Notice("video.kept", {"count": frames, "folder": str(job.folder)}))
         raise
     _warn(session.notices, told, console)
+    if (stale := job.stale_pictures(frames)) is not None:
+        console.warn(str(stale))
     seconds = time.perf_counter() - began
     faces = f"{counted(restored, 'face')} restored" + (f", {failed} failed" if failed else "")
     earlier = f", {kept} of an earlier run" if kept else ""

@@ -195,7 +195,8 @@ def _recognised(stream: BinaryIO, name: str, whole: bool = False) -> OpenPicture
         fault, head, whole = f"{before} bytes stand before it", head[before:], True
         kind = sniff_format(head)
     if kind is None:
-        what = Notice("image.unknown.text" if _is_text(head) else "image.unknown.kind")
+        unreadable = "image.unknown.text" if _is_text(head) else "image.unknown.kind"
+        what = Notice("image.unknown.video" if _is_video(head) else unreadable)
         raise ImageReadError(Notice("image.unknown", {"name": name, "what": what}))
     if whole or not stream.seekable():
         try:
@@ -226,6 +227,15 @@ def _read_head(stream: BinaryIO) -> bytes:
     while len(head) < HEAD_BYTES and (more := stream.read(HEAD_BYTES - len(head))):
         head += more
     return head
+
+
+def _is_video(head: bytes) -> bool:
+    """Whether it is of a kind that phones and cameras write videos in: MP4 or MOV, Matroska or WebM, AVI."""
+    return (
+        head[4:8] in (b"ftyp", b"moov")
+        or head.startswith(b"\x1a\x45\xdf\xa3")
+        or (head.startswith(b"RIFF") and head[8:12] == b"AVI ")
+    )
 
 
 def _is_text(head: bytes) -> bool:

@@ -163,6 +163,11 @@ class References:
         chosen = assigned(found, photographs, trusted=set(photographs.values()) if self._trusted else ())
         # Of a group one or two may have a reference: only where nobody has it is told why.
         nearest = None if any(chosen) else max(found, key=lambda row: row[0].likeness if row else -1, default=None)
+        if not any(found):
+            # What is left out of the matches is the picture itself.
+            name = next(iter(photographs)).name
+            itself = Choice(found=(), chosen=(), warnings=(Notice("reference.itself", {"name": name}),))
+            return (itself, *(Choice(found=(), chosen=(), warnings=()) for _ in found[1:]))
         return tuple(
             Choice(found=row, chosen=own, warnings=_refused(row) if row is nearest else ())
             for row, own in zip(found, chosen, strict=True)

@@ -126,10 +126,13 @@ class VideoJob:
         if self.pictures is not None:
             make_folder(self.pictures)
         if self.target is None:
+            frames = 0
             for frame in self._frames(limits):
+                frames += 1
                 result = session.restore(_image(frame))
                 self._write_picture(frame, result)
                 yield _done(frame, result)
+            self._refuse_none(frames)
             return
         with self._folder(network, anew) as folder:
             yield from self._segments(folder, session, limits)
@@ -173,6 +176,9 @@ class VideoJob:
             # However it ended, what is done need not be done again.
             if encoder is not None:
                 encoder.write(folder)
+        self._refuse_none(frames)
+
+    def _refuse_none(self, frames: int) -> None:
         if frames == 0:
             raise VideoError(Notice("video.empty-part", {"file": str(self.clip.path)}))
 
@@ -193,7 +199,17 @@ class VideoJob:
         if self.pictures is not None:
             deep = self.clip.colours.layout.bits > 8
             image = Image(pixels=result.pixels, bit_depth=16 if deep else 8)
-            write_image(image, self.pictures / f"{frame.index:06d}.png")
+            write_image(image, self.pictures / _picture_name(frame.index))
+
+    def stale_pictures(self, frames: int) -> Notice | None:
+        """What is said where the folder of pictures holds more than the frames of this run; None where it does not."""
+        if self.pictures is None:
+            return None
+        stale = [path for path in self.pictures.glob("*.png") if path.stem.isdecimal() and int(path.stem) >= frames]
+        if not stale:
+            return None
+        values = {"folder": str(self.pictures), "count": len(stale), "first": _picture_name(frames)}
+        return Notice("video.stale-pictures", values)
 
     def restart(self) -> None:
         """Throw away what earlier runs left."""
@@ -210,6 +226,8 @@ class VideoJob:
             "network": network,
             "encoding": repr(self.encoding),
         }
+        if self.pictures is not None:  # frames that are kept have theirs
+            job["pictures"] = str(self.pictures.resolve())
         text = json.dumps(job, indent=1)
         folder = self.folder
         make_folder(folder.parent)
@@ -252,6 +270,10 @@ class VideoJob:
         finally:
             temporary.unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def _picture_name(index: int) -> str:
+    return f"{index:06d}.png"
 
 
 def plan_video(
