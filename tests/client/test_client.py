@@ -256,7 +256,10 @@ def test_errors_are_the_library_s_own(client: LikenessClient, astronaut: Image, 
 def test_a_missing_key_and_a_server_that_is_not_there(keyed: Running, astronaut_file: Path) -> None:
     with LikenessClient(keyed.url) as stranger, pytest.raises(ServerError, match="wants its API key"):
         stranger.check(astronaut_file)
-    with LikenessClient("http://127.0.0.1:9") as nobody, pytest.raises(ServerError, match="cannot be reached"):
+    with (
+        LikenessClient("http://127.0.0.1:9") as nobody,
+        pytest.raises(ServerError, match=r"be reached \(Connection refused\)"),
+    ):
         nobody.check(astronaut_file)
 
 

@@ -38,7 +38,7 @@ from likeness.client.answers import (
     RequestOptions,
     RestoredPicture,
 )
-from likeness.compute.web import web_client
+from likeness.compute.web import reason_on_the_way, web_client
 from likeness.errors import (
     ConfigError,
     ControlError,
@@ -421,7 +421,7 @@ class LikenessClient:
             yield
         except httpx.TransportError as error:
             where = f"{self._http.base_url.scheme}://{self._http.base_url.netloc.decode('ascii', 'replace')}"
-            detail = str(error) or type(error).__name__
+            detail = reason_on_the_way(error)
             raise ServerError(Notice("client.unreachable", {"where": where, "detail": detail})) from error
 
 

@@ -6,12 +6,12 @@ from ipaddress import ip_address
 from typing import TYPE_CHECKING, Any
 
 from likeness.errors import ConfigError
-from likeness.messages.notice import Notice
+from likeness.messages.notice import Notice, reason_of
 
 if TYPE_CHECKING:
     import httpx
 
-__all__ = ["web_client"]
+__all__ = ["reason_on_the_way", "web_client"]
 
 _VARIABLES = "HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY"
 
@@ -35,6 +35,14 @@ def web_client(address: str, **options: Any) -> httpx.Client:
         raise ConfigError(Notice("web.socks", {"variables": _VARIABLES})) from error
     except (ValueError, httpx.InvalidURL) as error:
         raise ConfigError(Notice("web.proxy", {"variables": _VARIABLES})) from error
+
+
+def reason_on_the_way(error: httpx.TransportError) -> str:
+    """Why an address could not be reached, in the system's words where it was the system that said so."""
+    reason: BaseException | None = error
+    while reason is not None and getattr(reason, "strerror", None) is None:
+        reason = reason.__cause__ or reason.__context__
+    return reason_of(reason or error) or type(error).__name__
 
 
 def _is_loopback(host: str) -> bool:

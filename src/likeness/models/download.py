@@ -14,7 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from likeness.compute.web import web_client
+from likeness.compute.web import reason_on_the_way, web_client
 from likeness.core.hashing import sha256_of
 from likeness.errors import CheckpointError, CheckpointFormatError, ChecksumError, DownloadError
 from likeness.messages.notice import Notice, notice_of, reason_of
@@ -225,7 +225,7 @@ class _Fetch:
         except (httpx.UnsupportedProtocol, httpx.InvalidURL, httpx.TooManyRedirects) as error:
             raise _AddressError(notice_of(error)) from error
         except httpx.TransportError as error:
-            raise _TransferError(Notice("download.connection", {"why": notice_of(error)})) from error
+            raise _TransferError(Notice("download.connection", {"why": reason_on_the_way(error)})) from error
 
     def _resumable(self) -> tuple[int, dict[str, str]]:
         """How many bytes can be kept, and the request headers that ask for the others."""
