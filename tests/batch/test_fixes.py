@@ -12,6 +12,7 @@ from likeness.repair.repairs import Repairs
 from likeness.restore.config import Settings
 from likeness.restore.controls import Controls
 from likeness.restore.enlargement import Enlargement
+from likeness.restore.face_controls import FaceControls
 from likeness.restore.selection import Selection
 
 
@@ -50,12 +51,27 @@ def test_what_is_small_is_enlarged() -> None:
     assert not fixable(finding("no-face", None), WorkOptions())
 
 
-def test_a_remedy_for_one_of_several_faces_is_not_taken() -> None:
+def test_a_remedy_for_one_of_several_faces_is_that_ones() -> None:
     treatment = treat(WorkOptions(), [finding("eyes-closed", 1)], 2)
     assert treatment.options.controls == Controls()
-    assert treatment.done == ()
+    assert treatment.options.face_controls.changes == {1: {"face_mask_weights": {"eye": 0.0}}}
+    assert treatment.done == ("eyes-closed: face 2, the eyes were left alone (eye=0)",)
+    assert treat(treatment.options, [finding("eyes-closed", 1)], 2).done == (), "twice is once"
     both = treat(WorkOptions(), [finding("eyes-closed", 0), finding("eyes-closed", 1)], 2)
     assert both.options.controls.face_mask_weights.eye == 0
+    assert both.options.face_controls == FaceControls()
+
+
+def test_remedies_of_single_faces_and_of_all_go_together_with_what_was_asked_for() -> None:
+    asked = WorkOptions(face_controls=FaceControls.of({1: {"strength": 0.5, "face_mask_weights": {"lip": 0.2}}}))
+    found = [finding("face-turned", 1), finding("eyes-closed", 1), *(finding("face-dark", face) for face in range(3))]
+    options = treat(asked, found, 3).options
+    each = options.face_controls.over(options.controls)
+    assert each[0].latent_step_decay == each[1].latent_step_decay == options.controls.latent_step_decay == 0.03
+    assert (each[1].strength, each[1].face_mask_weights.lip, each[1].face_mask_weights.eye) == (0.5, 0.2, 0.0)
+    assert (each[2].strength, each[2].face_mask_weights.eye) == (1.0, 1.0)
+    assert each[0].degradation_scale == 0.9
+    assert each[1].degradation_scale == 0.7
 
 
 def test_drawn_faces_are_left_alone_and_do_not_count() -> None:

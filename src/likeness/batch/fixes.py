@@ -1,7 +1,7 @@
 """What can be done about preflight's findings: the advice that their sentences give, followed.
 
-A fix changes the whole picture's controls, so that one which concerns single faces is made only if it concerns all of those
-that are restored; otherwise the finding is reported and nothing else.
+What concerns all faces that are restored changes the controls that they share; what concerns some of them, those of these
+faces alone.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from dataclasses import dataclass, fields, replace
 from likeness.batch.options import WorkOptions
 from likeness.faces.findings import Finding
 from likeness.messages.notice import Notice
+from likeness.restore.by_face import Changes
 from likeness.restore.controls import PRESETS, Controls
+from likeness.restore.face_controls import FaceControls
 
 __all__ = ["FIXES", "Treatment", "fixable", "treat"]
 
@@ -49,13 +51,21 @@ def treat(options: WorkOptions, findings: Sequence[Finding], faces: int) -> Trea
             done.append(Notice("fix.left-alone", {"finding": code, "faces": faces_told, "why": Notice(why)}))
     rest = set(range(faces)) - leave
     controls = options.controls
+    concerned = {code: rest & {f.face for f in findings if f.code == code and f.face is not None} for code in FIXES}
     for code, (sentence, change) in FIXES.items():
-        hit = {finding.face for finding in findings if finding.code == code}
-        if hit and rest and rest <= hit:
+        if rest and concerned[code] == rest:
             changed = change(controls)
             if changed != controls:
                 controls = changed
                 done.append(Notice("fix.done", {"finding": code, "what": Notice(sentence)}))
+    face_controls = options.face_controls
+    for code, (sentence, change) in FIXES.items():
+        if concerned[code] < rest:
+            before, face_controls = face_controls, _changed(face_controls, controls, concerned[code], change)
+            numbers = [face + 1 for face in sorted(concerned[code]) if _of(before, face) != _of(face_controls, face)]
+            if numbers:
+                values = {"finding": code, "faces": ", ".join(map(str, numbers)), "what": Notice(sentence)}
+                done.append(Notice("fix.done-faces", values))
     by_hand = options.by_hand
     if by_hand is not None:
         # What is done about a finding is not for the choice to undo.
@@ -72,13 +82,46 @@ def treat(options: WorkOptions, findings: Sequence[Finding], faces: int) -> Trea
     # These measure for themselves whether a picture has aged, or is a print, and do nothing to one that has not or is none.
     repairs = options.repairs
     repairs = replace(repairs, balance=repairs.balance or 1.0, screen=repairs.screen or 1.0)
-    changed_options = replace(options, controls=controls, by_hand=by_hand, repairs=repairs, enlargement=enlargement)
+    changed_options = replace(
+        options,
+        controls=controls,
+        face_controls=face_controls,
+        by_hand=by_hand,
+        repairs=repairs,
+        enlargement=enlargement,
+    )
     return Treatment(options=changed_options, leave=leave, done=tuple(done))
 
 
 def fixable(finding: Finding, options: WorkOptions) -> bool:
     """Whether what preflight refuses is worth the work all the same, as something can be done about it."""
     return finding.code == "size-small" and finding.code not in options.limits.refuse
+
+
+def _of(given: FaceControls, face: int) -> Changes:
+    return given.changes.get(face, {})
+
+
+def _changed(
+    given: FaceControls, shared: Controls, faces: Set[int], change: Callable[[Controls], Controls]
+) -> FaceControls:
+    """What single faces have of their own, with a change to some of them: what it leaves as it was stays shared."""
+    each = given.over(shared)
+    changes = dict(given.changes)
+    for face in sorted(faces):
+        was, now = each[face], change(each[face])
+        new: Changes = {
+            f.name: getattr(now, f.name) for f in fields(Controls) if getattr(now, f.name) != getattr(was, f.name)
+        }
+        if not new:
+            continue
+        own = _of(given, face)
+        if "face_mask_weights" in new:
+            weights, before = now.face_mask_weights.to_dict(), was.face_mask_weights.to_dict()
+            regions = {region: weight for region, weight in weights.items() if weight != before[region]}
+            new["face_mask_weights"] = {**own.get("face_mask_weights", {}), **regions}
+        changes[face] = {**own, **new}
+    return FaceControls(changes=changes)
 
 
 def _is_small(finding: Finding, restored: Set[int]) -> bool:
