@@ -151,6 +151,10 @@ class TestOnePicture:
         capsys.readouterr()
         assert main([*run, "-o", "none.png", *served, "--reference-strength", "0", "--overwrite"]) == 0
         assert "with detail" not in capsys.readouterr().err
+        write_image(astronaut.with_pixels(gaussian_blur(astronaut.pixels, 6)), here / "soft.png")
+        sharp = ["restore", "portrait.jpg", *model, "-o", "sharp.png", "--reference", "soft.png", "--trust-references"]
+        assert main(sharp) == 0
+        assert "; soft.png fits, but has no detail that the face lacks" in capsys.readouterr().err
         without, with_it, none = (read_image(here / f"{name}.png").pixels for name in ("without", "with", "none"))
         assert np.abs(with_it - without).max() > 0.02
         np.testing.assert_array_equal(none, without)

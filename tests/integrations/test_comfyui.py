@@ -184,6 +184,14 @@ def test_references_are_handed_on(restorer: Restorer, batch: Any, astronaut: Ima
     np.testing.assert_array_equal(pictures[0].numpy(), expected.image.pixels)
     with pytest.raises(ArgumentError, match="at least one photograph"):
         run(MakeReferences)
+    (blank,) = run(MakeReferences, photographs=torch.zeros(1, 64, 64, 3))
+    with pytest.raises(NoFaceError, match="shows no face that could serve"):
+        run(RestoreFaces, restorer=restorer, image=batch[:1], references=blank, copy_unrestored=True)
+
+
+def test_a_number_that_is_typed_as_a_word_is_told(restorer: Restorer, batch: Any) -> None:
+    with pytest.raises(ControlError, match='upscale must be "auto" or a number, not "lots"'):
+        run(RestoreFaces, restorer=restorer, image=batch[:1], upscale="lots")
 
 
 def test_evidence_and_preflight_tell_what_they_see(batch: Any) -> None:

@@ -164,7 +164,7 @@ def test_a_missing_file_and_a_binary_one_are_told(tmp_path: Path) -> None:
         read_settings(tmp_path / "lost.toml")
     binary = tmp_path / "binary.toml"
     binary.write_bytes(b"\xff\xfe\x00\x01")
-    with pytest.raises(ConfigError, match=r"binary\.toml is not TOML"):
+    with pytest.raises(ConfigError, match=r"binary\.toml is no text in UTF-8"):
         read_settings(binary)
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal, cast
 
 from likeness.cli.console import Console, silence
+from likeness.cli.lent import lent_told
 from likeness.cli.loading import load_restorer
 from likeness.cli.ordered import on_its_own, reported_in_order
 from likeness.cli.plan import Job, Targets, plan, refuse_keyboard
@@ -23,7 +24,6 @@ from likeness.core.files import make_folder, write_bytes_atomically
 from likeness.core.memory import collect_from_now_on
 from likeness.errors import ConfigError, FileWriteError, ImageReadError, ImageWriteError, NoFaceError
 from likeness.evidence.face_verdict import LEVELS
-from likeness.evidence.lenders import regions_by_name, regions_told
 from likeness.imaging.decoding.pool import DecoderPool
 from likeness.imaging.encode import find_format
 from likeness.imaging.files import DEFAULT_MAX_PIXELS, output_suffix, result_suffix, write_image
@@ -232,7 +232,8 @@ class _Worker:
         )
         self._console.say(
             f"{count}{job.name} -> {output}: {_counted(record)}{verdict_line(record.faces)}"
-            f"{_helped(restoration)}{_chosen(restoration)}{_enlarged(restoration)}{_repaired(restoration)}"
+            f"{lent_told(restoration, most=_FACES_NAMED)}{_chosen(restoration)}{_enlarged(restoration)}"
+            f"{_repaired(restoration)}"
             f" ({work.clock.seconds:.1f} s)"
         )
         if mending:
@@ -409,26 +410,6 @@ def _enlarged(restoration: Restoration) -> str:
     if suggested is not None:
         said += f"; a face is too small to show what was restored: --upscale auto would enlarge {suggested:g} times"
     return said
-
-
-def _helped(restoration: Restoration) -> str:
-    """Which photograph lent which face what, to follow the count of faces; "" where none did."""
-    helped = [
-        face
-        for face in restoration.restored
-        if face.references is not None
-        and face.references.gifts
-        and (face.own_controls or restoration.controls).reference_strength > 0
-    ]
-    parts: list[str] = []
-    for face in helped[:_FACES_NAMED]:
-        assert face.references is not None
-        regions = regions_by_name((gift.name, gift.region) for gift in face.references.gifts)
-        told = " and ".join(f"{name} ({regions_told(own)})" for name, own in regions.items())
-        whose = f"face {face.index + 1} " if len(restoration.faces) > 1 else ""
-        parts.append(f"{whose}with detail of {told}")
-    more = f" and {len(helped) - _FACES_NAMED} more" if len(helped) > _FACES_NAMED else ""
-    return f", {', '.join(parts)}{more}" if parts else ""
 
 
 def _repaired(restoration: Restoration) -> str:

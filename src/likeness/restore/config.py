@@ -144,7 +144,9 @@ def parse_settings(data: bytes, *, name: str, folder: Path) -> Settings:
     try:
         # utf-8-sig: Windows editors put a byte order mark before the text.
         values = parse(data.decode("utf-8-sig"))
-    except ValueError as error:  # the parsers' errors and UnicodeDecodeError are ValueErrors
+    except UnicodeDecodeError as error:
+        raise ConfigError(Notice("config.not-utf8", {"name": name})) from error
+    except ValueError as error:  # what the parsers raise
         raise ConfigError(
             Notice("config.not-format", {"name": name, "format": suffix[1:].upper(), "why": notice_of(error)})
         ) from error

@@ -425,6 +425,8 @@ def _restored(
             progress=lambda now: tell(now.done / (now.total + 1)),  # laying the faces back counts as one of them
         )
     except NoFaceError as error:
+        if error.notice.code.startswith("reference."):
+            raise  # of what was joined to the node, and not of this picture
         if not copy_unrestored:
             raise NoFaceError(Notice("comfyui.no-face", {"number": number, "reason": notice_of(error)})) from error
         result = restorer.enlarge(image, options.enlargement)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any, TypeAlias
 
+from likeness.errors import ControlError
+from likeness.messages.notice import Notice
 from likeness.restore.config import Settings
 from likeness.restore.controls import PRESETS
 from likeness.restore.kinds import Choice, Number, Option, Switch, Weights
@@ -78,7 +80,12 @@ def _read(row: Option, value: Any) -> Any:
     kind = row.kind
     if isinstance(kind, Number):
         if isinstance(value, str) and value not in kind.words:
-            value = float(value)
+            try:
+                value = float(value)
+            except ValueError:
+                raise ControlError(
+                    Notice("comfyui.no-value", {"key": row.key, "wanted": kind.wanted, "value": value})
+                ) from None
         if row.default is None and value == 0:
             return None
     if isinstance(kind, (Number, Choice)):
