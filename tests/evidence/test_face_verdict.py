@@ -79,6 +79,22 @@ def test_one_white_bar_for_teeth_is_told(scene: Scene, after: Callable[[Pixels],
     assert verdict.sentence == "the teeth run into one bar"
 
 
+def test_a_mouth_of_which_half_is_a_smear_is_unlike_its_mirror_image(scene: Scene) -> None:
+    smear = _polygon(scene, LIPS)
+    smear[:, : int(scene.points[13, 0])] = 0
+    whole = measure_structure(scene)
+    melted = measure_structure(
+        _changed(scene, scene.before, scene.before + smear * (gaussian_blur(scene.before, 12.0) - scene.before))
+    )
+    assert melted.mirrored < whole.mirrored - 0.2
+    # It weighs with the rest: little is held, and the sides decide.
+    little = dataclasses.replace(whole, held=dataclasses.replace(whole.held, pixels=46.0, narrowest=44.0), moved=2.0)
+    assert (
+        judge(dataclasses.replace(little, mirrored=0.9)).risk
+        < judge(dataclasses.replace(little, mirrored=0.2)).risk - 2
+    )
+
+
 def test_sand_for_hair_is_told_and_strands_are_not(scene: Scene) -> None:
     rng = np.random.default_rng(4)
     before = gaussian_blur(scene.before, 3.0)

@@ -42,6 +42,7 @@ Reason: TypeAlias = Literal[
     "lips-recoloured",
     "little-held",
     "photograph-lost",
+    "sides-unlike",
     "skin-blotched",
     "teeth-merged",
 ]
@@ -55,19 +56,20 @@ REASONS: tuple[Reason, ...] = get_args(Reason)
 """What can speak against a face; "verdict." and the code is its sentence in the catalogues, of eight words at most."""
 
 WEIGHTS: dict[str, tuple[float, float]] = {
-    "narrowest": (4.258, -1.741),
-    "pixels": (4.387, -1.622),
-    "iris": (3.264, -0.712),
-    "round": (0.608, -4.216),
-    "moved": (0.859, 1.460),
-    "": (0.000, -2.571),
+    "narrowest": (4.258, -1.698),
+    "pixels": (4.387, -1.656),
+    "iris": (3.264, -0.470),
+    "round": (0.608, -4.241),
+    "moved": (0.859, 1.407),
+    "mirrored": (0.623, -3.098),
+    "": (0.000, -2.458),
 }
 """Centre and weight of each of `figures`; "" stands for the constant."""
 
 _PLACES: dict[Reason, tuple[str, ...]] = {"features-moved": ("moved",), "little-held": ("pixels",)}
 """Which of `FaceVerdict.values` a sentence holds."""
 
-LIMITS: tuple[float, float] = (-1.06, -0.44)
+LIMITS: tuple[float, float] = (-1.24, -0.53)
 """Risk from which on a face is to be looked at, and from which on it is bad."""
 
 _GROUPS: dict[str, Reason] = {
@@ -76,6 +78,7 @@ _GROUPS: dict[str, Reason] = {
     "iris": "irises-unclear",
     "round": "irises-unclear",
     "moved": "features-moved",
+    "mirrored": "sides-unlike",
 }
 """What each figure speaks for when it weighs most."""
 
@@ -177,6 +180,7 @@ def figures(found: Structure) -> dict[str, float]:
         "iris": math.log(max(found.iris, 1.0)) if seen else WEIGHTS["iris"][0],
         "round": found.round if seen else WEIGHTS["round"][0],
         "moved": math.log(found.moved + 0.5),
+        "mirrored": found.mirrored,
     }
 
 
@@ -206,6 +210,7 @@ def _values(found: Structure) -> dict[str, float]:
         "round": found.round,
         "uneven": found.uneven if found.eyes_seen else 0.0,
         "moved": found.moved,
+        "mirrored": found.mirrored,
         "sand": found.sand,
         "lips": found.lips,
         "blotches": found.blotches,

@@ -8,6 +8,7 @@ sand, lips of another colour. Every figure compares a face before and after on o
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -37,6 +38,23 @@ _LOWER_TEETH = (78, 95, 88, 178, 87, 14, 317, 402, 318, 324, 308)
 """The inner rim of the lips, from corner to corner as seen."""
 
 _LIPS = (61, 146, 91, 181, 84, 17, 314, 405, 321, 375, 291, 409, 270, 269, 267, 0, 37, 39, 40, 185)
+
+_SIDES = (
+    (61, 291), (33, 263), (133, 362), (48, 278), (98, 327), (78, 308), (40, 270), (91, 321), (205, 425), (84, 314),
+    (37, 267),
+)  # fmt: skip
+_BETWEEN = (13, 14, 0, 17, 1, 2, 152, 6, 168)
+"""Points that a mirror held along the middle of a face exchanges, and those that it leaves where they are."""
+_TURNED = np.array([*(place for pair in _SIDES for place in pair), *_BETWEEN])
+_MIRRORED = np.array([*(place for pair in _SIDES for place in pair[::-1]), *_BETWEEN])
+
+_LOWER = (*_LIPS, 48, 278, 4, 5)
+"""What nose and mouth lie within."""
+_AROUND_LOWER = 13
+_DRAWN_BAND = (1.5, 8.0)
+"""How wide that is grown, px, and the sigmas between which its drawing is compared with its mirror image, px."""
+_MARGIN = 25
+"""How far around it the blur of the larger one looks, px."""
 
 _GAP, _WIDTH = 9.0, 40.0
 """Least height and width of an open mouth whose teeth are looked at, px."""
@@ -88,6 +106,8 @@ class Structure:
             round one; 0 to 1.
         uneven: difference of the irises' heights between the corners of their eyes, shares of the eye's width.
         moved: mean distance of the features from where they were, px.
+        mirrored: correlation of nose and mouth with their mirror image, at scales of lines: a head that is turned, a
+            crooked smile and light from the side lower it, and so does a mouth of which half is a smear.
         teeth: variation along the row of teeth over their brightness; None where the mouth is shut.
         sand: gradients in hair that have none, at a scale of 1 px: what was added of them beyond what was added on skin,
             where only grain and coding add any, less what was added of lines; levels.
@@ -105,6 +125,7 @@ class Structure:
     round: float
     uneven: float
     moved: float
+    mirrored: float
     teeth: float | None
     sand: float
     lips: float
@@ -137,6 +158,7 @@ def measure_structure(scene: Scene) -> Structure:
         round=min(_roundness(smooth[1], points, eye) for eye in EYES),
         uneven=abs(irises[0][1] - irises[1][1]),
         moved=float(np.hypot(*(points[places] - before[places]).T).mean()),
+        mirrored=_mirrored(scene.lumas[1], points),
         teeth=_teeth(scene.lumas[1], points),
         sand=float(grains - max(strands, 0.0)),
         lips=lips,
@@ -214,6 +236,32 @@ def _roundness(light: _Map, p: _Values, eye: Eye) -> float:
     whole = second - np.square(first.sum(axis=1)) / total.sum(axis=1)
     iris, white = (first[:, part].sum(axis=1) / total[:, part].sum(axis=1) for part in (inner, outer))
     return float(np.max(np.where(white > iris, 1 - left / np.maximum(whole, 1e-6), 0.0)))
+
+
+def _mirrored(light: _Map, p: _Values) -> float:
+    """Correlation of nose and mouth with their mirror image: a homography exchanges the points of one side and the other."""
+    found: tuple[Any, Any] = cv2.findHomography(p[_TURNED].astype(np.float32), p[_MIRRORED].astype(np.float32))
+    turn = found[0]  # None where there is none, whatever OpenCV's types say
+    area = np.zeros((SIDE, SIDE), np.uint8)
+    cv2.fillConvexPoly(area, cv2.convexHull(p[list(_LOWER)].astype(np.int32)), (1.0,))
+    area = cv2.dilate(area, np.ones((_AROUND_LOWER, _AROUND_LOWER), np.uint8))
+    if turn is None or not area.any():  # a mesh that lies on one line, or beside the crop, has no sides
+        return 0.0
+    rows, columns = box_around(area, 0)
+    x, y = np.meshgrid(np.arange(SIDE)[columns], np.arange(SIDE)[rows])
+    u, v = np.moveaxis(cv2.perspectiveTransform(np.stack([x, y], axis=-1).astype(np.float32), turn), -1, 0)
+    # Only where nose and mouth and their mirror images lie: the whole takes five times as long.
+    first = np.array([min(x.min(), u.min()), min(y.min(), v.min())])
+    last = np.array([max(x.max(), u.max()), max(y.max(), v.max())])
+    left, top = np.clip(first - _MARGIN, 0, SIDE).astype(int)
+    right, bottom = np.clip(last + _MARGIN, 0, SIDE).astype(int)
+    part = light[top:bottom, left:right]
+    band = gaussian_blur(part, _DRAWN_BAND[0]) - gaussian_blur(part, _DRAWN_BAND[1])
+    other = cv2.remap(band, u - np.float32(left), v - np.float32(top), cv2.INTER_LINEAR)
+    lower = area[rows, columns] > 0
+    one, two = band[y - top, x - left][lower], np.asarray(other, np.float32)[lower]
+    one, two = one - one.mean(), two - two.mean()
+    return float((one * two).sum() / np.sqrt((one * one).sum() * (two * two).sum() + 1e-9))
 
 
 def _teeth(light: _Map, p: _Values) -> float | None:
