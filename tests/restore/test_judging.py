@@ -33,8 +33,8 @@ def portrait() -> Image:
 
 @pytest.fixture(scope="module")
 def pair(portrait: Image) -> Image:
-    """The portrait, and beside it the same one shaken from side to side by 5 px."""
-    shaken = np.stack([np.roll(portrait.pixels, x, axis=1) for x in range(-5, 6)]).mean(axis=0, dtype=np.float32)
+    """The portrait, and beside it the same one shaken from side to side by 8 px."""
+    shaken = np.stack([np.roll(portrait.pixels, x, axis=1) for x in range(-8, 9)]).mean(axis=0, dtype=np.float32)
     return Image(pixels=np.ascontiguousarray(np.hstack([portrait.pixels, shaken])))
 
 
