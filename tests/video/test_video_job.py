@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -280,6 +281,21 @@ def test_a_matroska_file_with_sound_that_was_cut_short(tmp_path: Path) -> None:
     (tmp_path / "half.mkv").write_bytes(source.read_bytes()[: source.stat().st_size // 2])
     with pytest.raises(VideoError, match=r"breaks off after 0\.\d\d of 2\.40 s"):
         list(read_frames(open_clip(tmp_path / "half.mkv")))
+
+
+@pytest.mark.parametrize("name", ["film.mkv", "film.nut"])
+def test_the_end_that_is_told_of_a_damaged_video_can_be_given(name: str, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    frames = [rng.integers(0, 255, (64, 96, 3)).astype(np.uint8) for _ in range(60)]
+    source = write_clip(tmp_path / name, frames, times=[33 * n + 7 for n in range(60)])
+    data = source.read_bytes()
+    source.write_bytes(data[: len(data) // 2])
+    clip = open_clip(source)
+    with pytest.raises(VideoError) as caught:
+        list(read_frames(clip))
+    told = re.search(r"--to (\d+\.\d\d)", str(caught.value))
+    assert told is not None
+    assert len(list(read_frames(clip, end=float(told[1])))) > 5
 
 
 def test_a_file_that_was_cut_short(tmp_path: Path) -> None:

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from av.video.frame import VideoFrame
     from av.video.stream import VideoStream
 
-__all__ = ["Clip", "Limits", "OtherStream", "open_clip", "opened", "told"]
+__all__ = ["Clip", "Limits", "OtherStream", "open_clip", "opened", "told", "up_to"]
 
 _FORMATS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,avi,mpegts,mpeg,mpegvideo,m4v,h264,hevc,obu,ivf,flv,asf,ogg,mxf,nut,dv,gif,rm,"
@@ -155,8 +155,13 @@ def told(path: Path, error: BaseException, seconds: float | None = None) -> Vide
     """An error of FFmpeg's in one sentence; ``seconds`` is how far the file could be read."""
     why = reason_of(error) or type(error).__name__
     if seconds is not None:
-        return VideoError(Notice("video.damaged", {"file": str(path), "seconds": seconds, "why": why}))
+        return VideoError(Notice("video.damaged", {"file": str(path), "seconds": up_to(seconds), "why": why}))
     return VideoError(Notice("video.unreadable", {"file": str(path), "why": why}))
+
+
+def up_to(seconds: float) -> float:
+    """A time that can be given as an end and is not behind this one: it is told with two decimals."""
+    return math.floor(seconds * 100 + 1e-6) / 100
 
 
 def open_clip(path: Path, limits: Limits | None = None) -> Clip:

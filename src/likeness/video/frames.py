@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from likeness.errors import VideoError
 from likeness.imaging.image import Pixels
 from likeness.messages.notice import Notice
-from likeness.video.clip import Clip, Limits, opened, told
+from likeness.video.clip import Clip, Limits, opened, told, up_to
 from likeness.video.planes import Colours, Layout, Planes
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def read_frames(
         if begin > 0:
             container.seek(int((begin + clip.start) * 1e6))
         index, reached = 0, 0.0
-        for frame in _progressive(clip, container, stream):
+        for frame in _progressive(clip, container, stream, end):
             pts = _time(frame, clip, index, begin)
             seconds = float(pts * clip.time_base) - clip.start
             reached = seconds + float((frame.duration or 0) * clip.time_base)
@@ -98,15 +98,15 @@ def read_frames(
                 return
             if (frame.width, frame.height) != (clip.size.width, clip.size.height):
                 size = f"{frame.width}x{frame.height}"
-                values = {"file": str(clip.path), "seconds": seconds, "size": size, "was": str(clip.size)}
+                values = {"file": str(clip.path), "seconds": up_to(seconds), "size": size, "was": str(clip.size)}
                 raise VideoError(Notice("video.changes", values))
             yield Frame(index=index, planes=_planes(frame, clip), clip=clip, pts=pts, duration=int(frame.duration or 0))
             index += 1
-        _refuse_short(clip, stream, reached)
+        _refuse_short(clip, stream, reached, end)
 
 
-def _progressive(clip: Clip, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
-    """Decoded frames, whole ones where they are interlaced."""
+def _progressive(clip: Clip, container: InputContainer, stream: VideoStream, end: float | None) -> Iterator[VideoFrame]:
+    """Decoded frames, whole ones where they are interlaced; what is damaged from ``end`` on is of no account."""
     from av.error import FFmpegError
 
     stream.thread_type = "AUTO"
@@ -119,9 +119,9 @@ def _progressive(clip: Clip, container: InputContainer, stream: VideoStream) -> 
         except (FFmpegError, ValueError) as error:
             raise told(clip.path, error, seconds) from error
         if frame is not None:
-            if frame.is_corrupt:
-                raise VideoError(Notice("video.corrupt", {"file": str(clip.path), "seconds": frame.time or seconds}))
-            seconds = frame.time or seconds
+            seconds = seconds if frame.pts is None else frame.time - clip.start
+            if frame.is_corrupt and (end is None or seconds < end):
+                raise VideoError(Notice("video.corrupt", {"file": str(clip.path), "seconds": up_to(seconds)}))
         if graph is None:
             if frame is None:
                 return
@@ -160,7 +160,7 @@ def _time(frame: VideoFrame, clip: Clip, index: int, begin: float) -> int:
     return frame.pts if base == clip.time_base else round(frame.pts * base / clip.time_base)
 
 
-def _refuse_short(clip: Clip, stream: VideoStream, reached: float) -> None:
+def _refuse_short(clip: Clip, stream: VideoStream, reached: float, end: float | None) -> None:
     """Whether the video broke off: a file that was cut short just ends."""
     if stream.duration is not None:
         ends = float((stream.start_time or 0) * clip.time_base) - clip.start + float(stream.duration * clip.time_base)
@@ -169,11 +169,11 @@ def _refuse_short(clip: Clip, stream: VideoStream, reached: float) -> None:
         ends, allowed = clip.seconds, _SHORT_SECONDS
     else:
         return
-    if reached >= ends - allowed:
+    if reached >= (ends if end is None else min(ends, end)) - allowed:
         return
     # The file's length may be its sound's: then that goes on where the pictures end.
     if stream.duration is not None or not clip.copied or _end_of_all(clip) < ends - allowed:
-        values = {"file": str(clip.path), "seconds": reached, "whole": ends}
+        values = {"file": str(clip.path), "seconds": up_to(reached), "whole": ends}
         raise VideoError(Notice("video.breaks-off", values))
 
 
