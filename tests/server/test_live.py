@@ -27,7 +27,7 @@ from likeness.imaging.framing import straightened, straightened_size, turned
 from likeness.imaging.image import Box, Image, Size
 from likeness.imaging.resample import resample
 from likeness.repair.repairs import Repairs
-from likeness.restore.canvas import plan_canvas
+from likeness.restore.canvas import SMALL_FACE, plan_canvas
 from likeness.restore.controls import Controls, RegionWeights
 from likeness.restore.enlargement import Enlargement
 from likeness.restore.face_controls import ControlsByFace
@@ -128,6 +128,7 @@ def test_opening_tells_faces_and_findings(opened: dict[str, Any], portrait: byte
     left, top, right, bottom = face["box"]
     assert face["area"][0] <= left < right <= face["area"][2]
     assert set(face["spots"]) == {"eye", "hair", "skin"}
+    assert (opened["suggested_upscale"] is not None) == (right - left < SMALL_FACE)
     for name in ("eye", "skin"):
         x, y = face["spots"][name]
         assert left < x < right

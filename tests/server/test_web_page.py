@@ -988,12 +988,19 @@ def test_what_is_found_of_several_faces_is_said_once(page: Any, two_faces: bytes
     assert said.count() == 1
     assert "2 of 2 faces are less than 48 px wide: enlarge" in said.text_content()
     assert said.locator(".face-link").all_text_contents() == ["1", "2"]
-    # What is advised is one press away, and no longer advised when it is done.
-    said.get_by_role("button", name="Enlarge the result").click()
-    assert page.locator("#take-size").evaluate("select => select.selectedIndex") == 3
-    assert said.get_by_role("button", name="Enlarge the result").count() == 0
     # What there is to know comes before what there is to set.
     assert page.locator("#panel-scroll > .section").first.get_attribute("class") == "section findings"
+
+
+def test_enlarging_is_advised_where_a_face_is_too_small_to_show_what_was_drawn(page: Any, two_faces: bytes) -> None:
+    page.locator("#tab-one").click()
+    drop(page, two_faces, "medium.png")
+    advised = page.locator(".findings .saying", has_text="too small here to show all that is restored")
+    assert advised.count() == 1
+    # What is advised is one press away, and no longer advised when it is done.
+    advised.get_by_role("button", name="Enlarge the result").click()
+    assert page.locator("#take-size").evaluate("select => select.selectedIndex") == 3
+    assert advised.count() == 0
 
 
 def test_what_speaks_against_several_faces_is_said_once(page: Any, two_faces: bytes) -> None:

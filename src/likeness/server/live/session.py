@@ -24,7 +24,7 @@ from likeness.reference.matching import FaceMatcher
 from likeness.repair.marks import MarkCounts
 from likeness.repair.repair import RepairResult, find_damage, repair
 from likeness.restore.automatic import Choice, choose
-from likeness.restore.canvas import plan_canvas
+from likeness.restore.canvas import plan_canvas, suggested_upscale
 from likeness.restore.enlargement import Enlargement
 from likeness.restore.face_controls import ControlsByFace
 from likeness.restore.framing import Framing
@@ -381,7 +381,14 @@ class Session:
             "findings": [finding.to_dict() for finding in self.findings],
             "references": self.others,
             "chosen": self.chosen.to_dict(),
+            "suggested_upscale": self._suggested_upscale(),
         }
+
+    def _suggested_upscale(self) -> float | None:
+        """By how much a result shows what the network draws, where one as large as the photograph would not."""
+        faces = [seen.face for seen in self.faces if seen.area is not None]
+        side = self._restorer.runtime.spec.side
+        return suggested_upscale(self.image.size, faces, 1.0, self._enlargement(1.0), side=side)
 
     @property
     def nbytes(self) -> int:

@@ -105,13 +105,17 @@ export class Report {
     const found = groups(this.picture.findings).map((group) => {
       const [{ level, notice, face }] = group;
       const saying = group.length > 1 ? this.sayingOfMany(group) : this.saying(level, said(notice), many && face !== null ? [face] : []);
-      // Detail that the network draws is seen where the result has pixels for it.
-      if (notice.code === "finding.face-small" && this.getSize() === 1)
-        saying.querySelector("span").append(" ", this.remedy("findings.enlarge", () => this.onEnlarge()));
       if (notice.code.startsWith("finding.sideways"))
         saying.querySelector("span").append(" ", this.remedy("findings.turn", () => this.onTurn(notice.values.turn)));
       return saying;
     });
+    // Detail that the network draws is seen where the result has pixels for it.
+    const times = this.picture.suggested_upscale;
+    if (times !== null && this.getSize() === 1) {
+      const saying = this.saying("note", t("findings.small", { times }));
+      saying.querySelector("span").append(" ", this.remedy("findings.enlarge", () => this.onEnlarge()));
+      found.push(saying);
+    }
     this.findingList.replaceChildren(...(found.length ? found : [el("li", { class: "saying good" }, t("findings.none"))]));
     this.showWarnings();
     this.showEvidence();
