@@ -164,7 +164,10 @@ def test_one_person_of_a_video(
         _, done = finished(client, job)
         (picture,) = done["pictures"]
         assert picture["state"] == "skipped"
-        assert picture["reason"] == "the video shows no face that could be restored, in any frame; nothing was written"
+        assert (
+            picture["reason"]
+            == "the video shows none of the faces that were asked for, in any frame; nothing was written"
+        )
         wall = submit(client, "a.mp4", film, person=b"no picture")
         assert (wall.status_code, wall.json()["code"]) == (422, "picture-unreadable")
 
