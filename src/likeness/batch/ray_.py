@@ -269,7 +269,7 @@ class RayExecutor:
         if result.data is None or result.state not in ("final", "review"):
             return withdrawn(self._output, item, result)
         try:
-            replaced = deliver(self._output, item, result.state, result.data)
+            replaced = deliver(self._output, item, result.state, result.data, result.outcome["digest"])
         except FileWriteError as error:
             return withdrawn(self._output, item, Result(state="failed", reason=error.notice, retry=True))
         return replace(result, data=None, outcome={**result.outcome, "replaced": list(replaced)})

@@ -12,14 +12,22 @@ from typing import Any, Literal
 
 from likeness.batch.journal import Item, Journal
 from likeness.batch.storage import Storage
-from likeness.core.hashing import sha256_of_bytes
 from likeness.core.outputs import FINAL, REPLACED, REVIEW
 
 __all__ = ["deliver", "is_as_written", "note_approved", "set_aside", "withdraw"]
 
 
-def deliver(output: Storage, item: Item, state: Literal["final", "review"], data: bytes) -> tuple[str, ...]:
+def deliver(
+    output: Storage, item: Item, state: Literal["final", "review"], data: bytes, digest: str
+) -> tuple[str, ...]:
     """Write a result into its folder, and take it out of the other one, where an earlier run may have put it.
+
+    Args:
+        output: where results lie.
+        item: as it was claimed.
+        state: its folder.
+        data: the result.
+        digest: the SHA-256 of ``data``.
 
     Returns:
         names of files in ``replaced`` that lay in its place and were none of a run's.
@@ -27,7 +35,7 @@ def deliver(output: Storage, item: Item, state: Literal["final", "review"], data
     Raises:
         FileWriteError: if it cannot be written.
     """
-    kept = set_aside(output, item, sha256_of_bytes(data))
+    kept = set_aside(output, item, digest)
     output.write(data, f"{state}/{item.target}")
     output.remove(f"{FINAL if state == REVIEW else REVIEW}/{item.target}")
     return kept

@@ -297,12 +297,13 @@ class PictureWorker:
         doubtful = _reason(done.restoration, done.verdict)
         state: Literal["final", "review"] = "review" if doubtful else "final"
         data = job.encode(image, done.treatment.options, _format(item))
+        digest = sha256_of_bytes(data)
         replaced: tuple[str, ...] = ()
         if self._output is not None:
-            replaced = deliver(self._output, item, state, data)
+            replaced = deliver(self._output, item, state, data, digest)
             job.clock.lap("write")
         outcome = _outcome(job.record(), done.findings, done.treatment, done.verdict)
-        written = {"output": f"{state}/{item.target}", "bytes": len(data), "digest": sha256_of_bytes(data)}
+        written = {"output": f"{state}/{item.target}", "bytes": len(data), "digest": digest}
         before = done.thumbnails
         return Result(
             state=state,

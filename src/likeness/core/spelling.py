@@ -7,7 +7,7 @@ from typing import Literal
 
 from likeness.messages.notice import Notice
 
-__all__ = ["did_you_mean", "nearest"]
+__all__ = ["did_you_mean", "known_and_meant", "nearest"]
 
 _ALIKE = 0.7
 """`difflib.SequenceMatcher`'s ratio from which two words count as alike: two letters of seven may differ."""
@@ -30,6 +30,12 @@ def did_you_mean(word: str, known: Iterable[str]) -> Notice | Literal[""]:
     """The question to follow what is not known: ' (did you mean "natural"?)', or "" if no known word is like this one."""
     meant = nearest(word, known)
     return "" if meant is None else Notice("spelling.meant", {"word": meant})
+
+
+def known_and_meant(word: str, known: Iterable[str]) -> dict[str, str | Notice]:
+    """Two values of a sentence about a word that is not known: all words that are, and `did_you_mean`."""
+    words = tuple(known)
+    return {"known": ", ".join(words), "meant": did_you_mean(word, words)}
 
 
 def _plain(word: str) -> str:

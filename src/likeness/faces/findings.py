@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias
 
-from likeness.core.spelling import did_you_mean
+from likeness.core.spelling import known_and_meant
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice
 
@@ -159,12 +159,7 @@ class Limits:
                 if not isinstance(value, frozenset) or not all(isinstance(code, str) for code in value):
                     raise ConfigError(Notice("findings.set", {"name": field.name, "kind": type(value).__name__}))
                 for code in sorted(value - set(CODES)):
-                    raise ConfigError(
-                        Notice(
-                            "findings.unknown",
-                            {"code": code, "known": ", ".join(CODES), "meant": did_you_mean(code, CODES)},
-                        )
-                    )
+                    raise ConfigError(Notice("findings.unknown", {"code": code, **known_and_meant(code, CODES)}))
             elif (
                 isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0
             ):

@@ -25,7 +25,7 @@ from typing import Any, Literal, cast
 from likeness.core.hashing import sha256_of
 from likeness.core.home import expanded, home_folder
 from likeness.core.locking import locked
-from likeness.core.spelling import did_you_mean
+from likeness.core.spelling import did_you_mean, known_and_meant
 from likeness.errors import CheckpointError, CheckpointFormatError, ChecksumError, DownloadError
 from likeness.messages.notice import Notice, notice_of
 from likeness.models.catalog import (
@@ -173,11 +173,7 @@ class Store:
         if path.name != name:
             raise CheckpointError(Notice("checkpoint.missing", {"path": str(path)}))
         known = [model.name for model in self.list()]
-        raise CheckpointError(
-            Notice(
-                "model.unknown-file", {"name": name, "meant": did_you_mean(str(name), known), "known": ", ".join(known)}
-            )
-        )
+        raise CheckpointError(Notice("model.unknown-file", {"name": name, **known_and_meant(str(name), known)}))
 
     def list(self) -> tuple[StoredModel, ...]:
         """Every model of the catalog, in its order, then the imported ones by name."""

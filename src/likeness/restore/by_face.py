@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeAlias, cast
 
-from likeness.core.spelling import did_you_mean
+from likeness.core.spelling import known_and_meant
 from likeness.errors import ControlError
 from likeness.messages.notice import Notice, notice_of
 from likeness.restore.controls import PRESETS, Controls, RegionWeights
@@ -201,8 +201,7 @@ class ByFace(Kind):
         return next((row for row in rows if name == row.short or plain == row.key), None)
 
     def _unknown(self, name: str, known: Sequence[str]) -> Notice:
-        values = {"name": name, "meant": did_you_mean(name, known), "known": ", ".join(known)}
-        return Notice("face-controls.unknown", values)
+        return Notice("face-controls.unknown", {"name": name, **known_and_meant(name, known)})
 
 
 def _weights(row: Option, value: object) -> dict[str, float]:

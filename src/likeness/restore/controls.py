@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
-from likeness.core.spelling import did_you_mean
+from likeness.core.spelling import did_you_mean, known_and_meant
 from likeness.errors import ArgumentError, ControlError
 from likeness.messages.notice import Notice
 from likeness.repair.repairs import Repairs
@@ -261,7 +261,7 @@ class Controls:
         """
         if not isinstance(name, str) or name not in PRESETS:  # pyright: ignore[reportUnnecessaryIsInstance]
             known = (*PRESETS, *others)
-            values = {"name": str(name), "meant": did_you_mean(str(name), known), "known": ", ".join(known)}
+            values = {"name": str(name), **known_and_meant(str(name), known)}
             raise ControlError(Notice("control.unknown-preset", values))
         return PRESETS[name]
 

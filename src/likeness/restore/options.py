@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from typing import Any, get_args
 
-from likeness.core.spelling import did_you_mean
+from likeness.core.spelling import known_and_meant
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice
 from likeness.models.spec import FACE_PURPOSES
@@ -376,7 +376,5 @@ def row_of(key: str) -> Option:
         ConfigError: if there is none; the message lists them.
     """
     if key not in _BY_KEY:
-        raise ConfigError(
-            Notice("option.unknown", {"key": key, "known": ", ".join(_BY_KEY), "meant": did_you_mean(key, _BY_KEY)})
-        )
+        raise ConfigError(Notice("option.unknown", {"key": key, **known_and_meant(key, _BY_KEY)}))
     return _BY_KEY[key]

@@ -6,7 +6,7 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import Any
 
-from likeness.core.spelling import did_you_mean
+from likeness.core.spelling import known_and_meant
 from likeness.core.tables import read_toml
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice
@@ -32,10 +32,7 @@ def read_settings(path: Path) -> TrainConfig | EnlargerTrainConfig:
     for key, value in values.items():
         if key not in known:
             raise ConfigError(
-                Notice(
-                    "config.unknown-key",
-                    {"path": str(path), "key": key, "known": ", ".join(known), "meant": did_you_mean(key, known)},
-                )
+                Notice("config.unknown-key", {"path": str(path), "key": key, **known_and_meant(key, known)})
             )
         wanted = _TYPES[str(known[key].type)]
         if not isinstance(value, wanted) or (isinstance(value, bool) and wanted is not bool):

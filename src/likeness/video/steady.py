@@ -238,11 +238,11 @@ def _joined(kept: _Kept | None, item: FaceProjection) -> _Kept:
     steady = replace(item, projection=projection, held=held, mask=mask)
     mean = float(np.float32(0.7) * kept.detail + np.float32(0.3) * detail) if detail < kept.detail else detail
     count = np.minimum(count, np.float32(_MOST))
-    lent = None if kept.lent is None else _lentsampled(kept.lent, same, grid, _small_mask(item.mask))
+    lent = None if kept.lent is None else _lent_moved(kept.lent, same, grid, _small_mask(item.mask))
     return _Kept(item=steady, seen=seen, count=count, small=small, detail=mean, age=0, lent=lent)
 
 
-def _lentsampled(lent: _Lent, same: _Map, grid: _Map, inside: _Map) -> _Lent:
+def _lent_moved(lent: _Lent, same: _Map, grid: _Map, inside: _Map) -> _Lent:
     """What other photographs give, where the face is now: gone where that has changed, and wanted anew if much has."""
     side = lent.detail.shape[0]
     changed = _changed(same, inside)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
 
-from likeness.core.spelling import did_you_mean
+from likeness.core.spelling import known_and_meant
 from likeness.errors import ArgumentError, ConfigError
 from likeness.imaging.encode import FORMATS, FileFormat, find_format
 from likeness.imaging.files import result_suffix
@@ -110,8 +110,7 @@ class RestoreRequest(PictureOptions):
         for name in values:
             if name not in FIELDS:
                 # A name is a client's text: it is not repeated, only what it may have meant.
-                meant = did_you_mean(name[:40], FIELDS)
-                raise ConfigError(Notice("form.unknown-field", {"known": ", ".join(FIELDS), "meant": meant}))
+                raise ConfigError(Notice("form.unknown-field", known_and_meant(name[:40], FIELDS)))
         known = {name: _whole(value) for name, value in values.items() if name not in _OURS}
         settings = settings_from(known, name="the form", folder=Path())
         evidence = values.get("evidence", False)

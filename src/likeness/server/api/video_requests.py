@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from likeness.core.spelling import did_you_mean
+from likeness.core.spelling import known_and_meant
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice
 from likeness.reference.references import References
@@ -48,8 +48,7 @@ class VideoRequest:
         for name, value in values.items():
             if name not in VIDEO_FIELDS:
                 # A name is a client's text: it is not repeated, only what it may have meant.
-                meant = did_you_mean(name[:40], VIDEO_FIELDS)
-                raise ConfigError(Notice("form.unknown-field", {"known": ", ".join(VIDEO_FIELDS), "meant": meant}))
+                raise ConfigError(Notice("form.unknown-field", known_and_meant(name[:40], VIDEO_FIELDS)))
             if name in _OWN_KEYS and not fits(VIDEO_FIELDS[name], value):
                 meaning = VIDEO_FIELDS[name]["description"]
                 raise ConfigError(Notice("form.unusable", {"name": name, "meaning": meaning}))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
 from likeness.core.home import expanded
-from likeness.core.spelling import did_you_mean
+from likeness.core.spelling import known_and_meant
 from likeness.core.tables import read_toml
 from likeness.errors import ConfigError
 from likeness.messages.notice import Language, Notice, notice_of, reason_of
@@ -141,10 +141,7 @@ def read_mail_settings(path: Path) -> MailSettings:
             )
         if key not in _KEYS:
             raise ConfigError(
-                Notice(
-                    "config.unknown-key",
-                    {"path": str(path), "key": key, "known": ", ".join(_KEYS), "meant": did_you_mean(key, _KEYS)},
-                )
+                Notice("config.unknown-key", {"path": str(path), "key": key, **known_and_meant(key, _KEYS)})
             )
         what, fits, name = _KEYS[key]
         if not fits(value):
