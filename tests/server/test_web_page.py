@@ -1015,6 +1015,13 @@ def test_what_speaks_against_several_faces_is_said_once(page: Any, two_faces: by
     said.wait_for()
     assert said.locator("> span").first.text_content() == "Bad: The photograph holds only 22 to 37 px here."
     assert said.locator(".face-link").all_text_contents() == ["1", "2"]
+    # Another part of the same result, drawn later, takes back nothing of what was said of its faces.
+    with page.expect_response("**/views") as drawn:
+        page.locator("[data-zoom='1']").click()
+    drawn.value.finished()
+    settled(page)
+    assert said.count() == 1
+    page.locator("[data-zoom='fit']").click()
     page.unroute("**/verdicts")
 
 

@@ -44,10 +44,7 @@ class Page {
       onRest: (rests) => this.stage.canvas.setAttribute("aria-busy", String(!rests)),
       onBusy: (words, values) => this.busy(words, values),
       onProblem: (error, size) => this.drawingProblem(error, size),
-      onWarnings: (...told) => {
-        this.report.warn(...told);
-        this.marks.judge([]);
-      },
+      onWarnings: (...told) => this.report.warn(...told),
       onVerdicts: (verdicts) => {
         this.report.judge(verdicts);
         this.marks.judge(verdicts);

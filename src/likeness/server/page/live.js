@@ -6,6 +6,7 @@ import { same, sameProjection, sameReferences, sameRepairs } from "./look.js";
 import { Tile } from "./tile.js";
 
 const RETRIES = 5;
+const BUSY_MS = 1500; // how long a server that has no time is left alone
 const REST_MS = 140; // how long a slider has to rest before the server is asked, where the preview serves meanwhile
 
 export class Live {
@@ -26,6 +27,7 @@ export class Live {
     this.touch = null;
     this.size = 1; // how many times as large as the photograph the result is to be, or "auto"
     this.grown = 1; // and is
+    this.judged = null; // {picture, look, size} of the result whose faces were asked about
   }
 
   open(picture, look) {
@@ -152,6 +154,8 @@ export class Live {
       this.grown = head.upscale;
       if (this.size === size) this.page.onGrown(size, head.upscale);
       this.page.onWarnings(head.notices, head.face_notices, look);
+      // Another part of the same result, or a closer look at it, leaves what was said of its faces as it is.
+      if (!this.isJudged(picture, look, size)) this.page.onVerdicts([]);
       this.page.onReferences(head.references, look);
       this.page.onRepaired(head.repaired);
       this.page.onDraw();
@@ -164,7 +168,7 @@ export class Live {
       this.page.onBusy(null);
       // Of many faces the server keeps those that it has restored when the time for an answer is over, and goes on with the rest.
       if (["busy", "too-long"].includes(error.code) && (this.retries = (this.retries ?? 0) + 1) <= RETRIES) {
-        this.ask(1500);
+        this.ask(BUSY_MS);
         return;
       }
       this.page.onRest(true);
@@ -187,15 +191,23 @@ export class Live {
   /** Ask how each face came out, once for a look that rests. */
   async judge(picture, look) {
     const { size } = this;
-    if (!look.faces.length || this.moving || (this.judged?.look === look && this.judged.size === size)) return;
-    this.judged = { look, size };
+    if (!look.faces.length || this.moving || this.isJudged(picture, look, size)) return;
+    this.judged = { picture, look, size };
     try {
       const { verdicts } = await api.verdicts(picture.id, look, size);
-      if (this.picture === picture && this.size === size && same(this.look, look)) this.page.onVerdicts(verdicts);
+      if (this.picture === picture && this.look === look && this.size === size) this.page.onVerdicts(verdicts);
     } catch (error) {
-      this.judged = null;
-      if (this.picture === picture && error.code !== "busy") this.page.onProblem(error);
+      if (this.isJudged(picture, look, size)) this.judged = null;
+      if (this.picture !== picture) return;
+      if (error.code === "busy") this.ask(BUSY_MS);
+      else this.page.onProblem(error);
     }
+  }
+
+  /** Whether it was asked how the faces of this result came out. */
+  isJudged(picture, look, size) {
+    const { judged } = this;
+    return judged !== null && judged.picture === picture && judged.look === look && judged.size === size;
   }
 
   async fetchFields(picture, look) {

@@ -40,7 +40,6 @@ export class Report {
   }
 
   warn(notices, faceNotices, look) {
-    this.verdicts = [];
     this.told = [
       ...notices.map((notice) => ({ notice })),
       ...faceNotices.flatMap((found, i) => found.map((notice) => ({ notice, face: look.faces[i] }))),
