@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -68,7 +70,7 @@ def test_a_store_without_whole_objects_gets_a_temporary_file(monkeypatch: pytest
     monkeypatch.setattr(places, "_WHOLE", set())
     place = Storage("memory://broken-line")
     place.write(b"before", "a.jpg")
-    monkeypatch.setattr(place, "_files", _Breaking(place._files))  # pyright: ignore[reportPrivateUsage]
+    monkeypatch.setattr(place, "_opened", _Breaking(place._files))  # pyright: ignore[reportPrivateUsage]
     with pytest.raises(FileWriteError, match="the line is dead"):
         place.write(b"after, and longer", "a.jpg")
     assert place.read("a.jpg") == b"before"
@@ -79,6 +81,51 @@ def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(FileWriteError, match="cannot be made"):
         Storage(str(tmp_path / "file")).write(b"x", "final/a.jpg")
+
+
+def test_what_others_do_is_seen_at_once(bucket: str, tmp_path: Path) -> None:
+    s3fs = pytest.importorskip("s3fs")
+    url = f"s3://{bucket}/{tmp_path.name}/in"
+    place = Storage(url)
+    place.write(b"1", "a.jpg")
+    assert [listed.name for listed in place.files()] == ["a.jpg"]
+    assert place.matching("*.jpg") == ["a.jpg"]
+    assert place.is_folder()
+    somebody = s3fs.S3FileSystem(skip_instance_cache=True)
+    somebody.pipe_file(f"{bucket}/{tmp_path.name}/in/b.jpg", b"2")
+    assert Storage(url).exists("b.jpg")
+    assert place.matching("*.jpg") == ["a.jpg", "b.jpg"]
+    assert [listed.name for listed in place.files()] == ["a.jpg", "b.jpg"]
+    somebody.rm_file(f"{bucket}/{tmp_path.name}/in/a.jpg")
+    somebody.pipe_file(f"{bucket}/{tmp_path.name}/in/c.jpg", b"3")
+    # Such as what a person lays into the results of a run that has listed them.
+    assert place.exists("c.jpg")
+    assert not place.exists("a.jpg")
+
+
+_IN_A_PROCESS_APART = """
+import sys
+from likeness.batch.apart import Apart
+from likeness.batch.storage import Storage
+place = Storage(sys.argv[1])
+place.write(b"first", "a.jpg")
+def work(name):
+    place.write(place.read("a.jpg") + b" and more", name)
+    return [listed.name for listed in place.files()]
+apart = Apart(lambda _: work)
+print(apart.work("b.jpg"))
+apart.close()
+print(place.read("b.jpg"))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="forks")
+def test_a_store_is_reached_from_a_process_apart(bucket: str, tmp_path: Path) -> None:
+    """The pictures of a batch are worked on in processes that were forked from the one that opened the store."""
+    url = f"s3://{bucket}/{tmp_path.name}/out"
+    command = [sys.executable, "-W", "ignore", "-c", _IN_A_PROCESS_APART, url]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.stdout.splitlines() == ["['a.jpg', 'b.jpg']", "b'first and more'"], done.stderr
 
 
 @pytest.mark.usefixtures("bucket")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from PIL import Image as PillowImage
 
 from likeness.batch import work
 from likeness.batch.cache import CachedRuntime, ProjectionCache
-from likeness.batch.journal import Item, Journal, PutCount
+from likeness.batch.journal import Item, Journal, PutCount, Task
 from likeness.batch.network import NetworkPlan
 from likeness.batch.options import WorkOptions
 from likeness.batch.ray_worker import Travelling, Workplace
@@ -368,6 +369,30 @@ def test_a_result_that_was_moved_to_final_by_hand_is_delivered(studio: Studio, p
     assert "approved" not in result.outcome
 
 
+def test_what_lies_in_review_is_looked_for_with_one_listing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A store would be asked about each of them at the beginning of every run."""
+    output = Storage(f"memory://{tmp_path.name}/out")
+    names = [f"{number}.jpg" for number in range(5)]
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        journal.put(Task(target=name, source=name, content=name, model="") for name in names)
+        for name in names:
+            item = journal.claim()
+            assert item is not None
+            output.write(b"restored", f"review/{name}")
+            journal.finish(item, "review", outcome={"output": f"review/{name}"})
+        output.move("review/3.jpg", "final/3.jpg")
+        output.write(b"copied", "final/4.jpg")
+        asked: list[str] = []
+        exists = Storage.exists
+        monkeypatch.setattr(Storage, "exists", lambda place, name: asked.append(name) or exists(place, name))
+        assert note_approved(journal, output) == 1
+        assert asked == ["final/3.jpg", "review/3.jpg"]
+        assert journal.counts()["final"] == 1
+        asked.clear()
+        output.remove("review/0.jpg")
+        assert note_approved(journal, output) == 0
+
+
 def test_a_bad_face_goes_to_review_and_is_counted(studio: Studio, pictures: Path, tmp_path: Path) -> None:
     picture = read_image(pictures / "ann.jpg")
     soft = tmp_path / "soft.png"
@@ -521,10 +546,13 @@ def test_what_a_killed_process_left_is_swept_when_alone(studio: Studio, tmp_path
     part = tmp_path / "out" / "final" / "sub" / ".likeness-0123456789ab.part"
     part.parent.mkdir(parents=True)
     part.write_bytes(b"half")
+    newer = part.with_name(".likeness-ba9876543210.part")
+    newer.write_bytes(b"of a process that has begun since")
+    os.utime(newer, (time.time() + 60,) * 2)
     with Journal(studio.journal.path):
         assert sweep(studio.journal, studio.output) == 0
     assert sweep(studio.journal, studio.output) == 1
-    assert not part.exists()
+    assert list(part.parent.iterdir()) == [newer]
 
 
 def test_the_guard_measures_what_the_verdict_was_told_from(

@@ -6,7 +6,7 @@ retoucher's, and is never overwritten nor removed: it is moved to the folder ``r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ from likeness.batch.journal import Item, Journal
 from likeness.batch.storage import Storage
 from likeness.core.outputs import FINAL, REPLACED, REVIEW
 
-__all__ = ["deliver", "is_as_written", "note_approved", "set_aside", "withdraw"]
+__all__ = ["deliver", "is_as_written", "names_in", "note_approved", "set_aside", "withdraw"]
 
 
 def deliver(
@@ -88,10 +88,22 @@ def is_as_written(outcome: Mapping[str, Any], size: int, digest: str) -> bool:
 def note_approved(journal: Journal, output: Storage) -> int:
     """Write down which results somebody looked at and moved from ``review`` to ``final``; how many that were."""
     count = 0
-    for item in list(journal.items(group="", states=[REVIEW])):
-        if output.exists(f"{FINAL}/{item.target}") and not output.exists(f"{REVIEW}/{item.target}"):
+    items = list(journal.items(group="", states=[REVIEW]))
+    # One listing for all of them: a store would be asked about each, and most lie where they were.
+    unmoved = set(names_in(output, REVIEW)) if items else set[str]()
+    for item in items:
+        final, review = f"{FINAL}/{item.target}", f"{REVIEW}/{item.target}"
+        if review not in unmoved and output.exists(final) and not output.exists(review):
             count += journal.approve(item, {**item.outcome, "output": f"{FINAL}/{item.target}", "approved": True})
     return count
+
+
+def names_in(output: Storage, folder: str) -> Iterator[str]:
+    """The files in a folder of the output, by their names in the output."""
+    inside = Storage(output.locate(folder))
+    if inside.is_folder():
+        for listed in inside.files():
+            yield f"{folder}/{listed.name}"
 
 
 def _free(output: Storage, target: str) -> str:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from unicodedata import normalize
@@ -13,6 +15,7 @@ from likeness.batch.groups import items_of
 from likeness.batch.journal import Item, Journal, PutCount, Task
 from likeness.batch.options import OnFinding, WorkOptions
 from likeness.batch.references import digest_of_album, digest_of_references
+from likeness.batch.results import names_in
 from likeness.batch.sources import Source
 from likeness.batch.storage import Storage, read_file
 from likeness.batch.work import Result
@@ -312,8 +315,10 @@ def redo(journal: Journal, output: Storage, *, failed: bool = False, missing: bo
     if failed:
         count += sum(journal.requeue(item) for item in list(items_of(journal, ["failed"])))
     if missing:
-        there = {name for folder in (FINAL, REVIEW) for name in _listed(output, folder)}
-        for item in list(items_of(journal, [FINAL, REVIEW])):
+        # First the items: what another process finishes meanwhile is in the listing then, and not among them.
+        items = list(items_of(journal, [FINAL, REVIEW]))
+        there = {name for folder in (FINAL, REVIEW) for name in names_in(output, folder)}
+        for item in items:
             # Somebody who looked at it may have moved it from one folder to the other.
             if not {f"{folder}/{item.target}" for folder in (FINAL, REVIEW)} & there:
                 count += journal.requeue(item)
@@ -323,21 +328,18 @@ def redo(journal: Journal, output: Storage, *, failed: bool = False, missing: bo
 def sweep(journal: Journal, output: Storage) -> int:
     """Remove temporary files that a killed process left among the results; how many. Not while another process is at work,
     whose they might be; stores whose objects appear whole have none."""
+    looked = time.time()
     if output.path is None or not journal.alone:
         return 0
     count = 0
     for folder in (FINAL, REVIEW):
         for part in (output.path / folder).rglob(f"{TEMPORARY[0]}*{TEMPORARY[1]}"):
-            part.unlink(missing_ok=True)
-            count += 1
+            with suppress(FileNotFoundError):
+                # A newer one may be that of a process that has begun since.
+                if part.stat().st_mtime <= looked:
+                    part.unlink()
+                    count += 1
     return count
-
-
-def _listed(output: Storage, folder: str) -> Iterator[str]:
-    inside = Storage(output.locate(folder))
-    if inside.is_folder():
-        for listed in inside.files():
-            yield f"{folder}/{listed.name}"
 
 
 def _targets(sources: Sequence[Source], journal: Journal, plan: TaskPlan) -> list[str]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager, suppress
@@ -68,17 +69,16 @@ class Storage:
         text = text.removeprefix("file://")
         self.text = text.rstrip("/") if len(text) > 1 else text
         self._path: Path | None = None
-        self._files: Any = None
+        self._opened: Any = None
+        self._opened_by = 0
         self._root = ""
         self._whole = False
         if not is_url(text):
             self._path = expanded(text)
             return
-        from fsspec.core import url_to_fs
-
         protocol = text.split("://", 1)[0].split("::")[0]
         try:
-            self._files, self._root = cast("tuple[Any, str]", url_to_fs(self.text))
+            self._open()
         except ImportError as error:
             extra = _EXTRAS.get(protocol)
             hint = f'pip install "likeness[{extra}]"' if extra else f"{error}"
@@ -86,6 +86,21 @@ class Storage:
         except ValueError as error:
             raise ConfigError(Notice("storage.unusable", {"text": text, "why": notice_of(error)})) from error
         self._whole = protocol in _WHOLE
+        self._files.invalidate_cache()
+
+    @property
+    def _files(self) -> Any:
+        """fsspec's file system, opened anew in a process that was forked from the one that opened it: its threads and
+        connections are not here."""
+        if self._opened_by != os.getpid():
+            self._open()
+        return self._opened
+
+    def _open(self) -> None:
+        from fsspec.core import url_to_fs
+
+        self._opened, self._root = cast("tuple[Any, str]", url_to_fs(self.text))
+        self._opened_by = os.getpid()
 
     @staticmethod
     def of(file: str) -> tuple[Storage, str]:
@@ -109,7 +124,7 @@ class Storage:
         """Whether there is such a folder."""
         if self._path is not None:
             return self._path.is_dir()
-        with self._speaking(ImageReadError, self.text, "read"):
+        with self._speaking(ImageReadError, self.text, "read"), self._listing():
             return bool(self._files.isdir(self._root))
         return False
 
@@ -230,7 +245,7 @@ class Storage:
             closed = expanded(without) if without and not is_url(without) else None
             yield from self._local_files(self._path, closed, tell or _logged)
             return
-        with self._speaking(BatchError, self.text, "read"):
+        with self._speaking(BatchError, self.text, "read"), self._listing():
             found = cast("dict[str, dict[str, Any]]", self._files.find(self._root, detail=True))
         left_out = (
             Storage(without)._root if is_url(without) and type(Storage(without)._files) is type(self._files) else ""
@@ -250,6 +265,7 @@ class Storage:
                 for kind, sentence in listing.remarks.items():
                     (tell or _logged)(f"{self._path} {kind}", sentence)
                 return list(listing.files)
+            self._files.invalidate_cache()
             paths = cast("list[str]", self._files.glob(f"{self._root}/{pattern}"))
             return sorted(str(PurePosixPath(path).relative_to(self._root)) for path in paths)
         raise AssertionError
@@ -266,6 +282,16 @@ class Storage:
             # A file may be gone again by now, and then it is not there.
             with suppress(FileNotFoundError):
                 yield Listed(name=name, stamp=_local_stamp(folder / name))
+
+    @contextmanager
+    def _listing(self) -> Generator[None]:
+        """A store is asked anew, and what it said is not kept: s3fs would go on answering from a listing what there is, while
+        others, such as a person at work or the processes of this batch, write and remove."""
+        self._files.invalidate_cache()
+        try:
+            yield
+        finally:
+            self._files.invalidate_cache()
 
     @contextmanager
     def _speaking(self, kind: type[LikenessError], shown: str, what: _Deed) -> Generator[None]:
