@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import shutil
+import threading
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
@@ -515,6 +516,41 @@ def test_results_keep_their_names(studio: Studio, pictures: Path, tmp_path: Path
 
 def _unread(file: str) -> bytes:
     pytest.fail(f"{file} is read again")
+
+
+def test_two_runs_that_begin_at_once_give_no_name_twice(studio: Studio, pictures: Path, tmp_path: Path) -> None:
+    """Two folders into one output: while one run reads its files, the other puts pictures of the same names."""
+    other = tmp_path / "tuesday"
+    other.mkdir()
+    (other / "ann.jpg").write_bytes((pictures / "family" / "ben.png").read_bytes())
+    monday, tuesday = find_sources([str(pictures / "ann.jpg")]), find_sources([str(other)])
+
+    class Reading(Plan):
+        def digest(self, source: Source) -> str:
+            with Journal(studio.journal.path) as journal:
+                make_tasks(tuesday, journal, Plan(model="tiny"))
+            return super().digest(source)
+
+    assert make_tasks(monday, studio.journal, Reading(model="tiny")) == PutCount(added=1)
+    found = {item.source: item.target for item in studio.journal.items()}
+    assert found == {str(other / "ann.jpg"): "ann.jpg", str(pictures / "ann.jpg"): "ann-2.jpg"}
+
+
+def test_what_was_read_before_a_run_was_ended_is_known(studio: Studio, pictures: Path) -> None:
+    stop = threading.Event()
+    read: list[str] = []
+
+    class Reading(Plan):
+        def digest(self, source: Source) -> str:
+            stop.set()
+            read.append(source.url)
+            return super().digest(source)
+
+    sources = find_sources([str(pictures)])
+    assert make_tasks(sources, studio.journal, Reading(model="tiny"), stop=stop) == PutCount()
+    assert read
+    assert make_tasks(sources, studio.journal, Reading(model="tiny")) == PutCount(added=6)
+    assert len(read) == len(sources), "each file once"
 
 
 def test_files_are_not_read_again_to_be_known(studio: Studio, pictures: Path, monkeypatch: pytest.MonkeyPatch) -> None:

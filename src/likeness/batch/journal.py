@@ -20,7 +20,8 @@ import logging
 import math
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
@@ -112,6 +113,13 @@ class Journal:
 
     # What is to be done
 
+    @contextmanager
+    def alone_at_it(self) -> Generator[None]:
+        """All that is done within counts, or, if it raises, nothing; nobody else writes meanwhile, so that what was read still
+        holds. For moments: others wait."""
+        with self._file.transaction():
+            yield
+
     def put(self, tasks: Iterable[Task]) -> PutCount:
         """Add tasks, all of them or, if ``tasks`` raises, none.
 
@@ -126,12 +134,8 @@ class Journal:
         with self._file.transaction() as database:
             for task in tasks:
                 if (why := why_outside(task.target)) is not None:
-                    raise BatchError(
-                        Notice(
-                            "batch.target-refused",
-                            {"source": str(task.source), "target": repr(task.target), "why": why},
-                        )
-                    )
+                    told = {"source": str(task.source), "target": repr(task.target), "why": why}
+                    raise BatchError(Notice("batch.target-refused", told))
                 values = {
                     "grp": to_column(task.group),
                     "target": to_column(task.target),

@@ -158,12 +158,16 @@ class JournalFile:
 
     @contextmanager
     def transaction(self) -> Generator[sqlite3.Connection]:
-        """All or nothing; the write lock is taken at once, so that no other process changes what was just read.
+        """All or nothing; the write lock is taken at once, so that no other process changes what was just read. Within
+        another one it is a part of that.
 
         Raises:
             JournalError: if the file or its disk fails; nothing was changed then.
         """
         with self.lock:
+            if self._database.in_transaction:
+                yield self._database
+                return
             try:
                 self._database.execute("BEGIN IMMEDIATE")
                 yield self._database

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 from unicodedata import normalize
@@ -170,7 +170,6 @@ def make_tasks(
         # One dictionary for all pictures without settings of their own: a million would take gigabytes.
         usual = plan.told(source) if usual is None else usual
         options.append(usual)
-    targets = _targets(sources, journal, plan)
     fresh: list[tuple[str, str, str]] = []
 
     def content(source: Source) -> str:
@@ -186,13 +185,20 @@ def make_tasks(
             fresh.append((source.url, source.stamp, found))
         return found
 
-    tasks: list[Task] = []
-    for source, chosen, target, found in zip(
-        sources, options, targets, map_in_order(content, sources, workers=_READERS), strict=True
-    ):
-        if stop is not None and stop.is_set():
-            return PutCount()
-        tasks.append(
+    contents: list[str] = []
+    with closing(map_in_order(content, sources, workers=_READERS)) as read:
+        for found in read:
+            contents.append(found)
+            if stop is not None and stop.is_set():
+                break
+    # Also of a run that is ended: of thousands of files the next one would have to read them all again.
+    journal.remember_content(fresh)
+    if stop is not None and stop.is_set():
+        return PutCount()
+    # Another run may have put pictures of the same names since this one began to read its own.
+    with journal.alone_at_it():
+        targets = _targets(sources, journal, plan)
+        return journal.put(
             Task(
                 target=target,
                 source=source.url,
@@ -203,9 +209,8 @@ def make_tasks(
                 client=source.client,
                 email=source.email,
             )
+            for source, chosen, target, found in zip(sources, options, targets, contents, strict=True)
         )
-    journal.remember_content(fresh)
-    return journal.put(tasks)
 
 
 def run(
