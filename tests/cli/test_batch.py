@@ -9,6 +9,7 @@ import random
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -16,9 +17,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from likeness.batch import summary_page
+from likeness.batch import summary_page, watch
 from likeness.batch.journal import Item, Journal, State
-from likeness.cli import main
+from likeness.cli import batch_run, main
+from likeness.errors import BatchError
 from likeness.faces.findings import CODES
 from likeness.imaging.encode import encode_image
 from likeness.imaging.files import read_image
@@ -226,6 +228,65 @@ def test_a_hot_folder_until_sigterm(inbox: Path, tmp_path: Path, tiny_model: Pat
     assert all(item.attempts == 1 for item in items(out))
     assert (out / "summary.html").exists()
     assert not (out / ".journal.sqlite.owners").exists()
+
+
+def test_a_hot_folder_outlives_what_cannot_be_read(
+    batch: Batch, inbox: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A sidecar that is being written, and a folder that is away for a moment, hold up no other picture."""
+    hot, out = tmp_path / "hot", tmp_path / "out"
+    hot.mkdir()
+    for name in ("a.jpg", "b.jpg", "c.jpg"):
+        (hot / name).write_bytes((inbox / "0.jpg").read_bytes())
+    (hot / "b.jpg.toml").write_text('preset = "film-')
+    (hot / "c.jpg.toml").write_text('references = ["nowhere.jpg"]')
+    monkeypatch.setattr(watch, "_STILL", 0.0)
+    looks: list[int] = []
+    found, wait = batch_run.find_sources, threading.Event.wait
+
+    def find(*arguments: object, **named: object) -> object:
+        looks.append(len(looks))
+        if looks[-1] in (2, 3):
+            raise BatchError("the folder hot cannot be read")
+        if looks[-1] == 4:
+            (hot / "b.jpg.toml").write_text('preset = "film-scan"')
+            (hot / "c.jpg.toml").unlink()
+        return found(*arguments, **named)  # type: ignore[arg-type]
+
+    def waited(event: threading.Event, timeout: float | None = None) -> bool:
+        if timeout != 0.125:
+            return wait(event, timeout)
+        if len(looks) == 6:
+            event.set()
+        return event.is_set()
+
+    monkeypatch.setattr(batch_run, "find_sources", find)
+    monkeypatch.setattr(threading.Event, "wait", waited)
+    assert batch(hot, out, "--watch", "0.125") == 0
+    said = capsys.readouterr().err
+    assert said.count("the folder hot cannot be read; looking again") == 1
+    assert said.count("b.jpg.toml") == said.count("nowhere.jpg") == 1
+    assert sorted(results(out)) == ["final/a.jpg", "final/b.jpg", "final/c.jpg"]
+
+
+def test_pictures_in_the_hands_of_another_run_are_told(
+    batch: Batch, inbox: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such as those of a container that was killed: until their lease has run out nobody knows that it is no more."""
+    out = tmp_path / "out"
+    assert batch(inbox / "0.jpg", out) == 0
+    with Journal(out / "journal.sqlite") as journal:
+        (item,) = journal.items()
+        journal.requeue(item)
+        monkeypatch.setattr("socket.gethostname", lambda: "container-1")
+        with Journal(out / "journal.sqlite") as other:
+            assert other.claim() is not None
+            monkeypatch.undo()
+            capsys.readouterr()
+            assert batch(inbox / "0.jpg", out) == 3
+    said = capsys.readouterr().err
+    assert "1 picture left to another run. If there is none any more" in said
+    assert "again in 15 minutes" in said
 
 
 def test_interrupted_what_is_begun_is_finished(inbox: Path, tmp_path: Path, tiny_model: Path) -> None:

@@ -115,8 +115,8 @@ class Journal:
 
     @contextmanager
     def alone_at_it(self) -> Generator[None]:
-        """All that is done within counts, or, if it raises, nothing; nobody else writes meanwhile, so that what was read still
-        holds. For moments: others wait."""
+        """All that is done within counts, or, if it raises, nothing; nobody else writes meanwhile, so that what was read
+        still holds. For moments: others wait."""
         with self._file.transaction():
             yield
 

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import glob
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path, PurePosixPath
 from typing import TypeAlias
 
 from likeness.batch.lists import check_per_picture, read_list
-from likeness.batch.storage import Storage, Tell, is_url
+from likeness.batch.storage import Storage, Tell, is_url, logged
 from likeness.core.home import expanded
-from likeness.errors import ConfigError
+from likeness.errors import ConfigError, ImageReadError
 from likeness.imaging.files import is_picture
 from likeness.imaging.folders import split_pattern
 from likeness.imaging.names import as_spelt, same_on_disk
@@ -74,6 +74,7 @@ def find_sources(
     allow_none: bool = False,
     videos: bool = False,
     tell: Tell | None = None,
+    leave_out: bool = False,
 ) -> tuple[Source, ...]:
     """The pictures behind the inputs, each once, in order; and videos, if they are wanted (`is_video`).
 
@@ -87,6 +88,8 @@ def find_sources(
         allow_none: an empty folder or a pattern that matches nothing (yet) is no error.
         videos: whether those in folders, and those that patterns match, are taken as well.
         tell: is told what is left out of folders; None logs it.
+        leave_out: whether a picture of a folder or a pattern whose sidecar cannot be used is left out, which is told too,
+            and is no error.
 
     Raises:
         ConfigError: if an input holds no picture, a list or a sidecar cannot be used, or pictures of two folders would get
@@ -96,7 +99,7 @@ def find_sources(
     """
     found: list[Source] = []
     for text in inputs:
-        taken = _find(text, without, allow_none, is_source if videos else is_picture, tell)
+        taken = _find(text, without, allow_none, is_source if videos else is_picture, tell, leave_out)
         if not taken and not allow_none:
             raise ConfigError(Notice("file.no-picture", {"text": text}))
         found += taken
@@ -115,17 +118,19 @@ def _home(source: Source) -> str:
     return source.url.removesuffix(source.name)
 
 
-def _find(text: str, without: str, allow_none: bool, wanted: _Wanted, tell: Tell | None) -> list[Source]:
+def _find(
+    text: str, without: str, allow_none: bool, wanted: _Wanted, tell: Tell | None, leave_out: bool
+) -> list[Source]:
     text = text.removeprefix("file://")
     if not is_url(text) and (spelt := as_spelt(expanded(text))) != expanded(text):
         text = str(spelt)
     if text.lower().endswith(".csv"):
         return _of_list(text)
     if _has_magic(text):
-        return _matching(text, wanted, tell)
+        return _matching(text, wanted, tell, leave_out)
     place = Storage(text)
     if place.is_folder() or (allow_none and not wanted(text)):
-        return _in_folder(place, without, wanted, tell) if place.is_folder() else []
+        return _in_folder(place, without, wanted, tell, leave_out) if place.is_folder() else []
     parent, name = Storage.of(text)
     if not parent.exists(name):
         raise ConfigError(Notice("file.missing", {"text": text}))
@@ -136,24 +141,38 @@ def _has_magic(text: str) -> bool:
     return glob.has_magic(text) and not (not is_url(text) and expanded(text).exists())
 
 
-def _in_folder(place: Storage, without: str, wanted: _Wanted, tell: Tell | None) -> list[Source]:
+def _in_folder(place: Storage, without: str, wanted: _Wanted, tell: Tell | None, leave_out: bool) -> list[Source]:
     listed = {item.name: item.stamp for item in place.files(without=without, tell=tell)}
-    return [
-        _source(place, name, name, stamp, sidecars=[name + end for end in _SIDECARS if name + end in listed])
-        for name, stamp in listed.items()
-        if wanted(name)
-    ]
+
+    def source(name: str) -> Source:
+        sidecars = [name + end for end in _SIDECARS if name + end in listed]
+        return _source(place, name, name, listed[name], sidecars=sidecars)
+
+    return _usable(source, filter(wanted, listed), tell, leave_out)
 
 
-def _matching(text: str, wanted: _Wanted, tell: Tell | None) -> list[Source]:
+def _matching(text: str, wanted: _Wanted, tell: Tell | None, leave_out: bool) -> list[Source]:
     # Results keep the folders below the first pattern.
     folder, pattern = split_pattern(text)
     place = Storage(folder)
-    return [
-        _source(place, name, name, place.stamp(name))
+    names = (
+        name
         for name in place.matching(pattern, tell=tell)
         if wanted(name) and not any(part.startswith(".") for part in name.split("/"))
-    ]
+    )
+    return _usable(lambda name: _source(place, name, name, place.stamp(name)), names, tell, leave_out)
+
+
+def _usable(source: Callable[[str], Source], names: Iterable[str], tell: Tell | None, leave_out: bool) -> list[Source]:
+    found: list[Source] = []
+    for name in names:
+        try:
+            found.append(source(name))
+        except (ConfigError, ImageReadError) as error:  # noqa: PERF203 - one must not cost the others
+            if not leave_out:
+                raise
+            (tell or logged)(str(error), str(error))
+    return found
 
 
 def _of_list(text: str) -> list[Source]:

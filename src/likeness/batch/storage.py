@@ -20,7 +20,7 @@ from likeness.errors import BatchError, ConfigError, FileWriteError, ImageReadEr
 from likeness.imaging.folders import is_left_alone, list_folder, match_files
 from likeness.messages.notice import Notice, notice_of, reason_of
 
-__all__ = ["Listed", "Storage", "Tell", "is_url", "read_file"]
+__all__ = ["Listed", "Storage", "Tell", "is_url", "logged", "read_file"]
 
 _log = logging.getLogger(__name__)
 
@@ -243,7 +243,7 @@ class Storage:
         """
         if self._path is not None:
             closed = expanded(without) if without and not is_url(without) else None
-            yield from self._local_files(self._path, closed, tell or _logged)
+            yield from self._local_files(self._path, closed, tell or logged)
             return
         with self._speaking(BatchError, self.text, "read"), self._listing():
             found = cast("dict[str, dict[str, Any]]", self._files.find(self._root, detail=True))
@@ -263,7 +263,7 @@ class Storage:
             if self._path is not None:
                 listing = match_files(self._path, pattern)
                 for kind, sentence in listing.remarks.items():
-                    (tell or _logged)(f"{self._path} {kind}", sentence)
+                    (tell or logged)(f"{self._path} {kind}", sentence)
                 return list(listing.files)
             self._files.invalidate_cache()
             paths = cast("list[str]", self._files.glob(f"{self._root}/{pattern}"))
@@ -285,8 +285,8 @@ class Storage:
 
     @contextmanager
     def _listing(self) -> Generator[None]:
-        """A store is asked anew, and what it said is not kept: s3fs would go on answering from a listing what there is, while
-        others, such as a person at work or the processes of this batch, write and remove."""
+        """A store is asked anew, and what it said is not kept: s3fs would go on answering from a listing what there is,
+        while others, such as a person at work or the processes of this batch, write and remove."""
         self._files.invalidate_cache()
         try:
             yield
@@ -335,7 +335,8 @@ def _remote_stamp(info: dict[str, Any]) -> str:
     return str(tag) if tag else f"{info.get('size')}:{when}"
 
 
-def _logged(_: str, sentence: str) -> None:
+def logged(_: str, sentence: str) -> None:
+    """A `Tell` for where nobody else is told."""
     _log.warning("%s", sentence)
 
 

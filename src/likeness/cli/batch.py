@@ -49,7 +49,7 @@ exit status:
   0    every picture was delivered to OUT/final
   1    at least one picture failed, and the others were done; or the journal's disk failed in the middle of the work
   2    nothing was begun: a flag, a value, a file name or the model cannot be used
-  3    no picture failed, but at least one is in OUT/review or was left alone
+  3    no picture failed, but at least one is in OUT/review, was left alone, or is in the hands of another run
   130  interrupted; run the same command again to go on
 
 examples:

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from likeness.batch.executors import Executor, LocalExecutor
 from likeness.batch.groups import VIDEOS, counts_of
-from likeness.batch.journal import Item, Journal, State
+from likeness.batch.journal import Item, Journal, PutCount, State
 from likeness.batch.lanes import lanes_for
 from likeness.batch.network import NetworkPlan
 from likeness.batch.results import note_approved
-from likeness.batch.runner import Done, Plan, make_tasks, redo, sweep
+from likeness.batch.runner import Done, Plan, TaskPlan, make_tasks, redo, sweep
 from likeness.batch.sources import Source, find_sources, is_video
 from likeness.batch.storage import Storage, is_url
 from likeness.batch.summary import RunFigures, without_a_face, write_summary
@@ -30,7 +30,7 @@ from likeness.cli.stopping import stopping
 from likeness.cli.table import counted
 from likeness.cli.verdict_line import verdict_line
 from likeness.core.memory import collect_from_now_on
-from likeness.errors import FileWriteError, JournalError
+from likeness.errors import ConfigError, FileWriteError, ImageReadError, JournalError, LikenessError
 from likeness.messages.notice import Notice
 from likeness.restore.config import Settings
 from likeness.restore.report import done_to_picture
@@ -101,6 +101,7 @@ class _Run:
         self._done = 0
         self._seconds = 0.0
         self._told: set[str] = set()
+        self._unlisted = ""
 
     def run(self) -> int:
         options = self._options
@@ -116,7 +117,7 @@ class _Run:
                     self._work(journal)
                     self._work_on_videos(journal)
                     while options.watch is not None and not self._stop.wait(options.watch):
-                        if self._list(journal):
+                        if self._list_again(journal):
                             self._work(journal)
                             self._work_on_videos(journal)
                 finally:
@@ -137,24 +138,35 @@ class _Run:
         if self._stop.is_set() and (waiting or self._options.watch is None):
             self._console.notice(f"interrupted; {_files(waiting, journal)} left. Run the same command again to go on")
             return 130
+        if waiting:
+            minutes = f"{journal.lease / 60:.0f} minutes"
+            self._console.notice(
+                f"{_files(waiting, journal)} left to another run. If there is none any more, as its machine or container is "
+                f"gone, run the same command again in {minutes}"
+            )
         if counts["failed"] or not written:
             return 1
-        return 3 if counts["review"] + counts["skipped"] else 0
+        return 3 if counts["review"] + counts["skipped"] + waiting else 0
 
     def _list(self, journal: Journal) -> int:
         """Look at the inputs and queue what is new or wanted otherwise; how many pictures that were."""
         options = self._options
         watching = options.watch is not None
         sources = find_sources(
-            options.inputs, without=options.output, allow_none=watching, videos=True, tell=self._left_out
+            options.inputs,
+            without=options.output,
+            allow_none=watching,
+            videos=True,
+            tell=self._left_out,
+            leave_out=watching,
         )
         if watching:
             sources = self._settling.ready(sources)
         pictures = [source for source in sources if not is_video(source.name)]
         films = self._taken([source for source in sources if is_video(source.name)])
-        puts = [make_tasks(pictures, journal, options.plan, stop=self._stop)]
+        puts = self._put(pictures, journal, options.plan)
         if films and options.videos is not None:
-            puts.append(make_tasks(films, journal, options.videos, stop=self._stop))
+            puts += self._put(films, journal, options.videos)
         added, changed, kept = (sum(getattr(put, name) for put in puts) for name in ("added", "changed", "kept"))
         if not watching:
             counts = counts_of(journal)
@@ -172,6 +184,38 @@ class _Run:
                 parts.append(f"{left} left from before")
             self._console.say(", ".join(parts))
         return added + changed
+
+    def _list_again(self, journal: Journal) -> int:
+        """`_list` for a run that goes on looking: what cannot be read now, such as a folder of the network or a list that is
+        being written, may be the next time. It is told, and ends nothing."""
+        try:
+            found = self._list(journal)
+        except JournalError:
+            raise
+        except LikenessError as error:
+            if str(error) != self._unlisted:
+                self._unlisted = str(error)
+                self._console.error(f"{error}; looking again")
+            return 0
+        self._unlisted = ""
+        return found
+
+    def _put(self, sources: Sequence[Source], journal: Journal, plan: TaskPlan) -> list[PutCount]:
+        """Queue pictures or videos. In a run that goes on looking, one with settings of its own that cannot be used holds
+        up no other, and is looked at again."""
+        try:
+            return [make_tasks(sources, journal, plan, stop=self._stop)]
+        except (ConfigError, ImageReadError):
+            if self._options.watch is None:
+                raise
+        done: list[PutCount] = []
+        for source in sources:
+            try:
+                done.append(make_tasks([source], journal, plan, stop=self._stop))
+            except (ConfigError, ImageReadError) as error:  # noqa: PERF203 - one must not cost the others
+                self._settling.take_back(source)
+                self._left_out(str(error), str(error))
+        return done
 
     def _taken(self, films: Sequence[Source]) -> list[Source]:
         """Those of the videos that can be worked on here; why not the others is told once."""
@@ -215,9 +259,9 @@ class _Run:
         films = self._films = self._films or VideosApart(
             lambda: VideoWorker(self._network(), path, thumbnails=options.thumbnails)
         )
+        before = self._seconds
         began = said = time.perf_counter()
         looked = time.monotonic()
-        done = 0
 
         def between(item: Item, share: float) -> None:
             nonlocal said, looked
@@ -226,19 +270,22 @@ class _Run:
                 said = now
                 self._console.say(f"{item.source}: {share:.0%}")
             if options.watch is not None and time.monotonic() - looked >= options.watch:
-                if self._list(journal):
+                if self._list_again(journal):
                     self._work(journal)
                 looked = time.monotonic()
 
         states: Counter[State] = Counter()
-        with closing(films):
-            for done, one in enumerate(run_videos(journal, films, stop=self._stop, between=between), start=1):
-                self._tell(one, f"[{done}/{total}] " if total > 1 else "")
-                states[one.result.state] += 1
-        self._done += done
-        self._seconds += time.perf_counter() - began
-        if options.desktop_notices and done and not self._stop.is_set():
-            self._show(states, counted(done, "video"))
+        try:
+            with closing(films):
+                for done, one in enumerate(run_videos(journal, films, stop=self._stop, between=between), start=1):
+                    self._tell(one, f"[{done}/{total}] " if total > 1 else "")
+                    states[one.result.state] += 1
+        finally:
+            self._done += states.total()
+            # With the seconds of the pictures that were done in between.
+            self._seconds = before + time.perf_counter() - began
+        if options.desktop_notices and states and not self._stop.is_set():
+            self._show(states, counted(states.total(), "video"))
 
     def _work(self, journal: Journal) -> None:
         """Through the pictures, until none waits or the run is broken off."""
@@ -248,20 +295,22 @@ class _Run:
             return
         executor = self._loaded()
         began = said = time.perf_counter()
-        done = 0
         states: Counter[State] = Counter()
         results = executor.run(journal, group="", stop=self._stop)
-        with self._console.progress(results, unit="picture", total=total) as pending:
-            for done, one in enumerate(pending, start=1):
-                self._tell(one, f"[{done}/{total}] " if total > 1 else "")
-                states[one.result.state] += 1
-                now = time.perf_counter()
-                if now - said >= _SAID_EVERY:
-                    said = now
-                    self._console.say(_rate(done, total, now - began))
-        self._done += done
-        self._seconds += time.perf_counter() - began
-        if self._options.desktop_notices and done and not self._stop.is_set():
+        try:
+            with self._console.progress(results, unit="picture", total=total) as pending:
+                for done, one in enumerate(pending, start=1):
+                    self._tell(one, f"[{done}/{total}] " if total > 1 else "")
+                    states[one.result.state] += 1
+                    now = time.perf_counter()
+                    if now - said >= _SAID_EVERY:
+                        said = now
+                        self._console.say(_rate(done, total, now - began))
+        finally:
+            # Also of a run that was broken off, by the journal's disk for one.
+            self._done += states.total()
+            self._seconds += time.perf_counter() - began
+        if self._options.desktop_notices and states and not self._stop.is_set():
             self._show(states, counted(states.total(), "picture"))
 
     def _show(self, states: Counter[State], what: str) -> None:
@@ -310,6 +359,8 @@ class _Run:
 
     def _tell(self, done: Done, count: str) -> None:
         item, result, console = done.item, done.result, self._console
+        if result.retry:
+            self._settling.later(item.source)
         if result.bug is not None:
             console.unexpected(result.bug, subject=f"{count}{item.source}")
         elif result.state == "failed":
