@@ -1,9 +1,13 @@
 from __future__ import annotations
 
+import io
 from collections.abc import Generator
 from pathlib import Path
+from typing import Any
 
 import pytest
+from browsing import started
+from PIL import Image as PillowImage
 from running import Running, served
 
 from likeness.restore.pipeline import Restorer
@@ -32,3 +36,21 @@ def portrait(astronaut_file: Path) -> bytes:
 def stranger() -> bytes:
     """Somebody whom the matcher takes for another person than the portrait's."""
     return (Path(__file__).parents[2] / "examples" / "original" / "hopper.jpg").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Generator[Any]:
+    with started() as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def two_faces(astronaut_file: Path) -> bytes:
+    """The same person twice, side by side."""
+    picture = PillowImage.open(astronaut_file).convert("RGB")
+    both = PillowImage.new("RGB", (picture.width * 2, picture.height))
+    both.paste(picture, (0, 0))
+    both.paste(picture, (picture.width, 0))
+    stream = io.BytesIO()
+    both.save(stream, "PNG")
+    return stream.getvalue()

@@ -4,10 +4,8 @@ import base64
 import io
 import re
 import shlex
-import shutil
 import wave
 import zipfile
-from collections.abc import Callable, Generator
 from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
@@ -17,6 +15,7 @@ from urllib.parse import urlsplit
 import cv2
 import numpy as np
 import pytest
+from browsing import FAULTS, HOSTS, drop, let_fall, new_page, seen, settled, slide, until
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 from running import Running, served
@@ -35,72 +34,11 @@ from likeness.server.http.settings import ServerSettings
 from likeness.server.live.editing import Editing
 from likeness.server.live.page import PAGE_FILES
 
-playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-    # A camera that shows a test picture, and is lent without a question.
-    "--use-fake-device-for-media-stream",
-    "--use-fake-ui-for-media-stream",
-]
 GREY = Image(pixels=np.full((64, 64, 3), 0.5, np.float32))
-HOSTS: set[str] = set()
-FAULTS: list[str] = []
-
-
-@pytest.fixture(scope="module")
-def browser() -> Generator[Any]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    if chromium is None:
-        pytest.skip("no Chromium is installed")
-    with playwright.sync_playwright() as tools:
-        started = tools.chromium.launch(executable_path=chromium, args=FLAGS)
-        yield started
-        started.close()
-
-
-def new_page(browser: Any, server: Running, **options: Any) -> Any:
-    context = browser.new_context(**{"viewport": {"width": 1280, "height": 860}, "locale": "en-US", **options})
-    page = context.new_page()
-    page.on("request", _asked)
-    page.on("pageerror", _failed)
-    page.on("console", _said)
-    page.goto(server.url)
-    page.locator("body.ready").wait_for()
-    return page
-
-
-def _asked(request: Any) -> None:
-    HOSTS.add(urlsplit(request.url).hostname or "")
-
-
-def _failed(error: Any) -> None:
-    FAULTS.append(str(error))
-
-
-def _said(message: Any) -> None:
-    if message.type == "error":
-        FAULTS.append(message.text)
 
 
 def _accept(dialog: Any) -> None:
     dialog.accept()
-
-
-@pytest.fixture(scope="module")
-def two_faces(astronaut_file: Path) -> bytes:
-    """The same person twice, side by side."""
-    picture = PillowImage.open(astronaut_file).convert("RGB")
-    both = PillowImage.new("RGB", (picture.width * 2, picture.height))
-    both.paste(picture, (0, 0))
-    both.paste(picture, (picture.width, 0))
-    stream = io.BytesIO()
-    both.save(stream, "PNG")
-    return stream.getvalue()
 
 
 @pytest.fixture(scope="module")
@@ -109,66 +47,6 @@ def page(browser: Any, server: Running, two_faces: bytes) -> Any:
     opened = new_page(browser, server)
     drop(opened, two_faces, "couple.png")
     return opened
-
-
-def let_fall(page: Any, selector: str, data: bytes, *names: str) -> None:
-    """Drop a file on a part of the page, under one name or at once under several."""
-    page.evaluate(
-        """([selector, text, ...names]) => {
-          const bytes = Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
-          const transfer = new DataTransfer();
-          for (const name of names) transfer.items.add(new File([bytes], name, { type: "image/png" }));
-          const under = document.querySelector(selector);
-          for (const kind of ["dragenter", "dragover", "drop"])
-            under.dispatchEvent(new DragEvent(kind, { dataTransfer: transfer, bubbles: true, cancelable: true }));
-        }""",
-        [selector, base64.b64encode(data).decode(), *names],
-    )
-
-
-def drop(page: Any, data: bytes, name: str) -> None:
-    page.evaluate("delete document.getElementById('canvas').dataset.ready")
-    let_fall(page, "body", data, name)
-    until(page, lambda: page.title().startswith(name))
-    page.locator("#canvas[data-ready]").wait_for()
-
-
-def until(page: Any, true: Callable[[], bool]) -> None:
-    """Wait, 20 s at most; Playwright's own waiting for a function is what the page's Content-Security-Policy forbids."""
-    for _ in range(400):
-        if true():
-            return
-        page.wait_for_timeout(50)
-    raise AssertionError("it never came true")
-
-
-def seen(page: Any) -> NDArray[np.int16]:
-    """What is on the stage's canvas, H x W x 3."""
-    url = page.evaluate("document.getElementById('canvas').toDataURL('image/png')")
-    picture = PillowImage.open(io.BytesIO(base64.b64decode(url.partition(",")[2])))
-    return np.asarray(picture.convert("RGB")).astype(np.int16)
-
-
-def settled(page: Any) -> NDArray[np.int16]:
-    """The canvas once the server's own result is drawn: the page says so, and it looks the same twice."""
-    resting = page.locator("#canvas[aria-busy='false']")
-    resting.wait_for()
-    last = seen(page)
-    for _ in range(20):
-        page.wait_for_timeout(250)
-        resting.wait_for()
-        now = seen(page)
-        if np.array_equal(now, last):
-            return now
-        last = now
-    raise AssertionError("the canvas does not come to rest")
-
-
-def slide(page: Any, key: str, value: float) -> None:
-    """Move a slider as a hand does, and leave it there; the input event comes from the browser itself."""
-    slider = page.locator(f"#slider-{key}")
-    slider.focus()
-    slider.fill(str(value))
 
 
 def box_of(page: Any, face: int) -> dict[str, float]:

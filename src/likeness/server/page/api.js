@@ -73,6 +73,27 @@ export async function about() {
   return told;
 }
 
+export const BUSY_MS = 1500; // how long a server that has no time is left alone
+export const RETRIES = 5;
+
+/** Whether the server may have time for it later. */
+export function maybeLater(error) {
+  return ["busy", "too-long"].includes(error.code);
+}
+
+/** Ask, and ask again of a server that has no time, as long as it is `wanted`. */
+export async function patiently(ask, wanted) {
+  for (let tries = 0; ; tries++) {
+    try {
+      return await ask();
+    } catch (error) {
+      if (!maybeLater(error) || tries >= RETRIES) throw error;
+      await new Promise((resolve) => setTimeout(resolve, BUSY_MS));
+      if (!wanted()) throw error;
+    }
+  }
+}
+
 /** Open a picture; `progress` is told which share of it has been sent. */
 export function openPicture(file, name, progress = (/** @type {number} */ _) => {}) {
   const form = new FormData();

@@ -30,6 +30,7 @@ const element = (id) => document.getElementById(id);
 const elements = (selector) => document.querySelectorAll(selector);
 const KEPT = "likeness.open";
 const TABS = ["one", "many", "video"];
+const TOO_MUCH = ["picture-too-large", "out-of-memory", "too-long"];
 const NOBODY = { faces: [], own: {}, references: [], trusted: [] };
 
 class Page {
@@ -38,11 +39,15 @@ class Page {
     this.store = new Store();
     this.store.reset({ ...NOBODY, ...unrepaired(), ...unframed(), ...presetLook(about.presets.standard) }, "standard");
     this.current = 0;
+    this.doing = new Map(); // what takes a while, in words, by what it is
     this.live = new Live({
       onDraw: () => this.draw(),
-      onReady: () => (this.stage.canvas.dataset.ready = String(this.store.look.degradation_scale)),
+      onReady: () => {
+        this.stage.canvas.dataset.ready = String(this.store.look.degradation_scale);
+        this.stage.draw();
+      },
       onRest: (rests) => this.stage.canvas.setAttribute("aria-busy", String(!rests)),
-      onBusy: (words, values) => this.busy(words, values),
+      onBusy: (words, values) => this.busy("drawing", words, values),
       onProblem: (error, size) => this.drawingProblem(error, size),
       onWarnings: (...told) => this.report.warn(...told),
       onVerdicts: (verdicts) => {
@@ -60,6 +65,7 @@ class Page {
     this.loupes.onResize = () => this.live.moved();
     this.report = new Report({
       store: this.store,
+      ofPicture: (work) => this.ofPicture(work),
       onFace: (face) => this.choose(face, true),
       onProblem: (error) => this.problem(error),
       onEnlarge: () => {
@@ -67,14 +73,15 @@ class Page {
         this.resize("auto");
         element("take-size").focus({ preventScroll: true });
       },
-      onTurn: (by) => this.framing.turn(by),
+      onTurn: (by) => this.turn(by),
       getCurrent: () => this.current,
       getSize: () => this.take.chosen,
     });
     this.references = new References({
       store: this.store,
       about,
-      onBusy: (words) => this.busy(words),
+      ofPicture: (work) => this.ofPicture(work),
+      onBusy: (words) => this.busy("reference", words),
       onProblem: (error) => this.problem(error),
       announce: (text) => this.announce(text),
       onLent: (lent) => this.marks.lend(lent),
@@ -83,7 +90,7 @@ class Page {
       store: this.store,
       stage: this.stage,
       announce: (text) => this.announce(text),
-      onTurn: (turn) => this.store.set({ turn }),
+      onTurn: (by) => this.turn(by),
       // One tool is in hand at a time.
       onTool: (tool) => tool && this.repair.take(null),
       getFace: () => this.picture.faces[this.current],
@@ -96,6 +103,7 @@ class Page {
       onProblem: (error) => this.problem(error),
     });
     this.command = new Command({
+      ofPicture: (work) => this.ofPicture(work),
       getSeen: () => ({ id: this.picture?.id, look: this.store.look, preset: this.store.preset, size: this.take.chosen }),
       onProblem: (error) => this.problem(error),
       announce: (text) => this.announce(text),
@@ -119,7 +127,8 @@ class Page {
       side: about.web_side,
       paper: about.print_scale,
       onSize: (size) => this.resize(size),
-      onBusy: (words) => this.busy(words),
+      ofPicture: (work) => this.ofPicture(work),
+      onBusy: (words) => this.busy("file", words),
       onProblem: (error) => this.problem(error),
       announce: (text) => this.announce(text),
     });
@@ -137,12 +146,19 @@ class Page {
     this.edited = about.editing && new Edited({
       editing: about.editing,
       getSeen: () => ({ id: this.picture.id, look: this.store.look, size: this.take.chosen }),
-      onBusy: (words) => this.busy(words),
+      onBusy: (words) => this.busy("file", words),
       onProblem: (error) => this.problem(error),
       announce: (text) => this.announce(text),
     });
     this.store.onChange(({ moving, event, travelled }) => {
-      if (this.framed && !sameFraming(this.framed, this.store.look)) this.reframe({ moving, travelled });
+      const turned = this.framed && !sameFraming(this.framed, this.store.look);
+      if (turned && moving && this.store.look.turn === this.framed.turn) this.tilt();
+      else if (turned) {
+        // A step back or forth has brought its own strokes, crop and ticks.
+        if (travelled) this.carried = null;
+        else this.carry();
+        this.reframe();
+      } else if (this.unfound && !this.turning) this.reframe();
       else {
         this.stage.setTilt(null);
         this.live.change(this.store.look, { moving, event });
@@ -181,7 +197,7 @@ class Page {
       button.addEventListener("click", () => setLanguage(button.dataset.language));
     }
     for (const button of elements("[data-lying]")) {
-      button.addEventListener("click", () => this.framing.turn(Number(button.dataset.lying)));
+      button.addEventListener("click", () => this.turn(Number(button.dataset.lying)));
     }
     for (const button of elements("[data-zoom]")) {
       button.addEventListener("click", () => this.zoom(button.dataset.zoom));
@@ -213,6 +229,8 @@ class Page {
     });
     hold.addEventListener("keyup", () => before(false));
     window.addEventListener("keydown", (event) => this.key(event, before));
+    // A key that is let go elsewhere is not seen.
+    window.addEventListener("blur", () => before(false));
     window.addEventListener("keyup", (event) => {
       if (event.key === "b" || event.key === "B") before(false);
     });
@@ -298,7 +316,7 @@ class Page {
   async open(file, settings = null) {
     const turn = Symbol(file.name);
     this.clearProblem();
-    this.busy("busy.reading");
+    this.busy("opening", "busy.reading");
     this.wait(turn);
     element("faceless").hidden = true;
     const local = await localImage(file);
@@ -315,13 +333,15 @@ class Page {
       }
       if (this.picture) api.close(this.picture.id);
       this.file = file;
+      this.references.forget();
       this.wait(null);
+      this.busy("opening", null);
       this.show(picture, settings?.(picture), local?.image);
       this.panel.toTop();
     } catch (error) {
       if (this.opening !== turn) return;
       this.wait(null);
-      this.busy(null);
+      this.busy("opening", null);
       if (local) this.showAgain();
       this.problem(error, file.name);
     }
@@ -329,10 +349,11 @@ class Page {
 
   /** Open the one file that the page is for. */
   async openEdited() {
-    this.busy("busy.open");
+    this.busy("opening", "busy.open");
     this.wait(Symbol("edited"));
     const picture = await api.openEdited();
     this.wait(null);
+    this.busy("opening", null);
     this.show(picture);
   }
 
@@ -340,18 +361,20 @@ class Page {
   wait(turn) {
     this.opening = turn;
     for (const part of ["panel", "tools", "loupes"]) element(part).inert = turn !== null;
+    if (turn) for (const tool of [this.repair, this.framing]) tool.take(null);
     document.body.classList.toggle("opening", turn !== null);
   }
 
   /** How far the file is on its way, in words. */
   sending(share) {
-    if (share < 1) this.busy("busy.sending", { percent: Math.floor(share * 100) });
-    else this.busy("busy.open");
+    if (share < 1) this.busy("opening", "busy.sending", { percent: Math.floor(share * 100) });
+    else this.busy("opening", "busy.open");
   }
 
   /** Show what the browser itself could draw of a file, alone. */
   showLocal({ image, ...size }) {
     this.live.stop();
+    this.turnNoMore();
     this.stage.canvas.setAttribute("aria-busy", "true");
     element("empty").hidden = element("faceless").hidden = true;
     this.stage.open(size, { image, compared: false });
@@ -361,9 +384,16 @@ class Page {
 
   /** Show again what was open, as the newer file was no picture. */
   showAgain() {
+    if (this.picture && this.unfound) {
+      const [width, height] = framedSize(this.size, this.framed);
+      this.stage.open({ width, height }, { compared: false });
+      this.reframe();
+      return;
+    }
     if (this.picture) {
       this.onStage();
       this.showFaces();
+      this.framing.show();
       return;
     }
     this.stage.close();
@@ -380,24 +410,35 @@ class Page {
     this.stage.open(picture, { image, compared });
     this.marks.open(picture);
     this.loupes.open(picture, picture.faces[this.current]);
-    this.live.open(picture, this.store.look);
+    // While the picture is being turned further, it is drawn as it lies here.
+    const { look } = this.store;
+    this.live.open(picture, sameFraming(look, this.framed) ? look : { ...look, ...this.framed });
   }
 
-  /** Show an opened picture; with what was kept over a reload, if anything was; at once if the browser has drawn it. */
-  show(picture, kept = null, image = null) {
+  /**
+   * Show an opened picture: with what was kept over a reload, if anything was; at once if the browser has drawn it. One that was
+   * brought `again` is as it was, with its history.
+   */
+  show(picture, kept = null, image = null, again = false) {
+    const view = again && !this.stage.fitted ? { centre: this.stage.centre, scale: this.stage.scale } : null;
+    this.turnNoMore();
     this.picture = picture;
     this.size = [picture.width, picture.height];
     this.framed = unframed();
+    this.unfound = false;
+    if (!again) this.carried = null;
     delete this.stage.canvas.dataset.ready;
     const usable = picture.faces.filter((face) => face.area);
     const largest = [...usable].sort((a, b) => area(b.box) - area(a.box));
-    // Other photographs are of the persons in one picture, and what single faces have of their own is of its faces.
-    const settings = kept?.look ?? { ...this.store.look, own: {}, references: [], trusted: [], strokes: [], ...unframed() };
-    // As on the command line: all of them, or as many as the server restores together.
-    const first = largest.slice(0, this.about.max_faces).map((face) => face.index);
-    const faces = kept?.look.faces ?? first.sort((a, b) => a - b);
-    this.current = largest[0]?.index ?? 0;
-    this.store.reset({ ...NOBODY, ...unrepaired(), ...unframed(), ...settings, faces }, kept?.preset ?? this.store.preset);
+    if (!again) {
+      // Other photographs are of the persons in one picture, and what single faces have of their own is of its faces.
+      const settings = kept?.look ?? { ...this.store.look, own: {}, references: [], trusted: [], strokes: [], ...unframed() };
+      // As on the command line: all of them, or as many as the server restores together.
+      const first = largest.slice(0, this.about.max_faces).map((face) => face.index);
+      const faces = kept?.look.faces ?? first.sort((a, b) => a - b);
+      this.current = largest[0]?.index ?? 0;
+      this.store.reset({ ...NOBODY, ...unrepaired(), ...unframed(), ...settings, faces }, kept?.preset ?? this.store.preset);
+    }
     element("empty").hidden = true;
     element("tools").hidden = false;
     element("open-another").hidden = false;
@@ -406,17 +447,21 @@ class Page {
     if (kept) this.take.choose(kept.size ?? 1);
     this.sizeTo(this.take.chosen);
     this.onStage(image);
-    this.openParts();
+    this.openParts(again);
     this.history();
-    if (!sameFraming(this.framed, this.store.look)) this.reframe({ travelled: true });
+    if (!sameFraming(this.framed, this.store.look)) this.reframe();
+    else if (view) {
+      this.stage.centre = view.centre;
+      this.stage.zoom(view.scale);
+    }
     this.announce(t("opened.faces", { name: picture.name, count: picture.faces.length }));
     this.keep();
   }
 
   /** All that shows something of the open picture. */
-  openParts() {
+  openParts(again = false) {
     const { picture } = this;
-    this.report.open(picture);
+    this.report.open(picture, again);
     this.references.open(picture);
     this.repair.open(picture);
     this.framing.open(picture);
@@ -435,39 +480,64 @@ class Page {
     this.marks.place();
   }
 
-  /**
-   * The picture is turned or straightened: shown so at once, and its faces found anew as soon as it rests. What was painted, cut and
-   * ticked goes with it, unless a step back or forth brought its own.
-   */
-  async reframe({ moving = false, travelled = false }) {
+  /** Turn the picture so many degrees further. */
+  turn(by) {
+    if (!this.picture) return;
+    this.store.set({ turn: (this.store.look.turn + by + 360) % 360 });
+    this.announce(t("framing.turned"));
+  }
+
+  /** The picture is being straightened: shown so without the server. */
+  tilt() {
     const { look } = this.store;
     const from = this.framed;
-    if (moving && look.turn === from.turn) {
-      const turned = framedSize(this.size, { turn: look.turn, straighten: 0 });
-      const scale = shareOf(turned, from.straighten) / shareOf(turned, look.straighten);
-      this.stage.setTilt({ degrees: look.straighten - from.straighten, scale });
-      return;
-    }
+    const turned = framedSize(this.size, { turn: look.turn, straighten: 0 });
+    const scale = shareOf(turned, from.straighten) / shareOf(turned, look.straighten);
+    this.stage.setTilt({ degrees: look.straighten - from.straighten, scale });
+  }
+
+  /** The map from places of the picture as it is framed on one side to those on the other. */
+  mapBetween(from, to) {
+    const [back, there] = [framedBack(this.size, from), framedMap(this.size, to)];
+    return (place) => there(back(place));
+  }
+
+  /** Take strokes and the crop along to the picture as it is to be framed; ticks follow when its faces are found. */
+  carry() {
+    const { look } = this.store;
+    const from = this.framed;
+    if (!this.unfound) this.carried = { from, faces: this.picture.faces, before: this.store.past.at(-1) };
+    const map = this.mapBetween(from, look);
+    const size = framedSize(this.size, look);
+    const strokes = look.strokes.map((stroke) => ({ ...stroke, points: stroke.points.map((point) => map(point).map((v) => Math.round(v * 10) / 10)) }));
+    const crop = look.crop && cropText(within(this.mappedCrop(cropOf(look.crop), map, from, look), size), size);
+    this.store.amend({ strokes, crop });
+  }
+
+  /** The picture is turned or straightened: shown so at once, and its faces are found anew. */
+  async reframe() {
     const turn = Symbol("framing");
     this.turning = turn;
+    const { look } = this.store;
     const to = { turn: look.turn, straighten: look.straighten };
-    const [back, there] = [framedBack(this.size, from), framedMap(this.size, to)];
-    const map = (place) => there(back(place));
     const [width, height] = framedSize(this.size, to);
-    const image = this.stage.mapped(map, [width, height]);
-    this.carried = travelled ? null : (this.carried ?? { from, faces: this.picture.faces });
+    const image = this.stage.mapped(this.mapBetween(this.framed, to), [width, height]);
     this.live.stop();
     this.stage.canvas.setAttribute("aria-busy", "true");
     this.stage.open({ width, height }, { image, compared: false });
     this.marks.open(null);
     this.loupes.open(null, null);
     this.framing.open(null);
+    this.repair.open(null);
     this.framed = to;
-    this.busy("busy.framing");
+    this.unfound = true; // until the server has told of it
+    this.busy("framing", "busy.framing");
+    const wanted = () => this.turning === turn;
     try {
-      const picture = await api.framed(this.picture.id, look);
-      if (this.turning !== turn) return;
-      if (this.carried) this.carry(picture);
+      const picture = await this.ofPicture((id) => api.patiently(() => api.framed(id, look), wanted));
+      if (!wanted()) return;
+      this.unfound = false;
+      if (this.carried) this.carryFaces(picture);
       this.picture = picture;
       const faces = this.store.look.faces.filter((face) => picture.faces[face]?.area);
       if (faces.length < this.store.look.faces.length) this.store.amend({ faces });
@@ -476,42 +546,49 @@ class Page {
       this.onStage(image);
       this.openParts();
       this.keep();
+      this.carried = null;
     } catch (error) {
-      if (this.turning === turn) this.problem(error);
+      if (!wanted()) return;
+      // The next move tries again.
+      this.stage.canvas.setAttribute("aria-busy", "false");
+      this.problem(error);
+    } finally {
+      if (wanted()) this.turnNoMore();
     }
-    if (this.turning !== turn) return;
-    this.carried = null;
-    this.busy(null);
   }
 
-  /** Take strokes, the crop and the ticks of faces along to the picture as it is framed now. */
-  carry(picture) {
-    const { look } = this.store;
-    const { from, faces } = this.carried;
-    const [back, there] = [framedBack(this.size, from), framedMap(this.size, this.framed)];
-    const map = (place) => there(back(place));
-    const size = [picture.width, picture.height];
-    const strokes = look.strokes.map((stroke) => ({ ...stroke, points: stroke.points.map((point) => map(point).map((v) => Math.round(v * 10) / 10)) }));
-    const crop = look.crop && cropText(within(this.mappedCrop(cropOf(look.crop), map, from), size), size);
+  /** What the server may still tell of the picture as it was turned is for nobody. */
+  turnNoMore() {
+    this.turning = null;
+    this.busy("framing", null);
+  }
+
+  /** Take the ticks of faces, and what single ones have of their own, along to those that were found. */
+  carryFaces(picture) {
+    const { from, faces, before } = this.carried;
+    const map = this.mapBetween(from, this.framed);
     const usable = picture.faces.filter((face) => face.area);
-    const all = faces.filter((face) => face.area).length <= look.faces.length;
     const whereIs = (index) => map(middle(faces[index].box));
     /** @type {(face: {box: number[]}, place: number[]) => boolean} */
     const holds = ({ box }, [x, y]) => x > box[0] && x < box[2] && y > box[1] && y < box[3];
-    const ticked = look.faces.map(whereIs);
-    const chosen = all ? usable.slice(0, this.about.max_faces) : usable.filter((face) => ticked.some((place) => holds(face, place)));
-    const own = {};
-    for (const [index, changes] of Object.entries(look.own)) {
-      const face = usable.find((one) => holds(one, whereIs(Number(index))));
-      if (face) own[face.index] = changes;
-    }
-    this.store.amend({ strokes, crop, own, faces: chosen.map((face) => face.index) });
+    this.store.amendSince(before, (look) => {
+      if (look !== this.store.look && !sameFraming(look, this.framed)) return {};
+      const all = faces.filter((face) => face.area).length <= look.faces.length;
+      const ticked = look.faces.map(whereIs);
+      const chosen = all ? usable.slice(0, this.about.max_faces) : usable.filter((face) => ticked.some((place) => holds(face, place)));
+      const own = {};
+      for (const [index, changes] of Object.entries(look.own)) {
+        const face = usable.find((one) => holds(one, whereIs(Number(index))));
+        if (face) own[face.index] = changes;
+      }
+      return { own, faces: chosen.map((face) => face.index) };
+    });
   }
 
   /** A quarter turn turns the crop; straightening leaves its size as it is. */
-  mappedCrop([left, top, right, bottom], map, from) {
+  mappedCrop([left, top, right, bottom], map, from, to) {
     const [x, y] = map([(left + right) / 2, (top + bottom) / 2]);
-    const lies = (from.turn - this.framed.turn) % 180 !== 0;
+    const lies = (from.turn - to.turn) % 180 !== 0;
     const [w, h] = lies ? [bottom - top, right - left] : [right - left, bottom - top];
     return [x - w / 2, y - h / 2, x + w / 2, y + h / 2];
   }
@@ -584,27 +661,43 @@ class Page {
     element("redo").disabled = this.store.future.length === 0;
   }
 
-  busy(words, values = {}) {
+  /** Say that something takes a while, in these words; null when it is over. What else is being done is said again then. */
+  busy(what, words, values = {}) {
+    this.doing.delete(what);
+    if (words) this.doing.set(what, { words, values });
+    this.showBusy();
+  }
+
+  showBusy() {
+    const last = [...this.doing.values()].at(-1);
     const shown = element("busy");
-    shown.hidden = !words;
-    shown.textContent = words ? t(words, values) : "";
+    shown.hidden = !last;
+    shown.textContent = last ? t(last.words, last.values) : "";
   }
 
   /** Say what went wrong, and with which file where it is not the one that is seen. */
   problem(error, name = "") {
-    if (error.code === "picture-closed" && this.file) {
-      if (!this.reopening) this.openAgain();
-      return;
-    }
-    const told = stopped(error.sentence ?? said({ code: "problem.unexpected" }));
-    element("problem-text").textContent = name ? `${name}${t("list.colon")}${told}` : told;
+    if (error.code === "picture-closed" && this.file) this.openAgain().catch((failure) => this.tell(failure));
+    else this.tell(error, name);
+  }
+
+  tell(error, name = "") {
+    this.told = { error, name };
+    this.showProblem();
     element("problem").hidden = false;
     if (!error.sentence) throw error;
   }
 
+  showProblem() {
+    if (!this.told) return;
+    const { error, name } = this.told;
+    const told = stopped(error.sentence ?? said({ code: "problem.unexpected" }));
+    element("problem-text").textContent = name ? `${name}${t("list.colon")}${told}` : told;
+  }
+
   /** A result that cannot be as large leaves the page at the photograph's size. */
   drawingProblem(error, size) {
-    if (size !== undefined && size !== 1 && error.code !== "picture-closed") {
+    if (size !== undefined && size !== 1 && size === this.take.chosen && TOO_MUCH.includes(error.code)) {
       this.take.choose(1);
       this.resize(1);
     }
@@ -615,22 +708,45 @@ class Page {
     element("problem").hidden = true;
   }
 
+  /**
+   * Have the server do something with the open picture; one that it has forgotten meanwhile is brought again first.
+   * @param {(id: string) => Promise<any>} work
+   */
+  async ofPicture(work) {
+    const { picture, file } = this;
+    try {
+      return await work(picture.id);
+    } catch (error) {
+      if (error.code !== "picture-closed" || !file || this.file !== file) throw error;
+      await this.openAgain();
+      if (this.file !== file) throw error;
+      return work(this.picture.id);
+    }
+  }
+
   /** The server has forgotten the picture, but this page still has its file: bring it again, with its look. */
-  async openAgain() {
-    this.reopening = true;
+  openAgain() {
+    this.reopening ??= this.bringAgain().finally(() => (this.reopening = null));
+    return this.reopening;
+  }
+
+  async bringAgain() {
     const { file } = this;
-    this.busy("busy.open");
+    this.busy("again", "busy.open");
     try {
       const picture = await api.openPicture(file, file.name || "picture");
-      await this.references.bringAgain(picture);
+      try {
+        await this.references.bringAgain(picture);
+      } catch (error) {
+        api.close(picture.id);
+        throw error;
+      }
       // Another picture may have been opened meanwhile, or a slider moved.
-      if (this.file === file) this.show(picture, { look: this.store.look, preset: this.store.preset, size: this.take.chosen });
+      if (this.file === file && !this.opening) this.show(picture, { look: this.store.look, preset: this.store.preset, size: this.take.chosen }, null, true);
       else api.close(picture.id);
-    } catch (error) {
-      this.problem(error);
+    } finally {
+      this.busy("again", null);
     }
-    this.busy(null);
-    this.reopening = false;
   }
 
   /** Keep, for a reload of this tab only, which picture is open and how it looks. */
@@ -652,7 +768,10 @@ class Page {
     }
     if (!kept) return;
     try {
-      this.show(await api.reopenPicture(kept.id), kept);
+      const picture = await api.reopenPicture(kept.id);
+      // Another one may have been brought meanwhile.
+      if (this.picture || this.opening) api.close(picture.id);
+      else this.show(picture, kept);
     } catch (error) {
       sessionStorage.removeItem(KEPT);
       if (error.code !== "picture-closed") this.problem(error);
@@ -672,6 +791,10 @@ class Page {
     document.title = this.picture ? `${this.picture.name} · Likeness` : "Likeness";
     element("faceless-said").textContent = said({ code: "finding.no-face" });
     this.loupes.name();
+    this.showBusy();
+    this.showProblem();
+    this.framing.show();
+    this.repair.reword();
     this.edited?.reword();
     this.showFaces();
     this.report.show();

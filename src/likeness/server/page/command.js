@@ -20,8 +20,9 @@ addWords({
 });
 
 export class Command {
-  /** @param {{getSeen: Function, onProblem: Function, announce: Function}} page getSeen gives what is seen: id, look, preset and size */
-  constructor({ getSeen, onProblem, announce }) {
+  /** @param {{ofPicture: Function, getSeen: Function, onProblem: Function, announce: Function}} page getSeen gives what is seen: id, look, preset and size */
+  constructor({ ofPicture, getSeen, onProblem, announce }) {
+    this.ofPicture = ofPicture;
     this.getSeen = getSeen;
     this.onProblem = onProblem;
     this.text = el("textarea", { readonly: true, rows: "3", id: "command", spellcheck: "false", "data-label": "command.title" });
@@ -50,13 +51,17 @@ export class Command {
     if (!this.element.open) return;
     const { id, look, preset, size } = this.getSeen();
     if (!id) return;
+    const asked = Symbol("command");
+    this.asked = asked;
     try {
-      const { command, more } = await api.command(id, look, { preset, upscale: size });
+      const { command, more } = await this.ofPicture((open) => api.command(open, look, { preset, upscale: size }));
+      // The answer to a later question may have come sooner.
+      if (this.asked !== asked) return;
       this.text.value = command;
       this.more.hidden = !more;
       this.copy.textContent = t("command.copy");
     } catch (error) {
-      this.onProblem(error);
+      if (this.asked === asked) this.onProblem(error);
     }
   }
 }

@@ -79,7 +79,7 @@ export class Framing {
 
   section(...controls) {
     const turn = (by, words) =>
-      el("button", { type: "button", "data-turn": by, "data-t": words, onclick: () => this.turn(by) });
+      el("button", { type: "button", "data-turn": by, "data-t": words, onclick: () => this.onTurn(by) });
     this.element = section(
       "framing.title",
       el("div", { class: "row turns" }, turn(-90, "framing.left"), turn(90, "framing.right")),
@@ -90,12 +90,6 @@ export class Framing {
     );
     this.element.classList.add("framing");
     return this.element;
-  }
-
-  turn(by) {
-    if (!this.picture) return;
-    this.onTurn((this.store.look.turn + by + 360) % 360);
-    this.announce(t("framing.turned"));
   }
 
   /** Another picture, or this one turned. */

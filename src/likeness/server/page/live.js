@@ -5,8 +5,6 @@ import { Fields } from "./fields.js";
 import { same, sameProjection, sameReferences, sameRepairs } from "./look.js";
 import { Tile } from "./tile.js";
 
-const RETRIES = 5;
-const BUSY_MS = 1500; // how long a server that has no time is left alone
 const REST_MS = 140; // how long a slider has to rest before the server is asked, where the preview serves meanwhile
 
 export class Live {
@@ -22,16 +20,26 @@ export class Live {
     this.picture = null;
     this.look = null;
     this.running = null;
+    this.fetching = null; // the picture whose fields are on their way
     this.timer = 0;
     this.movedAt = new WeakMap();
     this.touch = null;
     this.size = 1; // how many times as large as the photograph the result is to be, or "auto"
     this.grown = 1; // and is
+    this.begin();
+  }
+
+  /** Nothing has been drawn or asked of a picture. */
+  begin() {
+    this.moving = this.again = false;
+    this.retries = 0;
+    this.last = null; // the look that was drawn last
     this.judged = null; // {picture, look, size} of the result whose faces were asked about
   }
 
   open(picture, look) {
     this.stop();
+    this.begin();
     this.picture = picture;
     this.fields.clear(picture.faces);
     this.look = look;
@@ -40,9 +48,11 @@ export class Live {
 
   stop() {
     clearTimeout(this.timer);
+    this.timer = 0;
     this.running?.abort();
     this.running = null;
     this.picture = null;
+    this.page.onBusy(null);
     this.page.onRest(true);
   }
 
@@ -97,7 +107,10 @@ export class Live {
     const start = this.movedAt.get(look);
     if (start === undefined) return;
     const channel = new MessageChannel();
-    channel.port1.onmessage = () => performance.measure(name, { start, end: performance.now() });
+    channel.port1.onmessage = () => {
+      performance.measure(name, { start, end: performance.now() });
+      channel.port1.close(); // what is open is never let go
+    };
     channel.port2.postMessage(null);
   }
 
@@ -107,7 +120,13 @@ export class Live {
     this.timer = setTimeout(() => this.run(), delay);
   }
 
+  /** Whether what is shown is the server's own, and nothing is on its way to change that. */
+  get rests() {
+    return this.picture !== null && !this.timer && !this.running && !this.moving;
+  }
+
   async run() {
+    this.timer = 0;
     if (this.running || !this.picture) {
       this.again = Boolean(this.running);
       return;
@@ -118,9 +137,7 @@ export class Live {
     if (this.moving && wanted.some((area) => area.seen)) wanted = wanted.filter((area) => area.seen);
     const layers = this.touch && look.faces.length ? [this.touch] : [];
     if (!wanted.length) {
-      this.page.onRest(true);
-      await this.fetchFields(picture, look);
-      await this.judge(picture, look);
+      await this.rest();
       return;
     }
     const abort = new AbortController();
@@ -144,11 +161,11 @@ export class Live {
         start += area.parts.length;
         const { tile, key } = wanted[i];
         await tile.load(area, own, look, head.far);
+        if (abort.signal.aborted) return;
         tile.key = key;
         // The slider has moved on while the server drew: show where it is now.
         if (this.look !== look && tile.serves(this.look, this.fields)) tile.preview(this.look, this.fields);
       }
-      if (this.picture !== picture) return;
       this.last = look;
       this.enlarged = `${picture.id} ${size}`;
       this.grown = head.upscale;
@@ -164,14 +181,19 @@ export class Live {
       this.retries = 0;
     } catch (error) {
       // Of a picture that is no longer shown there is nothing to tell.
-      if (error.name === "AbortError" || this.picture !== picture) return;
+      if (abort.signal.aborted) return;
       this.page.onBusy(null);
       // Of many faces the server keeps those that it has restored when the time for an answer is over, and goes on with the rest.
-      if (["busy", "too-long"].includes(error.code) && (this.retries = (this.retries ?? 0) + 1) <= RETRIES) {
-        this.ask(BUSY_MS);
+      if (api.maybeLater(error) && (this.retries += 1) <= api.RETRIES) {
+        this.ask(api.BUSY_MS);
         return;
       }
-      this.page.onRest(true);
+      this.retries = 0;
+      this.running = null;
+      // What was asked for meanwhile may succeed where this did not.
+      if (this.again || this.size !== size || this.look !== look) this.ask(0);
+      else this.page.onRest(true);
+      this.again = false;
       this.page.onProblem(error, size);
       return;
     } finally {
@@ -182,16 +204,23 @@ export class Live {
       this.again = false;
       this.ask(0);
     } else {
-      this.page.onRest(true);
-      await this.fetchFields(picture, look);
-      await this.judge(picture, look);
+      await this.rest();
     }
   }
 
+  /** The server's own is shown: have ready what previews need, and ask what came of the faces. */
+  async rest() {
+    this.page.onRest(true);
+    await this.fetchFields();
+    await this.judge();
+  }
+
   /** Ask how each face came out, once for a look that rests. */
-  async judge(picture, look) {
-    const { size } = this;
-    if (!look.faces.length || this.moving || this.isJudged(picture, look, size)) return;
+  async judge() {
+    // What has moved meanwhile comes to rest once more.
+    if (!this.rests) return;
+    const { picture, look, size } = this;
+    if (!look.faces.length || this.isJudged(picture, look, size)) return;
     this.judged = { picture, look, size };
     try {
       const { verdicts } = await api.verdicts(picture.id, look, size);
@@ -199,7 +228,7 @@ export class Live {
     } catch (error) {
       if (this.isJudged(picture, look, size)) this.judged = null;
       if (this.picture !== picture) return;
-      if (error.code === "busy") this.ask(BUSY_MS);
+      if (error.code === "busy") this.ask(api.BUSY_MS);
       else this.page.onProblem(error);
     }
   }
@@ -210,21 +239,27 @@ export class Live {
     return judged !== null && judged.picture === picture && judged.look === look && judged.size === size;
   }
 
-  async fetchFields(picture, look) {
+  async fetchFields() {
+    const { picture, look } = this;
+    if (!picture) return;
     const size = this.grown;
     const missing = this.fields.missing(look, size);
-    if (!missing.length || this.fetching) return;
-    this.fetching = true;
+    if (!missing.length || this.fetching === picture) return;
+    this.fetching = picture;
     try {
       const { head, parts } = await api.fields(picture.id, look, size, missing);
       if (this.picture !== picture) return;
       this.fields.put(head, parts, look, size);
       this.page.onReady();
     } catch (error) {
-      if (this.picture === picture) this.page.onProblem(error);
+      if (this.picture !== picture) return;
+      if (error.code === "busy") this.ask(api.BUSY_MS);
+      else this.page.onProblem(error);
     } finally {
-      this.fetching = false;
+      if (this.fetching === picture) this.fetching = null;
     }
+    // What came to rest meanwhile was not asked for.
+    if (this.rests && (this.look !== look || this.grown !== size)) await this.fetchFields();
   }
 }
 

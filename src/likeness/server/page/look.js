@@ -144,10 +144,21 @@ export class Store {
     this.tell({ moving, event });
   }
 
-  /** What has come of the last step belongs to it: no step of its own. */
+  /** What has come of the last step belongs to it: no step of its own. What is being moved stays a step to come. */
   amend(changes) {
     this.look = { ...this.look, ...changes };
-    this.settled = structuredClone({ look: this.look, preset: this.preset });
+    this.settled = structuredClone({ ...this.settled, look: { ...this.settled.look, ...changes } });
+  }
+
+  /**
+   * Amend what has become of every step since one, and what is seen.
+   * @param {object | undefined} step one of the `past`
+   * @param {(look: any) => object} change the changes of a look
+   */
+  amendSince(step, change) {
+    const from = this.past.indexOf(step) + 1;
+    for (const made of [...this.past.slice(from), this.settled]) Object.assign(made.look, structuredClone(change(made.look)));
+    this.look = { ...this.look, ...change(this.look) };
   }
 
   /** A move is over: it becomes one step of the history. */

@@ -75,8 +75,9 @@ export class Loupes {
       const left = Math.round(Math.min(Math.max(0, x - across / 2), this.picture.width - across));
       const top = Math.round(Math.min(Math.max(0, y - down / 2), this.picture.height - down));
       loupe.place = [left, top];
-      const key = `${left} ${top} ${across} ${down} of ${this.stage.size}`;
-      return { tile, left, top, right: left + across, bottom: top + down, width: across * this.stage.grow, key };
+      const wide = across * this.stage.grow;
+      const key = `${left} ${top} ${across} ${down} ${wide} of ${this.stage.size}`;
+      return { tile, left, top, right: left + across, bottom: top + down, width: wide, key };
     });
   }
 

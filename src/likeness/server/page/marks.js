@@ -13,11 +13,13 @@ export class Marks {
     this.onCurrent = onCurrent;
     this.holder = document.getElementById("marks");
     this.marks = [];
+    this.verdicts = [];
     stage.watchers.add(() => this.place());
   }
 
   open(picture) {
     this.picture = picture;
+    this.verdicts = [];
     this.holder.replaceChildren();
     this.marks = (picture?.faces ?? []).map((face) => {
       const mark = el(
@@ -63,7 +65,12 @@ export class Marks {
 
   /** Colour the numbers of faces that did not come out well. */
   judge(verdicts) {
-    const told = new Map(verdicts.map((verdict) => [verdict.face, verdict]));
+    this.verdicts = verdicts;
+    this.showVerdicts();
+  }
+
+  showVerdicts() {
+    const told = new Map(this.verdicts.map((verdict) => [verdict.face, verdict]));
     for (const { face, mark } of this.marks) {
       const verdict = told.get(face.index);
       mark.dataset.verdict = verdict?.level ?? "";
@@ -82,6 +89,7 @@ export class Marks {
   }
 
   show({ faces: chosen, own }, current) {
+    this.showVerdicts();
     for (const { face, mark } of this.marks) {
       const on = chosen.includes(face.index);
       mark.setAttribute("aria-checked", String(on));

@@ -6,9 +6,10 @@ import { phrase } from "./said.js";
 import { t } from "./words.js";
 
 export class References {
-  /** @param {{store: any, about: any, onBusy: Function, onProblem: Function, announce: Function, onLent: Function}} page */
-  constructor({ store, about, onBusy, onProblem, announce, onLent }) {
+  /** @param {{store: any, about: any, ofPicture: Function, onBusy: Function, onProblem: Function, announce: Function, onLent: Function}} page */
+  constructor({ store, about, ofPicture, onBusy, onProblem, announce, onLent }) {
     this.store = store;
+    this.ofPicture = ofPicture;
     this.most = about.max_references;
     this.onBusy = onBusy;
     this.onProblem = onProblem;
@@ -31,8 +32,12 @@ export class References {
     return this.element;
   }
 
+  /** Another picture was opened, of which there are none. */
+  forget() {
+    this.files = new Map();
+  }
+
   open(picture) {
-    if (this.picture?.name !== picture.name) this.files = new Map();
     this.picture = picture;
     this.kept = new Map(picture.references.map((one) => [one.id, one]));
     this.told = new Map();
@@ -45,29 +50,37 @@ export class References {
   }
 
   async bring(files) {
-    const { picture } = this;
-    if (!picture) return;
+    const { files: own } = this;
+    if (!this.picture) return;
     for (const file of files) {
-      if (this.store.look.references.length >= this.most) {
-        this.onProblem(new api.Problem("too-many-references", 0, "", { most: this.most }));
-        break;
-      }
+      if (this.full()) return;
       this.onBusy("busy.reference");
       try {
-        const one = await api.addReference(picture.id, file);
-        if (this.picture !== picture) return;
+        const one = await this.ofPicture((id) => api.addReference(id, file));
+        // Another picture has others; the same one may have been turned meanwhile.
+        if (this.files !== own) return;
+        own.set(one.id, file);
         this.kept.set(one.id, one);
-        this.files.set(one.id, file);
+        if (this.full()) return;
         const { references } = this.store.look;
         if (!references.includes(one.id)) this.store.set({ references: [...references, one.id] });
         this.announce(t("references.brought", { name: one.name }));
       } catch (error) {
+        if (this.files !== own) return;
         // The server does not say a client's own names.
         if (error.notice?.values?.name) error.notice.values.name = file.name;
         this.onProblem(error);
+      } finally {
+        this.onBusy(null);
       }
-      this.onBusy(null);
     }
+  }
+
+  /** Whether there are as many as can be used, which is told. */
+  full() {
+    const full = this.store.look.references.length >= this.most;
+    if (full) this.onProblem(new api.Problem("too-many-references", 0, "", { most: this.most }));
+    return full;
   }
 
   remove(id) {

@@ -25,6 +25,8 @@ export class Repair {
     this.stroke = null; // what is being painted
     this.mask = null; // what is mended, as the server told it last, and for which look
     this.maskLook = null;
+    this.drawn = null; // what was painted last
+    this.repaired = null; // what was found, as it was last drawn
     this.timer = 0;
     this.paint = this.toolButton("paint", "repair.paint");
     this.rub = this.toolButton("rub", "repair.rub");
@@ -47,7 +49,7 @@ export class Repair {
     // Who names the preset for scans has said what the picture is; what is less surely damage is for them to look at.
     this.left = null; // what is not mended, as the server counted it last, and for which settings
     this.leftAt = null;
-    this.asking = undefined; // for which settings it is being counted
+    this.asking = null; // {at}: for which settings it is being counted
     this.offered = el("span");
     this.offer = el(
       "p",
@@ -108,8 +110,15 @@ export class Repair {
 
   open(picture) {
     this.picture = picture;
-    this.mask = this.maskLook = this.left = this.leftAt = this.at = this.stroke = null;
+    this.mask = this.maskLook = this.left = this.leftAt = this.asking = this.at = this.stroke = this.drawn = null;
     this.take(null);
+    this.tell(null);
+  }
+
+  /** The language is another one. */
+  reword() {
+    this.showOffer();
+    this.tell(this.repaired);
   }
 
   /** The look has changed, or what is shown of it. */
@@ -146,18 +155,20 @@ export class Repair {
     const { picture } = this;
     const { look } = this.store;
     const at = look.mend_scratches > 0 ? look.mend_sensitivity : null;
-    if (!picture || (this.left && this.leftAt === at) || this.asking === at) return;
-    this.asking = at;
+    if (!picture || (this.left && this.leftAt === at) || this.asking?.at === at) return;
+    const asking = { at };
+    this.asking = asking;
+    const wanted = () => this.asking === asking;
     try {
-      const left = await api.left(picture.id, look);
-      if (this.picture !== picture || this.asking !== at) return;
+      const left = await api.patiently(() => api.left(picture.id, look), wanted);
+      if (!wanted()) return;
       this.left = left;
       this.leftAt = at;
       this.showOffer();
     } catch (error) {
-      if (this.picture === picture && error.code !== "busy") this.onProblem(error);
+      if (wanted() && !api.maybeLater(error)) this.onProblem(error);
     } finally {
-      if (this.asking === at) this.asking = undefined;
+      if (wanted()) this.asking = null;
     }
   }
 
@@ -168,6 +179,7 @@ export class Repair {
 
   /** What was found in the picture, as it was last drawn. */
   tell(repaired) {
+    this.repaired = repaired;
     const marks = repaired?.scratches;
     const some = marks && counted(marks);
     // Nothing is found where nothing was looked for: what is painted is mended without that.
@@ -184,15 +196,16 @@ export class Repair {
   async fetch() {
     const { picture } = this;
     const { look } = this.store;
+    const wanted = () => this.picture === picture && sameRepairs(look, this.store.look);
     try {
-      const mask = await tinted(await api.marks(picture.id, look));
+      const mask = await tinted(await api.patiently(() => api.marks(picture.id, look), wanted));
       if (this.picture !== picture) return;
       this.mask = mask;
       this.maskLook = look;
       this.stage.draw();
-      if (!sameRepairs(look, this.store.look)) this.fetchSoon();
+      if (!wanted()) this.fetchSoon();
     } catch (error) {
-      if (this.picture === picture && error.code !== "busy") this.onProblem(error);
+      if (wanted() && !api.maybeLater(error)) this.onProblem(error);
     }
   }
 

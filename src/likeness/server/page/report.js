@@ -7,9 +7,10 @@ import { canSay, said, sentence, stopped } from "./said.js";
 import { t } from "./words.js";
 
 export class Report {
-  /** @param {{store: any, onFace: Function, onProblem: Function, onEnlarge: Function, onTurn: Function, getCurrent: Function, getSize: Function}} page */
-  constructor({ store, onFace, onProblem, onEnlarge, onTurn, getCurrent, getSize }) {
+  /** @param {{store: any, ofPicture: Function, onFace: Function, onProblem: Function, onEnlarge: Function, onTurn: Function, getCurrent: Function, getSize: Function}} page */
+  constructor({ store, ofPicture, onFace, onProblem, onEnlarge, onTurn, getCurrent, getSize }) {
     this.store = store;
+    this.ofPicture = ofPicture;
     this.onFace = onFace;
     this.onProblem = onProblem;
     this.onEnlarge = onEnlarge;
@@ -28,12 +29,14 @@ export class Report {
     this.measured = section("evidence.title", this.measureButton, this.figures, el("p", { class: "help", "data-t": "evidence.note" }));
     this.measured.classList.add("measured");
     this.evidence = null;
+    this.measuring = null; // which measurement is on its way
     this.told = [];
   }
 
-  open(picture) {
+  /** @param {boolean} again whether it is the same picture as before, with the same faces: what was measured holds */
+  open(picture, again = false) {
     this.picture = picture;
-    this.evidence = null;
+    if (!again) this.evidence = this.measuring = null;
     this.told = [];
     this.verdicts = [];
     this.show();
@@ -121,16 +124,18 @@ export class Report {
   }
 
   async measure() {
-    const picture = this.picture;
-    const look = this.store.look;
+    const { look } = this.store;
     const face = this.getCurrent();
-    this.measureButton.disabled = true;
-    this.measureButton.textContent = t("evidence.busy");
+    const measuring = Symbol("measuring");
+    this.measuring = measuring;
+    this.showEvidence();
     try {
-      const found = await api.evidence(picture.id, look, face);
-      if (this.picture === picture) this.evidence = { found, look, face };
+      const found = await this.ofPicture((id) => api.evidence(id, look, face));
+      if (this.measuring === measuring) this.evidence = { found, look, face };
     } catch (error) {
-      this.onProblem(error);
+      if (this.measuring === measuring) this.onProblem(error);
+    } finally {
+      if (this.measuring === measuring) this.measuring = null;
     }
     this.showEvidence();
     if (document.activeElement === document.body) this.measureButton.focus({ preventScroll: true });
@@ -139,8 +144,8 @@ export class Report {
   showEvidence() {
     const face = this.getCurrent();
     const { look } = this.store;
-    this.measureButton.disabled = !look.faces.includes(face);
-    this.measureButton.textContent = t("evidence.measure", { number: (face ?? 0) + 1 });
+    this.measureButton.disabled = this.measuring !== null || !look.faces.includes(face);
+    this.measureButton.textContent = this.measuring ? t("evidence.busy") : t("evidence.measure", { number: (face ?? 0) + 1 });
     this.figures.replaceChildren();
     if (!this.evidence || this.evidence.face !== face) return;
     if (!same(this.evidence.look, look)) this.figures.append(el("p", { class: "stale" }, t("evidence.again")));

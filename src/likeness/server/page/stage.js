@@ -98,6 +98,8 @@ export class Stage {
 
   resize() {
     const { clientWidth, clientHeight } = this.element;
+    // While another tab is shown there is no place, and nothing to draw for it.
+    if (!clientWidth || !clientHeight) return;
     const width = Math.max(1, Math.round(clientWidth * this.ratio));
     const height = Math.max(1, Math.round(clientHeight * this.ratio));
     if (width === this.canvas.width && height === this.canvas.height) return;

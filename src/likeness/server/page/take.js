@@ -12,7 +12,7 @@ const PAPERS = [1, 1.5, 2, [100, 150], [130, 180], [200, 300]];
 const DPI = 300; // of prints
 
 export class Take {
-  constructor({ store, mostPixels, side, paper, onSize, onBusy, onProblem, announce }) {
+  constructor({ store, mostPixels, side, paper, ofPicture, onSize, onBusy, onProblem, announce }) {
     this.store = store;
     this.mostPixels = mostPixels;
     this.grown = null;
@@ -29,7 +29,8 @@ export class Take {
             this.lock(true);
             onBusy("busy.file");
             try {
-              const { blob, name } = await api.download(this.picture.id, this.store.look, kind, this.options());
+              const [look, options] = [this.store.look, this.options()];
+              const { blob, name } = await ofPicture((id) => api.download(id, look, kind, options));
               save(blob, name);
               announce(t("download.done", { name }));
             } catch (error) {
