@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -24,8 +24,10 @@ from likeness.batch.journal import Item, Journal
 from likeness.batch.network import NetworkPlan, identity_of
 from likeness.batch.runner import make_tasks
 from likeness.batch.sources import find_sources, is_video
-from likeness.batch.videos import VideoPlan, VideoWorker, run_videos
+from likeness.batch.videos import VideoPlan, VideoWorker, run_videos, sweep_unfinished
+from likeness.batch.work import Result
 from likeness.cli import main
+from likeness.errors import VideoError
 from likeness.imaging.encode import encode_image
 from likeness.imaging.image import Image
 from likeness.restore.config import Settings
@@ -160,15 +162,101 @@ def test_a_video_goes_on_where_it_was(
         assert seen[0]
         assert (done.result.state, done.counted) == ("final", True)
         assert done.result.outcome["video"]["frames"] == 6
+        assert done.result.outcome["video"]["faces_restored"] == 6, "of both runs"
         assert journal.counts(group=VIDEOS)["final"] == 1
         assert len(decoded(out / "final" / "film.mp4")) == 6
+
+
+class Films:
+    """Videos of a batch in this process, one frame a segment."""
+
+    def __init__(self, folder: Path, model: Path, source: Path) -> None:
+        self.out = folder / "out"
+        identity = identity_of(str(model))
+        settings = Settings({"model": str(model), "threads": 1})
+        self.worker = VideoWorker(NetworkPlan(settings=settings, model=identity), self.out)
+        self.journal = Journal(folder / "journal.sqlite")
+        self.source = source
+        self.put = lambda: make_tasks(find_sources([str(source)], videos=True), self.journal, VideoPlan(model=identity))
+        self.put()
+
+    def run(self, between: Callable[[Item, float], None] | None = None) -> str:
+        """The state afterwards."""
+        stop = threading.Event()
+
+        def step(item: Item, share: float) -> None:
+            if between is not None:
+                between(item, share)
+            else:
+                stop.set()
+
+        list(run_videos(self.journal, self.worker, stop=stop, between=step))
+        return next(self.journal.items(group=VIDEOS)).state
+
+
+@pytest.fixture
+def films(film: Path, tiny_model: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Films]:
+    monkeypatch.setattr("likeness.video.job._SEGMENT_FRAMES", 1)
+    monkeypatch.setattr(likeness.batch.videos, "_BETWEEN_SECONDS", 0.0)
+    source = tmp_path / "film.mp4"
+    source.write_bytes(film.read_bytes())
+    found = Films(tmp_path, tiny_model, source)
+    yield found
+    found.journal.close()
+
+
+def test_what_has_failed_leaves_nothing_unfinished(films: Films) -> None:
+    def breaks(_: Item, share: float) -> None:
+        if share > 0.5:
+            raise VideoError("it is damaged here")
+
+    def work(item: Item, step: Callable[[float, bool], bool]) -> Result | None:
+        def frames(share: float, advanced: bool) -> bool:
+            breaks(item, share)
+            return step(share, advanced)
+
+        return VideoWorker.work(films.worker, item, frames)
+
+    films.worker.work = work  # type: ignore[method-assign]
+    assert films.run(lambda *_: None) == "failed"
+    assert not (films.out / ".unfinished").exists()
+
+
+def test_a_video_whose_disk_is_away_keeps_what_was_made_of_it(films: Films) -> None:
+    assert films.run() == "queued"
+    segments = films.out / ".unfinished" / "film.mp4.unfinished"
+    kept = sorted(segments.glob("*.seg"))
+    assert kept
+    films.source.rename(films.source.with_name("away.mp4"))
+    assert films.run(lambda *_: None) == "failed"
+    assert sorted(segments.glob("*.seg")) == kept
+    films.source.with_name("away.mp4").rename(films.source)
+    assert films.put().changed == 1, "it is tried again"
+    assert films.run(lambda *_: None) == "final"
+
+
+def test_what_nobody_goes_on_with_is_swept(films: Films) -> None:
+    assert films.run() == "queued"
+    unfinished = films.out / ".unfinished"
+    for name in ("sub/gone.mov.unfinished", "condemned.mp4.unfinished"):
+        (unfinished / name).mkdir(parents=True)
+        (unfinished / name / "job.json").write_text("{}")
+        (unfinished / name / "00000000-00000240.seg").write_bytes(b"x")
+    (unfinished / "notes").mkdir()
+    (unfinished / "notes" / "mine.txt").write_text("somebody's")
+    with Journal(films.journal.path):
+        assert sweep_unfinished(films.journal, films.out) == 0, "it might be that of another process"
+    assert sweep_unfinished(films.journal, films.out) == 2
+    assert sorted(path.name for path in unfinished.iterdir()) == ["film.mp4.unfinished", "notes"]
 
 
 _IN_SEGMENTS_OF_TWO = """
 import sys
 import likeness.video.job
 likeness.video.job._SEGMENT_FRAMES = 2
+from likeness.batch.work import Result
 from likeness.cli import main
+from likeness.errors import VideoError
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -324,6 +324,24 @@ def test_a_picture_that_is_left_alone_now_has_no_result_of_before(studio: Studio
     assert [listed.name for listed in studio.output.files()] == ["replaced/ann.jpg"]
 
 
+def test_a_picture_whose_disk_is_away_keeps_its_result_and_is_tried_again(
+    studio: Studio, pictures: Path, tmp_path: Path
+) -> None:
+    source = tmp_path / "ann.jpg"
+    source.write_bytes((pictures / "ann.jpg").read_bytes())
+    found = find_sources([str(source)])
+    studio.put(found)
+    assert studio.run()["ann.jpg"].state == "final"
+    studio.put(found, strength=0.5)
+    source.rename(tmp_path / "away.jpg")
+    assert studio.run()["ann.jpg"].state == "failed"
+    assert studio.output.exists("final/ann.jpg")
+    (tmp_path / "away.jpg").rename(source)
+    assert studio.put(found, strength=0.5) == PutCount(changed=1)
+    result = studio.run()["ann.jpg"]
+    assert (result.state, result.outcome["replaced"]) == ("final", [])
+
+
 def test_what_another_run_wrote_meanwhile_is_no_hand_s_work(
     studio: Studio, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -182,7 +182,7 @@ class RayExecutor:
                         try:
                             handed = read_source(item)
                         except ImageError as error:
-                            yield _done(journal, item, unread(error))
+                            yield _done(journal, item, self._written(item, unread(error, retry=True)))
                             continue
                     if not slot.sent:
                         slot.since = time.monotonic()

@@ -40,13 +40,22 @@ from likeness.restore.picture_options import parts_of
 from likeness.restore.pipeline import Restorer
 from likeness.video.apart import files_apart, renamed
 from likeness.video.clip import Limits
-from likeness.video.job import VideoJob, plan_video
+from likeness.video.job import VideoJob, plan_video, segments_folder
 from likeness.video.library import require_av
 from likeness.video.options import PICTURES_ONLY, VideoOptions
 from likeness.video.session import FrameResult, SteadySession
 from likeness.video.tracks import Track
 
-__all__ = ["VideoPlan", "VideoWork", "VideoWorker", "WatchedSession", "can_be_read", "run_videos", "video_record"]
+__all__ = [
+    "VideoPlan",
+    "VideoWork",
+    "VideoWorker",
+    "WatchedSession",
+    "can_be_read",
+    "run_videos",
+    "sweep_unfinished",
+    "video_record",
+]
 
 _SUFFIX = ".mkv"
 """Of the results of videos whose own kind of file is not written here: it holds whatever sound and subtitles they have."""
@@ -263,7 +272,15 @@ class VideoWorker:
             result = Result(state="skipped", reason=renamed(error.notice, item.source), outcome=_outcome({}))
         except Exception as error:
             result = replace(failure(item, error, lambda notice: renamed(notice, item.source)), outcome=_outcome({}))
-        return None if result is None else withdrawn(Storage(str(self._output)), item, result)
+            busy = isinstance(error, ConfigError) and error.notice.code == "video.busy"
+            # A disk that is away for the moment says nothing about the video.
+            result = replace(result, retry=result.retry or busy or not Path(item.source).is_file())
+        if result is None:
+            return None
+        if not result.retry:
+            # Of what has failed, or was left alone, no later run goes on.
+            _remove_unfinished(self._target(item), self._output)
+        return withdrawn(Storage(str(self._output)), item, result)
 
     def _target(self, item: Item) -> Path:
         """Where its result is put together."""
@@ -290,26 +307,21 @@ class VideoWorker:
         frames = restored = failed = 0
         network = f"{item.model} {settings['fidelity']} {restorer.runtime.description}"
         # What this batch began with other settings is of no use: the folder is its own.
-        with closing(job.run(session, network=network, limits=limits, anew=True)) as steps:
+        delivered = _Delivery(self._output, item)
+        with closing(job.run(session, network=network, limits=limits, anew=True, deliver=delivered.take)) as steps:
             for done in steps:
                 frames += 1
                 restored += done.restored
                 failed += done.failed
                 if not step(min(frames / (job.frames or 1), 1.0), done.written > 0):
                     return None
-        result = self._output / FINAL / item.target
-        digest = sha256_of(target)
-        replaced = set_aside(Storage(str(self._output)), item, digest)
-        make_folder(result.parent)
-        target.replace(result)
-        _remove_empty(target.parent, self._output)
         record = video_record(job, session, frames=frames, restored=restored, failed=failed)
         outcome = {
             **_outcome(record),
-            "output": f"{FINAL}/{item.target}",
-            "bytes": result.stat().st_size,
-            "digest": digest,
-            "replaced": list(replaced),
+            "output": delivered.name,
+            "bytes": delivered.nbytes,
+            "digest": delivered.digest,
+            "replaced": list(delivered.replaced),
             "milliseconds": {"video": 1e3 * (time.perf_counter() - began)},
         }
         return Result(state="final", outcome=outcome, thumbnails=session.thumbnails if self._thumbnails else None)
@@ -328,6 +340,48 @@ class VideoWorker:
             enlargement=parts["enlargement"],
             references=references,
         )
+
+
+class _Delivery:
+    """Puts a finished video in its place.
+
+    Args:
+        output: the folder of results.
+        item: as it was claimed.
+    """
+
+    def __init__(self, output: Path, item: Item) -> None:
+        self._output = output
+        self._item = item
+        self.name = f"{FINAL}/{item.target}"
+        self.digest = ""
+        self.nbytes = 0
+        self.replaced: tuple[str, ...] = ()
+
+    def take(self, made: Path) -> None:
+        """Move it there.
+
+        Raises:
+            FileWriteError, OSError: if that cannot be done.
+        """
+        self.digest, self.nbytes = sha256_of(made), made.stat().st_size
+        self.replaced = set_aside(Storage(str(self._output)), self._item, self.digest)
+        make_folder((self._output / self.name).parent)
+        made.replace(self._output / self.name)
+
+
+def sweep_unfinished(journal: Journal, output: Path) -> int:
+    """Remove what is unfinished of videos that nobody goes on with: they failed, as their process died, or are no longer
+    wanted; of how many. Not while another process is at work."""
+    if not journal.alone:
+        return 0
+    waiting = {item.target for item in journal.items(group=VIDEOS, states=("queued", "running"))}
+    kept = {segments_folder(output / _UNFINISHED / target) for target in waiting}
+    left = [note.parent for note in (output / _UNFINISHED).rglob("job.json") if note.parent not in kept]
+    for folder in left:
+        shutil.rmtree(folder, ignore_errors=True)
+        _remove_empty(folder.parent, output)
+    return len(left)
 
 
 def run_videos(
@@ -427,6 +481,12 @@ def _outcome(record: Mapping[str, Any]) -> dict[str, Any]:
         "milliseconds": {},
         "video": dict(record) or None,
     }
+
+
+def _remove_unfinished(target: Path, output: Path) -> None:
+    """Remove the finished segments of a result."""
+    shutil.rmtree(segments_folder(target), ignore_errors=True)
+    _remove_empty(target.parent, output)
 
 
 def _remove_empty(folder: Path, output: Path) -> None:

@@ -133,10 +133,10 @@ def read_source(item: Item, *, references: bool = True) -> Handed:
     )
 
 
-def unread(error: ImageError) -> Result:
-    """The result for a picture that cannot be read."""
+def unread(error: ImageError, *, retry: bool = False) -> Result:
+    """The result for a picture that cannot be read; ``retry``: see `Result`."""
     record = PictureRecord(input="", status="failed")
-    return Result(state="failed", reason=error.notice, outcome=_outcome(record, [unreadable(error)]))
+    return Result(state="failed", reason=error.notice, outcome=_outcome(record, [unreadable(error)]), retry=retry)
 
 
 class PictureWorker:
@@ -210,6 +210,10 @@ class PictureWorker:
         with job:
             try:
                 handed = handed or read_source(item, references=False)
+            except ImageError as error:
+                # A file that cannot be opened, such as on a disk that is away: that may pass, and what was made of it stays.
+                return unread(error, retry=True)
+            try:
                 listed = options.damage_digest
                 changed = sha256_of_bytes(handed.picture) != item.content
                 damaged = listed and handed.damage is not None and sha256_of_bytes(handed.damage) != listed

@@ -22,7 +22,7 @@ from likeness.batch.sources import Source, find_sources, is_video
 from likeness.batch.storage import Storage, is_url
 from likeness.batch.summary import RunFigures, without_a_face, write_summary
 from likeness.batch.video_process import VideosApart
-from likeness.batch.videos import VideoPlan, VideoWorker, can_be_read, run_videos
+from likeness.batch.videos import VideoPlan, VideoWorker, can_be_read, run_videos, sweep_unfinished
 from likeness.batch.watch import Settling
 from likeness.cli.console import Console
 from likeness.cli.desktop import show_on_desktop
@@ -113,6 +113,8 @@ class _Run:
             try:
                 try:
                     sweep(journal, self._output)
+                    if self._output.path is not None:
+                        sweep_unfinished(journal, self._output.path)
                     self._queue_again(journal)
                     self._work(journal)
                     self._work_on_videos(journal)

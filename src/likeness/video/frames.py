@@ -109,7 +109,8 @@ def _progressive(clip: Clip, container: InputContainer, stream: VideoStream, end
     """Decoded frames, whole ones where they are interlaced; what is damaged from ``end`` on is of no account."""
     from av.error import FFmpegError
 
-    stream.thread_type = "AUTO"
+    # Not threads that take a frame each: those hand a frame on before they know whether it is damaged.
+    stream.thread_type = "SLICE"
     graph = _deinterlacing(stream) if clip.interlaced else None
     seconds = 0.0
     decoded = container.decode(stream)

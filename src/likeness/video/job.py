@@ -7,12 +7,14 @@ the result appears whole or not at all.
 from __future__ import annotations
 
 import json
+import os
 import secrets
 import shutil
-from collections.abc import Generator
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Generator
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TextIO
 
 from likeness.compute.cancellation import checkpoint
 from likeness.core.files import TEMPORARY, make_folder, write_text_atomically
@@ -33,7 +35,7 @@ from likeness.video.planes import Planes
 from likeness.video.segments import SegmentEncoder, segments_in
 from likeness.video.session import FrameResult, Session
 
-__all__ = ["Done", "VideoJob", "plan_video"]
+__all__ = ["Done", "VideoJob", "plan_video", "segments_folder"]
 
 _SEGMENT_FRAMES = 240
 _SEGMENT_BYTES = 48_000_000
@@ -46,7 +48,8 @@ _UNFINISHED = ".unfinished"
 class Done:
     """A frame that is done: its number from 0, its time in the video, s, and what became of its faces.
 
-    ``kept`` says that an earlier run did it; nothing is known of its faces then. ``written`` counts the segments that this
+    ``kept`` says that an earlier run did it; the last frame of each of its segments tells of the faces of all of them then.
+    ``written`` counts the segments that this
     run has finished so far, which no later one has to make again.
     """
 
@@ -103,10 +106,16 @@ class VideoJob:
     def folder(self) -> Path:
         """Where finished segments wait."""
         assert self.target is not None
-        return self.target.with_name(f"{self.target.name}{_UNFINISHED}")
+        return segments_folder(self.target)
 
     def run(
-        self, session: Session, *, network: str = "", limits: Limits | None = None, anew: bool = False
+        self,
+        session: Session,
+        *,
+        network: str = "",
+        limits: Limits | None = None,
+        anew: bool = False,
+        deliver: Callable[[Path], object] | None = None,
     ) -> Generator[Done]:
         """Restore the video, frame by frame as they are asked for; the result is there when the last was.
 
@@ -115,6 +124,8 @@ class VideoJob:
             network: what tells its network from others: segments of another one do not join with these.
             limits: of what is decoded.
             anew: whether the segments of another job are thrown away, as the folder is the caller's own.
+            deliver: puts the finished file where it belongs, by moving it; to ``target`` if None. Only then are the segments
+                removed, of which a run that was killed just before could put it together once more.
 
         Raises:
             VideoError: if the video is damaged somewhere; an encoder fails.
@@ -136,7 +147,7 @@ class VideoJob:
             return
         with self._folder(network, anew) as folder:
             yield from self._segments(folder, session, limits)
-            self._finish(folder)
+            self._finish(folder, deliver or self._deliver)
 
     def _frames(self, limits: Limits | None) -> Generator[Frame]:
         options = self.options
@@ -149,6 +160,9 @@ class VideoJob:
         assert self.encoding is not None
         finished = segments_in(folder)
         kept = finished[-1].end if finished else 0
+        last = {segment.end - 1: segment for segment in finished}
+        for path in {*folder.glob("*.seg")} - {segment.path for segment in finished}:
+            path.unlink()  # behind a gap: beside the frames that are made again it would be one segment too many
         encoder: SegmentEncoder | None = None
         frames = written = 0
         try:
@@ -160,13 +174,20 @@ class VideoJob:
                         session.skip(image)
                     else:
                         session.restore(image)
-                    yield Done(index=frame.index, seconds=frame.seconds, kept=True)
+                    told = last.get(frame.index)
+                    yield Done(
+                        index=frame.index,
+                        seconds=frame.seconds,
+                        restored=told.restored if told else 0,
+                        failed=told.failed if told else 0,
+                        kept=True,
+                    )
                     continue
                 result = session.restore(image)
                 self._write_picture(frame, result)
                 encoder = encoder or SegmentEncoder(self.encoding, frame.index)
                 planes = self._planes(frame, image, result)
-                encoder.add(planes, frame.pts, frame.duration, restored=result.restored)
+                encoder.add(planes, frame.pts, frame.duration, restored=result.restored, failed=result.failed)
                 if encoder.frames >= _SEGMENT_FRAMES or encoder.nbytes >= _SEGMENT_BYTES:
                     encoder.write(folder)
                     encoder = None
@@ -212,9 +233,26 @@ class VideoJob:
         return Notice("video.stale-pictures", values)
 
     def restart(self) -> None:
-        """Throw away what earlier runs left."""
-        if self.target is not None:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        """Throw away what earlier runs left.
+
+        Raises:
+            ConfigError: if another process works in the folder.
+        """
+        if self.target is not None and self.folder.is_dir():
+            with self._held() as folder:
+                shutil.rmtree(folder, ignore_errors=True)
+
+    @contextmanager
+    def _held(self) -> Generator[Path]:
+        """The folder of segments, held against other processes.
+
+        Raises:
+            ConfigError: if another process works in it.
+            FileWriteError: if it cannot be made.
+        """
+        folder = self.folder
+        with _locked(folder):
+            yield folder
 
     @contextmanager
     def _folder(self, network: str, anew: bool) -> Generator[Path]:
@@ -229,26 +267,27 @@ class VideoJob:
         if self.pictures is not None:  # frames that are kept have theirs
             job["pictures"] = str(self.pictures.resolve())
         text = json.dumps(job, indent=1)
-        folder = self.folder
-        make_folder(folder.parent)
-        make_folder(folder)
-        note = folder / "job.json"
-        with (folder / "lock").open("w") as lock:
-            if not try_lock(lock.fileno()):
-                raise ConfigError(Notice("video.busy", {"folder": str(folder)}))
+        with self._held() as folder:
+            note = folder / "job.json"
             try:
                 if note.exists() and note.read_text(encoding="utf-8").strip() != text:
                     if not anew:
                         raise ConfigError(Notice("video.other-job", {"folder": str(folder)}))
                     for segment in list(folder.glob("*.seg")):
                         segment.unlink()
+                for part in list(folder.glob(f"{TEMPORARY[0]}*{TEMPORARY[1]}")):
+                    part.unlink()  # of a run that was killed
                 write_text_atomically(text, note)
                 yield folder
             finally:
                 if not any(folder.glob("*.seg")):
                     shutil.rmtree(folder, ignore_errors=True)
 
-    def _finish(self, folder: Path) -> None:
+    def _deliver(self, made: Path) -> None:
+        assert self.target is not None
+        made.replace(self.target)
+
+    def _finish(self, folder: Path, deliver: Callable[[Path], object]) -> None:
         assert self.target is not None
         assert self.encoding is not None
         options = self.options
@@ -258,18 +297,46 @@ class VideoJob:
             some = options.person is not None or options.selection != Selection()
             code = "video.none-wanted" if some else "video.no-face"
             raise NoFaceError(Notice(code, {"file": str(self.clip.path)}))
-        temporary = self.target.with_name(f"{TEMPORARY[0]}{secrets.token_hex(6)}{TEMPORARY[1]}")
+        # Among the segments, with which it goes: of a run that was killed just here, gigabytes would stay for ever.
+        temporary = folder / f"{TEMPORARY[0]}{secrets.token_hex(6)}{TEMPORARY[1]}"
         try:
             self.files.write(
                 self.clip, self.target, temporary, self.encoding, segments, begin=options.begin, end=options.end
             )
-            temporary.replace(self.target)
+            deliver(temporary)
         except OSError as error:
             why = reason_of(error)
             raise FileWriteError(Notice("file.unwritten", {"file": str(self.target), "why": why})) from error
         finally:
             temporary.unlink(missing_ok=True)
         shutil.rmtree(folder, ignore_errors=True)
+
+
+def segments_folder(target: Path) -> Path:
+    """Where the finished segments of a result wait."""
+    return target.with_name(f"{target.name}{_UNFINISHED}")
+
+
+def _locked(folder: Path) -> TextIO:
+    """The folder's lock, held until it is closed; see `VideoJob._held`."""
+    while True:
+        make_folder(folder)
+        try:
+            lock = (folder / "lock").open("w", encoding="utf-8")
+        except FileNotFoundError:
+            if folder.is_dir():
+                raise
+            continue  # whoever had it has just removed it with the folder
+        try:
+            if not try_lock(lock.fileno()):
+                raise ConfigError(Notice("video.busy", {"folder": str(folder)}))
+            with suppress(FileNotFoundError):
+                if os.path.samestat(os.fstat(lock.fileno()), (folder / "lock").stat()):
+                    return lock
+        except BaseException:
+            lock.close()
+            raise
+        lock.close()
 
 
 def _picture_name(index: int) -> str:

@@ -6,6 +6,7 @@ runs of the program make one video. Files are of our own form, as packets with t
 
 from __future__ import annotations
 
+import logging
 import struct
 from collections.abc import Generator, Iterable
 from dataclasses import dataclass
@@ -24,11 +25,14 @@ if TYPE_CHECKING:
 
 __all__ = ["EncodedFrame", "Segment", "SegmentEncoder", "read_segment", "segments_in"]
 
+_log = logging.getLogger(__name__)
+
 _HEAD = struct.Struct("<qqqBI")
 """pts, dts, duration, whether it is a key frame, bytes."""
 
-_MAGIC = b"likeness video segment 1\n"
-_RESTORED = struct.Struct("<q")
+_MAGIC = b"likeness video segment 2\n"
+_FACES = struct.Struct("<qq")
+"""How many were restored, and how many could not be."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,12 +49,13 @@ class EncodedFrame:
 @dataclass(frozen=True, kw_only=True)
 class Segment:
     """A finished segment: its file, the frames that it holds, ``first`` up to before ``end``, and how many faces in them
-    were restored."""
+    were restored and could not be."""
 
     path: Path
     first: int
     end: int
     restored: int
+    failed: int
 
 
 class SegmentEncoder:
@@ -70,7 +75,7 @@ class SegmentEncoder:
 
         self._encoding = encoding
         self._first = self._next = first
-        self._restored = 0
+        self._restored = self._failed = 0
         self._packets: list[EncodedFrame] = []
         self._durations: dict[int, int] = {}
         self._context = CodecContext.create(encoding.encoder, "w")
@@ -93,9 +98,11 @@ class SegmentEncoder:
         """Bytes of what is encoded so far."""
         return sum(len(item.data) for item in self._packets)
 
-    def add(self, planes: Planes, pts: int, duration: int, *, restored: int) -> None:
-        """Encode a frame in which so many faces were restored; what is encoded is kept in memory until `write`."""
+    def add(self, planes: Planes, pts: int, duration: int, *, restored: int, failed: int = 0) -> None:
+        """Encode a frame in which so many faces were restored and could not be; what is encoded is kept in memory until
+        `write`."""
         self._restored += restored
+        self._failed += failed
         encoding = self._encoding
         height, width = encoding.size.height, encoding.size.width
         layout = encoding.colours.layout
@@ -115,11 +122,11 @@ class SegmentEncoder:
         """
         self._keep(self._context.encode(None))  # type: ignore[attr-defined]
         path = folder / f"{self._first:08d}-{self._next:08d}.seg"
-        parts = [_MAGIC, _RESTORED.pack(self._restored)]
+        parts = [_MAGIC, _FACES.pack(self._restored, self._failed)]
         for item in self._packets:
             parts += [_HEAD.pack(item.pts, item.dts, item.duration, item.key, len(item.data)), item.data]
         write_bytes_atomically(b"".join(parts), path)
-        return Segment(path=path, first=self._first, end=self._next, restored=self._restored)
+        return Segment(path=path, first=self._first, end=self._next, restored=self._restored, failed=self._failed)
 
     def _keep(self, packets: Iterable[Packet[Any]]) -> None:
         for packet in packets:
@@ -136,14 +143,20 @@ class SegmentEncoder:
 
 
 def segments_in(folder: Path) -> list[Segment]:
-    """The finished segments of a folder that follow one another without a gap, from the first frame on."""
+    """The finished segments of a folder that follow one another without a gap, from the first frame on. One that is damaged,
+    or was written by another version, is a gap: its frames are made again."""
     found: list[Segment] = []
     for path in sorted(folder.glob("*.seg")):
         first, _, end = path.stem.partition("-")
-        if int(first) == (found[-1].end if found else 0):
+        if int(first) != (found[-1].end if found else 0):
+            continue
+        try:
             with path.open("rb") as stream:
-                restored = _restored(stream, path)
-            found.append(Segment(path=path, first=int(first), end=int(end), restored=restored))
+                restored, failed = _faces(stream, path)
+        except VideoError as error:
+            _log.info("%s", error)
+            continue
+        found.append(Segment(path=path, first=int(first), end=int(end), restored=restored, failed=failed))
     return found
 
 
@@ -154,17 +167,21 @@ def read_segment(segment: Segment) -> Generator[EncodedFrame]:
         VideoError: if the file is damaged.
     """
     with segment.path.open("rb") as stream:
-        _restored(stream, segment.path)
+        _faces(stream, segment.path)
         while head := stream.read(_HEAD.size):
+            damaged = VideoError(Notice("video.segment", {"file": str(segment.path)}))
+            if len(head) != _HEAD.size:
+                raise damaged
             pts, dts, duration, key, size = _HEAD.unpack(head)
             data = stream.read(size)
             if len(data) != size:
-                raise VideoError(Notice("video.segment", {"file": str(segment.path)}))
+                raise damaged
             yield EncodedFrame(pts=pts, dts=dts, duration=duration, key=bool(key), data=data)
 
 
-def _restored(stream: BinaryIO, path: Path) -> int:
+def _faces(stream: BinaryIO, path: Path) -> tuple[int, int]:
     """What stands before the packets."""
-    if stream.read(len(_MAGIC)) != _MAGIC or len(count := stream.read(_RESTORED.size)) != _RESTORED.size:
+    if stream.read(len(_MAGIC)) != _MAGIC or len(counts := stream.read(_FACES.size)) != _FACES.size:
         raise VideoError(Notice("video.segment", {"file": str(path)}))
-    return int(_RESTORED.unpack(count)[0])
+    restored, failed = _FACES.unpack(counts)
+    return int(restored), int(failed)
