@@ -24,7 +24,8 @@ from likeness.batch.journal import Item, Journal
 from likeness.batch.network import NetworkPlan, identity_of
 from likeness.batch.runner import make_tasks
 from likeness.batch.sources import find_sources, is_video
-from likeness.batch.videos import VideoPlan, VideoWorker, run_videos, sweep_unfinished
+from likeness.batch.unfinished import sweep_unfinished
+from likeness.batch.videos import VideoPlan, VideoWorker, run_videos
 from likeness.batch.work import Result
 from likeness.cli import main
 from likeness.errors import VideoError

@@ -125,6 +125,18 @@ def test_a_lease_that_ran_out_is_claimed_by_another(path: Path) -> None:
         assert quick.finish(taken, "final")
 
 
+def test_a_death_counts_of_what_was_renewed_before(path: Path) -> None:
+    """A server renews what it begins; a picture that ends it would be begun again for ever."""
+    with Journal(path, lease=1e-6) as journal:
+        journal.put([task()])
+        for _ in range(3):
+            assert journal.counts()["failed"] == 0
+            assert journal.renew(claimed(journal))
+            time.sleep(0.001)
+        assert journal.claim() is None
+        assert journal.counts() == counts(failed=1)
+
+
 def test_what_is_renewed_is_not_taken(path: Path) -> None:
     with Journal(path) as one, Journal(path) as other:
         one.put([task()])

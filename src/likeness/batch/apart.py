@@ -17,16 +17,13 @@ from typing import Any, Generic, TypeAlias, TypeVar, cast
 import cv2
 
 from likeness.batch.journal import Item
+from likeness.batch.keeping import PATIENCE
 from likeness.compute.library import core_is_loaded
 from likeness.errors import LikenessError
 
 __all__ = ["Apart", "Ask"]
 
 _log = logging.getLogger(__name__)
-
-_PATIENCE = 900.0
-"""Seconds after which a process that is still at the same picture is taken for hung, and killed."""
-
 
 _Answer = TypeVar("_Answer")
 
@@ -61,7 +58,7 @@ class Apart(Generic[_Answer]):
         self,
         load: _Load[_Answer],
         *,
-        patience: float = _PATIENCE,
+        patience: float = PATIENCE,
         cores: Collection[int] | None = None,
         finishes: bool = False,
     ) -> None:

@@ -229,7 +229,7 @@ class Journal:
         a suspect one that it gets on, and keeps what it has done, so that others may be worked on beside it."""
         with self._file.transaction() as database:
             done = database.execute(
-                "UPDATE item SET deadline = ?, suspect = suspect AND NOT ?"
+                "UPDATE item SET deadline = ?, suspect = CASE WHEN ? THEN 0 ELSE suspect END"
                 " WHERE id = ? AND owner = ? AND key = ? AND state = 'running'",
                 (time.time() + self._lease, trusted, item.id, self._owner.name, item.key),
             )

@@ -24,10 +24,6 @@ __all__ = ["Lanes", "lanes_for"]
 _MEMORY = 1_200_000_000
 """Bytes that a process may need: its networks, and a picture of 24 megapixels."""
 
-_PATIENCE = 7200.0
-"""Seconds after which a process that is still at the same picture is taken for hung: a hundred megapixels, enlarged, on one
-slow core take long."""
-
 
 def lanes_for(settings: Settings, workers: int | None) -> int:
     """How many processes serve here: as many as ``workers``, by default one per core as far as memory goes; 1 where one does
@@ -65,7 +61,6 @@ class Lanes:
         self._all = [
             Apart(
                 lambda _: load(self._large),
-                patience=_PATIENCE,
                 cores=cores[number::count] or [cores[number % len(cores)]],
                 finishes=True,
             )

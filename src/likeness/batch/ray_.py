@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from likeness.batch.journal import Item, Journal
+from likeness.batch.keeping import PATIENCE
 from likeness.batch.network import Answer, NetworkPlan
 from likeness.batch.ray_cluster import Cluster
 from likeness.batch.ray_worker import Begin, Travelling, Worker, Workplace
@@ -42,9 +43,6 @@ _AHEAD = 2
 
 _TICK = 0.5
 """Seconds after which a driver that waits looks whether it is to stop."""
-
-_PATIENCE = 900.0
-"""Seconds after which a worker that is still at the same picture is taken for hung, and killed."""
 
 _FALSE_STARTS = 5
 """So many workers in a row that die before they are ready are no accident."""
@@ -89,7 +87,7 @@ class RayExecutor:
         workers: int,
         processors: int = 1,
         devices: int = 0,
-        patience: float = _PATIENCE,
+        patience: float = PATIENCE,
     ) -> None:
         self._cluster = cluster
         self._ray = cluster.ray

@@ -13,6 +13,7 @@ from unicodedata import normalize
 
 from likeness.batch.groups import items_of
 from likeness.batch.journal import Item, Journal, PutCount, Task
+from likeness.batch.keeping import Keeping
 from likeness.batch.options import OnFinding, WorkOptions
 from likeness.batch.references import digest_of_album, digest_of_references
 from likeness.batch.results import names_in
@@ -23,7 +24,7 @@ from likeness.core.files import TEMPORARY
 from likeness.core.hashing import sha256_of_bytes
 from likeness.core.outputs import FINAL, REVIEW
 from likeness.core.parallel import map_in_order
-from likeness.errors import ConfigError, ControlError, ImageReadError, LikenessError
+from likeness.errors import ConfigError, ControlError, ImageReadError, JournalError, LikenessError
 from likeness.evidence.quality_gate import GuardLimits
 from likeness.faces.findings import Limits
 from likeness.imaging.names import result_names
@@ -240,6 +241,7 @@ def run(
         JournalError: if the journal fails; what is done by then and could not be written down is done again.
     """
     empty = False
+    keeping = Keeping(journal)
 
     def claimed() -> Iterator[Item]:
         nonlocal empty
@@ -248,23 +250,29 @@ def run(
             if item is None:
                 return
             empty = False
+            keeping.keep(item)
             yield item
 
     def one(item: Item) -> Done | None:
         # Into the journal at once, in the worker's thread: what is done is done, also if nobody asks for it any more.
+        keeping.keep(item)
         try:
             result = work(item)
+            if result is None:
+                return died(journal, item)
+            return Done(item=item, result=result, counted=settle(journal, item, result))
         except LikenessError:
-            journal.release(item)
+            with suppress(JournalError):  # which may be what was raised
+                journal.release(item)
             raise
-        if result is None:
-            return died(journal, item)
-        return Done(item=item, result=result, counted=settle(journal, item, result))
+        finally:
+            keeping.let_go(item)
 
-    # None may also mean that something has to be alone: only when nothing is in work does it mean that nothing waits.
-    while not empty:
-        empty = True
-        yield from (done for done in map_in_order(one, claimed(), workers=workers) if done is not None)
+    with keeping:
+        # None may also mean that something has to be alone: only when nothing is in work does it mean that nothing waits.
+        while not empty:
+            empty = True
+            yield from (done for done in map_in_order(one, claimed(), workers=workers) if done is not None)
 
 
 def run_apart(
@@ -287,7 +295,9 @@ def run_apart(
             if item is not None:
                 journal.release(item)
             return
-        result = work(item)
+        with Keeping(journal) as keeping:
+            keeping.keep(item)
+            result = work(item)
         if result is not None:
             yield Done(item=item, result=result, counted=settle(journal, item, result))
             continue

@@ -14,9 +14,6 @@ from likeness.batch.work import Result
 
 __all__ = ["VideosApart"]
 
-_PATIENCE = 7200.0
-"""Seconds after which a process that says nothing of its video is taken for hung: putting a long one together takes long."""
-
 
 class VideosApart:
     """Has a `VideoWorker` do its work in a process apart, or in this one where that cannot be; a `VideoWork`.
@@ -28,7 +25,7 @@ class VideosApart:
     def __init__(self, load: Callable[[], VideoWorker]) -> None:
         self._load = load
         self._here: VideoWorker | None = None
-        self._apart = Apart(self._serving, patience=_PATIENCE, finishes=True)
+        self._apart = Apart(self._serving, finishes=True)
 
     @property
     def watched(self) -> bool:

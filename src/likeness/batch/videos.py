@@ -6,7 +6,6 @@ segments wait in ``.unfinished`` of the output, and a run that was ended goes on
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from collections.abc import Callable, Generator, Iterable, Mapping, Sequence
@@ -17,16 +16,15 @@ from typing import Any, Protocol
 
 from likeness.batch.groups import VIDEOS
 from likeness.batch.journal import Item, Journal, Thumbnails
+from likeness.batch.keeping import Keeping
 from likeness.batch.network import NetworkPlan
 from likeness.batch.references import digest_of_references
-from likeness.batch.results import set_aside
 from likeness.batch.runner import Done, died, settle
 from likeness.batch.sources import Source
 from likeness.batch.storage import Storage
+from likeness.batch.unfinished import Delivery, in_work, remove_unfinished
 from likeness.batch.work import Result, failure, withdrawn
-from likeness.core.files import make_folder
 from likeness.core.hashing import sha256_of
-from likeness.core.outputs import FINAL
 from likeness.errors import ConfigError, ImageReadError, MissingExtraError, NoFaceError
 from likeness.imaging.image import Image
 from likeness.imaging.names import result_names
@@ -40,7 +38,7 @@ from likeness.restore.picture_options import parts_of
 from likeness.restore.pipeline import Restorer
 from likeness.video.apart import files_apart, renamed
 from likeness.video.clip import Limits
-from likeness.video.job import VideoJob, plan_video, segments_folder
+from likeness.video.job import VideoJob, plan_video
 from likeness.video.library import require_av
 from likeness.video.options import PICTURES_ONLY, VideoOptions
 from likeness.video.session import FrameResult, SteadySession
@@ -53,15 +51,11 @@ __all__ = [
     "WatchedSession",
     "can_be_read",
     "run_videos",
-    "sweep_unfinished",
     "video_record",
 ]
 
 _SUFFIX = ".mkv"
 """Of the results of videos whose own kind of file is not written here: it holds whatever sound and subtitles they have."""
-
-_UNFINISHED = ".unfinished"
-"""Folder of the output for what is in work."""
 
 _OF_THE_RUN = ("fidelity", "max_pixels")
 """Options of a run on which a video's result depends."""
@@ -70,7 +64,7 @@ _KEYS = tuple(
 )
 
 _RENEW_SECONDS = 60.0
-"""So often a video in work is held for another lease."""
+"""So often it is looked whether a video in work is still wanted as it was."""
 
 _BETWEEN_SECONDS = 2.0
 """So often a run looks, between two frames, whether there is something else to do."""
@@ -279,12 +273,8 @@ class VideoWorker:
             return None
         if not result.retry:
             # Of what has failed, or was left alone, no later run goes on.
-            _remove_unfinished(self._target(item), self._output)
+            remove_unfinished(self._output, item.target)
         return withdrawn(Storage(str(self._output)), item, result)
-
-    def _target(self, item: Item) -> Path:
-        """Where its result is put together."""
-        return self._output / _UNFINISHED / item.target
 
     def load(self) -> Restorer:
         """Load the network now rather than with the first video; see `VideoWork.work` for what that raises."""
@@ -301,13 +291,13 @@ class VideoWorker:
         clip = files.open(source, limits)
         if sha256_of(source) != item.content:
             return Result(state="failed", reason=Notice("batch.changed", {"name": item.source}), retry=True)
-        target = self._target(item)
+        target = in_work(self._output, item.target)
         job = plan_video(clip, self._options(settings), target=target, side=restorer.runtime.spec.side, files=files)
         session = WatchedSession(SteadySession(restorer, job.options), side=_POSTER)
         frames = restored = failed = 0
         network = f"{item.model} {settings['fidelity']} {restorer.runtime.description}"
         # What this batch began with other settings is of no use: the folder is its own.
-        delivered = _Delivery(self._output, item)
+        delivered = Delivery(self._output, item)
         with closing(job.run(session, network=network, limits=limits, anew=True, deliver=delivered.take)) as steps:
             for done in steps:
                 frames += 1
@@ -342,48 +332,6 @@ class VideoWorker:
         )
 
 
-class _Delivery:
-    """Puts a finished video in its place.
-
-    Args:
-        output: the folder of results.
-        item: as it was claimed.
-    """
-
-    def __init__(self, output: Path, item: Item) -> None:
-        self._output = output
-        self._item = item
-        self.name = f"{FINAL}/{item.target}"
-        self.digest = ""
-        self.nbytes = 0
-        self.replaced: tuple[str, ...] = ()
-
-    def take(self, made: Path) -> None:
-        """Move it there.
-
-        Raises:
-            FileWriteError, OSError: if that cannot be done.
-        """
-        self.digest, self.nbytes = sha256_of(made), made.stat().st_size
-        self.replaced = set_aside(Storage(str(self._output)), self._item, self.digest)
-        make_folder((self._output / self.name).parent)
-        made.replace(self._output / self.name)
-
-
-def sweep_unfinished(journal: Journal, output: Path) -> int:
-    """Remove what is unfinished of videos that nobody goes on with: they failed, as their process died, or are no longer
-    wanted; of how many. Not while another process is at work."""
-    if not journal.alone:
-        return 0
-    waiting = {item.target for item in journal.items(group=VIDEOS, states=("queued", "running"))}
-    kept = {segments_folder(output / _UNFINISHED / target) for target in waiting}
-    left = [note.parent for note in (output / _UNFINISHED).rglob("job.json") if note.parent not in kept]
-    for folder in left:
-        shutil.rmtree(folder, ignore_errors=True)
-        _remove_empty(folder.parent, output)
-    return len(left)
-
-
 def run_videos(
     journal: Journal,
     worker: VideoWork,
@@ -411,7 +359,9 @@ def run_videos(
             return
         held = _Held(journal, item, stop, between)
         try:
-            result = worker.work(item, held.step)
+            with Keeping(journal) as keeping:
+                keeping.keep(item)
+                result = worker.work(item, held.step(keeping))
         except BaseException:
             journal.release(item)
             raise
@@ -445,9 +395,15 @@ class _Held:
         self.broken_off = False
         """Whether the work was told to end."""
 
-    def step(self, share: float, advanced: bool) -> bool:
-        self.broken_off = not self._goes_on(share, advanced)
-        return not self.broken_off
+    def step(self, keeping: Keeping) -> Callable[[float, bool], bool]:
+        """Between two frames; whether it goes on."""
+
+        def stepped(share: float, advanced: bool) -> bool:
+            keeping.keep(self._item)
+            self.broken_off = not self._goes_on(share, advanced)
+            return not self.broken_off
+
+        return stepped
 
     def _goes_on(self, share: float, advanced: bool) -> bool:
         now = time.monotonic()
@@ -481,16 +437,3 @@ def _outcome(record: Mapping[str, Any]) -> dict[str, Any]:
         "milliseconds": {},
         "video": dict(record) or None,
     }
-
-
-def _remove_unfinished(target: Path, output: Path) -> None:
-    """Remove the finished segments of a result."""
-    shutil.rmtree(segments_folder(target), ignore_errors=True)
-    _remove_empty(target.parent, output)
-
-
-def _remove_empty(folder: Path, output: Path) -> None:
-    """Remove a folder below the output, and those around it, as far as they are empty."""
-    while folder != output and folder.is_dir() and not any(folder.iterdir()):
-        shutil.rmtree(folder, ignore_errors=True)
-        folder = folder.parent

@@ -21,8 +21,9 @@ from likeness.batch.runner import Done, Plan, TaskPlan, make_tasks, redo, sweep
 from likeness.batch.sources import Source, find_sources, is_video
 from likeness.batch.storage import Storage, is_url
 from likeness.batch.summary import RunFigures, without_a_face, write_summary
+from likeness.batch.unfinished import sweep_unfinished
 from likeness.batch.video_process import VideosApart
-from likeness.batch.videos import VideoPlan, VideoWorker, can_be_read, run_videos, sweep_unfinished
+from likeness.batch.videos import VideoPlan, VideoWorker, can_be_read, run_videos
 from likeness.batch.watch import Settling
 from likeness.cli.console import Console
 from likeness.cli.desktop import show_on_desktop
