@@ -38,3 +38,19 @@ def test_each_is_made_once_and_an_error_keeps_nothing() -> None:
     with pytest.raises(ZeroDivisionError):
         kept.get(2, lambda: 1 // 0)
     assert kept.get(1, lambda: 8) == 7
+
+
+def test_what_is_kept_is_told_in_one_step() -> None:
+    """Other threads may change it meanwhile: nothing of the keys' own is run, which lets them."""
+    asked: list[str] = []
+
+    class Key:
+        def __hash__(self) -> int:
+            asked.append("hash")
+            return 1
+
+    kept: Recent[Key, int] = Recent(2)
+    assert kept.get(Key(), lambda: 1) == 1
+    asked.clear()
+    assert kept.values() == [1]
+    assert asked == []

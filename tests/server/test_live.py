@@ -838,6 +838,27 @@ def test_pictures_go_by_themselves_when_their_time_is_over(tiny_restorer: Restor
         sessions.close_all()
 
 
+def test_one_whose_time_is_over_is_told_of_whoever_notices_first(
+    tiny_restorer: Restorer, astronaut: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone: list[str] = []
+    sessions = Sessions(tiny_restorer, LiveLimits(), on_gone=gone.append)
+    try:
+        key, _ = sessions.open(astronaut, "a")
+        later = time.monotonic() + 1000
+        with monkeypatch.context() as clock:
+            clock.setattr("likeness.server.live.sessions.time.monotonic", lambda: later)
+            with pytest.raises(ProblemError):
+                sessions.get(key)
+            sessions.leave(key)  # wakes the thread that tells, which else would sleep for as long as it thinks there is
+            end = time.perf_counter() + 10
+            while not gone and time.perf_counter() < end:
+                time.sleep(0.01)
+        assert gone == [key]
+    finally:
+        sessions.close_all()
+
+
 def test_nothing_of_a_picture_is_logged(server: Running, portrait: bytes, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.DEBUG, logger="likeness"), server.http() as client:
         key = open_one(client, portrait, "frau-mueller.jpg").json()["id"]

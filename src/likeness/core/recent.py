@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from typing import Generic, TypeVar
 
@@ -22,21 +21,21 @@ class Recent(Generic[_Key, _Value]):
 
     def __init__(self, most: int) -> None:
         self._most = most
-        self._kept: OrderedDict[_Key, _Value] = OrderedDict()
+        self._kept: dict[_Key, _Value] = {}
         self._lock = threading.Lock()
 
     def get(self, key: _Key, make: Callable[[], _Value]) -> _Value:
         """The value of a key; made if it is not kept, while other threads wait for theirs."""
         with self._lock:
-            if key not in self._kept:
-                self._kept[key] = make()
-            self._kept.move_to_end(key)
+            value = self._kept.pop(key) if key in self._kept else make()
+            self._kept[key] = value
             while len(self._kept) > self._most:
-                self._kept.popitem(last=False)
-            return self._kept[key]
+                del self._kept[next(iter(self._kept))]
+            return value
 
     def values(self) -> list[_Value]:
-        """What is kept now; does not wait for what is being made."""
+        """What is kept now; does not wait for what is being made, and may miss what is being moved."""
+        # In one step, whatever other threads do: an `OrderedDict` would hash its keys on the way.
         return list(self._kept.values())
 
     def forget(self, key: _Key) -> None:

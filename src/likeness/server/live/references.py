@@ -139,7 +139,7 @@ class OtherPhotographs:
         """Memory of what is kept."""
         own = sum(
             reference.light.nbytes + reference.valid.nbytes + len(shown)
-            for photograph in self._photographs.values()
+            for photograph in list(self._photographs.values())  # another may be brought meanwhile
             for reference, shown in photograph.faces.items()
         )
         given = [item.references for looked in self._looked for item in looked.result]

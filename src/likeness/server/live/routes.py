@@ -280,16 +280,22 @@ async def verdicts(
 
 
 @live_router.post("/pictures/{key}/command")
-def command(key: str, look: LiveFileLook, sessions: OpenSessions) -> dict[str, Any]:
+async def command(
+    key: str, look: LiveFileLook, request: Request, state: State, sessions: OpenSessions
+) -> dict[str, Any]:
     """What is seen as a command line, and whether there is something in it that none can say."""
-    session = sessions.get(key)
+    session = opened = sessions.get(key)
+    framing = look.framing()
+    if framing.moves:
+        # Its faces may have to be found first.
+        session = await in_turn(request, state, lambda: opened.framed(framing), kind="live")
     which = tuple(look.faces)
-    every = [seen.index for seen in session.framed(look.framing()).faces if seen.area is not None]
+    every = [seen.index for seen in session.faces if seen.area is not None]
     options = PictureOptions(
         controls=look.controls(),
         face_controls=look.face_controls(),
         repairs=look.mending().repairs,
-        framing=look.framing(),
+        framing=framing,
         selection=Selection() if not which or list(which) == every else Selection(which=which),
         enlargement=Enlargement(upscale=look.upscale),
     )

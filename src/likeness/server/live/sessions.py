@@ -99,8 +99,8 @@ class Sessions:
         with self._changed:
             now = time.monotonic()
             entry = self._entries.get(key)
+            # One whose time is over is left to the thread that tells of it.
             if entry is None or entry.ends <= now:
-                self._entries.pop(key, None)
                 raise ProblemError("picture-closed", "this picture is no longer open here; open it again")
             entry.touched, entry.ends = now, now + self.limits.idle_seconds
             self._keep_bounds(key)
