@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from browsing import THROWN, drop, let_fall, new_page, open_key, settled, slide, until
+from browsing import THROWN, drop, let_fall, new_page, open_key, seen, settled, slide, until
 from running import Running
 
 
@@ -255,3 +255,165 @@ def test_a_failure_leaves_the_size_that_was_chosen(page: Any) -> None:
     settled(page)
     size.select_option(index=3)
     until(page, lambda: "×" in size.locator("option:checked").text_content())
+
+
+def test_a_later_command_is_not_written_over_by_an_earlier_one(page: Any) -> None:
+    held = hold(page, "**/command")
+    page.locator("details:has(#command) > summary").click()
+    until(page, lambda: len(held) == 1)
+    slide(page, "strength", 0.5)
+    until(page, lambda: len(held) == 2)
+    command = page.locator("#command")
+    held[1].continue_()
+    until(page, lambda: "--strength 0.5" in command.input_value())
+    with page.expect_response("**/command"):
+        held[0].continue_()
+    page.wait_for_timeout(200)
+    assert "--strength 0.5" in command.input_value()
+
+
+def test_damage_of_a_second_picture_is_counted_while_that_of_the_first_is(page: Any, two_faces: bytes) -> None:
+    held = hold(page, "**/left")
+    page.locator("[data-preset='film-scan']").click()
+    until(page, lambda: len(held) == 1)
+    drop(page, two_faces, "second.png")
+    until(page, lambda: len(held) == 2)
+    held[1].fulfill(json={"scratches": 2, "specks": 0, "pieces": 0})
+    page.locator("#repair-offer").wait_for()
+    held[0].fulfill(json={"scratches": 7, "specks": 0, "pieces": 0})
+    # What was counted is said in the page's language.
+    assert page.locator("#repair-offer span").inner_text() == "Less sure, and left: scratches 2"
+    page.locator("[data-language='zh']").click()
+    assert "scratches" not in page.locator("#repair-offer span").inner_text()
+    page.locator("[data-language='en']").click()
+    page.locator("[data-preset='standard']").click()
+
+
+def test_a_key_that_is_let_go_elsewhere_holds_nothing(page: Any) -> None:
+    after = settled(page)
+    page.keyboard.down("b")
+    assert page.locator("#hold").get_attribute("aria-pressed") == "true"
+    page.evaluate("window.dispatchEvent(new Event('blur'))")
+    assert page.locator("#hold").get_attribute("aria-pressed") == "false"
+    assert np.array_equal(seen(page), after)
+    page.keyboard.up("b")
+
+
+def test_photographs_that_are_brought_while_a_picture_is_turned_stay(page: Any, portrait: bytes) -> None:
+    held = hold(page, "**/references")
+    page.locator("#reference-files").set_input_files({"name": "a.jpg", "mimeType": "image/jpeg", "buffer": portrait})
+    until(page, lambda: len(held) == 1)
+    slide(page, "straighten", 3)
+    settled(page)
+    held[0].continue_()
+    page.locator(".reference:has-text('a.jpg')").wait_for()
+
+
+def test_what_is_measured_is_measured_once(page: Any) -> None:
+    held = hold(page, "**/evidence")
+    measure = page.locator(".measured button")
+    measure.click()
+    until(page, lambda: len(held) == 1)
+    slide(page, "strength", 0.5)
+    assert measure.is_disabled()
+    assert measure.text_content() == "Measuring …"
+    held[0].continue_()
+    page.locator(".figure-group").first.wait_for()
+    assert measure.is_enabled()
+
+
+def test_a_camera_that_is_asked_for_twice_is_given_back(browser: Any, server: Running) -> None:
+    page = new_page(browser, server)
+    page.evaluate(
+        """() => {
+          const ask = navigator.mediaDevices.getUserMedia.bind(navigator.mediaDevices);
+          window.lent = [];
+          navigator.mediaDevices.getUserMedia = async (wanted) => {
+            const stream = await ask(wanted);
+            window.lent.push(...stream.getTracks());
+            return stream;
+          };
+          for (const _ of [1, 2]) document.getElementById("camera").click();
+        }"""
+    )
+    page.locator("#camera-dialog[open]").wait_for()
+    page.wait_for_timeout(200)
+    page.locator("#camera-cancel").click()
+    until(page, lambda: page.evaluate("lent.map((track) => track.readyState)") == ["ended"])
+    page.context.close()
+
+
+@pytest.fixture
+def many(browser: Any, server: Running) -> Generator[Any]:
+    """A page of many pictures."""
+    page = new_page(browser, server)
+    page.locator("#tab-many").click()
+    yield page
+    page.context.close()
+    assert THROWN == []
+
+
+def stage_some(page: Any, data: bytes, *names: str) -> None:
+    page.set_input_files("#many-files", [{"name": name, "mimeType": "image/jpeg", "buffer": data} for name in names])
+
+
+def test_pictures_that_are_brought_while_others_are_sent_stay(many: Any, portrait: bytes) -> None:
+    held = hold(many, "**/v1/jobs")
+    stage_some(many, portrait, "first.jpg")
+    many.set_input_files("#many-reference-files", {"name": "r.jpg", "mimeType": "image/jpeg", "buffer": portrait})
+    many.locator("#many-start").click()
+    until(many, lambda: len(held) == 1)
+    stage_some(many, portrait, "second.jpg")
+    held[0].continue_()
+    many.locator(".job[data-state='done']").wait_for()
+    assert many.locator("#many .staging .grid .tile-name").all_text_contents() == ["second.jpg"]
+    assert many.locator("#many .staging .reference-row li").count() == 0
+
+
+def test_a_film_that_is_brought_while_another_is_sent_stays(many: Any) -> None:
+    held = hold(many, "**/v1/videos")
+    many.locator("#tab-video").click()
+    many.set_input_files("#video-file", {"name": "first.mp4", "mimeType": "video/mp4", "buffer": b"no film"})
+    many.locator("#video-start").click()
+    until(many, lambda: len(held) == 1)
+    many.set_input_files("#video-file", {"name": "second.mp4", "mimeType": "video/mp4", "buffer": b"no film"})
+    film = {"number": 0, "name": "first.mp4", "state": "queued", "notice": None, "share": None}
+    held[0].fulfill(status=201, json={"id": "x", "state": "queued", "pictures": [film]})
+    many.locator(".film-job").wait_for()
+    assert many.locator("#video .staging h2").text_content() == "second.mp4"
+
+
+def test_jobs_of_two_windows_are_remembered(many: Any, server: Running, portrait: bytes) -> None:
+    other = many.context.new_page()
+    other.goto(f"{server.url}/#many")
+    other.locator("body.ready").wait_for()
+    for page in (many, other):
+        stage_some(page, portrait, "a.jpg")
+        page.locator("#many-start").click()
+        page.locator(".job[data-state='done']").wait_for()
+    many.reload()
+    many.locator("body.ready").wait_for()
+    assert many.locator(".job").count() == 2
+
+
+def test_a_dialog_is_for_the_picture_that_was_asked_for_last_and_for_whoever_waits(many: Any, portrait: bytes) -> None:
+    stage_some(many, portrait, "one.jpg", "two.jpg")
+    many.locator("#many-start").click()
+    many.locator(".job[data-state='done']").wait_for()
+    held = hold(many, "**/pictures/0")
+    many.get_by_label("Restore one.jpg again").click()
+    until(many, lambda: len(held) == 1)
+    many.get_by_label("Restore two.jpg again").click()
+    many.locator(".again[open]").wait_for()
+    held[0].continue_()
+    many.wait_for_timeout(300)
+    assert many.locator("#again-title").text_content() == "Restore two.jpg again"
+    many.keyboard.press("Escape")
+    # In another tab it would stop the page, unseen.
+    many.get_by_label("Restore one.jpg again").click()
+    until(many, lambda: len(held) == 2)
+    many.locator("#tab-one").click()
+    held[1].continue_()
+    many.wait_for_timeout(300)
+    many.locator("#tab-many").click()
+    assert many.locator(".again[open]").count() == 0

@@ -25,25 +25,31 @@ export class JobList {
 
   /** Find the jobs again that this browser has begun. */
   async resume() {
-    let kept = [];
-    try {
-      kept = JSON.parse(localStorage.getItem(this.kept)) ?? [];
-    } catch {
-      kept = [];
-    }
-    for (const id of kept.reverse()) {
+    for (const id of this.names().reverse()) {
       try {
         this.put(await api.job(id));
       } catch (error) {
-        if (error.status !== 404) this.put(null, id);
+        if (error.status === 404) this.keep(id, false);
+        else this.put(null, id);
       }
     }
-    this.keep();
+    this.onChange();
   }
 
-  keep() {
+  /** The names of the jobs that this browser has begun, in whatever window; the newest first. */
+  names() {
     try {
-      localStorage.setItem(this.kept, JSON.stringify([...this.cards.keys()].reverse()));
+      return JSON.parse(localStorage.getItem(this.kept)) ?? [];
+    } catch {
+      return [];
+    }
+  }
+
+  /** Remember a job, or forget it: that one alone, as other windows have begun others. */
+  keep(id, on = true) {
+    const others = this.names().filter((name) => name !== id);
+    try {
+      localStorage.setItem(this.kept, JSON.stringify(on ? [id, ...others] : others));
     } catch {
       // Without a store the jobs are forgotten with the page.
     }
@@ -62,6 +68,7 @@ export class JobList {
   /** Follow a job's events while it works; without the server, try again until it is back. */
   watch(id) {
     const card = this.cards.get(id);
+    if (!card) return;
     card.source?.close();
     clearTimeout(card.timer);
     for (const source of followed) if (source.readyState === EventSource.CLOSED) followed.delete(source);
@@ -120,7 +127,7 @@ export class JobList {
     card?.leave?.();
     card?.element.remove();
     this.cards.delete(id);
-    this.keep();
+    this.keep(id, false);
   }
 }
 

@@ -73,21 +73,27 @@ function cameraWay(onFiles, onProblem) {
   const dialog = element("camera-dialog");
   const view = element("camera-view");
   let stream = null;
+  let asked = false;
   const stop = () => {
     for (const track of stream?.getTracks() ?? []) track.stop();
     stream = null;
     view.srcObject = null;
   };
   button.addEventListener("click", async () => {
+    // A camera that is lent twice is given back once.
+    if (asked || stream) return;
+    asked = true;
     try {
       stream = await navigator.mediaDevices.getUserMedia({ video: { width: { ideal: 1920 }, height: { ideal: 1080 } } });
+      view.srcObject = stream;
+      await view.play();
+      dialog.showModal();
     } catch (error) {
+      stop();
       onProblem(new Problem("camera", 0, error.message, { why: error.message || error.name }));
-      return;
+    } finally {
+      asked = false;
     }
-    view.srcObject = stream;
-    await view.play();
-    dialog.showModal();
   });
   dialog.addEventListener("close", stop);
   element("camera-cancel").addEventListener("click", () => dialog.close());

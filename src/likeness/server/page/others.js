@@ -35,10 +35,18 @@ export class OtherPhotographs {
     this.show();
   }
 
-  /** Put them into a form of the API. */
+  /** Put them into a form of the API; which they are. */
   fill(form) {
-    for (const { file } of this.photographs) form.append("references", file, file.name);
-    if (this.photographs.length && this.trust.checked) addFields(form, { trust_references: true });
+    const { photographs } = this;
+    for (const { file } of photographs) form.append("references", file, file.name);
+    if (photographs.length && this.trust.checked) addFields(form, { trust_references: true });
+    return photographs.slice();
+  }
+
+  /** Take some of them out. */
+  leaveOut(some) {
+    this.photographs = this.photographs.filter((photograph) => !some.includes(photograph));
+    this.show();
   }
 
   empty() {

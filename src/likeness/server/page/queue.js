@@ -39,7 +39,7 @@ export class Queue {
   async send(form, thumbs, progress) {
     const job = await api.startJob(form, progress);
     this.jobs.put(job, job.id, thumbs);
-    this.jobs.keep();
+    this.jobs.keep(job.id);
   }
 
   makeCard(id, thumbs) {
@@ -55,9 +55,13 @@ export class Queue {
 
   /** Open a picture of a job in the other page, with the settings that it was restored with. */
   async openOne(id, { number, name }) {
+    const turn = Symbol(name);
+    this.opening = turn;
     try {
       const { options } = await api.jobPicture(id, number);
-      await this.onOpen(await api.jobOriginal(id, number, name), lookOf(options, this.about));
+      const file = await api.jobOriginal(id, number, name);
+      // The last of several is the one that is wanted.
+      if (this.opening === turn) await this.onOpen(file, lookOf(options, this.about));
     } catch (error) {
       this.onProblem(error);
     }
@@ -261,14 +265,20 @@ class Again {
 
   /** Ask how to restore a picture again, beginning with what it was restored with. */
   async open(id, picture) {
-    this.id = id;
-    this.picture = picture;
+    const wanted = Symbol(picture.name);
+    this.wanted = wanted;
+    let options;
     try {
-      ({ options: this.kept } = await api.jobPicture(id, picture.number));
+      ({ options } = await api.jobPicture(id, picture.number));
     } catch (error) {
       this.onProblem(error);
       return;
     }
+    // Another one may have been asked for meanwhile, or another tab: there a dialog would stop the page, unseen.
+    if (this.wanted !== wanted || this.dialog.closest("[hidden]")) return;
+    this.id = id;
+    this.picture = picture;
+    this.kept = options;
     this.title.textContent = t("many.again.title", { name: picture.name });
     wordSelect(this.look);
     this.look.value = "kept";

@@ -76,23 +76,25 @@ export class Staging {
 
   async send() {
     const form = new FormData();
-    for (const { file } of this.pictures) form.append("files", file, file.name);
-    this.others.fill(form);
+    const pictures = [...this.pictures];
+    for (const { file } of pictures) form.append("files", file, file.name);
+    const others = this.others.fill(form);
     addFields(form, fieldsOf(this.look.value, this.getLook));
     const overrides = {};
-    this.pictures.forEach(({ own }, number) => {
+    pictures.forEach(({ own }, number) => {
       if (own) overrides[number] = own;
     });
     if (Object.keys(overrides).length) addFields(form, { overrides });
     this.start.disabled = true;
     this.bar.hidden = false;
     try {
-      await this.onSend(form, this.pictures.map(({ thumb }) => thumb), (share) => {
+      await this.onSend(form, pictures.map(({ thumb }) => thumb), (share) => {
         this.bar.value = share;
         this.told.textContent = t("many.sending", { percent: Math.round(share * 100) });
       });
-      this.pictures = [];
-      this.others.empty();
+      // What was brought meanwhile is still to be sent.
+      this.pictures = this.pictures.filter((picture) => !pictures.includes(picture));
+      this.others.leaveOut(others);
     } catch (error) {
       this.onProblem(error instanceof Problem ? error : new Problem("sending", 0, String(error)));
     }

@@ -1,6 +1,6 @@
 // A short film: brought, its person chosen, sent as a job, watched before and after, fetched.
 
-import { addFields, jobPicture, startVideo } from "./api.js";
+import { addFields, jobPicture, patiently, startVideo } from "./api.js";
 import { fieldsOf, lookSelect, wordSelect } from "./choice.js";
 import { el } from "./dom.js";
 import { JobList, timesOf } from "./jobs.js";
@@ -47,7 +47,7 @@ export class Films {
 
   sent(job) {
     this.jobs.put(job);
-    this.jobs.keep();
+    this.jobs.keep(job.id);
   }
 
   reword() {
@@ -171,7 +171,7 @@ class FilmStaging {
     this.looking = true;
     this.show();
     try {
-      const people = await peopleIn(this.film);
+      const people = await patiently(() => peopleIn(this.film), () => turn === this.turn);
       if (turn !== this.turn) {
         forget(people);
         return;
@@ -194,7 +194,8 @@ class FilmStaging {
 
   async send() {
     const form = new FormData();
-    form.append("file", this.file, this.file.name);
+    const { file } = this;
+    form.append("file", file, file.name);
     if (this.person) form.append("person", this.person.picture, "person.png");
     this.others.fill(form);
     addFields(form, this.fields);
@@ -206,7 +207,8 @@ class FilmStaging {
         this.bar.value = share;
         this.told.textContent = share < 1 ? t("many.sending", { percent: Math.floor(share * 100) }) : t("video.looking");
       });
-      this.empty();
+      // Another one may have been brought meanwhile.
+      if (this.file === file) this.empty();
       this.onSent(job);
     } catch (error) {
       this.onProblem(error);

@@ -21,7 +21,8 @@ async function newest(request) {
   const kept = await caches.open(KEPT);
   try {
     const answer = await fetch(request);
-    if (answer.ok) await kept.put(request, answer.clone());
+    // What there is no room to keep is shown all the same.
+    if (answer.ok) await kept.put(request, answer.clone()).catch(() => {});
     return answer;
   } catch (error) {
     const found = await kept.match(request, { ignoreSearch: true });
