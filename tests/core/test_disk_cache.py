@@ -61,6 +61,50 @@ def test_the_longest_unused_go_first(tmp_path: Path) -> None:
     assert cache.size == 9 * size
 
 
+def test_the_limit_holds_for_all_processes_together(tmp_path: Path) -> None:
+    size = 4096 + 8
+    caches = [cache_in(tmp_path, limit=64 * size) for _ in range(4)]
+    for cache in caches:
+        cache.put("first", bytes(8))
+    for number in range(50):
+        for which, cache in enumerate(caches):
+            cache.put(f"{which}-{number}", bytes(8))
+    assert caches[0].size <= 64 * size + 4 * 2 * size
+
+
+def test_two_that_trim_at_once_remove_no_more_than_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    size = 4096 + 8
+    cache = cache_in(tmp_path, limit=20 * size)
+    for number in range(20):
+        cache.put(str(number), bytes(8))
+    found = DiskCache._found  # pyright: ignore[reportPrivateUsage]
+
+    def after_the_other_has_trimmed(self: DiskCache) -> object:
+        files = found(self)
+        if self is not other and len(files) > 20:
+            other._trim()  # pyright: ignore[reportPrivateUsage]
+        return files
+
+    other = cache_in(tmp_path, limit=20 * size)
+    monkeypatch.setattr(DiskCache, "_found", after_the_other_has_trimmed)
+    cache._size = 20 * size  # pyright: ignore[reportPrivateUsage]
+    cache.put("20", bytes(8))
+    assert len(found(cache)) == 18
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="rights are POSIX's")
+def test_what_may_only_be_read_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    cache_in(tmp_path).put("a", b"1")
+
+    def refused(*_: object) -> None:
+        raise PermissionError(1, "Operation not permitted")
+
+    monkeypatch.setattr(os, "utime", refused)  # as in a folder of another user, which root would be allowed to change
+    found = cache_in(tmp_path).get("a")
+    assert found is not None
+    assert found.tobytes() == b"1"
+
+
 def test_what_does_not_fit_takes_no_place(tmp_path: Path) -> None:
     cache = cache_in(tmp_path, limit=5000)
     cache.put("small", b"1")

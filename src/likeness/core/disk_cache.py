@@ -12,6 +12,7 @@ import os
 import struct
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,8 @@ _HEADER_BYTES = 4096
 _WORD = 8
 _ABANDONED = 3600.0
 """Seconds after which a temporary file was left by a process that was killed."""
+_UNSEEN = 1 / 32
+"""After so much of the limit of its own a process looks again what there is: others write, too."""
 
 
 class DiskCache:
@@ -54,6 +57,7 @@ class DiskCache:
         self._suffix = suffix
         self._lock = threading.Lock()
         self._size: int | None = None
+        self._added = 0
 
     def path(self, name: str) -> Path:
         """The file of a name; a name may hold one "/", so that a folder need not hold thousands of files."""
@@ -64,12 +68,13 @@ class DiskCache:
         path = self.path(name)
         try:
             content = _checked(path)
-            os.utime(path)  # used just now
         except FileNotFoundError:
             return None
         except (OSError, ValueError) as error:
             _log.info("%s cannot be used (%s); it is made again", path, error)
             return None
+        with suppress(OSError):  # in a folder that may only be read, and from which nothing goes
+            os.utime(path)  # used just now
         return content
 
     def put(self, name: str, content: bytes) -> None:
@@ -88,8 +93,13 @@ class DiskCache:
             _log.info("%s could not be kept (%s)", path.name, error)
             return
         with self._lock:
-            total = self._measure() if self._size is None else self._size + size
-            self._size = total if total <= self.limit else self._trim()
+            self._added += size
+            if self._size is None or self._added > self.limit * _UNSEEN:
+                self._size, self._added = self._measure(), 0
+            else:
+                self._size += size
+            if self._size > self.limit:
+                self._size = self._trim()
 
     def files(self) -> tuple[Path, ...]:
         """The files, the one used last first."""
@@ -139,7 +149,7 @@ class DiskCache:
         for _, size, path in files:
             if total <= 0.9 * self.limit:
                 break
-            if _remove(path):
+            if _remove(path) or not path.exists():  # another process may be at the same
                 total -= size
         return total
 

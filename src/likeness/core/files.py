@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+from contextlib import suppress
 from pathlib import Path
 
 from likeness.errors import FileWriteError
@@ -60,12 +61,27 @@ def write_bytes_atomically(data: bytes, target: Path, *, durable: bool = True) -
                 stream.flush()
                 os.fsync(stream.fileno())
         temporary.replace(target)
+        if durable:
+            _sync_folder(target.parent)
     except OSError as error:
         _remove(temporary)
         raise FileWriteError(_why_unwritable(target, error)) from error
     except BaseException:
         _remove(temporary)
         raise
+
+
+def _sync_folder(folder: Path) -> None:
+    """Wait until the disk has the names in a folder, where that can be asked for: without it a file that was written may
+    have its name of before after a power cut."""
+    if os.name != "posix":
+        return
+    with suppress(OSError):  # not every file system knows that of a folder
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
 
 
 def _remove(temporary: Path) -> None:
