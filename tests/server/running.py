@@ -16,6 +16,7 @@ from likeness.server.app import create_app
 from likeness.server.http.listen import Listener
 from likeness.server.http.settings import ServerSettings
 from likeness.server.http.state import ServerState
+from likeness.server.jobs.jobs import Jobs
 from likeness.server.live.editing import Editing
 from likeness.server.live.sessions import Sessions
 
@@ -27,6 +28,7 @@ class Running:
     url: str
     state: ServerState
     sessions: Sessions
+    jobs: Jobs
 
     @property
     def port(self) -> int:
@@ -49,7 +51,7 @@ def served(settings: ServerSettings, restorer: Restorer, editing: Editing | None
     thread.start()
     assert ready.wait(20)
     try:
-        yield Running(url=listener.url, state=app.state.likeness, sessions=app.state.live)
+        yield Running(url=listener.url, state=app.state.likeness, sessions=app.state.live, jobs=app.state.jobs)
     finally:
         listener.stop()
         thread.join(30)

@@ -8,7 +8,9 @@ import threading
 import time
 import zipfile
 from collections.abc import Generator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import httpx
 import numpy as np
@@ -16,6 +18,8 @@ import pytest
 from poison import many_passes
 from running import Running, finished, served
 
+from likeness.batch.journal import Journal
+from likeness.errors import JournalError
 from likeness.imaging.encode import encode_image
 from likeness.imaging.files import read_image
 from likeness.imaging.filters import gaussian_blur
@@ -23,8 +27,10 @@ from likeness.imaging.image import Image
 from likeness.messages.notice import Notice
 from likeness.restore.controls import Controls
 from likeness.restore.pipeline import Restorer
+from likeness.server.api.requests import RestoreRequest
 from likeness.server.http.names import safe_names, safe_stem, safe_suffix
 from likeness.server.http.settings import ServerSettings
+from likeness.server.http.uploads import Upload
 
 
 @pytest.fixture(scope="module")
@@ -341,6 +347,55 @@ def test_a_job_is_deleted_when_its_time_is_over_and_goes_on_after_a_stop(
     with served(after, tiny_restorer) as running, running.http() as client:
         assert _gone(client, job)
     assert not folder.exists()
+
+
+def test_a_job_whose_pictures_come_for_hours_is_no_orphan(
+    tiny_restorer: Restorer, portrait: bytes, tmp_path: Path
+) -> None:
+    with served(ServerSettings(port=0, data=tmp_path, max_jobs=1, workers=1), tiny_restorer) as running:
+        jobs = running.jobs
+        job, folder = jobs.reserve()
+        (folder / "0000").write_bytes(portrait)
+        os.utime(folder.parent, (time.time() - 7200,) * 2)
+        jobs.sweep()
+        assert (folder / "0000").exists()
+        with running.http() as client:
+            answer = submit(client, ("b.jpg", portrait))
+            assert answer.json()["code"] == "too-many-jobs", "it counts"
+            upload = Upload(part="files", name="a.jpg", path=folder / "0000")
+            jobs.begin(job, [upload], [RestoreRequest.of({})])
+            finished(client, job)
+            other, folder = jobs.reserve()
+            (folder / "0000").write_bytes(portrait)
+            jobs.begin(other, [replace(upload, path=folder / "0000")], [RestoreRequest.of({})])
+            # Whoever sent it went away before it was told the job's name.
+            jobs.discard(other)
+            assert client.get(f"/v1/jobs/{other}").status_code == 404
+            assert not folder.exists()
+
+
+def test_a_journal_that_fails_for_a_moment_fails_no_picture(
+    tiny_restorer: Restorer, portrait: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its disk is full when a result is to be written down: the result is there, and is written down later."""
+    finish = Journal.finish
+    failures = iter([True])
+
+    def fails_once(self: Journal, *arguments: Any, **named: Any) -> bool:
+        if next(failures, False):
+            raise JournalError(Notice("journal.unusable", {"path": "x", "meaning": Notice("journal.disk-full")}))
+        return finish(self, *arguments, **named)
+
+    monkeypatch.setattr(Journal, "finish", fails_once)
+    with served(ServerSettings(port=0, data=tmp_path, workers=1), tiny_restorer) as running, running.http() as client:
+        job = submit(client, ("a.jpg", portrait)).json()["id"]
+        for _ in range(500):
+            running.jobs.sweep()  # which it does every minute
+            told = client.get(f"/v1/jobs/{job}").json()
+            if told["state"] == "done":
+                break
+            time.sleep(0.05)
+        assert told["counts"]["final"] == 1, told
 
 
 def _gone(client: httpx.Client, job: str) -> bool:

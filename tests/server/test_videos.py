@@ -17,11 +17,14 @@ import pytest
 from clips import av, decoded, moving_frames, plain_frames, write_clip
 from running import Running, finished, served
 
+from likeness.batch.videos import WatchedSession
+from likeness.errors import VideoError
 from likeness.imaging.encode import encode_image
 from likeness.imaging.files import read_image
 from likeness.imaging.image import Image
 from likeness.restore.pipeline import Restorer
 from likeness.server.http.settings import ServerSettings
+from likeness.video.session import FrameResult
 
 
 @pytest.fixture(scope="module")
@@ -389,3 +392,28 @@ def test_videos_that_a_dead_server_left_go_on_alone_for_a_segment_each(
         assert [told["state"] for told in failed] == ["failed", "failed"]
         assert failed[0]["reason"].startswith("the server keeps as many pictures as it may")
         (data / "ballast").unlink()
+
+
+def test_a_video_that_failed_leaves_no_segments(
+    tiny_restorer: Restorer, tmp_path: Path, astronaut: Image, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("likeness.video.job._SEGMENT_FRAMES", 1)
+    film = write_clip(tmp_path / "film.mp4", moving_frames(astronaut, 4)).read_bytes()
+    restore = WatchedSession.restore
+    seen: list[bool] = []
+    out = tmp_path / "data" / "jobs"
+
+    def breaks(self: WatchedSession, image: Image) -> FrameResult:
+        if len(seen) == 3:
+            seen.append(bool(list(out.glob("*/out/*.unfinished/*.seg"))))
+            raise VideoError("it is damaged here")
+        seen.append(True)
+        return restore(self, image)
+
+    monkeypatch.setattr(WatchedSession, "restore", breaks)
+    with served(ServerSettings(port=0, data=tmp_path / "data", workers=1), tiny_restorer) as running:
+        with running.http() as client:
+            _, done = finished(client, submit(client, "film.mp4", film).json()["id"])
+        assert done["pictures"][0]["state"] == "failed"
+        assert seen[-1]
+        assert not list(out.glob("*/out/*"))

@@ -94,6 +94,8 @@ class Jobs:
     def __init__(self, state: ServerState) -> None:
         self._state = state
         self._root = state.settings.data
+        # Jobs whose pictures are still coming, which may take hours on a slow line: the journal does not know them yet.
+        self._coming: set[str] = set()
         self._references = JobReferences(state)
         try:
             self._root.mkdir(parents=True, exist_ok=True)
@@ -120,7 +122,7 @@ class Jobs:
             ProblemError: if there are as many unfinished jobs as there may be, or the data folder holds as much as it may.
         """
         settings = self._state.settings
-        unfinished = sum(1 for job in self._journal.groups() if self._work.unfinished(job))
+        unfinished = len(self._coming) + sum(1 for job in self._journal.groups() if self._work.unfinished(job))
         if unfinished >= settings.max_jobs:
             raise ProblemError(
                 "too-many-jobs",
@@ -131,7 +133,12 @@ class Jobs:
             raise storage_full()
         job = secrets.token_hex(16)
         folder = self._folders.of(job) / "in"
-        folder.mkdir(parents=True)
+        self._coming.add(job)
+        try:
+            folder.mkdir(parents=True)
+        except OSError:
+            self._coming.discard(job)
+            raise
         return job, folder
 
     def sort(self, job: str, uploads: Sequence[Upload]) -> list[Upload]:
@@ -166,6 +173,7 @@ class Jobs:
             )
             for number, (name, digest, request) in enumerate(zip(names, digests, requests, strict=True))
         )
+        self._coming.discard(job)
         self._work.start(job)
 
     def look_at(self, job: str, upload: Upload, request: VideoRequest) -> str:
@@ -189,11 +197,18 @@ class Jobs:
         self._journal.put(
             [Task(target=name, source=name_of(0), content=content, model=self._state.model, options=options, group=job)]
         )
+        self._coming.discard(job)
         self._work.start(job)
 
     def discard(self, job: str) -> None:
-        """Remove the folder of a job that never began."""
-        self._forget(job)
+        """Remove a job that nobody was told of."""
+        self._coming.discard(job)
+        try:
+            # It may have begun just before whoever sent it went away.
+            if self._journal.remove(job):
+                self._work.cancel(job)
+        finally:
+            self._forget(job)
 
     def again(self, job: str, number: int, request: RestoreRequest | VideoRequest) -> Item:
         """Restore one picture of a job once more, in another way; what it was before is replaced when that is done. Of a
@@ -322,6 +337,7 @@ class Jobs:
     def sweep(self) -> None:
         """Delete what was kept long enough, and go on with what waits; called at the start and now and then."""
         now = time.time()
+        coming = set(self._coming)  # before the journal, which knows then what has begun since
         known = self._journal.groups()
         for job in known:
             if self._work.unfinished(job):
@@ -333,7 +349,7 @@ class Jobs:
                 _log.info("a job of %d pictures was deleted: its time is over", count)
         for folder in (self._root / "jobs").iterdir():
             with suppress(OSError):
-                if folder.name not in known and folder.stat().st_mtime + _ORPHAN_SECONDS < now:
+                if folder.name not in (*known, *coming) and folder.stat().st_mtime + _ORPHAN_SECONDS < now:
                     shutil.rmtree(folder)
 
     def _forget(self, job: str) -> None:

@@ -135,17 +135,24 @@ class VideoWork:
     Args:
         state: the application's.
         job: what is to be done.
+        output: where its result goes.
 
     Attributes:
         share: how much of it is done, in [0, 1].
     """
 
-    def __init__(self, state: ServerState, job: VideoJob) -> None:
+    def __init__(self, state: ServerState, job: VideoJob, output: Path) -> None:
         self._job = job
         self._session = WatchedSession(SteadySession(state.restorer, job.options), side=_POSTER)
         network = f"{state.model} {state.restorer.runtime.description}"
         # Segments of another network, device or release are of no use: the folder is this server's own.
-        self._steps = job.run(self._session, network=network, limits=_limits(state), anew=True)
+        self._steps = job.run(
+            self._session,
+            network=network,
+            limits=_limits(state),
+            anew=True,
+            deliver=lambda made: made.replace(output),
+        )
         self._frames = self._kept = self._restored = self._failed = self._written = 0
         self._began = time.perf_counter()
         self.share = 0.0
@@ -190,7 +197,7 @@ class VideoWork:
 
     @property
     def target(self) -> Path:
-        """Where the result goes."""
+        """What the result is called, and its segments by."""
         assert self._job.target is not None
         return self._job.target
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any, Literal
 
 from likeness.batch.journal import Item, Journal, Thumbnails
@@ -267,6 +268,7 @@ class JobWork:
             self._open.discard(place)
 
     def _told(self, item: Item, work: Callable[[Item], None]) -> None:
+        over = True
         try:
             work(item)
             return
@@ -274,21 +276,27 @@ class JobWork:
             why = named(error)
             self._journal.finish(item, "skipped", reason=why, outcome={"notice": why.to_dict()})
         except (LikenessError, ProblemError) as error:
+            if isinstance(error, JournalError) and error.notice.code == "journal.unusable":
+                raise  # its disk, which says nothing about the picture
             checkpoint()  # where its files are gone because it was deleted, it did not fail
             why = named(error) if isinstance(error, LikenessError) else notice_of(error)
             full = isinstance(error, ProblemError) and error.code == "storage-full"
-            self._fail(item, why, retry=full or isinstance(error, FileWriteError | DecoderError))
+            over = not (full or isinstance(error, FileWriteError | DecoderError))
+            self._fail(item, why, retry=not over)
         except FileNotFoundError:
             # Deleted while it waited for its turn or was worked on.
             self._fail(item, Notice("job.picture-gone"))
         except (OSError, MemoryError) as error:
             full = isinstance(error, MemoryError)
             why = Notice("server.no-memory") if full else Notice("job.disk-failed", {"why": reason_of(error)})
+            over = False
             self._fail(item, why, retry=True)
         except Exception as error:
             log_unforeseen(error, "a job")
             self._fail(item, Notice("server.unexpected", {"kind": type(error).__name__}))
         self._end_video((item.group, item.source))
+        if over and is_video(item):
+            self._remove_segments(item)
 
     def _restore_picture(self, item: Item) -> None:
         number = number_of(item)
@@ -318,10 +326,9 @@ class JobWork:
         request = video_request(item.options)
         self._folders.output(item.group, 0).parent.mkdir(exist_ok=True)
         planned = self.planned(item.group, number_of(item), request, item.target, item.key)
-        for folder in planned.folder.parent.glob(f"{item.source}-*.unfinished"):
-            if folder != planned.folder:  # of what was wanted before
-                shutil.rmtree(folder, ignore_errors=True)
-        self._videos[item.group, item.source] = VideoWork(self._state, planned)
+        self._remove_segments(item, but=planned.folder)  # of what was wanted before
+        output = self._folders.output(item.group, number_of(item))
+        self._videos[item.group, item.source] = VideoWork(self._state, planned, output)
         self._go_on_with_video(item)
 
     def _go_on_with_video(self, item: Item) -> None:
@@ -331,9 +338,14 @@ class JobWork:
         if not work.go_on(_VIDEO_SECONDS):
             self._check_storage()
             return
-        work.target.replace(self._folders.output(item.group, number_of(item)))
         del self._videos[place]
         self._finish(item, "final", "", work.target.suffix, work.seconds, work.record(), work.thumbnails)
+
+    def _remove_segments(self, item: Item, but: Path | None = None) -> None:
+        """Those of a video that nobody goes on with."""
+        for folder in self._folders.output(item.group, number_of(item)).parent.glob(f"{item.source}-*.unfinished"):
+            if folder != but:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def _check_storage(self) -> None:
         """A result may be much larger than what was sent: it does not fill the disk."""
