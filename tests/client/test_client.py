@@ -19,6 +19,7 @@ from clips import decoded, moving_frames, plain_frames, write_clip
 from running import Running, served
 
 from likeness import LikenessClient, RequestOptions
+from likeness.client import http as client_http
 from likeness.errors import (
     ArgumentError,
     ConfigError,
@@ -314,3 +315,30 @@ def test_a_server_with_too_many_connections_is_asked_again(
         threading.Timer(1.0, taken.shutdown, (socket.SHUT_RDWR,)).start()
         with LikenessClient(running.url) as patient:
             assert patient.check(astronaut_file).faces
+
+
+def test_a_wait_outlives_a_restart_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also behind a proxy, and of a machine that is gone, whose every look takes as long as the timeout."""
+    now = [0.0]
+    monkeypatch.setattr(client_http.time, "monotonic", lambda: now[0])
+    monkeypatch.setattr(client_http.time, "sleep", lambda seconds: now.__setitem__(0, now[0] + seconds))
+    moment = "2026-01-01T00:00:00Z"
+    job = {"id": "1", "state": "done", "counts": {}, "created": moment, "ended": moment, "deleted_at": moment}
+    answers: list[httpx.Response | type[Exception]] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        made = answers.pop(0) if answers else httpx.ConnectTimeout
+        if isinstance(made, httpx.Response):
+            return made
+        now[0] += 20.0
+        raise made("nobody answers", request=request)
+
+    with LikenessClient("http://nowhere", patience=60, transport=httpx.MockTransport(answer)) as patient:
+        working = httpx.Response(200, json={**job, "state": "working", "seconds_left": None, "pictures": []})
+        done = httpx.Response(200, json={**job, "seconds_left": None, "pictures": []})
+        answers += [working, httpx.Response(502, text="Bad Gateway"), httpx.ConnectError, httpx.Response(503), done]
+        assert patient.wait("1").done
+        began = now[0]
+        with pytest.raises(ServerError):
+            patient.wait("1")
+        assert now[0] - began < 90

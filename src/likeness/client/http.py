@@ -256,16 +256,16 @@ class LikenessClient:
         Raises:
             ServerError: if there is no such job, or the server is away for too long.
         """
-        away = 0.0
+        seen = time.monotonic()
         while True:
             try:
                 found = self.job(job)
-                away = 0.0
             except ServerError as error:
-                if not isinstance(error.__cause__, httpx.TransportError) or away > self._patience:
+                gone = isinstance(error, _AwayError) or isinstance(error.__cause__, httpx.TransportError)
+                if not gone or time.monotonic() - seen > self._patience:
                     raise
-                away += _PAUSE
             else:
+                seen = time.monotonic()
                 if told is not None:
                     told(found)
                 if found.done:
@@ -428,6 +428,13 @@ class LikenessClient:
 _PAUSE = 0.3
 """Seconds between two looks at a job."""
 
+_GATEWAY = frozenset({502, 503, 504})
+"""What a proxy answers whose server is away."""
+
+
+class _AwayError(ServerError):
+    """A proxy is there, and the server behind it is not."""
+
 
 def _ready(picture: _Sent) -> Path | tuple[str, bytes]:
     """A picture as it can be sent more than once: a file, or a name with bytes."""
@@ -479,6 +486,8 @@ def _raise(answer: httpx.Response) -> NoReturn:
     if answer.status_code == 429 or code == "too-many-connections":
         pause = answer.headers.get("retry-after", "")
         raise ServerBusyError(detail, retry_after=int(pause) if pause.isdecimal() else 1)
+    if not code and answer.status_code in _GATEWAY:
+        raise _AwayError(detail)
     raise _ERRORS.get(code, ServerError)(detail)
 
 
