@@ -473,9 +473,13 @@ def test_a_region_lights_up_in_the_drawing_and_on_the_picture(page: Any) -> None
     plain = settled(page)
     page.locator(".part[data-region='nose'] path").hover()
     assert "lit" in page.locator("[data-slider='nose']").get_attribute("class")
-    lit = seen(page)
-    change = np.abs(within(lit, page, 0) - within(plain, page, 0)).max(axis=2)
-    assert change.max() > 40
+
+    def lit() -> NDArray[np.int16]:
+        return np.abs(within(seen(page), page, 0) - within(plain, page, 0)).max(axis=2)
+
+    # As soon as the page has what shows where the nose is.
+    until(page, lambda: lit().max() > 40)
+    change = lit()
     assert (change > 20).mean() < 0.3  # the nose, not the face
     page.mouse.move(5, 5)
     assert np.array_equal(within(seen(page), page, 0), within(plain, page, 0))
@@ -493,8 +497,9 @@ def test_chinese_and_a_reload(page: Any) -> None:
     text = page.locator("body").inner_text()
     for words in ("单图增强", "批量处理", "增强强度", "肤色保护", "保留颗粒", "高级参数", "模型设置"):
         assert words in text
-    page.get_by_role("button", name="测量人脸").click()
-    page.wait_for_timeout(300)
+    with page.expect_response("**/evidence"):
+        page.get_by_role("button", name="测量人脸").click()
+    page.locator(".measured button:not(:disabled)").wait_for()
     said = page.evaluate(
         """async () => {
           return [...document.querySelectorAll(".figure-said, .figure-title")].map((it) => it.textContent);
@@ -587,8 +592,9 @@ def test_another_photograph_is_brought_refused_trusted_and_taken_away(
     served = settled(page)
     assert np.abs(served - alone).max() > 20
     # What the browser previews is what the server then draws.
+    page.evaluate("document.getElementById('canvas').dataset.drawn = '0'")
     slide(page, "reference_strength", 0.4)
-    page.wait_for_timeout(60)
+    page.locator("#canvas:not([data-drawn='0'])").wait_for()
     preview, exact = seen(page), settled(page)
     assert np.abs(exact - served).max() > 8
     assert np.abs(preview - exact).mean() < 0.5

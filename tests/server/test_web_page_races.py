@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Generator
 from typing import Any
 
 import numpy as np
 import pytest
 from browsing import THROWN, drop, let_fall, new_page, open_key, seen, settled, slide, until
+from PIL import Image as PillowImage
 from running import Running
 
 
@@ -257,6 +259,54 @@ def test_a_failure_leaves_the_size_that_was_chosen(page: Any) -> None:
     until(page, lambda: "×" in size.locator("option:checked").text_content())
 
 
+def test_the_size_that_shows_all_detail_is_asked_for_at_once(page: Any) -> None:
+    asked: list[Any] = []
+    page.on("request", lambda request: request.url.endswith("/views") and asked.append(request.post_data_json))
+    size = page.locator("#take-size")
+    for index, upscale in ((1, 2), (3, "auto"), (2, 4), (3, "auto"), (0, 1)):
+        size.select_option(index=index)
+        settled(page)
+        assert asked[-1]["upscale"] == upscale
+    size.select_option(index=3)
+    # What it comes to is not said before the server has.
+    assert "×" not in size.locator("option:checked").text_content()
+    settled(page)
+    assert "×" in size.locator("option:checked").text_content()
+    assert page.locator("#tag-before").text_content() == "Before, interpolated"
+    size.select_option(index=0)
+    settled(page)
+
+
+def test_a_preset_that_is_chosen_for_each_picture_is(page: Any, two_faces: bytes) -> None:
+    page.locator("[data-preset='auto']").click()
+    told = page.locator(".sets").text_content()
+    with PillowImage.open(io.BytesIO(two_faces)) as picture:
+        small = picture.resize((picture.width // 4, picture.height // 4)).resize(picture.size)
+    stream = io.BytesIO()
+    small.save(stream, "PNG")
+    drop(page, stream.getvalue(), "soft.png")
+    assert page.locator(".sets").text_content() != told
+    assert not page.locator(".back").is_visible()
+    # What was moved is kept, as of any preset.
+    slide(page, "strength", 0.5)
+    drop(page, two_faces, "couple.png")
+    assert page.locator("#slider-strength").input_value() == "0.5"
+    page.locator("[data-preset='standard']").click()
+
+
+def test_what_was_asked_for_meanwhile_is_drawn_where_the_first_fails(page: Any) -> None:
+    held = hold(page, "**/views")
+    slide(page, "degradation_scale", 0.5)
+    until(page, lambda: len(held) == 1)
+    slide(page, "degradation_scale", 0.7)
+    page.wait_for_timeout(300)
+    held[0].fulfill(status=422, json={"code": "control-out-of-range", "detail": "no"})
+    until(page, lambda: len(held) == 2)
+    assert held[1].request.post_data_json["degradation_scale"] == 0.7
+    held[1].continue_()
+    settled(page)
+
+
 def test_a_later_command_is_not_written_over_by_an_earlier_one(page: Any) -> None:
     held = hold(page, "**/command")
     page.locator("details:has(#command) > summary").click()
@@ -408,6 +458,18 @@ def test_a_dialog_is_for_the_picture_that_was_asked_for_last_and_for_whoever_wai
     held[0].continue_()
     many.wait_for_timeout(300)
     assert many.locator("#again-title").text_content() == "Restore two.jpg again"
+    many.keyboard.press("Escape")
+    # Large, one picture is never compared with another.
+    many.locator(".job .flip").first.click()
+    shown = many.locator(".lightbox-compare:not(.loading)")
+    shown.wait_for()
+    late = hold(many, "**/pictures/1/thumbnails/after**")
+    many.get_by_text("Next").click()
+    until(many, lambda: len(late) == 1)
+    many.wait_for_timeout(200)
+    assert not many.locator(".lightbox img.before").is_visible()
+    late[0].continue_()
+    shown.wait_for()
     many.keyboard.press("Escape")
     # In another tab it would stop the page, unseen.
     many.get_by_label("Restore one.jpg again").click()

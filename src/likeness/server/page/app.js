@@ -7,7 +7,7 @@ import { Framing } from "./framing.js";
 import { cropOf, cropText, framedBack, framedMap, framedSize, shareOf, within } from "./geometry.js";
 import { Live } from "./live.js";
 import { localImage } from "./local.js";
-import { learnOptions, presetLook, sameFraming, Store, unframed, unrepaired } from "./look.js";
+import { learnOptions, presetLook, same, sameFraming, settingsOf, Store, unframed, unrepaired } from "./look.js";
 import { Loupes } from "./loupes.js";
 import { Marks } from "./marks.js";
 import { openWays } from "./open.js";
@@ -432,7 +432,7 @@ class Page {
     const largest = [...usable].sort((a, b) => area(b.box) - area(a.box));
     if (!again) {
       // Other photographs are of the persons in one picture, and what single faces have of their own is of its faces.
-      const settings = kept?.look ?? { ...this.store.look, own: {}, references: [], trusted: [], strokes: [], ...unframed() };
+      const settings = kept?.look ?? { ...this.store.look, ...this.chosenFor(picture), own: {}, references: [], trusted: [], strokes: [], ...unframed() };
       // As on the command line: all of them, or as many as the server restores together.
       const first = largest.slice(0, this.about.max_faces).map((face) => face.index);
       const faces = kept?.look.faces ?? first.sort((a, b) => a - b);
@@ -456,6 +456,12 @@ class Page {
     }
     this.announce(t("opened.faces", { name: picture.name, count: picture.faces.length }));
     this.keep();
+  }
+
+  /** Of settings that were chosen for the picture before, and left so: those that are chosen for this one. */
+  chosenFor(picture) {
+    const { look, preset } = this.store;
+    return preset === "auto" && same(settingsOf(look), this.panel.presets.auto) ? presetLook(picture.chosen.controls) : {};
   }
 
   /** All that shows something of the open picture. */
@@ -603,8 +609,9 @@ class Page {
 
   sizeTo(size) {
     this.live.setSize(size);
-    // What "auto" is, only the server says.
-    if (size !== "auto") this.grown(size, size);
+    // What "auto" comes to, only the server says; it is asked as soon as parts of another size are wanted.
+    if (size === "auto") this.stage.resizeResult(size, this.stage.grow);
+    else this.grown(size, size);
   }
 
   /** What came of a size. */

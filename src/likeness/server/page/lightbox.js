@@ -44,6 +44,8 @@ export class Lightbox {
     );
     // As large as there is room, and no larger than pixels bear.
     const { after } = this.images;
+    const loaded = () => this.compare.classList.toggle("loading", !Object.values(this.images).every((image) => image.complete));
+    for (const image of Object.values(this.images)) for (const name of ["load", "error"]) image.addEventListener(name, loaded);
     after.addEventListener("load", () => {
       const { naturalWidth: wide, naturalHeight: high } = after;
       this.compare.style.width = `min(100cqw, ${(100 * wide) / high}cqh, ${wide * ENLARGED}px)`;
@@ -75,6 +77,8 @@ export class Lightbox {
     this.state.className = `state ${tile.looked}`;
     this.reason.textContent = notice ? sentence(notice) : "";
     this.reason.hidden = !notice;
+    // Until both are there, what was shown before stands for neither.
+    this.compare.classList.add("loading");
     for (const [side, image] of Object.entries(this.images)) {
       image.src = tile.picture(side, LONGEST);
       image.alt = `${name}: ${t(side)}`;

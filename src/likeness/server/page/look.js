@@ -177,6 +177,7 @@ export class Store {
   }
 
   redo() {
+    this.settle();
     if (this.future.length) this.go(this.future, this.past);
   }
 

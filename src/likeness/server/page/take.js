@@ -48,7 +48,7 @@ export class Take {
     );
     this.size = choice("take.size", SIZES, 1);
     this.size.addEventListener("change", () => {
-      this.grown = null;
+      this.choose(this.chosen);
       onSize(this.chosen);
     });
     this.side = choice("take.side", SIDES, side);
