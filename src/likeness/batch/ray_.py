@@ -180,7 +180,7 @@ class RayExecutor:
                         try:
                             handed = read_source(item)
                         except ImageError as error:
-                            yield _done(journal, item, self._written(item, unread(error, retry=True)))
+                            yield _done(journal, item, self._written(item, unread(error, opened=False)))
                             continue
                     if not slot.sent:
                         slot.since = time.monotonic()

@@ -133,10 +133,12 @@ def read_source(item: Item, *, references: bool = True) -> Handed:
     )
 
 
-def unread(error: ImageError, *, retry: bool = False) -> Result:
-    """The result for a picture that cannot be read; ``retry``: see `Result`."""
+def unread(error: ImageError, *, opened: bool) -> Result:
+    """The result for a picture that cannot be read. One whose file could not even be opened, such as on a disk that is away,
+    may be readable the next time, and nothing is the matter with it that its client had to be told."""
     record = PictureRecord(input="", status="failed")
-    return Result(state="failed", reason=error.notice, outcome=_outcome(record, [unreadable(error)]), retry=retry)
+    outcome = _outcome(record, [unreadable(error)] if opened else [])
+    return Result(state="failed", reason=error.notice, outcome=outcome, retry=not opened)
 
 
 class PictureWorker:
@@ -211,15 +213,14 @@ class PictureWorker:
             try:
                 handed = handed or read_source(item, references=False)
             except ImageError as error:
-                # A file that cannot be opened, such as on a disk that is away: that may pass, and what was made of it stays.
-                return unread(error, retry=True)
+                return unread(error, opened=False)
             try:
                 listed = options.damage_digest
                 changed = sha256_of_bytes(handed.picture) != item.content
                 damaged = listed and handed.damage is not None and sha256_of_bytes(handed.damage) != listed
                 image = None if changed else job.read(handed.picture, options.framing)
             except ImageError as error:
-                return unread(error)
+                return unread(error, opened=True)
             if image is None or damaged:
                 name = item.source if changed else options.damage_mask
                 changed_since = Notice("batch.changed", {"name": str(name)})

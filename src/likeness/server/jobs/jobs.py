@@ -12,6 +12,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import secrets
 import shutil
 import time
@@ -338,6 +339,9 @@ class Jobs:
         """Delete what was kept long enough, and go on with what waits; called at the start and now and then."""
         now = time.time()
         coming = set(self._coming)  # before the journal, which knows then what has begun since
+        for job in coming:
+            with suppress(OSError):  # so that another server on these files takes it for none either
+                os.utime(self._folders.of(job))
         known = self._journal.groups()
         for job in known:
             if self._work.unfinished(job):
