@@ -304,6 +304,38 @@ def test_interrupted_what_is_begun_is_finished(inbox: Path, tmp_path: Path, tiny
     assert json.loads((out / "summary.json").read_text(encoding="utf-8"))["run"]["interrupted"]
 
 
+_SLOWLY = """
+import sys, time
+from likeness.batch.work import PictureWorker
+from likeness.compute.cancellation import checkpoint
+def work(*_):
+    for _ in range(600):
+        {step}
+        time.sleep(0.1)
+PictureWorker._work = work
+from likeness.cli import main
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="processes of a core each are Linux's")
+@pytest.mark.parametrize(("flags", "step"), [((), "pass"), (("--threads", "1"), "checkpoint()")])
+def test_interrupted_twice_it_ends_at_once(
+    inbox: Path, tmp_path: Path, tiny_model: Path, flags: tuple[str, ...], step: str
+) -> None:
+    """Both in processes, which are ended, and in threads, which end at their next step."""
+    out = tmp_path / "out"
+    command = [sys.executable, "-c", _SLOWLY.format(step=step), "batch", "--model", str(tiny_model), "--workers", "2"]
+    with subprocess.Popen([*command, *flags, str(inbox), str(out)], stderr=subprocess.PIPE, text=True) as process:
+        _wait(process, out / "journal.sqlite", lambda counts: counts["running"] >= 2)
+        process.send_signal(signal.SIGINT)
+        time.sleep(1.0)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=20)
+    assert process.returncode == 130, said
+    assert all((item.state, item.attempts, item.suspect) == ("queued", 0, False) for item in items(out))
+
+
 def test_help_shows_examples_and_statuses(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["batch", "--help"]) == 0
     text = capsys.readouterr().out

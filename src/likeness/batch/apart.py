@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Collection
+from contextlib import suppress
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
@@ -118,6 +119,13 @@ class Apart(Generic[_Answer]):
             pass
         self.close()
         return None
+
+    def kill(self) -> None:
+        """End the process from another thread, or a signal's handler; who waits for its answer gets None."""
+        process = self._process
+        if process is not None:
+            with suppress(ValueError, OSError):  # it has just been closed
+                process.kill()
 
     def close(self) -> None:
         """End the process. May be called twice; `work` starts another."""

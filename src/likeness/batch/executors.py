@@ -5,16 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Generator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
 from likeness.batch.apart import Apart
-from likeness.batch.journal import Journal
+from likeness.batch.journal import Item, Journal
 from likeness.batch.lanes import Lanes
 from likeness.batch.network import Answer, NetworkPlan, PictureWork
 from likeness.batch.runner import Done, run, run_apart
 from likeness.batch.storage import Storage
 from likeness.batch.work import Result
+from likeness.compute.cancellation import cancellable
 
 __all__ = ["Executor", "LocalExecutor"]
 
@@ -36,6 +38,10 @@ class Executor(Protocol):
         self, journal: Journal, *, group: str | None = None, stop: threading.Event | None = None
     ) -> Generator[Done]:
         """Work until the queue is empty; see `likeness.batch.runner.run`. May be called again."""
+        ...
+
+    def end(self) -> None:
+        """Break off what is in work, which waits in the queue again; called within a signal's handler."""
         ...
 
     def close(self) -> None:
@@ -67,6 +73,7 @@ class LocalExecutor:
         self._work: PictureWork | None = None
         self._most_lanes = lanes
         self._lanes: Lanes | None = None
+        self._ended = threading.Event()
         self._lock = threading.Lock()
         self._asked = self._found = 0
         self._notes: set[str] = set()
@@ -107,7 +114,18 @@ class LocalExecutor:
             )
         else:
             self._work = self._work or self._load(self._workers)
-            yield from run(journal, self._work.work, workers=self._workers, group=group, stop=stop)
+            yield from run(
+                journal, partial(self._cancellable, self._work), workers=self._workers, group=group, stop=stop
+            )
+
+    def _cancellable(self, work: PictureWork, item: Item) -> Result:
+        with cancellable(self._ended):
+            return work.work(item)
+
+    def end(self) -> None:
+        self._ended.set()
+        if self._lanes is not None:
+            self._lanes.end()
 
     def close(self) -> None:
         if self._work is not None:

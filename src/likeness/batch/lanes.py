@@ -16,6 +16,7 @@ from pathlib import Path
 from likeness.batch.apart import Apart
 from likeness.batch.journal import Item
 from likeness.batch.network import Answer, PictureWork
+from likeness.compute.cancellation import WorkCancelled
 from likeness.core.memory import available
 from likeness.restore.config import Settings
 
@@ -66,6 +67,7 @@ class Lanes:
             )
             for number in range(count)
         ]
+        self._ended = False
         self._idle: queue.SimpleQueue[Apart[Answer]] = queue.SimpleQueue()
         for apart in self._all:
             apart.start()
@@ -76,12 +78,22 @@ class Lanes:
 
         Raises:
             LikenessError: if its work cannot be made.
+            WorkCancelled: if it was broken off.
         """
         apart = self._idle.get()
         try:
-            return apart.work(item)
+            answer = None if self._ended else apart.work(item)
         finally:
             self._idle.put(apart)
+        if answer is None and self._ended:
+            raise WorkCancelled
+        return answer
+
+    def end(self) -> None:
+        """Break off what is in work; nothing more is begun. For a signal's handler."""
+        self._ended = True
+        for apart in self._all:
+            apart.kill()
 
     def close(self) -> None:
         """End the processes."""

@@ -152,6 +152,9 @@ class RayExecutor:
         finally:
             self._drop(journal, [slot for slot in self._slots if slot.sent])
 
+    def end(self) -> None:
+        """See `Executor.end`: the interrupt reaches `run`, which gives everything back."""
+
     def close(self) -> None:
         """End the workers, and leave the cluster."""
         if self._closed:

@@ -20,6 +20,7 @@ from likeness.batch.results import names_in
 from likeness.batch.sources import Source
 from likeness.batch.storage import Storage, read_file
 from likeness.batch.work import Result
+from likeness.compute.cancellation import WorkCancelled
 from likeness.core.files import TEMPORARY
 from likeness.core.hashing import sha256_of_bytes
 from likeness.core.outputs import FINAL, REVIEW
@@ -261,7 +262,7 @@ def run(
             if result is None:
                 return died(journal, item)
             return Done(item=item, result=result, counted=settle(journal, item, result))
-        except LikenessError:
+        except (LikenessError, WorkCancelled):
             with suppress(JournalError):  # which may be what was raised
                 journal.release(item)
             raise

@@ -106,7 +106,7 @@ class _Run:
 
     def run(self) -> int:
         options = self._options
-        with Journal(options.journal) as journal, stopping(self._stop, self._console):
+        with Journal(options.journal) as journal, stopping(self._stop, self._console, at_once=self._end):
             if approved := note_approved(journal, self._output):
                 self._console.say(f"{counted(approved, 'picture')} moved from review to final by hand: delivered")
             self._list(journal)
@@ -134,6 +134,10 @@ class _Run:
                 # The journal's disk, in the middle of the work: that is another matter than a run that cannot begin.
                 self._console.error(str(error))
                 return 1
+
+    def _end(self) -> None:
+        if self._executor is not None:
+            self._executor.end()
 
     def _status(self, journal: Journal, written: bool) -> int:
         counts = counts_of(journal)
