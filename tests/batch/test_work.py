@@ -604,10 +604,16 @@ def test_what_a_killed_process_left_is_swept_when_alone(studio: Studio, tmp_path
     newer = part.with_name(".likeness-ba9876543210.part")
     newer.write_bytes(b"of a process that has begun since")
     os.utime(newer, (time.time() + 60,) * 2)
+    # A summary that was never finished, and a proof that another command is writing.
+    old, new = (tmp_path / "out" / f".likeness-{name}.part" for name in ("000000000000", "111111111111"))
+    for path in (old, new):
+        path.write_bytes(b"half")
+    os.utime(old, (time.time() - 7200,) * 2)
     with Journal(studio.journal.path):
         assert sweep(studio.journal, studio.output) == 0
-    assert sweep(studio.journal, studio.output) == 1
+    assert sweep(studio.journal, studio.output) == 2
     assert list(part.parent.iterdir()) == [newer]
+    assert (old.exists(), new.exists()) == (False, True)
 
 
 def test_the_guard_measures_what_the_verdict_was_told_from(

@@ -40,6 +40,10 @@ _READERS = 4
 """Files that are read at a time to know what they hold."""
 
 
+_ABANDONED = 3600.0
+"""Seconds after which nobody is still writing a temporary file beside the summary."""
+
+
 class TaskPlan(Protocol):
     """How sources become tasks: pictures (`Plan`), or videos (`likeness.batch.videos.VideoPlan`)."""
 
@@ -347,12 +351,16 @@ def sweep(journal: Journal, output: Storage) -> int:
     looked = time.time()
     if output.path is None or not journal.alone:
         return 0
+    pattern = f"{TEMPORARY[0]}*{TEMPORARY[1]}"
     count = 0
-    for folder in (FINAL, REVIEW):
-        for part in (output.path / folder).rglob(f"{TEMPORARY[0]}*{TEMPORARY[1]}"):
+    # A newer one may be that of a process that has begun since; and beside the summary proofs and the like are written.
+    for parts, latest in (
+        *(((output.path / folder).rglob(pattern), looked) for folder in (FINAL, REVIEW)),
+        (output.path.glob(pattern), looked - _ABANDONED),
+    ):
+        for part in parts:
             with suppress(FileNotFoundError):
-                # A newer one may be that of a process that has begun since.
-                if part.stat().st_mtime <= looked:
+                if part.stat().st_mtime <= latest:
                     part.unlink()
                     count += 1
     return count

@@ -31,7 +31,14 @@ from likeness.cli.stopping import stopping
 from likeness.cli.table import counted
 from likeness.cli.verdict_line import verdict_line
 from likeness.core.memory import collect_from_now_on
-from likeness.errors import ConfigError, FileWriteError, ImageReadError, JournalError, LikenessError
+from likeness.errors import (
+    BatchError,
+    ConfigError,
+    FileWriteError,
+    ImageReadError,
+    JournalError,
+    LikenessError,
+)
 from likeness.messages.notice import Notice
 from likeness.restore.config import Settings
 from likeness.restore.report import done_to_picture
@@ -410,8 +417,11 @@ class _Run:
             notes=() if self._executor is None else self._executor.notes,
         )
         try:
+            if self._options.watch is not None:
+                # What a person has moved to final since this run began, which may be weeks ago.
+                note_approved(journal, self._output)
             *_, page = write_summary(journal, self._output, run)
-        except (FileWriteError, JournalError) as error:
+        except (BatchError, FileWriteError, ImageReadError) as error:
             self._console.error(str(error))
             return False
         counts = counts_of(journal)
