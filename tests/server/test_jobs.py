@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import errno
 import io
 import json
 import os
@@ -325,6 +326,22 @@ def test_a_full_disk_s_share_is_said(tiny_restorer: Restorer, portrait: bytes, t
     with served(settings, tiny_restorer) as running, running.http() as client:
         answer = submit(client, ("a.jpg", portrait))
     assert (answer.status_code, answer.json()["code"]) == (507, "storage-full")
+
+
+def test_a_disk_that_fills_up_while_pictures_come_is_said(
+    server: Running, portrait: bytes, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def full(_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    before = sorted((server.state.settings.data / "jobs").iterdir())
+    monkeypatch.setattr("likeness.server.http.uploads._Reader.flush", full)
+    with server.http() as client:
+        answer = submit(client, ("a.jpg", portrait))
+    assert (answer.status_code, answer.json()["code"]) == (507, "storage-full")
+    assert answer.json()["notice"]["code"] == "server.disk-full"
+    assert "a bug" not in caplog.text
+    assert sorted((server.state.settings.data / "jobs").iterdir()) == before
 
 
 def test_a_job_is_deleted_when_its_time_is_over_and_goes_on_after_a_stop(

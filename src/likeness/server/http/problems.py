@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import traceback
-from collections.abc import Mapping
+from collections.abc import Generator, Mapping
+from contextlib import contextmanager
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -39,6 +41,7 @@ __all__ = [
     "Problem",
     "ProblemError",
     "add_error_handlers",
+    "full_disk_told",
     "log_unforeseen",
     "problem_of",
     "problem_response",
@@ -185,6 +188,18 @@ def problem_response(error: Exception) -> JSONResponse:
     """The answer for an error."""
     problem, headers = problem_of(error)
     return JSONResponse(problem.model_dump(), status_code=problem.status, headers=headers, media_type=PROBLEM_TYPE)
+
+
+@contextmanager
+def full_disk_told() -> Generator[None]:
+    """Within it a disk without room is told as one, and not as a bug."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        _log.error("the disk of the data folder is full")
+        raise ProblemError("storage-full", Notice("server.disk-full")) from error
 
 
 def log_unforeseen(error: BaseException, where: str) -> None:

@@ -23,7 +23,7 @@ from likeness.server.api.restoring import MOST_REFERENCES, ready
 from likeness.server.api.versions import Version
 from likeness.server.api.video_requests import VideoRequest, video_values
 from likeness.server.http.names import attachment, safe_names
-from likeness.server.http.problems import ProblemError
+from likeness.server.http.problems import ProblemError, full_disk_told
 from likeness.server.http.state import State, client_of
 from likeness.server.http.uploads import FormLimits, receive_form
 from likeness.server.http.waiting import in_turn, run_in_turn
@@ -146,7 +146,7 @@ async def create(request: Request, response: Response, state: State, jobs: JobsO
     What was answered with 202 survives a restart.
     """
     settings = state.settings
-    with state.pool.admit(client_of(request)) as ticket, state.upload_memory.account() as account:
+    with full_disk_told(), state.pool.admit(client_of(request)) as ticket, state.upload_memory.account() as account:
         job, folder = await to_thread.run_sync(jobs.reserve)
         try:
             limits = FormLimits(

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from likeness.server.api.forms import errors, form_schema
 from likeness.server.api.restoring import MOST_REFERENCES
 from likeness.server.api.video_requests import VIDEO_FIELDS, VideoRequest, video_values
-from likeness.server.http.problems import ProblemError
+from likeness.server.http.problems import ProblemError, full_disk_told
 from likeness.server.http.state import State, client_of
 from likeness.server.http.uploads import FormLimits, receive_form
 from likeness.server.http.waiting import run_in_turn
@@ -47,7 +47,7 @@ async def create_video(request: Request, response: Response, state: State, jobs:
     is told at once.
     """
     settings = state.settings
-    with state.pool.admit(client_of(request)) as ticket, state.upload_memory.account() as account:
+    with full_disk_told(), state.pool.admit(client_of(request)) as ticket, state.upload_memory.account() as account:
         job, folder = await to_thread.run_sync(jobs.reserve)
         try:
             limits = FormLimits(
