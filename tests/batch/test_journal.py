@@ -113,6 +113,18 @@ def test_options_changed_while_it_runs_begin_only_when_the_worker_is_done(path: 
         assert claimed(other).options == {"latent_step_decay": 0.05}
 
 
+def test_what_is_wanted_otherwise_stays_with_its_worker_too(path: Path) -> None:
+    with Journal(path, lease=0.2) as one, Journal(path) as other:
+        one.put([task()])
+        item = claimed(one)
+        other.put([task(step=0.05)])
+        end = time.monotonic() + 0.6
+        while time.monotonic() < end:
+            assert not one.renew(item)
+            assert other.claim() is None, "a worker is still writing this file"
+            time.sleep(0.02)
+
+
 def test_a_lease_that_ran_out_is_claimed_by_another(path: Path) -> None:
     with Journal(path, lease=0.01) as slow, Journal(path) as quick:
         slow.put([task()])

@@ -228,10 +228,15 @@ class Journal:
         """Hold an item for another lease; False if it is no longer held, and the work on it is in vain. ``trusted`` says of
         a suspect one that it gets on, and keeps what it has done, so that others may be worked on beside it."""
         with self._file.transaction() as database:
+            # Also of one that is wanted otherwise: as long as this worker is at it, nobody else may begin.
+            held = (item.id, self._owner.name)
+            database.execute(
+                "UPDATE item SET deadline = ? WHERE id = ? AND owner = ?", (time.time() + self._lease, *held)
+            )
             done = database.execute(
-                "UPDATE item SET deadline = ?, suspect = CASE WHEN ? THEN 0 ELSE suspect END"
+                "UPDATE item SET suspect = CASE WHEN ? THEN 0 ELSE suspect END"
                 " WHERE id = ? AND owner = ? AND key = ? AND state = 'running'",
-                (time.time() + self._lease, trusted, item.id, self._owner.name, item.key),
+                (trusted, *held, item.key),
             )
             return done.rowcount == 1
 
@@ -442,27 +447,20 @@ class Journal:
         *,
         again: bool,
     ) -> bool:
+        told = to_column(canonical(outcome or {}))
+        values = (state, to_column(reason), told, again, time.time(), item.id, self._owner.name, item.key)
         with self._file.transaction() as database:
             done = database.execute(
                 "UPDATE item SET state = ?, reason = ?, outcome = ?, again = ?, owner = NULL, deadline = NULL, "
                 "suspect = 0, deaths = 0, changed = ? WHERE id = ? AND owner = ? AND key = ? AND state = 'running'",
-                (
-                    state,
-                    to_column(reason),
-                    to_column(canonical(outcome or {})),
-                    again,
-                    time.time(),
-                    item.id,
-                    self._owner.name,
-                    item.key,
-                ),
+                values,
             )
             if done.rowcount != 1:
                 # Wanted otherwise meanwhile: now it may begin, and who does knows what lies in its result's place.
                 database.execute(
                     "UPDATE item SET owner = NULL, deadline = NULL, suspect = 0, outcome = ? WHERE id = ? AND owner = ? "
                     "AND state = 'queued'",
-                    (to_column(canonical(outcome or {})), item.id, self._owner.name),
+                    (told, item.id, self._owner.name),
                 )
                 return False
             database.execute("DELETE FROM thumbnail WHERE item = ?", (item.id,))
