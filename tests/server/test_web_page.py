@@ -1041,6 +1041,12 @@ def test_a_film_is_brought_its_person_chosen_watched_and_fetched(
     until(page, lambda: page.locator(".twin-play").text_content() == "Play")
     page.locator(".twin input").fill("0.5")
     until(page, lambda: all(abs(seconds - 0.48) < 0.05 for seconds in times()))
+    # What nobody sees is not heard.
+    page.locator(".twin-play").click()
+    until(page, lambda: page.locator(".twin-play").text_content() == "Pause")
+    page.locator("#tab-many").click()
+    until(page, lambda: page.locator(".twin-play").text_content() == "Play")
+    page.locator("#tab-video").click()
     page.get_by_role("button", name="Closer").click()
     assert page.locator(".twin.closer").count() == 1
     with page.expect_download() as download:

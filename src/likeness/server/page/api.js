@@ -160,8 +160,8 @@ export async function command(id, look, options) {
   return (await answered(`/live/pictures/${id}/command`, json({ ...look, ...options }))).json();
 }
 
-export async function verdicts(id, look, upscale) {
-  return (await answered(`/live/pictures/${id}/verdicts`, json({ ...look, upscale }))).json();
+export async function verdicts(id, look, upscale, signal) {
+  return (await answered(`/live/pictures/${id}/verdicts`, json({ ...look, upscale }, signal))).json();
 }
 
 export async function job(id) {

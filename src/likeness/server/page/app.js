@@ -30,6 +30,7 @@ const element = (id) => document.getElementById(id);
 const elements = (selector) => document.querySelectorAll(selector);
 const KEPT = "likeness.open";
 const TABS = ["one", "many", "video"];
+const PASSING = ["offline", "busy", "too-long"];
 const TOO_MUCH = ["picture-too-large", "out-of-memory", "too-long"];
 const NOBODY = { faces: [], own: {}, references: [], trusted: [] };
 
@@ -48,6 +49,8 @@ class Page {
       },
       onRest: (rests) => this.stage.canvas.setAttribute("aria-busy", String(!rests)),
       onBusy: (words, values) => this.busy("drawing", words, values),
+      // What was the matter with the server is over.
+      onAnswer: () => this.told?.passes && this.clearProblem(),
       onProblem: (error, size) => this.drawingProblem(error, size),
       onWarnings: (...told) => this.report.warn(...told),
       onVerdicts: (verdicts) => {
@@ -215,7 +218,7 @@ class Page {
     });
     element("undo").addEventListener("click", () => this.store.undo());
     element("redo").addEventListener("click", () => this.store.redo());
-    element("problem-close").addEventListener("click", () => (element("problem").hidden = true));
+    element("problem-close").addEventListener("click", () => this.clearProblem());
     const hold = element("hold");
     const before = (on) => {
       this.stage.setBefore(on);
@@ -253,6 +256,7 @@ class Page {
       button.tabIndex = on ? 0 : -1;
     }
     element("open-another").hidden = name !== "one" || !this.picture;
+    if (name !== "video") this.films?.pause();
     if (name === "one") this.stage.resize();
     history.replaceState(null, "", name === "one" ? "#" : `#${name}`);
   }
@@ -437,6 +441,7 @@ class Page {
       const first = largest.slice(0, this.about.max_faces).map((face) => face.index);
       const faces = kept?.look.faces ?? first.sort((a, b) => a - b);
       this.current = largest[0]?.index ?? 0;
+      this.panel.whose.one = false;
       this.store.reset({ ...NOBODY, ...unrepaired(), ...unframed(), ...settings, faces }, kept?.preset ?? this.store.preset);
     }
     element("empty").hidden = true;
@@ -689,7 +694,7 @@ class Page {
   }
 
   tell(error, name = "") {
-    this.told = { error, name };
+    this.told = { error, name, passes: false };
     this.showProblem();
     element("problem").hidden = false;
     if (!error.sentence) throw error;
@@ -709,9 +714,11 @@ class Page {
       this.resize(1);
     }
     this.problem(error);
+    if (this.told?.error === error) this.told.passes = PASSING.includes(error.code);
   }
 
   clearProblem() {
+    this.told = null;
     element("problem").hidden = true;
   }
 

@@ -10,9 +10,9 @@ const REST_MS = 140; // how long a slider has to rest before the server is asked
 export class Live {
   /**
    * @param {{onDraw: Function, onBusy: Function, onProblem: Function, onWarnings: Function, onGrown: Function, onVerdicts: Function,
-   *   onReady: Function, onRest: Function, onReferences: Function, onRepaired: Function, getAreas: Function}} page
+   *   onAnswer: Function, onReady: Function, onRest: Function, onReferences: Function, onRepaired: Function, getAreas: Function}} page
    *   getAreas gives [{tile, left, top, right, bottom, width}] of what is on the screen; onGrown is told how many times as
-   *   large as the photograph the result is that was drawn; onRest whether what is shown is the server's own.
+   *   large as the photograph the result is that was drawn; onAnswer that the server has drawn; onRest whether what is shown is the server's own.
    */
   constructor(page) {
     this.page = page;
@@ -20,6 +20,7 @@ export class Live {
     this.picture = null;
     this.look = null;
     this.running = null;
+    this.judging = null; // what ends the question that is being asked
     this.fetching = null; // the picture whose fields are on their way
     this.timer = 0;
     this.movedAt = new WeakMap();
@@ -50,6 +51,7 @@ export class Live {
     clearTimeout(this.timer);
     this.timer = 0;
     this.running?.abort();
+    this.judging?.abort();
     this.running = null;
     this.picture = null;
     this.page.onBusy(null);
@@ -58,6 +60,8 @@ export class Live {
 
   /** The look has changed. */
   change(look, { event = null, moving = false } = {}) {
+    // What would be told of a look that has passed only keeps the server from drawing this one.
+    if (look !== this.look) this.judging?.abort();
     this.look = look;
     this.moving = moving;
     if (event) this.movedAt.set(look, event.timeStamp);
@@ -83,6 +87,7 @@ export class Live {
   setSize(size) {
     if (this.size === size) return;
     this.size = size;
+    this.judging?.abort();
     if (this.picture) this.ask(0);
   }
 
@@ -166,6 +171,7 @@ export class Live {
         // The slider has moved on while the server drew: show where it is now.
         if (this.look !== look && tile.serves(this.look, this.fields)) tile.preview(this.look, this.fields);
       }
+      this.page.onAnswer();
       this.last = look;
       this.enlarged = `${picture.id} ${size}`;
       this.grown = head.upscale;
@@ -222,12 +228,14 @@ export class Live {
     const { picture, look, size } = this;
     if (!look.faces.length || this.isJudged(picture, look, size)) return;
     this.judged = { picture, look, size };
+    const abort = new AbortController();
+    this.judging = abort;
     try {
-      const { verdicts } = await api.verdicts(picture.id, look, size);
-      if (this.picture === picture && this.look === look && this.size === size) this.page.onVerdicts(verdicts);
+      const { verdicts } = await api.verdicts(picture.id, look, size, abort.signal);
+      if (!abort.signal.aborted) this.page.onVerdicts(verdicts);
     } catch (error) {
       if (this.isJudged(picture, look, size)) this.judged = null;
-      if (this.picture !== picture) return;
+      if (abort.signal.aborted) return;
       if (error.code === "busy") this.ask(api.BUSY_MS);
       else this.page.onProblem(error);
     }

@@ -29,6 +29,7 @@ export class OtherPhotographs {
         this.show();
       });
       photograph.element = el("li", { class: "tile" }, image, leave);
+      image.addEventListener("load", () => URL.revokeObjectURL(image.src));
       thumbnail(file).then((url) => url && (image.src = url));
       this.photographs.push(photograph);
     }
@@ -63,7 +64,7 @@ export class OtherPhotographs {
   }
 }
 
-/** A small copy that this page draws itself; null for what the browser cannot read (the server may). */
+/** The address, to be revoked, of a small copy that this page draws itself; null for what the browser cannot read (the server may). */
 export async function thumbnail(file) {
   try {
     const whole = await createImageBitmap(file, { resizeWidth: THUMB * 2, resizeQuality: "medium" });

@@ -38,7 +38,7 @@ export class Queue {
 
   async send(form, thumbs, progress) {
     const job = await api.startJob(form, progress);
-    this.jobs.put(job, job.id, thumbs);
+    this.jobs.put(job, job.id, thumbs());
     this.jobs.keep(job.id);
   }
 
@@ -95,6 +95,11 @@ class Job {
   take(job) {
     for (const picture of job.pictures) this.picture(picture);
     this.progress(job);
+  }
+
+  /** It is gone from the page. */
+  leave() {
+    for (const thumb of this.thumbs) if (thumb) URL.revokeObjectURL(thumb);
   }
 
   /** As what results are downloaded. */

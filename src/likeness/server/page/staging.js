@@ -55,22 +55,25 @@ export class Staging {
     const picture = { file, look, own: null, thumb: null };
     // Kept as it is now: the other page goes on to other settings.
     look.addEventListener("change", () => (picture.own = fieldsOf(look.value, this.getLook)));
-    const leave = leaveOut(t("many.remove", { name: file.name }), () => {
-      this.pictures = this.pictures.filter((other) => other !== picture);
-      this.show();
-    });
+    const leave = leaveOut(t("many.remove", { name: file.name }), () => this.takeOut([picture]));
     picture.element = el("li", { class: "tile" }, el("span", { class: "flip", "data-kind": kindOf(file.name) }, image), leave, el("span", { class: "tile-name", title: file.name }, file.name), look);
     thumbnail(file).then((url) => {
       if (!url) return;
       picture.thumb = url;
       image.src = url;
+      if (!this.pictures.includes(picture)) URL.revokeObjectURL(url);
     });
     return picture;
   }
 
   empty() {
-    this.pictures = [];
     this.others.empty();
+    this.takeOut(this.pictures);
+  }
+
+  takeOut(some) {
+    this.pictures = this.pictures.filter((picture) => !some.includes(picture));
+    for (const { thumb } of some) if (thumb) URL.revokeObjectURL(thumb);
     this.show();
   }
 
@@ -88,7 +91,7 @@ export class Staging {
     this.start.disabled = true;
     this.bar.hidden = false;
     try {
-      await this.onSend(form, pictures.map(({ thumb }) => thumb), (share) => {
+      await this.onSend(form, () => pictures.map((picture) => this.pictures.includes(picture) && picture.thumb), (share) => {
         this.bar.value = share;
         this.told.textContent = t("many.sending", { percent: Math.round(share * 100) });
       });

@@ -40,6 +40,11 @@ export class Films {
     return file.type.startsWith("video/") || this.suffixes.some((end) => name.endsWith(end));
   }
 
+  /** What nobody sees is not heard. */
+  pause() {
+    for (const film of document.querySelectorAll("#video video")) /** @type {HTMLVideoElement} */ (film).pause();
+  }
+
   /** @param {boolean} alone whether nothing else was brought with it */
   add(film, alone) {
     this.staging.bring(film, alone);
@@ -70,6 +75,7 @@ class FilmStaging {
     this.file = null;
     this.alone = true;
     this.people = [];
+    this.looked = false; // whether it is known who is seen at this moment
     this.person = null;
     this.chosen = null; // who was chosen at another moment
     this.turn = 0;
@@ -137,7 +143,7 @@ class FilmStaging {
     this.person = null;
     this.others.empty();
     this.offer([]);
-    Object.assign(this, { file: null, url: null, alone: true, looking: false });
+    Object.assign(this, { file: null, url: null, alone: true, looking: false, looked: false });
     this.show();
   }
 
@@ -169,6 +175,7 @@ class FilmStaging {
     this.turn += 1;
     const { turn } = this;
     this.looking = true;
+    this.looked = false;
     this.show();
     try {
       const people = await patiently(() => peopleIn(this.film), () => turn === this.turn);
@@ -177,6 +184,7 @@ class FilmStaging {
         return;
       }
       this.offer(people);
+      this.looked = true;
     } catch (error) {
       if (turn === this.turn) this.onProblem(error);
     }
@@ -251,8 +259,8 @@ class FilmStaging {
     );
     // Those who choose by the keyboard stay where they are.
     if (focused) this.who.querySelector("input:checked")?.focus({ preventScroll: true });
-    const key = !this.playable ? "unseen" : this.looking ? "searching" : this.people.length ? "found" : "nobody";
-    this.help.textContent = t(`video.${key}`);
+    const key = !this.playable ? "unseen" : this.looking ? "searching" : this.people.length ? "found" : this.looked ? "nobody" : null;
+    this.help.textContent = key ? t(`video.${key}`) : "";
   }
 
   /** @param {boolean} written whether the name is there to be read, too */
