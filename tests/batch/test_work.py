@@ -343,6 +343,23 @@ def test_a_picture_whose_disk_is_away_keeps_its_result_and_is_tried_again(
     assert (result.state, result.outcome["replaced"]) == ("final", [])
 
 
+def test_a_reference_whose_disk_is_away_fails_no_picture_for_good(
+    studio: Studio, pictures: Path, tmp_path: Path
+) -> None:
+    reference = tmp_path / "reference.jpg"
+    reference.write_bytes((pictures / "ann.jpg").read_bytes())
+    found = find_sources([str(pictures / "ann.jpg")])
+    studio.put(found)
+    studio.run()
+    studio.put(found, references=(str(reference),))
+    reference.rename(tmp_path / "away.jpg")
+    assert studio.run()["ann.jpg"].state == "failed"
+    assert studio.output.exists("final/ann.jpg")
+    (tmp_path / "away.jpg").rename(reference)
+    assert studio.put(found, references=(str(reference),)) == PutCount(changed=1)
+    assert studio.run()["ann.jpg"].state == "final"
+
+
 def test_what_another_run_wrote_meanwhile_is_no_hand_s_work(
     studio: Studio, pictures: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -19,6 +19,7 @@ from likeness.batch.journal import Item, Thumbnails
 from likeness.batch.options import WorkOptions
 from likeness.batch.results import deliver, withdraw
 from likeness.batch.storage import Storage, read_file
+from likeness.core.files import disk_failed
 from likeness.core.hashing import sha256_of_bytes
 from likeness.core.home import expanded
 from likeness.core.locking import locked
@@ -486,7 +487,7 @@ def failure(item: Item, error: Exception, told: Callable[[Notice], Notice] = lam
     if isinstance(error, FileWriteError):
         return Result(state="failed", reason=error.notice, retry=True)
     if isinstance(error, (LikenessError, OSError)):
-        of_the_machine = isinstance(error, (DecoderError, OSError))
+        of_the_machine = isinstance(error, (DecoderError, OSError)) or disk_failed(error)
         return Result(state="failed", reason=_named(item, told(notice_of(error))), retry=of_the_machine)
     if isinstance(error, MemoryError):
         return Result(state="failed", reason=_named(item, Notice("batch.no-memory")), retry=True)

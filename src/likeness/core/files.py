@@ -10,10 +10,21 @@ from pathlib import Path
 from likeness.errors import FileWriteError
 from likeness.messages.notice import Notice, reason_of
 
-__all__ = ["TEMPORARY", "make_folder", "write_bytes_atomically", "write_text_atomically"]
+__all__ = ["TEMPORARY", "disk_failed", "make_folder", "write_bytes_atomically", "write_text_atomically"]
 
 TEMPORARY = (".likeness-", ".part")
 """How the names of temporary files begin and end: only a process that was killed leaves one behind."""
+
+
+def disk_failed(error: BaseException) -> bool:
+    """Whether it was the disk, or the network behind it, that an error was raised for in the end, and not what a file holds:
+    a library that finds a file damaged may raise an OSError as well, but with no number of the system's."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, OSError) and cause.errno is not None:
+            return True
+        cause = cause.__cause__
+    return False
 
 
 def make_folder(folder: Path) -> None:

@@ -220,9 +220,11 @@ def reference_files(place: Path | str) -> tuple[Path, ...]:
         ImageReadError: if it does not exist, or a folder holds no picture or may not be read.
     """
     place = expanded(place)
+    try:
+        place.stat()
+    except (OSError, ValueError) as error:
+        raise ImageReadError(Notice("reference.missing", {"name": str(place)})) from error
     if not place.is_dir():
-        if not place.exists():
-            raise ImageReadError(Notice("reference.missing", {"name": str(place)}))
         return (place,)
     try:
         names = [name for name in list_folder(place).files if is_picture(name)]
