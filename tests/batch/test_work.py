@@ -554,6 +554,37 @@ def _unread(file: str) -> bytes:
     pytest.fail(f"{file} is read again")
 
 
+def test_pictures_that_were_moved_or_are_named_otherwise_are_known(
+    studio: Studio, pictures: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By another path to them, in another folder, and from another folder; not what another folder holds as well."""
+    monday = tmp_path / "monday"
+    (monday / "sub").mkdir(parents=True)
+    for name in ("ann.jpg", "sub/ann.jpg", "sub/ben.png"):
+        (monday / name).write_bytes((pictures / "ann.jpg").read_bytes() + name.encode())
+    monkeypatch.chdir(tmp_path)
+    targets = {"ann.jpg", "sub/ann.jpg", "sub/ben.png"}
+
+    def put(folder: str | Path) -> PutCount:
+        return studio.put(find_sources([str(folder)]))
+
+    assert put("monday") == PutCount(added=3)
+    assert put(monday) == PutCount(kept=3), "an absolute path"
+    assert {item.source for item in studio.journal.items()} == {str(monday / name) for name in targets}
+    assert put("monday/") == PutCount(kept=3)
+    monkeypatch.chdir(monday)
+    assert put(".") == PutCount(kept=3), "from another folder"
+    monkeypatch.chdir(tmp_path)
+    monday.rename(tmp_path / "last monday")
+    assert put("last monday") == PutCount(kept=3), "renamed"
+    (tmp_path / "last monday" / "ann.jpg").write_bytes((pictures / "ann.jpg").read_bytes())
+    assert put(tmp_path / "last monday") == PutCount(kept=2, changed=1)
+    assert {item.target for item in studio.journal.items()} == targets
+    shutil.copytree(tmp_path / "last monday", tmp_path / "tuesday")
+    assert put("tuesday") == PutCount(added=3), "the same photographs, sent once more"
+    assert {item.target for item in studio.journal.items()} == targets | {"ann-2.jpg", "sub/ann-2.jpg", "sub/ben-2.png"}
+
+
 def test_two_runs_that_begin_at_once_give_no_name_twice(studio: Studio, pictures: Path, tmp_path: Path) -> None:
     """Two folders into one output: while one run reads its files, the other puts pictures of the same names."""
     other = tmp_path / "tuesday"

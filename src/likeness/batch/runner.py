@@ -8,12 +8,13 @@ import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any, Protocol
-from unicodedata import normalize
 
 from likeness.batch.groups import items_of
 from likeness.batch.journal import Item, Journal, PutCount, Task
 from likeness.batch.keeping import Keeping
+from likeness.batch.known import is_gone, targets_of
 from likeness.batch.options import OnFinding, WorkOptions
 from likeness.batch.references import digest_of_album, digest_of_references
 from likeness.batch.results import names_in
@@ -201,9 +202,10 @@ def make_tasks(
     journal.remember_content(fresh)
     if stop is not None and stop.is_set():
         return PutCount()
-    # Another run may have put pictures of the same names since this one began to read its own.
-    with journal.alone_at_it():
-        targets = _targets(sources, journal, plan)
+    gone = lru_cache(maxsize=None)(is_gone)
+    targets, fresh_names = targets_of(sources, contents, journal, plan, gone)
+
+    def put() -> PutCount:
         return journal.put(
             Task(
                 target=target,
@@ -217,6 +219,13 @@ def make_tasks(
             )
             for source, chosen, target, found in zip(sources, options, targets, contents, strict=True)
         )
+
+    if not fresh_names:
+        return put()
+    # Another run may have put pictures of the same names meanwhile. What is slow was looked up before.
+    with journal.alone_at_it():
+        targets, _ = targets_of(sources, contents, journal, plan, gone)
+        return put()
 
 
 def run(
@@ -364,19 +373,3 @@ def sweep(journal: Journal, output: Storage) -> int:
                     part.unlink()
                     count += 1
     return count
-
-
-def _targets(sources: Sequence[Source], journal: Journal, plan: TaskPlan) -> list[str]:
-    """The name of each result: what it was before; else its own name, with its old suffix if it must."""
-    known = {item.source: item.target for item in journal.items(group=plan.group)}
-    here = {source.url for source in sources}
-    # A file that was copied by a Mac may come back with its accents spelt otherwise.
-    moved = {normalize("NFC", url): target for url, target in known.items() if url not in here}
-    found: dict[str, str] = {}
-    for url in here:
-        if (target := known.get(url) or moved.pop(normalize("NFC", url), None)) is not None:
-            found[url] = target
-    fresh = [source for source in sources if source.url not in found]
-    names = plan.names([source.name for source in fresh], known.values())
-    found |= {source.url: name for source, name in zip(fresh, names, strict=True)}
-    return [found[source.url] for source in sources]
