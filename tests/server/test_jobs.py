@@ -355,11 +355,15 @@ def test_a_job_is_deleted_when_its_time_is_over_and_goes_on_after_a_stop(
     assert stat.S_IMODE((tmp_path / "data").stat().st_mode) == 0o700
     orphan = folder.with_name("0" * 32)
     orphan.mkdir()
-    os.utime(orphan, (time.time() - 7200, time.time() - 7200))
+    mine = folder.with_name("wedding 2019")
+    mine.mkdir()
+    for old in (orphan, mine):
+        os.utime(old, (time.time() - 7200, time.time() - 7200))
     with served(settings, tiny_restorer) as running, running.http() as client:
         _, done = finished(client, job)
         assert done["counts"]["final"] == 6
         assert not orphan.exists()
+        assert mine.exists(), "the data folder may have been somebody's before"
     after = ServerSettings(port=0, data=tmp_path / "data", workers=1, keep_hours=1e-9)
     with served(after, tiny_restorer) as running, running.http() as client:
         assert _gone(client, job)

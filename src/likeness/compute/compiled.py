@@ -46,7 +46,8 @@ _log = logging.getLogger(__name__)
 
 _SUFFIX = ".compiled"
 _LIMIT = 1_000_000_000
-_DIGESTS, _DIGESTS_LIMIT = ".sha256", 1_000_000
+_DIGESTS, _DIGESTS_LIMIT = ".digest-of-file", 1_000_000
+"""Not ".sha256": the folder may be one in which somebody keeps such files, and the longest unused are removed."""
 _SETTLED = 2.0
 """Seconds after which a file that was written may be known by its times: one that is written twice at once may keep them."""
 

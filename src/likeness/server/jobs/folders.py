@@ -31,9 +31,14 @@ class JobFolders:
     def of(self, job: str) -> Path:
         """A job's own."""
         # Also of what stands in the journal: folders are removed by this name.
-        if not _JOB.fullmatch(job):
+        if not self.is_name(job):
             raise damaged(self._journal.path, f"{job!r} is no name of a job")
         return self._root / "jobs" / job
+
+    @staticmethod
+    def is_name(text: str) -> bool:
+        """Whether a job may be called this; nothing else in the data folder is ours."""
+        return _JOB.fullmatch(text) is not None
 
     def input(self, job: str, number: int) -> Path:
         """One of its pictures as it came."""

@@ -352,6 +352,8 @@ class Jobs:
                 self._forget(job)
                 _log.info("a job of %d pictures was deleted: its time is over", count)
         for folder in (self._root / "jobs").iterdir():
+            if not self._folders.is_name(folder.name):  # somebody else's, in a folder that was there before
+                continue
             with suppress(OSError):
                 if folder.name not in (*known, *coming) and folder.stat().st_mtime + _ORPHAN_SECONDS < now:
                     shutil.rmtree(folder)
