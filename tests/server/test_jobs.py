@@ -19,8 +19,8 @@ import pytest
 from poison import many_passes
 from running import Running, finished, served
 
-from likeness.batch.journal import Journal
-from likeness.errors import JournalError
+from likeness.batch.journal import Journal, Task
+from likeness.errors import ConfigError, JournalError
 from likeness.imaging.encode import encode_image
 from likeness.imaging.files import read_image
 from likeness.imaging.filters import gaussian_blur
@@ -29,6 +29,7 @@ from likeness.messages.notice import Notice
 from likeness.restore.controls import Controls
 from likeness.restore.pipeline import Restorer
 from likeness.server.api.requests import RestoreRequest
+from likeness.server.app import create_app
 from likeness.server.http.names import safe_names, safe_stem, safe_suffix
 from likeness.server.http.settings import ServerSettings
 from likeness.server.http.uploads import Upload
@@ -342,6 +343,17 @@ def test_a_disk_that_fills_up_while_pictures_come_is_said(
     assert answer.json()["notice"]["code"] == "server.disk-full"
     assert "a bug" not in caplog.text
     assert sorted((server.state.settings.data / "jobs").iterdir()) == before
+
+
+def test_the_output_of_a_batch_is_no_folder_for_jobs(tiny_restorer: Restorer, tmp_path: Path) -> None:
+    """Its journal would be swept as jobs whose time is over."""
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        journal.put([Task(target="a.jpg", source="a.jpg", content="a", model="")])
+    with pytest.raises(ConfigError, match="holds the journal of a batch"):
+        create_app(ServerSettings(port=0, data=tmp_path), tiny_restorer)
+    assert [path.name for path in tmp_path.iterdir()] == ["journal.sqlite"]
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        assert journal.counts()["queued"] == 1
 
 
 def test_a_job_is_deleted_when_its_time_is_over_and_goes_on_after_a_stop(

@@ -23,6 +23,7 @@ from pathlib import Path
 
 import numpy as np
 
+from likeness.batch.groups import PICTURES, VIDEOS
 from likeness.batch.journal import Item, Journal, State, Task, Thumbnails
 from likeness.core.hashing import sha256_of
 from likeness.errors import ConfigError
@@ -51,6 +52,8 @@ _log = logging.getLogger(__name__)
 _LEASE = 7 * 86400.0
 """So long an item of a job stays claimed, s. Who claims is a thread of this server, and a server that died is noticed
 without it: what takes long, as a video does and waiting for one's turn, must not look like death."""
+
+_JOURNAL = "journal.sqlite"
 
 _ORPHAN_SECONDS = 3600.0
 """A job's folder that the journal does not know is one whose upload broke off; after so long nobody is sending it."""
@@ -89,7 +92,7 @@ class Jobs:
 
     Raises:
         JournalError: if the journal cannot be opened.
-        ConfigError: if the data folder cannot be made, or is not this user's.
+        ConfigError: if the data folder cannot be made, is not this user's, or is the output of a batch.
     """
 
     def __init__(self, state: ServerState) -> None:
@@ -98,6 +101,7 @@ class Jobs:
         # Jobs whose pictures are still coming, which may take hours on a slow line: the journal does not know them yet.
         self._coming: set[str] = set()
         self._references = JobReferences(state)
+        _refuse_batch(self._root)
         try:
             self._root.mkdir(parents=True, exist_ok=True)
             # Pictures of clients: for this user only, also where the folder was there before.
@@ -105,7 +109,7 @@ class Jobs:
             (self._root / "jobs").mkdir(exist_ok=True)
         except OSError as error:
             raise ConfigError(Notice("job.folder", {"root": str(self._root), "why": reason_of(error)})) from error
-        self._journal = Journal(self._root / "journal.sqlite", lease=_LEASE)
+        self._journal = Journal(self._root / _JOURNAL, lease=_LEASE)
         self._folders = JobFolders(self._root, self._journal)
         self._work = JobWork(state, self._journal, self._folders, self._references)
 
@@ -361,3 +365,12 @@ class Jobs:
     def _forget(self, job: str) -> None:
         self._references.forget(job)
         shutil.rmtree(self._folders.of(job), ignore_errors=True)
+
+
+def _refuse_batch(root: Path) -> None:
+    """See that a data folder is not the output of a batch, before anything in it is touched."""
+    path = root / _JOURNAL
+    if path.is_file():
+        with Journal(path) as journal:
+            if {PICTURES, VIDEOS} & {*journal.groups()}:
+                raise ConfigError(Notice("job.of-a-batch", {"root": str(root)}))
