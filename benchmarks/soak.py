@@ -327,8 +327,13 @@ def curve(samples: list[Sample]) -> str:
     def y(share: float) -> float:
         return height - bottom - share * (height - bottom - top)
 
-    memory = " ".join(f"{x(one.seconds):.1f},{y(one.megabytes / most):.1f}" for one in samples)
-    counted = " ".join(f"{x(one.seconds):.1f},{y(one.done / done):.1f}" for one in samples)
+    # Of the samples in one column of the drawing the highest: a long run has thousands.
+    columns: dict[int, Sample] = {}
+    for one in samples:
+        column = round(x(one.seconds))
+        columns[column] = max(columns.get(column, one), one, key=lambda sample: sample.megabytes)
+    memory = " ".join(f"{column},{y(one.megabytes / most):.1f}" for column, one in columns.items())
+    counted = " ".join(f"{column},{y(one.done / done):.1f}" for column, one in columns.items())
     lines = "".join(
         f'<line x1="{left}" x2="{width - right}" y1="{y(m / most):.1f}" y2="{y(m / most):.1f}" stroke="#e4e4e4"/>'
         f'<text x="{left - 8}" y="{y(m / most) + 4:.1f}" text-anchor="end" fill="#1a6b3c">{m:.0f}</text>'
