@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import stat
 from contextlib import suppress
 from pathlib import Path
 
@@ -53,6 +54,8 @@ def write_text_atomically(text: str, path: Path) -> None:
 def write_bytes_atomically(data: bytes, target: Path, *, durable: bool = True) -> None:
     """Write a file by way of a temporary one beside it, so that it appears complete or not at all.
 
+    A file that takes another's place may be read and written by those who might that one: what was kept from others stays so.
+
     Args:
         data: its content.
         target: the file; one that exists is replaced.
@@ -67,6 +70,7 @@ def write_bytes_atomically(data: bytes, target: Path, *, durable: bool = True) -
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
         with temporary.open("xb") as stream:
+            _permit_as(target, temporary)
             stream.write(data)
             if durable:
                 stream.flush()
@@ -80,6 +84,14 @@ def write_bytes_atomically(data: bytes, target: Path, *, durable: bool = True) -
     except BaseException:
         _remove(temporary)
         raise
+
+
+def _permit_as(target: Path, temporary: Path) -> None:
+    """Give a temporary file the permissions of the file whose place it takes, if there is one and it is ours to say."""
+    if os.name != "posix":  # elsewhere a folder's permissions are its files'
+        return
+    with suppress(OSError):
+        temporary.chmod(stat.S_IMODE(target.stat().st_mode) & 0o777)
 
 
 def _sync_folder(folder: Path) -> None:
