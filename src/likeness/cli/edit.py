@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import os
+import stat
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -12,14 +14,16 @@ from likeness.cli.console import Console
 from likeness.cli.flags import Parser, add_overwrite, add_verbosity, verbosity
 from likeness.cli.opening import open_page
 from likeness.cli.serve import model_name, need_server
-from likeness.errors import ConfigError
-from likeness.messages.notice import Notice
+from likeness.errors import ConfigError, LikenessError
+from likeness.messages.notice import Notice, reason_of
 
 if TYPE_CHECKING:
+    from likeness.cli.edited import Stamp
     from likeness.imaging.image import Image
+    from likeness.restore.pipeline import Restorer
     from likeness.server.live.editing import Ending
 
-__all__ = ["edit", "make_parser"]
+__all__ = ["edit", "make_parser", "target_in_place"]
 
 _DESCRIPTION = """\
 Open the page on one picture, and wait until it is saved there or left. The result is written beside the picture, with
@@ -41,41 +45,40 @@ examples:
 _OTHERS = ("several-pages", "animated", "gain-map")
 """What a file may hold beside the picture, and would lose in place."""
 
+_ANYBODY_WRITES = stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH
+
 
 def edit(argv: Sequence[str], console: Console) -> int:
     """Run the command until the picture is saved or left.
 
     Returns:
-        0 if it was saved, else 1.
+        0 if it was saved, 1 if not, 2 if it could not begin.
 
     Raises:
-        ConfigError, ImageReadError, CheckpointError: if it cannot begin.
+        ConfigError: if the flags do not go together, or there is no address.
         MissingExtraError: if the server's libraries are not installed.
         SystemExit: for ``--help``, and for flags that cannot be parsed.
     """
     flags = make_parser().parse_args(argv)
     console.verbosity = verbosity(flags)
     need_server()
-    from likeness.imaging.files import read_image
-    from likeness.models.catalog import DEFAULT_MODEL
-    from likeness.restore.pipeline import Restorer
+    from likeness.cli.edited import EditedFile
     from likeness.server.app import create_app
     from likeness.server.http.listen import Listener
     from likeness.server.http.settings import ServerSettings
-    from likeness.server.live.editing import Editing
 
-    image = read_image(flags.file)
-    target = _target(flags, image, console)
-    restorer = Restorer(flags.model or DEFAULT_MODEL, threads=flags.threads)
-    endings: list[Ending] = []
+    try:
+        image, target, before, restorer = _begun(flags, console)
+    except LikenessError as error:
+        console.error(str(error))
+        return 2
     with tempfile.TemporaryDirectory(prefix="likeness-edit-") as folder:
         settings = ServerSettings(port=0, data=Path(folder) / "data")
 
-        def on_end(how: Ending) -> None:
-            endings.append(how)
+        def on_end(how: Ending) -> None:  # noqa: ARG001 - what was saved is known to the file
             listener.stop()
 
-        editing = Editing(image, flags.file.name, target, on_end=on_end)
+        editing = EditedFile(image, flags.file.name, target, before=before, overwrite=flags.overwrite, on_end=on_end)
         listener = Listener(create_app(settings, restorer, model=model_name(flags.model), editing=editing))
 
         def ready(url: str) -> None:
@@ -85,42 +88,87 @@ def edit(argv: Sequence[str], console: Console) -> int:
                 console.warn(f"no browser could be opened; open {url} yourself")
 
         listener.run(ready)
-    if endings[:1] == ["saved"]:
+        editing.close()
+    if editing.saved:
         console.say(f"{flags.file} -> {target}")
         return 0
     console.say(f"{flags.file} is left as it is")
     return 1
 
 
-def _target(flags: argparse.Namespace, image: Image, console: Console) -> Path:
-    """Where the result goes.
+def _begun(flags: argparse.Namespace, console: Console) -> tuple[Image, Path, Stamp, Restorer]:
+    """What is needed before the page can be opened: the picture, where it goes, what is there now, and the network.
 
     Raises:
-        ConfigError: if it may not go there, or would lose something.
+        LikenessError: if one of them cannot be had.
     """
-    from likeness.imaging.files import find_format, output_suffix
-    from likeness.imaging.names import result_names
+    from likeness.cli.edited import stamp_of
+    from likeness.imaging.files import read_image
+    from likeness.models.catalog import DEFAULT_MODEL
+    from likeness.restore.pipeline import Restorer
+
+    before = stamp_of(flags.file)
+    image = read_image(flags.file)
+    if flags.in_place:
+        target = target_in_place(flags.file, image)
+    else:
+        target = _target(flags, console)
+        before = stamp_of(target)
+    return image, target, before, Restorer(flags.model or DEFAULT_MODEL, threads=flags.threads)
+
+
+def target_in_place(source: Path, image: Image) -> Path:
+    """The file itself; of a link, what it leads to, so that it stays one.
+
+    Raises:
+        ConfigError: if it may not be written, or would lose something.
+    """
+    from likeness.imaging.files import output_suffix
     from likeness.imaging.photoshop import holds_layers
 
+    named = {"path": str(source)}
+    codes = {note.code for note in image.notes}
+    if codes.intersection(_OTHERS):
+        raise ConfigError(Notice("edit.would-lose", named))
+    if image.converted_from is not None or "hdr" in codes:
+        raise ConfigError(Notice("edit.colours", {**named, "colours": image.converted_from or "HDR"}))
+    if holds_layers(source):
+        raise ConfigError(Notice("edit.layers", named))
+    if output_suffix(source) != source.suffix:
+        raise ConfigError(Notice("edit.not-in-place", {**named, "suffix": output_suffix(source)}))
+    target = source.resolve()
+    if not (target.stat().st_mode & _ANYBODY_WRITES and os.access(target, os.W_OK)):
+        raise ConfigError(Notice("edit.read-only", named))
+    return target
+
+
+def _target(flags: argparse.Namespace, console: Console) -> Path:
+    """Where the result goes if not in the picture's place.
+
+    Raises:
+        ConfigError: if it may not go there.
+        ImageWriteError: if its format cannot be written.
+    """
+    from likeness.cli.plan import refuse_collisions
+    from likeness.imaging.files import find_format, output_suffix
+    from likeness.imaging.names import result_names
+
     source: Path = flags.file
-    if flags.in_place:
-        lost = next((note.code for note in image.notes if note.code in _OTHERS), None)
-        if lost is not None:
-            raise ConfigError(Notice("edit.would-lose", {"path": str(source)}))
-        if holds_layers(source):
-            raise ConfigError(Notice("edit.layers", {"path": str(source)}))
-        if output_suffix(source) != source.suffix:
-            raise ConfigError(Notice("edit.not-in-place", {"path": str(source), "suffix": output_suffix(source)}))
-        return source
-    if flags.output is not None:
-        find_format(flags.output.suffix)
-        console.ledger.claim([flags.output], overwrite=flags.overwrite)
-        return flags.output
-    (free,) = result_names(
-        [f"{source.stem}-likeness{output_suffix(source)}"],
-        taken=(path.name for path in source.absolute().parent.iterdir()),
-    )
-    return source.with_name(free)
+    output: Path | None = flags.output
+    if output is None:
+        name = f"{source.stem}-likeness{output_suffix(source)}"
+        folder = source.absolute().parent
+        try:
+            (free,) = result_names([name], taken=(path.name for path in folder.iterdir()))
+        except OSError as error:
+            raise ConfigError(Notice("file.folder-unread", {"folder": str(folder), "why": reason_of(error)})) from error
+        return source.with_name(free)
+    find_format(output.suffix)
+    if not output.parent.is_dir():
+        raise ConfigError(Notice("cli.no-parent", {"flag": "-o", "text": str(output), "parent": str(output.parent)}))
+    refuse_collisions([source], [(output, "-o")])
+    console.ledger.claim([output], overwrite=flags.overwrite)
+    return output
 
 
 def make_parser() -> Parser:

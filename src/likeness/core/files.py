@@ -54,7 +54,7 @@ def write_text_atomically(text: str, path: Path) -> None:
 def write_bytes_atomically(data: bytes, target: Path, *, durable: bool = True) -> None:
     """Write a file by way of a temporary one beside it, so that it appears complete or not at all.
 
-    A file that takes another's place may be read and written by those who might that one: what was kept from others stays so.
+    What takes another file's place may be read and written by whom that one might: what was kept from others stays so.
 
     Args:
         data: its content.
