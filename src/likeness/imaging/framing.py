@@ -6,6 +6,7 @@ Quarter turns and cuts move samples and change none, in the file's own colour sp
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from typing import TypeVar
 
@@ -15,11 +16,16 @@ from numpy.typing import NDArray
 
 from likeness.imaging.colour import linear_to_srgb, srgb_to_linear
 from likeness.imaging.image import Box, Image, Size
+from likeness.imaging.metadata.xmp import xmp_turned, xmp_without_regions
+from likeness.imaging.metadata_fields import Metadata
 
 __all__ = ["cut", "straightened", "straightened_map", "straightened_size", "turned", "turned_map"]
 
 _Map = NDArray[np.float32]
 _Value = TypeVar("_Value", bound=np.generic)
+
+_TURNS = {90: 6, 180: 3, 270: 8}
+"""The EXIF orientation that a turn clockwise undoes."""
 
 
 def turned(image: Image, degrees: int) -> Image:
@@ -28,6 +34,7 @@ def turned(image: Image, degrees: int) -> Image:
         return image
     return replace(
         image,
+        metadata=_with_xmp(image.metadata, lambda packet: xmp_turned(packet, _TURNS[degrees])),
         pixels=turned_map(image.pixels, degrees),
         alpha=None if image.alpha is None else turned_map(image.alpha, degrees),
         native=None if image.native is None else turned_map(image.native, degrees),
@@ -62,6 +69,7 @@ def straightened(image: Image, degrees: float) -> Image:
         pixels=np.clip(linear_to_srgb(np.clip(linear, 0, 1)), 0, 1).astype(np.float32),
         alpha=None if image.alpha is None else straightened_map(image.alpha, degrees),
         native=None,
+        metadata=_with_xmp(image.metadata, xmp_without_regions),
     )
 
 
@@ -94,9 +102,16 @@ def _rotated(values: _Map, degrees: float, size: Size, flags: int) -> _Map:
 def cut(image: Image, box: Box) -> Image:
     """The part of the picture that a box on whole pixels takes in, to the last bit."""
     rows, columns = box.clipped(image.size).to_slices()
+    whole = (columns.stop - columns.start, rows.stop - rows.start) == (image.size.width, image.size.height)
     return replace(
         image,
+        metadata=image.metadata if whole else _with_xmp(image.metadata, xmp_without_regions),
         pixels=np.ascontiguousarray(image.pixels[rows, columns]),
         alpha=None if image.alpha is None else np.ascontiguousarray(image.alpha[rows, columns]),
         native=None if image.native is None else np.ascontiguousarray(image.native[rows, columns]),
     )
+
+
+def _with_xmp(metadata: Metadata, change: Callable[[bytes], bytes]) -> Metadata:
+    """What is said of the picture, its XMP changed."""
+    return metadata if metadata.xmp is None else replace(metadata, xmp=change(metadata.xmp))

@@ -21,6 +21,7 @@ from likeness.imaging.metadata.xmp import (
     clean_xmp,
     xmp_orientation,
     xmp_source_type,
+    xmp_turned,
     xmp_with_size,
     xmp_with_source_type,
 )
@@ -77,6 +78,7 @@ def admit(found: Found, name: str) -> Kept:
         _log.warning("%s: %s cannot be kept", name, ", ".join(lost))
     turn = found.orientation if found.orientation in range(1, 9) else orientation(found.exif)
     turn = 1 if found.upright else turn or xmp_orientation(found.xmp) or 1
+    xmp = xmp_turned(xmp, turn) if xmp else None
     return Kept(
         exif=clean_exif(found.exif, name),
         metadata=Metadata(
