@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from likeness.faces.detect import MediaPipeDetector
 from likeness.imaging.files import read_image, write_image
 from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Image
-from likeness.reference.albums import Corrections
+from likeness.reference.albums import Corrections, read_corrections, write_corrections
 from likeness.reference.matching import FaceMatcher
 from likeness.reference.people import (
     Album,
@@ -152,3 +153,49 @@ def test_the_command_groups_a_folder_and_restore_takes_the_album(
     assert main([*run, "--album", str(folder), "--reference", str(folder)]) == 2
     assert "contradict each other" in capsys.readouterr().err
     assert main(["people", str(folder / "grey.png")]) == 1
+
+
+def test_a_photograph_that_the_disk_holds_back_is_read_the_next_time(
+    astronaut: Image, matcher: FaceMatcher, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    write_image(astronaut, tmp_path / "a.png")
+    (tmp_path / "b.png").symlink_to(tmp_path / "a.png")
+
+    def fails(path: Path) -> Image:
+        if path.name == "a.png":
+            raise ImageReadError("it broke off") from OSError(5, "Input/output error")
+        return read_image(path)
+
+    first = scan_album(tmp_path, MediaPipeDetector(), matcher, read=fails)
+    assert set(first.files) == {"b.png"}
+    assert "a.png could not be read (it broke off)" in caplog.text
+    again = scan_album(tmp_path, MediaPipeDetector(), matcher, known=first)
+    assert list(again.faces) == ["a.png#0", "b.png#0"]
+
+
+def test_names_that_are_no_text_and_a_byte_order_mark_are_taken(album: Album, tmp_path: Path) -> None:
+    face = replace(album.faces["blurred.png#0"], file="caf\udce9.png")
+    odd = Album(folder=tmp_path, files={face.file: "0"}, faces={face.key: face})
+    write_album(tmp_path / "people.json", odd, odd.persons())
+    assert list(read_album(tmp_path / "people.json").faces) == [face.key]
+    corrections = Corrections(never=frozenset({face.key}))
+    path = tmp_path / "corrections.json"
+    write_corrections(path, corrections)
+    assert read_corrections(path) == corrections
+    path.write_bytes(b"\xef\xbb\xbf" + path.read_bytes())
+    assert read_corrections(path) == corrections
+
+
+def test_a_page_of_somebody_else_is_not_replaced(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    page = tmp_path / "index.html"
+    page.write_text("my site")
+    assert main(["people", str(folder), "-o", str(tmp_path)]) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert page.read_text() == "my site"
+    assert list(tmp_path.iterdir()) == [page]
+    assert main(["people", str(folder), "-o", str(tmp_path), "--overwrite"]) == 0
+    page.unlink()
+    assert main(["people", str(folder), "-o", str(tmp_path), "-q"]) == 0
+    assert page.exists()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from likeness.cli.console import Console
-from likeness.cli.flags import Parser, add_verbosity, verbosity
+from likeness.cli.flags import Parser, add_overwrite, add_verbosity, verbosity
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice
 
@@ -36,7 +36,7 @@ def people(argv: Sequence[str], console: Console) -> int:
         0.
 
     Raises:
-        ConfigError: if the corrections cannot be used.
+        ConfigError: if the corrections cannot be used, or another page would be replaced.
         ImageReadError: if there is no such folder, or it holds no picture.
         FileWriteError: if a file cannot be written.
         SystemExit: for ``--help``, and for arguments that cannot be parsed.
@@ -58,6 +58,9 @@ def people(argv: Sequence[str], console: Console) -> int:
     corrections = read_corrections(out / "corrections.json")
     kept = out / "people.json"
     known = known_album(kept)
+    page = out / "index.html"
+    if not kept.exists():  # beside an album it is an album's page
+        console.ledger.claim([page], overwrite=flags.overwrite)
     with DecoderPool() as decoder:
         decoder.start()
         album = scan_album(
@@ -66,11 +69,11 @@ def people(argv: Sequence[str], console: Console) -> int:
     persons = album.persons(corrections)
     make_folder(out)
     write_album(kept, album, persons)
-    write_text_atomically(people_page(album, persons, corrections), out / "index.html")
+    write_text_atomically(people_page(album, persons, corrections), page)
     several = sum(len(person.faces) > 1 for person in persons)
     console.say(
         f"faces: {len(album.faces)}, in {len(album.files)} photographs; persons: {len(persons)}, of whom {several} more "
-        f"than once; see {out / 'index.html'}"
+        f"than once; see {page}"
     )
     return 0
 
@@ -86,5 +89,6 @@ def make_parser() -> Parser:
     parser.add_argument(
         "-o", "--output", metavar="OUT", type=Path, help="folder of the page and the album (people_FOLDER, here)"
     )
+    add_overwrite(parser.add_argument)
     add_verbosity(parser)
     return parser

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from likeness.core.files import write_bytes_atomically
+from likeness.core.files import write_text_atomically
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice, notice_of, reason_of
 from likeness.reference.matching import SAME_FROM, Embedding
@@ -105,7 +105,7 @@ def read_corrections(path: Path) -> Corrections:
         ConfigError: if it is no such file.
     """
     try:
-        text = path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # Windows editors put a byte order mark before the text
     except FileNotFoundError:
         return Corrections()
     except (OSError, UnicodeDecodeError) as error:
@@ -137,7 +137,7 @@ def write_corrections(path: Path, corrections: Corrections) -> None:
         "split": [list(row) for row in corrections.split],
         "never": sorted(corrections.never),
     }
-    write_bytes_atomically(json.dumps(content, indent=2, ensure_ascii=False).encode() + b"\n", path)
+    write_text_atomically(json.dumps(content, indent=2, ensure_ascii=False), path)
 
 
 def _keys(row: Any) -> tuple[str, ...]:

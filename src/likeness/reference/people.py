@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from likeness.core.files import write_bytes_atomically
+from likeness.core.files import disk_failed, write_text_atomically
 from likeness.core.hashing import sha256_of
 from likeness.core.recent import Recent
 from likeness.errors import ConfigError, ImageError, ImageReadError
@@ -135,12 +135,17 @@ def scan_album(
     faces: dict[str, AlbumFace] = {}
     for path in reference_files(folder):
         name = path.relative_to(folder).as_posix()
-        files[name] = sha256_of(path)
-        if known is not None and known.files.get(name) == files[name]:
-            found = [face for face in known.faces.values() if face.file == name]
-        else:
-            told(name)
-            found = _faces_of(path, name, detector, matcher, read)
+        try:
+            digest = sha256_of(path)
+            if known is not None and known.files.get(name) == digest:
+                found = [face for face in known.faces.values() if face.file == name]
+            else:
+                told(name)
+                found = _faces_of(path, name, detector, matcher, read)
+        except OSError as error:
+            _log.warning("left out of the album: %s could not be read (%s)", path, reason_of(error))
+            continue  # and not remembered: the next time it may be there
+        files[name] = digest
         faces |= {face.key: face for face in found}
     return Album(folder=folder, files=files, faces=faces)
 
@@ -199,7 +204,7 @@ def write_album(path: Path, album: Album, persons: Sequence[Person]) -> None:
             for face in album.faces.values()
         ],
     }
-    write_bytes_atomically(json.dumps(content, indent=1, ensure_ascii=False).encode() + b"\n", path)
+    write_text_atomically(json.dumps(content, indent=1, ensure_ascii=False), path)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -334,9 +339,16 @@ class AlbumReferences:
 def _faces_of(
     path: Path, name: str, detector: Detector, matcher: FaceMatcher, read: Callable[[Path], Image]
 ) -> list[AlbumFace]:
+    """The faces of a photograph; none of one that is damaged.
+
+    Raises:
+        OSError: if it was the disk that failed.
+    """
     try:
         image = read(path)
     except ImageError as error:
+        if disk_failed(error):
+            raise OSError(str(error)) from error
         _log.warning("left out of the album: %s", error)
         return []
     made = [
