@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -203,3 +204,18 @@ def test_a_value_out_of_range_holds_the_range() -> None:
         Settings({"degradation_scale": 3.0}).controls()
     with pytest.raises(ControlError, match=r"presets are standard, natural.*, auto$"):
         Settings({"preset": "glamour"}).controls()
+
+
+@pytest.mark.parametrize(
+    ("in_file", "given"),
+    [
+        ({"upscale": 2.0}, {"long_side": 3000}),
+        ({"long_side": 3000}, {"upscale": "auto"}),
+        ({"references": (Path("a.jpg"),)}, {"album": Path("family")}),
+        ({"album": Path("family")}, {"references": (Path("a.jpg"),)}),
+    ],
+)
+def test_what_says_the_same_in_another_way_wins_too(in_file: dict[str, Any], given: dict[str, Any]) -> None:
+    assert Settings(given).over(Settings({**in_file, "keep_grain": True})).values == {**given, "keep_grain": True}
+    # Together in one place they contradict each other, which is not for us to settle.
+    assert Settings({**given, **in_file}).over(Settings()).values == {**given, **in_file}

@@ -23,6 +23,9 @@ __all__ = ["Settings", "parse_settings", "read_settings", "settings_from"]
 _LONGEST_GIVEN = 200
 """Characters of a value that a message repeats."""
 
+_EITHER_OR = (("upscale", "long_side"), ("references", "album"))
+"""Options that say the same thing in different ways."""
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -49,8 +52,11 @@ class Settings:
 
     def over(self, other: Settings) -> Settings:
         """``other`` with everything that is set here laid over it; weights region by region, ``all`` first, and what
-        single faces have face by face."""
+        single faces have face by face. What says the same thing in another way gives way, too."""
         merged = {**other.values, **self.values}
+        for ways in _EITHER_OR:
+            if any(key in self.values for key in ways):
+                merged = {key: value for key, value in merged.items() if key not in ways or key in self.values}
         for row in OPTIONS:
             own, under = self[row.key], other[row.key]
             if own is None or under is None:
