@@ -220,3 +220,12 @@ def test_results_are_rated_blind_and_what_is_accepted_is_a_column(
 
 
 _TWO = ("natural", "plain")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere names are text")
+def test_a_name_that_is_no_text_costs_no_result(astronaut_file: Path, tiny_model: Path, tmp_path: Path) -> None:
+    shutil.copy(astronaut_file, tmp_path / "caf\udce9.jpg")
+    out = tmp_path / "out"
+    assert main(["compare", str(tmp_path), "--models", str(tiny_model), "--presets", "plain", "-o", str(out)]) == 0
+    assert r"caf\udce9.jpg" in (out / "faces.csv").read_text(encoding="utf-8-sig")
+    assert json.loads((out / "comparison.json").read_text())["faces"]

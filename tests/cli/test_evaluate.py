@@ -93,7 +93,11 @@ def test_old_pictures(shared: Path, tmp_path: Path, tiny_model: Path, capsys: py
     assert described["failures"] == [{"picture": "blank.png", "reason": "no face was found"}]
     assert read_image(tmp_path / "sheets" / "old.jpg").size.width == 2 * 512
     # The inputs themselves as another tool's results.
-    assert main([*command, "--outputs", str(tmp_path / "old")]) == 0
+    command += ["--outputs", str(tmp_path / "old")]
+    assert main(command) == 2
+    assert "--overwrite" in capsys.readouterr().err
+    assert json.loads((tmp_path / "x.json").read_text()) == described
+    assert main([*command, "--overwrite"]) == 0
     assert json.loads((tmp_path / "x.json").read_text())["summary"]["identity_mean"] < 1e-6
 
 

@@ -45,6 +45,11 @@ def test_a_session_and_its_report(sides: list[str], capsys: pytest.CaptureFixtur
     assert [side["name"] for side in figures["sides"]] == ["first", "second"]
     assert figures["pairs"][0]["difference"]["value"] == 2
     assert "<h1>Tuesday: results</h1>" in Path("r.html").read_text(encoding="utf-8")
+    Path("photo.jpg").write_bytes(b"a photograph")
+    for flag in ("--json", "--html"):
+        assert main(["review", "--report", "s", flag, "photo.jpg"]) == 2
+        assert "photo.jpg" in capsys.readouterr().err
+    assert Path("photo.jpg").read_bytes() == b"a photograph"
     assert main(["review", "--report", "s", "--json", "-"]) == 0
     assert json.loads(capsys.readouterr().out)["ratings"] == {"given": 4, "asked": 4}
 

@@ -270,7 +270,7 @@ def _write(found: Comparison, folder: Path, missing: dict[str, str]) -> None:
     faces = [item.to_dict() for item in found.compared]
     for name, rows in (("comparison.csv", summaries), ("faces.csv", faces)):
         text = write_csv(list(rows[0]) if rows else [], [list(row.values()) for row in rows])
-        write_bytes_atomically(text.encode("utf-8-sig"), folder / name)
+        write_bytes_atomically(text.encode("utf-8-sig", errors="backslashreplace"), folder / name)
     content = {"networks": summaries, "faces": faces, "missing": missing}
     write_text_atomically(
         json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False), folder / "comparison.json"

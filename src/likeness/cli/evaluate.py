@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from likeness.cli.console import Console
-from likeness.cli.flags import Parser, add_verbosity, verbosity
+from likeness.cli.flags import Parser, add_overwrite, add_verbosity, verbosity
 from likeness.cli.table import table
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice
@@ -61,6 +61,7 @@ def evaluate(argv: Sequence[str], console: Console) -> int:
     flags = make_parser().parse_args(argv)
     console.verbosity = verbosity(flags)
     _check(flags)
+    _claim(flags, console)
     if flags.old:
         return _old(flags, console)
     return _portraits(flags, console)
@@ -83,6 +84,22 @@ def _check(flags: Namespace) -> None:
         raise ConfigError(Notice("cli.pairs-or-outputs"))
     if flags.outputs and flags.model:
         raise ConfigError(Notice("cli.outputs-alone"))
+
+
+def _claim(flags: Namespace, console: Console) -> None:
+    """See before any work, which may take hours, that its figures can be written where they are to be.
+
+    Raises:
+        ConfigError: if a file is there that is not to be replaced.
+        FileWriteError: if a folder cannot be made.
+    """
+    from likeness.core.files import make_folder
+
+    for folder in (flags.sheets, flags.json and flags.json.parent):
+        if folder is not None:
+            make_folder(folder)
+    if flags.json is not None:
+        console.ledger.claim([flags.json], overwrite=flags.overwrite)
 
 
 def _restorer(flags: Namespace) -> tuple[Restorer, Controls]:
@@ -142,7 +159,6 @@ def _portraits(flags: Namespace, console: Console) -> int:
         described = [_described(item) for item in tables]
         _write_json(flags.json, {**_judged(flags), "tables": described, "groups": [asdict(item) for item in figures]})
     if flags.sheets:
-        flags.sheets.mkdir(parents=True, exist_ok=True)
         step = max(1, len(portraits) // flags.rows)
         for recipe in recipes:
             pairs = list(islice(make_pairs(portraits, recipe, every=step), flags.rows))
@@ -180,7 +196,6 @@ def _old(flags: Namespace, console: Console) -> int:
             },
         )
     if flags.sheets and result.samples:
-        flags.sheets.mkdir(parents=True, exist_ok=True)
         write_image(contact_sheet(result.samples), flags.sheets / "old.jpg")
     return 0
 
@@ -221,6 +236,7 @@ def make_parser() -> Parser:
     written.add_argument("--json", type=Path, metavar="FILE", help="write the figures as JSON too")
     written.add_argument("--sheets", type=Path, metavar="FOLDER", help="write a contact sheet per recipe, or of --old")
     written.add_argument("--rows", type=int, default=8, metavar="N", help="pictures on a sheet, 1 to 64 (default: 8)")
+    add_overwrite(parser.add_argument)
     add_verbosity(parser)
     return parser
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from likeness.cli.console import Console
-from likeness.cli.flags import Parser, add_verbosity, verbosity
+from likeness.cli.flags import Parser, add_overwrite, add_verbosity, verbosity
 from likeness.cli.small_server import add_address, is_local, require_server, serve_until_stopped
 from likeness.cli.table import counted, table
 from likeness.core.home import expanded
@@ -124,6 +124,8 @@ def _report(flags: Namespace, console: Console) -> int:
     from likeness.studio.review.results import count
     from likeness.studio.review.session import ReviewSession
 
+    outputs = [path for path in (flags.json, flags.html) if path is not None and str(path) != "-"]
+    console.ledger.claim(outputs, overwrite=flags.overwrite)
     session = ReviewSession(flags.report)
     results = count(session)
     as_json = json.dumps(to_dict(session, results), indent=2, ensure_ascii=False, allow_nan=False)
@@ -201,5 +203,6 @@ def make_parser() -> Parser:
     report.add_argument("--report", type=Path, metavar="DIR", help="count the votes of a session, and tell the sides")
     report.add_argument("--json", type=Path, metavar="FILE", help='write everything as JSON; "-" prints it instead')
     report.add_argument("--html", type=Path, metavar="FILE", help="write one page with pictures")
+    add_overwrite(parser.add_argument)
     add_verbosity(parser)
     return parser
