@@ -166,6 +166,36 @@ def test_a_picture_without_a_face_is_told_or_passed_on(restorer: Restorer, batch
     assert [one["status"] for one in json.loads(report)] == ["restored", "no face"]
 
 
+def test_a_picture_that_is_passed_on_is_repaired_as_the_others(
+    restorer: Restorer, batch: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    damage = torch.zeros(batch.shape[1:3])
+    damage[100:130, 100:160] = 1
+    empty = torch.full_like(batch[:1], 0.5)
+    empty[:, 100:130, 100:160] = 0
+    with pytest.raises(NoFaceError):
+        run(RestoreFaces, restorer=restorer, image=empty, damage=damage[None])
+    pictures, _, report = run(
+        RestoreFaces, restorer=restorer, image=empty, damage=damage[None], copy_unrestored=True, upscale=2.0
+    )
+    assert float(pictures.min()) > 0.4
+    (record,) = json.loads(report)
+    assert record["repairs"] is not None
+    assert (record["status"], record["copied"]) == ("no face", True)
+
+    def nothing(*_given: Any, **_named: Any) -> Any:
+        raise ValueError("this face cannot be restored")
+
+    monkeypatch.setattr(type(restorer.runtime), "run", nothing)
+    with pytest.raises(NoFaceError, match="turn on copy_unrestored"):
+        run(RestoreFaces, restorer=restorer, image=batch[:1])
+    pictures, mask, report = run(RestoreFaces, restorer=restorer, image=batch[:1], copy_unrestored=True)
+    np.testing.assert_array_equal(pictures[0].numpy(), batch[0].numpy())
+    assert float(mask.max()) == 0
+    (record,) = json.loads(report)
+    assert (record["status"], record["copied"], record["faces"][0]["status"]) == ("failed", True, "failed")
+
+
 def test_damage_is_filled_and_not_restored(restorer: Restorer, batch: Any) -> None:
     damage = torch.zeros(batch.shape[1:3])
     damage[100:130, 100:160] = 1

@@ -6,15 +6,13 @@ See https://docs.comfy.org/custom-nodes/backend/server_overview for what ComfyUI
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from likeness.core.hashing import sha256_of_bytes
-from likeness.errors import ConfigError, ImageReadError, NoFaceError
+from likeness.errors import ConfigError, ImageReadError
 from likeness.evidence.inspection import Inspector
 from likeness.faces.detect import MediaPipeDetector
 from likeness.faces.face import reading_order
@@ -23,6 +21,7 @@ from likeness.faces.preflight import preflight
 from likeness.imaging.image import Image, Pixels
 from likeness.integrations.comfyui.host import COMFYUIS, chosen_device, each, stopping
 from likeness.integrations.comfyui.networks import network, network_names
+from likeness.integrations.comfyui.restoring import restored, same_for_all
 from likeness.integrations.comfyui.tensors import images_of, mask_batch, masks_of, picture_batch, pixel_batch
 from likeness.integrations.comfyui.widgets import (
     Input,
@@ -32,10 +31,9 @@ from likeness.integrations.comfyui.widgets import (
     region_settings,
     settings_of,
 )
-from likeness.messages.notice import Notice, notice_of
+from likeness.messages.notice import Notice
 from likeness.models.catalog import DEFAULT_MODEL
 from likeness.reference.references import References, reference_files
-from likeness.restore.canvas import plan_canvas
 from likeness.restore.config import Settings
 from likeness.restore.controls import Controls
 from likeness.restore.enlargement import BACKGROUNDS
@@ -43,7 +41,6 @@ from likeness.restore.kinds import Choice, Weights, rows_of
 from likeness.restore.options import OPTIONS, row_of
 from likeness.restore.picture_options import PictureOptions, parts_of
 from likeness.restore.pipeline import Restorer
-from likeness.restore.report import PictureRecord, face_record
 
 if TYPE_CHECKING:
     import torch
@@ -268,9 +265,9 @@ class RestoreFaces:
         images = images_of(image)
         damages = [None] * len(images) if damage is None else masks_of(damage, images)
         with stopping():
-            options = _same_for_all(restorer, images, options)
+            options = same_for_all(restorer, images, options)
             done = [
-                _restored(restorer, one, mask, references, options, copy_unrestored, number, tell)
+                restored(restorer, one, mask, references, options, copy_unrestored, number, tell)
                 for number, ((one, mask), tell) in enumerate(each(list(zip(images, damages, strict=True))))
             ]
         report = [record.to_dict() for _, _, record in done]
@@ -382,83 +379,6 @@ class Preflight:
             for status, findings in zip(statuses, found, strict=True)
         ]
         return image, "refuse" not in statuses, "\n".join(lines), json.dumps(report, ensure_ascii=False, indent=1)
-
-
-def _same_for_all(restorer: Restorer, images: Sequence[Image], options: PictureOptions) -> PictureOptions:
-    """The factor "auto" as a number that serves every picture of a batch, which has one size only."""
-    enlargement = options.enlargement
-    if len(images) == 1 or enlargement.upscale != "auto":
-        return options
-    side = restorer.runtime.spec.side
-    wanted = [1.0]
-    for image in images:
-        faces = restorer.find_faces(image)
-        refusals = options.selection.refusals(faces, image.size)
-        selected = [face for face, reason in zip(faces, refusals, strict=True) if reason is None]
-        if selected:
-            wanted.append(plan_canvas(image.size, selected, enlargement, side=side).upscale)
-    return replace(options, enlargement=replace(enlargement, upscale=max(wanted)))
-
-
-def _restored(
-    restorer: Restorer,
-    image: Image,
-    damage: NDArray[np.float32] | None,
-    references: References | None,
-    options: PictureOptions,
-    copy_unrestored: bool,
-    number: int,
-    tell: Callable[[float], None],
-) -> tuple[Image, NDArray[np.float32], PictureRecord]:
-    """The result, where faces were laid on, and the record."""
-    try:
-        done = restorer.restore(
-            image,
-            options.controls,
-            selection=options.selection,
-            aligned=options.aligned,
-            repairs=options.repairs,
-            damage=damage,
-            references=references,
-            enlargement=options.enlargement,
-            on_bad=options.on_bad or "keep",
-            progress=lambda now: tell(now.done / (now.total + 1)),  # laying the faces back counts as one of them
-        )
-    except NoFaceError as error:
-        if error.notice.code.startswith("reference."):
-            raise  # of what was joined to the node, and not of this picture
-        if not copy_unrestored:
-            raise NoFaceError(Notice("comfyui.no-face", {"number": number, "reason": notice_of(error)})) from error
-        result = restorer.enlarge(image, options.enlargement)
-        area = np.zeros((result.size.height, result.size.width), np.float32)
-        message = notice_of(error)
-        return (
-            result,
-            area,
-            PictureRecord(
-                input=str(number),
-                status="no face",
-                message=message,
-                size=image.size,
-                result_size=result.size,
-                copied=True,
-            ),
-        )
-    if not done.done:
-        raise NoFaceError(Notice("comfyui.no-face", {"number": number, "reason": done.failure}))
-    record = PictureRecord(
-        input=str(number),
-        status="partly restored" if done.failed else "restored",
-        size=image.size,
-        result_size=done.image.size,
-        upscale=done.upscale,
-        suggested_upscale=done.suggested_upscale,
-        faces=tuple(face_record(face, image.size) for face in done.faces),
-        repairs=None if done.repaired is None else done.repaired.to_dict(),
-        picture=None if done.picture is None else done.picture.to_dict(),
-        milliseconds=done.milliseconds,
-    )
-    return done.image, done.area(), record
 
 
 def _paired(before: list[Image], after: list[Image]) -> tuple[list[Image], list[Image]]:

@@ -120,7 +120,7 @@ def _values(config: Any) -> dict[str, Any]:
     for argument in arguments():
         if argument.kind == "folder":
             file = values[argument.name]
-            values[argument.name] = "" if file is None else file.get_path()
+            values[argument.name] = "" if file is None else file.get_path() or file.get_uri()
         elif argument.kind == "text":
             values[argument.name] = values[argument.name] or ""
     return values
