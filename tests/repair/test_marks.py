@@ -240,6 +240,12 @@ def test_a_gleam_along_a_rim_is_no_scratch(astronaut: Image, faces: tuple[Face, 
     assert marked[1] == 0
 
 
+@pytest.mark.parametrize("size", [(1, 1), (1, 300), (300, 1), (2, 3)])
+def test_a_picture_of_a_pixels_width_can_be_looked_at(size: tuple[int, int]) -> None:
+    pixels = np.random.default_rng(0).random((*size, 3)).astype(np.float32)
+    assert find_marks(pixels).mask.shape == size
+
+
 def test_a_large_picture_gets_a_mask_of_its_own_size(astronaut: Image) -> None:
     large = np.repeat(np.repeat(astronaut.pixels, 8, axis=0), 8, axis=1)
     cv2.line(large, (1300, 30), (1330, 1900), (0.98,) * 3, 5, cv2.LINE_AA)

@@ -305,7 +305,8 @@ def _paper(grey: _Map, flags: _Flags) -> _Flags:
     """Corners of one tone that are lighter than what lies beside them and than the mirrored places of the picture."""
     count, labels, _ = _components(flags)
     kept = np.zeros(count, np.bool_)
-    corners = labels[np.ix_((0, 1, -2, -1), (0, 1, -2, -1))]
+    # A picture may be one pixel wide.
+    corners = labels[np.ix_(*(np.clip((0, 1, side - 2, side - 1), 0, side - 1) for side in labels.shape))]
     for number in np.unique(corners[corners > 0]):
         own = labels == number
         inner = np.asarray(cv2.erode(own.astype(np.uint8), np.ones((5, 5), np.uint8))) > 0
