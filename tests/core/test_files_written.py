@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 import os
+import stat
+import sys
+import threading
 from pathlib import Path
 
 import pytest
@@ -28,3 +31,33 @@ def test_a_new_file_is_as_the_user_has_it(tmp_path: Path) -> None:
     finally:
         os.umask(before)
     assert (tmp_path / "a").stat().st_mode & 0o777 == 0o640
+
+
+@pytest.mark.skipif(os.name != "posix", reason="pipes have names on POSIX systems")
+def test_a_pipe_is_written_into_and_stays_one(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"
+    os.mkfifo(pipe)
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append(pipe.read_bytes()), daemon=True)
+    reader.start()
+    write_bytes_atomically(b"report", pipe)
+    reader.join(10)
+    assert read == [b"report"]
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc is Linux's")
+def test_a_stream_of_the_process_is_written_into_and_a_link_to_a_file_is_not(tmp_path: Path) -> None:
+    """As /dev/stdout, which is such a link: for root it was a file from then on."""
+    with (tmp_path / "redirected").open("wb") as stream:
+        stdout = tmp_path / "stdout"
+        stdout.symlink_to(f"/proc/self/fd/{stream.fileno()}")
+        write_bytes_atomically(b"report", stdout)
+        assert stdout.is_symlink()
+    assert (tmp_path / "redirected").read_bytes() == b"report"
+    original, link = tmp_path / "original.jpg", tmp_path / "result.jpg"
+    original.write_bytes(b"original")
+    link.symlink_to(original)
+    write_bytes_atomically(b"result", link)
+    assert original.read_bytes() == b"original"
+    assert link.read_bytes() == b"result"

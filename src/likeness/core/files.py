@@ -17,6 +17,10 @@ TEMPORARY = (".likeness-", ".part")
 """How the names of temporary files begin and end: only a process that was killed leaves one behind."""
 
 
+_OPEN_FILES = Path("/proc")
+"""Where Linux shows what a process has open, as /proc/self/fd/1."""
+
+
 def disk_failed(error: BaseException) -> bool:
     """Whether it was the disk, or the network behind it, that an error was raised for in the end, and not what a file holds:
     a library that finds a file damaged may raise an OSError as well, but with no number of the system's."""
@@ -54,11 +58,13 @@ def write_text_atomically(text: str, path: Path) -> None:
 def write_bytes_atomically(data: bytes, target: Path, *, durable: bool = True) -> None:
     """Write a file by way of a temporary one beside it, so that it appears complete or not at all.
 
-    What takes another file's place may be read and written by whom that one might: what was kept from others stays so.
+    A device, a pipe or one of this process's streams (``/dev/stdout``) is written into: what took its place would be a file
+    of that name, for every program from then on. What takes another file's place may be read and written by whom that one
+    might: what was kept from others stays so.
 
     Args:
         data: its content.
-        target: the file; one that exists is replaced.
+        target: the file; one that exists is replaced, and of a link the link.
         durable: whether to wait until the disk has it, so that it is whole after a power cut, too.
 
     Raises:
@@ -69,6 +75,10 @@ def write_bytes_atomically(data: bytes, target: Path, *, durable: bool = True) -
     try:
         if target.is_dir():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+        if _is_stream(target):
+            with target.open("wb") as stream:
+                stream.write(data)
+            return
         with temporary.open("xb") as stream:
             _permit_as(target, temporary)
             stream.write(data)
@@ -84,6 +94,20 @@ def write_bytes_atomically(data: bytes, target: Path, *, durable: bool = True) -
     except BaseException:
         _remove(temporary)
         raise
+
+
+def _is_stream(target: Path) -> bool:
+    """Whether something lies there that is no file, or leads to one that this process has open."""
+    try:
+        found = target.stat()
+    except OSError:
+        return False
+    if not stat.S_ISREG(found.st_mode):
+        return True
+    # /dev/stdout leads to /proc/self/fd/1, and so does the whole folder /dev/fd.
+    return target.is_symlink() and any(
+        place.is_relative_to(_OPEN_FILES) for place in (target.readlink(), target.parent.resolve())
+    )
 
 
 def _permit_as(target: Path, temporary: Path) -> None:
