@@ -79,6 +79,17 @@ def test_iptc_is_kept(kind: str) -> None:
         assert _pillow(data).tag_v2[0x83BB] == _IPTC  # type: ignore[attr-defined]
 
 
+def test_iptc_loses_the_preview_of_before_and_nothing_else() -> None:
+    small = b"\xff\xd8 a small JPEG of how it was"
+    preview = b"".join(
+        b"\x1c\x02" + struct.pack(">BH", kind, len(value)) + value
+        for kind, value in ((200, b"\0\x0b"), (201, b"\0\x01"))
+    )
+    extended = b"\x1c\x02\xca" + struct.pack(">HI", 0x8004, len(small)) + small
+    assert sound_iptc(_IPTC + preview + extended + _IPTC) == _IPTC + _IPTC
+    assert sound_iptc(preview) is None
+
+
 def test_a_long_caption_goes_over_several_segments() -> None:
     long = b"\x1c\x02\x78" + struct.pack(">H", 30000) + b"x" * 30000
     data = encode_image(_image(iptc=long * 4), "JPEG")

@@ -12,6 +12,9 @@ __all__ = ["iptc_from_resources", "resources_from_iptc", "sound_iptc"]
 
 _IPTC = 0x0404
 
+_PREVIEW = {(2, 200), (2, 201), (2, 202)}
+"""Records with a small picture of how it was (IIM 4.2, ObjectData Preview): programs would show it instead of the result."""
+
 
 def iptc_from_resources(data: bytes) -> bytes | None:
     """The IPTC records among image resources, or None."""
@@ -35,8 +38,8 @@ def resources_from_iptc(records: bytes) -> bytes:
 
 
 def sound_iptc(records: bytes) -> bytes | None:
-    """The records up to the first that is damaged (the padding that TIFF adds is none); None if none is whole."""
-    place = 0
+    """The records up to the first that is damaged (the padding that TIFF adds is none), without previews; None for none."""
+    place, kept = 0, list[bytes]()
     while place + 5 <= len(records) and records[place] == 0x1C:
         (size,) = struct.unpack_from(">H", records, place + 3)
         start = place + 5
@@ -48,5 +51,7 @@ def sound_iptc(records: bytes) -> bytes | None:
             start += width
         if start + size > len(records):
             break
+        if (records[place + 1], records[place + 2]) not in _PREVIEW:
+            kept.append(records[place : start + size])
         place = start + size
-    return records[:place] or None
+    return b"".join(kept) or None
