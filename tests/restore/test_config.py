@@ -148,6 +148,19 @@ def test_what_cannot_be_used_is_refused_with_the_file_and_the_key(tmp_path: Path
     assert sentence in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("s.json", '{"upscale": 2, "keep_grain": true, "upscale": 3}'),
+        ("s.json", '{"face_mask_weights": {"eye": 1, "eye": 2}}'),
+        ("s.toml", "upscale = 2\nupscale = 3\n"),
+    ],
+)
+def test_a_key_that_stands_there_twice_is_refused(tmp_path: Path, name: str, text: str) -> None:
+    with pytest.raises(ConfigError, match=r"twice|overwrite"):
+        read_settings(write(tmp_path, text, name))
+
+
 def test_two_models_are_one_too_many(tmp_path: Path) -> None:
     (tmp_path / "a.pth").touch()
     with pytest.raises(ConfigError, match="two models"):

@@ -143,7 +143,7 @@ def parse_settings(data: bytes, *, name: str, folder: Path) -> Settings:
         ConfigError: as `read_settings`.
     """
     suffix = Path(name).suffix.lower()
-    parsers: dict[str, Callable[[str], Any]] = {".toml": parse_toml, ".json": json.loads}
+    parsers: dict[str, Callable[[str], Any]] = {".toml": parse_toml, ".json": _parse_json}
     parse = parsers.get(suffix)
     if parse is None:
         raise ConfigError(Notice("config.suffix", {"name": name}))
@@ -159,6 +159,24 @@ def parse_settings(data: bytes, *, name: str, folder: Path) -> Settings:
     if not isinstance(values, Mapping):
         raise ConfigError(Notice("config.no-table", {"name": name}))
     return settings_from(cast("Mapping[str, Any]", values), name=name, folder=folder)
+
+
+def _parse_json(text: str) -> Any:
+    """What a JSON text says; a key that stands in a table twice is refused, as in TOML: one of the two would be lost.
+
+    Raises:
+        ValueError: if it is no JSON.
+    """
+
+    def table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        found: dict[str, Any] = {}
+        for key, value in pairs:
+            if key in found:
+                raise ValueError(f'"{key[:_LONGEST_GIVEN]}" stands there twice')
+            found[key] = value
+        return found
+
+    return json.loads(text, object_pairs_hook=table)
 
 
 def settings_from(values: Mapping[str, Any], *, name: str, folder: Path) -> Settings:
