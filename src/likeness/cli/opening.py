@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import http.client
 import json
 import urllib.request
 import webbrowser
@@ -30,7 +31,7 @@ def served_already(url: str) -> bool:
         with urllib.request.urlopen(f"{url}/healthz", timeout=1) as answer:
             told: object = json.load(answer)
             return isinstance(told, dict) and {"status", "version"} <= set(cast("dict[str, object]", told))
-    except (OSError, ValueError):
+    except (OSError, ValueError, http.client.HTTPException):  # nobody, or another program that speaks otherwise
         return False
 
 
