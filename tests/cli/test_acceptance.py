@@ -45,6 +45,19 @@ def test_a_book(capsys: pytest.CaptureFixture[str]) -> None:
     assert capsys.readouterr().out == Path("book.csv").read_text(encoding="utf-8")
 
 
+def test_an_export_replaces_neither_the_book_nor_a_file_of_somebody(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["acceptance", "add", "accepted", "a.jpg"]) == 0
+    Path("letter.csv").write_text("mine")
+    for given in (["letter.csv"], ["acceptance.sqlite"], ["acceptance.sqlite", "--overwrite"]):
+        assert main(["acceptance", "export", *given]) == 2
+    assert Path("letter.csv").read_text() == "mine"
+    assert main(["acceptance", "export", "letter.csv", "--overwrite"]) == 0
+    assert main(["acceptance", "export", "letter.csv", "--overwrite"]) == 0
+    capsys.readouterr()
+    assert main(["acceptance", "list", "--history"]) == 0
+    assert "a.jpg" in capsys.readouterr().out
+
+
 def test_a_rate_without_pictures_is_valid_json(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["acceptance", "add", "accepted", "a.jpg", "--day", "2026-11-02"]) == 0
     capsys.readouterr()

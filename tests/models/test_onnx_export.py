@@ -186,6 +186,14 @@ def test_what_cannot_be_written_is_one_sentence_and_no_file(
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_export_replaces_neither_the_network_nor_a_file_of_somebody(tiny_model: Path, tmp_path: Path) -> None:
+    held = tmp_path / "held.safetensors"
+    held.write_bytes(tiny_model.read_bytes())
+    assert main(["models", "export", str(held), "-o", str(held), "--overwrite"]) == 2
+    assert main(["models", "export", str(tiny_model), "-o", str(held)]) == 2
+    assert held.read_bytes() == tiny_model.read_bytes()
+
+
 def test_a_network_without_a_graph_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from dataclasses import replace
 

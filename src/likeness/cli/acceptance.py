@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import quote
 
 from likeness.cli.console import Console
-from likeness.cli.flags import Parser, add_verbosity, verbosity
+from likeness.cli.flags import Parser, add_overwrite, add_verbosity, verbosity
 from likeness.cli.small_server import add_address, is_local, require_server, serve_until_stopped
 from likeness.cli.table import table
 from likeness.errors import ConfigError
@@ -190,14 +190,17 @@ def _import(book: AcceptanceBook, flags: Namespace, console: Console) -> None:
 
 
 def _export(book: AcceptanceBook, flags: Namespace, console: Console) -> None:
+    from likeness.cli.plan import refuse_collisions
     from likeness.core.files import write_text_atomically
     from likeness.studio.acceptance import to_csv
 
     text = to_csv(book.history()).rstrip("\n")
     if flags.file is None:
         console.hand_over(text)
-    else:
-        write_text_atomically(text, flags.file)
+        return
+    refuse_collisions([flags.book], [(flags.file, "export")])
+    console.ledger.claim([flags.file], overwrite=flags.overwrite)
+    write_text_atomically(text, flags.file)
 
 
 def _day(text: str) -> date:
@@ -263,4 +266,5 @@ def make_parser() -> Parser:
     add_address(ask, port=8767)
     export = command("export", _export, "write every entry as CSV")
     export.add_argument("file", type=Path, nargs="?", metavar="CSV", help="standard output without it")
+    add_overwrite(export.add_argument)
     return parser

@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from likeness.cli.console import Console
-from likeness.cli.flags import Parser, add_verbosity, verbosity
+from likeness.cli.flags import Parser, add_overwrite, add_verbosity, verbosity
 from likeness.cli.table import table
 from likeness.errors import ConfigError, LicenceError
 from likeness.messages.notice import Notice
@@ -70,7 +70,7 @@ def models(argv: Sequence[str], console: Console) -> int:
     if flags.action == "accept":
         return _accept(flags.name, flags.accept_licence, console)
     if flags.action == "export":
-        return _export(flags.name, flags.output, flags.scale, flags.task, console)
+        return _export(flags, console)
     if flags.action == "clean":
         return _clean(console)
     return _list(console)
@@ -119,6 +119,7 @@ def make_parser() -> Parser:
         help="a model, a checkpoint file, or likeness-enlarge, likeness-embed, likeness-marks or likeness-lend",
     )
     writing.add_argument("-o", "--output", metavar="FILE", type=Path, required=True, help="the ONNX file")
+    add_overwrite(writing.add_argument)
     writing.add_argument("--scale", type=int, metavar="2|4", help="of likeness-enlarge (2)")
     for one in (taking, writing):
         one.add_argument("--task", choices=FACE_PURPOSES, help="what the network does, where the file does not tell")
@@ -220,11 +221,18 @@ def _path(name: str, console: Console) -> int:
     return 0
 
 
-def _export(name: str, target: Path, scale: int | None, task: Purpose | None, console: Console) -> int:
+def _export(flags: argparse.Namespace, console: Console) -> int:
+    from likeness.cli.plan import refuse_collisions
     from likeness.models.onnx_export import PACKAGED, export_onnx
     from likeness.models.store import Store
 
-    export_onnx(None if name in PACKAGED else Store().load(name, task=task), target, name=Path(name).stem, scale=scale)
+    name: str = flags.name
+    target: Path = flags.output
+    network = None if name in PACKAGED else Store().load(name, task=flags.task)
+    if network is not None:
+        refuse_collisions([network.path], [(target, "-o")])
+    console.ledger.claim([target], overwrite=flags.overwrite)
+    export_onnx(network, target, name=Path(name).stem, scale=flags.scale)
     console.say(f"{name} is written as ONNX: {target} ({_megabytes(target.stat().st_size)})")
     return 0
 
