@@ -80,8 +80,15 @@ def test_mails_as_files(batch: Path, capsys: pytest.CaptureFixture[str]) -> None
         "file,client,email,language\nturned.jpg,,,zh\nin/nobody.jpg,Bo,bo@example.com,\n", encoding="utf-8-sig"
     )
     command = ["notify", str(batch / "out"), "--mail", str(batch / "mail.toml"), "--clients", str(clients)]
+    (batch / "mails").mkdir()
+    (batch / "mails" / "004-old@example.com.eml").write_text("of yesterday")
     assert main([*command, "--eml", str(batch / "mails"), "--thumbnails"]) == 0
-    assert "3 mails would be sent" in capsys.readouterr().err
+    assert "holds mails of another run as well: 1 mail, such as 004-old@example.com.eml" in capsys.readouterr().err
+    (batch / "mails" / "004-old@example.com.eml").unlink()
+    assert main([*command, "--eml", str(batch / "mails"), "--thumbnails"]) == 0
+    said = capsys.readouterr().err
+    assert "another run" not in said
+    assert "3 mails would be sent" in said
     mails = {
         path.name: message_from_bytes(path.read_bytes(), policy=policy.default)
         for path in sorted((batch / "mails").iterdir())

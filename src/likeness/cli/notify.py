@@ -195,13 +195,19 @@ def _show(
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise ConfigError(Notice("cli.eml-folder", {"folder": str(folder), "why": reason_of(error)})) from error
+    written: set[Path] = set()
     for number, (letter, message) in enumerate(mails, start=1):
         if folder is None:
             console.show(_text(message))
         else:
             path = folder / f"{number:03}-{re.sub(r'[^A-Za-z0-9.@_-]', '_', letter.email)}.eml"
             write_bytes_atomically(message.as_bytes(), path)
+            written.add(path)
             console.say(f"{path}: {_counted(letter.troubles)}")
+    if folder is not None and (others := set(folder.glob("*.eml")) - written):
+        console.warn(
+            f"{counted(len(others), 'mail')} of another run lies in {folder} as well, such as {min(others).name}"
+        )
     console.say(f"{counted(len(mails), 'mail')} would be sent with --send; nothing was sent")
     return doubtful
 
