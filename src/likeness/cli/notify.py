@@ -206,7 +206,7 @@ def _show(
             console.say(f"{path}: {_counted(letter.troubles)}")
     if folder is not None and (others := set(folder.glob("*.eml")) - written):
         console.warn(
-            f"{counted(len(others), 'mail')} of another run lies in {folder} as well, such as {min(others).name}"
+            f"{folder} holds mails of another run as well: {counted(len(others), 'mail')}, such as {min(others).name}"
         )
     console.say(f"{counted(len(mails), 'mail')} would be sent with --send; nothing was sent")
     return doubtful
