@@ -61,7 +61,7 @@ def test_the_digest_of_a_file_is_kept_until_it_changes(tmp_path: Path, monkeypat
     kept = tmp_path / "cache"
 
     def digests() -> int:
-        return len(list(kept.glob("*.sha256")))
+        return len(list(kept.glob("*.digest-of-file")))
 
     one = cache.digest_of(file)
     assert one == hashlib.sha256(b"one").hexdigest()
