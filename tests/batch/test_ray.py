@@ -137,14 +137,15 @@ class Trouble:
     hangs: str = ""
     once: str = ""
 
-    def __call__(self, _: bytes | None) -> Callable[[Item, Handed | None], Answer]:
+    def __call__(self) -> Callable[[Item, Handed | None], Answer]:
         def work(item: Item, handed: Handed | None) -> Answer:
             if item.target == self.dies:
                 os.kill(os.getpid(), signal.SIGKILL)
             if item.target == self.hangs and not Path(self.once).exists():
                 Path(self.once).touch()
                 time.sleep(600)
-            return Answer(result=Result(state="final", reason="" if handed is None else handed.picture.decode()))
+            outcome = {} if handed is None else {"handed": handed.picture.decode()}
+            return Answer(result=Result(state="final", outcome=outcome))
 
         return work
 
@@ -160,7 +161,7 @@ def _queue(path: Path, count: int) -> Journal:
     return journal
 
 
-def _broken(_: bytes | None) -> Callable[[Item, Handed | None], Answer]:
+def _broken() -> Callable[[Item, Handed | None], Answer]:
     raise ConfigError("no such network")
 
 
@@ -176,7 +177,7 @@ def test_workers_that_die_hang_or_cannot_begin(nodes: Any, tmp_path: Path) -> No
     assert "ended 3 times without a result" in items["1"].reason
     # Only the picture that a worker was at is held against it.
     assert {name: item.attempts for name, item in items.items()} == {"0": 1, "1": 3, "2": 2, "3": 1, "4": 1}
-    assert done["4"].result.reason == "picture 4", "its bytes travelled"
+    assert done["4"].result.outcome["handed"] == "picture 4", "its bytes travelled"
 
     (tmp_path / "again").mkdir()
     with (
