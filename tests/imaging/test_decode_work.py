@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import time
@@ -14,16 +15,18 @@ from likeness.errors import ImageReadError, ImageTooLargeError
 from likeness.imaging.files import read_image
 
 _MEASURED = """\
-import resource, sys
+import sys
+from memory import forget_peak, peak_kilobytes
 from likeness.imaging.files import read_image
 from likeness.errors import ImageError
 for module in ("tifffile", "pi_heif"):
     __import__(module)
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+forget_peak()
+before = peak_kilobytes()
 try:
     read_image(sys.argv[1])
 except ImageError as error:
-    print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before, error)
+    print(peak_kilobytes() - before, error)
 """
 
 
@@ -32,7 +35,12 @@ def refused(data: bytes, folder: Path) -> tuple[int, str]:
     file = folder / "file"
     file.write_bytes(data)
     ended = subprocess.run(
-        [sys.executable, "-c", _MEASURED, file], capture_output=True, text=True, check=True, timeout=60
+        [sys.executable, "-c", _MEASURED, file],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        capture_output=True,
+        text=True,
+        check=True,
+        timeout=60,
     )
     assert ended.stderr == ""
     kilobytes, _, sentence = ended.stdout.strip().partition(" ")

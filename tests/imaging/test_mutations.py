@@ -14,6 +14,7 @@ from collections import Counter
 from pathlib import Path
 
 import pytest
+from memory import peak_kilobytes
 from mutations import KINDS, mutated
 
 from likeness.errors import ImageReadError, ImageTooLargeError, ImageWriteError
@@ -81,15 +82,13 @@ def test_many_more(part: int) -> None:
 
 def _main() -> None:
     import logging
-    import resource
 
     logging.disable()
     first, size = int(sys.argv[1]), int(sys.argv[2])
     classes: Counter[str] = Counter()
     for kind in KINDS:
         classes.update(_run(range(first, first + size), kind, every_format=True))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    sys.stdout.write(json.dumps({**classes, "megabytes": peak}))
+    sys.stdout.write(json.dumps({**classes, "megabytes": peak_kilobytes() // 1024}))
 
 
 if __name__ == "__main__":
