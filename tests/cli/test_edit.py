@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from likeness.cli import edit, edited, main
-from likeness.cli.edited import EditedFile, stamp_of
+from likeness.cli import edit, main
+from likeness.cli.edited import EditedFile
+from likeness.cli.ledger import stamp_of
 from likeness.compute.cancellation import WorkCancelled
 from likeness.errors import ImageWriteError
 from likeness.imaging.files import read_image
@@ -131,4 +132,4 @@ def test_the_end_waits_for_what_is_written_and_lets_nothing_follow(
     work.join()
     with pytest.raises(WorkCancelled):
         editing.save(editing.image)
-    assert edited.stamp_of(photo.with_name("gone")) is None
+    assert stamp_of(photo.with_name("gone")) is None

@@ -18,7 +18,7 @@ from likeness.errors import ConfigError, LikenessError
 from likeness.messages.notice import Notice, reason_of
 
 if TYPE_CHECKING:
-    from likeness.cli.edited import Stamp
+    from likeness.cli.ledger import Stamp
     from likeness.imaging.image import Image
     from likeness.restore.pipeline import Restorer
     from likeness.server.live.editing import Ending
@@ -96,13 +96,13 @@ def edit(argv: Sequence[str], console: Console) -> int:
     return 1
 
 
-def _begun(flags: argparse.Namespace, console: Console) -> tuple[Image, Path, Stamp, Restorer]:
+def _begun(flags: argparse.Namespace, console: Console) -> tuple[Image, Path, Stamp | None, Restorer]:
     """What is needed before the page can be opened: the picture, where it goes, what is there now, and the network.
 
     Raises:
         LikenessError: if one of them cannot be had.
     """
-    from likeness.cli.edited import stamp_of
+    from likeness.cli.ledger import stamp_of
     from likeness.imaging.files import read_image
     from likeness.models.catalog import DEFAULT_MODEL
     from likeness.restore.pipeline import Restorer

@@ -5,18 +5,15 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from pathlib import Path
-from typing import TypeAlias
 
+from likeness.cli.ledger import Stamp, stamp_of
 from likeness.compute.cancellation import WorkCancelled
 from likeness.errors import ImageWriteError
 from likeness.imaging.image import Image
 from likeness.messages.notice import Notice
 from likeness.server.live.editing import Editing, Ending
 
-__all__ = ["EditedFile", "Stamp", "stamp_of"]
-
-Stamp: TypeAlias = "tuple[int, int] | None"
-"""Size and time of a file's last change; None where there is none."""
+__all__ = ["EditedFile"]
 
 
 class EditedFile(Editing):
@@ -24,7 +21,7 @@ class EditedFile(Editing):
 
     Args:
         image, name, target, on_end: as there.
-        before: what was at the target when the picture was read.
+        before: what was at the target when the picture was read (`stamp_of`).
         overwrite: whether what others put in the target's place while the page is open may be replaced.
     """
 
@@ -34,7 +31,7 @@ class EditedFile(Editing):
         name: str,
         target: Path,
         *,
-        before: Stamp,
+        before: Stamp | None,
         overwrite: bool,
         on_end: Callable[[Ending], None],
     ) -> None:
@@ -67,12 +64,3 @@ class EditedFile(Editing):
         """Wait for what is being written; nothing is written after it."""
         with self._writing:
             self._closed = True
-
-
-def stamp_of(path: Path) -> Stamp:
-    """By which it is seen whether a file was written meanwhile."""
-    try:
-        found = path.stat()
-    except OSError:
-        return None
-    return found.st_size, found.st_mtime_ns

@@ -14,7 +14,7 @@ from likeness.core.home import state_folder
 from likeness.errors import ConfigError, LikenessError
 from likeness.messages.notice import Notice
 
-__all__ = ["Ledger"]
+__all__ = ["Ledger", "Stamp", "stamp_of"]
 
 _log = logging.getLogger(__name__)
 
@@ -24,7 +24,7 @@ _KEPT = 500
 _NO_MATTER = frozenset({"--overwrite", "-v", "-vv", "-vvv", "--verbose", "-q", "--quiet"})
 """Flags that change nothing of what is written."""
 
-_Stamp: TypeAlias = "tuple[int, int]"
+Stamp: TypeAlias = "tuple[int, int]"
 """Size and time of a file's last change, in nanoseconds: others once it was changed by anybody else."""
 
 
@@ -43,7 +43,7 @@ class Ledger:
         self._free = arguments is None
         named = [os.getcwd(), *(text for text in arguments or () if text not in _NO_MATTER)]  # noqa: PTH109 - as typed
         self._key = hashlib.sha256("\0".join(named).encode(errors="surrogateescape")).hexdigest()
-        self._before: dict[Path, _Stamp | None] = {}
+        self._before: dict[Path, Stamp | None] = {}
         self._ours: set[Path] = set()
 
     def claim(self, outputs: Iterable[Path], *, overwrite: bool) -> None:
@@ -54,10 +54,10 @@ class Ledger:
         """
         if self._free:
             return
-        known: dict[str, _Stamp] | None = None
+        known: dict[str, Stamp] | None = None
         taken: list[Path] = []
         for path in outputs:
-            stamp = _stamp(path)
+            stamp = stamp_of(path)
             self._before[path] = stamp
             if stamp is None:
                 continue
@@ -82,7 +82,7 @@ class Ledger:
         files = {
             _name(path): stamp
             for path in {*self._before, *self._ours}
-            if (stamp := _stamp(path)) is not None and (path in self._ours or stamp != self._before.get(path))
+            if (stamp := stamp_of(path)) is not None and (path in self._ours or stamp != self._before.get(path))
         }
         try:
             folder = _folder()
@@ -94,7 +94,7 @@ class Ledger:
         except (LikenessError, OSError) as error:
             _log.info("what was written is not remembered, and can be replaced with --overwrite only: %s", error)
 
-    def _read(self) -> dict[str, _Stamp]:
+    def _read(self) -> dict[str, Stamp]:
         try:
             held: object = json.loads((_folder() / f"{self._key}.json").read_text(encoding="utf-8"))
         except (LikenessError, OSError, ValueError):
@@ -112,7 +112,7 @@ def _folder() -> Path:
     return state_folder() / "written"
 
 
-def _stamp(path: Path) -> _Stamp | None:
+def stamp_of(path: Path) -> Stamp | None:
     """Of a file; None if there is none, or it is no file (a device takes anything, and keeps nothing)."""
     try:
         found = path.stat()

@@ -11,7 +11,7 @@ from pathlib import Path
 from likeness.errors import FileWriteError
 from likeness.messages.notice import Notice, reason_of
 
-__all__ = ["TEMPORARY", "disk_failed", "make_folder", "write_bytes_atomically", "write_text_atomically"]
+__all__ = ["TEMPORARY", "disk_failed", "disk_is_full", "make_folder", "write_bytes_atomically", "write_text_atomically"]
 
 TEMPORARY = (".likeness-", ".part")
 """How the names of temporary files begin and end: only a process that was killed leaves one behind."""
@@ -30,6 +30,11 @@ def disk_failed(error: BaseException) -> bool:
             return True
         cause = cause.__cause__
     return False
+
+
+def disk_is_full(error: OSError) -> bool:
+    """Whether there was no room, on the disk or of what this user may have of it."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
 
 
 def make_folder(folder: Path) -> None:
@@ -150,7 +155,7 @@ def _why_unwritable(target: Path, error: OSError) -> Notice:
         return Notice("file.folder-missing", names)
     if isinstance(error, PermissionError) or error.errno == errno.EROFS:
         return Notice("file.forbidden", names)
-    if error.errno in (errno.ENOSPC, errno.EDQUOT):
+    if disk_is_full(error):
         return Notice("file.disk-full", names)
     if error.errno == errno.ENAMETOOLONG:
         return Notice("file.long-name", names)

@@ -1,4 +1,4 @@
-"""Tables: CSV as people's programs write it, and written so that a spreadsheet computes nothing in it; TOML."""
+"""Tables: CSV as people's programs write it, and written so that a spreadsheet computes nothing in it; TOML; JSON's keys."""
 
 from __future__ import annotations
 
@@ -15,9 +15,12 @@ from typing import Any
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice, notice_of, reason_of
 
-__all__ = ["CsvRow", "parse_toml", "read_csv", "read_toml", "write_csv"]
+__all__ = ["CsvRow", "keys_once", "parse_toml", "read_csv", "read_toml", "write_csv"]
 
 _log = logging.getLogger(__name__)
+
+_LONGEST_KEY = 200
+"""Characters of a key that a message repeats."""
 
 _NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)(e[+-]?\d+)?", re.IGNORECASE | re.ASCII)
 
@@ -139,3 +142,18 @@ def read_toml(path: Path, *, what: Notice) -> dict[str, Any]:
         ) from error
     except ValueError as error:  # the parser's error and UnicodeDecodeError are ValueErrors
         raise ConfigError(Notice("table.not-toml", {"path": str(path), "why": notice_of(error)})) from error
+
+
+def keys_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object of JSON (`json.loads` calls it as ``object_pairs_hook``) in which a key may stand only once, as in TOML: one
+    of the two would be lost.
+
+    Raises:
+        ValueError: if one stands there twice.
+    """
+    found: dict[str, Any] = {}
+    for key, value in pairs:
+        if key in found:
+            raise ValueError(f'"{key[:_LONGEST_KEY]}" stands there twice')
+        found[key] = value
+    return found

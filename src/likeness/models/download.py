@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from likeness.compute.web import reason_on_the_way, web_client
+from likeness.core.files import disk_is_full
 from likeness.core.hashing import sha256_of
 from likeness.errors import CheckpointError, CheckpointFormatError, ChecksumError, DownloadError
 from likeness.messages.notice import Notice, notice_of, reason_of
@@ -292,7 +293,7 @@ class _Fetch:
                     file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            if disk_is_full(error) or error.errno == errno.EFBIG:
                 raise _full(self._part, done, total) from error
             raise DownloadError(
                 Notice("download.unwritten", {"part": str(self._part), "why": reason_of(error)})

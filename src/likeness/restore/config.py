@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 from likeness.core.home import expanded
-from likeness.core.tables import parse_toml
+from likeness.core.tables import keys_once, parse_toml
 from likeness.errors import ConfigError, ControlError
 from likeness.messages.notice import Notice, notice_of, reason_of
 from likeness.repair.repairs import Repairs
@@ -143,7 +144,10 @@ def parse_settings(data: bytes, *, name: str, folder: Path) -> Settings:
         ConfigError: as `read_settings`.
     """
     suffix = Path(name).suffix.lower()
-    parsers: dict[str, Callable[[str], Any]] = {".toml": parse_toml, ".json": _parse_json}
+    parsers: dict[str, Callable[[str], Any]] = {
+        ".toml": parse_toml,
+        ".json": partial(json.loads, object_pairs_hook=keys_once),
+    }
     parse = parsers.get(suffix)
     if parse is None:
         raise ConfigError(Notice("config.suffix", {"name": name}))
@@ -159,24 +163,6 @@ def parse_settings(data: bytes, *, name: str, folder: Path) -> Settings:
     if not isinstance(values, Mapping):
         raise ConfigError(Notice("config.no-table", {"name": name}))
     return settings_from(cast("Mapping[str, Any]", values), name=name, folder=folder)
-
-
-def _parse_json(text: str) -> Any:
-    """What a JSON text says; a key that stands in a table twice is refused, as in TOML: one of the two would be lost.
-
-    Raises:
-        ValueError: if it is no JSON.
-    """
-
-    def table(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        found: dict[str, Any] = {}
-        for key, value in pairs:
-            if key in found:
-                raise ValueError(f'"{key[:_LONGEST_GIVEN]}" stands there twice')
-            found[key] = value
-        return found
-
-    return json.loads(text, object_pairs_hook=table)
 
 
 def settings_from(values: Mapping[str, Any], *, name: str, folder: Path) -> Settings:

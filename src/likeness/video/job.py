@@ -49,8 +49,7 @@ class Done:
     """A frame that is done: its number from 0, its time in the video, s, and what became of its faces.
 
     ``kept`` says that an earlier run did it; the last frame of each of its segments tells of the faces of all of them then.
-    ``written`` counts the segments that this
-    run has finished so far, which no later one has to make again.
+    ``written`` counts the segments that this run has finished so far, which no later one has to make again.
     """
 
     index: int
@@ -239,20 +238,8 @@ class VideoJob:
             ConfigError: if another process works in the folder.
         """
         if self.target is not None and self.folder.is_dir():
-            with self._held() as folder:
-                shutil.rmtree(folder, ignore_errors=True)
-
-    @contextmanager
-    def _held(self) -> Generator[Path]:
-        """The folder of segments, held against other processes.
-
-        Raises:
-            ConfigError: if another process works in it.
-            FileWriteError: if it cannot be made.
-        """
-        folder = self.folder
-        with _locked(folder):
-            yield folder
+            with _locked(self.folder):
+                shutil.rmtree(self.folder, ignore_errors=True)
 
     @contextmanager
     def _folder(self, network: str, anew: bool) -> Generator[Path]:
@@ -267,7 +254,8 @@ class VideoJob:
         if self.pictures is not None:  # frames that are kept have theirs
             job["pictures"] = str(self.pictures.resolve())
         text = json.dumps(job, indent=1)
-        with self._held() as folder:
+        folder = self.folder
+        with _locked(folder):
             note = folder / "job.json"
             try:
                 if note.exists() and note.read_text(encoding="utf-8").strip() != text:
@@ -318,7 +306,12 @@ def segments_folder(target: Path) -> Path:
 
 
 def _locked(folder: Path) -> TextIO:
-    """The folder's lock, held until it is closed; see `VideoJob._held`."""
+    """The lock of a folder of segments, which is made if need be; held until it is closed.
+
+    Raises:
+        ConfigError: if another process works in it.
+        FileWriteError: if it cannot be made.
+    """
     while True:
         make_folder(folder)
         try:

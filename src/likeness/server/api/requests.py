@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from likeness.core.spelling import known_and_meant
+from likeness.core.tables import keys_once
 from likeness.errors import ArgumentError, ConfigError
 from likeness.imaging.encode import FORMATS, FileFormat, find_format
 from likeness.imaging.files import result_suffix
@@ -210,13 +211,8 @@ def read_json(text: str) -> Any:
         # No setting is anywhere near this; as infinity it is out of every range.
         return int(digits) if len(digits) < _DIGITS else float(digits)
 
-    def once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        if len(found := dict(pairs)) < len(pairs):
-            raise ValueError("a name is given twice")
-        return found
-
     try:
-        value = json.loads(text, parse_constant=refuse, parse_int=number, object_pairs_hook=once)
+        value = json.loads(text, parse_constant=refuse, parse_int=number, object_pairs_hook=keys_once)
         json.dumps(value, ensure_ascii=False).encode()
         return value
     except RecursionError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import logging
 import traceback
 from collections.abc import Generator, Mapping
@@ -16,6 +15,7 @@ from fastapi.responses import JSONResponse
 from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 
+from likeness.core.files import disk_is_full
 from likeness.errors import (
     ConfigError,
     ControlError,
@@ -196,7 +196,7 @@ def full_disk_told() -> Generator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        if not disk_is_full(error):
             raise
         _log.error("the disk of the data folder is full")
         raise ProblemError("storage-full", Notice("server.disk-full")) from error
