@@ -15,6 +15,7 @@ import pytest
 import tifffile
 from PIL import Image as PillowImage
 from PIL import ImageCms, ImageOps
+from signals import png_chunk
 
 from likeness.errors import ImageError, ImageReadError, ImageTooLargeError
 from likeness.imaging.files import read_image
@@ -165,6 +166,23 @@ def test_16_bit_png_of_grey_and_alpha() -> None:
     assert image.grey
     assert image.alpha is not None
     assert np.array_equal(_codes(np.dstack([image.pixels[..., 2], image.alpha]), 65535), raw)
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8])
+def test_png_of_few_greys_with_one_transparent(depth: int) -> None:
+    """As programs that make small files write them: the transparent grey is in the file's own levels."""
+    top = (1 << depth) - 1
+    width, row = {1: (8, b"\x35"), 2: (4, b"\x1b"), 4: (4, b"\x0f\x10"), 8: (3, b"\x00\x01\xff")}[depth]
+    key = struct.pack(">H", 1)
+    data = b"\x89PNG\r\n\x1a\n"
+    header = struct.pack(">IIBBBBB", width, 1, depth, 0, 0, 0, 0)
+    for kind, content in ((b"IHDR", header), (b"tRNS", key), (b"IDAT", zlib.compress(b"\0" + row)), (b"IEND", b"")):
+        data += png_chunk(kind, content)
+    image = read_image(data)
+    assert image.alpha is not None
+    grey = _codes(image.pixels[..., 0])
+    assert np.array_equal(image.alpha == 0, grey == 255 // top)
+    assert (image.alpha == 0).any()
 
 
 @pytest.mark.parametrize("channels", [1, 3])

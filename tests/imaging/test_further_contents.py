@@ -68,6 +68,24 @@ def test_a_single_page_that_calls_itself_a_thumbnail_is_all_there_is() -> None:
     assert _is(read_image(tiff(tiff_page(LARGE, kind=1))), LARGE)
 
 
+@pytest.mark.parametrize("place", [2**63, 2**64 - 1])
+def test_pages_beyond_any_file(place: int) -> None:
+    """BigTIFF names places that no stream can be put at: that is damage, and no error of ours."""
+    with pytest.raises(ImageReadError, match="damaged"):
+        read_image(b"II+\0" + struct.pack("<HHQ", 8, 0, place) + bytes(64))
+    # A picture's thumbnail that holds, it says, two more pages there.
+    inner = struct.pack("<HHQQ", 330, 16, 2, place)
+    with pytest.raises(ImageReadError, match="cannot be opened"):
+        read_image(b"II+\0" + struct.pack("<HHQ", 8, 0, 16) + struct.pack("<Q", 1) + inner + bytes(8))
+
+
+@pytest.mark.parametrize("length", [2**63, 2**64 - 1])
+def test_boxes_longer_than_any_file(length: int) -> None:
+    """What stands behind the picture may be damaged."""
+    image = read_image(saved(LARGE, "AVIF", quality=100) + struct.pack(">I4sQ", 1, b"free", length))
+    assert image.size == Size(40, 50)
+
+
 def test_pages_that_point_back_end() -> None:
     data = bytearray(tiff(tiff_page(LARGE), tiff_page(OTHER)))
     first = struct.unpack_from("<I", data, 4)[0]

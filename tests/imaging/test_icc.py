@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 from PIL import ImageCms
+from profiles import ADOBE, gamma_curve, matrix_profile, profile, s15
 
 from likeness.imaging.icc import can_convert_back, from_srgb, is_srgb_profile, pillow_to_srgb, profile_space, to_srgb
 
@@ -142,6 +143,30 @@ def test_cmyk_goes_through_its_inks(cmyk_profile: bytes) -> None:
 def test_damaged_profiles_are_refused(adobe_profile: bytes, damage, message: str) -> None:
     with pytest.raises(ValueError, match=message):
         is_srgb_profile(damage(adobe_profile))
+
+
+@pytest.mark.parametrize(
+    "curve",
+    [
+        gamma_curve(0.0),  # every power of 0 is 1
+        b"para" + bytes(4) + struct.pack(">Hxx", 0) + s15(-1.0),
+        b"curv" + bytes(4) + struct.pack(">I3H", 3, 65535, 30000, 0),  # a negative's
+        b"curv" + bytes(4) + struct.pack(">I2H", 2, 30000, 30000),
+    ],
+)
+def test_tone_curves_that_do_not_rise_are_refused(curve: bytes) -> None:
+    """Made to rise, each of them turned every picture into one flat tone."""
+    for data in (matrix_profile(ADOBE, curve), profile(b"mntr", b"GRAY", b"XYZ ", {b"kTRC": curve})):
+        with pytest.raises(ValueError, match="does not rise"):
+            is_srgb_profile(data)
+
+
+def test_measured_tone_curves_may_fall_by_a_trifle() -> None:
+    levels = [0, 900, 800, 20000, 65535]
+    curve = b"curv" + bytes(4) + struct.pack(">I5H", 5, *levels)
+    values = to_srgb(np.arange(256, dtype=np.uint8)[None], profile(b"mntr", b"GRAY", b"XYZ ", {b"kTRC": curve}))
+    assert (np.diff(values) >= 0).all()
+    assert values[0, -1] == pytest.approx(1, abs=1e-6)
 
 
 def test_spaces(adobe_profile: bytes, grey_profile: bytes, cmyk_profile: bytes) -> None:

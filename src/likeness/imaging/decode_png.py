@@ -63,6 +63,11 @@ def _samples(png: PngFile, name: str) -> Decoded:
     with picture:
         with reading(name, "image.damaged", "PNG"):
             picture.load()
+        hidden = picture.info.get("transparency")
+        if png.colour_type == 0 and png.depth in (2, 4) and isinstance(hidden, int):
+            # The grey that is transparent is given in the file's own levels, which Pillow has spread over 0 to 255.
+            top = (1 << png.depth) - 1
+            picture.info["transparency"] = (hidden & top) * (255 // top)
         return from_pillow(picture, name)
 
 

@@ -128,6 +128,8 @@ def read_heif(stream: BinaryIO) -> HeifFile:
             except (struct.error, IndexError):
                 break
         place += size
+        if place >= end:  # a length past the end may be more than any place in a stream
+            break
     return result
 
 

@@ -44,6 +44,8 @@ _SRGB_TO_PCS = np.array(
 )
 _CURVE_POINTS = 65536
 _LONGEST = 16_000_000  # bytes; JPEG has room for 255 segments of them
+_FALL, _RISE = 0.05, 0.05
+"""By how much a tone curve may fall anywhere, as measured ones do by a trifle, and how much it must rise from end to end."""
 _CUBE_NODES = 86  # every third 8-bit code, so that each node is an exact 8-bit sample: 255 = 3 * 85
 
 
@@ -437,7 +439,12 @@ def _curve(tag: memoryview) -> NDArray[np.float64]:
         raise ValueError(f"the ICC profile holds a tone curve of unknown kind {kind!r}")
     if np.isnan(y).any():
         raise ValueError("the ICC profile is damaged (a tone curve is no curve)")
-    return np.maximum.accumulate(np.clip(y, 0.0, 1.0))
+    y = np.clip(y, 0.0, 1.0)
+    rising = np.maximum.accumulate(y)
+    if (rising - y).max() > _FALL or rising[-1] - rising[0] < _RISE:
+        # Made to rise, such a curve would turn the whole picture into one tone.
+        raise ValueError("the ICC profile is damaged (a tone curve does not rise)")
+    return rising
 
 
 def _parametric(x: NDArray[np.float64], tag: memoryview) -> NDArray[np.float64]:

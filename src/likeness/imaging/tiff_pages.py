@@ -22,6 +22,8 @@ _INNER, _DNG_VERSION, _SONY_RAW = 330, 50706, 0xC634
 _WANTED = frozenset({_SUBFILE, _OLD_SUBFILE, _WIDTH, _LENGTH, _COMPRESSION, _PHOTOMETRIC})
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _OLD_REDUCED = 2
+_FURTHEST = (1 << 63) - 1
+"""Where a stream can be put at most: BigTIFF has numbers for twice as much."""
 _RAW_PHOTOMETRIC = frozenset({32803, 34892})  # colour filter array, linear raw
 _RAW_COMPRESSION = frozenset({32767, 32769, 32770, 34713, 65000, 65535})  # Sony, Epson, Samsung, Nikon, Kodak, Pentax
 _CODES = {1: "B", 3: "H", 4: "I", 13: "I", 16: "Q", 18: "Q"}
@@ -133,6 +135,8 @@ def _chain(stream: BinaryIO, head: _Head) -> Iterator[_Page]:
 def _page(stream: BinaryIO, head: _Head, offset: int) -> _Page | None:
     """A page by its fields; only the few that are wanted are looked at. None for a place where none can be."""
     count_code, step, code = ("Q", 20, "Q") if head.big else ("H", 12, "I")
+    if offset > _FURTHEST:
+        return None
     stream.seek(offset)
     counted = stream.read(struct.calcsize(count_code))
     if len(counted) < struct.calcsize(count_code):
@@ -178,7 +182,10 @@ def _inner(stream: BinaryIO, head: _Head, entry: bytes, count: int) -> tuple[int
     size, room = struct.calcsize(_CODES[kind]), 8 if head.big else 4
     data = entry[-room:]
     if size * count > room:
-        stream.seek(struct.unpack(f"{head.order}{'Q' if head.big else 'I'}", data)[0])
+        (place,) = struct.unpack(f"{head.order}{'Q' if head.big else 'I'}", data)
+        if place > _FURTHEST:
+            return ()
+        stream.seek(place)
         data = stream.read(size * count)
     count = min(count, len(data) // size)
     return struct.unpack_from(f"{head.order}{count}{_CODES[kind]}", data)
