@@ -161,6 +161,14 @@ def test_a_key_that_stands_there_twice_is_refused(tmp_path: Path, name: str, tex
         read_settings(write(tmp_path, text, name))
 
 
+@pytest.mark.parametrize(
+    "text", ['{"strength": %s}', '{"face_mask_weights": {"eye": %s}}', '{"face_controls": {"1": {"strength": %s}}}']
+)
+def test_a_number_larger_than_any_is_refused_as_others_out_of_range_are(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match=r"strength|face_mask_weights"):
+        read_settings(write(tmp_path, text % ("9" * 400), "studio.json"))
+
+
 def test_two_models_are_one_too_many(tmp_path: Path) -> None:
     (tmp_path / "a.pth").touch()
     with pytest.raises(ConfigError, match="two models"):

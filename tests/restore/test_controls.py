@@ -36,6 +36,8 @@ def test_unknown_presets_are_refused_with_the_list() -> None:
         ("latent_step_decay", 0.0, "0.005 and 0.1"),
         ("strength", 1.5, "0 and 1"),
         ("refine", 0, "1 and 8"),
+        pytest.param("strength", 10**400, "0 and 1, not 1e.400", id="beyond floats"),
+        pytest.param("refine", -(10**400), "1 and 8, not -1e.400", id="whole beyond floats"),
         ("refine", 1.5, "whole number"),
     ],
 )

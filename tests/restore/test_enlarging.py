@@ -313,6 +313,13 @@ def test_tiles_of_a_network_of_a_file_are_one_picture(small: Image) -> None:
     assert 255 * np.abs(tiled - whole).max() < 0.05
 
 
+def test_an_enlarger_that_answers_without_numbers_is_told(small: Image) -> None:
+    config = SrvggConfig(features=4, convolutions=1, scale=2)
+    state = {name: np.full(shape, np.nan, np.float32) for name, shape in expected_shapes(config).items()}
+    with pytest.raises(CheckpointError, match="no numbers"):
+        TiledEnlarger(OpenVinoRuntime(state, config.spec, precision="f32")).enlarge(small.pixels[:32, :32], 2)
+
+
 def test_too_large_is_refused_before_any_work(restorer: Restorer, runtime: Counting, small: Image) -> None:
     calls = runtime.calls
     wanted = Enlargement(upscale=4, max_output_pixels=100_000)

@@ -20,6 +20,7 @@ from likeness.restore.outcome import FaceProjection
 from likeness.restore.pipeline import Restorer
 from likeness.restore.relaxation import ITERATIONS, weight_map
 from likeness.restore.selection import Selection
+from likeness.runtimes.base import Batch
 
 
 @pytest.fixture(scope="module")
@@ -217,6 +218,18 @@ def test_refine_runs_the_network_once_a_window(restorer: Restorer, runtime: Coun
     once = _change(restorer, portrait, restorer.project(portrait, face, Controls()), Controls())
     thrice = _change(restorer, portrait, item, Controls(refine=3))
     assert np.abs(thrice).mean() > np.abs(once).mean()
+
+
+def test_a_face_that_the_network_answers_without_numbers_fails_alone(restorer: Restorer, pair: Image) -> None:
+    def without_numbers(answer: Batch) -> Batch:
+        answer = answer.copy()
+        answer[0, 0, 60, 60] = np.nan
+        return answer
+
+    result = Restorer(runtime=Counting(restorer.runtime, without_numbers)).restore(pair)
+    assert [outcome.status for outcome in result.faces] == ["failed", "restored"]
+    assert "no numbers" in result.failed[0].reason
+    assert np.isfinite(result.image.pixels).all()
 
 
 def test_one_broken_face_does_not_cost_the_others(restorer: Restorer, pair: Image) -> None:

@@ -128,6 +128,14 @@ def test_a_mesh_without_eyes_ends_in_no_error() -> None:
     assert np.isfinite(found).all()
 
 
+def test_an_eye_beyond_the_border_of_an_aligned_crop_leaves_no_pixel_undefined(points: Map) -> None:
+    lens = np.zeros((SIDE, SIDE), np.float32)
+    cv2.ellipse(lens, (MIDDLES[1][0] - 280, MIDDLES[1][1]), HALF, 0, 0, 360, (1.0,), -1, cv2.LINE_AA)
+    crop = _skin(lens)
+    for blur in (0.0, BLUR):
+        assert np.isfinite(along_rims(crop, crop, _masks(lens), blur, points - np.array([280, 0], np.float32))).all()
+
+
 def test_a_dark_lens_gets_no_eye(points: Map) -> None:
     lens = np.zeros((SIDE, SIDE), np.float32)
     for middle in MIDDLES:

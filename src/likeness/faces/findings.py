@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any, Literal, TypeAlias
 
+from likeness.core.numbers import is_finite
 from likeness.core.spelling import known_and_meant
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice
@@ -160,9 +160,7 @@ class Limits:
                     raise ConfigError(Notice("findings.set", {"name": field.name, "kind": type(value).__name__}))
                 for code in sorted(value - set(CODES)):
                     raise ConfigError(Notice("findings.unknown", {"code": code, **known_and_meant(code, CODES)}))
-            elif (
-                isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or value < 0
-            ):
+            elif isinstance(value, bool) or not isinstance(value, (int, float)) or not is_finite(value) or value < 0:
                 raise ConfigError(Notice("option.not-negative", {"name": field.name, "value": value}))
 
     def level(self, code: str) -> Level:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable
 from typing import Any, TypeVar, cast
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from likeness.core.numbers import in_figures, is_finite
 from likeness.errors import ArgumentError
 from likeness.imaging.image import Image
 
@@ -56,9 +56,10 @@ def finite_number(name: str, value: object) -> float:
     """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, (int, float, np.integer, np.floating)):
         raise ArgumentError(f"{name} must be a number, not {type(value).__name__}")
-    if not math.isfinite(value):
-        raise ArgumentError(f"{name} must be a finite number, not {value}")
-    return float(value)
+    number = cast("float", value)
+    if not is_finite(number):
+        raise ArgumentError(f"{name} must be a finite number, not {in_figures(number)}")
+    return float(number)
 
 
 def one_of(name: str, value: object, values: tuple[Any, ...]) -> None:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, fields
 
+from likeness.core.numbers import in_figures, is_finite
 from likeness.errors import ControlError
 from likeness.messages.notice import Notice
 
@@ -37,8 +37,8 @@ class Repairs:
             value = getattr(self, field.name)
             if isinstance(value, bool) or not isinstance(value, (int, float)):
                 raise ControlError(_refused(field.name, "wanted.number-between", type(value).__name__))
-            if not math.isfinite(value) or not 0 <= value <= 1:
-                raise ControlError(_refused(field.name, "wanted.between", f"{value:g}"))
+            if not is_finite(value) or not 0 <= value <= 1:
+                raise ControlError(_refused(field.name, "wanted.between", in_figures(value)))
 
     @property
     def any(self) -> bool:

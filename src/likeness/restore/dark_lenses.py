@@ -130,8 +130,10 @@ def _on_both(lens: _Map, eyes: _Eyes) -> float:
     """How surely a lens is told about either eye, 0 to 1; 1 where only one eye is to be seen."""
     if float(np.hypot(*(eyes[1] - eyes[0]))) < _APART:
         return 1.0
-    shares = [float(lens[np.hypot(u, v) < _INNER].mean()) for u, v in _lens_places(lens, eyes)]
-    return _rising(min(shares), *_BOTH)
+    inner = [np.hypot(u, v) < _INNER for u, v in _lens_places(lens, eyes)]
+    if not all(where.any() for where in inner):
+        return 1.0  # the other lies outside the crop
+    return _rising(min(float(lens[where].mean()) for where in inner), *_BOTH)
 
 
 def _about(small: Pixels, spectacles: _Map, eyes: _Eyes, blur: float) -> _Map:

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, fields, replace
 from functools import cache
 from typing import Any, Literal, NamedTuple, TypeAlias, cast
 
+from likeness.core.numbers import in_figures, is_finite
 from likeness.errors import ControlError
 from likeness.messages.notice import Notice, Value
 
@@ -115,7 +116,8 @@ class Number(Kind):
             return value if value in self.words else None
         if self.whole:
             return value if isinstance(value, int) else None
-        return float(value) if isinstance(value, (int, float)) else None
+        # NaN and infinity are out of range, and are told as that.
+        return float(value) if isinstance(value, float) or (isinstance(value, int) and is_finite(value)) else None
 
     def schema(self) -> dict[str, Any]:
         own: dict[str, Any] = {"type": "integer" if self.whole else "number", "minimum": self.low}
@@ -138,7 +140,7 @@ class Number(Kind):
         elif self.low <= value and (self.high is None or value <= self.high):
             return None
         else:
-            wanted, given = self._range(ends), f"{value:g}"
+            wanted, given = self._range(ends), in_figures(value)
         return _refused(name, _or(self.words, wanted), given)
 
     def _range(self, ends: dict[str, Value]) -> Notice:

@@ -33,7 +33,7 @@ from likeness.restore.outcome import FaceProjection, gain_maps
 from likeness.restore.relaxation import ITERATIONS, advance
 from likeness.restore.tasks.registry import task_of
 from likeness.restore.tasks.task import FaceCrop
-from likeness.runtimes.base import Batch, Runtime
+from likeness.runtimes.base import Batch, Runtime, check_answer
 
 __all__ = ["project_each"]
 
@@ -82,6 +82,7 @@ def _projecting(
     def from_network(answer: Answer) -> Pixels:
         clock.skip()  # the time in which the other faces of a group had their turn
         clock.add("network", answer.milliseconds)
+        check_answer(answer.face, spec)
         return task.taken(seen, _from_network(answer.face, spec, grey))
 
     template = spec.authors.template if controls.plain else spec.template or "ffhq"

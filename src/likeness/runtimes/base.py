@@ -8,11 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.compute.forks import refuse_after_fork
-from likeness.errors import ConfigError
+from likeness.errors import CheckpointError, ConfigError
 from likeness.messages.notice import Notice
 from likeness.models.spec import Spec
 
-__all__ = ["Batch", "Runtime", "WrappedRuntime", "check_batch", "check_threads"]
+__all__ = ["Batch", "Runtime", "WrappedRuntime", "check_answer", "check_batch", "check_threads"]
 
 Batch = NDArray[np.float32]
 """Images for the network: N x 3 x H x W, RGB, float32 in its range (`Spec.value_range`); faces are N x 3 x S x S. Networks
@@ -87,3 +87,14 @@ def check_batch(images: Batch, spec: Spec) -> None:
         )
         wanted += f" with sides of multiples of {spec.multiple}" if spec.multiple > 1 else ""
         raise ValueError(f"{wanted} float32, not {images.shape} {images.dtype}")
+
+
+def check_answer(answer: NDArray[np.float32], spec: Spec) -> None:
+    """Whether a network has answered with numbers: what is none would be black in the picture, if anything.
+
+    Raises:
+        CheckpointError: if a value is NaN or infinite.
+    """
+    # One sum instead of a mask: it is finite if and only if all of it is, in the range that networks answer in.
+    if not np.isfinite(answer.sum(dtype=np.float32)):
+        raise CheckpointError(Notice("runtime.no-numbers", {"title": spec.title}))

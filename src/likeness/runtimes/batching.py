@@ -35,7 +35,7 @@ class BatchingRuntime(WrappedRuntime):
     is that for a turn, which a call without batches would have as well.
 
     Calls are served in their order, and a call's faces stay together. There is no thread behind it: whoever's call is first
-    in the queue runs the batch, in its own thread, for all of them.
+    in the queue runs the batch, in its own thread, for all of them. If its work is cancelled meanwhile, another one does.
 
     Args:
         runtime: the network; it must be thread-safe.
@@ -81,10 +81,9 @@ class BatchingRuntime(WrappedRuntime):
                 self._answer(batch)
             finally:
                 with self._changed:
-                    for member in batch:
-                        if not member.done:
-                            # Only an interrupt of this thread leaves one without an answer.
-                            member.error = RuntimeError("the thread that ran this batch was interrupted")
+                    # Only the end of this caller's own work, cancelled or interrupted, leaves one without an answer: the
+                    # others' faces have nothing to do with that, and stand first for the next batch.
+                    self._queue.extendleft(one for one in reversed(batch) if one is not call and not one.done)
                     self._running -= 1
                     self._changed.notify_all()
         if call.error is not None:

@@ -18,7 +18,7 @@ from likeness.messages.notice import Notice
 from likeness.models.enlarger.architecture import SCALES, EnlargerConfig
 from likeness.models.enlarger.graph import build
 from likeness.models.enlarger.weights import EnlargerWeights
-from likeness.runtimes.base import Runtime
+from likeness.runtimes.base import Runtime, check_answer
 from likeness.runtimes.openvino_ import Precision, checked_precision
 
 __all__ = ["RASTER", "Enlarger", "EnlargerRuntime", "TiledEnlarger"]
@@ -101,6 +101,7 @@ class TiledEnlarger:
                     None
                 ]
                 answer = self._runtime.run(np.ascontiguousarray(shown * (high - low) + low))[0].transpose(1, 2, 0)
+                check_answer(answer, self._runtime.spec)
                 place = enlarged[top * scale : bottom * scale, left * scale : right * scale]
                 y, x = (top + _BORDER - y) * scale, (left + _BORDER - x) * scale
                 inner = answer[y : y + place.shape[0], x : x + place.shape[1]]

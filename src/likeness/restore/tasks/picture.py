@@ -17,7 +17,7 @@ from likeness.faces.face import Face
 from likeness.imaging.image import Image
 from likeness.messages.notice import Notice
 from likeness.models.spec import Purpose
-from likeness.runtimes.base import Runtime
+from likeness.runtimes.base import Runtime, check_answer
 
 __all__ = ["PictureChange", "PictureTask", "SeenPicture", "answer_of"]
 
@@ -86,6 +86,9 @@ def answer_of(runtime: Runtime, samples: NDArray[np.float32]) -> NDArray[np.floa
 
     Returns:
         H x W x `Spec.outputs`; [0, 1] where these are RGB.
+
+    Raises:
+        CheckpointError: if it answers with what is no number.
     """
     spec = runtime.spec
     low, high = (np.float32(end) for end in spec.value_range)
@@ -95,6 +98,7 @@ def answer_of(runtime: Runtime, samples: NDArray[np.float32]) -> NDArray[np.floa
     surrounded = np.pad(samples, ((0, more[0]), (0, more[1]), (0, 0)), mode="symmetric")
     asked = np.ascontiguousarray(surrounded.transpose(2, 0, 1)[None] * (high - low) + low)
     answer = runtime.run(asked)[0].transpose(1, 2, 0)[:height, :width]
+    check_answer(answer, spec)
     if spec.outputs == 3:
         answer = np.clip((answer - low) / (high - low), 0, 1)
     return np.ascontiguousarray(answer, np.float32)
