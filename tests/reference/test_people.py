@@ -10,6 +10,7 @@ import pytest
 from likeness.cli import main
 from likeness.errors import ConfigError, ImageReadError
 from likeness.faces.detect import MediaPipeDetector
+from likeness.faces.face import Face
 from likeness.imaging.files import read_image, write_image
 from likeness.imaging.filters import gaussian_blur
 from likeness.imaging.image import Image
@@ -110,6 +111,49 @@ def test_a_face_is_served_by_its_person_as_corrected(
     assert names(Corrections(merge=((blurred, sharp),))) == {"1969/sharp.png"}
     assert names(Corrections(split=((blurred, sharp),))) == set()
     assert names(Corrections(never=frozenset({sharp}))) == set()
+
+
+def test_a_photograph_that_has_changed_serves_with_the_same_persons_face_or_not_at_all(
+    astronaut: Image, tiny_model: Path, matcher: FaceMatcher, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What was the astronaut's first face may be another person's in the new file."""
+    stranger = read_image(Path(__file__).resolve().parents[2] / "examples" / "spectacles.jpg")
+    write_image(astronaut, tmp_path / "sharp.png")
+    album = scan_album(tmp_path, MediaPipeDetector(), matcher)
+    restorer = Restorer(tiny_model, precision="f32")
+    image = astronaut.with_pixels(gaussian_blur(astronaut.pixels, 1.2))
+
+    def served() -> list[str]:
+        (face,) = restorer.restore(image, references=AlbumReferences(album, matcher=matcher)).faces
+        assert face.references is not None
+        return [match.name for match in face.references.matches if match.serves]
+
+    assert served() == ["sharp.png"]
+    write_image(stranger, tmp_path / "sharp.png")
+    assert served() == []
+    assert "shows that face no more" in caplog.text
+    # Beside a stranger, who comes first: the number is the stranger's, the face is found all the same.
+    both = np.zeros((max(stranger.size.height, 400), stranger.size.width + 256, 3), np.float32)
+    both[: stranger.size.height, : stranger.size.width] = stranger.pixels
+    both[100:356, stranger.size.width :] = astronaut.pixels
+    write_image(Image(pixels=both), tmp_path / "sharp.png")
+    source = AlbumReferences(album, matcher=matcher)
+    lent = source._reference("sharp.png#0", 512, restorer.detector)  # pyright: ignore[reportPrivateUsage]
+    assert lent is not None
+    assert float(lent.embedding @ album.faces["sharp.png#0"].embedding) > 0.9
+    caplog.clear()
+
+    class Unclear(MediaPipeDetector):
+        """No mesh is found any more."""
+
+        def detect(self, image: Image) -> tuple[Face, ...]:
+            return tuple(
+                replace(face, landmarks=replace(face.landmarks, source="template")) for face in super().detect(image)
+            )
+
+    write_image(astronaut, tmp_path / "sharp.png")
+    assert source._prepared("sharp.png#0", 512, Unclear()) is None  # pyright: ignore[reportPrivateUsage]
+    assert "cannot serve any more" in caplog.text
 
 
 def test_the_page_shows_every_face_and_no_name_ends_its_script(album: Album) -> None:

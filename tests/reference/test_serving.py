@@ -9,10 +9,11 @@ from sittings import Sitting
 
 from likeness.errors import ArgumentError, ImageReadError, NoFaceError
 from likeness.faces.detect import MediaPipeDetector
+from likeness.faces.face import Face, Landmarks
 from likeness.imaging.colour import luma
 from likeness.imaging.files import write_image
-from likeness.imaging.filters import gaussian_blur
-from likeness.imaging.image import Image, Pixels
+from likeness.imaging.filters import gaussian_blur, resize
+from likeness.imaging.image import Box, Image, Pixels, Size
 from likeness.metrics import psnr
 from likeness.reference.matching import Embedding, FaceMatcher
 from likeness.reference.photographs import Reference, prepare_reference
@@ -67,6 +68,36 @@ def stranger(matcher: FaceMatcher) -> FaceMatcher:
             return matcher.embed(*crops) * self._sign
 
     return Doubting()
+
+
+def test_a_larger_neighbour_in_the_crop_lends_no_mesh(projection: FaceProjection, sitting: Sitting) -> None:
+    own = projection.face.landmarks
+    points = projection.alignment.to_crop(own.points).astype(np.float32)
+    face = replace(
+        projection.face,
+        box=Box(40, 40, 90, 90),
+        landmarks=Landmarks(points=points, depth=own.depth),
+        five_points=projection.alignment.to_crop(projection.face.five_points),
+    )
+    neighbour = replace(face.moved(40, 10), box=Box(0, 0, 120, 120))
+
+    class Finds:
+        def __init__(self, *faces: Face) -> None:
+            self.faces = faces
+
+        def detect(self, _: Image) -> tuple[Face, ...]:
+            return self.faces
+
+    size = projection.crop.shape[0]
+    light = resize(sitting.reference.light, Size(size, size), "area")
+    points = sitting.reference.points * np.float32(size / len(sitting.reference.light))
+    reference = sitting.with_reference(light=light, valid=np.ones_like(light), points=points, irises=None)
+    chosen = [Match(reference=reference, likeness=1.0, verdict="same")]
+    alone, beside = (warped_for(projection, chosen, Finds(*faces)) for faces in ((face,), (neighbour, face)))
+    assert alone is not None
+    assert beside is not None
+    assert np.abs(alone.detail).max() > 0.02
+    assert np.array_equal(alone.detail, beside.detail)
 
 
 def test_a_face_is_restored_with_its_reference(

@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from likeness.errors import NoFaceError
 from likeness.faces.align import unwarp
+from likeness.faces.face import Face
 from likeness.imaging.files import read_image
-from likeness.imaging.image import Image
+from likeness.imaging.image import Box, Image
 from likeness.restore.controls import Controls, RegionWeights
 from likeness.restore.outcome import FaceProjection
 from likeness.restore.pipeline import Restorer
@@ -197,6 +198,21 @@ def test_aligned_crops_change_as_a_whole(restorer: Restorer, projection: FacePro
     assert (change[:4] > 0).mean() > 0.5  # up to the border
     with pytest.raises(NoFaceError, match="square"):
         restorer.restore(Image(pixels=np.zeros((64, 80, 3), np.float32)), aligned=True)
+
+
+def test_the_face_of_an_aligned_crop_is_not_its_larger_neighbour(
+    restorer: Restorer, projection: FaceProjection
+) -> None:
+    crop = Image(pixels=projection.crop)
+    (own,) = restorer.find_faces(crop)
+
+    class Neighboured:
+        def detect(self, _: Image) -> tuple[Face, ...]:
+            box = Box(own.box.left + 60, own.box.top, own.box.right + 100, own.box.bottom + 40)
+            return replace(own.moved(70, 10), box=box), own
+
+    result = Restorer(runtime=restorer.runtime, detector=Neighboured()).restore(crop, aligned=True)
+    assert [outcome.face for outcome in result.faces] == [own]
 
 
 def test_black_and_white_stays_so(restorer: Restorer, portrait: Image) -> None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from likeness.imaging.image import Box, Size
 
-__all__ = ["Alignment", "Face", "Landmarks", "reading_order"]
+__all__ = ["Alignment", "Face", "Landmarks", "nearest", "reading_order"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -127,6 +127,11 @@ class Alignment:
         points = corners @ self.inverse[:, :2].T + self.inverse[:, 2]
         low, high = np.floor(points.min(axis=0)), np.ceil(points.max(axis=0)) + 1
         return Box(float(low[0]), float(low[1]), float(high[0]), float(high[1])).clipped(self.picture_size)
+
+
+def nearest(faces: Sequence[Face], five_points: NDArray[np.float64]) -> Face:
+    """Of one face or several the one whose points, 5 x 2, are nearest to these: a neighbour in a crop may be the larger."""
+    return min(faces, key=lambda face: float(np.hypot(*(face.five_points - five_points).T).mean()))
 
 
 def reading_order(faces: Sequence[Face]) -> tuple[Face, ...]:

@@ -19,7 +19,7 @@ import numpy as np
 from likeness.core.files import disk_failed, write_text_atomically
 from likeness.core.hashing import sha256_of
 from likeness.core.recent import Recent
-from likeness.errors import ConfigError, ImageError, ImageReadError
+from likeness.errors import ConfigError, ImageError, ImageReadError, NoFaceError
 from likeness.faces.align import TEMPLATE_SIZE, align, warp
 from likeness.faces.detect import Detector
 from likeness.faces.face import Face, reading_order
@@ -28,7 +28,7 @@ from likeness.imaging.image import Image
 from likeness.imaging.thumbnail import thumbnail
 from likeness.messages.notice import Notice, notice_of, reason_of
 from likeness.reference.albums import Corrections, Person, group, read_corrections
-from likeness.reference.matching import Embedding, FaceMatcher, verdict
+from likeness.reference.matching import SAME_FROM, Embedding, FaceMatcher, likeness, verdict
 from likeness.reference.photographs import Reference, prepare_reference
 from likeness.reference.references import reference_files
 from likeness.reference.serving import MOST, Match, ServedFace, served
@@ -253,7 +253,8 @@ class AlbumReferences:
     """Serves each face with the best photographs of the same person in an album: for `Restorer.restore`. Thread-safe.
 
     Whose face it is: that of the album's face that it is itself, with all that was corrected, or else of the person whose
-    faces are most alike on average. Photographs are read when they have to serve.
+    faces are most alike on average. Photographs are read when they have to serve. One that has changed since the album was
+    made serves with the face that is still the same person's, or not at all.
 
     Args:
         album: the faces.
@@ -327,13 +328,35 @@ class AlbumReferences:
 
     def _prepared(self, key: str, side: int, detector: Detector) -> Reference | None:
         kept = self._album.faces[key]
+        path = self._album.folder / kept.file
         try:
-            image = self._read(self._album.folder / kept.file)
-            face = reading_order(detector.detect(image))[kept.number]
+            image = self._read(path)
+            faces = reading_order(detector.detect(image))
+            unchanged = sha256_of(path) == self._album.files.get(kept.file)
+            face = faces[kept.number] if unchanged else self._found_again(kept, image, faces)
             return prepare_reference(image, face, matcher=self._matcher, side=side, name=kept.file)
-        except (ImageError, IndexError, ValueError) as error:
+        except (ImageError, NoFaceError, OSError, IndexError, ValueError) as error:
             _log.warning("%s cannot serve any more: %s", key, error)
             return None
+
+    def _found_again(self, kept: AlbumFace, image: Image, faces: Sequence[Face]) -> Face:
+        """The face in its photograph, which is another file now: its number may be somebody else's there.
+
+        Raises:
+            NoFaceError: if no face is surely the same person's.
+        """
+        best, most = None, SAME_FROM
+        for face in faces:
+            try:
+                crop = warp(image.pixels, align(face.five_points, image.size, TEMPLATE_SIZE))
+            except ValueError:  # points that allow no crop
+                continue
+            alike = likeness(self._matcher.embed(crop), kept.embedding)
+            if alike >= most:
+                best, most = face, alike
+        if best is None:
+            raise NoFaceError(Notice("album.face-gone", {"name": kept.file}))
+        return best
 
 
 def _faces_of(

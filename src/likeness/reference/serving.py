@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from likeness.evidence.lenders import Lender, regions_by_name
 from likeness.faces.detect import Detector
-from likeness.faces.face import Face, Landmarks
+from likeness.faces.face import Face, Landmarks, nearest
 from likeness.imaging.colour import luma
 from likeness.imaging.image import Image, Pixels
 from likeness.messages.notice import Notice
@@ -237,11 +237,11 @@ def doubted(match: Match) -> Notice:
 
 
 def _landmarks(item: FaceProjection, detector: Detector) -> Landmarks:
-    """The mesh of the restored face in its crop; that of the photograph where the restored one has none."""
+    """The mesh of the restored face in its crop, not that of a larger neighbour; where it has none, the photograph's own."""
     image = Image(pixels=np.clip(item.target, 0, 1, dtype=np.float32))
     found = [face for face in detector.detect(image) if face.landmarks.source == "mesh"]
     if found:
-        return max(found, key=lambda face: face.box.area).landmarks
+        return nearest(found, item.alignment.to_crop(item.face.five_points)).landmarks
     own = item.face.landmarks
     return Landmarks(
         points=item.alignment.to_crop(own.points).astype(np.float32),

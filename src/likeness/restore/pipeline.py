@@ -19,7 +19,7 @@ from likeness.core.parallel import map_in_order
 from likeness.core.stopwatch import Stopwatch
 from likeness.errors import ArgumentError, LikenessError, NoFaceError
 from likeness.faces.align import TEMPLATE_SIZE
-from likeness.faces.face import Face, Landmarks, reading_order
+from likeness.faces.face import Face, Landmarks, nearest, reading_order
 from likeness.faces.mesh import average_face, five_points
 from likeness.imaging.accepting import ImageInput, any_picture
 from likeness.imaging.arguments import all_of_type, finite_number, of_type
@@ -460,11 +460,11 @@ class Restorer(NetworkHolder):
         size = image.size
         if size.width != size.height:
             raise NoFaceError(Notice("no-face.not-square", {"size": str(size)}))
-        found = self.detector.detect(image)
-        if found:
-            return max(found, key=lambda face: face.box.area)
         mesh = average_face() * np.float32(size.width / TEMPLATE_SIZE)
         points = mesh[:, :2]
+        found = self.detector.detect(image)
+        if found:
+            return nearest(found, five_points(points))
         low, high = points.min(axis=0), points.max(axis=0)
         return Face(
             box=Box(float(low[0]), float(low[1]), float(high[0]), float(high[1])),
