@@ -95,6 +95,19 @@ def test_an_export_is_the_same_book_elsewhere(book: AcceptanceBook, tmp_path: Pa
         assert other.import_csv(text.encode(), name="export.csv") == (0, 2)
 
 
+def test_a_table_without_days_may_be_taken_in_on_another_day(
+    book: AcceptanceBook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    data = b"picture,answer\na.jpg,revise\n"
+    assert book.import_csv(data, name="answers.csv") == (1, 0)
+    tomorrow = date.today() + timedelta(days=1)
+    monkeypatch.setattr("likeness.studio.acceptance._today", lambda: tomorrow)
+    book.add(["a.jpg"], "accepted")
+    assert book.import_csv(data, name="answers.csv") == (0, 1)
+    (state,) = book.pictures()
+    assert state.answers == ("revise", "accepted")
+
+
 def test_a_table_from_elsewhere(book: AcceptanceBook) -> None:
     data = "Picture;Answer;Client;Day\na.jpg;accepted;王;2026-11-02\nb.jpg;Revise;王;2026-11-03\n".encode("gb18030")
     assert book.import_csv(data, name="answers.csv") == (2, 0)

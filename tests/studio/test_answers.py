@@ -7,6 +7,8 @@ import shutil
 import threading
 from collections.abc import Callable, Generator
 from email.message import EmailMessage
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -183,6 +185,45 @@ def test_answers_to_a_served_page_are_in_the_book_at_once(
     page.evaluate("localStorage.clear()")
     page.goto(f"{address}/1.html")
     of(page, PICTURES[1]).get_by_role("button", name="Yes", pressed=True).wait_for()
+
+
+def test_another_proof_of_the_same_name_has_no_answer_yet(page: Any, proofs: Path, astronaut: Image) -> None:
+    """Browsers keep one store for all pages out of files: what was said to the first version is no answer to the second."""
+    page.goto((proofs / "0.html").as_uri())
+    of(page, PICTURES[0]).get_by_role("button", name="Yes").click()
+    page.goto("about:blank")
+    page.goto((proofs / "index.html").as_uri())
+    assert page.locator(".answered").inner_text() == "1 of 3 answered"
+    again = make_proof(
+        astronaut,
+        Image(pixels=1 - astronaut.pixels),
+        [],
+        Captions(done="", kept=""),
+        ProofOptions(side=320),
+        name=PICTURES[0],
+    )
+    second = proofs / "again.htm"
+    second.write_text(proof_page(again, Asking(client=CLIENT, reply="studio@example.com")), encoding="utf-8")
+    page.goto(second.as_uri())
+    assert page.locator(".answered").inner_text() == "0 of 1 answered"
+
+
+def test_pages_on_any_web_server_offer_mail_and_file(page: Any, proofs: Path) -> None:
+    """A studio may lay its proofs on its own web space, which takes no answers."""
+    handler = partial(SimpleHTTPRequestHandler, directory=str(proofs))
+    with ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            page.goto(f"http://127.0.0.1:{server.server_port}/index.html")
+            of(page, PICTURES[0]).get_by_role("button", name="No").click()
+            of(page, PICTURES[0]).get_by_role("button", name="No", pressed=True).wait_for()
+            assert page.get_by_role("link", name="Send by e-mail").is_visible()
+            with page.expect_download():
+                page.get_by_role("button", name="Save as a file").click()
+        finally:
+            server.shutdown()
+            thread.join()
 
 
 def test_nothing_else_is_served_or_taken(proofs: Path, tmp_path: Path, serve: Callable[..., str]) -> None:

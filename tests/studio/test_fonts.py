@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from PIL import ImageFont
+from PIL import ImageFont, features
 
 from likeness.errors import ConfigError
 from likeness.messages.notice import LANGUAGES, catalogue
@@ -28,6 +28,20 @@ def test_the_built_in_font_has_every_built_in_word_in_two_weights() -> None:
 
 def test_letters_of_western_europe_are_there() -> None:
     assert find_typeface("Müller & Søn, “Ateliér” Muñoz, Français – 12 × 18 cm · ½ ΔE").name == "Noto Sans CJK SC"
+
+
+def test_hebrew_runs_from_right_to_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    import matplotlib
+
+    if not (features.check("raqm") and features.check("fribidi")):
+        pytest.skip("no FriBiDi is installed")
+    dejavu = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
+    monkeypatch.setattr(fonts, "_folders", lambda: [dejavu])
+    face = find_typeface("אב")
+    drawn, mirrored = (bytes(face.at(40, text=text).getmask(shown)) for text, shown in (("אב", "אב"), ("", "בא")))
+    assert drawn == mirrored
+    # Other text is laid out as ever.
+    assert bytes(face.at(40, text="Ada").getmask("Ada")) == bytes(face.at(40).getmask("Ada"))
 
 
 def test_missing_characters_are_named_and_no_boxes_drawn(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

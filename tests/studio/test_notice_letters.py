@@ -227,6 +227,9 @@ def test_mail_settings(tmp_path: Path) -> None:
     login = read_login(settings)
     assert login == Login(user="user", password="secret word ")
     assert "secret" not in repr(login)
+    (tmp_path / "login").write_bytes("user\nSchlüssel\n".encode("latin-1"))
+    with pytest.raises(ConfigError, match="save the file as UTF-8"):
+        read_login(settings)
 
 
 def test_the_login_from_the_environment() -> None:

@@ -127,6 +127,18 @@ def test_a_login_that_is_refused(mail_server: Callable[..., Any], certificate: A
     assert box.taken == []
 
 
+@pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
+def test_a_password_with_letters_beyond_ascii(
+    mail_server: Callable[..., Any], certificate: Any, tmp_path: Path
+) -> None:
+    box = mail_server("starttls", password="Schlüssel")
+    to = settings(box.port, "starttls", ca_file=certificate.path)
+    (told,) = send([letter()], to, tmp_path / "ledger", login=Login(user="studio", password="Schlüssel"))
+    assert told.fate == "sent"
+    with pytest.raises(MailError, match="refuses the login: 535"):
+        send([letter()], to, tmp_path / "other", login=Login(user="studio", password="Schlüßel"))
+
+
 def test_later_is_tried_again_and_no_is_not(mail_server: Callable[..., Any], tmp_path: Path) -> None:
     box = mail_server()
     box.rcpt = {

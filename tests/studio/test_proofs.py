@@ -174,6 +174,20 @@ def test_the_sheet_in_both_languages(before: Image, after: Image, faces: tuple[F
     assert np.array_equal(samples[y : y + height, x - 20 - width : x - 20], Image(pixels=proof.before).to_uint8())
 
 
+def test_wide_places_stay_on_the_sheet(before: Image, after: Image, faces: tuple[Face, ...]) -> None:
+    """Places that are wider than both pictures beside each other make the sheet wider."""
+    proof = made(before, after, faces, ProofOptions(side=320, detail=720))
+    drawn = sheet(proof, find_typeface(sheet_text(proof))).to_uint8()
+    detail = Image(pixels=sections(proof)[0].details[0][1].after).to_uint8()
+    assert any(_holds(row, detail[0]) for row in drawn)
+
+
+def _holds(row: np.ndarray, part: np.ndarray) -> bool:
+    """Whether a row of pixels holds another."""
+    starts = np.flatnonzero((row[: len(row) - len(part) + 1] == part[0]).all(axis=1))
+    return any(np.array_equal(row[start : start + len(part)], part) for start in starts)
+
+
 def test_long_texts_stay_on_the_sheet(before: Image, after: Image, faces: tuple[Face, ...]) -> None:
     proof = made(before, after, faces, ProofOptions(studio="Studio " * 60))
     short = sheet(proof, find_typeface(sheet_text(proof)))

@@ -55,6 +55,7 @@ def test_what_is_no_report_is_a_sentence(tmp_path: Path) -> None:
     path.write_text("{")
     with pytest.raises(ConfigError, match="is neither"):
         read_report(path)
-    path.write_text('{"pictures": 3}')
-    with pytest.raises(ConfigError, match="it has no pictures"):
-        read_report(path)
+    for pictures in ("3", "[3]", '["a.jpg"]', '[{"source": "a.jpg", "outcome": null}]'):
+        path.write_text(f'{{"pictures": {pictures}}}')
+        with pytest.raises(ConfigError, match="it has no pictures"):
+            read_report(path)

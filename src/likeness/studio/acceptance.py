@@ -194,8 +194,8 @@ class AcceptanceBook:
         """Take in a table: an export of another book, or one with the columns picture and answer, and if wanted client, day
         (today's) and note.
 
-        Rows that the book holds already are left out, so that a file can be taken in twice: exported ones are known by
-        their entry, others by all that they say. (Two equal rows of one file are one row, too.)
+        Rows that the book holds already are left out, so that a file can be taken in twice, on another day as well: exported
+        ones are known by their entry, others by all that they say. (Two equal rows of one file are one row, too.)
 
         Returns:
             how many rows were added, and how many were there already.
@@ -354,7 +354,9 @@ def _from_row(row: CsvRow, name: str) -> Entry:
         raise ConfigError(
             Notice("acceptance.day", {"where": where, "value": cells["day"] or cells["recorded"]})
         ) from error
-    said = "\0".join([day.isoformat(), cells["picture"], cells["client"], answer, cells["note"], cells["corrects"]])
+    # A day that the row does not say is no part of it: tomorrow it would be another row.
+    said_day = day.isoformat() if cells["day"] else ""
+    said = "\0".join([said_day, cells["picture"], cells["client"], answer, cells["note"], cells["corrects"]])
     try:
         return _checked(
             Entry(

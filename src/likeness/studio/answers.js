@@ -2,11 +2,18 @@
 // until they are sent by e-mail or saved as a file, which `likeness acceptance import` reads.
 
 const told = JSON.parse(document.getElementById("answering").textContent);
-const { client, reply, words, all } = told;
+const { client, reply, words, all, marks } = told;
 const rows = [...document.querySelectorAll(".answer")];
 const bar = document.querySelector(".send");
-const key = (picture) => `likeness.answer\n${client}\n${picture}`;
-const served = location.protocol.startsWith("http");
+// With what the picture looks like: another proof of the same name, or of the same picture done anew, has no answer yet.
+const key = (picture) => `likeness.answer\n${client}\n${picture}\n${marks[all.indexOf(picture)]}`;
+
+// What the studio's own server has of this client; null where it is not the studio's that shows this page.
+const service = location.protocol.startsWith("http")
+  ? fetch(`answers?client=${encodeURIComponent(client)}`)
+      .then((answer) => (answer.ok ? answer.json() : null))
+      .catch(() => null)
+  : Promise.resolve(null);
 
 const fill = (text, values) => text.replace(/\{(\w+)\}/g, (_, name) => String(values[name]));
 const today = () => new Date(Date.now() - new Date().getTimezoneOffset() * 60000).toISOString().slice(0, 10);
@@ -34,12 +41,13 @@ for (const link of document.querySelectorAll("a[data-carry]")) {
 }
 
 async function give(row, picture, answer, note) {
-  const given = { answer, note: note.trim() };
-  if (served) {
+  // The day is that of the answer: a file that is saved again says the same of what did not change.
+  const given = { answer, note: note.trim(), day: today() };
+  if (await service) {
     const sent = await fetch("answers", {
       method: "PUT",
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ picture, client, ...given }),
+      body: JSON.stringify({ picture, client, answer, note: given.note }),
     }).catch(() => null);
     row.querySelector(".reached").textContent = sent?.ok ? words.kept : words.lost;
     if (!sent?.ok) return;
@@ -84,8 +92,8 @@ for (const row of rows) {
 /** The answers as a table for `likeness acceptance import`. */
 function table() {
   const cell = (text) => (/[",\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text);
-  const day = today();
-  const lines = [...answers].map(([picture, { answer, note }]) => [picture, client, answer, note.replace(/\s+/g, " "), day].map(cell).join(","));
+  const lines = [...answers].map(([picture, { answer, note, day }]) =>
+    [picture, client, answer, note.replace(/\s+/g, " "), day].map(cell).join(","));
   return ["picture,client,answer,note,day", ...lines, ""].join("\n");
 }
 
@@ -119,15 +127,12 @@ function mailTo() {
 const mail = bar.querySelector("a.mail");
 mail?.addEventListener("click", () => mailTo().fits || save());
 bar.querySelector("button").addEventListener("click", save);
-bar.querySelector(".ways").hidden = served;
+bar.querySelector(".ways").hidden = true;
 show();
-if (served) {
-  fetch(`answers?client=${encodeURIComponent(client)}`)
-    .then((answer) => answer.json())
-    .then((known) => {
-      answers.clear();
-      for (const [picture, given] of Object.entries(known)) if (all.includes(picture)) answers.set(picture, given);
-      show();
-    })
-    .catch(() => {});
-}
+service.then((known) => {
+  bar.querySelector(".ways").hidden = known !== null;
+  if (known === null) return;
+  answers.clear();
+  for (const [picture, given] of Object.entries(known)) if (all.includes(picture)) answers.set(picture, given);
+  show();
+});

@@ -1,8 +1,8 @@
 """What a client says to proofs: Yes, Change or No on a page, and the way back into the book of acceptance.
 
 A proof's page has the three buttons. Served by the studio (`likeness.studio.asking`) it hands each answer over at once.
-Opened from a file it prepares a mail to the studio, or saves a table; `answers_in` finds the table in either, for
-`likeness.studio.acceptance.AcceptanceBook.import_csv`.
+Opened from a file, or on any other web server, it prepares a mail to the studio, or saves a table; `answers_in` finds the
+table in either, for `likeness.studio.acceptance.AcceptanceBook.import_csv`.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from email import message_from_bytes, policy
 from html import escape
@@ -70,13 +70,20 @@ def bar(asking: Asking, words: Words, *, index: str = "") -> str:
     )
 
 
-def script(asking: Asking, pictures: Sequence[str], words: Words) -> str:
-    """What makes `buttons` and `bar` work, as HTML; it stands after them."""
+def script(asking: Asking, pictures: Mapping[str, str], words: Words) -> str:
+    """What makes `buttons` and `bar` work, as HTML; it stands after them.
+
+    Args:
+        asking: whom it asks.
+        pictures: their names, each with the mark of what is shown of it (`likeness.studio.proof.Proof.mark`).
+        words: of its language.
+    """
     said = ("kept", "lost", "subject", "attach", "machine", "count", *ANSWERS)
     told = {
         "client": asking.client,
         "reply": quote(asking.reply, safe="@"),
         "all": list(pictures),
+        "marks": list(pictures.values()),
         # The script fills the numbers in.
         "words": {name: words(f"answers.{name}", _PLACES) for name in said},
     }

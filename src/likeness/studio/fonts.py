@@ -8,8 +8,10 @@ named.
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
+import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,13 +19,15 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from PIL import ImageFont
+from PIL import ImageFont, features
 
 from likeness.core.home import expanded
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice
 
 __all__ = ["Typeface", "find_typeface"]
+
+_log = logging.getLogger(__name__)
 
 # Fonts as systems bring them, best first; then whatever else there is.
 _CHINESE = (
@@ -55,9 +59,9 @@ class Typeface:
     index: int = 0
     name: str = ""
 
-    def at(self, size: float, *, bold: bool = False) -> ImageFont.FreeTypeFont:
-        """The font at a size in px."""
-        return _loaded(self.data, self.index, size, 600 if bold else 400)
+    def at(self, size: float, *, bold: bool = False, text: str = "") -> ImageFont.FreeTypeFont:
+        """The font at a size in px, for a text: letters that run from right to left or join need another layout."""
+        return _loaded(self.data, self.index, size, 600 if bold else 400, _layout(text))
 
     def missing(self, text: str) -> str:
         """The characters of a text that the font does not have, each once."""
@@ -124,7 +128,7 @@ def _faces_of(path: Path) -> Iterator[Typeface]:
     found: list[Typeface] = []
     for index in range(_FACES if path.suffix.lower() in (".ttc", ".otc") else 1):
         try:
-            font = _loaded(data, index, 24, 400)
+            font = _loaded(data, index, 24, 400, ImageFont.Layout.BASIC)
         except (OSError, ValueError):
             break
         family = str(font.getname()[0] or "")
@@ -132,10 +136,28 @@ def _faces_of(path: Path) -> Iterator[Typeface]:
     yield from sorted(found, key=lambda face: not face.name.endswith(("SC", "GB")))
 
 
+def _layout(text: str) -> ImageFont.Layout:
+    """How a text is laid out: letter after letter, or by Raqm where it runs from right to left (Hebrew, Arabic) or has signs
+    that join others (Devanagari, Thai, accents that stand by themselves)."""
+    # Basic where it suffices: Raqm leaves out characters that it does not know instead of drawing the empty box.
+    if not any(unicodedata.bidirectional(letter) in ("R", "AL", "NSM") for letter in text) or not _has_raqm():
+        return ImageFont.Layout.BASIC
+    return ImageFont.Layout.RAQM
+
+
+@lru_cache(maxsize=1)
+def _has_raqm() -> bool:
+    found = bool(features.check("raqm")) and bool(features.check("fribidi"))
+    if not found:
+        _log.warning(
+            "text that runs from right to left or joins is drawn letter by letter: install FriBiDi (libfribidi)"
+        )
+    return found
+
+
 @lru_cache(maxsize=12)  # not more: a Chinese font may have 20 MB
-def _loaded(data: bytes, index: int, size: float, weight: float) -> ImageFont.FreeTypeFont:
-    # Basic layout: Raqm would leave out characters that it does not know instead of drawing the empty box.
-    font = ImageFont.truetype(io.BytesIO(data), size, index=index, layout_engine=ImageFont.Layout.BASIC)
+def _loaded(data: bytes, index: int, size: float, weight: float, layout: ImageFont.Layout) -> ImageFont.FreeTypeFont:
+    font = ImageFont.truetype(io.BytesIO(data), size, index=index, layout_engine=layout)
     try:
         axes = [axis["name"] for axis in font.get_variation_axes()]
     except OSError:  # not a variable font

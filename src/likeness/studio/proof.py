@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -126,6 +127,14 @@ class Proof:
     captions: Captions
     options: ProofOptions
     maps: tuple[LentMap, ...] = ()
+
+    @property
+    def mark(self) -> str:
+        """The same for a proof that shows the same: what a client said to one that looks otherwise is no answer to it."""
+        shown = hashlib.sha256()
+        for pixels in (self.before, self.after):
+            shown.update(Image(pixels=pixels).to_uint8().tobytes())
+        return shown.hexdigest()[:12]
 
 
 def make_proof(

@@ -37,6 +37,7 @@ class IndexEntry:
         link: its page, or its sheet if there is none, relative to the index; "/" between folders.
         before, after: small JPEGs, with the proof's watermark.
         kept: what was kept, in plain words.
+        mark: `Proof.mark`.
     """
 
     name: str
@@ -44,13 +45,19 @@ class IndexEntry:
     before: bytes
     after: bytes
     kept: str
+    mark: str
 
 
 def entry_of(proof: Proof, link: str) -> IndexEntry:
     """The entry of a proof that was made."""
     before, after = (thumbnail(Image(pixels=pixels), side=_SIDE) for pixels in (proof.before, proof.after))
     return IndexEntry(
-        name=proof.name, link=link, before=before, after=after, kept=proof.captions.kept or proof.captions.done
+        name=proof.name,
+        link=link,
+        before=before,
+        after=after,
+        kept=proof.captions.kept or proof.captions.done,
+        mark=proof.mark,
     )
 
 
@@ -70,7 +77,7 @@ def index_page(entries: Sequence[IndexEntry], options: ProofOptions, asking: Ask
     cards = "".join(_card(entry, words, asks=asking is not None) for entry in entries)
     ask = end = ""
     if asking is not None:
-        ask, end = bar(asking, words), script(asking, [entry.name for entry in entries], words)
+        ask, end = bar(asking, words), script(asking, {entry.name: entry.mark for entry in entries}, words)
     return (
         f"<!doctype html>\n<html lang='{words.tag}'>\n<head>\n<meta charset='utf-8'>\n{_MARK}\n"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>\n"

@@ -56,7 +56,7 @@ def proof_page(proof: Proof, asking: Asking | None = None, *, index: str = "") -
     if asking is not None:
         answer = f"<h2 class='asked'>{escape(words('answers.title'))}</h2>{buttons(proof.name, words)}\n"
         details += bar(asking, words, index=index)
-        end = script(asking, [proof.name], words)
+        end = script(asking, {proof.name: proof.mark}, words)
     return (
         f"<!doctype html>\n<html lang='{words.tag}'>\n<head>\n<meta charset='utf-8'>\n"
         "<meta name='viewport' content='width=device-width, initial-scale=1'>\n"

@@ -73,7 +73,7 @@ def read_report(path: Path) -> Report:
     except ValueError as error:
         raise ConfigError(Notice("report.neither", {"path": str(path), "why": notice_of(error)})) from error
     pictures = cast("Any", content).get("pictures") if isinstance(content, dict) else None
-    if not isinstance(pictures, list):
+    if not isinstance(pictures, list) or not all(_is_record(record) for record in cast("list[Any]", pictures)):
         raise ConfigError(Notice("report.no-pictures", {"path": str(path)}))
     run = {key: cast("Record", content).get(key) for key in ("preset", "controls")}
     records = cast("list[Record]", pictures)
@@ -83,3 +83,7 @@ def read_report(path: Path) -> Report:
         else {**run, **record}
         for record in records
     )
+
+
+def _is_record(row: Any) -> bool:
+    return isinstance(row, dict) and isinstance(cast("Record", row).get("outcome", {}), dict)

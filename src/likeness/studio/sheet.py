@@ -19,7 +19,7 @@ __all__ = ["sheet", "sheet_text"]
 # Greys without a hue, so that the paper does not tint the judgement.
 _PAPER, _INK, _SOFT, _LINE = (246, 246, 246), (26, 26, 26), (104, 104, 104), (208, 208, 208)
 
-_GAP = 20
+_GAP, _BETWEEN = 20, 4
 _LEAST_WIDTH = 1180
 
 
@@ -58,7 +58,9 @@ def sheet(proof: Proof, typeface: Typeface) -> Image:
     sizes = _Sizes(
         margin=round(56 * unit), title=round(34 * unit), text=max(17, round(24 * unit)), small=max(14, round(18 * unit))
     )
-    inner = max(_LEAST_WIDTH - 2 * sizes.margin, 2 * column + _GAP)
+    shown = [detail for section in sections(proof) for _, detail in section.details]
+    widest = max((2 * detail.before.shape[1] + _BETWEEN for detail in shown), default=0)
+    inner = max(_LEAST_WIDTH - 2 * sizes.margin, 2 * column + _GAP, widest)
     canvas = _Canvas(width=inner + 2 * sizes.margin, typeface=typeface, margin=sizes.margin)
 
     if options.studio:
@@ -87,8 +89,7 @@ def sheet(proof: Proof, typeface: Typeface) -> Image:
 
 def _draw_details(canvas: _Canvas, details: tuple[tuple[str, Detail], ...], inner: int, sizes: _Sizes) -> None:
     """Pairs in as many columns as fit, at the size that they have: a change of scale would no longer be 200%."""
-    between = 4
-    widths = [2 * detail.before.shape[1] + between for _, detail in details]
+    widths = [2 * detail.before.shape[1] + _BETWEEN for _, detail in details]
     columns = max(1, (inner + _GAP) // (max(widths) + _GAP))
     # A full row fills the width, so that its outer edges stand under those of the pictures above.
     gap = min(3 * _GAP, (inner - columns * max(widths)) // (columns - 1)) if columns > 1 else 0
@@ -97,7 +98,7 @@ def _draw_details(canvas: _Canvas, details: tuple[tuple[str, Detail], ...], inne
         labels: list[tuple[int, str]] = []
         x = sizes.margin
         for (label, detail), width in list(zip(details, widths, strict=True))[start : start + columns]:
-            shown += [(x, detail.before), (x + detail.before.shape[1] + between, detail.after)]
+            shown += [(x, detail.before), (x + detail.before.shape[1] + _BETWEEN, detail.after)]
             labels.append((x, label))
             x += width + gap
         canvas.pictures(shown)
@@ -126,7 +127,7 @@ class _Canvas:
 
     def right(self, text: str, size: int) -> None:
         """A line at the right, on the baseline of the one before, cut off where that begins."""
-        font = self._typeface.at(size)
+        font = self._typeface.at(size, text=text)
         text = self._cut(text, size, (self._width - 2 * self._margin) // 2)
         self._draw().text((self._width - self._margin, self._last), text, fill=_SOFT, font=font, anchor="rs")
 
@@ -142,8 +143,8 @@ class _Canvas:
         height = round(1.55 * size)
         self._reserve(height)
         self._last = self._y + round(1.05 * size)
-        font = self._typeface.at(size, bold=bold)
         for place, (x, text) in enumerate(texts):
+            font = self._typeface.at(size, bold=bold, text=text)
             end = texts[place + 1][0] - _GAP if place + 1 < len(texts) else self._width - self._margin
             shown = self._cut(text, size, end - x, bold=bold)
             self._draw().text((x, self._last), shown, fill=colour, font=font, anchor="ls")
@@ -160,7 +161,7 @@ class _Canvas:
         """One line, set a little smaller if that makes it fit; what is longer still is broken at the width."""
         room = self._width - 2 * self._margin
         smaller = range(size, int(0.75 * size), -1)
-        size = next((small for small in smaller if self._typeface.at(small).getlength(text) <= room), size)
+        size = next((small for small in smaller if self._typeface.at(small, text=text).getlength(text) <= room), size)
         for line in _broken(text, self._typeface, size, self._width - 2 * self._margin):
             self.row([(self._margin, line)], size, colour=colour)
 
@@ -183,7 +184,7 @@ class _Canvas:
             self._picture = taller
 
     def _cut(self, text: str, size: int, width: int, *, bold: bool = False) -> str:
-        font = self._typeface.at(size, bold=bold)
+        font = self._typeface.at(size, bold=bold, text=text)
         if font.getlength(text) <= width:
             return text
         while text and font.getlength(f"{text}…") > width:
@@ -193,7 +194,7 @@ class _Canvas:
 
 def _broken(text: str, typeface: Typeface, size: int, width: int) -> Iterator[str]:
     """Lines no wider than ``width``: broken at spaces, or between any two Chinese characters."""
-    font, line = typeface.at(size), ""
+    font, line = typeface.at(size, text=text), ""
     for word in _words(text):
         if line and font.getlength((line + word).rstrip()) > width:
             yield line.rstrip()

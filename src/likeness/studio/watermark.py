@@ -52,7 +52,7 @@ def _tiled(
 ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Letters, ``share`` of the long side high, and what surrounds them, H x W in [0, 1]."""
     size = max(11.0, share * max(width, height))
-    font = typeface.at(size, bold=True)
+    font = typeface.at(size, bold=True, text=text)
     # Turned afterwards, so the canvas has to hold the picture's diagonal.
     side = int(np.hypot(width, height)) + 2
     canvas = PillowImage.new("L", (side, side), 0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import logging
 import smtplib
 import ssl
@@ -205,8 +206,22 @@ class Postman:
         return connection
 
     def _log_in(self, connection: smtplib.SMTP) -> None:
-        if self._login is not None:
-            connection.login(self._login.user, self._login.password)
+        login = self._login
+        if login is None:
+            return
+        if f"{login.user}{login.password}".isascii():
+            connection.login(login.user, login.password)
+            return
+        # smtplib writes ASCII only. Of the ways to log in, PLAIN says how other letters are written (RFC 4616).
+        connection.ehlo_or_helo_if_needed()
+        if "PLAIN" not in connection.esmtp_features.get("auth", "").upper().split():
+            raise smtplib.SMTPNotSupportedError(
+                "it takes no user name or password with letters beyond ASCII (AUTH PLAIN)"
+            )
+        said = base64.b64encode(f"\0{login.user}\0{login.password}".encode()).decode("ascii")
+        code, words = connection.docmd("AUTH", f"PLAIN {said}")
+        if code not in (235, 503):  # 503: logged in already
+            raise smtplib.SMTPAuthenticationError(code, words)
 
     def _hang_up(self, *, politely: bool) -> None:
         connection, self._connection = self._connection, None

@@ -178,6 +178,8 @@ def read_login(settings: MailSettings, environment: Mapping[str, str] = os.envir
         lines = path.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
         raise ConfigError(Notice("mail.login-unread", {"path": str(path), "why": reason_of(error)})) from error
+    except UnicodeError:  # from None: it holds the bytes
+        raise ConfigError(Notice("mail.login-encoding", {"path": str(path)})) from None
     if len(lines) < 2 or not lines[0].strip() or not lines[1]:
         raise ConfigError(Notice("mail.login-lines", {"path": str(path)}))
     return Login(user=lines[0].strip(), password=lines[1])
