@@ -51,6 +51,11 @@ def test_tables_of_groups_that_cannot_be_read(tmp_path: Path) -> None:
         read_groups(tmp_path / "bad.csv")
     (tmp_path / "short.csv").write_text("file,age,sex\na.jpg,old\n")
     assert read_groups(tmp_path / "short.csv") == {"a.jpg": {"age": "old", "sex": "unknown"}}
+    (tmp_path / "excel.csv").write_bytes(b"\xef\xbb\xbffile;age\r\na.jpg;old\r\n")
+    assert read_groups(tmp_path / "excel.csv") == {"a.jpg": {"age": "old"}}
+    (tmp_path / "long.csv").write_text("file,age\na.jpg,old,\n")
+    with pytest.raises(ConfigError, match="line 2: more cells than columns"):
+        read_groups(tmp_path / "long.csv")
 
 
 def test_the_validation_portraits_are_grouped(shared: Path) -> None:

@@ -97,8 +97,17 @@ def test_a_table_that_cannot_be_read(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="cannot be read as a table of portraits"):
         read_factors(tmp_path / "none.csv", ("a.png",))
     (tmp_path / "odds.csv").write_bytes(b"file,factor\n\xff\xfe.png,2\n")
-    with pytest.raises(ConfigError, match="cannot be read as a table of portraits"):
+    with pytest.raises(ConfigError, match="is neither UTF-8 nor"):
         read_factors(tmp_path / "odds.csv", ("a.png",))
+    (tmp_path / "odds.csv").write_text("file,factor\na.png,2,3\n")
+    with pytest.raises(ConfigError, match="line 2: more cells than columns"):
+        read_factors(tmp_path / "odds.csv", ("a.png",))
+
+
+def test_tables_as_spreadsheets_write_them(tmp_path: Path) -> None:
+    (tmp_path / "odds.csv").write_bytes(b"\xef\xbb\xbffile;factor\r\na.png;2\r\n")
+    assert read_factors(tmp_path / "odds.csv", ("a.png",)) == (2,)
+    assert read_left_out(tmp_path / "odds.csv") == {"a.png"}
 
 
 def test_a_stream_draws_by_factors_and_goes_on_exactly() -> None:
@@ -129,7 +138,12 @@ def test_a_run_reads_its_factors(tmp_path: Path) -> None:
     PillowImage.new("RGB", (64, 64), (200, 160, 140)).save(folder / "a.png")
     (tmp_path / "odds.csv").write_text("file,factor\na.png,0\n")
     config = TrainConfig(
-        portraits=str(folder), run=str(tmp_path / "run"), size=64, odds=str(tmp_path / "odds.csv"), min_native_side=0
+        portraits=str(folder),
+        run=str(tmp_path / "run"),
+        size=64,
+        odds=str(tmp_path / "odds.csv"),
+        min_native_side=0,
+        discriminator_crop=32,
     )
     with pytest.raises(ConfigError, match=r'factor of "a\.png" must be a whole number'):
         train(config)

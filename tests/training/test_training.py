@@ -27,7 +27,8 @@ from likeness.training.discriminator import eye_pairs, mouths  # noqa: E402
 from likeness.training.loop import train  # noqa: E402
 from likeness.training.losses import face_weights, gradient_l1, texture_l1, weighted_l1  # noqa: E402
 from likeness.training.muon import orthogonalise  # noqa: E402
-from likeness.training.progress import Progress  # noqa: E402
+from likeness.training.progress import Progress, Statistics  # noqa: E402
+from likeness.training.run_state import load_state, save_state  # noqa: E402
 from likeness.training.start import start_network, start_terms  # noqa: E402
 from likeness.training.trainer import Trainer  # noqa: E402
 
@@ -201,6 +202,85 @@ def test_another_runs_state_is_refused(portraits: Path, tmp_path: Path) -> None:
     train(config)
     with pytest.raises(TrainingError, match="another run folder"):
         train(replace(config, narrow=0.25))
+
+
+def test_a_damaged_state_is_told_and_one_that_cannot_be_written_leaves_the_last(
+    portraits: Path, tmp_path: Path
+) -> None:
+    config = _config(portraits, tmp_path)
+    trainer = Trainer(config, start_network(config, Portraits.read(portraits, 64)))
+    path = tmp_path / "state.pt"
+    trainer.save(path)
+    whole = path.read_bytes()
+    with pytest.raises(TrainingError, match="cannot be written"):
+        trainer.save(tmp_path / "nowhere" / "state.pt")
+    older = torch.load(path, weights_only=True)
+    del older["config"]["relativistic"]
+    torch.save(older, tmp_path / "older.pt")
+    for name, data in (("cut.pt", whole[: len(whole) // 2]), ("text.pt", b"no state"), ("older.pt", None)):
+        if data is not None:
+            (tmp_path / name).write_bytes(data)
+        with pytest.raises(TrainingError, match=f"{name} cannot be read as the state of a run"):
+            trainer.load(tmp_path / name)
+    trainer.load(path)
+
+
+def test_what_an_optimiser_kept_is_applied_to_the_weights_that_it_is_of(tmp_path: Path) -> None:
+    """Fused steps look at no strides: a state whose moments lie otherwise than the weights would scramble them."""
+    gradients = torch.randn(4, 8, 4, 3, 3, generator=torch.Generator().manual_seed(1))
+
+    def made() -> tuple[torch.nn.Conv2d, torch.optim.Adam]:
+        torch.manual_seed(0)
+        network = torch.nn.Conv2d(4, 8, 3, bias=False)
+        return network, torch.optim.Adam(network.parameters(), lr=0.01, fused=True)
+
+    def stepped(network: torch.nn.Conv2d, optimiser: torch.optim.Adam, some: torch.Tensor) -> None:
+        for gradient in some:
+            network.weight.grad = torch.empty_like(network.weight).copy_(gradient)
+            optimiser.step()
+
+    network, optimiser = made()
+    stepped(network, optimiser, gradients[:2])
+    save_state(tmp_path / "state.pt", {}, 2, {"network": network, "optimiser": optimiser})
+    stepped(network, optimiser, gradients[2:])
+    other, resumed = made()
+    other.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    load_state(tmp_path / "state.pt", {}, (), {"network": other, "optimiser": resumed}, "cpu")
+    stepped(other, resumed, gradients[2:])
+    assert torch.equal(other.weight, network.weight)
+
+
+def test_a_loss_that_joins_late_is_the_mean_of_its_own_steps(tmp_path: Path) -> None:
+    statistics = Statistics(tmp_path / "stats.jsonl")
+    for step in range(4):
+        losses = {"l1": torch.tensor(2.0)} | ({"d": torch.tensor(3.0)} if step == 3 else {})
+        statistics.add(losses, 2)
+    assert statistics.progress(8).losses == {"l1": 2.0, "d": 3.0}
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "said"),
+    [
+        ("save_every", 0, "save_every must be at least 1"),
+        ("sheet_every", 0, "sheet_every must be at least 1"),
+        ("size", 100, "the network cannot be: size must be a power of two"),
+        ("severe", -1.0, "severe must be 0 or more"),
+        ("pre_degrade_odds", 1.5, "pre_degrade_odds must be from 0 to 1"),
+        ("threads", -1, "threads must be 0 or more"),
+        ("seed", -1, "seed must be 0 or more"),
+    ],
+)
+def test_settings_that_no_run_can_have_are_told_before_it(name: str, value: float, said: str) -> None:
+    with pytest.raises(ConfigError, match=said):
+        replace(TrainConfig(portraits="p", run="r"), **{name: value})
+
+
+def test_without_a_discriminator_its_crop_does_not_matter(portraits: Path, tmp_path: Path) -> None:
+    config = replace(_config(portraits, tmp_path), discriminator_crop=256)
+    with pytest.raises(TrainingError, match="discriminator_crop 256 is larger than size 64"):
+        train(config)
+    assert not (tmp_path / "state.pt").exists()
+    assert train(replace(config, adversarial_from=config.pictures, pictures=2, save_every=2)).is_file()
 
 
 def test_no_portraits(tmp_path: Path) -> None:

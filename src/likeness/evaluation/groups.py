@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
 
+from likeness.core.tables import read_csv
 from likeness.errors import ConfigError
 from likeness.evaluation.judge import EQUAL, Score
 from likeness.evaluation.tables import Result, Table, identity_ratio
@@ -43,20 +43,22 @@ class GroupFigures:
 
 
 def read_groups(path: Path) -> Groups:
-    """Read a CSV with a column "file" and one column per grouping.
+    """Read a CSV (`likeness.core.tables.read_csv`) with a column "file" and one column per grouping.
 
     Raises:
-        ConfigError: if it cannot be read, or lacks the column "file" or any other.
+        ConfigError: if it cannot be read, lacks the column "file" or any other, or has a row with more cells than columns.
     """
     try:
-        with path.open(encoding="utf-8", newline="") as lines:
-            rows = list(csv.DictReader(lines))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        columns, rows = read_csv(path.read_bytes(), name=str(path))
+    except OSError as error:
         raise ConfigError(Notice("evaluate.groups-unread", {"path": str(path), "why": reason_of(error)})) from error
-    if not rows or "file" not in rows[0] or len(rows[0]) < 2:
+    groupings = [column for column in columns if column and column != "file"]
+    if not rows or "file" not in columns or not groupings:
         raise ConfigError(Notice("evaluate.no-groups", {"path": str(path)}))
     return {
-        row["file"]: {column: value or "unknown" for column, value in row.items() if column != "file"} for row in rows
+        row.cells["file"]: {column: row.cells.get(column) or "unknown" for column in groupings}
+        for row in rows
+        if row.cells.get("file")
     }
 
 

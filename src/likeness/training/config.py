@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice
+from likeness.models.gpen.config import GpenConfig
 from likeness.training.run_config import RunConfig
 
 __all__ = ["TrainConfig"]
@@ -106,6 +107,14 @@ class TrainConfig(RunConfig):
         super().__post_init__()
         if self.batch < 1 or self.pictures < self.batch:
             raise ConfigError(Notice("training.batch", {"pictures": self.pictures, "batch": self.batch}))
+        self.need("option.at-least-one", 1, "save_every", "sheet_every", "discriminator_crop", "discriminator_channels")
+        self.need("option.not-negative", 0, "severe")
+        if not 0 <= self.pre_degrade_odds <= 1:
+            raise ConfigError(Notice("training.share", {"name": "pre_degrade_odds", "value": self.pre_degrade_odds}))
+        try:
+            GpenConfig(size=self.size, channel_multiplier=self.channel_multiplier, narrow=self.narrow)
+        except ValueError as error:
+            raise ConfigError(Notice("training.network", {"why": str(error)})) from error
         if self.learning_rate <= 0 or self.ema_half_life <= 0:
             raise ConfigError(Notice("training.rates"))
         if self.embedding_views < 64:

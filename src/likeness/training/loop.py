@@ -55,6 +55,9 @@ def train(
         TrainingError: if the device is missing, the loss is no number, ``run`` holds another run's state, or critics
             to go on with cannot be read.
     """
+    if config.adversarial_from < config.pictures and config.size < config.discriminator_crop:
+        values = {"discriminator_crop": config.discriminator_crop, "size": config.size}
+        raise TrainingError(Notice("training.discriminator-crop", values))
     run = prepare_run(config)
     # A small network's pictures are degraded at twice its size: fine enough, and much faster than at 512.
     side = max(config.size, min(512, 2 * config.size))
@@ -65,12 +68,6 @@ def train(
     trainer = Trainer(config, start_network(config, portraits), embeddings, terms=start_terms(config))
     if (run / "state.pt").is_file():
         trainer.load(run / "state.pt")
-    if config.size < config.discriminator_crop:
-        raise TrainingError(
-            Notice(
-                "training.discriminator-crop", {"discriminator_crop": config.discriminator_crop, "size": config.size}
-            )
-        )
     validation = _validation_pairs(config)
 
     stream = PairStream(

@@ -35,13 +35,15 @@ class Statistics:
 
     def _begin(self) -> None:
         self._sums: dict[str, Tensor] = {}
-        self._steps, self._pictures, self._since = 0, 0, time.perf_counter()
+        self._steps: dict[str, int] = {}
+        self._pictures, self._since = 0, time.perf_counter()
 
     def add(self, losses: Mapping[str, Tensor], pictures: int) -> None:
         """One step's losses, on so many pictures; they are not waited for."""
         for name, value in losses.items():
             self._sums[name] = self._sums[name] + value if name in self._sums else value
-        self._steps += 1
+            # Of its own: a loss may join between two reports.
+            self._steps[name] = self._steps.get(name, 0) + 1
         self._pictures += pictures
 
     def progress(self, seen: int) -> Progress:
@@ -50,7 +52,7 @@ class Statistics:
         Raises:
             TrainingError: if a loss is no number.
         """
-        means = {name: float(total) / self._steps for name, total in self._sums.items()}
+        means = {name: float(total) / self._steps[name] for name, total in self._sums.items()}
         if not np.isfinite(list(means.values())).all():
             raise TrainingError(Notice("training.diverged", {"seen": seen}))
         rate = self._pictures / (time.perf_counter() - self._since)

@@ -37,6 +37,17 @@ class RunConfig:
             raise ConfigError(Notice("training.device", {"device": self.device}))
         if not 0 <= self.fall_from < 1:
             raise ConfigError(Notice("training.fall-from", {"fall_from": self.fall_from}))
+        self.need("option.not-negative", 0, "workers", "threads", "seed")
+
+    def need(self, code: str, least: float, *names: str) -> None:
+        """Refuse settings below the least that they may be.
+
+        Raises:
+            ConfigError: with the notice ``code``, which takes the setting's name and value.
+        """
+        for name in names:
+            if not getattr(self, name) >= least:  # so that NaN is refused as well
+                raise ConfigError(Notice(code, {"name": name, "value": getattr(self, name)}))
 
     def to_dict(self) -> dict[str, str | int | float | bool]:
         return asdict(self)

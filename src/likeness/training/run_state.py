@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import Any, Protocol
 
 import numpy as np
@@ -33,11 +34,19 @@ class Part(Protocol):
 
 
 def save_state(path: Path, settings: Mapping[str, Any], seen: int, parts: Mapping[str, Part]) -> None:
-    """Write settings, the number of pictures seen, and every part; the file appears whole or not at all."""
+    """Write settings, the number of pictures seen, and every part; the file appears whole or not at all.
+
+    Raises:
+        TrainingError: if it cannot be written, as on a full disk; what was saved before stays.
+    """
     partial = path.with_suffix(".part")
     states = {name: part.state_dict() for name, part in parts.items()}
-    torch.save({"config": dict(settings), "seen": seen, **states}, partial)
-    partial.replace(path)
+    try:
+        torch.save({"config": dict(settings), "seen": seen, **states}, partial)
+        partial.replace(path)
+    except (OSError, RuntimeError) as error:  # PyTorch's writer raises the latter
+        partial.unlink(missing_ok=True)
+        raise TrainingError(Notice("training.state-unwritten", {"path": str(path), "why": _why(error)})) from error
 
 
 def load_state(
@@ -53,20 +62,44 @@ def load_state(
         device: where their tensors go.
 
     Raises:
-        TrainingError: if a fixed setting was another one.
+        TrainingError: if a fixed setting was another one, or the file is damaged or no such state.
     """
-    state = torch.load(path, map_location=device, weights_only=True)
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+        before, seen, own = state["config"], int(state["seen"]), {name: state[name] for name in parts}
+        found = {key: before[key] for key in fixed}
+    except (OSError, RuntimeError, EOFError, UnpicklingError, LookupError, TypeError, ValueError) as error:
+        raise TrainingError(Notice("training.state-unread", {"path": str(path), "why": _why(error)})) from error
     for key in fixed:
-        if state["config"][key] != settings[key]:
+        if found[key] != settings[key]:
             raise TrainingError(
                 Notice(
                     "training.other-run",
-                    {"path": str(path), "key": key, "found": state["config"][key], "wanted": settings[key]},
+                    {"path": str(path), "key": key, "found": found[key], "wanted": settings[key]},
                 )
             )
     for name, part in parts.items():
-        part.load_state_dict(state[name])
-    return int(state["seen"])
+        part.load_state_dict(own[name])
+        if isinstance(part, torch.optim.Optimizer):
+            _lay_out(part)
+    return seen
+
+
+def _lay_out(optimiser: torch.optim.Optimizer) -> None:
+    """Bring what an optimiser has kept of each parameter into the order in memory that the parameter has.
+
+    Fused steps go over both in that order and look at no strides: moments of a run whose parameters lay otherwise would be
+    applied to other weights, in silence.
+    """
+    for parameter, kept in optimiser.state.items():
+        for name, value in kept.items():
+            if isinstance(value, Tensor) and value.shape == parameter.shape and value.stride() != parameter.stride():
+                kept[name] = torch.empty_like(parameter, dtype=value.dtype).copy_(value)
+
+
+def _why(error: Exception) -> str:
+    """The first line of what PyTorch says; the others are of its own insides."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
 
 
 def write_networks(networks: Mapping[str, nn.Module], path: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import logging
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness.core.tables import CsvRow, read_csv
 from likeness.errors import ConfigError
 from likeness.messages.notice import Notice, reason_of
 
@@ -37,8 +37,8 @@ def read_factors(path: Path, names: Sequence[str]) -> tuple[int, ...]:
         raise ConfigError(Notice("training.no-factors", {"path": str(path)}))
     factors = dict.fromkeys(names, 1)
     listed: set[str] = set()
-    for line, row in rows:
-        name, factor = row.get("file"), row.get("factor")
+    for row in rows:
+        line, name, factor = row.line, row.cells.get("file"), row.cells.get("factor")
         if not name:
             raise ConfigError(Notice("training.factor-no-name", {"path": str(path), "line": line}))
         if name in listed:
@@ -70,18 +70,16 @@ def read_left_out(path: Path) -> frozenset[str]:
     rows, columns = _table(path)
     if "file" not in columns:
         raise ConfigError(Notice("training.no-file-column", {"path": str(path)}))
-    return frozenset(row["file"] for _, row in rows if row["file"])
+    return frozenset(row.cells["file"] for row in rows if row.cells.get("file"))
 
 
-def _table(path: Path) -> tuple[list[tuple[int, dict[str, str | None]]], Sequence[str]]:
-    """A CSV's rows with their lines, and its columns."""
+def _table(path: Path) -> tuple[list[CsvRow], Sequence[str]]:
+    """A CSV's rows, and its columns."""
     try:
-        with path.open(encoding="utf-8", newline="") as lines:
-            table = csv.DictReader(lines)
-            rows: list[tuple[int, dict[str, str | None]]] = [(table.line_num, dict(row)) for row in table]
-            return rows, table.fieldnames or ()
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        columns, rows = read_csv(path.read_bytes(), name=str(path))
+    except OSError as error:
         raise ConfigError(Notice("training.table-unread", {"path": str(path), "why": reason_of(error)})) from error
+    return rows, columns
 
 
 def epoch_order(factors: NDArray[np.int64], seed: int, epoch: int) -> NDArray[np.int64]:

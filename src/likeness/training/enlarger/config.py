@@ -61,6 +61,7 @@ class EnlargerTrainConfig(RunConfig):
             raise ConfigError(Notice("training.enlarger-only", {"network": self.network}))
         if self.batch < 1 or self.patches < self.batch:
             raise ConfigError(Notice("training.patch-batch", {"patches": self.patches, "batch": self.batch}))
+        self.need("option.at-least-one", 1, "save_every")
         if not 2 <= self.border < self.side / 2:
             raise ConfigError(Notice("training.border", {"side": self.side, "border": self.border}))
         if min(self.learning_rate, self.convolution_rate, self.ema_half_life) <= 0:
