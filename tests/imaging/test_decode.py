@@ -418,6 +418,28 @@ def test_heic_is_upright() -> None:
     assert kept.get(0x0112, 1) == 1
 
 
+def test_grey_heic() -> None:
+    image = read_image(DATA / "grey.heic")
+    assert (image.size, image.grey, image.bit_depth) == (Size(24, 16), True, 8)
+    assert np.abs(_codes(image.pixels[3, :, 0]) - np.linspace(0, 255, 24)).max() <= 2
+
+
+@pytest.mark.parametrize("damage", ["deeper", "deeper-inside", "none"])
+def test_grey_heic_whose_depth_is_told_in_two_ways(damage: str) -> None:
+    """The binding of libheif believes the container, and reads past the samples: noise, or the end of the process."""
+    data = bytearray((DATA / "grey.heic").read_bytes())
+    box = data.index(b"hvcC") + 4
+    if damage == "deeper":
+        data[box + 17] |= 2
+    elif damage == "none":
+        data[box + 22] = 0  # no headers of HEVC
+    else:
+        # Another bit_depth_luma_minus8 in the sequence parameter set.
+        data[data.index(b"\x42\x01", box) + 17] ^= 0x10
+    with pytest.raises(ImageReadError, match="the depth of its samples"):
+        read_image(bytes(data))
+
+
 def test_heic_pixels_outlive_the_decoder() -> None:
     """libheif hands out its own memory: whatever is not copied changes once the container is gone."""
     images = [read_image(DATA / "quadrants-turned.heic") for _ in range(5)]

@@ -115,6 +115,21 @@ def test_a_jpeg_comment_is_kept_and_is_a_text_in_png() -> None:
     assert _pillow(encode_image(read_image(as_png), "JPEG")).info["comment"] == b"my comment"
 
 
+def test_exif_that_stands_twice_counts_once() -> None:
+    """Put together two blocks were too long for a JPEG file, and the result had none."""
+    exif = PillowImage.Exif()
+    exif[0x010E] = "grandmother"
+    exif[0x927C] = bytes(40_000)
+    once = _saved("JPEG", exif=exif)
+    (length,) = struct.unpack(">H", once[once.index(b"Exif") - 2 : once.index(b"Exif")])
+    start = once.index(b"Exif") - 4
+    segment = once[start : start + 2 + length]
+    twice = once[:start] + segment + once[start:]
+    assert read_image(twice).exif == read_image(once).exif
+    written = encode_image(read_image(twice), "JPEG")
+    assert _pillow(written).getexif()[0x010E] == "grandmother"
+
+
 @pytest.mark.parametrize("kind", ["JPEG", "PNG", "TIFF", "WebP", "AVIF"])
 @pytest.mark.parametrize("source", ["JPEG", "PNG"])
 def test_a_resolution_beside_exif_is_kept(source: str, kind: str) -> None:

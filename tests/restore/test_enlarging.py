@@ -269,6 +269,13 @@ def test_a_print_keeps_its_size(small: Image, faithful: Enlarger, tmp_path: Path
     assert read.metadata.resolution == pytest.approx((288.0, 216.0))
 
 
+@pytest.mark.parametrize("background_", ["faithful", "lanczos"])
+def test_a_factor_that_adds_no_pixel_changes_none(faithful: Enlarger, background_: str) -> None:
+    grey = Image(pixels=np.repeat(np.random.default_rng(5).random((30, 40, 1), dtype=np.float32), 3, axis=2), grey=True)
+    same = enlarge_image(grey, grey.size.times(1.01), faithful if background_ == "faithful" else None)
+    assert np.array_equal(same.pixels, grey.pixels)
+
+
 def test_colours_outside_srgb_stay(faithful: Enlarger, tmp_path: Path) -> None:
     """Adobe RGB's green is no colour of sRGB; enlarged there, as the pixels are held, it would be cut."""
     samples = np.zeros((40, 60, 3), np.uint8)

@@ -117,9 +117,11 @@ def enlarge_image(image: Image, size: Size, enlarger: Enlarger | None) -> Image:
 
     Args:
         image: the picture.
-        size: what it becomes; larger.
+        size: what it becomes; larger. A small picture times 1.01 may have the size that it had, and stays as it is.
         enlarger: what enlarges; None for plain interpolation.
     """
+    if size == image.size:
+        return image
     native, profile = image.native, image.icc_profile
     if native is not None and profile is not None:
         deep = native.dtype == np.uint16

@@ -15,6 +15,7 @@ LONGEST_SEGMENT = 65533
 
 _EXIF, _ICC, _IPTC = b"Exif\0\0", b"ICC_PROFILE\0", b"Photoshop 3.0\0"
 _XMP, _MORE_XMP = b"http://ns.adobe.com/xap/1.0/\0", b"http://ns.adobe.com/xmp/extension/\0"
+_BLOCKS = (b"II*\0", b"MM\0*")
 LONGEST_XMP = LONGEST_SEGMENT - len(_XMP)
 _APP0, _APP1, _APP2, _APP13, _APP14, _COMMENT, _SCAN, _RESERVED = 0xE0, 0xE1, 0xE2, 0xED, 0xEE, 0xFE, 0xDA, 0xC8
 
@@ -48,7 +49,9 @@ def take_from_jpeg(data: bytes) -> tuple[Found, io.BytesIO]:
             break
         content = data[place + 4 : end]
         if marker == _APP1 and content.startswith(_EXIF):
-            exif.append(content[6:])
+            # A block may go on in the next segment; one that begins anew is a second, which programs do not look at.
+            if not exif or not content.startswith(_BLOCKS, 6):
+                exif.append(content[6:])
         elif marker == _APP1 and content.startswith(_XMP):
             found.xmp = found.xmp or content[len(_XMP) :]
         elif marker == _APP1 and content.startswith(_MORE_XMP):
