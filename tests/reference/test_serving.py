@@ -15,6 +15,7 @@ from likeness.imaging.files import write_image
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Box, Image, Pixels, Size
 from likeness.metrics import psnr
+from likeness.models.spec import Authors, Spec
 from likeness.reference.matching import Embedding, FaceMatcher
 from likeness.reference.photographs import Reference, prepare_reference
 from likeness.reference.references import Photograph, References
@@ -23,6 +24,7 @@ from likeness.restore.controls import Controls
 from likeness.restore.enlargement import Enlargement
 from likeness.restore.outcome import FaceProjection
 from likeness.restore.pipeline import Restorer
+from likeness.runtimes.base import WrappedRuntime
 
 
 @pytest.fixture(scope="module")
@@ -68,6 +70,28 @@ def stranger(matcher: FaceMatcher) -> FaceMatcher:
             return matcher.embed(*crops) * self._sign
 
     return Doubting()
+
+
+def test_a_network_with_another_template_knows_faces_as_well(
+    restorer: Restorer, astronaut: Image, matcher: FaceMatcher
+) -> None:
+    """GPEN's weights under the preset plain: there the face is a seventh smaller, which alone took 0.14 of its likeness."""
+
+    class Published(WrappedRuntime):
+        @property
+        def spec(self) -> Spec:
+            return replace(super().spec, authors=Authors(template="gpen"))
+
+    published = Restorer(runtime=Published(restorer.runtime))
+    (face,) = published.find_faces(astronaut)
+    usual, plain = (published.project(astronaut, face, Controls.preset(name)) for name in ("standard", "plain"))
+    assert (usual.alignment.template, plain.alignment.template) == ("ffhq", "gpen")
+    references = References([astronaut], matcher=matcher)
+    assert float(references.who(usual) @ references.who(plain)) > 0.97
+    # The picture itself serves nobody, whichever way it is cut.
+    for item in (usual, plain):
+        (served,) = references.serve([item], published.detector)
+        assert [notice.code for notice in served.warnings] == ["reference.itself"]
 
 
 def test_a_larger_neighbour_in_the_crop_lends_no_mesh(projection: FaceProjection, sitting: Sitting) -> None:

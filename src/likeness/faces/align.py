@@ -23,6 +23,7 @@ __all__ = [
     "TEMPLATES",
     "TEMPLATE_SIZE",
     "align",
+    "realigned",
     "rewarp",
     "similarity",
     "unwarp",
@@ -128,6 +129,20 @@ def warp(pixels: Pixels, alignment: Alignment) -> Pixels:
         area = gaussian_blur(area, sigma, into=area if step > 1 else None)
     crop = cv2.warpAffine(area, matrix, (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
     return np.clip(crop, 0.0, 1.0, out=np.asarray(crop, dtype=np.float32))
+
+
+def realigned(crop: Pixels, alignment: Alignment, other: Alignment) -> Pixels:
+    """A crop, made by one alignment, as another one of the same picture has it, S x S x 3; mirrored beyond its border.
+
+    For templates that differ little: nothing is low-passed.
+    """
+    inverse = alignment.inverse
+    matrix = np.hstack(
+        [other.matrix[:, :2] @ inverse[:, :2], (other.matrix[:, :2] @ inverse[:, 2] + other.matrix[:, 2])[:, None]]
+    )
+    side = other.crop_size
+    found = cv2.warpAffine(crop, matrix, (side, side), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT_101)
+    return np.clip(found, 0.0, 1.0, out=np.asarray(found, dtype=np.float32))
 
 
 def valid_mask(alignment: Alignment) -> NDArray[np.float32]:

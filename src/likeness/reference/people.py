@@ -23,6 +23,7 @@ from likeness.errors import ConfigError, ImageError, ImageReadError, NoFaceError
 from likeness.faces.align import TEMPLATE_SIZE, align, warp
 from likeness.faces.detect import Detector
 from likeness.faces.face import Face, reading_order
+from likeness.imaging.colour import luma
 from likeness.imaging.files import read_image
 from likeness.imaging.image import Image
 from likeness.imaging.thumbnail import thumbnail
@@ -31,7 +32,15 @@ from likeness.reference.albums import Corrections, Person, group, read_correctio
 from likeness.reference.matching import SAME_FROM, Embedding, FaceMatcher, likeness, verdict
 from likeness.reference.photographs import Reference, prepare_reference
 from likeness.reference.references import reference_files
-from likeness.reference.serving import MOST, Match, ServedFace, served
+from likeness.reference.serving import (
+    MOST,
+    Match,
+    ServedFace,
+    embed_face,
+    is_same_photograph,
+    matched_views,
+    served,
+)
 from likeness.restore.outcome import FaceProjection
 
 __all__ = [
@@ -287,7 +296,7 @@ class AlbumReferences:
         return tuple(served(item, row, row, detector) for item, row in zip(faces, found, strict=True))
 
     def _matches(self, item: FaceProjection, detector: Detector) -> tuple[Match, ...]:
-        embedding = self._matcher.embed(item.crop, item.projection)
+        embedding = embed_face(item, self._matcher)
         own, person = self._whose(item, embedding)
         if person is None:
             return ()
@@ -303,7 +312,13 @@ class AlbumReferences:
         likely.sort(key=lambda pair: -pair[0] * self._album.faces[pair[1]].pixels)
         side = item.crop.shape[0]
         made = [(alike, self._reference(key, side, detector)) for alike, key in likely[: 2 * MOST]]
-        found = [Match(reference=one, likeness=alike, verdict=verdict(alike)) for alike, one in made if one is not None]
+        light = luma(matched_views(item)[0])
+        found = [
+            Match(reference=one, likeness=alike, verdict=verdict(alike))
+            for alike, one in made
+            # By its embedding alone a small network's crop of the very picture may miss `_ITSELF`.
+            if one is not None and not is_same_photograph(light, one)
+        ]
         found = [match.on_somebodys_word() if match.verdict == "other" else match for match in found]
         return tuple(sorted(found, key=lambda match: -match.likeness))
 
@@ -313,7 +328,7 @@ class AlbumReferences:
             return None, None
         keys = list(self._album.faces)
         vectors = np.stack([self._album.faces[key].embedding for key in keys])
-        alike = vectors @ self._matcher.embed(item.crop)
+        alike = vectors @ self._matcher.embed(matched_views(item)[0])
         best = int(alike.argmax())
         if alike[best] >= _ITSELF:
             return keys[best], next(person for person in self._persons if keys[best] in person.faces)

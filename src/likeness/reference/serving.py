@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.evidence.lenders import Lender, regions_by_name
+from likeness.faces.align import align, realigned
 from likeness.faces.detect import Detector
 from likeness.faces.face import Face, Landmarks, nearest
 from likeness.imaging.colour import luma
@@ -31,6 +32,7 @@ __all__ = [
     "doubted",
     "embed_face",
     "is_same_photograph",
+    "matched_views",
     "matches",
     "matches_of",
     "served",
@@ -101,7 +103,15 @@ class ServedFace:
 
 def embed_face(item: FaceProjection, matcher: FaceMatcher) -> Embedding:
     """Whose face it is, by the photograph and its restored form together."""
-    return matcher.embed(item.crop, item.projection)
+    return matcher.embed(*matched_views(item))
+
+
+def matched_views(item: FaceProjection) -> tuple[Pixels, Pixels]:
+    """A face's crop and the network's answer, FFHQ-aligned as references are, whatever template the network has."""
+    if item.alignment.template == "ffhq":
+        return item.crop, item.projection
+    ffhq = align(item.face.five_points, item.alignment.picture_size, item.alignment.crop_size)
+    return realigned(item.crop, item.alignment, ffhq), realigned(item.projection, item.alignment, ffhq)
 
 
 def matches(embedding: Embedding, references: Sequence[Reference]) -> tuple[Match, ...]:
@@ -117,7 +127,7 @@ def matches_of(
     """The `matches` of each face of a picture; what is the picture itself is left out."""
     found: list[tuple[Match, ...]] = []
     for item in faces:
-        light = luma(item.crop)
+        light = luma(matched_views(item)[0])
         others = [reference for reference in references if not is_same_photograph(light, reference)]
         found.append(matches(embed_face(item, matcher), others))
     return tuple(found)
