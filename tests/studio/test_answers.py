@@ -252,6 +252,15 @@ def test_what_a_page_asks() -> None:
     assert asked_in("<script type='application/json' id='answering'>{damaged</script>") == {}
 
 
+def test_a_name_that_is_no_unicode_is_the_same_all_over_the_page(astronaut: Image) -> None:
+    """As a lone surrogate in the script and as an escape at the buttons it was two, and no answer reached the studio."""
+    captions = Captions(done="", kept="")
+    proof = make_proof(astronaut, astronaut, [], captions, ProofOptions(side=320), name="n\udcff.jpg")
+    html = proof_page(proof, Asking()).encode(errors="backslashreplace").decode()
+    assert asked_in(html) == {"n\\udcff.jpg": ""}
+    assert "data-picture='n\\udcff.jpg'" in html
+
+
 def test_the_words_of_a_page_cannot_end_its_script(astronaut: Image) -> None:
     name = "</script><img src=x>.jpg"
     proof = make_proof(astronaut, astronaut, [], Captions(done="", kept=""), ProofOptions(side=320), name=name)

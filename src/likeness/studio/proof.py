@@ -194,7 +194,8 @@ def make_proof(
         ]
         maps = [replace(one, picture=watermarked(one.picture, options.watermark, typeface, close=True)) for one in maps]
     return Proof(
-        name=name,
+        # A page says it in more than one place, and a file's name need not be Unicode.
+        name=name.encode(errors="backslashreplace").decode(),
         before=shown[0],
         after=shown[1],
         faces=tuple(places),
