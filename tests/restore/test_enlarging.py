@@ -269,6 +269,21 @@ def test_a_print_keeps_its_size(small: Image, faithful: Enlarger, tmp_path: Path
     assert read.metadata.resolution == pytest.approx((288.0, 216.0))
 
 
+def test_black_and_white_in_a_colour_space_of_its_own_stays_so(
+    faithful: Enlarger, astronaut: Image, tmp_path: Path
+) -> None:
+    """A scan of three equal channels in Adobe RGB got colours of up to 6 levels, or 27 with "clean"."""
+    grey = PillowImage.fromarray(astronaut.to_uint8()[:96, 80:160]).convert("L").convert("RGB")
+    path = tmp_path / "scan.jpg"
+    grey.save(path, quality=80, icc_profile=matrix_profile(ADOBE, gamma_curve(563 / 256)))
+    image = read_image(path)
+    assert image.native is not None
+    larger = enlarge_image(image, image.size.times(2), faithful)
+    assert np.ptp(larger.pixels, axis=2).max() < 1e-6
+    assert larger.native is not None
+    assert not np.ptp(larger.native, axis=2).any()
+
+
 @pytest.mark.parametrize("background_", ["faithful", "lanczos"])
 def test_a_factor_that_adds_no_pixel_changes_none(faithful: Enlarger, background_: str) -> None:
     grey = Image(pixels=np.repeat(np.random.default_rng(5).random((30, 40, 1), dtype=np.float32), 3, axis=2), grey=True)

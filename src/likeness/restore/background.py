@@ -123,15 +123,16 @@ def enlarge_image(image: Image, size: Size, enlarger: Enlarger | None) -> Image:
     if size == image.size:
         return image
     native, profile = image.native, image.icc_profile
+    grey = image.grey or is_colourless(image.pixels)
     if native is not None and profile is not None:
         deep = native.dtype == np.uint16
-        native = to_samples(enlarge_pixels(to_unit(native), size, enlarger, grey=image.grey), 16 if deep else 8)
+        native = to_samples(enlarge_pixels(to_unit(native), size, enlarger, grey=grey), 16 if deep else 8)
         one = native[..., 0] if profile_space(profile) == "GRAY" else native
         pixels = to_srgb(np.ascontiguousarray(one), profile)
         pixels = to_channels(pixels) if pixels.ndim == 2 else pixels
     else:
         native = None
-        pixels = enlarge_pixels(image.pixels, size, enlarger, grey=image.grey or is_colourless(image.pixels))
+        pixels = enlarge_pixels(image.pixels, size, enlarger, grey=grey)
     factors = size.width / image.size.width, size.height / image.size.height
     exif, dpi = image.exif, dots_per_inch(image.exif)
     if exif is not None and dpi is not None:
