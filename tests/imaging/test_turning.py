@@ -77,3 +77,22 @@ def test_straightening_by_nothing_is_nothing_and_a_map_goes_the_same_way(picture
     assert made.native is None
     plane = straightened_map(np.ascontiguousarray(soft[:, :, 1]), 5.0)
     assert np.abs(plane - made.pixels[:, :, 1]).max() < 0.02
+
+
+def test_a_long_panorama_is_straightened_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """OpenCV turns no side of 32767 px and more: such a picture ended as by a bug of Likeness."""
+    wave = np.sin(np.linspace(0, 60, 777))[None, :, None] * np.cos(np.linspace(0, 20, 301))[:, None, None]
+    image = Image(pixels=np.float32(0.5 + 0.3 * np.repeat(wave, 3, axis=2)), alpha=np.float32(0.5 + 0.4 * wave[..., 0]))
+    whole = straightened(image, 4.0)
+    monkeypatch.setattr("likeness.imaging.framing._LONGEST", 100)
+    monkeypatch.setattr("likeness.imaging.framing._PART", 128)
+    parts = straightened(image, 4.0)
+    # OpenCV rounds places to 1/32 px.
+    assert np.abs(parts.pixels - whole.pixels).max() < 0.003
+    assert parts.alpha is not None
+    assert whole.alpha is not None
+    assert np.abs(parts.alpha - whole.alpha).max() < 0.003
+    monkeypatch.undo()
+    long = straightened(Image(pixels=np.full((400, 32800, 3), 0.25, np.float32)), 0.5)
+    assert long.size == straightened_size(Size(32800, 400), 0.5)
+    assert long.pixels.max() - long.pixels.min() < 1e-5

@@ -24,6 +24,9 @@ __all__ = ["cut", "straightened", "straightened_map", "straightened_size", "turn
 _Map = NDArray[np.float32]
 _Value = TypeVar("_Value", bound=np.generic)
 
+_LONGEST, _PART, _FILTER = 32766, 16384, 8
+"""The longest side that OpenCV turns, px; that of the parts in which longer ones are turned; how far its filters read."""
+
 _TURNS = {90: 6, 180: 3, 270: 8}
 """The EXIF orientation that a turn clockwise undoes."""
 
@@ -89,14 +92,33 @@ def _rotated(values: _Map, degrees: float, size: Size, flags: int) -> _Map:
     back = np.array([[cos, sin], [-sin, cos]])
     middle, own = np.array([width - 1, height - 1]) / 2, np.array([size.width - 1, size.height - 1]) / 2
     matrix = np.hstack([back, (middle - back @ own)[:, None]])
-    turned_values = cv2.warpAffine(
+    if max(width, height, size.width, size.height) <= _LONGEST:
+        return _moved(values, matrix, size, flags)
+    result = np.empty((size.height, size.width, *values.shape[2:]), np.float32)
+    for top in range(0, size.height, _PART):
+        for left in range(0, size.width, _PART):
+            part = result[top : top + _PART, left : left + _PART]
+            # What the part shows, and as much around it as the filter reads.
+            ends = np.array([[x, y] for x in (left, left + part.shape[1]) for y in (top, top + part.shape[0])])
+            places = ends @ back.T + matrix[:, 2]
+            first = np.maximum(np.floor(places.min(axis=0)).astype(int) - _FILTER, 0)
+            last = np.ceil(places.max(axis=0)).astype(int) + _FILTER
+            moved = matrix.copy()
+            moved[:, 2] += back @ (left, top) - first
+            shown = values[first[1] : last[1], first[0] : last[0]]
+            part[...] = _moved(shown, moved, Size(part.shape[1], part.shape[0]), flags)
+    return result
+
+
+def _moved(values: _Map, matrix: NDArray[np.float64], size: Size, flags: int) -> _Map:
+    moved = cv2.warpAffine(
         values,
         matrix,
         (size.width, size.height),
         flags=flags | cv2.WARP_INVERSE_MAP,
         borderMode=cv2.BORDER_REFLECT_101,
     )
-    return np.asarray(turned_values, np.float32)
+    return np.asarray(moved, np.float32)
 
 
 def cut(image: Image, box: Box) -> Image:
