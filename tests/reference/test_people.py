@@ -156,6 +156,30 @@ def test_a_photograph_that_has_changed_serves_with_the_same_persons_face_or_not_
     assert "cannot serve any more" in caplog.text
 
 
+def test_a_photograph_that_the_disk_holds_back_for_a_moment_serves_afterwards(
+    folder: Path, album: Album, tiny_model: Path, matcher: FaceMatcher, caplog: pytest.LogCaptureFixture
+) -> None:
+    away = True
+
+    def read(path: Path) -> Image:
+        if away:
+            raise ImageReadError("it broke off") from OSError(5, "Input/output error")
+        return read_image(path)
+
+    restorer, source = Restorer(tiny_model, precision="f32"), AlbumReferences(album, matcher=matcher, read=read)
+
+    def served() -> int:
+        (face,) = restorer.restore(folder / "blurred.png", references=source).faces
+        assert face.references is not None
+        return sum(match.serves for match in face.references.matches)
+
+    assert (served(), served()) == (0, 0)
+    told = [record for record in caplog.records if record.levelname == "WARNING"]
+    assert [record.getMessage() for record in told] == ["1969/sharp.png#0 cannot serve now: it broke off"]
+    away = False
+    assert served() == 1
+
+
 def test_the_page_shows_every_face_and_no_name_ends_its_script(album: Album) -> None:
     corrections = Corrections(merge=(("</script><b>#0", "1969/sharp.png#0"),), never=frozenset({"blurred.png#0"}))
     page = people_page(album, album.persons(corrections), corrections)

@@ -94,6 +94,26 @@ def test_a_network_with_another_template_knows_faces_as_well(
         assert [notice.code for notice in served.warnings] == ["reference.itself"]
 
 
+def test_a_file_of_a_folder_that_the_disk_holds_back_for_a_moment_serves_afterwards(
+    astronaut: Image, matcher: FaceMatcher
+) -> None:
+    looked: list[str] = []
+
+    def photograph(name: str, fails: list[bool]) -> Photograph:
+        def read() -> Image:
+            looked.append(name)
+            if fails and fails.pop():
+                raise ImageReadError("it broke off") from OSError(5, "Input/output error")
+            return astronaut
+
+        return Photograph(name=name, read=read, optional=True)
+
+    references = References([photograph("a", []), photograph("b", [True])], matcher=matcher)
+    prepared = [[one.name for one in references.prepare(MediaPipeDetector(), 128)] for _ in range(3)]
+    assert prepared == [["a"], ["a", "b"], ["a", "b"]]
+    assert looked == ["a", "b", "b"]
+
+
 def test_a_larger_neighbour_in_the_crop_lends_no_mesh(projection: FaceProjection, sitting: Sitting) -> None:
     own = projection.face.landmarks
     points = projection.alignment.to_crop(own.points).astype(np.float32)

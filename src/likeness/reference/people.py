@@ -284,6 +284,7 @@ class AlbumReferences:
         self._matcher, self._read = matcher or FaceMatcher(), read
         self._persons = album.persons(self._corrections)
         self._ready: Recent[tuple[str, int], Reference | None] = Recent(_KEPT)
+        self._held_back: set[str] = set()
 
     @property
     def count(self) -> int:
@@ -339,9 +340,20 @@ class AlbumReferences:
         return None, self._persons[nearest] if means[nearest] >= TOGETHER_FROM else None
 
     def _reference(self, key: str, side: int, detector: Detector) -> Reference | None:
-        return self._ready.get((key, side), lambda: self._prepared(key, side, detector))
+        """A face made ready; None of one that cannot serve. One that the disk holds back is tried again the next time."""
+        try:
+            return self._ready.get((key, side), lambda: self._prepared(key, side, detector))
+        except OSError as error:
+            # Said once of each, as a file that is gone for good is held back from every picture.
+            _log.log(logging.INFO if key in self._held_back else logging.WARNING, "%s cannot serve now: %s", key, error)
+            self._held_back.add(key)
+            return None
 
     def _prepared(self, key: str, side: int, detector: Detector) -> Reference | None:
+        """
+        Raises:
+            OSError: if it is the disk that fails.
+        """
         kept = self._album.faces[key]
         path = self._album.folder / kept.file
         try:
@@ -350,7 +362,9 @@ class AlbumReferences:
             unchanged = sha256_of(path) == self._album.files.get(kept.file)
             face = faces[kept.number] if unchanged else self._found_again(kept, image, faces)
             return prepare_reference(image, face, matcher=self._matcher, side=side, name=kept.file)
-        except (ImageError, NoFaceError, OSError, IndexError, ValueError) as error:
+        except (ImageError, NoFaceError, IndexError, ValueError) as error:
+            if disk_failed(error):
+                raise OSError(str(error)) from error
             _log.warning("%s cannot serve any more: %s", key, error)
             return None
 

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from likeness.core.files import disk_failed
 from likeness.core.hashing import sha256_of, sha256_of_bytes
 from likeness.core.home import expanded
 from likeness.errors import ArgumentError, ImageError, ImageReadError, NoFaceError
@@ -109,13 +110,15 @@ class References:
             raise ArgumentError("references need at least one photograph")
         self._trusted = trusted
         self._matcher = matcher or FaceMatcher()
-        self._prepared: dict[int, dict[Reference, int]] = {}
+        self._prepared: dict[tuple[int, int], tuple[Reference, ...]] = {}
+        """By the network's side and the photograph's number."""
         self._lock = threading.Lock()
 
     def prepare(self, detector: Detector, side: int) -> tuple[Reference, ...]:
         """Read the photographs and find their faces, unless that has been done; all of them, in their order.
 
-        A file of a folder that cannot be read or shows no face is passed over, and the log says so.
+        A file of a folder that cannot be read or shows no face is passed over, and the log says so; one that the disk holds
+        back is tried again the next time.
 
         Args:
             detector: finds the faces.
@@ -175,27 +178,30 @@ class References:
 
     def _references(self, detector: Detector, side: int) -> dict[Reference, int]:
         """Every reference with the number of its photograph."""
-        with self._lock:
-            if side not in self._prepared:
-                self._prepared[side] = self._prepare(detector, side)
-            return self._prepared[side]
-
-    def _prepare(self, detector: Detector, side: int) -> dict[Reference, int]:
         found: dict[Reference, int] = {}
-        for number, photograph in enumerate(self._photographs):
-            name = photograph.name
-            try:
-                image = photograph.read()
-                made = references_in(image, detector, matcher=self._matcher, side=side, name=name)
-            except (ImageError, NoFaceError) as error:
-                if not photograph.optional:
-                    raise
-                _log.info("passed over as a reference: %s", error)
-                continue
-            found |= {reference: number for _, reference in made}
+        with self._lock:
+            for number, photograph in enumerate(self._photographs):
+                if (side, number) not in self._prepared:
+                    made = self._prepare(photograph, detector, side)
+                    if made is None:
+                        continue
+                    self._prepared[side, number] = made
+                found |= dict.fromkeys(self._prepared[side, number], number)
         if not found:
             raise NoFaceError(Notice("reference.none"))
         return found
+
+    def _prepare(self, photograph: Photograph, detector: Detector, side: int) -> tuple[Reference, ...] | None:
+        """The faces of a photograph; None of one that the disk holds back, and that may be there the next time."""
+        try:
+            image = photograph.read()
+            made = references_in(image, detector, matcher=self._matcher, side=side, name=photograph.name)
+        except (ImageError, NoFaceError) as error:
+            if not photograph.optional:
+                raise
+            _log.info("passed over as a reference: %s", error)
+            return None if disk_failed(error) else ()
+        return tuple(reference for _, reference in made)
 
 
 def photographs_at(place: Path | str, read: Callable[[Path], Image] = read_image) -> tuple[Photograph, ...]:
