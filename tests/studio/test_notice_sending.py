@@ -127,6 +127,47 @@ def test_a_login_that_is_refused(mail_server: Callable[..., Any], certificate: A
     assert box.taken == []
 
 
+def test_later_before_the_text_is_tried_again(
+    mail_server: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Without RSET the next MAIL is answered "503 nested", which was told as a sender that is refused, and ended the run."""
+    box = mail_server()
+    protocol = pytest.importorskip("aiosmtpd.smtp").SMTP
+    taken, asked = protocol.smtp_DATA, []
+
+    async def later(self: Any, argument: str) -> None:
+        asked.append(argument)
+        if len(asked) == 1:
+            await self.push("451 4.7.1 greylisted, come back in a minute")
+        else:
+            await taken(self, argument)
+
+    monkeypatch.setattr(protocol, "smtp_DATA", later)
+    told = send([letter(), letter("bo@example.com")], settings(box.port), tmp_path / "ledger")
+    assert [each.fate for each in told] == ["sent", "sent"]
+    assert len(asked) == 3
+
+
+def test_a_mail_that_is_too_long_is_refused_alone(
+    mail_server: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """The server says so when it is told the size with the sender, whom it does not refuse: the others get theirs."""
+    box = mail_server()
+    protocol = pytest.importorskip("aiosmtpd.smtp").SMTP
+    taken, asked = protocol.smtp_MAIL, []
+
+    async def measured(self: Any, argument: str) -> None:
+        asked.append(argument)
+        if len(asked) == 1:
+            await self.push("552 5.3.4 message size exceeds fixed limit")
+        else:
+            await taken(self, argument)
+
+    monkeypatch.setattr(protocol, "smtp_MAIL", measured)
+    told = send([letter(), letter("bo@example.com")], settings(box.port), tmp_path / "ledger")
+    assert [(each.fate, each.detail[:3]) for each in told] == [("refused", "552"), ("sent", "")]
+
+
 @pytest.mark.filterwarnings("ignore:Requiring AUTH while not requiring TLS")
 def test_a_password_with_letters_beyond_ascii(
     mail_server: Callable[..., Any], certificate: Any, tmp_path: Path

@@ -22,6 +22,9 @@ __all__ = ["Delivery", "Postman"]
 
 _log = logging.getLogger(__name__)
 
+_TOO_LONG = 552
+"""What a server answers to MAIL if the size that is said with it is more than it takes (RFC 1870, 6.1)."""
+
 _FIRST_WAIT = 2.0
 _GROWTH = 4.0
 
@@ -103,6 +106,8 @@ class Postman:
                     return Delivery(state="refused", detail=detail, attempts=attempt)
             except smtplib.SMTPSenderRefused as refusal:
                 detail = _words(refusal.smtp_code, refusal.smtp_error)
+                if refusal.smtp_code == _TOO_LONG:
+                    return Delivery(state="refused", detail=detail, attempts=attempt)
                 if refusal.smtp_code >= 500:
                     raise MailError(
                         Notice(
@@ -144,7 +149,11 @@ class Postman:
         line = connection.sock
         if line is not None:
             line.settimeout(max(self._settings.timeout, _TAKING))
-        code, words = connection.data(data)
+        try:
+            code, words = connection.data(data)
+        except smtplib.SMTPDataError as refusal:  # before it has seen any of the text, as greylists do
+            self._reset(connection, refusal.smtp_code)
+            raise
         if line is not None:
             line.settimeout(self._settings.timeout)
         if code != 250:
