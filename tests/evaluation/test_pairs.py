@@ -5,12 +5,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from likeness.errors import ConfigError
+from likeness.errors import ConfigError, LikenessError
+from likeness.evaluation.old import pictures_by
 from likeness.evaluation.outputs import at_size, outputs_in, whole_outputs_in
-from likeness.evaluation.pairs import Pair, make_pairs, write_pairs
+from likeness.evaluation.pairs import Pair, make_pairs, restored_by, write_pairs
 from likeness.evaluation.sheets import contact_sheet, pair_sheet
 from likeness.imaging.files import read_image, write_image
 from likeness.imaging.image import Image, Pixels, Size
+from likeness.restore.pipeline import Restorer
+from likeness.runtimes.base import Batch, WrappedRuntime
 
 
 def noise(name: str, seed: int = 0) -> tuple[str, Pixels]:
@@ -32,6 +35,21 @@ def test_pairs_are_the_same_for_everybody(some: list[tuple[str, Pixels]]) -> Non
     assert np.allclose(grey.original[:, :, 0], grey.original[:, :, 2])
     with pytest.raises(ConfigError, match='unknown recipe "harsh"'):
         list(make_pairs(some, "harsh"))
+
+
+def test_a_face_that_fails_is_not_judged_as_its_unrestored_self(
+    some: list[tuple[str, Pixels]], astronaut: Image, tiny_model: Path
+) -> None:
+    class Broken(WrappedRuntime):
+        def run(self, faces: Batch) -> Batch:
+            return faces * np.float32(np.nan)
+
+    broken = Restorer(runtime=Broken(Restorer(tiny_model, precision="f32").runtime))
+    pair = next(make_pairs(some, "mild"))
+    with pytest.raises(LikenessError, match=r"^a\.jpg: no face could be restored .*no numbers"):
+        restored_by(broken)(pair)
+    with pytest.raises(LikenessError, match=r"^a\.jpg: no face could be restored .*no numbers"):
+        pictures_by(broken)("a.jpg", astronaut)
 
 
 def test_written_pairs_come_back_to_the_last_bit(some: list[tuple[str, Pixels]], tmp_path: Path) -> None:

@@ -93,10 +93,13 @@ def old_pictures(folder: Path) -> tuple[Path, ...]:
 
 
 def pictures_by(restorer: Restorer, controls: Controls | None = None) -> PictureSource:
-    """A restorer of ours as a source of whole pictures."""
+    """A restorer of ours as a source of whole pictures; it raises LikenessError where no face could be restored."""
 
-    def source(_: str, image: Image) -> Image:
-        return restorer.restore(image, controls, verdicts=False).image
+    def source(name: str, image: Image) -> Image:
+        done = restorer.restore(image, controls, verdicts=False)
+        if not done.done:
+            raise LikenessError(Notice("evaluate.failed", {"name": name, "why": done.failure}))
+        return done.image
 
     return source
 

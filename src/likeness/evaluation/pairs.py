@@ -11,7 +11,7 @@ from typing import TypeAlias
 import numpy as np
 
 from likeness.degradations import RECIPES
-from likeness.errors import ConfigError
+from likeness.errors import ConfigError, LikenessError
 from likeness.imaging.files import write_image
 from likeness.imaging.image import Image, Pixels
 from likeness.messages.notice import Notice
@@ -61,10 +61,13 @@ def make_pairs(portraits: Sequence[tuple[str, Pixels]], recipe: str, *, every: i
 
 
 def restored_by(restorer: Restorer, controls: Controls | None = None) -> Source:
-    """A restorer of ours as a source."""
+    """A restorer of ours as a source; it raises LikenessError where a face fails, as the input is no result."""
 
     def source(pair: Pair) -> Pixels:
-        return restorer.restore(Image(pixels=pair.degraded), controls, aligned=True, verdicts=False).image.pixels
+        done = restorer.restore(Image(pixels=pair.degraded), controls, aligned=True, verdicts=False)
+        if not done.done:
+            raise LikenessError(Notice("evaluate.failed", {"name": pair.name, "why": done.failure}))
+        return done.image.pixels
 
     return source
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 import logging
 from collections.abc import Collection
 from dataclasses import dataclass
@@ -13,10 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
-from likeness.errors import ImageReadError
+from likeness.core.tables import read_csv
+from likeness.errors import ConfigError, ImageReadError
 from likeness.imaging.image import Pixels
-from likeness.imaging.shards import picture_files
-from likeness.messages.notice import Notice
+from likeness.imaging.shards import picture_files, rgb_of
+from likeness.messages.notice import Notice, reason_of
 
 __all__ = ["Portraits"]
 
@@ -43,19 +42,20 @@ class Portraits:
         ``portraits.csv`` (columns file, native_side_px), where there is one, leaves out portraits under ``min_native_side``.
 
         Raises:
-            ImageReadError: if there is nothing to read.
+            ImageReadError: if there is nothing to read, or a picture is damaged or not square.
+            ConfigError: if ``portraits.csv`` cannot be used.
         """
-        native: dict[str, int] = {}
-        table = folder / "portraits.csv"
-        if table.is_file():
-            with table.open(encoding="utf-8", newline="") as rows:
-                native = {row["file"]: int(row["native_side_px"]) for row in csv.DictReader(rows)}
+        native = _native_sides(folder / "portraits.csv")
         names: list[str] = []
         samples: list[NDArray[np.uint8]] = []
         for name, data in picture_files(folder, f"{split}-*.tar"):
             if name in without or native.get(name, min_native_side) < min_native_side:
                 continue
-            picture = PillowImage.open(io.BytesIO(data)).convert("RGB")
+            picture = rgb_of(name, data)
+            if picture.width != picture.height:
+                # Brought to a square it would be a face that nobody has.
+                sides = f"{picture.width}x{picture.height}"
+                raise ImageReadError(Notice("portraits.not-square", {"name": name, "size": sides}))
             if picture.size != (size, size):
                 picture = picture.resize((size, size), PillowImage.Resampling.LANCZOS)
             names.append(name)
@@ -64,3 +64,26 @@ class Portraits:
             raise ImageReadError(Notice("portraits.none", {"folder": str(folder), "split": split}))
         _log.info("%d portraits of %s", len(names), folder)
         return Portraits(samples=np.stack(samples), names=tuple(names))
+
+
+def _native_sides(table: Path) -> dict[str, int]:
+    """The side of each portrait's crop in its own pixels, by file name; nothing where there is no table.
+
+    Raises:
+        ConfigError: if it cannot be read, lacks a column, or holds another value.
+    """
+    if not table.is_file():
+        return {}
+    try:
+        columns, rows = read_csv(table.read_bytes(), name=str(table))
+    except OSError as error:
+        raise ConfigError(Notice("training.table-unread", {"path": str(table), "why": reason_of(error)})) from error
+    if not {"file", "native_side_px"} <= set(columns):
+        raise ConfigError(Notice("portraits.no-columns", {"path": str(table)}))
+    found: dict[str, int] = {}
+    for row in rows:
+        side = row.cells.get("native_side_px", "")
+        if not side.isascii() or not side.isdigit():
+            raise ConfigError(Notice("portraits.native-side", {"path": str(table), "line": row.line, "value": side}))
+        found[row.cells.get("file", "")] = int(side)
+    return found
