@@ -76,6 +76,12 @@ def table_profile() -> bytes:
 
 
 @pytest.fixture(scope="session")
+def one_tone_profile() -> bytes:
+    """An RGB profile whose table has the same grey at every node."""
+    return profile(b"scnr", b"RGB ", b"Lab ", {b"A2B0": _lut16(3, 2, np.full((8, 3), 0.5))})
+
+
+@pytest.fixture(scope="session")
 def scanner_profile() -> bytes:
     """The same, but with no way back from colour to samples."""
     return profile(b"scnr", b"RGB ", b"Lab ", {b"A2B0": _lut16(3, 17, _lab16(_lab(_grid(3, 17)[..., ::-1])))})

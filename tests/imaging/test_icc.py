@@ -161,6 +161,11 @@ def test_tone_curves_that_do_not_rise_are_refused(curve: bytes) -> None:
             is_srgb_profile(data)
 
 
+def test_tables_of_one_tone_are_refused(one_tone_profile: bytes) -> None:
+    with pytest.raises(ValueError, match="one tone"):
+        is_srgb_profile(one_tone_profile)
+
+
 def test_measured_tone_curves_may_fall_by_a_trifle() -> None:
     levels = [0, 900, 800, 20000, 65535]
     curve = b"curv" + bytes(4) + struct.pack(">I5H", 5, *levels)

@@ -261,6 +261,10 @@ class _TableProfile:
             self._to_srgb = ImageCms.buildTransform(profile, _srgb(), "RGB", "RGB", _INTENT, flags=_FLAGS)
         except (ImageCms.PyCMSError, OSError) as error:
             raise ValueError(f"the ICC profile cannot be used ({error})") from error
+        # Black and the pure colours, not white, which LittleCMS makes white whatever the tables say.
+        ends = np.array(list(np.ndindex(2, 2, 2))[:-1], np.uint8) * np.uint8(255)
+        if np.ptp(_apply(self._to_srgb, ends)) < 255 * _RISE:
+            raise ValueError("the ICC profile is damaged (its tables hold one tone)")
         try:
             self._from_srgb = ImageCms.buildTransform(_srgb(), profile, "RGB", "RGB", _INTENT, flags=_FLAGS)
         except ImageCms.PyCMSError:
