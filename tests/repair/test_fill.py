@@ -3,6 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from likeness.imaging.filters import gaussian_blur
 from likeness.repair.fill import fill_holes, fill_thin, grain_field, membrane, picture_grain
 
 
@@ -37,6 +38,21 @@ def test_an_edge_runs_on_through_a_thin_gap() -> None:
     assert (filled[~missing] == broken[~missing]).all()
     assert np.abs(filled - picture)[38:42, :36].max() < 0.02
     assert np.abs(filled - picture)[38:42, 45:].max() < 0.02
+
+
+@pytest.mark.parametrize("upright", [True, False])
+def test_where_a_thin_gap_lies_in_a_large_picture_does_not_matter(upright: bool) -> None:
+    """It is filled block by block; one along the edge of a block was filled from one side alone."""
+    rng = np.random.default_rng(0)
+    pixels = np.clip(0.5 + 4 * gaussian_blur(rng.normal(0, 1, (100, 700, 3)).astype(np.float32), 6), 0, 1)
+    missing = np.zeros((100, 700), np.bool_)
+    missing[10:90, 505:520] = True
+    missing[40:52, 300:700] = True
+    whole, part = (slice(None), slice(None)), (slice(None), slice(250, None))
+    if not upright:
+        pixels, missing, part = pixels.transpose(1, 0, 2), missing.T, part[::-1]
+    filled, alone = (fill_thin(np.ascontiguousarray(pixels[w]), missing[w], 3.0) for w in (whole, part))
+    assert np.array_equal(filled[part], alone)
 
 
 def test_a_corner_is_filled_and_nothing_left_is_refused(slope: np.ndarray) -> None:

@@ -26,8 +26,15 @@ _TILE = 512
 _SMALL_SIDE = 384
 """Side of the copy on which holes are filled; one a third of the picture wide is 128 px there, a second's work."""
 
+_SURROUNDINGS = 8.0
+"""How far around a block its surroundings are shown, in radii: what is thin and lies along its edge is filled from both
+sides."""
+
 _GRAIN_SAMPLE = 1024
 """Side of the part of the picture on which grain is measured."""
+
+
+_Window = tuple[slice, slice]
 
 
 def fill_thin(pixels: Pixels, missing: NDArray[np.bool_], radius: float) -> Pixels:
@@ -43,14 +50,14 @@ def fill_thin(pixels: Pixels, missing: NDArray[np.bool_], radius: float) -> Pixe
     """
     result = pixels.copy()
     samples = missing.astype(np.uint8)
-    margin = int(np.ceil(radius)) + 2
-    for rows, columns in _windows(samples, margin):
+    for own, window in _windows(samples, int(np.ceil(_SURROUNDINGS * radius)) + 2):
         checkpoint()
-        area = missing[rows, columns]
-        shown = np.round(np.clip(pixels[rows, columns], 0, 1) * 255).astype(np.uint8)
+        shown = np.round(np.clip(pixels[window], 0, 1) * 255).astype(np.uint8)
         # In 8 bits: OpenCV's float version extrapolates gradients without bound. Only what is missing is taken from it.
-        filled = cv2.inpaint(shown, np.ascontiguousarray(samples[rows, columns]), radius, cv2.INPAINT_TELEA)
-        result[rows, columns][area] = np.asarray(filled)[area].astype(np.float32) / np.float32(255)
+        filled = np.asarray(cv2.inpaint(shown, np.ascontiguousarray(samples[window]), radius, cv2.INPAINT_TELEA))
+        filled = filled[tuple(slice(o.start - w.start, o.stop - w.start) for o, w in zip(own, window, strict=True))]
+        area = missing[own]
+        result[own][area] = filled[area].astype(np.float32) / np.float32(255)
     return result
 
 
@@ -134,15 +141,15 @@ def grain_field(grain: Grain, pixels: Pixels, *, seed: int, grey: bool) -> Pixel
     return np.stack(field, axis=-1)
 
 
-def _windows(samples: NDArray[np.uint8], margin: int) -> list[tuple[slice, slice]]:
-    """Rectangles of at most about 512 px that hold all missing places with a margin; OpenCV's work grows with the area."""
+def _windows(samples: NDArray[np.uint8], margin: int) -> list[tuple[_Window, _Window]]:
+    """Blocks of 512 px with something missing in them, and each with a margin; OpenCV's work grows with the area."""
     height, width = samples.shape
-    found: list[tuple[slice, slice]] = []
+    found: list[tuple[_Window, _Window]] = []
     for top in range(0, height, 512):
         for left in range(0, width, 512):
-            block = samples[top : top + 512, left : left + 512]
-            if block.any():
+            own = slice(top, min(height, top + 512)), slice(left, min(width, left + 512))
+            if samples[own].any():
                 rows = slice(max(0, top - margin), min(height, top + 512 + margin))
                 columns = slice(max(0, left - margin), min(width, left + 512 + margin))
-                found.append((rows, columns))
+                found.append((own, (rows, columns)))
     return found
