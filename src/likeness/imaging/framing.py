@@ -18,6 +18,7 @@ from likeness.imaging.colour import linear_to_srgb, srgb_to_linear
 from likeness.imaging.image import Box, Image, Size
 from likeness.imaging.metadata.xmp import xmp_turned, xmp_without_regions
 from likeness.imaging.metadata_fields import Metadata
+from likeness.imaging.transparency import without_hidden
 
 __all__ = ["cut", "straightened", "straightened_map", "straightened_size", "turned", "turned_map"]
 
@@ -66,7 +67,7 @@ def straightened(image: Image, degrees: float) -> Image:
     if degrees == 0:
         return image
     size = straightened_size(image.size, degrees)
-    linear = _rotated(srgb_to_linear(image.pixels), degrees, size, cv2.INTER_LANCZOS4)
+    linear = _rotated(srgb_to_linear(without_hidden(image.pixels, image.alpha)), degrees, size, cv2.INTER_LANCZOS4)
     return replace(
         image,
         pixels=np.clip(linear_to_srgb(np.clip(linear, 0, 1)), 0, 1).astype(np.float32),

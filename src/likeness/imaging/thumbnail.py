@@ -19,14 +19,15 @@ _ROOM = 3
 
 
 def thumbnail(image: Image, *, side: int = 256) -> bytes:
-    """A JPEG in sRGB without metadata; a picture that is smaller keeps its size.
+    """A JPEG in sRGB without metadata, what is transparent over white; a picture that is smaller keeps its size.
 
     Args:
         image: the picture.
         side: its longer side at most, px.
     """
     small = image.size.within(side)
-    pixels = image.pixels if small == image.size else _reduced(image.pixels, small)
+    pixels = image.over_white()
+    pixels = pixels if small == image.size else _reduced(pixels, small)
     return encode_image(Image(pixels=np.clip(pixels, 0.0, 1.0)), "JPEG", quality=_QUALITY)
 
 

@@ -26,6 +26,7 @@ from likeness.imaging.image import Image, Pixels, Size
 from likeness.imaging.metadata_fields import Metadata
 from likeness.imaging.resample import resample
 from likeness.imaging.samples import row_strips, to_samples, to_unit
+from likeness.imaging.transparency import without_hidden
 from likeness.models.enlarger.architecture import SCALES
 from likeness.models.enlarger.weights import packaged_weights
 from likeness.models.store import Store
@@ -126,13 +127,14 @@ def enlarge_image(image: Image, size: Size, enlarger: Enlarger | None) -> Image:
     grey = image.grey or is_colourless(image.pixels)
     if native is not None and profile is not None:
         deep = native.dtype == np.uint16
-        native = to_samples(enlarge_pixels(to_unit(native), size, enlarger, grey=grey), 16 if deep else 8)
+        colours = without_hidden(to_unit(native), image.alpha)
+        native = to_samples(enlarge_pixels(colours, size, enlarger, grey=grey), 16 if deep else 8)
         one = native[..., 0] if profile_space(profile) == "GRAY" else native
         pixels = to_srgb(np.ascontiguousarray(one), profile)
         pixels = to_channels(pixels) if pixels.ndim == 2 else pixels
     else:
         native = None
-        pixels = enlarge_pixels(image.pixels, size, enlarger, grey=grey)
+        pixels = enlarge_pixels(without_hidden(image.pixels, image.alpha), size, enlarger, grey=grey)
     factors = size.width / image.size.width, size.height / image.size.height
     exif, dpi = image.exif, dots_per_inch(image.exif)
     if exif is not None and dpi is not None:

@@ -13,6 +13,7 @@ from likeness.imaging.icc import can_convert_back, profile_space, srgb_profile
 from likeness.imaging.image import Image, Pixels, Size
 from likeness.imaging.metadata_fields import Metadata
 from likeness.imaging.resample import resample
+from likeness.imaging.transparency import without_hidden
 from likeness.messages.notice import Notice, Value, notice_of
 from likeness.restore.enlargement import MOST
 from likeness.studio.sharpening import Sharpening, sharpen
@@ -188,7 +189,7 @@ def for_print(image: Image, options: PrintOptions, *, drawn: float = 1.0) -> Pri
     if ppi < GOOD_PPI - 0.5:
         sharp = _by(_sides(image.size, GOOD_PPI))
         warnings.append(Notice("print.soft", {"ppi": ppi, "paper": _by(paper), "sharp": sharp}))
-    pixels = resample(image.pixels, size)
+    pixels = _resampled(image, size)
     checkpoint()
     sharpening = Sharpening(amount=0.0)
     if options.sharpen:
@@ -238,9 +239,13 @@ def checked_profile(profile: bytes, *, name: str) -> bytes:
 def _at(image: Image, size: Size, *, pixels: Pixels | None = None) -> Image:
     if size == image.size and pixels is None:
         return image
-    moved = resample(image.pixels, size) if pixels is None else pixels
+    moved = _resampled(image, size) if pixels is None else pixels
     alpha = None if image.alpha is None else resample(image.alpha, size)
     return replace(image, pixels=moved, alpha=alpha, native=image.native if size == image.size else None)
+
+
+def _resampled(image: Image, size: Size) -> Pixels:
+    return image.pixels if size == image.size else resample(without_hidden(image.pixels, image.alpha), size)
 
 
 def _fitting(size: Size, millimetres: tuple[float, float], dpi: float) -> float:
