@@ -79,6 +79,9 @@ MADE: dict[str, Callable[[], object]] = {
     "restorer of a precision": lambda: Restorer(precision="f64"),  # type: ignore[arg-type]
     "restorer of threads": lambda: Restorer(threads="two"),  # type: ignore[arg-type]
     "restorer of true threads": lambda: Restorer(threads=True),
+    "restorer of threads without end": lambda: Restorer(threads=10**30),
+    "restorer of another task": lambda: Restorer(task="sharpen"),  # type: ignore[arg-type]
+    "restorer of no fidelity": lambda: Restorer(fidelity=float("nan")),
     "client of a number": lambda: likeness.LikenessClient(80),  # type: ignore[arg-type]
     **{f"read_image of {v!r}": lambda v=v: likeness.read_image(v) for v in (None, 3, 1.5, [], PIXELS[:1, :1], GOOD)},
     "read_image within a text": lambda: likeness.read_image(b"x", max_pixels="1M"),  # type: ignore[arg-type]

@@ -19,6 +19,9 @@ Batch = NDArray[np.float32]
 for whole photographs may take and give other samples than RGB (`Spec.inputs`, `Spec.outputs`)."""
 
 
+_MOST_THREADS = 4096
+
+
 class Runtime(Protocol):
     """A network ready to run somewhere. Thread-safe."""
 
@@ -63,10 +66,12 @@ def check_threads(threads: int | None) -> None:
     """Whether a network can run in so many processor threads; None leaves it to the library.
 
     Raises:
-        ConfigError: if it is below 1.
+        ConfigError: if it is below 1, or more than any machine has.
     """
     if threads is not None and threads < 1:
         raise ConfigError(Notice("runtime.threads", {"threads": threads}))
+    if threads is not None and threads > _MOST_THREADS:
+        raise ConfigError(Notice("runtime.threads-most", {"most": _MOST_THREADS}))
 
 
 def check_batch(images: Batch, spec: Spec) -> None:

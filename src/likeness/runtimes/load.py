@@ -19,12 +19,12 @@ from likeness.compute.compiled import default_cache
 from likeness.compute.forks import refuse_after_fork
 from likeness.core.hashing import known_sha256_of
 from likeness.errors import ArgumentError, ConfigError, MissingExtraError
-from likeness.imaging.arguments import one_of
+from likeness.imaging.arguments import finite_number, one_of
 from likeness.messages.notice import Notice
 from likeness.models.formats import Checkpoint, read_checkpoint, spec_for_task
 from likeness.models.onnx_file import ONNX
 from likeness.models.registry import architecture_of, check_purpose
-from likeness.models.spec import FACE_PURPOSES, Purpose, Spec
+from likeness.models.spec import FACE_PURPOSES, PURPOSES, Purpose, Spec
 from likeness.models.store import Store
 from likeness.runtimes.base import Runtime
 
@@ -82,6 +82,7 @@ def load_runtime(
     Raises:
         CheckpointError: if the model cannot be had, is for another purpose, or nothing tells which of some.
         MissingExtraError: if the library is not installed.
+        ArgumentError: if something is of a type or a value that is not taken.
         ConfigError: if ``device`` is none that the library drives, is not there, or cannot run the network; with "auto" the
             latter is logged. Also if ``fidelity`` is given for a network that has none.
     """
@@ -91,6 +92,10 @@ def load_runtime(
     one_of("precision", precision, ("auto", "f32", "bf16"))
     if threads is not None and (isinstance(threads, bool) or not isinstance(threads, int)):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ArgumentError(f"threads must be a whole number, not {type(threads).__name__}")
+    if task is not None:
+        one_of("task", task, PURPOSES)
+    if fidelity is not None and not 0 <= finite_number("fidelity", fidelity) <= 1:
+        raise ArgumentError(f"fidelity must be from 0 to 1, not {fidelity:g}")
     if not isinstance(device, str) or device not in get_args(Device):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigError(Notice("runtime.device", {"known": _either(get_args(Device)), "device": device}))
     if not isinstance(library, str) or library not in get_args(Library):  # pyright: ignore[reportUnnecessaryIsInstance]
