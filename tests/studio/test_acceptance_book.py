@@ -72,6 +72,9 @@ def test_corrections_keep_the_history(book: AcceptanceBook) -> None:
     assert state.answers == ("revise",)
     with pytest.raises(RecordError, match="there is no entry nothing"):
         book.correct("nothing", "accepted")
+    # It was told as a book that is damaged.
+    with pytest.raises(ConfigError, match="revise, rejected, withdrawn, not 'liked'"):
+        book.correct(right.entry, "liked")  # type: ignore[arg-type]
 
 
 def test_nothing_can_be_changed_or_deleted(book: AcceptanceBook, tmp_path: Path) -> None:

@@ -165,8 +165,12 @@ class AcceptanceBook:
         """Put another answer in the place of an entry, or with "withdrawn" none. The old one stays in the history.
 
         Raises:
+            ConfigError: for an answer that cannot be recorded.
             RecordError: if there is no such entry, or it has been corrected already (correct the correction).
         """
+        if answer not in (*ANSWERS, "withdrawn"):
+            known = ", ".join((*ANSWERS, "withdrawn"))
+            raise ConfigError(Notice("acceptance.answer", {"known": known, "answer": repr(answer)}))
         with transaction(self._connection):
             history = {found.entry: found for found in self.history()}
             old = history.get(entry)
