@@ -213,3 +213,18 @@ def test_limits_that_cannot_be(portrait: Image) -> None:
         Guard().judge(portrait, Image(pixels=np.zeros((9, 9, 3), np.float32)), [])
     with pytest.raises(ValueError, match="not the same picture"):
         Guard().judge(portrait, Image(pixels=resize(portrait.pixels, Size(290, 363), "area")), [])
+
+
+def test_an_enlarged_cut_out_is_looked_at_as_it_is_seen(
+    guard: Guard, portrait: Image, restoration: Restoration
+) -> None:
+    """What lies under transparency does not grow with the picture: black in one, and the colours beside it in the other."""
+    face = restoration.restored[0].face
+    y, x = np.mgrid[: portrait.size.height, : portrait.size.width]
+    middle, box = face.box.centre, face.box
+    shape = np.hypot((x - middle.x) / box.width, (y - middle.y) / box.height) < 0.8
+    alpha = shape.astype(np.float32)
+    before = Image(pixels=portrait.pixels * alpha[..., None], alpha=alpha)
+    twice = portrait.size.times(2)
+    after = Image(pixels=np.clip(resize(portrait.pixels, twice, "cubic"), 0, 1), alpha=resize(alpha, twice, "linear"))
+    assert guard.judge(before, after, [(0, face)]).doubts == ()

@@ -62,3 +62,9 @@ def test_what_is_seen_stays_to_the_last_bit(pair: tuple[Image, Image]) -> None:
 def test_a_thumbnail_lies_over_white(pair: tuple[Image, Image]) -> None:
     small = np.asarray(PillowImage.open(io.BytesIO(thumbnail(pair[1], side=40))))
     assert small[0, 0].min() > 240
+
+
+def test_what_is_hidden_is_hidden_still_when_it_is_larger(pair: tuple[Image, Image]) -> None:
+    larger = enlarge_image(pair[1], Size(240, 240), None)
+    assert larger.alpha is not None
+    assert (larger.pixels[larger.alpha == 0].max(axis=1) == 0).mean() > 0.9

@@ -21,7 +21,7 @@ from likeness.errors import ConfigError, MissingExtraError
 from likeness.evidence.colour import colour_difference, colour_shift, to_lab
 from likeness.evidence.face_verdict import LIMITS, FaceVerdict
 from likeness.evidence.geometry import register
-from likeness.evidence.scene import SIDE, Scene, make_scene, scale_between
+from likeness.evidence.scene import SIDE, Scene, as_seen, make_scene, scale_between
 from likeness.evidence.seam import seam
 from likeness.faces.align import align
 from likeness.faces.face import Face
@@ -232,6 +232,10 @@ class Guard:
         """
         if scale_between(before, after) < 1:
             raise ValueError(f"before is {before.size} and after {after.size}: not the same picture")
+        seen = as_seen(before, after)
+        if seen[0] is not before:
+            before, after = seen
+            scenes = None  # they are of what is not seen, too
         doubts: list[Doubt] = []
         measured: list[FaceMeasures] = []
         notes: list[str] = []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -24,6 +24,7 @@ from likeness.messages.notice import Notice
 __all__ = [
     "SIDE",
     "Scene",
+    "as_seen",
     "box_around",
     "fine_band",
     "finest_band",
@@ -258,6 +259,7 @@ def make_scene(before: Image, after: Image, face: Face) -> Scene:
         ValueError: if the sizes do not fit, or the face's points allow no alignment.
     """
     scale = scale_between(before, after)
+    before, after = as_seen(before, after)
     alignment = align(face.five_points, before.size, SIDE)
     later = alignment.scaled(after.size)
     points = alignment.to_crop(face.landmarks.points).astype(np.float32)
@@ -271,6 +273,14 @@ def make_scene(before: Image, after: Image, face: Face) -> Scene:
         valid=valid_mask(alignment) if scale == 1 else valid_mask(alignment) * valid_mask(later),
         native_side=alignment.native_side,
     )
+
+
+def as_seen(before: Image, after: Image) -> tuple[Image, Image]:
+    """Pictures of different sizes as they are seen: over white, as what lies under transparency does not grow with them."""
+    if before.size == after.size or (before.alpha is None and after.alpha is None):
+        return before, after
+    first, second = (replace(image, pixels=image.over_white(), alpha=None, native=None) for image in (before, after))
+    return first, second
 
 
 def followed_mesh(crop: Pixels, known: NDArray[np.floating[Any]]) -> NDArray[np.float64]:

@@ -14,13 +14,14 @@ from pathlib import Path
 from typing import cast
 
 import numpy as np
+from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
 from likeness.compute.cancellation import checkpoint
 from likeness.compute.compiled import default_cache
 from likeness.imaging.colour import is_colourless, luma
 from likeness.imaging.exif import dots_per_inch, exif_with_resolution
-from likeness.imaging.filters import to_channels
+from likeness.imaging.filters import resize, to_channels
 from likeness.imaging.icc import profile_space, to_srgb
 from likeness.imaging.image import Image, Pixels, Size
 from likeness.imaging.metadata_fields import Metadata
@@ -42,6 +43,8 @@ _SUPPORT = 2
 """Reach of the filter that averages down (bicubic), in pixels of its result."""
 
 _MOST_DPI = 65535.0
+
+_Map = NDArray[np.float32]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,16 +128,16 @@ def enlarge_image(image: Image, size: Size, enlarger: Enlarger | None) -> Image:
         return image
     native, profile = image.native, image.icc_profile
     grey = image.grey or is_colourless(image.pixels)
+    alpha = None if image.alpha is None else (image.alpha, resample(image.alpha, size))
     if native is not None and profile is not None:
         deep = native.dtype == np.uint16
-        colours = without_hidden(to_unit(native), image.alpha)
-        native = to_samples(enlarge_pixels(colours, size, enlarger, grey=grey), 16 if deep else 8)
+        native = to_samples(_enlarged_colours(to_unit(native), alpha, size, enlarger, grey=grey), 16 if deep else 8)
         one = native[..., 0] if profile_space(profile) == "GRAY" else native
         pixels = to_srgb(np.ascontiguousarray(one), profile)
         pixels = to_channels(pixels) if pixels.ndim == 2 else pixels
     else:
         native = None
-        pixels = enlarge_pixels(without_hidden(image.pixels, image.alpha), size, enlarger, grey=grey)
+        pixels = _enlarged_colours(image.pixels, alpha, size, enlarger, grey=grey)
     factors = size.width / image.size.width, size.height / image.size.height
     exif, dpi = image.exif, dots_per_inch(image.exif)
     if exif is not None and dpi is not None:
@@ -142,11 +145,26 @@ def enlarge_image(image: Image, size: Size, enlarger: Enlarger | None) -> Image:
     return replace(
         image,
         pixels=pixels,
-        alpha=None if image.alpha is None else resample(image.alpha, size),
+        alpha=None if alpha is None else alpha[1],
         native=native,
         exif=exif,
         metadata=_enlarged(image.metadata, factors),
     )
+
+
+def _enlarged_colours(
+    pixels: Pixels, alpha: tuple[_Map, _Map] | None, size: Size, enlarger: Enlarger | None, *, grey: bool
+) -> Pixels:
+    """`enlarge_pixels` of a picture with the transparency before and after: what is hidden does not reach into what is seen,
+    and is hidden still."""
+    if alpha is None:
+        return enlarge_pixels(pixels, size, enlarger, grey=grey)
+    visible = without_hidden(pixels, alpha[0])
+    enlarged = enlarge_pixels(visible, size, enlarger, grey=grey)
+    if visible is not pixels:
+        hidden = alpha[1] <= 0
+        enlarged[hidden] = resize(pixels, size, "linear")[hidden]
+    return enlarged
 
 
 def enlarge_pixels(pixels: Pixels, size: Size, enlarger: Enlarger | None, *, grey: bool = False) -> Pixels:
