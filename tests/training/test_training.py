@@ -223,6 +223,9 @@ def test_a_damaged_state_is_told_and_one_that_cannot_be_written_leaves_the_last(
         with pytest.raises(TrainingError, match=f"{name} cannot be read as the state of a run"):
             trainer.load(tmp_path / name)
     trainer.load(path)
+    wider = Trainer(config, start_network(replace(config, narrow=0.25), Portraits.read(portraits, 64)))
+    with pytest.raises(TrainingError, match=r"state\.pt cannot be read as the state of a run"):
+        wider.load(path)
 
 
 def test_what_an_optimiser_kept_is_applied_to_the_weights_that_it_is_of(tmp_path: Path) -> None:

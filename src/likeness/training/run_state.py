@@ -62,7 +62,7 @@ def load_state(
         device: where their tensors go.
 
     Raises:
-        TrainingError: if a fixed setting was another one, or the file is damaged or no such state.
+        TrainingError: if a fixed setting was another one, or the file is damaged, no such state, or of other networks.
     """
     try:
         state = torch.load(path, map_location=device, weights_only=True)
@@ -78,10 +78,13 @@ def load_state(
                     {"path": str(path), "key": key, "found": found[key], "wanted": settings[key]},
                 )
             )
-    for name, part in parts.items():
-        part.load_state_dict(own[name])
-        if isinstance(part, torch.optim.Optimizer):
-            _lay_out(part)
+    try:
+        for name, part in parts.items():
+            part.load_state_dict(own[name])
+            if isinstance(part, torch.optim.Optimizer):
+                _lay_out(part)
+    except (RuntimeError, ValueError, LookupError) as error:  # of another network: its start was replaced, say
+        raise TrainingError(Notice("training.state-unread", {"path": str(path), "why": _why(error)})) from error
     return seen
 
 
