@@ -81,7 +81,9 @@ def group(
     sums = np.stack([vectors[sorted(members)].sum(axis=0) for members in groups])
     products, sizes = sums @ sums.T, np.array([len(members) for members in groups], dtype=np.float64)
     # The mean likeness of two groups: the product of their sums over that of their sizes.
-    means = np.where(apart, -np.inf, products / np.outer(sizes, sizes))
+    means = np.outer(sizes, sizes)
+    np.divide(products, means, out=means)  # in place: of ten thousand faces each such table takes 0.8 GB
+    means[apart] = -np.inf
     # The most that each group has in common with any: of all pairs only those with the two that were joined change, and an
     # album of thousands of faces is joined thousands of times.
     most = means.max(axis=1)

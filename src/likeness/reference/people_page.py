@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Callable, Sequence
 from html import escape
 from importlib.resources import files
 
@@ -31,8 +32,13 @@ def people_page(album: Album, persons: Sequence[Person], corrections: Correction
     place = files("likeness.reference")
     style, script = (place.joinpath(f"people.{kind}").read_text(encoding="utf-8") for kind in ("css", "js"))
     groups = [person for person in persons if len(person.faces) > 1]
-    sections = "".join(_section(number, person, album, corrections) for number, person in enumerate(groups, start=1))
-    sections += _once([person for person in persons if len(person.faces) == 1], album, corrections)
+    counts = Counter(face.file for face in album.faces.values())
+
+    def shown(key: str) -> str:
+        return _face(key, album, corrections, alone=counts[album.faces[key].file] == 1)
+
+    sections = "".join(_section(number, person, shown) for number, person in enumerate(groups, start=1))
+    sections += _once([person for person in persons if len(person.faces) == 1], shown)
     known = {
         "merge": [list(row) for row in corrections.merge],
         "split": [list(row) for row in corrections.split],
@@ -52,32 +58,26 @@ def people_page(album: Album, persons: Sequence[Person], corrections: Correction
     )
 
 
-def _section(number: int, person: Person, album: Album, corrections: Corrections) -> str:
-    faces = "".join(_face(key, album, corrections) for key in person.faces)
+def _section(number: int, person: Person, shown: Callable[[str], str]) -> str:
+    faces = "".join(map(shown, person.faces))
     return f"<section><h2>Person {number} <small>{len(person.faces)} faces</small></h2>{faces}</section>"
 
 
-def _once(persons: Sequence[Person], album: Album, corrections: Corrections) -> str:
+def _once(persons: Sequence[Person], shown: Callable[[str], str]) -> str:
     """Everybody of whom there is one face, together: each is a person of its own."""
     if not persons:
         return ""
-    faces = "".join(_face(key, album, corrections) for person in persons for key in person.faces)
+    faces = "".join(shown(key) for person in persons for key in person.faces)
     count = "1 face" if len(persons) == 1 else f"{len(persons)} faces, each of another person"
     return f"<section data-once><h2>Seen once <small>{count}</small></h2>{faces}</section>"
 
 
-def _face(key: str, album: Album, corrections: Corrections) -> str:
+def _face(key: str, album: Album, corrections: Corrections, *, alone: bool) -> str:
     face = album.faces[key]
     never = " class='never'" if key in corrections.never else ""
-    name = escape(_name(key, album), quote=True)
+    # People count the faces of a photograph from 1.
+    name = escape(face.file if alone else f"{face.file}, face {face.number + 1}", quote=True)
     return (
         f"<label{never} title='{name}'><input type='checkbox' data-key='{escape(key, quote=True)}'>"
         f"<img src='{data_uri(face.shown)}' alt=''><span>{name}</span><small>{face.pixels:.0f} px</small></label>"
     )
-
-
-def _name(key: str, album: Album) -> str:
-    """The photograph, and which of its faces where it has several; people count them from 1."""
-    file, _, index = key.rpartition("#")
-    alone = sum(other.rpartition("#")[0] == file for other in album.faces) == 1
-    return file if alone else f"{file}, face {int(index) + 1}"
