@@ -22,6 +22,7 @@ import likeness.cli.batch_run
 from likeness.batch.groups import VIDEOS, items_of
 from likeness.batch.journal import Item, Journal
 from likeness.batch.network import NetworkPlan, identity_of
+from likeness.batch.references import OtherPhotographs
 from likeness.batch.runner import make_tasks
 from likeness.batch.sources import find_sources, is_video
 from likeness.batch.unfinished import sweep_unfinished
@@ -327,7 +328,7 @@ def test_other_photographs_count_by_what_they_show(film: Path, astronaut: Image,
 
     def told(image: Image) -> object:
         photograph.write_bytes(encode_image(image, "PNG"))
-        return VideoPlan(model="m", settings=Settings({"references": [photograph]})).told(source)
+        return VideoPlan(model="m", settings=Settings({"references": [photograph]})).told(source, OtherPhotographs())
 
     first = told(astronaut)
     assert json.loads(json.dumps(first)) == first

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image as PillowImage
 
-from likeness.batch import work
+from likeness.batch import references, work
 from likeness.batch.cache import CachedRuntime, ProjectionCache
 from likeness.batch.journal import Item, Journal, PutCount, Task
 from likeness.batch.network import NetworkPlan
@@ -43,7 +43,7 @@ from likeness.models.onnx_export import export_onnx
 from likeness.models.store import Store
 from likeness.reference.albums import Corrections, write_corrections
 from likeness.reference.matching import FaceMatcher
-from likeness.reference.people import scan_album, write_album
+from likeness.reference.people import Album, AlbumFace, scan_album, write_album
 from likeness.restore import job
 from likeness.restore.config import Settings
 from likeness.restore.controls import Controls
@@ -246,6 +246,50 @@ def test_an_album_serves_a_batch_and_its_content_counts(studio: Studio, tmp_path
     assert item is not None
     with pytest.raises(ImageReadError, match="cannot be opened on another machine"):
         read_source(item)
+
+
+def test_photographs_of_an_album_that_change_count(
+    studio: Studio, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    family, kept = tmp_path / "family", tmp_path / "people.json"
+    family.mkdir()
+    for name in ("ann.png", "ben.png", "wall.png"):
+        (family / name).write_bytes(name.encode())
+        (tmp_path / f"of_{name}").write_bytes(b"a picture")
+    faces = [
+        AlbumFace(file=name, number=0, pixels=100, embedding=np.eye(128, dtype=np.float32)[0], shown=b"")
+        for name in ("ann.png", "ben.png")
+    ]
+    files = {path.name: sha256_of(path) for path in family.iterdir()}
+    write_album(kept, Album(folder=family, files=files, faces={face.key: face for face in faces}), [])
+    (tmp_path / "list.csv").write_text("file,strength\nof_ann.png,1\nof_ben.png,0.5\nof_wall.png,0.4\n")
+    sources = find_sources([str(tmp_path / "list.csv")])
+    read: list[str] = []
+    monkeypatch.setattr(references, "sha256_of", lambda path: (read.append(path.name), sha256_of(path))[1])
+
+    def put() -> tuple[PutCount, list[str]]:
+        read.clear()
+        return studio.put(sources, album=kept), sorted(read)
+
+    # Each photograph is read once, not for each picture nor by the next run.
+    assert put() == (PutCount(added=3), ["ann.png", "ben.png", "people.json"])
+    assert put() == (PutCount(kept=3), [])
+    # The time alone changes nothing, nor does a photograph that cannot serve.
+    for name in ("ann.png", "wall.png"):
+        os.utime(family / name, (1, 1))
+    (family / "wall.png").write_bytes(b"another wall")
+    assert put() == (PutCount(kept=3), ["ann.png"])
+    (family / "ann.png").write_bytes(b"another ann")
+    assert put() == (PutCount(changed=3), ["ann.png"])
+    # A disk that is away is nothing new; that one photograph is gone is.
+    family.rename(tmp_path / "away")
+    assert put() == (PutCount(kept=3), [])
+    (tmp_path / "away").rename(family)
+    assert put() == (PutCount(kept=3), [])
+    (family / "ben.png").unlink()
+    assert put() == (PutCount(changed=3), [])
+    family.rename(tmp_path / "away")
+    assert put() == (PutCount(kept=3), [])
 
 
 def test_references_travel_with_a_picture(studio: Studio, tmp_path: Path, astronaut: Image) -> None:

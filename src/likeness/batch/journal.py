@@ -372,10 +372,11 @@ class Journal:
 
     # What files hold
 
-    def known_content(self, source: str, stamp: str) -> str | None:
-        """The digest of a file's content, if it was remembered and its stamp (size, time, ETag) is still the same."""
-        names = (to_column(source), to_column(stamp))
-        rows = self._file.rows("SELECT digest FROM content WHERE source = ? AND stamp = ?", names)
+    def known_content(self, source: str, stamp: str | None) -> str | None:
+        """The digest of a file's content, if it was remembered and its stamp (size, time, ETag) is still the same; with None
+        whatever that is."""
+        names = (to_column(source), None if stamp is None else to_column(stamp))
+        rows = self._file.rows("SELECT digest FROM content WHERE source = ? AND stamp = coalesce(?, stamp)", names)
         return str(rows[0]["digest"]) if rows else None
 
     def remember_content(self, found: Iterable[tuple[str, str, str]]) -> None:

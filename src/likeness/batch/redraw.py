@@ -15,7 +15,7 @@ from pathlib import Path
 from likeness.batch.journal import Item, Journal
 from likeness.batch.network import file_of
 from likeness.batch.options import WorkOptions
-from likeness.batch.references import digest_of_album, digest_of_references
+from likeness.batch.references import OtherPhotographs
 from likeness.batch.results import is_as_written
 from likeness.batch.storage import read_file
 from likeness.batch.work import Handed, PictureWorker
@@ -74,6 +74,7 @@ class Redrawer:
             self._items = {final / item.target: item for item in opened.items(group="")}
         self._decoder = decoder
         self._store = store or Store()
+        self._others = OtherPhotographs()
         self._workers: dict[tuple[str, Purpose | None, str, float | None], PictureWorker] = {}
         self._lock = threading.Lock()
 
@@ -121,7 +122,7 @@ class Redrawer:
             same = same and sha256_of_bytes(handed.damage) == options.damage_digest
         if not same:
             return Notice("redraw.changed", {"source": item.source})
-        others = digest_of_references(options.references), digest_of_album(options.album)
+        others = self._others.of_references(options.references), self._others.of_album(options.album)
         if others != (options.references_digest, options.album_digest):
             return Notice("redraw.other-references", {"source": item.source})
         return handed

@@ -16,7 +16,7 @@ from likeness.batch.journal import Item, Journal, PutCount, Task
 from likeness.batch.keeping import Keeping
 from likeness.batch.known import is_gone, targets_of
 from likeness.batch.options import OnFinding, WorkOptions
-from likeness.batch.references import digest_of_album, digest_of_references
+from likeness.batch.references import OtherPhotographs
 from likeness.batch.results import names_in
 from likeness.batch.sources import Source
 from likeness.batch.storage import Storage, read_file
@@ -58,8 +58,8 @@ class TaskPlan(Protocol):
         """Of the tasks."""
         ...
 
-    def told(self, source: Source) -> dict[str, Any]:
-        """The options of one of them, ready for JSON.
+    def told(self, source: Source, others: OtherPhotographs) -> dict[str, Any]:
+        """The options of one of them, ready for JSON; ``others`` tells what its other photographs hold.
 
         Raises:
             ConfigError: if its own settings cannot be used; the message names it.
@@ -99,9 +99,9 @@ class Plan:
     guard: GuardLimits | None = field(default_factory=GuardLimits)
     group: str = ""
 
-    def told(self, source: Source) -> dict[str, Any]:
+    def told(self, source: Source, others: OtherPhotographs) -> dict[str, Any]:
         """See `TaskPlan`."""
-        return self.options(source).to_dict()
+        return self.options(source, others).to_dict()
 
     def digest(self, source: Source) -> str:
         """See `TaskPlan`."""
@@ -111,7 +111,7 @@ class Plan:
         """See `TaskPlan`."""
         return result_names(names, taken=taken)
 
-    def options(self, source: Source) -> WorkOptions:
+    def options(self, source: Source, others: OtherPhotographs) -> WorkOptions:
         """The options of one picture.
 
         Raises:
@@ -127,8 +127,8 @@ class Plan:
                 limits=self.limits,
                 guard=self.guard,
                 damage_digest=damage,
-                references_digest=digest_of_references(settings["references"] or ()),
-                album_digest=digest_of_album(settings["album"]),
+                references_digest=others.of_references(settings["references"] or ()),
+                album_digest=others.of_album(settings["album"]),
                 picture_model=self.picture_model,
             )
         except (ConfigError, ControlError, ImageReadError) as error:
@@ -168,14 +168,15 @@ def make_tasks(
     Raises:
         ConfigError: if a picture's own settings cannot be used; nothing was put then.
     """
+    others = OtherPhotographs(journal)
     usual: dict[str, Any] | None = None
     options: list[dict[str, Any]] = []
     for source in sources:
         if source.settings != Settings():
-            options.append(plan.told(source))
+            options.append(plan.told(source, others))
             continue
         # One dictionary for all pictures without settings of their own: a million would take gigabytes.
-        usual = plan.told(source) if usual is None else usual
+        usual = plan.told(source, others) if usual is None else usual
         options.append(usual)
     fresh: list[tuple[str, str, str]] = []
 

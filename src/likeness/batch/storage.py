@@ -20,7 +20,7 @@ from likeness.errors import BatchError, ConfigError, FileWriteError, ImageReadEr
 from likeness.imaging.folders import is_left_alone, list_folder, match_files
 from likeness.messages.notice import Notice, notice_of, reason_of
 
-__all__ = ["Listed", "Storage", "Tell", "is_url", "logged", "read_file"]
+__all__ = ["Listed", "Storage", "Tell", "is_url", "logged", "read_file", "stamp_of_file"]
 
 _log = logging.getLogger(__name__)
 
@@ -227,7 +227,7 @@ class Storage:
         shown = self.locate(name)
         with self._speaking(ImageReadError, shown, "read"):
             if self._path is not None:
-                return _local_stamp(self._path / name)
+                return stamp_of_file(self._path / name)
             return _remote_stamp(self._files.info(f"{self._root}/{name}"))
         raise AssertionError
 
@@ -281,7 +281,7 @@ class Storage:
         for name in listing.files:
             # A file may be gone again by now, and then it is not there.
             with suppress(FileNotFoundError):
-                yield Listed(name=name, stamp=_local_stamp(folder / name))
+                yield Listed(name=name, stamp=stamp_of_file(folder / name))
 
     @contextmanager
     def _listing(self) -> Generator[None]:
@@ -319,7 +319,12 @@ def read_file(file: str) -> bytes:
     return place.read(name)
 
 
-def _local_stamp(path: Path) -> str:
+def stamp_of_file(path: Path) -> str:
+    """Of a file of this machine; see `Listed`. "" of one that may not be looked at.
+
+    Raises:
+        OSError: if there is no such file.
+    """
     try:
         status = path.stat()
     except PermissionError:

@@ -18,7 +18,7 @@ from likeness.batch.groups import VIDEOS
 from likeness.batch.journal import Item, Journal, Thumbnails
 from likeness.batch.keeping import Keeping
 from likeness.batch.network import NetworkPlan
-from likeness.batch.references import digest_of_references
+from likeness.batch.references import OtherPhotographs
 from likeness.batch.runner import Done, died, settle
 from likeness.batch.sources import Source
 from likeness.batch.storage import Storage
@@ -94,8 +94,8 @@ class VideoPlan:
     settings: Settings = field(default_factory=Settings)
     group: str = VIDEOS
 
-    def told(self, source: Source) -> dict[str, Any]:
-        """The options of one video, ready for JSON.
+    def told(self, source: Source, others: OtherPhotographs) -> dict[str, Any]:
+        """The options of one video, ready for JSON; ``others`` tells what its other photographs hold.
 
         Raises:
             ConfigError: if its own settings are for pictures alone, or a reference cannot be read; the message names it.
@@ -110,7 +110,7 @@ class VideoPlan:
         if values.get("references"):
             values["references"] = [str(place) for place in values["references"]]
             try:
-                told["references_digest"] = digest_of_references(values["references"])
+                told["references_digest"] = others.of_references(values["references"])
             except ImageReadError as error:
                 named = f"{source.url}: " if own != Settings() else ""
                 raise ConfigError(Notice("batch.own", {"own": named, "why": error.notice})) from error
