@@ -21,7 +21,7 @@ from likeness.batch.journal import Item, Journal, PutCount, Task
 from likeness.batch.network import NetworkPlan
 from likeness.batch.options import WorkOptions
 from likeness.batch.ray_worker import Travelling, Workplace
-from likeness.batch.results import note_approved
+from likeness.batch.results import deliver, note_approved, withdraw_given_up
 from likeness.batch.runner import Plan, make_tasks, redo, run, sweep
 from likeness.batch.sources import Source, find_sources
 from likeness.batch.storage import Storage
@@ -366,6 +366,39 @@ def test_a_picture_that_is_left_alone_now_has_no_result_of_before(studio: Studio
     studio.put([source], min_face=2000.0)
     assert studio.run()["ann.jpg"].outcome["replaced"] == ["replaced/ann.jpg"]
     assert [listed.name for listed in studio.output.files()] == ["replaced/ann.jpg"]
+
+
+def test_a_picture_that_ends_its_process_has_no_result_of_before(studio: Studio, tmp_path: Path) -> None:
+    output = studio.output
+    with Journal(tmp_path / "own.sqlite", lease=1e-6, max_attempts=2) as journal:
+
+        def put(content: str) -> None:
+            journal.put([Task(target="ann.jpg", source="in/ann.jpg", content=content, model="m")])
+
+        def state() -> str:
+            (item,) = journal.items()
+            return item.state
+
+        put("one")
+        item = journal.claim()
+        assert item is not None
+        deliver(output, item, "final", b"yesterday's", sha256_of_bytes(b"yesterday's"))
+        written = {"output": "final/ann.jpg", "bytes": 11, "digest": sha256_of_bytes(b"yesterday's")}
+        assert journal.finish(item, "final", outcome=written)
+        assert withdraw_given_up(journal, output) == {}
+        put("another")
+        for _ in range(2):
+            assert withdraw_given_up(journal, output) == {}
+            assert journal.claim() is not None
+            time.sleep(0.001)
+        assert journal.claim() is None
+        assert (state(), output.exists("final/ann.jpg")) == ("failed", True)
+        assert withdraw_given_up(journal, output) == {"in/ann.jpg": ()}
+        assert not output.exists("final/ann.jpg")
+        # What somebody lays there afterwards is none of the batch's business.
+        output.write(b"by hand", "final/ann.jpg")
+        assert withdraw_given_up(journal, output) == {}
+        assert (state(), output.read("final/ann.jpg")) == ("failed", b"by hand")
 
 
 def test_a_picture_whose_disk_is_away_keeps_its_result_and_is_tried_again(

@@ -11,7 +11,9 @@ from PIL.TiffImagePlugin import TiffImageFile
 from profiles import ADOBE, gamma_curve, matrix_profile
 
 from likeness import Enlargement, Restorer
+from likeness.batch.journal import Journal, Task
 from likeness.cli import main
+from likeness.core.hashing import sha256_of_bytes
 from likeness.faces.detect import MediaPipeDetector
 from likeness.imaging.files import read_image
 from likeness.reference.matching import FaceMatcher
@@ -204,6 +206,41 @@ def test_of_a_batch_only_what_is_final_is_delivered() -> None:
         shutil.copy("in/portrait.jpg", Path("batch", name))
     assert main(["deliver", "batch", "sent", "--web"]) == 0
     assert [path.as_posix() for path in Path("sent").rglob("*.jpg")] == ["sent/web/a.jpg"]
+
+
+def test_what_an_earlier_run_left_is_not_delivered(capsys: pytest.CaptureFixture[str]) -> None:
+    contents = {
+        name: b"%d" % number for number, name in enumerate(("done.jpg", "waits.jpg", "failed.jpg", "by-hand.jpg"))
+    }
+    whole = Path("in/portrait.jpg").read_bytes()
+    Path("batch/final").mkdir(parents=True)
+    with Journal(Path("batch/journal.sqlite")) as journal:
+        for name in contents:
+            Path("batch/final", name).write_bytes(whole + contents[name])
+        for moment in ("yesterday", "today"):
+            for name in contents:
+                content = "same" if name == "done.jpg" else moment
+                journal.put([Task(target=name, source=f"in/{name}", content=content, model="m")])
+            while item := journal.claim():
+                data = whole + contents[item.target]
+                written = {"output": f"final/{item.target}", "bytes": len(data), "digest": sha256_of_bytes(data)}
+                written |= {"width": 581, "height": 726, "faces": []}
+                if moment == "yesterday":
+                    journal.finish(item, "final", outcome=written)
+                elif item.target == "failed.jpg":
+                    journal.fail(item, "its disk was away", retry=True, outcome={**written, "output": None})
+                    break
+                else:
+                    held = item
+        assert held.target == "waits.jpg"
+    Path("batch/final/by-hand.jpg").write_bytes(whole + b"retouched")
+    assert main(["deliver", "batch", "sent", "--web"]) == 1
+    assert names("sent") == ["web/by-hand.jpg", "web/done.jpg"]
+    said = capsys.readouterr().err
+    assert "waits.jpg is left out: an earlier run made it, and its picture waits to be done again" in said
+    assert "failed.jpg is left out: an earlier run made it, and its picture has failed since" in said
+    assert "2 of 4 pictures delivered" in said
+    assert main(["deliver", "batch/final/waits.jpg", "sent", "--web"]) == 0
 
 
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -261,11 +261,11 @@ class Journal:
         little memory: nothing that lies in the picture). Returns as `finish`."""
         return self._end(item, "failed", reason, outcome, None, again=retry)
 
-    def approve(self, item: Item, outcome: Mapping[str, Any]) -> bool:
-        """Make an item in review final, as somebody looked at it; False if it is in review no more, or wanted otherwise."""
-        values = (to_column(canonical(outcome)), time.time(), item.id, item.key)
+    def amend(self, item: Item, outcome: Mapping[str, Any], state: State) -> bool:
+        """Write down what was done with an ended item's result since; False if it has changed, or is wanted otherwise."""
+        values = (state, to_column(canonical(outcome)), time.time(), item.id, item.key, item.state)
         with self._file.transaction() as database:
-            sql = "UPDATE item SET state = 'final', outcome = ?, changed = ? WHERE id = ? AND key = ? AND state = 'review'"
+            sql = "UPDATE item SET state = ?, outcome = ?, changed = ? WHERE id = ? AND key = ? AND state = ?"
             return database.execute(sql, values).rowcount == 1
 
     def release(self, item: Item, *, counted: bool = False) -> bool:
@@ -320,10 +320,13 @@ class Journal:
                 return
             last = found[-1]["id"]
 
+    def given_up(self) -> list[Item]:
+        """What failed and is not tried again by itself."""
+        return list(map(self._item, self._file.rows("SELECT * FROM item WHERE state = 'failed' AND again = 0")))
+
     def get(self, target: str, *, group: str = "") -> Item | None:
         """The item of this target, or None."""
-        names = (to_column(group), to_column(target))
-        rows = self._file.rows("SELECT * FROM item WHERE grp = ? AND target = ?", names)
+        rows = self._file.rows("SELECT * FROM item WHERE grp = ? AND target = ?", (to_column(group), to_column(target)))
         return self._item(rows[0]) if rows else None
 
     def counts(self, *, group: str | None = None) -> dict[State, int]:
@@ -373,8 +376,7 @@ class Journal:
     # What files hold
 
     def known_content(self, source: str, stamp: str | None) -> str | None:
-        """The digest of a file's content, if it was remembered and its stamp (size, time, ETag) is still the same; with None
-        whatever that is."""
+        """The digest of a file's content, if it was remembered with this stamp (size, time, ETag); for None with any."""
         names = (to_column(source), None if stamp is None else to_column(stamp))
         rows = self._file.rows("SELECT digest FROM content WHERE source = ? AND stamp = coalesce(?, stamp)", names)
         return str(rows[0]["digest"]) if rows else None
@@ -414,8 +416,7 @@ class Journal:
             row = (
                 waits
                 or database.execute(
-                    f"SELECT id FROM {source} AND suspect = 0 AND owner IS NULL {chosen} ORDER BY id LIMIT 1",
-                    values,
+                    f"SELECT id FROM {source} AND suspect = 0 AND owner IS NULL {chosen} ORDER BY id LIMIT 1", values
                 ).fetchone()
             )
             if row is None:

@@ -14,7 +14,7 @@ from likeness.batch.journal import Item, Journal
 from likeness.batch.storage import Storage
 from likeness.core.outputs import FINAL, REPLACED, REVIEW
 
-__all__ = ["deliver", "is_as_written", "names_in", "note_approved", "set_aside", "withdraw"]
+__all__ = ["deliver", "is_as_written", "names_in", "note_approved", "set_aside", "withdraw", "withdraw_given_up"]
 
 
 def deliver(
@@ -53,6 +53,24 @@ def withdraw(output: Storage, item: Item) -> tuple[str, ...]:
     for folder in (FINAL, REVIEW):
         output.remove(f"{folder}/{item.target}")
     return kept
+
+
+def withdraw_given_up(journal: Journal, output: Storage) -> dict[str, tuple[str, ...]]:
+    """`withdraw` what earlier runs made of pictures that failed as their process died of them: no worker lived to do it.
+
+    Returns:
+        what `withdraw` does, by the picture.
+
+    Raises:
+        FileWriteError: if one cannot be removed.
+    """
+    done: dict[str, tuple[str, ...]] = {}
+    for item in journal.given_up():
+        if item.outcome.get("output") or item.outcome.get("digest"):
+            kept = done[item.source] = withdraw(output, item)
+            now = {"output": None, "bytes": None, "digest": None, "replaced": list(kept)}
+            journal.amend(item, {**item.outcome, **now}, "failed")
+    return done
 
 
 def set_aside(output: Storage, item: Item, digest: str = "") -> tuple[str, ...]:
@@ -94,7 +112,7 @@ def note_approved(journal: Journal, output: Storage) -> int:
     for item in items:
         final, review = f"{FINAL}/{item.target}", f"{REVIEW}/{item.target}"
         if review not in unmoved and output.exists(final) and not output.exists(review):
-            count += journal.approve(item, {**item.outcome, "output": f"{FINAL}/{item.target}", "approved": True})
+            count += journal.amend(item, {**item.outcome, "output": f"{FINAL}/{item.target}", "approved": True}, FINAL)
     return count
 
 

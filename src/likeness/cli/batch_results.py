@@ -7,13 +7,24 @@ from pathlib import Path
 
 from likeness.batch.groups import PICTURES
 from likeness.batch.journal import Item, Journal
+from likeness.batch.results import is_as_written
 from likeness.batch.storage import is_url
+from likeness.core.hashing import sha256_of
 from likeness.core.home import expanded
 from likeness.core.outputs import FINAL, JOURNAL
+from likeness.messages.notice import Notice
 from likeness.studio.pairs import Pair
 from likeness.studio.reports import Report, batch_record, read_report
 
-__all__ = ["BatchResults", "journal_around", "journal_of", "read_batch", "report_around", "report_at"]
+__all__ = [
+    "BatchResults",
+    "earlier_results",
+    "journal_around",
+    "journal_of",
+    "read_batch",
+    "report_around",
+    "report_at",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,6 +84,23 @@ def read_batch(journal: Path, before: Path, output: Path) -> BatchResults:
             batch_record(item.source, {**item.outcome, "output": f"{FINAL}/{item.target}"}, output) for item in items
         ),
     )
+
+
+def earlier_results(journal: Path) -> dict[Path, Notice]:
+    """Files in ``final`` that an earlier run made, of pictures that wait to be done again or have failed since, with which
+    of the two. What a person laid there is none.
+
+    Raises:
+        BatchError: if the journal cannot be read.
+    """
+    final = journal.resolve().parent / FINAL
+    found: dict[Path, Notice] = {}
+    with Journal(journal) as opened:
+        for item in opened.items(group=PICTURES, states=("queued", "running", "failed")):
+            file = final / item.target
+            if file.is_file() and is_as_written(item.outcome, file.stat().st_size, sha256_of(file)):
+                found[file] = Notice("deliver.failed" if item.state == "failed" else "deliver.waits")
+    return found
 
 
 def report_at(path: Path) -> Report:

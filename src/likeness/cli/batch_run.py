@@ -16,7 +16,7 @@ from likeness.batch.groups import VIDEOS, counts_of
 from likeness.batch.journal import Item, Journal, PutCount, State
 from likeness.batch.lanes import lanes_for
 from likeness.batch.network import NetworkPlan
-from likeness.batch.results import note_approved
+from likeness.batch.results import note_approved, withdraw_given_up
 from likeness.batch.runner import Done, Plan, TaskPlan, make_tasks, redo, sweep
 from likeness.batch.sources import Source, find_sources, is_video
 from likeness.batch.storage import Storage, is_url
@@ -130,9 +130,11 @@ class _Run:
                         if self._list_again(journal):
                             self._work(journal)
                             self._work_on_videos(journal)
+                            self._withdraw(journal)
                 finally:
                     if self._executor is not None:
                         self._executor.close()
+                    self._withdraw(journal)
                     # Also of a run that was broken off.
                     written = self._summary(journal)
                 self._next(journal)
@@ -326,6 +328,15 @@ class _Run:
             self._seconds += time.perf_counter() - began
         if self._options.desktop_notices and states and not self._stop.is_set():
             self._show(states, counted(states.total(), "picture"))
+
+    def _withdraw(self, journal: Journal) -> None:
+        """Earlier results of what ended its process: they must not be taken for what it came to now."""
+        try:
+            for source, kept in withdraw_given_up(journal, self._output).items():
+                for name in kept:
+                    self._console.warn(Notice("batch.replaced", {"name": self._output.locate(name), "source": source}))
+        except (FileWriteError, ImageReadError) as error:
+            self._console.error(str(error))
 
     def _show(self, states: Counter[State], what: str) -> None:
         """Say on the desktop what became of pictures or videos; why that cannot be done is said once."""

@@ -87,6 +87,8 @@ def deliver(argv: Sequence[str], console: Console) -> int:
     jobs = _plan(flags.input, flags.output, web, paper)
     outputs = (path for job in jobs for path in (job.web, job.print) if path is not None)
     console.ledger.claim(outputs, overwrite=flags.overwrite)
+    planned = len(jobs)
+    jobs, failed = _of_today(jobs, flags.input, console)
     decoder = DecoderPool()
     work = _Deliveries(
         web=web,
@@ -98,13 +100,12 @@ def deliver(argv: Sequence[str], console: Console) -> int:
         console=console,
         redrawer=None if flags.as_finished else _redrawer(flags.input, decoder),
     )
-    failed = 0
     began = time.perf_counter()
     with closing(reported_in_order(work.deliver, jobs, console, unit="picture")) as delivered:
         for good in delivered:
             failed += not good
-    if len(jobs) > 1:
-        done = f"{len(jobs) - failed} of {len(jobs)} pictures delivered to {flags.output}"
+    if planned > 1:
+        done = f"{planned - failed} of {planned} pictures delivered to {flags.output}"
         console.say(f"{done}; {time.perf_counter() - began:.1f} s")
     return 1 if failed else 0
 
@@ -197,16 +198,35 @@ class _Deliveries:
         return True
 
 
-def _redrawer(source: str, decoder: DecoderPool) -> Redrawer | None:
-    """For the output of a batch, or its folder of finished pictures."""
-    from likeness.batch.redraw import Redrawer
+def _journal(source: str) -> Path | None:
+    """Of a batch whose output, or folder of finished pictures, this is."""
     from likeness.cli.batch_results import journal_of
     from likeness.core.outputs import FINAL
 
     folder = expanded(source)
     if not folder.is_dir():
         return None
-    journal = journal_of(folder.parent if folder.name == FINAL else folder)
+    return journal_of(folder.parent if folder.name == FINAL else folder)
+
+
+def _of_today(jobs: tuple[_Job, ...], source: str, console: Console) -> tuple[tuple[_Job, ...], int]:
+    """Without what an earlier run left of a batch's pictures that wait again or have failed; each is told, and how many."""
+    from likeness.cli.batch_results import earlier_results
+
+    journal = _journal(source)
+    earlier = {} if journal is None else earlier_results(journal)
+    left = 0
+    for job in jobs:
+        if (became := earlier.get(job.source.resolve())) is not None:
+            console.error(str(Notice("deliver.earlier", {"file": str(job.source), "became": became})))
+            left += 1
+    return tuple(job for job in jobs if job.source.resolve() not in earlier), left
+
+
+def _redrawer(source: str, decoder: DecoderPool) -> Redrawer | None:
+    from likeness.batch.redraw import Redrawer
+
+    journal = _journal(source)
     return None if journal is None else Redrawer(journal, decoder)
 
 
