@@ -19,6 +19,7 @@ from signals import png_chunk
 
 from likeness.errors import ImageError, ImageReadError, ImageTooLargeError
 from likeness.imaging.files import read_image
+from likeness.imaging.heif_items import check_heif_depths
 from likeness.imaging.image import Size
 
 DATA = Path(__file__).resolve().parents[1] / "data"
@@ -438,6 +439,13 @@ def test_grey_heic_whose_depth_is_told_in_two_ways(damage: str) -> None:
         data[data.index(b"\x42\x01", box) + 17] ^= 0x10
     with pytest.raises(ImageReadError, match="the depth of its samples"):
         read_image(bytes(data))
+
+
+def test_a_long_header_of_a_heic_costs_no_time() -> None:
+    """Each bit was looked for in all of it: 200 kB of zeros took minutes."""
+    unit = b"\x42\x01" + bytes(1_000_000)
+    with pytest.raises(ValueError, match="cut short"):
+        check_heif_depths([], [len(unit).to_bytes(4, "big") + unit])
 
 
 def test_heic_pixels_outlive_the_decoder() -> None:

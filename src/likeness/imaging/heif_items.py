@@ -16,6 +16,8 @@ _ENTRY = re.compile(rb"infe(?:\x02.{3}.{2}|\x03.{3}.{4}).{2}(.{4})", re.DOTALL)
 _SEQUENCE_SET = 33
 _PROFILE, _LEVEL = 88, 8  # bits
 _CHROMA_444 = 3
+_HEAD = 256
+"""Bytes of a set that are looked at: more than can stand before the depth; a damaged one may be of any length."""
 
 
 def check_heif_items(data: bytes) -> None:
@@ -89,7 +91,7 @@ def _luma_depth(unit: bytes) -> int:
     Raises:
         ValueError: if it ends too early.
     """
-    bits = _Bits(unit[2:].replace(b"\0\0\3", b"\0\0"))
+    bits = _Bits(unit[2:_HEAD].replace(b"\0\0\3", b"\0\0"))
     bits.read(4)
     layers = bits.read(3)
     bits.read(1 + _PROFILE + _LEVEL)
