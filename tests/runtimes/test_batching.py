@@ -212,6 +212,37 @@ def test_the_end_of_one_callers_work_costs_the_others_of_its_batch_nothing(
     assert runtime.run(pictures(1)).shape == (1, 3, 64, 64)
 
 
+def test_a_caller_that_is_gone_is_not_put_back(network: OpenVinoRuntime, pool: ThreadPoolExecutor) -> None:
+    """Ctrl+C in a caller whose faces are in a batch, then in the one who runs it: all later calls waited for the first."""
+    gone = threading.Event()
+
+    class Interrupted(BatchingRuntime):
+        def _may_run(self, call) -> bool:
+            if len(call.faces) == 2 and not self._queue:
+                gone.set()
+                raise KeyboardInterrupt
+            return super()._may_run(call)
+
+    class Cancelled(Gated):
+        def run(self, faces: Batch) -> Batch:
+            result = super().run(faces)
+            if len(faces) == 3:
+                assert gone.wait(WAIT)
+                raise WorkCancelled
+            return result
+
+    inner = Cancelled(network)
+    runtime = Interrupted(inner, in_flight=1)
+    busy(pool, runtime, inner, 1)
+    waiting = submit_in_order(pool, runtime, [pictures(1), pictures(2)])
+    inner.gate.set()
+    for future, end in zip(waiting, (WorkCancelled, KeyboardInterrupt), strict=True):
+        with pytest.raises(end):
+            future.result(WAIT)
+    assert pool.submit(runtime.run, pictures(1)).result(WAIT).shape == (1, 3, 64, 64)
+    runtime.close()
+
+
 def test_closing_waits_for_the_calls_that_were_made(gated: Gated, pool: ThreadPoolExecutor) -> None:
     runtime = BatchingRuntime(gated, in_flight=1)
     futures = [*busy(pool, runtime, gated, 1), *submit_in_order(pool, runtime, [pictures(1), pictures(2)])]

@@ -111,7 +111,8 @@ class BatchingRuntime(WrappedRuntime):
             self._queue.append(call)
             try:
                 self._changed.wait_for(lambda: call.done or self._may_run(call))
-            except BaseException:  # an interrupt: nobody may wait for a call whose thread is gone
+            except BaseException as error:  # an interrupt: nobody may wait for a call whose thread is gone
+                call.error = error  # in a batch already, it needs no other
                 if call in self._queue:
                     self._queue.remove(call)
                     self._changed.notify_all()
