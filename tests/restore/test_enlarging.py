@@ -284,6 +284,17 @@ def test_black_and_white_in_a_colour_space_of_its_own_stays_so(
     assert not np.ptp(larger.native, axis=2).any()
 
 
+def test_channels_that_differ_are_no_black_and_white(small: Image) -> None:
+    """A profile may make black and white of them; made alike, they would come out with a tone."""
+    native = np.repeat(small.to_uint8()[..., :1], 3, axis=2)
+    native[..., 2] //= 2
+    profile = matrix_profile(ADOBE, gamma_curve(563 / 256))
+    image = Image(pixels=np.repeat(small.pixels[..., :1], 3, axis=2), native=native, icc_profile=profile)
+    larger = enlarge_image(image, image.size.times(2), None).native
+    assert larger is not None
+    assert np.ptp(larger, axis=2).max() > 50
+
+
 @pytest.mark.parametrize("background_", ["faithful", "lanczos"])
 def test_a_factor_that_adds_no_pixel_changes_none(faithful: Enlarger, background_: str) -> None:
     grey = Image(pixels=np.repeat(np.random.default_rng(5).random((30, 40, 1), dtype=np.float32), 3, axis=2), grey=True)

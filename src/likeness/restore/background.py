@@ -131,6 +131,8 @@ def enlarge_image(image: Image, size: Size, enlarger: Enlarger | None) -> Image:
     alpha = None if image.alpha is None else (image.alpha, resample(image.alpha, size))
     if native is not None and profile is not None:
         deep = native.dtype == np.uint16
+        # Alike in its own channels, too: a profile may make black and white of channels that differ.
+        grey = grey and is_colourless(to_unit(native))
         native = to_samples(_enlarged_colours(to_unit(native), alpha, size, enlarger, grey=grey), 16 if deep else 8)
         one = native[..., 0] if profile_space(profile) == "GRAY" else native
         pixels = to_srgb(np.ascontiguousarray(one), profile)
