@@ -217,6 +217,20 @@ def test_verdicts_are_measured_in_the_usual_crop(restorer: Restorer, astronaut: 
     assert verdict.level == "bad"  # random weights draw no face
 
 
+def test_an_enlarged_cut_out_is_judged_by_the_same_colours(restorer: Restorer, astronaut: Image) -> None:
+    """What is hidden was black before and white after, as only the second picture said that it is transparent."""
+    side = astronaut.size.width
+    alpha = np.ones((side, side), np.float32)
+    alpha[:, : side // 3] = 0
+    cut_out = Image(pixels=astronaut.pixels * alpha[..., None], alpha=alpha)
+    twice = Enlargement(upscale=2, background="lanczos")
+    scene = restorer.restore(cut_out, "plain", enlargement=twice, keep_scenes=True).faces[0].scene
+    assert scene is not None
+    hidden = scene.before.max(axis=2) == 0
+    assert hidden.mean() > 0.1
+    assert np.median(scene.after[hidden]) < 0.1
+
+
 def test_our_own_weights_are_run_by_their_own_template(tiny_model: Path, astronaut: Image) -> None:
     ours = Restorer(tiny_model, precision="f32")
     assert ours.runtime.spec.authors == Authors(template="ffhq", strength=1.0)

@@ -166,7 +166,7 @@ def _scene(item: FaceProjection, after: Image) -> Scene:
     """As `make_scene`, with what was already measured of the face."""
     alignment = item.alignment
     if alignment.crop_size != SIDE or alignment.template != "ffhq":
-        return make_scene(Image(pixels=item.picture), after, item.face)
+        return make_scene(Image(pixels=item.picture), Image(pixels=after.pixels), item.face)
     later = alignment.scaled(after.size)
     valid = valid_mask(alignment)
     scene = Scene(
