@@ -187,10 +187,27 @@ def test_answers_to_a_served_page_are_in_the_book_at_once(
     of(page, PICTURES[1]).get_by_role("button", name="Yes", pressed=True).wait_for()
 
 
+def test_a_picture_that_is_done_anew_while_it_is_served_is_answered_anew(
+    proofs: Path, tmp_path: Path, serve: Callable[..., str]
+) -> None:
+    """Its Yes stood as a correction of the Change before, as if it had been right at once."""
+    book = tmp_path / "book.sqlite"
+    said = {"picture": PICTURES[0], "client": CLIENT}
+    with httpx.Client(base_url=serve(proofs, book)) as client:
+        for answer, mark in (("rejected", "1"), ("revise", "1"), ("accepted", "2")):
+            assert client.put("/answers", json={**said, "answer": answer, "mark": mark}).status_code == 204
+        found = client.get("/answers", params={"client": CLIENT}).json()
+    assert found == {PICTURES[0]: {"answer": "accepted", "note": "", "mark": "2"}}
+    assert stands(book) == {PICTURES[0]: ("revise", "accepted")}
+
+
 def test_another_proof_of_the_same_name_has_no_answer_yet(page: Any, proofs: Path, astronaut: Image) -> None:
     """Browsers keep one store for all pages out of files: what was said to the first version is no answer to the second."""
     page.goto((proofs / "0.html").as_uri())
     of(page, PICTURES[0]).get_by_role("button", name="Yes").click()
+    page.get_by_role("link", name="All pictures").click()
+    assert page.locator(".answered").inner_text() == "1 of 3 answered"
+    carried = urlsplit(page.url).fragment
     page.goto("about:blank")
     page.goto((proofs / "index.html").as_uri())
     assert page.locator(".answered").inner_text() == "1 of 3 answered"
@@ -204,8 +221,11 @@ def test_another_proof_of_the_same_name_has_no_answer_yet(page: Any, proofs: Pat
     )
     second = proofs / "again.htm"
     second.write_text(proof_page(again, Asking(client=CLIENT, reply="studio@example.com")), encoding="utf-8")
-    page.goto(second.as_uri())
-    assert page.locator(".answered").inner_text() == "0 of 1 answered"
+    # An address that a browser kept carries what was said to the first, too.
+    for address in (second.as_uri(), f"{second.as_uri()}#{carried}"):
+        page.goto("about:blank")
+        page.goto(address)
+        assert page.locator(".answered").inner_text() == "0 of 1 answered"
 
 
 def test_pages_on_any_web_server_offer_mail_and_file(page: Any, proofs: Path) -> None:

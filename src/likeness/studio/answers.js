@@ -6,7 +6,8 @@ const { client, reply, words, all, marks } = told;
 const rows = [...document.querySelectorAll(".answer")];
 const bar = document.querySelector(".send");
 // With what the picture looks like: another proof of the same name, or of the same picture done anew, has no answer yet.
-const key = (picture) => `likeness.answer\n${client}\n${picture}\n${marks[all.indexOf(picture)]}`;
+const mark = (picture) => marks[all.indexOf(picture)];
+const key = (picture) => `likeness.answer\n${client}\n${picture}\n${mark(picture)}`;
 
 // What the studio's own server has of this client; null where it is not the studio's that shows this page.
 const service = location.protocol.startsWith("http")
@@ -32,12 +33,15 @@ const answers = new Map(all.map((picture) => [picture, kept(picture)]).filter(([
 // Some browsers keep nothing for pages out of files, or for each by itself: what was answered goes along with the links between them.
 try {
   const carried = JSON.parse(decodeURIComponent(location.hash.slice(1)) || "[]");
-  for (const [picture, given] of carried) if (all.includes(picture)) answers.set(picture, given);
+  for (const [picture, given, of] of carried) if (all.includes(picture) && of === mark(picture)) answers.set(picture, given);
 } catch {
   // Another page's place, and no answers.
 }
 for (const link of document.querySelectorAll("a[data-carry]")) {
-  link.addEventListener("click", () => (link.hash = encodeURIComponent(JSON.stringify([...answers]))));
+  link.addEventListener("click", () => {
+    const carried = [...answers].map(([picture, given]) => [picture, given, mark(picture)]);
+    link.hash = encodeURIComponent(JSON.stringify(carried));
+  });
 }
 
 async function give(row, picture, answer, note) {
@@ -47,7 +51,7 @@ async function give(row, picture, answer, note) {
     const sent = await fetch("answers", {
       method: "PUT",
       headers: { "Content-Type": "application/json" },
-      body: JSON.stringify({ picture, client, answer, note: given.note }),
+      body: JSON.stringify({ picture, client, answer, note: given.note, mark: mark(picture) }),
     }).catch(() => null);
     row.querySelector(".reached").textContent = sent?.ok ? words.kept : words.lost;
     if (!sent?.ok) return;
@@ -133,6 +137,8 @@ service.then((known) => {
   bar.querySelector(".ways").hidden = known !== null;
   if (known === null) return;
   answers.clear();
-  for (const [picture, given] of Object.entries(known)) if (all.includes(picture)) answers.set(picture, given);
+  for (const [picture, given] of Object.entries(known)) {
+    if (all.includes(picture) && given.mark === mark(picture)) answers.set(picture, given);
+  }
   show();
 });

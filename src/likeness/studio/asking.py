@@ -32,6 +32,7 @@ class ClientAnswer(BaseModel):
     client: str = Field(default="", max_length=200)
     answer: Literal["accepted", "revise", "rejected"]
     note: str = Field(default="", max_length=1000)
+    mark: str = Field(default="", max_length=40, description="What was shown of the picture: `Proof.mark`.")
 
 
 class AskingFolder:
@@ -66,7 +67,8 @@ class AskingFolder:
 def make_app(folder: AskingFolder, book: Path, *, hosts: tuple[str, ...] = (), key: str = "") -> FastAPI:
     """The pages of a folder of proofs, and their answers.
 
-    An answer that is changed while this runs is a correction of the one before: a wrong button is no revision.
+    An answer that is changed while this runs is a correction of the one before: a wrong button is no revision. One to a
+    picture that was done anew meanwhile is an answer of its own.
 
     Args:
         folder: of the proofs.
@@ -74,7 +76,7 @@ def make_app(folder: AskingFolder, book: Path, *, hosts: tuple[str, ...] = (), k
         hosts: names by which the server may be called; none allows all.
         key: what the addresses of pages begin with, so that only who was told them comes in; "" for none.
     """
-    given: dict[tuple[str, str], Entry] = {}
+    given: dict[tuple[str, str, str], Entry] = {}
     writing = threading.Lock()
     app = small_app("Likeness proofs", hosts=hosts, inline=True)
     base = f"/{key}" if key else ""
@@ -84,8 +86,8 @@ def make_app(folder: AskingFolder, book: Path, *, hosts: tuple[str, ...] = (), k
         return JSONResponse({"detail": str(error)}, status_code=422 if isinstance(error, ConfigError) else 500)
 
     def write(said: ClientAnswer) -> None:
-        of = (said.client, said.picture)
-        if of not in folder.asked:
+        of = (said.client, said.picture, said.mark)
+        if of[:2] not in folder.asked:
             raise ConfigError(Notice("answers.unknown-picture"))
         with writing, open_book(book, create=True) as opened:
             before = given.get(of)
@@ -105,8 +107,8 @@ def make_app(folder: AskingFolder, book: Path, *, hosts: tuple[str, ...] = (), k
     def answers(place: str, client: str = "") -> dict[str, dict[str, str]]:
         del place
         return {
-            picture: {"answer": entry.answer, "note": entry.note}
-            for (of, picture), entry in list(given.items())
+            picture: {"answer": entry.answer, "note": entry.note, "mark": mark}
+            for (of, picture, mark), entry in list(given.items())
             if of == client
         }
 
