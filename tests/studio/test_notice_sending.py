@@ -17,7 +17,7 @@ import pytest
 from likeness.errors import MailError, RecordError
 from likeness.faces.findings import Finding
 from likeness.imaging.image import Size
-from likeness.messages.notice import Language
+from likeness.messages.notice import Language, notice_of
 from likeness.studio.notices.ledger import open_ledger
 from likeness.studio.notices.letters import Letter, Trouble
 from likeness.studio.notices.postman import Delivery, Postman
@@ -114,6 +114,15 @@ def test_no_mail_without_the_encryption_that_was_asked_for(
     with pytest.raises(MailError, match="does not speak TLS"):
         send([letter()], settings(box.port, "tls", ca_file=certificate.path), tmp_path / "ledger")
     assert box.taken == []
+
+
+def test_a_server_that_takes_no_such_letters_is_told_in_our_words(
+    mail_server: Callable[..., Any], tmp_path: Path
+) -> None:
+    to = settings(mail_server("none").port)
+    with pytest.raises(MailError, match="letters beyond ASCII") as caught:
+        send([letter()], to, tmp_path / "ledger", login=Login(user="studio", password="Schlüssel"))
+    assert "ASCII 以外字符" in notice_of(caught.value).say("zh")
 
 
 def test_a_login_that_is_refused(mail_server: Callable[..., Any], certificate: Any, tmp_path: Path) -> None:

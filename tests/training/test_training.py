@@ -266,7 +266,7 @@ def test_a_loss_that_joins_late_is_the_mean_of_its_own_steps(tmp_path: Path) -> 
     [
         ("save_every", 0, "save_every must be at least 1"),
         ("sheet_every", 0, "sheet_every must be at least 1"),
-        ("size", 100, "the network cannot be: size must be a power of two"),
+        ("size", 100, "no such network can be built: size must be a power of two"),
         ("severe", -1.0, "severe must be 0 or more"),
         ("pre_degrade_odds", 1.5, "pre_degrade_odds must be from 0 to 1"),
         ("threads", -1, "threads must be 0 or more"),

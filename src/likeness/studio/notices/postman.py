@@ -224,9 +224,7 @@ class Postman:
         # smtplib writes ASCII only. Of the ways to log in, PLAIN says how other letters are written (RFC 4616).
         connection.ehlo_or_helo_if_needed()
         if "PLAIN" not in connection.esmtp_features.get("auth", "").upper().split():
-            raise smtplib.SMTPNotSupportedError(
-                "it takes no user name or password with letters beyond ASCII (AUTH PLAIN)"
-            )
+            raise smtplib.SMTPNotSupportedError(Notice("mail.login-letters"))
         said = base64.b64encode(f"\0{login.user}\0{login.password}".encode()).decode("ascii")
         code, words = connection.docmd("AUTH", f"PLAIN {said}")
         if code not in (235, 503):  # 503: logged in already
