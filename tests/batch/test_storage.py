@@ -2,12 +2,16 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
+from datetime import datetime, timezone
 from pathlib import Path
 
 import pytest
 
 from likeness.batch import storage as places
+from likeness.batch.journal import Journal
+from likeness.batch.runner import sweep
 from likeness.batch.storage import Storage
 from likeness.core.hashing import sha256_of_bytes
 from likeness.errors import BatchError, ConfigError, FileWriteError, ImageReadError, MissingExtraError
@@ -75,6 +79,39 @@ def test_a_store_without_whole_objects_gets_a_temporary_file(monkeypatch: pytest
         place.write(b"after, and longer", "a.jpg")
     assert place.read("a.jpg") == b"before"
     assert [name for name in place._files.find("/broken-line") if "part" in name] == []  # pyright: ignore
+
+
+def test_temporary_files_that_a_killed_run_left_in_a_store_go_after_a_day(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(places, "_WHOLE", set())
+    place = Storage("memory://left-behind")
+    place.write(b"a result", "final/a.jpg")
+    files = place._files  # pyright: ignore[reportPrivateUsage]
+    part = ".likeness-0123456789ab.part"
+    for name in (f"final/sub/{part}", part, "final/.likeness-notes.part", f"final/my{part}"):
+        files.pipe_file(f"/left-behind/{name}", b"half")
+    with Journal(tmp_path / "journal.sqlite") as journal:
+        assert sweep(journal, place) == 0, "somebody may be writing them"
+        tomorrow = time.time() + 86401
+        monkeypatch.setattr("likeness.batch.runner.time.time", lambda: tomorrow)
+        assert sweep(journal, place) == 2
+        assert sweep(journal, place) == 0
+    left = {name.removeprefix("/left-behind/") for name in files.find("/left-behind")}
+    assert left == {"final/a.jpg", "final/.likeness-notes.part", f"final/my{part}"}
+
+
+@pytest.mark.parametrize(
+    ("info", "seconds"),
+    [
+        ({"mtime": datetime(2026, 1, 2, tzinfo=timezone.utc)}, 1767312000),  # SFTP
+        ({"modify": "20260102000000.123"}, 1767312000),  # FTP
+        ({"modify": "Jan 2"}, None),
+        ({"size": 3}, None),
+    ],
+)
+def test_when_a_file_of_a_store_was_written(info: dict[str, object], seconds: float | None) -> None:
+    assert places._seconds(info) == seconds  # pyright: ignore[reportPrivateUsage]
 
 
 def test_a_folder_that_cannot_be_made_is_told(tmp_path: Path) -> None:

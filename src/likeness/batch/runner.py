@@ -26,7 +26,7 @@ from likeness.core.files import TEMPORARY
 from likeness.core.hashing import sha256_of_bytes
 from likeness.core.outputs import FINAL, REVIEW
 from likeness.core.parallel import map_in_order
-from likeness.errors import ConfigError, ControlError, ImageReadError, JournalError, LikenessError
+from likeness.errors import ConfigError, ControlError, FileWriteError, ImageReadError, JournalError, LikenessError
 from likeness.evidence.quality_gate import GuardLimits
 from likeness.faces.findings import Limits
 from likeness.imaging.names import result_names
@@ -43,6 +43,10 @@ _READERS = 4
 
 _ABANDONED = 3600.0
 """Seconds after which nobody is still writing a temporary file beside the summary."""
+
+
+_OLD = 86400.0
+"""Seconds after which nobody is still writing a temporary file in a store, whatever its clock says."""
 
 
 class TaskPlan(Protocol):
@@ -357,10 +361,16 @@ def redo(journal: Journal, output: Storage, *, failed: bool = False, missing: bo
 
 def sweep(journal: Journal, output: Storage) -> int:
     """Remove temporary files that a killed process left among the results; how many. Not while another process is at work,
-    whose they might be; stores whose objects appear whole have none."""
+    whose they might be; in a store, where one of another machine may be, only those of a day ago and more."""
     looked = time.time()
-    if output.path is None or not journal.alone:
+    if not journal.alone:
         return 0
+    if output.path is None:
+        try:
+            return output.remove_left(looked - _OLD)
+        except FileWriteError as error:
+            _log.info("temporary files of killed runs are left: %s", error)
+            return 0
     pattern = f"{TEMPORARY[0]}*{TEMPORARY[1]}"
     count = 0
     # A newer one may be that of a process that has begun since; and beside the summary proofs and the like are written.

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import os
+import re
 import secrets
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal, TypeAlias, cast
 
@@ -23,6 +24,10 @@ from likeness.messages.notice import Notice, notice_of, reason_of
 __all__ = ["Listed", "Storage", "Tell", "is_url", "logged", "read_file", "stamp_of_file"]
 
 _log = logging.getLogger(__name__)
+
+_TOKEN = 6
+_PART = re.compile(f"{re.escape(TEMPORARY[0])}[0-9a-f]{{{2 * _TOKEN}}}{re.escape(TEMPORARY[1])}")
+"""Names of temporary files in a store."""
 
 Tell: TypeAlias = Callable[[str, str], object]
 """Is told what a listing left out: a name for the place and the kind, and a sentence."""
@@ -161,7 +166,7 @@ class Storage:
                 return
             folder = target.rpartition("/")[0]
             self._files.makedirs(folder, exist_ok=True)
-            part = f"{folder}/{TEMPORARY[0]}{secrets.token_hex(6)}{TEMPORARY[1]}"
+            part = f"{folder}/{TEMPORARY[0]}{secrets.token_hex(_TOKEN)}{TEMPORARY[1]}"
             try:
                 self._files.pipe_file(part, data)
                 self._files.mv(part, target)
@@ -169,6 +174,28 @@ class Storage:
                 with suppress(Exception):
                     self._files.rm_file(part)
                 raise
+
+    def remove_left(self, latest: float) -> int:
+        """Remove temporary files that killed processes left in a store where `write` makes some; how many. Does nothing in a
+        folder of this machine.
+
+        Args:
+            latest: seconds since 1970 before which a file was last written, by the store's clock; one without a time stays.
+
+        Raises:
+            FileWriteError: if the store cannot be listed, or one cannot be removed.
+        """
+        if self._path is not None or self._whole:
+            return 0
+        count = 0
+        with self._speaking(FileWriteError, self.text, "removed"), self._listing():
+            found = cast("dict[str, dict[str, Any]]", self._files.find(self._root, detail=True))
+            for path, info in found.items():
+                when = _seconds(info)
+                if _PART.fullmatch(path.rpartition("/")[2]) and when is not None and when < latest:
+                    self._files.rm_file(path)
+                    count += 1
+        return count
 
     def exists(self, name: str) -> bool:
         """Whether there is a file of this name."""
@@ -338,6 +365,19 @@ def _remote_stamp(info: dict[str, Any]) -> str:
     if isinstance(when, datetime):  # some stores say it one way in a listing, and another way of one file
         when = when.timestamp()
     return str(tag) if tag else f"{info.get('size')}:{when}"
+
+
+def _seconds(info: Mapping[str, Any]) -> float | None:
+    """When a file was last written, seconds since 1970; None where the store does not say."""
+    when = info.get("mtime") or info.get("created") or info.get("modify")
+    if isinstance(when, str):  # of FTP's MLSD, in UTC (RFC 3659)
+        try:
+            when = datetime.strptime(when[:14], "%Y%m%d%H%M%S").replace(tzinfo=timezone.utc)
+        except ValueError:
+            return None
+    if isinstance(when, datetime):
+        return when.timestamp()
+    return float(when) if isinstance(when, (int, float)) else None
 
 
 def logged(_: str, sentence: str) -> None:
