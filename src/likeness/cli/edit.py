@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import os
 import stat
-import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -63,6 +62,7 @@ def edit(argv: Sequence[str], console: Console) -> int:
     console.verbosity = verbosity(flags)
     need_server()
     from likeness.cli.edited import EditedFile
+    from likeness.core.temporary import temporary_folder
     from likeness.server.app import create_app
     from likeness.server.http.listen import Listener
     from likeness.server.http.settings import ServerSettings
@@ -72,8 +72,8 @@ def edit(argv: Sequence[str], console: Console) -> int:
     except LikenessError as error:
         console.error(str(error))
         return 2
-    with tempfile.TemporaryDirectory(prefix="likeness-edit-") as folder:
-        settings = ServerSettings(port=0, data=Path(folder) / "data")
+    with temporary_folder("edit") as folder:
+        settings = ServerSettings(port=0, data=folder / "data")
 
         def on_end(how: Ending) -> None:  # noqa: ARG001 - what was saved is known to the file
             listener.stop()
