@@ -236,10 +236,13 @@ def test_refine_runs_the_network_once_a_window(restorer: Restorer, runtime: Coun
     assert np.abs(thrice).mean() > np.abs(once).mean()
 
 
-def test_a_face_that_the_network_answers_without_numbers_fails_alone(restorer: Restorer, pair: Image) -> None:
+@pytest.mark.parametrize("no_numbers", [(np.nan, np.nan), (np.inf, -np.inf)])
+def test_a_face_that_the_network_answers_without_numbers_fails_alone(
+    restorer: Restorer, pair: Image, no_numbers: tuple[float, float]
+) -> None:
     def without_numbers(answer: Batch) -> Batch:
         answer = answer.copy()
-        answer[0, 0, 60, 60] = np.nan
+        answer[0, 0, 60, 60:62] = no_numbers
         return answer
 
     result = Restorer(runtime=Counting(restorer.runtime, without_numbers)).restore(pair)

@@ -101,5 +101,7 @@ def check_answer(answer: NDArray[np.float32], spec: Spec) -> None:
         CheckpointError: if a value is NaN or infinite.
     """
     # One sum instead of a mask: it is finite if and only if all of it is, in the range that networks answer in.
-    if not np.isfinite(answer.sum(dtype=np.float32)):
+    with np.errstate(invalid="ignore", over="ignore"):  # infinities of both signs make NumPy warn
+        total = answer.sum(dtype=np.float32)
+    if not np.isfinite(total):
         raise CheckpointError(Notice("runtime.no-numbers", {"title": spec.title}))
