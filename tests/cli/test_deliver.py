@@ -163,6 +163,8 @@ def test_too_few_pixels_for_the_paper(capsys: pytest.CaptureFixture[str]) -> Non
     assert not Path("out").exists()
     assert main(["deliver", "in/portrait.jpg", "out", "--print", "--print-size", "90x120"]) == 0
     assert "look soft at reading distance" in capsys.readouterr().err
+    assert main(["deliver", "in/portrait.jpg", "out", "--print", "--print-size", "300x400", "--overwrite"]) == 1
+    assert "out/print/portrait.tif was there before this run, which wrote nothing" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -387,6 +387,17 @@ class TestNoFace:
         assert files(here) == before
         assert "landscape.png: no face was found in the picture; nothing was written" in capsys.readouterr().err
 
+    def test_what_an_earlier_run_left_is_told(
+        self, here: Path, model: list[str], capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        (here / "output_landscape.png").write_bytes(b"yesterday's")
+        assert main(["restore", "landscape.png", "--overwrite", *model]) == 3
+        assert (
+            "output_landscape.png was there before this run, which wrote nothing in its place"
+            in capsys.readouterr().err
+        )
+        assert (here / "output_landscape.png").read_bytes() == b"yesterday's"
+
     def test_copy_unrestored_copies_every_byte(
         self, here: Path, model: list[str], capsys: pytest.CaptureFixture[str]
     ) -> None:

@@ -135,6 +135,9 @@ class _Deliveries:
                 image = self._finished(image, job.source)
                 good = self._write_web(image, job)
                 return self._write_print(image, job, drawn) and good
+        for path in (job.web, job.print):
+            if path is not None and self.console.ledger.is_from_before(path):
+                self.console.warn(str(Notice("cli.earlier", {"file": str(path)})))
         return False
 
     def _pixels(self, image: Image) -> float:

@@ -71,6 +71,11 @@ class Ledger:
             named = {"file": str(taken[0]), "more": len(taken) - 1}
             raise ConfigError(Notice("cli.several-there" if len(taken) > 1 else "cli.one-there", named))
 
+    def is_from_before(self, path: Path) -> bool:
+        """Whether a file that was claimed is still as it was then, so none of this run's."""
+        stamp = stamp_of(path)
+        return stamp is not None and stamp == self._before.get(path)
+
     def add(self, path: Path) -> None:
         """A file whose name was not known before, and that was written now."""
         self._ours.add(path)

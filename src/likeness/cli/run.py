@@ -196,6 +196,7 @@ class _Worker:
             )
             with work:
                 return replace(self._restore(job, work, count), input=_input(job))
+        self._tell_earlier(job)
         return PictureRecord(input=_input(job), status="failed", message=wrong[0])
 
     def _restore(self, job: Job, work: RestoreJob, count: str) -> PictureRecord:
@@ -272,7 +273,14 @@ class _Worker:
         done = kept if output else "nothing was written"
         record = work.record()
         self._console.error(f"{count}{job.name}: {record.message}; {done}")
+        if output is None:
+            self._tell_earlier(job)
         return replace(record, output=output, copied=output is not None)
+
+    def _tell_earlier(self, job: Job) -> None:
+        """What lies where nothing was written could be taken for the result."""
+        if job.target is not None and self._console.ledger.is_from_before(job.target):
+            self._console.warn(str(Notice("cli.earlier", {"file": str(job.target)})))
 
     def _tell_faces(self, job: Job, restoration: Restoration) -> None:
         """Remarks about single faces, and numbers that were asked for and are not there."""
