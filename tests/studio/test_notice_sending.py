@@ -136,22 +136,28 @@ def test_a_login_that_is_refused(mail_server: Callable[..., Any], certificate: A
     assert box.taken == []
 
 
+def answer_first(monkeypatch: pytest.MonkeyPatch, command: str, said: str) -> list[str]:
+    """Have servers say this to the first such command, and take the others as usual; what they were told with each."""
+    protocol = pytest.importorskip("aiosmtpd.smtp").SMTP
+    taken, asked = getattr(protocol, f"smtp_{command}"), []
+
+    async def answered(self: Any, argument: str) -> None:
+        asked.append(argument)
+        if len(asked) == 1:
+            await self.push(said)
+        else:
+            await taken(self, argument)
+
+    monkeypatch.setattr(protocol, f"smtp_{command}", answered)
+    return asked
+
+
 def test_later_before_the_text_is_tried_again(
     mail_server: Callable[..., Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     """Without RSET the next MAIL is answered "503 nested", which was told as a sender that is refused, and ended the run."""
     box = mail_server()
-    protocol = pytest.importorskip("aiosmtpd.smtp").SMTP
-    taken, asked = protocol.smtp_DATA, []
-
-    async def later(self: Any, argument: str) -> None:
-        asked.append(argument)
-        if len(asked) == 1:
-            await self.push("451 4.7.1 greylisted, come back in a minute")
-        else:
-            await taken(self, argument)
-
-    monkeypatch.setattr(protocol, "smtp_DATA", later)
+    asked = answer_first(monkeypatch, "DATA", "451 4.7.1 greylisted, come back in a minute")
     told = send([letter(), letter("bo@example.com")], settings(box.port), tmp_path / "ledger")
     assert [each.fate for each in told] == ["sent", "sent"]
     assert len(asked) == 3
@@ -162,17 +168,7 @@ def test_a_mail_that_is_too_long_is_refused_alone(
 ) -> None:
     """The server says so when it is told the size with the sender, whom it does not refuse: the others get theirs."""
     box = mail_server()
-    protocol = pytest.importorskip("aiosmtpd.smtp").SMTP
-    taken, asked = protocol.smtp_MAIL, []
-
-    async def measured(self: Any, argument: str) -> None:
-        asked.append(argument)
-        if len(asked) == 1:
-            await self.push("552 5.3.4 message size exceeds fixed limit")
-        else:
-            await taken(self, argument)
-
-    monkeypatch.setattr(protocol, "smtp_MAIL", measured)
+    answer_first(monkeypatch, "MAIL", "552 5.3.4 message size exceeds fixed limit")
     told = send([letter(), letter("bo@example.com")], settings(box.port), tmp_path / "ledger")
     assert [(each.fate, each.detail[:3]) for each in told] == [("refused", "552"), ("sent", "")]
 

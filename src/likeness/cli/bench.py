@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 import time
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Sequence
@@ -127,12 +126,12 @@ def bench(argv: Sequence[str], console: Console) -> int:
     began = time.perf_counter()
     from likeness.cli.timing import machine_facts
     from likeness.core.files import write_text_atomically
+    from likeness.core.temporary import temporary_folder
     from likeness.imaging.files import read_image
     from likeness.restore.pipeline import Restorer
 
     facts = machine_facts()
-    with tempfile.TemporaryDirectory(prefix="likeness-bench-") as temporary:
-        folder = Path(temporary)
+    with temporary_folder("bench") as folder:
         picture = folder / "portrait.jpg"
         picture.write_bytes((files("likeness.server") / "page" / "sample.jpg").read_bytes())
         image = read_image(picture)

@@ -10,6 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from likeness.errors import ConfigError, LikenessError
+from likeness.evaluation.pairs import restored
 from likeness.faces.align import TEMPLATE_SIZE, align, warp
 from likeness.faces.detect import Detector, MediaPipeDetector
 from likeness.faces.face import Alignment, Face, reading_order
@@ -96,10 +97,7 @@ def pictures_by(restorer: Restorer, controls: Controls | None = None) -> Picture
     """A restorer of ours as a source of whole pictures; it raises LikenessError where no face could be restored."""
 
     def source(name: str, image: Image) -> Image:
-        done = restorer.restore(image, controls, verdicts=False)
-        if not done.done:
-            raise LikenessError(Notice("evaluate.failed", {"name": name, "why": done.failure}))
-        return done.image
+        return restored(restorer, name, image, controls)
 
     return source
 

@@ -24,6 +24,7 @@ __all__ = [
     "Source",
     "check_recipe",
     "make_pairs",
+    "restored",
     "restored_by",
     "stems",
     "write_pairs",
@@ -64,12 +65,23 @@ def restored_by(restorer: Restorer, controls: Controls | None = None) -> Source:
     """A restorer of ours as a source; it raises LikenessError where a face fails, as the input is no result."""
 
     def source(pair: Pair) -> Pixels:
-        done = restorer.restore(Image(pixels=pair.degraded), controls, aligned=True, verdicts=False)
-        if not done.done:
-            raise LikenessError(Notice("evaluate.failed", {"name": pair.name, "why": done.failure}))
-        return done.image.pixels
+        return restored(restorer, pair.name, Image(pixels=pair.degraded), controls, aligned=True).pixels
 
     return source
+
+
+def restored(
+    restorer: Restorer, name: str, image: Image, controls: Controls | None = None, *, aligned: bool = False
+) -> Image:
+    """A picture as it is scored.
+
+    Raises:
+        LikenessError: if no face could be restored; the message says ``name``.
+    """
+    made = restorer.restore(image, controls, aligned=aligned, verdicts=False)
+    if not made.done:
+        raise LikenessError(Notice("evaluate.failed", {"name": name, "why": made.failure}))
+    return made.image
 
 
 def write_pairs(

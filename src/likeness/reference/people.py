@@ -25,7 +25,7 @@ from likeness.faces.detect import Detector
 from likeness.faces.face import Face, reading_order
 from likeness.imaging.colour import luma
 from likeness.imaging.files import read_image
-from likeness.imaging.image import Image
+from likeness.imaging.image import Image, Pixels
 from likeness.imaging.thumbnail import thumbnail
 from likeness.messages.notice import Notice, notice_of, reason_of
 from likeness.reference.albums import Corrections, Person, group, read_corrections
@@ -36,7 +36,6 @@ from likeness.reference.serving import (
     MOST,
     Match,
     ServedFace,
-    embed_face,
     is_same_photograph,
     matched_views,
     served,
@@ -297,8 +296,9 @@ class AlbumReferences:
         return tuple(served(item, row, row, detector) for item, row in zip(faces, found, strict=True))
 
     def _matches(self, item: FaceProjection, detector: Detector) -> tuple[Match, ...]:
-        embedding = embed_face(item, self._matcher)
-        own, person = self._whose(item, embedding)
+        crop, answer = matched_views(item)
+        embedding = self._matcher.embed(crop, answer)
+        own, person = self._whose(crop, embedding)
         if person is None:
             return ()
         together = [row for row in self._corrections.merge if own in row]
@@ -313,7 +313,7 @@ class AlbumReferences:
         likely.sort(key=lambda pair: -pair[0] * self._album.faces[pair[1]].pixels)
         side = item.crop.shape[0]
         made = [(alike, self._reference(key, side, detector)) for alike, key in likely[: 2 * MOST]]
-        light = luma(matched_views(item)[0])
+        light = luma(crop)
         found = [
             Match(reference=one, likeness=alike, verdict=verdict(alike))
             for alike, one in made
@@ -323,13 +323,13 @@ class AlbumReferences:
         found = [match.on_somebodys_word() if match.verdict == "other" else match for match in found]
         return tuple(sorted(found, key=lambda match: -match.likeness))
 
-    def _whose(self, item: FaceProjection, embedding: Embedding) -> tuple[str | None, Person | None]:
+    def _whose(self, crop: Pixels, embedding: Embedding) -> tuple[str | None, Person | None]:
         """The album's face that this is itself, and the person; None for neither. ``embedding`` is of crop and answer."""
         if not self._album.faces:
             return None, None
         keys = list(self._album.faces)
         vectors = np.stack([self._album.faces[key].embedding for key in keys])
-        alike = vectors @ self._matcher.embed(matched_views(item)[0])
+        alike = vectors @ self._matcher.embed(crop)
         best = int(alike.argmax())
         if alike[best] >= _ITSELF:
             return keys[best], next(person for person in self._persons if keys[best] in person.faces)

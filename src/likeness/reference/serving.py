@@ -127,9 +127,10 @@ def matches_of(
     """The `matches` of each face of a picture; what is the picture itself is left out."""
     found: list[tuple[Match, ...]] = []
     for item in faces:
-        light = luma(matched_views(item)[0])
+        views = matched_views(item)
+        light = luma(views[0])
         others = [reference for reference in references if not is_same_photograph(light, reference)]
-        found.append(matches(embed_face(item, matcher), others))
+        found.append(matches(matcher.embed(*views), others))
     return tuple(found)
 
 

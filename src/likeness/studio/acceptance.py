@@ -140,8 +140,7 @@ class AcceptanceBook:
         Raises:
             ConfigError: for an empty name, a day to come, or an answer that cannot be recorded.
         """
-        if answer not in ANSWERS:
-            raise ConfigError(Notice("acceptance.answer", {"known": ", ".join(ANSWERS), "answer": repr(answer)}))
+        _check_answer(answer, ANSWERS)
         entries = [
             _checked(
                 Entry(
@@ -168,9 +167,7 @@ class AcceptanceBook:
             ConfigError: for an answer that cannot be recorded.
             RecordError: if there is no such entry, or it has been corrected already (correct the correction).
         """
-        if answer not in (*ANSWERS, "withdrawn"):
-            known = ", ".join((*ANSWERS, "withdrawn"))
-            raise ConfigError(Notice("acceptance.answer", {"known": known, "answer": repr(answer)}))
+        _check_answer(answer, (*ANSWERS, "withdrawn"))
         with transaction(self._connection):
             history = {found.entry: found for found in self.history()}
             old = history.get(entry)
@@ -334,6 +331,15 @@ def _state(entries: Sequence[Entry]) -> PictureState:
         outcome=outcome,
         open=answers[-1] == "revise",
     )
+
+
+def _check_answer(answer: str, known: Sequence[str]) -> None:
+    """
+    Raises:
+        ConfigError: if it is none of them.
+    """
+    if answer not in known:
+        raise ConfigError(Notice("acceptance.answer", {"known": ", ".join(known), "answer": repr(answer)}))
 
 
 def _from_row(row: CsvRow, name: str) -> Entry:
