@@ -3,6 +3,7 @@ from __future__ import annotations
 import io
 import shutil
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -12,6 +13,9 @@ from profiles import ADOBE, gamma_curve, matrix_profile
 
 from likeness import Enlargement, Restorer
 from likeness.batch.journal import Journal, Task
+from likeness.batch.results import deliver as deliver_result
+from likeness.batch.results import withdraw
+from likeness.batch.storage import Storage
 from likeness.cli import main
 from likeness.core.hashing import sha256_of_bytes
 from likeness.faces.detect import MediaPipeDetector
@@ -243,6 +247,71 @@ def test_what_an_earlier_run_left_is_not_delivered(capsys: pytest.CaptureFixture
     assert "failed.jpg is left out: an earlier run made it, and its picture has failed since" in said
     assert "2 of 4 pictures delivered" in said
     assert main(["deliver", "batch/final/waits.jpg", "sent", "--web"]) == 0
+
+
+def test_what_was_delivered_before_and_is_not_today_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    whole, output = Path("in/portrait.jpg").read_bytes(), Storage("batch")
+    ends: dict[str, Literal["final", "review", "skipped", "failed"]] = {
+        "anna/stays.jpg": "final",
+        "anna/doubtful.jpg": "review",
+        "anna/doubtful.png": "review",
+        "anna/empty.jpg": "skipped",
+        "anna/broken.jpg": "failed",
+        "waits.jpg": "final",
+    }
+    with Journal(Path("batch/journal.sqlite")) as journal:
+
+        def run(day: str, states: dict[str, Literal["final", "review", "skipped", "failed"]]) -> None:
+            for name in states:
+                journal.put([Task(target=name, source=f"in/{name}", content=day, model="m")])
+            for _ in states:
+                item = journal.claim()
+                assert item is not None
+                data = f"{day} {item.target}".encode()
+                data, state = whole + data, states[item.target]
+                written = {"output": f"{state}/{item.target}", "bytes": len(data), "digest": sha256_of_bytes(data)}
+                written |= {"width": 581, "height": 726, "faces": []}
+                if state in ("skipped", "failed"):
+                    withdraw(output, item)
+                    written = {}
+                else:
+                    deliver_result(output, item, state, data, written["digest"])
+                if state == "failed":
+                    journal.fail(item, "it cannot be read")
+                else:
+                    journal.finish(item, state, outcome=written)
+
+        run("monday", dict.fromkeys(ends, "final"))
+        assert main(["deliver", "batch", "sent", "--web"]) == 0
+        assert len(names("sent")) == len(ends)
+        run("tuesday", {name: state for name, state in ends.items() if name != "waits.jpg"})
+        journal.put([Task(target="waits.jpg", source="in/waits.jpg", content="tuesday", model="m")])
+    # A studio's own file, and one of another kind.
+    shutil.copy("in/portrait.jpg", "sent/web/anna/price-list.jpg")
+    shutil.copy("in/portrait.jpg", "sent/web/anna/empty.webp")
+    before = {name: Path("sent", name).read_bytes() for name in names("sent")}
+    capsys.readouterr()
+    assert main(["deliver", "batch", "sent", "--web"]) == 1
+    said = capsys.readouterr().err
+    told = "{} was there before this run, which wrote nothing in its place: its picture {}"
+    for name, became in (
+        ("anna/doubtful.jpg.jpg", "waits in review"),
+        ("anna/doubtful.png.jpg", "waits in review"),
+        ("anna/empty.jpg", "was left alone"),
+        ("anna/broken.jpg", "has failed since"),
+        ("waits.jpg", "waits to be done again"),
+    ):
+        assert told.format(f"sent/web/{name}", became) in said
+    assert said.count("was there before this run") == 5
+    after = {name: Path("sent", name).read_bytes() for name in names("sent")}
+    assert {name for name in after if before[name] != after[name]} <= {"web/anna/stays.jpg"}
+    assert before.keys() == after.keys()
+    # One client's folder is of the batch as well.
+    assert main(["deliver", "batch/final/anna", "anna", "--web"]) == 0
+    assert names("anna") == ["web/stays.jpg"]
+    Path("anna/web/broken.jpg").write_bytes(b"of another day")
+    assert main(["deliver", "batch/final/anna", "anna", "--web"]) == 0
+    assert told.format("anna/web/broken.jpg", "has failed since") in capsys.readouterr().err
 
 
 def test_help(capsys: pytest.CaptureFixture[str]) -> None:

@@ -6,25 +6,33 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from likeness.batch.groups import PICTURES
-from likeness.batch.journal import Item, Journal
+from likeness.batch.journal import Item, Journal, State
 from likeness.batch.results import is_as_written
 from likeness.batch.storage import is_url
 from likeness.core.hashing import sha256_of
 from likeness.core.home import expanded
-from likeness.core.outputs import FINAL, JOURNAL
+from likeness.core.outputs import FINAL, JOURNAL, REVIEW
 from likeness.messages.notice import Notice
 from likeness.studio.pairs import Pair
 from likeness.studio.reports import Report, batch_record, read_report
 
 __all__ = [
     "BatchResults",
-    "earlier_results",
     "journal_around",
     "journal_of",
     "read_batch",
     "report_around",
     "report_at",
+    "withheld",
 ]
+
+_BECAME: dict[State, str] = {
+    "queued": "deliver.waits",
+    "running": "deliver.waits",
+    "review": "deliver.in-review",
+    "skipped": "deliver.left-alone",
+    "failed": "deliver.failed",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,20 +94,24 @@ def read_batch(journal: Path, before: Path, output: Path) -> BatchResults:
     )
 
 
-def earlier_results(journal: Path) -> dict[Path, Notice]:
-    """Files in ``final`` that an earlier run made, of pictures that wait to be done again or have failed since, with which
-    of the two. What a person laid there is none.
+def withheld(journal: Path) -> dict[Path, Notice]:
+    """Places in ``final`` of pictures without a result that may go out, with what became of them: they wait, were left
+    alone, or have failed. What lies there is an earlier run's; where a person laid something, it goes out.
 
     Raises:
         BatchError: if the journal cannot be read.
     """
-    final = journal.resolve().parent / FINAL
+    final = (journal.parent / FINAL).resolve()
     found: dict[Path, Notice] = {}
     with Journal(journal) as opened:
-        for item in opened.items(group=PICTURES, states=("queued", "running", "failed")):
+        for item in opened.items(group=PICTURES, states=tuple(_BECAME)):
             file = final / item.target
-            if file.is_file() and is_as_written(item.outcome, file.stat().st_size, sha256_of(file)):
-                found[file] = Notice("deliver.failed" if item.state == "failed" else "deliver.waits")
+            if not file.is_file() or (
+                # A result in review or of a picture left alone was moved here by somebody who looked at it.
+                item.state not in (REVIEW, "skipped")
+                and is_as_written(item.outcome, file.stat().st_size, sha256_of(file))
+            ):
+                found[file] = Notice(_BECAME[item.state])
     return found
 
 

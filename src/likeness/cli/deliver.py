@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -87,8 +87,9 @@ def deliver(argv: Sequence[str], console: Console) -> int:
     jobs = _plan(flags.input, flags.output, web, paper)
     outputs = (path for job in jobs for path in (job.web, job.print) if path is not None)
     console.ledger.claim(outputs, overwrite=flags.overwrite)
-    planned = len(jobs)
-    jobs, failed = _of_today(jobs, flags.input, console)
+    planned, journal = len(jobs), _journal(flags.input)
+    held = _withheld(journal)
+    jobs, failed = _of_today(jobs, held, console)
     decoder = DecoderPool()
     work = _Deliveries(
         web=web,
@@ -98,12 +99,14 @@ def deliver(argv: Sequence[str], console: Console) -> int:
         max_pixels=DEFAULT_MAX_PIXELS if flags.max_pixels is None else flags.max_pixels,
         decoder=decoder,
         console=console,
-        redrawer=None if flags.as_finished else _redrawer(flags.input, decoder),
+        redrawer=None if flags.as_finished or journal is None else _redrawer(journal, decoder),
     )
     began = time.perf_counter()
     with closing(reported_in_order(work.deliver, jobs, console, unit="picture")) as delivered:
         for good in delivered:
             failed += not good
+    for stays in _delivered_before(held, flags, jobs, web, paper):
+        console.warn(str(stays))
     if planned > 1:
         done = f"{planned - failed} of {planned} pictures delivered to {flags.output}"
         console.say(f"{done}; {time.perf_counter() - began:.1f} s")
@@ -202,35 +205,59 @@ class _Deliveries:
 
 
 def _journal(source: str) -> Path | None:
-    """Of a batch whose output, or folder of finished pictures, this is."""
-    from likeness.cli.batch_results import journal_of
-    from likeness.core.outputs import FINAL
+    """Of a batch whose output this is, its folder of finished pictures, or a folder within that."""
+    from likeness.cli.batch_results import journal_around, journal_of
 
     folder = expanded(source)
-    if not folder.is_dir():
-        return None
-    return journal_of(folder.parent if folder.name == FINAL else folder)
+    return journal_of(folder) or journal_around(folder) if folder.is_dir() else None
 
 
-def _of_today(jobs: tuple[_Job, ...], source: str, console: Console) -> tuple[tuple[_Job, ...], int]:
+def _withheld(journal: Path | None) -> dict[Path, Notice]:
+    from likeness.cli.batch_results import withheld
+
+    return {} if journal is None else withheld(journal)
+
+
+def _of_today(jobs: tuple[_Job, ...], held: Mapping[Path, Notice], console: Console) -> tuple[tuple[_Job, ...], int]:
     """Without what an earlier run left of a batch's pictures that wait again or have failed; each is told, and how many."""
-    from likeness.cli.batch_results import earlier_results
-
-    journal = _journal(source)
-    earlier = {} if journal is None else earlier_results(journal)
-    left = 0
+    today: list[_Job] = []
     for job in jobs:
-        if (became := earlier.get(job.source.resolve())) is not None:
+        if (became := held.get(job.source.resolve())) is None:
+            today.append(job)
+        else:
             console.error(str(Notice("deliver.earlier", {"file": str(job.source), "became": became})))
-            left += 1
-    return tuple(job for job in jobs if job.source.resolve() not in earlier), left
+    return tuple(today), len(jobs) - len(today)
 
 
-def _redrawer(source: str, decoder: DecoderPool) -> Redrawer | None:
+def _delivered_before(
+    held: Mapping[Path, Notice],
+    flags: argparse.Namespace,
+    jobs: Sequence[_Job],
+    web: WebOptions | None,
+    paper: PrintOptions | None,
+) -> Iterator[Notice]:
+    """What lies where the versions of ``held`` pictures would have been written, and none of ``jobs`` writes: an earlier
+    delivery, as a rule, which could be taken for one of today's."""
+    from likeness.studio.pairs import results_folder
+
+    place, target = results_folder(expanded(flags.input)).resolve(), expanded(flags.output)
+    written = {path for job in jobs for path in (job.web, job.print)}
+    for file, became in held.items():
+        if not file.is_relative_to(place):
+            continue
+        inside = file.relative_to(place)
+        # With its suffix if another of that name went out with it, see `short_names`.
+        for name in (inside.with_suffix(""), inside):
+            for kind, version in (("web", web), ("print", paper)):
+                path = None if version is None else _under(target / kind, name, version.file_format)
+                if path is not None and path not in written and path.is_file():
+                    yield Notice("deliver.stays", {"file": str(path), "became": became})
+
+
+def _redrawer(journal: Path, decoder: DecoderPool) -> Redrawer:
     from likeness.batch.redraw import Redrawer
 
-    journal = _journal(source)
-    return None if journal is None else Redrawer(journal, decoder)
+    return Redrawer(journal, decoder)
 
 
 def _described(version: PrintVersion, dpi: float) -> str:
