@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import io
 import struct
+from typing import Literal
 
 import numpy as np
 import pytest
@@ -9,7 +10,18 @@ from PIL import Image as PillowImage
 from PIL import ImageCms
 from profiles import ADOBE, gamma_curve, matrix_profile, profile, s15
 
-from likeness.imaging.icc import can_convert_back, from_srgb, is_srgb_profile, pillow_to_srgb, profile_space, to_srgb
+from likeness.imaging.colour import linear_to_srgb
+from likeness.imaging.icc import (
+    can_convert_back,
+    from_srgb,
+    from_tones,
+    is_srgb_profile,
+    pillow_to_srgb,
+    profile_space,
+    to_srgb,
+    to_tones,
+)
+from likeness.imaging.samples import to_unit
 
 _ADOBE_TO_SRGB = np.array([[1.39836, -0.39836, 0.0], [0.0, 1.0, 0.0], [0.0, -0.04293, 1.04293]])
 
@@ -176,3 +188,15 @@ def test_measured_tone_curves_may_fall_by_a_trifle() -> None:
 
 def test_spaces(adobe_profile: bytes, grey_profile: bytes, cmyk_profile: bytes) -> None:
     assert [profile_space(data) for data in (adobe_profile, grey_profile, cmyk_profile)] == ["RGB", "GRAY", "CMYK"]
+
+
+@pytest.mark.parametrize("bits", [8, 16])
+def test_tones_of_linear_light_and_back_are_exact(adobe_profile: bytes, bits: Literal[8, 16]) -> None:
+    codes = np.arange(256 if bits == 8 else 65536, dtype=np.uint8 if bits == 8 else np.uint16)
+    samples = np.stack([codes.reshape(16, -1)] * 3, axis=-1)
+    # Encoded pictures are taken as they are.
+    assert np.array_equal(to_tones(samples, adobe_profile), to_unit(samples))
+    linear = matrix_profile(ADOBE, gamma_curve(1.0))
+    tones = to_tones(samples, linear)
+    assert np.array_equal(tones, linear_to_srgb(to_unit(samples)))
+    assert np.array_equal(from_tones(tones, linear, bits), samples)

@@ -11,12 +11,13 @@ import numpy as np
 import pytest
 from counting import Counting
 from PIL import Image as PillowImage
-from profiles import ADOBE, gamma_curve, matrix_profile
+from profiles import ADOBE, SRGB, gamma_curve, matrix_profile, profile
 from safetensors.numpy import save_file
 
 from likeness.errors import CheckpointError, ControlError, ImageTooLargeError
 from likeness.faces.align import warp
-from likeness.imaging.colour import luma
+from likeness.imaging.colour import luma, srgb_to_linear
+from likeness.imaging.decoded import Decoded
 from likeness.imaging.encode import encode_image
 from likeness.imaging.exif import dots_per_inch, exif_from_resolution
 from likeness.imaging.files import read_image
@@ -24,6 +25,7 @@ from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Box, Image, Pixels, Size
 from likeness.imaging.metadata_fields import Metadata
 from likeness.imaging.origin import Note
+from likeness.imaging.samples import to_samples
 from likeness.models.esrgan.config import EsrganConfig
 from likeness.models.esrgan.config import expected_shapes as esrgan_shapes
 from likeness.models.srvgg.config import SrvggConfig, expected_shapes
@@ -288,8 +290,8 @@ def test_channels_that_differ_are_no_black_and_white(small: Image) -> None:
     """A profile may make black and white of them; made alike, they would come out with a tone."""
     native = np.repeat(small.to_uint8()[..., :1], 3, axis=2)
     native[..., 2] //= 2
-    profile = matrix_profile(ADOBE, gamma_curve(563 / 256))
-    image = Image(pixels=np.repeat(small.pixels[..., :1], 3, axis=2), native=native, icc_profile=profile)
+    adobe = matrix_profile(ADOBE, gamma_curve(563 / 256))
+    image = Image(pixels=np.repeat(small.pixels[..., :1], 3, axis=2), native=native, icc_profile=adobe)
     larger = enlarge_image(image, image.size.times(2), None).native
     assert larger is not None
     assert np.ptp(larger, axis=2).max() > 50
@@ -307,14 +309,38 @@ def test_colours_outside_srgb_stay(faithful: Enlarger, tmp_path: Path) -> None:
     samples = np.zeros((40, 60, 3), np.uint8)
     samples[:, :30] = (20, 240, 30)
     samples[:, 30:] = (120, 130, 110)
-    profile = matrix_profile(ADOBE, gamma_curve(563 / 256))
+    adobe = matrix_profile(ADOBE, gamma_curve(563 / 256))
     path = tmp_path / "wide.png"
-    PillowImage.fromarray(samples).save(path, icc_profile=profile)
+    PillowImage.fromarray(samples).save(path, icc_profile=adobe)
     larger = enlarge_image(read_image(path), Size(120, 80), faithful)
     written = cv2.imdecode(np.frombuffer(encode_image(larger, "PNG"), np.uint8), cv2.IMREAD_UNCHANGED)[..., ::-1]
-    assert larger.icc_profile == profile
+    assert larger.icc_profile == adobe
     for column, colour in ((10, samples[0, 0]), (100, samples[0, 59])):
         assert np.abs(written[20:60, column : column + 10].astype(int) - colour).max() <= 2
+
+
+@pytest.mark.parametrize("grey", [False, True])
+@pytest.mark.parametrize("way", ["faithful", "lanczos"])
+def test_linear_light_is_enlarged_as_the_picture_that_it_shows(
+    enlargers: Enlargers, small: Image, way: str, grey: bool
+) -> None:
+    """A file of linear samples with a profile that says so, as renderers and raw converters write them: enlarged as they
+    are, they got dark rims, and networks were shown a picture much too dark."""
+    pixels = np.repeat(luma(small.pixels)[:, :, None], 3, axis=2) if grey else small.pixels
+    linear = to_samples(srgb_to_linear(pixels), 16)
+    curve = gamma_curve(1.0)
+    made = profile(b"mntr", b"GRAY", b"XYZ ", {b"kTRC": curve}) if grey else matrix_profile(SRGB, curve)
+    image = Image.from_decoded(Decoded(samples=linear[..., 0] if grey else linear, icc_profile=made), "linear")
+    assert np.abs(image.pixels - pixels).max() < 0.3 / 255
+    wanted = Image(pixels=pixels, grey=grey, bit_depth=16)
+    enlarger = enlargers.get(way, deep=True)
+    larger, expected = (enlarge_image(x, Size(240, 240), enlarger) for x in (image, wanted))
+    # But for colours just outside sRGB, which its own space would cut too.
+    assert np.abs(larger.pixels - expected.pixels).mean() < 0.02 / 255
+    assert np.abs(larger.pixels - expected.pixels).max() < 1 / 255
+    assert larger.native is not None
+    assert larger.native.dtype == np.uint16
+    assert np.abs(larger.native - 65535.0 * srgb_to_linear(expected.pixels)).mean() < 10
 
 
 @pytest.mark.parametrize("factor", [2, 4])

@@ -22,11 +22,13 @@ from PIL import Image as PillowImage
 from PIL import ImageCms
 
 from likeness.imaging.colour import linear_to_srgb, srgb_to_linear
-from likeness.imaging.samples import Samples, change_depth, row_strips
+from likeness.imaging.icc_tags import CURVE_POINTS, RISE, read_curve, read_tags, read_xyz
+from likeness.imaging.samples import Samples, change_depth, row_strips, to_samples, to_unit
 
 __all__ = [
     "can_convert_back",
     "from_srgb",
+    "from_tones",
     "gamut_volume",
     "is_srgb_profile",
     "pillow_to_srgb",
@@ -34,6 +36,7 @@ __all__ = [
     "profile_space",
     "srgb_profile",
     "to_srgb",
+    "to_tones",
 ]
 
 _Float = NDArray[np.float32]
@@ -42,10 +45,10 @@ _Float = NDArray[np.float32]
 _SRGB_TO_PCS = np.array(
     [[0.436066, 0.385147, 0.143066], [0.222488, 0.716873, 0.060608], [0.013916, 0.097076, 0.714096]]
 )
-_CURVE_POINTS = 65536
+_FAR = 0.125
+"""Tone curves that are further from sRGB's somewhere are no encoded picture's: gamma 1.8 is 0.08 away, Adobe RGB's 0.03,
+linear light 0.29."""
 _LONGEST = 16_000_000  # bytes; JPEG has room for 255 segments of them
-_FALL, _RISE = 0.05, 0.05
-"""By how much a tone curve may fall anywhere, as measured ones do by a trifle, and how much it must rise from end to end."""
 _CUBE_NODES = 86  # every third 8-bit code, so that each node is an exact 8-bit sample: 255 = 3 * 85
 
 
@@ -67,7 +70,7 @@ def profile_cicp(profile: bytes) -> tuple[int, int] | None:
         ValueError: if these bytes are no ICC profile.
     """
     profile_space(profile)
-    tag = _tags(profile).get("cicp", memoryview(b""))
+    tag = read_tags(profile).get("cicp", memoryview(b""))
     return (tag[8], tag[9]) if bytes(tag[:4]) == b"cicp" and len(tag) >= 12 else None
 
 
@@ -160,6 +163,47 @@ def from_srgb(pixels: _Float, profile: bytes, bit_depth: Literal[8, 16], native:
     return result
 
 
+def to_tones(samples: Samples, profile: bytes) -> _Float:
+    """Samples in a profile's colour space to values in [0, 1] that hold tones as encoded pictures do: what is to be
+    interpolated, or shown to a network, without leaving the colour space.
+
+    They are the samples themselves, except where the profile's tone curves are far from sRGB's, as those of linear light
+    are: then every channel gets the tones of sRGB, and keeps its primary.
+
+    Args:
+        samples: height x width x 3, uint8 or uint16; of a grey profile all three are alike.
+        profile: an RGB or grey ICC profile.
+
+    Returns:
+        float32 of the shape of ``samples``.
+
+    Raises:
+        ValueError: if the profile is damaged.
+    """
+    curves = _load(profile).tones
+    if curves is None:
+        return to_unit(samples)
+    curves = curves[:, ::257] if samples.dtype == np.uint8 else curves
+    result = np.empty(samples.shape, np.float32)
+    for rows in row_strips(samples):
+        for channel, curve in enumerate(np.broadcast_to(curves, (3, curves.shape[1]))):
+            result[rows][..., channel] = curve[samples[rows][..., channel]]
+    return result
+
+
+def from_tones(values: _Float, profile: bytes, bit_depth: Literal[8, 16]) -> Samples:
+    """Values of `to_tones` back to samples, rounded.
+
+    Raises:
+        ValueError: if the profile is damaged.
+    """
+    curves = _load(profile).tones
+    if curves is None:
+        return to_samples(values, bit_depth)
+    curves = np.broadcast_to(curves, (3, CURVE_POINTS))
+    return np.concatenate([_codes(values[rows], curves, bit_depth) for rows in row_strips(values)])
+
+
 @lru_cache(maxsize=1)
 def srgb_profile() -> bytes:
     """An sRGB profile of some 600 bytes, the same every time."""
@@ -216,6 +260,13 @@ class _MatrixProfile:
         return len(self.curves)
 
     @cached_property
+    def tones(self) -> NDArray[np.float32] | None:
+        """The curves with sRGB's encoding on top; None where that is near the codes themselves."""
+        encoded = linear_to_srgb(self.curves)
+        far = np.abs(encoded - np.linspace(0.0, 1.0, CURVE_POINTS, dtype=np.float32)).max() > _FAR
+        return encoded if far else None
+
+    @cached_property
     def is_srgb(self) -> bool:
         return _is_identity(self, tolerance=1.0)
 
@@ -231,12 +282,7 @@ class _MatrixProfile:
         encoded = srgb_to_linear(np.clip(pixels, 0.0, 1.0))
         inverse = None if self.matrix is None else np.linalg.inv(self.matrix)
         device = self._mix([encoded[..., channel] for channel in range(self.channels)], inverse)
-        top = 255 if bit_depth == 8 else 65535
-        codes = np.linspace(0.0, top, _CURVE_POINTS)
-        result = np.empty(pixels.shape, np.uint8 if bit_depth == 8 else np.uint16)
-        for channel, curve in enumerate(self.curves):
-            result[..., channel] = (np.interp(device[..., channel], curve, codes) + 0.5).astype(result.dtype)
-        return result
+        return _codes(device, self.curves, bit_depth)
 
     @staticmethod
     def _mix(channels: list[_Float], matrix: NDArray[np.float64] | None) -> _Float:
@@ -254,6 +300,8 @@ class _TableProfile:
     """An RGB profile made of look-up tables, through LittleCMS."""
 
     channels = 3
+    tones = None
+    """Tables have no curves to undo, and hold encoded pictures: scanners', printers'."""
 
     def __init__(self, data: bytes) -> None:
         try:
@@ -263,7 +311,7 @@ class _TableProfile:
             raise ValueError(f"the ICC profile cannot be used ({error})") from error
         # Black and the pure colours, not white, which LittleCMS makes white whatever the tables say.
         ends = np.array(list(np.ndindex(2, 2, 2))[:-1], np.uint8) * np.uint8(255)
-        if np.ptp(_apply(self._to_srgb, ends)) < 255 * _RISE:
+        if np.ptp(_apply(self._to_srgb, ends)) < 255 * RISE:
             raise ValueError("the ICC profile is damaged (its tables hold one tone)")
         try:
             self._from_srgb = ImageCms.buildTransform(_srgb(), profile, "RGB", "RGB", _INTENT, flags=_FLAGS)
@@ -302,6 +350,15 @@ class _TableProfile:
 
 
 _Profile: TypeAlias = "_MatrixProfile | _TableProfile"
+
+
+def _codes(values: _Float, curves: NDArray[np.float32], bit_depth: Literal[8, 16]) -> Samples:
+    """The samples at which each channel's curve, which has a point for each 16-bit code, has these values."""
+    codes = np.linspace(0.0, 255 if bit_depth == 8 else 65535, CURVE_POINTS)
+    result = np.empty(values.shape, np.uint8 if bit_depth == 8 else np.uint16)
+    for channel, curve in enumerate(curves):
+        result[..., channel] = (np.interp(values[..., channel], curve, codes) + 0.5).astype(result.dtype)
+    return result
 
 
 def _apply(transform: ImageCms.ImageCmsTransform, samples: NDArray[np.generic]) -> NDArray[np.uint8]:
@@ -371,15 +428,15 @@ def _load(profile: bytes) -> _Profile:
     if len(profile) > _LONGEST:
         raise ValueError(f"the ICC profile is too long ({len(profile):,} bytes)")
     try:
-        tags = _tags(profile)
+        tags = read_tags(profile)
         if space == "GRAY":
             return _grey_profile(profile, tags)
         if space != "RGB":
             raise ValueError(f"a profile of kind {space} is no RGB or grey profile")
         if "A2B0" in tags or "rXYZ" not in tags:
             return _TableProfile(profile)
-        curves = np.stack([_curve(tags[name]) for name in ("rTRC", "gTRC", "bTRC")])
-        to_pcs = np.stack([_xyz(tags[name]) for name in ("rXYZ", "gXYZ", "bXYZ")], axis=1)
+        curves = np.stack([read_curve(tags[name]) for name in ("rTRC", "gTRC", "bTRC")])
+        to_pcs = np.stack([read_xyz(tags[name]) for name in ("rXYZ", "gXYZ", "bXYZ")], axis=1)
     except (KeyError, IndexError, struct.error) as error:
         raise ValueError(f"the ICC profile is damaged ({error})") from error
     matrix = np.linalg.inv(_SRGB_TO_PCS) @ to_pcs
@@ -393,77 +450,9 @@ def _load(profile: bytes) -> _Profile:
 
 
 def _grey_profile(profile: bytes, tags: dict[str, memoryview]) -> _MatrixProfile:
-    curve = _curve(tags["kTRC"])
+    curve = read_curve(tags["kTRC"])
     if profile[20:24] == b"Lab ":
         # The curve then gives L* / 100 (ICC.1:2022, F.2); CIE 15 turns it into luminance.
         lightness = curve * 100.0
         curve = np.where(lightness > 8.0, ((lightness + 16.0) / 116.0) ** 3, lightness / (24389.0 / 27.0))
     return _MatrixProfile(curve.astype(np.float32)[None], None)
-
-
-def _tags(profile: bytes) -> dict[str, memoryview]:
-    # Views, not copies: a thousand tags may all be the whole profile.
-    whole = memoryview(profile)
-    (count,) = struct.unpack_from(">I", profile, 128)
-    tags: dict[str, memoryview] = {}
-    for index in range(min(count, 1000)):
-        start = 132 + 12 * index
-        if start + 12 > len(profile):
-            raise ValueError("the ICC profile is cut short")
-        signature, offset, size = struct.unpack_from(">4sII", profile, start)
-        tags[signature.decode("latin-1")] = whole[offset : offset + size]
-    return tags
-
-
-def _xyz(tag: memoryview) -> NDArray[np.float64]:
-    if bytes(tag[:4]) != b"XYZ ":
-        raise ValueError("the ICC profile is damaged (a primary is no XYZ value)")
-    return np.array(struct.unpack_from(">3i", tag, 8), dtype=np.float64) / 65536.0
-
-
-def _curve(tag: memoryview) -> NDArray[np.float64]:
-    """A tone curve at 65536 points in [0, 1], made never falling so that it can be read backwards."""
-    x = np.linspace(0.0, 1.0, _CURVE_POINTS)
-    kind = bytes(tag[:4])
-    if kind == b"curv":
-        (count,) = struct.unpack_from(">I", tag, 8)
-        if count == 0:
-            y = x
-        elif count == 1:
-            y = x ** (struct.unpack_from(">H", tag, 12)[0] / 256.0)
-        else:
-            if len(tag) < 12 + 2 * count:
-                raise ValueError("the ICC profile is damaged (a tone curve is cut short)")
-            table = np.frombuffer(tag, ">u2", count, 12) / 65535.0
-            y = np.interp(x, np.linspace(0.0, 1.0, count), table)
-    elif kind == b"para":
-        with np.errstate(all="ignore"):  # what a damaged one makes of its numbers is judged below
-            y = _parametric(x, tag)
-    else:
-        raise ValueError(f"the ICC profile holds a tone curve of unknown kind {kind!r}")
-    if np.isnan(y).any():
-        raise ValueError("the ICC profile is damaged (a tone curve is no curve)")
-    y = np.clip(y, 0.0, 1.0)
-    rising = np.maximum.accumulate(y)
-    if (rising - y).max() > _FALL or rising[-1] - rising[0] < _RISE:
-        # Made to rise, such a curve would turn the whole picture into one tone.
-        raise ValueError("the ICC profile is damaged (a tone curve does not rise)")
-    return rising
-
-
-def _parametric(x: NDArray[np.float64], tag: memoryview) -> NDArray[np.float64]:
-    """parametricCurveType, functions 0 to 4 (ICC.1:2022, 10.18)."""
-    (function,) = struct.unpack_from(">H", tag, 8)
-    lengths = (1, 3, 4, 5, 7)
-    if function >= len(lengths):
-        raise ValueError(f"the ICC profile holds a tone curve of unknown function {function}")
-    values = [value / 65536.0 for value in struct.unpack_from(f">{lengths[function]}i", tag, 12)]
-    g, a, b, c, d, e, f = values + [0.0] * (7 - len(values))
-    if function == 0:
-        return x**g
-    power = np.maximum(a * x + b, 0.0) ** g
-    if function == 1:
-        return np.where(a * x + b >= 0.0, power, 0.0)
-    if function == 2:
-        return np.where(a * x + b >= 0.0, power + c, c)
-    return np.where(x >= d, power + e, c * x + f)

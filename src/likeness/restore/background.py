@@ -22,11 +22,11 @@ from likeness.compute.compiled import default_cache
 from likeness.imaging.colour import is_colourless, luma
 from likeness.imaging.exif import dots_per_inch, exif_with_resolution
 from likeness.imaging.filters import resize, to_channels
-from likeness.imaging.icc import profile_space, to_srgb
+from likeness.imaging.icc import from_tones, profile_space, to_srgb, to_tones
 from likeness.imaging.image import Image, Pixels, Size
 from likeness.imaging.metadata_fields import Metadata
 from likeness.imaging.resample import resample
-from likeness.imaging.samples import row_strips, to_samples, to_unit
+from likeness.imaging.samples import row_strips
 from likeness.imaging.transparency import without_hidden
 from likeness.models.enlarger.architecture import SCALES
 from likeness.models.enlarger.weights import packaged_weights
@@ -114,10 +114,10 @@ class Enlargers:
 def enlarge_image(image: Image, size: Size, enlarger: Enlarger | None) -> Image:
     """A whole picture at another size.
 
-    Transparency is interpolated. A picture in a colour space of its own is enlarged in it, so that colours outside sRGB
-    stay. Black and white stays black and white. A resolution grows with the pixels, so that a print keeps its size; EXIF and
-    XMP are brought to the new size when a file is written. What the file held beside (`Image.notes`: pages, frames) stays
-    told.
+    Transparency is interpolated. A picture in a colour space of its own is enlarged in it (`to_tones`), so that colours
+    outside sRGB stay. Black and white stays black and white. A resolution grows with the pixels, so that a print keeps its
+    size; EXIF and XMP are brought to the new size when a file is written. What the file held beside (`Image.notes`: pages,
+    frames) stays told.
 
     Args:
         image: the picture.
@@ -130,10 +130,10 @@ def enlarge_image(image: Image, size: Size, enlarger: Enlarger | None) -> Image:
     grey = image.grey or is_colourless(image.pixels)
     alpha = None if image.alpha is None else (image.alpha, resample(image.alpha, size))
     if native is not None and profile is not None:
-        deep = native.dtype == np.uint16
+        deep, own = native.dtype == np.uint16, to_tones(native, profile)
         # Alike in its own channels, too: a profile may make black and white of channels that differ.
-        grey = grey and is_colourless(to_unit(native))
-        native = to_samples(_enlarged_colours(to_unit(native), alpha, size, enlarger, grey=grey), 16 if deep else 8)
+        grey = grey and is_colourless(own)
+        native = from_tones(_enlarged_colours(own, alpha, size, enlarger, grey=grey), profile, 16 if deep else 8)
         one = native[..., 0] if profile_space(profile) == "GRAY" else native
         pixels = to_srgb(np.ascontiguousarray(one), profile)
         pixels = to_channels(pixels) if pixels.ndim == 2 else pixels
