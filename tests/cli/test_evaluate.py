@@ -11,8 +11,11 @@ pytest.importorskip("dlib", reason="evaluation needs the extra evaluate")
 
 from likeness.cli import main
 from likeness.imaging.files import read_image, write_image
-from likeness.imaging.image import Image
+from likeness.imaging.image import Image, Size
 from likeness.imaging.portraits import Portraits
+from likeness.restore.controls import Controls
+from likeness.restore.pipeline import Restorer
+from likeness.runtimes.base import Batch, WrappedRuntime
 
 
 @pytest.fixture
@@ -43,6 +46,7 @@ def test_a_model(folder: Path, tiny_model: Path, capsys: pytest.CaptureFixture[s
         *(
             "recipe",
             "picture",
+            "faces",
             "psnr",
             "ssim",
             "identity",
@@ -65,6 +69,39 @@ def test_a_model(folder: Path, tiny_model: Path, capsys: pytest.CaptureFixture[s
         ("age", "young", 1)
     ] * 2
     assert read_image(folder / "sheets" / "mild.jpg").size.width == 3 * 512
+
+
+def test_a_face_that_fails_does_not_cost_the_others(
+    folder: Path, tiny_model: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A network that answers the second portrait with what are no numbers, as one that trains may."""
+    shutil.copy(folder / "faces" / "a.png", folder / "faces" / "b.png")
+    calls: list[int] = []
+
+    class FailsSecond(WrappedRuntime):
+        def run(self, faces: Batch) -> Batch:
+            calls.append(1)
+            answer = super().run(faces)
+            return answer * np.float32(np.nan) if len(calls) == 2 else answer
+
+    failing = Restorer(runtime=FailsSecond(Restorer(tiny_model, precision="f32").runtime))
+    monkeypatch.setattr("likeness.cli.evaluate._restorer", lambda flags: (failing, Controls.preset(flags.preset)))
+    (folder / "groups.csv").write_text("file,age\na.png,young\nb.png,old\n")
+    written = ["--json", str(folder / "x.json"), "--sheets", str(folder / "sheets")]
+    command = ["evaluate", str(folder / "faces"), "--model", str(tiny_model), "--recipes", "mild", "--size", "512"]
+    assert main([*command, *written, "--groups", str(folder / "groups.csv")]) == 1
+    shown = capsys.readouterr().out
+    assert shown.splitlines()[2].startswith("mild    degraded  1 of 2  ")
+    assert "failed: mild: b.png: no face could be restored" in shown
+    assert "age old    0 of 1" in shown
+    described = json.loads((folder / "x.json").read_text())
+    (mild,) = described["tables"]
+    assert (mild["pictures"], mild["asked"], mild["failures"][0]["picture"]) == (1, 2, "b.png")
+    assert [(group["value"], group["pictures"], group["failed"]) for group in described["groups"]] == [
+        ("old", 0, 1),
+        ("young", 1, 0),
+    ]
+    assert read_image(folder / "sheets" / "mild.jpg").size == Size(3 * 512, 512)
 
 
 def test_another_tool(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ import pytest
 from likeness.errors import ConfigError
 from likeness.evaluation.groups import by_group, read_groups
 from likeness.evaluation.judge import Score
+from likeness.evaluation.pairs import Failure
 from likeness.evaluation.tables import Result, Table
 
 TABLE = Path(__file__).resolve().parents[2] / "benchmarks" / "validation-groups.csv"
@@ -39,6 +40,15 @@ def test_figures_by_group() -> None:
     assert (old.identity_degraded, old.identity_restored) == (pytest.approx(0.3), pytest.approx(0.15))
     assert np.isnan(unknown.identity_ratio)
     assert np.isnan(unknown.psnr_gain)
+    # A group whose every face failed is named, too.
+    failures = (Failure(picture="b.jpg", reason="no numbers"),)
+    left = by_group([Table(recipe="mild", results=results[:1], failures=failures)], groups)
+    assert [(item.column, item.value, item.pictures, item.failed) for item in left] == [
+        ("age", "old", 1, 1),
+        ("sex", "female", 1, 0),
+        ("sex", "male", 0, 1),
+    ]
+    assert np.isnan(left[2].identity_restored)
     with pytest.raises(ConfigError, match="lists none"):
         by_group([Table(recipe="mild", results=results)], {"z.jpg": {"age": "old"}})
 

@@ -46,9 +46,9 @@ def test_a_face_that_fails_is_not_judged_as_its_unrestored_self(
 
     broken = Restorer(runtime=Broken(Restorer(tiny_model, precision="f32").runtime))
     pair = next(make_pairs(some, "mild"))
-    with pytest.raises(LikenessError, match=r"^a\.jpg: no face could be restored .*no numbers"):
+    with pytest.raises(LikenessError, match=r"^no face could be restored .*no numbers"):
         restored_by(broken)(pair)
-    with pytest.raises(LikenessError, match=r"^a\.jpg: no face could be restored .*no numbers"):
+    with pytest.raises(LikenessError, match=r"^no face could be restored .*no numbers"):
         pictures_by(broken)("a.jpg", astronaut)
 
 

@@ -9,9 +9,9 @@ import pytest
 
 pytest.importorskip("dlib", reason="evaluation needs the extra evaluate")
 
-from likeness.errors import ConfigError, NoFaceError
+from likeness.errors import ConfigError, ImageReadError, NoFaceError
 from likeness.evaluation.judge import Score
-from likeness.evaluation.pairs import Pair, restored_by
+from likeness.evaluation.pairs import Failure, Pair, restored_by
 from likeness.evaluation.tables import Result, evaluate, identity_ratio, landmarks_ratio
 from likeness.imaging.image import Pixels
 from likeness.restore.controls import Controls
@@ -62,6 +62,25 @@ def test_portraits_without_a_face_are_left_out_by_name(portraits: list[tuple[str
     assert (table.pictures, table.left_out) == (1, ("blank.png",))
     with pytest.raises(NoFaceError, match="any original"):
         evaluate(untouched, [blank], recipes=["clean"])
+
+
+def test_a_picture_that_fails_does_not_cost_the_others(portraits: list[tuple[str, Pixels]]) -> None:
+    (first, _), (second, _) = portraits
+
+    def source(pair: Pair) -> Pixels:
+        if pair.name == first:
+            raise ImageReadError("its file is cut short")
+        return pair.original
+
+    done: list[int] = []
+    (table,) = evaluate(source, portraits, recipes=["mild"], report=lambda _, count: done.append(count))
+    assert table.failures == (Failure(picture=first, reason="its file is cut short"),)
+    assert (table.pictures, table.asked, [result.name for result in table.results]) == (1, 2, [second])
+    assert table.degraded == table.results[0].degraded
+    assert done == [1, 2]
+    (none,) = evaluate(source, portraits[:1], recipes=["mild"])
+    assert (none.pictures, none.asked) == (0, 1)
+    assert np.isnan(none.restored.psnr)
 
 
 def test_what_cannot_be_evaluated() -> None:

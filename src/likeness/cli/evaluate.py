@@ -34,7 +34,8 @@ with itself. docs/cli.md explains the figures."""
 _EPILOG = """\
 exit status:
   0    measured
-  1    the model or a picture cannot be had, or a file cannot be written
+  1    a portrait could not be restored: the figures are of the others, and say so; or the model or a picture cannot be
+       had, or a file cannot be written
   2    nothing was begun: a flag, a folder or a file cannot be used, or the extra is missing
 
 examples:
@@ -51,7 +52,7 @@ def evaluate(argv: Sequence[str], console: Console) -> int:
     """Degrade portraits by the fixed recipes, restore them, compare with the originals; or judge old pictures as they are.
 
     Returns:
-        0; the tables are printed on stdout.
+        0, or 1 if a portrait failed; the tables are printed on stdout.
 
     Raises:
         MissingExtraError: if the identity model is not installed.
@@ -160,10 +161,12 @@ def _portraits(flags: Namespace, console: Console) -> int:
         _write_json(flags.json, {**_judged(flags), "tables": described, "groups": [asdict(item) for item in figures]})
     if flags.sheets:
         step = max(1, len(portraits) // flags.rows)
-        for recipe in recipes:
-            pairs = list(islice(make_pairs(portraits, recipe, every=step), flags.rows))
-            write_image(pair_sheet(pairs, source), flags.sheets / f"{recipe}.jpg")
-    return 0
+        for item in tables:
+            failed = {failure.picture for failure in item.failures}
+            pairs = islice(make_pairs(portraits, item.recipe, every=step), flags.rows)
+            if shown := [pair for pair in pairs if pair.name not in failed]:
+                write_image(pair_sheet(shown, source), flags.sheets / f"{item.recipe}.jpg")
+    return 1 if any(item.failures for item in tables) else 0
 
 
 def _old(flags: Namespace, console: Console) -> int:
@@ -247,13 +250,21 @@ _FIGURES = ("psnr", "ssim", "identity", "landmarks", "found", "skin", "hair", "e
 def _text(tables: Sequence[Table]) -> str:
     rows: list[list[str]] = []
     for item in tables:
+        counted = _of(item.pictures, item.asked)
         for label, score in (("degraded", item.degraded), ("restored", item.restored)):
             values = score.to_dict()
-            cells = [f"{values[name]:.{2 if name in ('psnr', 'piqe') else 3}f}" for name in _FIGURES]
-            rows.append([item.recipe, label, *cells])
+            cells = [_number(values[name], 2 if name in ("psnr", "piqe") else 3) for name in _FIGURES]
+            rows.append([item.recipe, label, counted, *cells])
         ratios = _ratios(item)
-        rows.append([item.recipe, "ratio", *(_number(ratios[name]) if name in ratios else "" for name in _FIGURES)])
-    return table(("recipe", "picture", *_FIGURES), rows)
+        cells = [_number(ratios[name]) if name in ratios else "" for name in _FIGURES]
+        rows.append([item.recipe, "ratio", counted, *cells])
+    lines = [table(("recipe", "picture", "faces", *_FIGURES), rows)]
+    lines += [f"failed: {item.recipe}: {one.picture}: {one.reason}" for item in tables for one in item.failures]
+    return "\n".join(lines)
+
+
+def _of(count: int, asked: int) -> str:
+    return str(count) if count == asked else f"{count} of {asked}"
 
 
 def _ratios(item: Table) -> dict[str, float]:
@@ -266,7 +277,9 @@ def _described(item: Table) -> dict[str, Any]:
     return {
         "recipe": item.recipe,
         "pictures": item.pictures,
+        "asked": item.asked,
         "left_out": list(item.left_out),
+        "failures": [asdict(failure) for failure in item.failures],
         "degraded": item.degraded.to_dict(),
         "restored": item.restored.to_dict(),
         "ratios": _ratios(item),
@@ -278,10 +291,10 @@ def _group_text(figures: Sequence[GroupFigures]) -> str:
         [
             item.recipe,
             f"{item.column} {item.value}",
-            str(item.pictures),
+            _of(item.pictures, item.pictures + item.failed),
             f"{item.psnr_gain:+.2f}" if math.isfinite(item.psnr_gain) else "-",
-            f"{item.identity_degraded:.3f}",
-            f"{item.identity_restored:.3f}",
+            _number(item.identity_degraded),
+            _number(item.identity_restored),
             _number(item.identity_ratio),
         ]
         for item in figures
@@ -293,14 +306,14 @@ def _old_text(folder: Path, result: OldPictures) -> str:
     values = result.summary()
     head = ("pictures", "faces", "failures", "identity_mean", "identity_p90", "piqe_before", "piqe_after")
     cells = [f"{values[name]:.0f}" for name in head[:3]]
-    cells += [f"{values[name]:.{2 if name.startswith('piqe') else 3}f}" for name in head[3:]]
+    cells += [_number(values[name], 2 if name.startswith("piqe") else 3) for name in head[3:]]
     lines = [table(("set", *(name.replace("_", " ") for name in head)), [[folder.name, *cells]])]
     lines += [f"failed: {failure.picture}: {failure.reason}" for failure in result.failures]
     return "\n".join(lines)
 
 
-def _number(value: float) -> str:
-    return f"{value:.3f}" if math.isfinite(value) else "-"
+def _number(value: float, places: int = 3) -> str:
+    return f"{value:.{places}f}" if math.isfinite(value) else "-"
 
 
 def _write_json(path: Path, content: dict[str, Any]) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeAlias
@@ -26,7 +27,8 @@ class GroupFigures:
     Attributes:
         recipe: the recipe.
         column, value: the group, such as "age" and "old".
-        pictures: how many; few mean much chance.
+        pictures: how many the figures are of; few mean much chance, and none no figures (NaN).
+        failed: how many more could not be restored.
         psnr_gain: restored minus degraded, dB; NaN where the degraded pictures equal their originals.
         identity_degraded, identity_restored: mean identity distances to the original.
         identity_ratio: the second over the first; NaN where the input has no distance.
@@ -36,6 +38,7 @@ class GroupFigures:
     column: str
     value: str
     pictures: int
+    failed: int
     psnr_gain: float
     identity_degraded: float
     identity_restored: float
@@ -70,16 +73,17 @@ def by_group(tables: Sequence[Table], groups: Groups) -> tuple[GroupFigures, ...
     Raises:
         ConfigError: if it lists none of the portraits.
     """
-    names = {result.name for table in tables for result in table.results}
+    names = {name for table in tables for name in _names(table)}
     if not names & set(groups):
         raise ConfigError(Notice("evaluate.no-portrait-listed"))
     columns = tuple(dict.fromkeys(column for row in groups.values() for column in row))
     found: list[GroupFigures] = []
     for table in tables:
         for column in columns:
-            members: dict[str, list[Result]] = {}
+            members: dict[str, list[Result]] = {_value(groups, name, column): [] for name in _names(table)}
             for result in table.results:
-                members.setdefault(groups.get(result.name, {}).get(column, "unknown"), []).append(result)
+                members[_value(groups, result.name, column)].append(result)
+            failed = Counter(_value(groups, failure.picture, column) for failure in table.failures)
             for value, results in sorted(members.items()):
                 degraded = Score.mean([result.degraded for result in results])
                 restored = Score.mean([result.restored for result in results])
@@ -89,6 +93,7 @@ def by_group(tables: Sequence[Table], groups: Groups) -> tuple[GroupFigures, ...
                         column=column,
                         value=value,
                         pictures=len(results),
+                        failed=failed[value],
                         psnr_gain=restored.psnr - degraded.psnr if degraded.psnr < EQUAL else float("nan"),
                         identity_degraded=degraded.identity,
                         identity_restored=restored.identity,
@@ -96,3 +101,13 @@ def by_group(tables: Sequence[Table], groups: Groups) -> tuple[GroupFigures, ...
                     )
                 )
     return tuple(found)
+
+
+def _names(table: Table) -> Iterator[str]:
+    """Of the pictures with figures, and of those that failed."""
+    yield from (result.name for result in table.results)
+    yield from (failure.picture for failure in table.failures)
+
+
+def _value(groups: Groups, name: str, column: str) -> str:
+    return groups.get(name, {}).get(column, "unknown")

@@ -10,7 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from likeness.errors import ConfigError, LikenessError
-from likeness.evaluation.pairs import restored
+from likeness.evaluation.pairs import Failure, restored
 from likeness.faces.align import TEMPLATE_SIZE, align, warp
 from likeness.faces.detect import Detector, MediaPipeDetector
 from likeness.faces.face import Alignment, Face, reading_order
@@ -22,7 +22,7 @@ from likeness.metrics import IdentityModel, piqe
 from likeness.restore.controls import Controls
 from likeness.restore.pipeline import Restorer
 
-__all__ = ["FaceChange", "Failure", "OldPictures", "PictureSource", "evaluate_old", "old_pictures", "pictures_by"]
+__all__ = ["FaceChange", "OldPictures", "PictureSource", "evaluate_old", "old_pictures", "pictures_by"]
 
 PictureSource: TypeAlias = Callable[[str, Image], Image]
 """A restorer of whole pictures: given a file's name and the picture, the restored one of the same size."""
@@ -37,14 +37,6 @@ class FaceChange:
     identity: float
     piqe_before: float
     piqe_after: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class Failure:
-    """A picture, or a face in one, without figures, and why."""
-
-    picture: str
-    reason: str
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -96,8 +88,8 @@ def old_pictures(folder: Path) -> tuple[Path, ...]:
 def pictures_by(restorer: Restorer, controls: Controls | None = None) -> PictureSource:
     """A restorer of ours as a source of whole pictures; it raises LikenessError where no face could be restored."""
 
-    def source(name: str, image: Image) -> Image:
-        return restored(restorer, name, image, controls)
+    def source(_: str, image: Image) -> Image:
+        return restored(restorer, image, controls)
 
     return source
 

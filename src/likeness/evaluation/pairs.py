@@ -20,6 +20,7 @@ from likeness.restore.pipeline import Restorer
 
 __all__ = [
     "EVALUATION_RECIPES",
+    "Failure",
     "Pair",
     "Source",
     "check_recipe",
@@ -41,6 +42,14 @@ class Pair:
     recipe: str
     original: Pixels
     degraded: Pixels
+
+
+@dataclass(frozen=True, kw_only=True)
+class Failure:
+    """A picture, or a face in one, without figures, and why."""
+
+    picture: str
+    reason: str
 
 
 Source: TypeAlias = Callable[[Pair], Pixels]
@@ -65,22 +74,20 @@ def restored_by(restorer: Restorer, controls: Controls | None = None) -> Source:
     """A restorer of ours as a source; it raises LikenessError where a face fails, as the input is no result."""
 
     def source(pair: Pair) -> Pixels:
-        return restored(restorer, pair.name, Image(pixels=pair.degraded), controls, aligned=True).pixels
+        return restored(restorer, Image(pixels=pair.degraded), controls, aligned=True).pixels
 
     return source
 
 
-def restored(
-    restorer: Restorer, name: str, image: Image, controls: Controls | None = None, *, aligned: bool = False
-) -> Image:
+def restored(restorer: Restorer, image: Image, controls: Controls | None = None, *, aligned: bool = False) -> Image:
     """A picture as it is scored.
 
     Raises:
-        LikenessError: if no face could be restored; the message says ``name``.
+        LikenessError: if no face could be restored.
     """
     made = restorer.restore(image, controls, aligned=aligned, verdicts=False)
     if not made.done:
-        raise LikenessError(Notice("evaluate.failed", {"name": name, "why": made.failure}))
+        raise LikenessError(made.failure)
     return made.image
 
 
