@@ -94,6 +94,15 @@ def test_a_run_and_its_summary(batch: Batch, inbox: Path, tmp_path: Path, capsys
     assert [item.attempts for item in items(out)] == [1, 1, 1]
 
 
+def test_faces_counted_from_0_are_told_once(batch: Batch, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "in").mkdir()
+    for name in "abc":
+        (tmp_path / "in" / f"{name}.jpg").write_bytes(b"\xff\xd8\xff" + name.encode())
+    assert batch(tmp_path / "in", tmp_path / "out", "--faces", "0,2") == 1
+    said = capsys.readouterr().err
+    assert said.count("taken as counted from 0, as there is a 0 among them; counted from 1 they are 1,3") == 1
+
+
 def test_the_summary_counts_faces_from_1(batch: Batch, astronaut: Image, tmp_path: Path) -> None:
     soft = Image(pixels=gaussian_blur(astronaut.pixels, 5))
     (tmp_path / "soft.png").write_bytes(encode_image(soft, "PNG"))

@@ -11,6 +11,7 @@ from likeness.restore.config import Settings, read_settings
 from likeness.restore.controls import PRESETS, Controls, RegionWeights
 from likeness.restore.kinds import rows_of
 from likeness.restore.options import OPTIONS
+from likeness.restore.picture_options import parts_of
 
 FIELD_REPORT = """
 model_path = "weights/GPEN-BFR-512.pth"
@@ -218,6 +219,15 @@ def test_false_and_zero_win_too() -> None:
     )
     assert settings.controls().keep_grain is False
     assert settings.controls().degradation_scale == 0.0
+
+
+def test_numbers_of_faces_that_count_from_0_are_read_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    settings = Settings({"strength": 0.5}).over(read_settings(write(tmp_path, "faces = [0, 2]\n")))
+    assert [parts_of(settings)["selection"].which for _ in range(3)] == [(0, 2)] * 3
+    assert (settings["faces"], len(caplog.records)) == ("1,3", 1)
+    for text in ("1,3", "largest", "0,x"):
+        assert Settings({"faces": text})["faces"] == text
+    assert len(caplog.records) == 1
 
 
 def test_a_value_out_of_range_holds_the_range() -> None:

@@ -17,6 +17,7 @@ from likeness.repair.repairs import Repairs
 from likeness.restore.by_face import ByFace
 from likeness.restore.controls import AUTO, PRESET_REPAIRS, Controls
 from likeness.restore.kinds import Text, Weights
+from likeness.restore.numbering import counted_from_1
 from likeness.restore.options import OPTIONS, row_of
 
 __all__ = ["Settings", "parse_settings", "read_settings", "settings_from"]
@@ -32,7 +33,8 @@ _EITHER_OR = (("upscale", "long_side"), ("references", "album"))
 class Settings:
     """What a configuration file, the command line, a list or a request says, by the keys of the table of options.
 
-    ``model`` is a model's name, or the path of a checkpoint; ``face_mask_weights`` and ``faces`` are as they were written.
+    ``model`` is a model's name, or the path of a checkpoint; ``face_mask_weights`` and ``faces`` are as they were written,
+    but numbers of faces count from 1 (`counted_from_1`).
 
     Attributes:
         values: what is said; None says nothing.
@@ -45,6 +47,9 @@ class Settings:
 
     def __post_init__(self) -> None:
         said = {row_of(key).key: value for key, value in self.values.items() if value is not None}
+        if isinstance(faces := said.get("faces"), str):
+            # Here, where they are read once: what is made of settings is made of them many times.
+            said["faces"] = counted_from_1(faces)
         object.__setattr__(self, "values", said)
 
     def __getitem__(self, key: str) -> Any:

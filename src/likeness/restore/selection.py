@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,10 +12,9 @@ from likeness.faces.face import Face
 from likeness.imaging.arguments import finite_number
 from likeness.imaging.image import Size
 from likeness.messages.notice import Notice
+from likeness.restore.numbering import counted_from_1
 
 __all__ = ["Selection", "none_selected"]
-
-_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,18 +73,9 @@ class Selection:
         if word in names:
             return Selection(which=names[word], min_size=min_size, max_size=max_size)
         try:
-            numbers = tuple(int(part) for part in word.split(","))
+            numbers = tuple(int(part) - 1 for part in counted_from_1(word).split(","))
         except ValueError:
             raise ConfigError(Notice("selection.faces", {"text": text})) from None
-        if 0 in numbers:
-            counted = ",".join(str(number + 1) for number in numbers)
-            _log.warning(
-                'the faces "%s" are taken as counted from 0, as there is a 0 among them; counted from 1 they are %s',
-                text,
-                counted,
-            )
-        else:
-            numbers = tuple(number - 1 for number in numbers)
         return Selection(which=numbers, min_size=min_size, max_size=max_size)
 
     def missing(self, count: int) -> tuple[Notice, ...]:
