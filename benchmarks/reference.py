@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from likeness.degradations import RECIPES
-from likeness.faces.detect import MediaPipeDetector
+from likeness.faces.detect import MediaPipeDetector, face_of_crop
 from likeness.faces.face import Face, Landmarks
 from likeness.faces.outlines import OVAL_OUTLINE
 from likeness.imaging.colour import luma
@@ -142,7 +142,7 @@ def cases(
         degraded = Image.from_uint8(Image(pixels=drawn.apply(album.pixels[one], seed)).to_uint8())
         file = cache / f"{tag}-{recipe}-{seed}.npz"
         if not file.is_file():
-            face = restorer._aligned_face(degraded)  # pyright: ignore[reportPrivateUsage]
+            face = face_of_crop(degraded, restorer.detector)
             answer = restorer.project(degraded, face, Controls.standard(), aligned=True).projection
             np.savez(file, answer=answer.astype(np.float16))
         with np.load(file) as kept:

@@ -27,6 +27,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Literal, TypeAlias
 
+from likeness.batch.claiming import claim_next, condemn, cut_off, give_back
 from likeness.batch.items import STATES, Item, State, Task, Thumbnails, canonical, read_item, to_number, why_outside
 from likeness.batch.journal_file import JournalFile, damaged
 from likeness.batch.liveness import Owner, dead_owners, living_owners
@@ -103,7 +104,7 @@ class Journal:
             try:
                 with self._file.transaction() as database:
                     # Given back in good order, so the attempt does not count.
-                    _give_back(database, self._owner.name)
+                    give_back(database, self._owner.name)
             except JournalError as error:
                 # Its disk is full, or worse. Who opens it next takes what stayed claimed for cut off, as after a kill.
                 _log.info("%s", error)
@@ -285,7 +286,7 @@ class Journal:
                 f"UPDATE item SET state = 'queued', owner = NULL, deadline = NULL, {changes} WHERE id = ? AND owner = ?",
                 (item.id, self._owner.name),
             )
-            self._condemn(database)
+            condemn(database, self._max_attempts)
             return done.rowcount == 1
 
     def release_dead(self) -> int:
@@ -297,7 +298,7 @@ class Journal:
             if not dead:
                 return 0
             with self._file.transaction() as database:
-                return sum(_cut_off(database, "owner = :owner", {"owner": owner}) for owner in dead)
+                return sum(cut_off(database, "owner = :owner", {"owner": owner}) for owner in dead)
 
     # Looking
 
@@ -392,52 +393,16 @@ class Journal:
     # Inside
 
     def _claim(self, group: str | None, watched: bool) -> Item | None:
-        # Without a group, by the index of what is open: by the state's, a long queue would be sorted for each item.
-        open_ = "item INDEXED BY item_open WHERE state IN ('queued', 'running')"
-        source, chosen = (open_, "") if group is None else ("item WHERE state = 'queued'", "AND grp = :grp")
-        now = time.time()
-        values = {
-            "now": now,
-            "grp": None if group is None else to_column(group),
-            "owner": self._owner.name,
-            "deadline": now + self._lease,
-        }
         with self._file.transaction() as database:
-            _cut_off(database, "owner IS NOT NULL AND deadline < :now", values)
-            self._condemn(database)
-            held = database.execute("SELECT max(suspect) AS suspect FROM item WHERE owner = :owner", values).fetchone()
-            waits = database.execute(
-                f"SELECT id FROM item INDEXED BY item_suspect WHERE suspect > 0 AND state = 'queued' AND owner IS NULL "
-                f"{chosen} ORDER BY id LIMIT 1",
-                values,
-            ).fetchone()
-            if held["suspect"] is not None and (held["suspect"] or waits is not None):
-                return None
-            row = (
-                waits
-                or database.execute(
-                    f"SELECT id FROM {source} AND suspect = 0 AND owner IS NULL {chosen} ORDER BY id LIMIT 1", values
-                ).fetchone()
+            row = claim_next(
+                database,
+                self._owner.name,
+                lease=self._lease,
+                max_attempts=self._max_attempts,
+                group=group,
+                watched=watched,
             )
-            if row is None:
-                return None
-            # Above 1: that this process dies counts.
-            database.execute(
-                "UPDATE item SET state = 'running', owner = :owner, deadline = :deadline, attempts = attempts + 1, "
-                "suspect = suspect * :weight, changed = :now WHERE id = :id",
-                {**values, "id": row["id"], "weight": 1 if watched else 2},
-            )
-            return self._item(database.execute("SELECT * FROM item WHERE id = ?", (row["id"],)).fetchone())
-
-    def _condemn(self, database: sqlite3.Connection) -> None:
-        """Items whose process died too often while they were alone have failed."""
-        database.execute(
-            "UPDATE item INDEXED BY item_suspect SET state = 'failed', again = 0, changed = ?, "
-            "reason = 'the work on it ended ' || attempts || ' times without a result, at last while nothing else was in "
-            "work: the process was killed, or died of this picture' "
-            "WHERE suspect > 0 AND state = 'queued' AND owner IS NULL AND deaths >= ?",
-            (time.time(), max(self._max_attempts - 1, 1)),
-        )
+            return None if row is None else self._item(row)
 
     def _end(
         self,
@@ -479,22 +444,3 @@ class Journal:
             return read_item(row)
         except ValueError as error:
             raise damaged(self.path, f"item {row['id']}: {error}") from error
-
-
-def _give_back(database: sqlite3.Connection, owner: str) -> None:
-    """Queue again what an owner had claimed, as if it had never been."""
-    database.execute(
-        "UPDATE item SET state = 'queued', owner = NULL, deadline = NULL, attempts = max(attempts - 1, 0), "
-        "suspect = min(suspect, 1) WHERE owner = ? AND state IN ('queued', 'running')",
-        (owner,),
-    )
-
-
-def _cut_off(database: sqlite3.Connection, which: str, values: Mapping[str, object]) -> int:
-    """Queue again what was in work when its worker died or hung; how many items that were. They are suspect; a death counts
-    only against what was alone."""
-    return database.execute(
-        "UPDATE item INDEXED BY item_owner SET state = 'queued', owner = NULL, deadline = NULL, "
-        f"deaths = deaths + (suspect > 1), suspect = 1 WHERE {which}",
-        values,
-    ).rowcount

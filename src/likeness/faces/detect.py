@@ -15,15 +15,18 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from likeness.errors import NoFaceError
+from likeness.faces.align import TEMPLATE_SIZE
 from likeness.faces.blaze import NEAR_SIDE, WINDOW, Boxes, far_boxes, near_boxes, near_view
 from likeness.faces.detection import Detection
-from likeness.faces.face import Face, Landmarks
-from likeness.faces.mesh import five_points, measure_mesh, upright
+from likeness.faces.face import Face, Landmarks, nearest
+from likeness.faces.mesh import average_face, five_points, measure_mesh, upright
 from likeness.faces.networks import face_network, free_face_networks
 from likeness.imaging.image import Box, Image, Pixels, Size
 from likeness.imaging.samples import refuse_nan
+from likeness.messages.notice import Notice
 
-__all__ = ["Detector", "MediaPipeDetector"]
+__all__ = ["Detector", "MediaPipeDetector", "face_of_crop"]
 
 _Samples = NDArray[np.uint8]
 
@@ -252,3 +255,26 @@ def _same_face(a: Box, b: Box) -> bool:
     common = a.intersection(b)
     # A box within another is the same face seen at another scale, or a part of it taken for a face.
     return a.iou(b) > 0.3 or common > 0.6 * min(a.area, b.area)
+
+
+def face_of_crop(image: Image, detector: Detector) -> Face:
+    """The face of an FFHQ-aligned crop: measured if the detector finds it, else the average face in the template's place.
+
+    Raises:
+        NoFaceError: if the picture is not square.
+    """
+    size = image.size
+    if size.width != size.height:
+        raise NoFaceError(Notice("no-face.not-square", {"size": str(size)}))
+    mesh = average_face() * np.float32(size.width / TEMPLATE_SIZE)
+    points = mesh[:, :2]
+    found = detector.detect(image)
+    if found:
+        return nearest(found, five_points(points))
+    low, high = points.min(axis=0), points.max(axis=0)
+    return Face(
+        box=Box(float(low[0]), float(low[1]), float(high[0]), float(high[1])),
+        score=0.0,
+        landmarks=Landmarks(points=points, depth=mesh[:, 2], source="template"),
+        five_points=five_points(points),
+    )

@@ -18,12 +18,11 @@ from numpy.typing import NDArray
 from likeness.core.parallel import map_in_order
 from likeness.core.stopwatch import Stopwatch
 from likeness.errors import ArgumentError, LikenessError, NoFaceError
-from likeness.faces.align import TEMPLATE_SIZE
-from likeness.faces.face import Face, Landmarks, nearest, reading_order
-from likeness.faces.mesh import average_face, five_points
+from likeness.faces.detect import face_of_crop
+from likeness.faces.face import Face, reading_order
 from likeness.imaging.accepting import ImageInput, any_picture
 from likeness.imaging.arguments import all_of_type, finite_number, of_type
-from likeness.imaging.image import Box, Image
+from likeness.imaging.image import Image
 from likeness.messages.notice import Notice, notice_of
 from likeness.repair.repairs import Repairs
 from likeness.restore.automatic import Automatic, Choice
@@ -164,7 +163,7 @@ class Restorer(NetworkHolder):
             clock.lap("repair")
         if faces is None:
             progress(Progress(step="detect"))
-            faces = (self._aligned_face(image),) if alone else reading_order(self.detector.detect(image))
+            faces = (face_of_crop(image, self.detector),) if alone else reading_order(self.detector.detect(image))
         clock.lap("detect")
         change = self._change_picture(image, None if repaired is None else repaired.filled, faces, progress)
         changed = change is not None and change.area > 0
@@ -315,7 +314,7 @@ class Restorer(NetworkHolder):
         if not repairs.any:
             return replace(whole, repairs=repairs)
         if repairs.scratches > 0 and faces is None:
-            faces = (self._aligned_face(whole.image),) if aligned else self.find_faces(whole.image)
+            faces = (face_of_crop(whole.image, self.detector),) if aligned else self.find_faces(whole.image)
         mended = repair(whole.image, repairs, faces=faces or (), seed=seed or 0)
         both = [filled for filled in (whole.filled, mended.filled) if filled is not None]
         return replace(mended, filled=np.maximum.reduce(both) if both else None)
@@ -454,24 +453,6 @@ class Restorer(NetworkHolder):
     ) -> Canvas:
         enlarger = self._enlargers.get(enlargement.background, deep=image.bit_depth == 16)
         return make_canvas(image, projections, plan, enlargement, enlarger, kept=kept)
-
-    def _aligned_face(self, image: Image) -> Face:
-        """The face of an aligned crop: measured if the detector finds it, else the average face in the template's place."""
-        size = image.size
-        if size.width != size.height:
-            raise NoFaceError(Notice("no-face.not-square", {"size": str(size)}))
-        mesh = average_face() * np.float32(size.width / TEMPLATE_SIZE)
-        points = mesh[:, :2]
-        found = self.detector.detect(image)
-        if found:
-            return nearest(found, five_points(points))
-        low, high = points.min(axis=0), points.max(axis=0)
-        return Face(
-            box=Box(float(low[0]), float(low[1]), float(high[0]), float(high[1])),
-            score=0.0,
-            landmarks=Landmarks(points=points, depth=mesh[:, 2], source="template"),
-            five_points=five_points(points),
-        )
 
 
 def _asked(controls: Controls | Automatic | str | None) -> Controls | Automatic:
