@@ -10,6 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image as PillowImage
 
+from likeness.batch.journal import Journal, Task
 from likeness.cli import main
 from likeness.imaging.files import read_image, write_image
 from likeness.studio.answers import asked_in
@@ -141,6 +142,25 @@ def test_a_batch_is_understood_without_flags(
         assert main(["proof", *arguments, "-o", "again/", "--page-only", "--max-faces", "0", *said]) == 0
         name = "proof_ann.jpg.html" if arguments[1] == "out" else "proof_ann.html"
         assert "the preset &quot;natural&quot;" in Path("again", name).read_text(encoding="utf-8")
+
+
+def test_what_an_earlier_run_left_has_no_proof(
+    day: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    later = tmp_path / "later"
+    shutil.copytree(day / "out", later)
+    monkeypatch.chdir(day)
+    with Journal(later / "journal.sqlite") as journal:
+        (item,) = (one for one in journal.items() if one.target == "ann.png")
+        journal.put([Task(target=item.target, source=item.source, content="another", model=item.model)])
+    command = ["proof", "in", str(later), "-o", "later/", "--page-only", "--caption-kept", "kept", "--overwrite"]
+    assert main(command) == 0
+    assert "without a proof: 1 not done yet, 1 left alone; " in capsys.readouterr().err
+    assert not list(Path("later").glob("proof_ann.png*"))
+    # What somebody laid there is no earlier run's.
+    write_image(read_image(day / "in" / "ann.png"), later / "final" / "ann.png")
+    assert main(command) == 0
+    assert "without a proof: 1 left alone; " in capsys.readouterr().err
 
 
 def test_a_small_face_is_shown_as_it_will_be_delivered(capsys: pytest.CaptureFixture[str]) -> None:

@@ -40,8 +40,8 @@ class BatchResults:
     """What a journal says of the pictures that were asked for.
 
     Attributes:
-        pairs: pictures with a result in ``final``, in the order of the run. Empty if none of the run's pictures is there
-            any more, such as after they were moved.
+        pairs: pictures with a result of now in ``final``, in the order of the run. Empty if none of the run's pictures is
+            there any more, such as after they were moved.
         waiting: names of those without one, by what became of them.
         report: of the whole run.
         clients: whose the results are, by their files, as far as the run's list says.
@@ -80,7 +80,7 @@ def read_batch(journal: Path, before: Path, output: Path) -> BatchResults:
     for item in asked:
         # Also what a person moved there from the folder review.
         after = output / FINAL / item.target
-        if after.is_file():
+        if after.is_file() and not _is_earlier(item, after):
             pairs.append(Pair(before=expanded(item.source), after=after, inside=Path(item.target)))
         else:
             waiting.setdefault(item.state, []).append(item.source)
@@ -106,11 +106,7 @@ def withheld(journal: Path) -> dict[Path, Notice]:
     with Journal(journal) as opened:
         for item in opened.items(group=PICTURES, states=tuple(_BECAME)):
             file = final / item.target
-            if not file.is_file() or (
-                # A result in review or of a picture left alone was moved here by somebody who looked at it.
-                item.state not in (REVIEW, "skipped")
-                and is_as_written(item.outcome, file.stat().st_size, sha256_of(file))
-            ):
+            if not file.is_file() or _is_earlier(item, file):
                 found[file] = Notice(_BECAME[item.state])
     return found
 
@@ -139,6 +135,14 @@ def report_around(after: Path) -> Report | None:
     """Of the batch of `journal_around`; None if there is none."""
     journal = journal_around(after)
     return None if journal is None else report_at(journal)
+
+
+def _is_earlier(item: Item, file: Path) -> bool:
+    """Whether what lies in ``final`` is what an earlier run made of a picture that waits to be done again or has failed
+    since. What belongs in review, or to a picture left alone, was laid there by somebody who looked at it."""
+    if item.state in (FINAL, REVIEW, "skipped"):
+        return False
+    return is_as_written(item.outcome, file.stat().st_size, sha256_of(file))
 
 
 def _is_asked(item: Item, before: Path) -> bool:
