@@ -1,0 +1,20 @@
+"""The weights of the networks of eyes and mouth as a file."""
+
+from __future__ import annotations
+
+from typing import TypeAlias
+
+from likeness.models.features.architecture import FeaturesConfig
+from likeness.models.own_weights import OwnWeights, WeightsFile
+
+__all__ = ["FeaturesWeights", "packaged_weights", "read_weights", "write_weights"]
+
+FeaturesWeights: TypeAlias = OwnWeights[FeaturesConfig]
+
+_FILE = WeightsFile(
+    packaged_name="likeness-features",
+    file_format="likeness-features",
+    what="networks of eyes and mouth",
+    configure=FeaturesConfig.from_shapes,
+)
+packaged_weights, read_weights, write_weights = _FILE.packaged, _FILE.read, _FILE.write
