@@ -165,6 +165,17 @@ class Controls:
         text=Words("how much grain, where it is kept; 1 gives back what was taken", "保留颗粒时的用量，1 为原有的量"),
         place="grain",
     )
+    features: float = option(
+        Number(low=0.0, high=1.0),
+        default=1.0,
+        label=Words("Eyes and mouth", "眼睛与嘴"),
+        text=Words(
+            "how far eyes and mouth are drawn anew where the photograph is too blurred to show them; a guess",
+            "照片过于模糊时，眼睛与嘴重新绘制的程度（属于推测）",
+        ),
+        place="advanced",
+        projects=True,
+    )
     refine: int = option(
         Number(low=1, high=8, whole=True, step=1),
         default=1,
@@ -328,7 +339,7 @@ def _short(values: RegionWeights | Controls) -> str:
     return f"{type(values).__name__}({', '.join(told)})"
 
 
-BESIDE_PRESETS = ("strength", "grain_amount", "refine", "reference_strength")
+BESIDE_PRESETS = ("strength", "grain_amount", "features", "refine", "reference_strength")
 """Controls that do not make a preset another one."""
 
 PRESETS: dict[str, Controls] = {

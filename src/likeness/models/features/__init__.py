@@ -1,1 +1,1 @@
-"""The networks that draw eyes and mouth anew: description, path from noise to picture, file, PyTorch module and OpenVINO graph."""
+"""The networks that draw eyes and mouth anew: description, path from noise, file, PyTorch module and OpenVINO graph."""

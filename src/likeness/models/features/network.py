@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from likeness.models.features.architecture import FeaturesConfig
+from likeness.models.features.architecture import CLOCK, FeaturesConfig
 
 __all__ = ["FeatureNetwork"]
 
@@ -30,7 +30,7 @@ class FeatureNetwork(nn.Module):
             return nn.ModuleList(_Block(widths[level], config.memory) for _ in range(config.depths[level]))
 
         levels = range(len(widths) - 1)
-        self.clock = nn.ModuleList(nn.Linear(*reversed(shapes[f"clock.{layer}"])) for layer in range(2))
+        self.clock = nn.ModuleList(nn.Linear(into, config.memory) for into in (CLOCK, config.memory))
         self.stem = convolution("stem")
         self.down = nn.ModuleList(convolution(f"down.{level}", 2) for level in levels)
         self.encoder = nn.ModuleList(blocks(level) for level in range(len(widths)))

@@ -24,15 +24,16 @@ __all__ = ["NOISE", "TO_TONES", "Predict", "base_of", "drawn", "scales"]
 
 _Map: TypeAlias = NDArray[np.float32]
 
-TO_TONES = np.array([[1, 1, 1], [1, -1, 0], [1, 1, -2]], np.float32)
-TO_TONES /= np.linalg.norm(TO_TONES, axis=1, keepdims=True)
+_AXES = np.array([[1, 1, 1], [1, -1, 0], [1, 1, -2]], np.float32)
+TO_TONES = _AXES / np.linalg.norm(_AXES, axis=1, keepdims=True)
 """RGB to lightness and two opponent colours; orthonormal, so that its transpose leads back."""
 _SPREAD = np.array([0.18, 0.037, 0.037], np.float32).reshape(3, 1, 1)
 """Deviation of originals over blurred restored faces, of samples from -1 to 1 (measured on 12,000 windows)."""
 NOISE = np.array([0.4, 0.08, 0.08], np.float32).reshape(3, 1, 1)
 """N: deviation of the noise that paths begin with."""
-_TAPS = np.exp(-(np.arange(-5, 6, dtype=np.float32) ** 2) / 8)
-_TAPS /= _TAPS.sum()
+_BELL = np.exp(-(np.arange(-5, 6, dtype=np.float32) ** 2) / 8)
+_TAPS = _BELL / _BELL.sum()
+"""A Gaussian of 2 px."""
 
 Predict: TypeAlias = Callable[[_Map, float], _Map]
 """A network: from 3 x H x W, the state in its scale, and the share of the path, to 3 x H x W in the scale of its answer."""
@@ -47,7 +48,10 @@ def base_of(restored: _Map) -> _Map:
 
 
 def scales(shares: _Map) -> tuple[_Map, _Map, _Map]:
-    """Of states at shares of the path (N): how much of a state x holds, and the scales of answer and question; N x 3 x 1 x 1."""
+    """Of states at shares of the path (N): how much of a state x is, and the scales of answer and question.
+
+    N x 3 x 1 x 1 each.
+    """
     share = shares.reshape(-1, 1, 1, 1)
     noise = (1 - share) * NOISE
     power = np.square(share * _SPREAD) + np.square(noise)

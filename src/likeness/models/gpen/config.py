@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from likeness.messages.notice import Notice
+from likeness.models.features.architecture import FACE_SIDE as FEATURES_SIDE
 from likeness.models.spec import Spec
 
 __all__ = [
@@ -63,6 +64,7 @@ class GpenConfig:
             value_range=(-1.0, 1.0),
             template="ffhq",
             precision="bf16",
+            features=self.texture and self.size == FEATURES_SIDE,
         )
 
     @property

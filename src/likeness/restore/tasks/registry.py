@@ -39,4 +39,6 @@ def task_of(spec: Spec, controls: Controls) -> Task:
     check_purpose(spec, FACE_PURPOSES, spec.title)
     if controls.plain and spec.purpose == "restore":
         return Plain(spec.authors)
+    if spec.features and controls.features > 0:
+        return Restoring(controls.features)
     return TASKS[spec.purpose]

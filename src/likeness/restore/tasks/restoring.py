@@ -9,6 +9,7 @@ from likeness.degradations import pre_degrade
 from likeness.imaging.image import Pixels
 from likeness.restore.arbitration import HeldDetail, arbitrate, held_detail
 from likeness.restore.controls import Controls
+from likeness.restore.features import with_features
 from likeness.restore.rims import along_rims
 from likeness.restore.strands import along_strands
 from likeness.restore.tasks.task import FaceCrop
@@ -19,18 +20,27 @@ _Map = NDArray[np.float32]
 
 
 class Restoring:
-    """See `likeness.restore.tasks.task.Task`."""
+    """See `likeness.restore.tasks.task.Task`.
+
+    Args:
+        features: how far eyes and mouth of a heavily blurred face are drawn anew, in [0, 1].
+    """
 
     adds_colour = False
     only_holes = False
+
+    def __init__(self, features: float = 0.0) -> None:
+        self._features = features
 
     def to_network(self, _face: FaceCrop, estimate: Pixels, controls: Controls) -> Pixels:
         """The estimate, pre-degraded."""
         return pre_degrade(estimate, controls.degradation_scale)
 
     def taken(self, face: FaceCrop, answer: Pixels) -> Pixels:
-        """The answer, with hair in strands and rims of spectacles along the photograph's edges."""
-        combed = along_strands(answer, face.pixels, face.masks, face.blur)
+        """The answer, with eyes and mouth drawn anew where they are lost, hair in strands, and rims of spectacles along the
+        photograph's edges."""
+        drawn = with_features(answer, face.pixels, face.masks, face.blur, self._features)
+        combed = along_strands(drawn, face.pixels, face.masks, face.blur)
         return along_rims(combed, face.pixels, face.masks, face.blur, face.points)
 
     def held_detail(self, crop: Pixels, answer: Pixels) -> HeldDetail:

@@ -1,0 +1,106 @@
+"""Eyes and mouth of heavily blurred faces are drawn anew, and nothing else is."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from likeness.errors import ControlError
+from likeness.faces.align import align, warp
+from likeness.faces.regions import REGIONS, RegionMasks
+from likeness.imaging.filters import gaussian_blur, to_channels
+from likeness.imaging.image import Image, Pixels
+from likeness.models.catalog import DEFAULT_MODEL
+from likeness.models.features.architecture import WINDOWS
+from likeness.models.formats import read_spec
+from likeness.models.store import Store
+from likeness.restore.controls import Controls
+from likeness.restore.features import with_features
+from likeness.restore.pipeline import Restorer
+from likeness.restore.tasks.registry import TASKS, task_of
+
+SIDE, BLUR = 512, 7.0 / 512
+
+
+def _masks(occluder: NDArray[np.float32] | None = None) -> RegionMasks:
+    nothing = np.zeros((SIDE, SIDE), np.float32)
+    front = nothing if occluder is None else occluder
+    masks = dict.fromkeys(REGIONS, nothing) | {"occluder": front, "other": 1 - front}
+    return RegionMasks(masks=masks, side=SIDE, seen=True)
+
+
+@pytest.fixture(scope="module")
+def faces(astronaut: Image) -> tuple[Pixels, Pixels]:
+    """An aligned face of which nothing finer than 7 px is left, and the network's answer to it."""
+    with Restorer() as restorer:
+        face = restorer.find_faces(astronaut)[0]
+        sharp = warp(astronaut.pixels, align(face.five_points, astronaut.size, SIDE, "ffhq"))
+        blurred = Image(pixels=np.clip(gaussian_blur(sharp, BLUR * SIDE), 0, 1))
+        seen = restorer.find_faces(blurred)[0]
+        answer = restorer.project(blurred, seen, Controls(features=0.0), aligned=True).projection
+    return blurred.pixels, answer
+
+
+def test_eyes_and_mouth_are_drawn_and_nothing_else_changes(faces: tuple[Pixels, Pixels]) -> None:
+    crop, answer = faces
+    found = with_features(answer, crop, _masks(), BLUR, 1.0)
+    outside = np.ones((SIDE, SIDE), bool)
+    for window in WINDOWS.values():
+        outside[window.box] = False
+        change = (found - answer)[window.box]
+        assert 0.01 < np.abs(change).mean() < 0.06
+        # What is coarse stays: features are drawn where they were.
+        assert np.abs(gaussian_blur(change, 10.0)).mean() < 0.5 * np.abs(change).mean()
+        assert np.abs(change[[0, -1]]).max() < 0.01
+    assert np.array_equal(found[outside], answer[outside])
+    assert 0 <= found.min() <= found.max() <= 1
+    assert np.array_equal(with_features(answer, crop, _masks(), BLUR, 1.0), found)
+
+
+def test_half_of_it_is_half_way(faces: tuple[Pixels, Pixels]) -> None:
+    crop, answer = faces
+    whole, half = (with_features(answer, crop, _masks(), BLUR, amount) for amount in (1.0, 0.5))
+    inside = (whole > 0) & (whole < 1)
+    assert np.abs((half - answer) - (whole - answer) / 2)[inside].max() < 1e-5
+
+
+def test_a_face_that_shows_its_features_keeps_them(faces: tuple[Pixels, Pixels]) -> None:
+    crop, answer = faces
+    assert with_features(answer, crop, _masks(), 3.0 / SIDE, 1.0) is answer
+    assert with_features(answer, crop, _masks(), BLUR, 0.0) is answer
+
+
+def test_black_and_white_stays_so_and_what_is_in_front_of_the_face_stays(faces: tuple[Pixels, Pixels]) -> None:
+    crop, answer = (to_channels(pixels.mean(axis=2)) for pixels in faces)
+    front = np.zeros((SIDE, SIDE), np.float32)
+    front[300:] = 1
+    found = with_features(answer, crop, _masks(front), BLUR, 1.0)
+    assert np.ptp(found, axis=2).max() == 0
+    assert np.array_equal(found[300:], answer[300:])
+    assert not np.array_equal(found[:300], answer[:300])
+
+
+def test_only_answers_of_the_packages_own_network_are_drawn_in() -> None:
+    own = read_spec(Store().path(DEFAULT_MODEL))
+    assert own.features
+    assert task_of(own, Controls()) is not TASKS["restore"]
+    assert task_of(own, Controls(features=0.0)) is TASKS["restore"]
+    assert task_of(replace(own, features=False), Controls()) is TASKS["restore"]
+
+
+def test_through_the_pipeline(faces: tuple[Pixels, Pixels]) -> None:
+    picture = Image(pixels=faces[0])
+    with Restorer() as restorer:
+        drawn, kept = (restorer.restore(picture, Controls(features=amount), aligned=True) for amount in (1.0, 0.0))
+    changed = np.abs(drawn.image.pixels - kept.image.pixels).max(axis=2)
+    for window in WINDOWS.values():
+        assert changed[window.box].max() > 0.05
+    assert changed[:150].max() < 0.01
+
+
+def test_what_is_no_share_is_refused() -> None:
+    with pytest.raises(ControlError, match="features"):
+        Controls(features=1.5)
