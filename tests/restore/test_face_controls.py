@@ -95,7 +95,7 @@ class TestWritten:
         own = [row.key for row in OPTIONS if row.per_face]
         assert own == ["preset", *(row.key for row in rows_of(Controls))]
         text = (
-            "2:preset=natural,strength=.5,degradation=.7,step=.04,eye=1.3,all=.9,grain,grain-amount=.5,refine=2,"
+            "2:preset=natural,strength=.5,degradation=.7,step=.04,eye=1.3,all=.9,grain,grain-amount=.5,features=.5,refine=2,"
             "plain=off,references=0"
         )
         found = kind().read(text)

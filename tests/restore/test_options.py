@@ -227,7 +227,7 @@ def test_an_option_that_was_added_since_stands_in_the_journal_only_if_it_is_set(
 def test_controls_are_their_rows() -> None:
     assert [each.key for each in rows_of(Controls)] == [item.name for item in fields(Controls)]
     needs_network = {each.key for each in rows_of(Controls) if each.projects}
-    assert needs_network == {"degradation_scale", "plain", "refine"}
+    assert needs_network == {"degradation_scale", "features", "plain", "refine"}
 
 
 def test_the_table_loads_no_numpy() -> None:
