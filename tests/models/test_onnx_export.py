@@ -171,6 +171,31 @@ def test_the_packages_networks_that_draw_nothing(tmp_path: Path) -> None:
         assert near(session(target).run(["output"], {"input": given})[0], run([given])[0])
 
 
+@pytest.mark.parametrize("part", ["eyes", "mouth"])
+def test_the_packages_networks_that_draw_features(part: str, tmp_path: Path) -> None:
+    from likeness.models.features import graph
+    from likeness.models.features.architecture import WINDOWS, clock
+    from likeness.models.features.weights import packaged_weights
+
+    target = tmp_path / "features.onnx"
+    assert main(["models", "export", f"likeness-features-{part}", "-o", str(target)]) == 0
+    model = onnx.load(target)
+    onnx.checker.check_model(model, full_check=True)
+    said = {entry.key: entry.value for entry in model.metadata_props}
+    assert (said["name"], said["licence"], said["purpose"]) == (f"likeness-features-{part}", "MIT", f"draw {part}")
+    height, width = WINDOWS[part].height // 2, WINDOWS[part].width // 2
+    ports = [*model.graph.input, *model.graph.output]
+    sides = {port.name: [one.dim_param or one.dim_value for one in port.type.tensor_type.shape.dim] for port in ports}
+    assert sides == {"input": ["N", 9, height, width], "clock": ["N", 16], "output": ["N", 3, height, width]}
+    given = np.random.default_rng(2).uniform(-1, 1, (2, 9, height, width)).astype(np.float32)
+    told = clock(np.array([0.1, 0.8], np.float32))
+    weights = packaged_weights()
+    own = graph.build(weights.state, weights.config, part)
+    run = shared_core().compile_model(own, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    expected = np.concatenate([run([one[None], two[None]])[0] for one, two in zip(given, told, strict=True)])
+    assert near(session(target).run(["output"], {"input": given, "clock": told})[0], expected)
+
+
 def test_what_cannot_be_written_is_one_sentence_and_no_file(
     tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -216,3 +241,6 @@ def test_an_unknown_operation_is_refused_rather_than_left_out() -> None:
     assert "CPU" in shared_core().available_devices
     with pytest.raises(ValueError, match="the operation Tanh"):
         to_onnx(model)
+    steep = op.swish(image, op.constant(np.array(2, np.float32)))
+    with pytest.raises(ValueError, match="a slope of its own"):
+        to_onnx(openvino.Model([op.result(steep)], [image], "a"))

@@ -318,6 +318,7 @@ def _interpolate(writer: _Writer, operation: Any) -> None:
 _WAYS: Mapping[tuple[str, str, str], str] = {
     ("nearest", "asymmetric", "floor"): "nearest",
     ("linear_onnx", "half_pixel", "floor"): "linear",
+    ("linear_onnx", "half_pixel", "round_prefer_floor"): "linear",
     ("linear", "half_pixel", "round_prefer_floor"): "linear",
 }
 """ONNX's name of a way to interpolate, by OpenVINO's mode, places of pixels, and rounding."""
@@ -373,6 +374,14 @@ def _unit_length(writer: _Writer, operation: Any) -> None:
     writer.node(operation, "Div", [data, length])
 
 
+def _swish(writer: _Writer, operation: Any) -> None:
+    if operation.get_input_size() > 1 and float(writer.array(operation, 1)) != 1:
+        raise ValueError(f"{operation.get_friendly_name()} has a slope of its own")
+    data, share = writer.value(operation, 0), writer.fresh()
+    writer.emit("Sigmoid", [data], [share])
+    writer.node(operation, "Mul", [data, share])
+
+
 def _remainder(writer: _Writer, operation: Any) -> None:
     writer.node(operation, "Mod", writer.values(operation), fmod=0)
 
@@ -413,6 +422,7 @@ _OTHER: Mapping[str, Callable[[_Writer, Any], None]] = {
     "DepthToSpace": _depth_to_space,
     "SpaceToDepth": _space_to_depth,
     "NormalizeL2": _unit_length,
+    "Swish": _swish,
     "FloorMod": _remainder,
 }
 """The others."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from likeness.models.embedding import weights as embedding_weights
 from likeness.models.enlarger.architecture import SCALES
 from likeness.models.enlarger.graph import build
 from likeness.models.enlarger.weights import EnlargerWeights, packaged_weights
+from likeness.models.features import architecture as features
+from likeness.models.features import graph as features_graph
+from likeness.models.features import weights as features_weights
 from likeness.models.formats import Checkpoint, ModelInfo
 from likeness.models.lending import graph as lending_graph
 from likeness.models.lending import weights as lending_weights
@@ -33,6 +37,7 @@ from likeness.models.unet.architecture import RASTER
 __all__ = [
     "EMBEDDING",
     "ENLARGER",
+    "FEATURES",
     "INPUT",
     "LENDING",
     "MARKS",
@@ -42,6 +47,7 @@ __all__ = [
     "embedding_to_onnx",
     "enlarger_to_onnx",
     "export_onnx",
+    "features_to_onnx",
     "lending_to_onnx",
     "marks_to_onnx",
 ]
@@ -50,7 +56,8 @@ INPUT, OUTPUT = "input", "output"
 """What programs that run face restorers and enlargers expect an ONNX model's ports to be called."""
 
 ENLARGER, EMBEDDING, MARKS, LENDING = "likeness-enlarge", "likeness-embed", "likeness-marks", "likeness-lend"
-"""The names of the networks in the package that are no restorers."""
+FEATURES = {part: f"likeness-features-{part}" for part in features.WINDOWS}
+"""The names of the networks in the package that are no restorers; those that draw features by the part that they draw."""
 
 _RANGES = {(-1.0, 1.0): "-1 to 1", (0.0, 1.0): "0 to 1"}
 
@@ -60,7 +67,7 @@ def export_onnx(checkpoint: Checkpoint | None, target: Path, *, name: str, scale
 
     Its input is called ``input`` and takes any number of images, N x 3 x H x W, RGB, float32 in the range that its metadata
     names; ``output`` is alike. See `checkpoint_to_onnx`, `enlarger_to_onnx`, and for those that take or give other things
-    `embedding_to_onnx`, `marks_to_onnx` and `lending_to_onnx`.
+    `embedding_to_onnx`, `marks_to_onnx`, `lending_to_onnx` and `features_to_onnx`.
 
     Args:
         checkpoint: the network; None for one of `PACKAGED`.
@@ -250,10 +257,52 @@ def lending_to_onnx() -> Any:
     )
 
 
+def features_to_onnx(part: str) -> Any:
+    """The network of the package that draws a part of faces anew as an ``onnx.ModelProto``.
+
+    It makes one step of the path that `likeness.models.features.path.drawn` goes, and takes a second input for it, ``clock``
+    (`likeness.models.features.architecture.clock`).
+
+    Args:
+        part: one of `likeness.models.features.architecture.WINDOWS`.
+
+    Raises:
+        CheckpointError: if the package is damaged.
+        MissingExtraError: if onnx is not installed.
+    """
+    weights, window = features_weights.packaged_weights(), features.WINDOWS[part]
+    height, width = window.height // 2, window.width // 2
+    return to_onnx(
+        features_graph.build(weights.state, weights.config, part, any_batch=True),
+        ports={"planes": INPUT, "answer": OUTPUT},
+        dimensions={
+            INPUT: ("N", features.PLANES, height, width),
+            "clock": ("N", features.CLOCK),
+            OUTPUT: ("N", 3, height, width),
+        },
+        name=FEATURES[part],
+        description=f"A step from noise to a drawn part of a face: {part}",
+        metadata=_of_ours(
+            FEATURES[part],
+            "likeness-features",
+            weights,
+            {
+                "purpose": f"draw {part}",
+                "size": f"{width} x {height}",
+                "template": "ffhq",
+                "colour": "RGB",
+                "planes": "state (lightness and two colours), restored face, photograph",
+                "range": "any",
+            },
+        ),
+    )
+
+
 _OTHERS: Mapping[str, Callable[[], Any]] = {
     EMBEDDING: embedding_to_onnx,
     MARKS: marks_to_onnx,
     LENDING: lending_to_onnx,
+    **{name: partial(features_to_onnx, part) for part, name in FEATURES.items()},
 }
 
 PACKAGED = (ENLARGER, *_OTHERS)

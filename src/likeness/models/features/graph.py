@@ -18,11 +18,13 @@ if TYPE_CHECKING:
 __all__ = ["build"]
 
 
-def build(state: Mapping[str, NDArray[np.float32]], config: FeaturesConfig, part: str) -> openvino.Model:
+def build(
+    state: Mapping[str, NDArray[np.float32]], config: FeaturesConfig, part: str, *, any_batch: bool = False
+) -> openvino.Model:
     """The same function as `network.FeatureNetwork`; float32 inputs and outputs.
 
     Inputs ``planes`` (1 x 9 x H x W) and ``clock`` (1 x 16), output ``answer`` (1 x 3 x H x W), where H x W is half the
-    window's size.
+    window's size. With ``any_batch`` there may be any number of windows.
 
     Args:
         state: the weights of all parts.
@@ -34,9 +36,10 @@ def build(state: Mapping[str, NDArray[np.float32]], config: FeaturesConfig, part
     own = {name.removeprefix(f"{part}."): array for name, array in state.items() if name.startswith(f"{part}.")}
     window = WINDOWS[part]
     size = (window.height // 2, window.width // 2)
-    planes = op.parameter([1, PLANES, *size], np.float32, name="planes")
+    count = -1 if any_batch else 1
+    planes = op.parameter(openvino.PartialShape([count, PLANES, *size]), np.float32, name="planes")
     planes.output(0).set_names({"planes"})
-    clock = op.parameter([1, CLOCK], np.float32, name="clock")
+    clock = op.parameter(openvino.PartialShape([count, CLOCK]), np.float32, name="clock")
     clock.output(0).set_names({"clock"})
 
     def linear(node: Any, name: str) -> Any:
@@ -64,7 +67,7 @@ def build(state: Mapping[str, NDArray[np.float32]], config: FeaturesConfig, part
         for number in range(config.depths[level]):
             block = f"{name}.{level}.{number}"
             width = config.widths[level]
-            tuned = op.reshape(linear(memory, f"{block}.tune"), np.array([1, 2 * width, 1, 1]), False)
+            tuned = op.reshape(linear(memory, f"{block}.tune"), np.array([-1, 2 * width, 1, 1]), False)
             scale, shift = op.split(tuned, np.int64(1), 2).outputs()
             inner = op.add(op.multiply(unit_power(node), op.add(scale, constant(op, np.ones(1, np.float32)))), shift)
             change = convolution(op, silu(convolution(op, inner, own, f"{block}.first")), own, f"{block}.second")
