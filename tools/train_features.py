@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from likeness.core.files import make_folder, write_bytes_atomically
 from likeness.imaging.portraits import Portraits
 from likeness.models.features.architecture import WINDOWS
-from likeness.models.features.weights import write_weights
+from likeness.models.features.weights import read_weights, write_weights
 from likeness.models.store import Store
 from likeness.runtimes.load import load_runtime
 from likeness.training.features import FeaturesLesson, learn_features, weights_of
@@ -41,6 +41,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="the weights of all networks; needed without --part")
     parser.add_argument("--part", choices=tuple(WINDOWS), help="learn and keep this one only (default: learn all)")
     parser.add_argument("--without", type=Path, help="a table, with a column file, of portraits that are not used")
+    parser.add_argument("--start", type=Path, help="weights to begin with; without any, learning begins from nothing")
     parser.add_argument("--examples", type=int, default=12_000)
     parser.add_argument("--windows", type=int, default=160_000)
     parser.add_argument("--mixed", action="store_true", help="multiply in bfloat16")
@@ -61,6 +62,7 @@ def main() -> None:
             kept(asked.keep, part, asked.examples),
             part,
             windows=asked.windows,
+            start=read_weights(asked.start) if asked.start else None,
             mixed=asked.mixed,
             seed=asked.seed,
             state=asked.keep / f"{part}.pt",

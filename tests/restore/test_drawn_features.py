@@ -69,7 +69,7 @@ def test_half_of_it_is_half_way(faces: tuple[Pixels, Pixels]) -> None:
 
 def test_a_face_that_shows_its_features_keeps_them(faces: tuple[Pixels, Pixels]) -> None:
     crop, answer = faces
-    assert with_features(answer, crop, _masks(), 3.0 / SIDE, 1.0) is answer
+    assert with_features(answer, crop, _masks(), 3.9 / SIDE, 1.0) is answer
     assert with_features(answer, crop, _masks(), BLUR, 0.0) is answer
 
 

@@ -164,6 +164,17 @@ def test_learning_lowers_the_loss_and_holds_the_norms(examples: list[NDArray[np.
     assert not any(parameter.requires_grad for parameter in network.parameters())
 
 
+def test_a_run_may_begin_with_weights(examples: list[NDArray[np.uint8]]) -> None:
+    learnt = learn_features(examples, "mouth", windows=480, config=TINY, batch=4)
+    weights = weights_of(dict.fromkeys(WINDOWS, learnt))
+    first: list[float] = []
+    for start in (None, weights):
+        told: list[FeaturesLesson] = []
+        learn_features(examples, "mouth", windows=40, config=TINY, start=start, batch=4, every=40, report=told.append)
+        first.append(told[0].loss)
+    assert first[1] < 0.9 * first[0]
+
+
 def test_convolutions_turn_and_keep_their_norms() -> None:
     torch.manual_seed(0)
     weight = torch.nn.Parameter(torch.randn(6, 4, 3, 3))

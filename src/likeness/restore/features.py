@@ -18,9 +18,9 @@ from likeness.models.features.architecture import FACE_SIDE, WINDOWS
 
 __all__ = ["with_features"]
 
-_HELD, _LOST = 3.5, 5.5
+_HELD, _LOST = 4.0, 5.5
 """Sigma of the blur up to which a face's features are restored as they are, and from which they are drawn anew; px of a 512
-crop. Below, the restored ones are nearer to the person (docs/features.md)."""
+crop. Below, the restored ones are nearer to the person (docs/controls.md)."""
 
 _SOFT = 20
 """How broad the rim is in which a window passes into the restored face, px."""

@@ -22,7 +22,7 @@ from likeness.runtimes.openvino_ import checked_precision
 __all__ = ["half_of", "redrawn"]
 
 _STEPS = 8
-"""Of the path: twice as many were measured to change little (docs/features.md)."""
+"""Of the path: twice as many were measured to change little (docs/controls.md)."""
 _NOISE = 0.8
 """How much of the noise that the networks learnt with paths begin with: less doubt is drawn, and less that is odd."""
 

@@ -86,6 +86,7 @@ def learn_features(
     *,
     windows: int,
     config: FeaturesConfig | None = None,
+    start: FeaturesWeights | None = None,
     batch: int = _BATCH,
     mixed: bool = False,
     seed: int = 0,
@@ -101,6 +102,7 @@ def learn_features(
         part: which, one of `WINDOWS`.
         windows: how many are seen in all, a multiple of ``batch`` or somewhat more.
         config: the network; None for the one that ships.
+        start: weights to begin with, of a network like ``config``; None begins with random ones.
         batch: windows of a step.
         mixed: multiply in bfloat16, which takes half the time on processors that have it.
         seed: decides the first weights and everything that is drawn.
@@ -118,7 +120,10 @@ def learn_features(
     _check(examples, part)
     torch.manual_seed(seed)
     config = config or FeaturesConfig()
-    network = FeatureNetwork(config).to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
+    begun = FeatureNetwork(config)
+    if start is not None:
+        begun.load_state_dict(_own(start, part))
+    network = begun.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     average = copy.deepcopy(network)
     matrices, others = _by_optimiser(network)
     turning = _Turning(matrices, lr=_TURN, dtype=torch.bfloat16 if mixed else torch.float32)
@@ -188,6 +193,12 @@ def weights_of(networks: Mapping[str, FeatureNetwork], source: str = "") -> Feat
         for name, array in arrays_of(network.state_dict()).items()
     }
     return FeaturesWeights(state=state, config=configs.pop(), source=source)
+
+
+def _own(weights: FeaturesWeights, part: str) -> dict[str, Tensor]:
+    """The state dict of one part's network."""
+    names = (name for name in weights.state if name.startswith(f"{part}."))
+    return {name.removeprefix(f"{part}."): torch.from_numpy(weights.state[name].copy()) for name in names}
 
 
 class _Turning(torch.optim.Optimizer):
