@@ -57,7 +57,7 @@ class FeatureNetwork(nn.Module):
         for level in range(len(kept) - 1, -1, -1):
             raised = F.interpolate(self.up[level](maps), size=kept[level].shape[-2:], mode="bilinear")
             maps = _through(self.decoder[level], kept[level] + raised, memory)
-        found = F.interpolate(self.thin(unit_power(maps)), scale_factor=2, mode="bilinear")
+        found = F.interpolate(self.thin(_unit_power(maps)), scale_factor=2, mode="bilinear")
         fine = torch.cat([planes.to(found.dtype), found], 1)
         for layer in self.fine:
             fine = F.silu(layer(fine))
@@ -82,11 +82,11 @@ class _Block(nn.Module):
 
     def forward(self, maps: Tensor, memory: Tensor) -> Tensor:
         scale, shift = self.tune(memory)[:, :, None, None].to(maps.dtype).chunk(2, 1)
-        inner = self.first(unit_power(maps) * (1 + scale) + shift)
+        inner = self.first(_unit_power(maps) * (1 + scale) + shift)
         return maps + self.gain * self.second(F.silu(inner))
 
 
-def unit_power(maps: Tensor) -> Tensor:
+def _unit_power(maps: Tensor) -> Tensor:
     """Every place scaled to a mean square of 1 over its channels."""
     return maps * torch.rsqrt(maps.square().mean(1, keepdim=True) + 1e-4)
 
