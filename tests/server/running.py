@@ -54,7 +54,7 @@ def served(settings: ServerSettings, restorer: Restorer, editing: Editing | None
         yield Running(url=listener.url, state=app.state.likeness, sessions=app.state.live, jobs=app.state.jobs)
     finally:
         listener.stop()
-        thread.join(30)
+        thread.join(90)  # 15 s for answers that are being made, and then the work that was begun
         assert not thread.is_alive()
 
 
