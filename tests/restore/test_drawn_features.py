@@ -89,6 +89,7 @@ def test_only_answers_of_the_packages_own_network_are_drawn_in() -> None:
     assert task_of(own, Controls()) is not TASKS["restore"]
     assert task_of(own, Controls(features=0.0)) is TASKS["restore"]
     assert task_of(replace(own, features=False), Controls()) is TASKS["restore"]
+    assert task_of(replace(own, purpose="colourise"), Controls()) is TASKS["colourise"]
 
 
 def test_through_the_pipeline(faces: tuple[Pixels, Pixels]) -> None:

@@ -29,6 +29,7 @@ from likeness.training import features  # noqa: E402
 from likeness.training.data import PairStream  # noqa: E402
 from likeness.training.features import MARGIN, FeaturesLesson, learn_features, weights_of, wide  # noqa: E402
 from likeness.training.features_examples import FeaturesMaker  # noqa: E402
+from likeness.training.muon import TurningMuon  # noqa: E402
 
 TINY = FeaturesConfig(widths=(8, 8), depths=(1, 1), memory=8)
 TOOL = Path(__file__).resolve().parents[2] / "tools" / "train_features.py"
@@ -179,7 +180,7 @@ def test_convolutions_turn_and_keep_their_norms() -> None:
     torch.manual_seed(0)
     weight = torch.nn.Parameter(torch.randn(6, 4, 3, 3))
     first = weight.detach().clone()
-    turning = vars(features)["_Turning"]([weight], lr=0.1, dtype=torch.float32)
+    turning = TurningMuon([weight], lr=0.1, dtype=torch.float32)
     for _ in range(3):
         turning.zero_grad()
         (weight * first.flip(0)).sum().backward()

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Mapping
+from functools import cache, partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,7 +47,7 @@ def redrawn(part: str, restored: Pixels, photograph: Pixels) -> Pixels:
     Raises:
         CheckpointError: if the installation is damaged.
     """
-    window, network = WINDOWS[part], _network(part)
+    window, network = WINDOWS[part], _networks()[part]
     before, shown = half_of(restored, window), half_of(photograph, window)
 
     def predict(state: NDArray[np.float32], share: float) -> NDArray[np.float32]:
@@ -59,22 +61,27 @@ def redrawn(part: str, restored: Pixels, photograph: Pixels) -> Pixels:
     return resize(np.ascontiguousarray(change.transpose(1, 2, 0)), Size(window.width, window.height), "cubic")
 
 
-_shared: dict[str, Network] = {}
+_shared: Mapping[str, Network] = {}
 _sharing = threading.Lock()
 
 
-def _network(part: str) -> Network:
-    """Loaded when first wanted, and shared by the whole process."""
+def _networks() -> Mapping[str, Network]:
+    """By part; loaded when first wanted, all from one reading of the file, and shared by the whole process."""
+    global _shared
     with _sharing:
-        if part not in _shared:
+        if not _shared:
             weights, core = packaged_weights(), shared_core()
             precision = checked_precision(core, "CPU", "auto")
-            _shared[part] = compile_network(
-                core,
-                f"features-{part}-{precision}",
-                cache=default_cache(),
-                identity=lambda: identity_of(weights.state, build, convolution, FeaturesConfig),
-                build=lambda: build(weights.state, weights.config, part),
-                properties={"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"},
-            )
-        return _shared[part]
+            identity = cache(partial(identity_of, weights.state, build, convolution, FeaturesConfig))
+            _shared = {
+                part: compile_network(
+                    core,
+                    f"features-{part}-{precision}",
+                    cache=default_cache(),
+                    identity=identity,
+                    build=partial(build, weights.state, weights.config, part),
+                    properties={"INFERENCE_PRECISION_HINT": precision, "PERFORMANCE_HINT": "LATENCY"},
+                )
+                for part in WINDOWS
+            }
+        return _shared

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import copy
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +29,7 @@ from likeness.models.features.network import FeatureNetwork
 from likeness.models.features.path import NOISE, TO_TONES, base_of, scales
 from likeness.models.features.weights import FeaturesWeights
 from likeness.runtimes.features import half_of
-from likeness.training.muon import orthogonalise
+from likeness.training.muon import TurningMuon
 from likeness.training.run_state import Part, arrays_of, load_state, save_state
 
 __all__ = ["MARGIN", "FeaturesLesson", "learn_features", "weights_of", "wide"]
@@ -37,8 +37,8 @@ __all__ = ["MARGIN", "FeaturesLesson", "learn_features", "weights_of", "wide"]
 MARGIN = 12
 """Pixels of the aligned face that examples show around a part's window: faces are never aligned to the pixel."""
 _BATCH = 16
-_TURN, _MOMENTUM = 6e-3, 0.95
-"""How far a step turns a convolution, as a share of its norm, and Muon's momentum."""
+_TURN = 6e-3
+"""How far a step turns a convolution, as a share of its norm."""
 _RATE, _BETAS = 1e-3, (0.9, 0.99)
 """Adam's."""
 _WARM = 200
@@ -126,7 +126,7 @@ def learn_features(
     network = begun.to(memory_format=torch.channels_last)  # pyright: ignore[reportCallIssue]
     average = copy.deepcopy(network)
     matrices, others = _by_optimiser(network)
-    turning = _Turning(matrices, lr=_TURN, dtype=torch.bfloat16 if mixed else torch.float32)
+    turning = TurningMuon(matrices, lr=_TURN, dtype=torch.bfloat16 if mixed else torch.float32)
     adam = torch.optim.Adam(others, lr=_RATE, betas=_BETAS, fused=True)
     settings = {
         "part": part,
@@ -199,27 +199,6 @@ def _own(weights: FeaturesWeights, part: str) -> dict[str, Tensor]:
     """The state dict of one part's network."""
     names = (name for name in weights.state if name.startswith(f"{part}."))
     return {name.removeprefix(f"{part}."): torch.from_numpy(weights.state[name].copy()) for name in names}
-
-
-class _Turning(torch.optim.Optimizer):
-    """Muon for convolutions whose norms are held: each step turns every one as far."""
-
-    def __init__(self, parameters: Iterable[nn.Parameter], *, lr: float, dtype: torch.dtype) -> None:
-        super().__init__(list(parameters), {"lr": lr})
-        self._dtype = dtype
-
-    @torch.no_grad()
-    def step(self) -> None:  # type: ignore[override]
-        for group in self.param_groups:
-            for parameter in group["params"]:
-                kept = self.state[parameter]
-                if not kept:
-                    kept["momentum"], kept["norm"] = torch.zeros_like(parameter), parameter.norm()
-                momentum = kept["momentum"].lerp_(parameter.grad, 1 - _MOMENTUM)
-                ahead = torch.lerp(parameter.grad, momentum, _MOMENTUM)
-                update = orthogonalise(ahead.reshape(len(ahead), -1), self._dtype).reshape(parameter.shape)
-                parameter.add_(update, alpha=-group["lr"] * float(kept["norm"] / (update.norm() + 1e-9)))
-                parameter.mul_(kept["norm"] / parameter.norm())
 
 
 def _by_optimiser(network: FeatureNetwork) -> tuple[list[nn.Parameter], list[nn.Parameter]]:

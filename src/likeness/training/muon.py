@@ -11,7 +11,7 @@ from collections.abc import Iterable
 import torch
 from torch import Tensor, nn
 
-__all__ = ["Muon", "orthogonalise"]
+__all__ = ["Muon", "TurningMuon", "orthogonalise"]
 
 _RMS = 0.2
 """Root mean square of an update at rate 1: what Adam's updates have, so that one learning rate serves both (Liu et al.,
@@ -50,9 +50,24 @@ class Muon(torch.optim.Optimizer):
                     state["momentum"] = torch.zeros_like(parameter)
                 momentum = state["momentum"].lerp_(parameter.grad, 1 - group["momentum"])
                 ahead = torch.lerp(parameter.grad, momentum, group["momentum"])
-                matrix = ahead.reshape(_rows(parameter), -1)
-                update = orthogonalise(matrix, self._dtype) * (_RMS * max(matrix.shape) ** 0.5)
-                parameter.add_(update.reshape(parameter.shape), alpha=-group["lr"])
+                update = orthogonalise(ahead.reshape(_rows(parameter), -1), self._dtype)
+                self._apply(parameter, update, group["lr"])
+
+    def _apply(self, parameter: nn.Parameter, update: Tensor, rate: float) -> None:
+        """Move a parameter against an orthogonal update, a matrix."""
+        scaled = update * (_RMS * max(update.shape) ** 0.5)
+        parameter.add_(scaled.reshape(parameter.shape), alpha=-rate)
+
+
+class TurningMuon(Muon):
+    """Muon for weights whose norms are held: a step turns every one as far, and ``lr`` is that as a share of its norm."""
+
+    def _apply(self, parameter: nn.Parameter, update: Tensor, rate: float) -> None:
+        state = self.state[parameter]
+        if "norm" not in state:
+            state["norm"] = parameter.norm()
+        parameter.add_(update.reshape(parameter.shape), alpha=-rate * float(state["norm"] / (update.norm() + 1e-9)))
+        parameter.mul_(state["norm"] / parameter.norm())
 
 
 def _rows(parameter: Tensor) -> int:

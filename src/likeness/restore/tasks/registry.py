@@ -37,8 +37,9 @@ def task_of(spec: Spec, controls: Controls) -> Task:
         CheckpointFormatError: if it is not for faces.
     """
     check_purpose(spec, FACE_PURPOSES, spec.title)
-    if controls.plain and spec.purpose == "restore":
-        return Plain(spec.authors)
-    if spec.features and controls.features > 0:
-        return Restoring(controls.features)
+    if spec.purpose == "restore":
+        if controls.plain:
+            return Plain(spec.authors)
+        if spec.features and controls.features > 0:
+            return Restoring(controls.features)
     return TASKS[spec.purpose]
