@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from likeness.cli.verdict_line import verdict_line
+from likeness.messages.notice import Notice
 
 
 def _face(index: int, level: str) -> dict[str, Any]:
@@ -19,6 +20,13 @@ def test_faces_count_from_1_and_the_worst_comes_first() -> None:
     assert verdict_line([_face(0, "good")]) == ""
 
 
+def test_a_face_that_was_drawn_anew_is_told_however_well_it_came_out() -> None:
+    told = Notice("outcome.drawn-anew")
+    drawn = [_face(0, "good"), {**_face(1, "good"), "warnings": [str(told)], "notices": [told.to_dict()]}]
+    assert verdict_line(drawn) == f"; face 2 {told}"
+    assert verdict_line([{**drawn[1], "verdict": _face(1, "bad")["verdict"]}]) == f"; bad (why 1), {told}"
+
+
 def test_of_many_faces_three_are_named() -> None:
     line = verdict_line([_face(index, "bad") for index in range(9)])
-    assert line == "; face 1 bad (why 0); face 2 bad (why 1); face 3 bad (why 2); 6 more that are not good"
+    assert line == "; face 1 bad (why 0); face 2 bad (why 1); face 3 bad (why 2); and 6 more"

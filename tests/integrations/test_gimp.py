@@ -36,7 +36,7 @@ from likeness.integrations.gimp.command import (
     shown_values,
     usual_values,
 )
-from likeness.messages.notice import catalogue
+from likeness.messages.notice import Notice, catalogue
 from likeness.restore.controls import PRESETS, Controls
 from likeness.restore.kinds import Weights
 from likeness.restore.options import row_of
@@ -231,6 +231,21 @@ def test_a_reason_ends_with_one_point(tmp_path: Path, ending: str) -> None:
     with pytest.raises(CommandError) as raised:
         command.restore(str(program), tmp_path / "layer.png", tmp_path / "restored.png", [], lambda: None)
     assert str(raised.value) == "The store is empty."
+
+
+def test_a_face_that_came_out_badly_or_was_drawn_anew_is_told(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("LANGUAGE", "en")
+    drawn = Notice("outcome.drawn-anew")
+    told = {"warnings": ["it is small", str(drawn)], "notices": [{"code": "outcome.face-small"}, drawn.to_dict()]}
+    good = {"number": 1, "reason": "", "verdict": {"level": "good", "sentence": ""}, "warnings": [], "notices": []}
+    bad = {**good, "number": 2, "verdict": {"level": "bad", "sentence": "sand in the hair"}, "drawn_anew": 0.6, **told}
+    report = tmp_path / "told.json"
+    report.write_text(json.dumps({"pictures": [{"faces": [good, bad]}]}))
+    program = tmp_path / "restores"
+    program.write_text(f"""#!/bin/sh\necho > "$4"; cat {report} > "$6"\n""")
+    program.chmod(0o755)
+    remarks = command.restore(str(program), tmp_path / "layer.png", tmp_path / "restored.png", [], lambda: None)
+    assert remarks == ["Face 2: sand in the hair.", f"Face 2: {drawn}."]
 
 
 def _gimp() -> str:

@@ -1,8 +1,10 @@
-"""Eyes and mouth of heavily blurred faces are drawn anew, and nothing else is."""
+"""Eyes and mouth of heavily blurred faces are drawn anew, nothing else is, and it is told."""
 
 from __future__ import annotations
 
 from dataclasses import replace
+from types import SimpleNamespace
+from typing import cast
 
 import numpy as np
 import pytest
@@ -17,9 +19,12 @@ from likeness.models.catalog import DEFAULT_MODEL
 from likeness.models.features.architecture import WINDOWS
 from likeness.models.formats import read_spec
 from likeness.models.store import Store
-from likeness.restore.controls import Controls
-from likeness.restore.features import with_features
+from likeness.restore.controls import PRESETS, Controls
+from likeness.restore.features import share_drawn, with_features
+from likeness.restore.outcome import face_warnings, gain_maps
 from likeness.restore.pipeline import Restorer
+from likeness.restore.references import FaceReferences, Gift
+from likeness.restore.report import drawn_anew, face_record
 from likeness.restore.tasks.registry import TASKS, task_of
 
 SIDE, BLUR = 512, 7.0 / 512
@@ -100,6 +105,53 @@ def test_through_the_pipeline(faces: tuple[Pixels, Pixels]) -> None:
     for window in WINDOWS.values():
         assert changed[window.box].max() > 0.05
     assert changed[:150].max() < 0.01
+
+
+def test_how_far_goes_with_the_blur() -> None:
+    assert [share_drawn(blur / SIDE, 1.0) for blur in (0, 4.0, 4.75, 5.5, 20)] == pytest.approx([0, 0, 0.5, 1, 1])
+    assert share_drawn(20 / SIDE, 0.25) == pytest.approx(0.25)
+
+
+def test_it_is_told_in_outcome_and_record(faces: tuple[Pixels, Pixels], astronaut: Image) -> None:
+    picture = Image(pixels=faces[0])
+    with Restorer() as restorer:
+        for controls, drawn in (
+            (Controls(), 1.0),
+            (Controls(features=0.5, strength=0.5), 0.25),
+            (Controls(features=0.0), 0.0),
+            (Controls(strength=0.0), 0.0),
+            (PRESETS["plain"], 0.0),
+        ):
+            (outcome,) = restorer.restore(picture, controls, aligned=True).faces
+            assert outcome.drawn_anew == pytest.approx(drawn)
+            record = face_record(outcome, picture.size)
+            assert record["drawn_anew"] == pytest.approx(drawn)
+            told = [notice for notice in outcome.warnings if notice.code == "outcome.drawn-anew"]
+            assert len(told) == (drawn > 0)
+            assert drawn_anew([record]) == dict(enumerate(told))
+        (sharp,) = restorer.restore(astronaut).faces
+    assert sharp.drawn_anew == 0
+    assert not any("drawn anew" in warning for warning in sharp.warnings)
+    # Records of before faces were drawn anew say nothing of it.
+    assert drawn_anew([{"index": 0, "warnings": [], "notices": []}]) == {}
+
+
+def test_where_other_photographs_lend_detail_it_is_told_otherwise(faces: tuple[Pixels, Pixels]) -> None:
+    picture, controls = Image(pixels=faces[0]), Controls()
+    gifts = (Gift(region="eye", name="sharp.jpg", share=0.8),)
+    lent, none = (cast("FaceReferences", SimpleNamespace(gifts=some, warnings=())) for some in (gifts, ()))
+    with Restorer() as restorer:
+        item = restorer.project(picture, restorer.find_faces(picture)[0], controls, aligned=True)
+    gain = gain_maps(item.masks, controls, item.held)[0]
+
+    def told(references: FaceReferences | None, strength: float = 1.0) -> list[str]:
+        warnings = face_warnings(
+            replace(item, references=references), replace(controls, reference_strength=strength), gain
+        )
+        return [warning.code for warning in warnings if "drawn" in warning.code]
+
+    assert told(lent) == ["outcome.drawn-beside-lent"]
+    assert told(lent, 0.0) == told(none) == told(None) == ["outcome.drawn-anew"]
 
 
 def test_what_is_no_share_is_refused() -> None:

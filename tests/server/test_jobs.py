@@ -33,6 +33,7 @@ from likeness.server.app import create_app
 from likeness.server.http.names import safe_names, safe_stem, safe_suffix
 from likeness.server.http.settings import ServerSettings
 from likeness.server.http.uploads import Upload
+from likeness.server.jobs.doubts import doubts_of, looked_at
 
 
 @pytest.fixture(scope="module")
@@ -232,6 +233,15 @@ def test_a_face_that_came_out_bad_is_to_be_looked_at(server: Running, portrait: 
         assert (done["counts"]["final"], done["counts"]["review"]) == (2, 1)
         one = client.post("/v1/restore", files={"file": ("aunt.png", blurred)})
         assert one.headers["likeness-verdict"] == "bad"
+
+
+def test_what_is_a_guess_is_said_of_a_picture_that_may_go_out() -> None:
+    told = Notice("outcome.drawn-anew")
+    face = {"index": 0, "verdict": None, "drawn_anew": 0.0, "warnings": [], "notices": []}
+    drawn = {**face, "index": 1, "drawn_anew": 0.6, "warnings": [str(told)], "notices": [told.to_dict()]}
+    record = {"message": "", "notice": None, "faces": [face, drawn]}
+    assert looked_at(record) == [f"face 2: {told}"]
+    assert doubts_of(record) == []
 
 
 def test_why_a_picture_failed_is_said_in_every_language(server: Running) -> None:

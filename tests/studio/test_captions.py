@@ -52,6 +52,26 @@ def test_what_was_kept_in_plain_words() -> None:
     assert kept_line("en", [], None) == ""
 
 
+def test_a_guess_is_called_one_and_no_part_of_it_unchanged() -> None:
+    drawn = {"status": "restored", "native_side": 300.0, "drawn_anew": 0.6}
+    shown = {"status": "restored", "native_side": 200.0, "drawn_anew": 0.0}
+    record = {**RECORD, "repairs": None, "controls": {}, "faces": [shown, drawn]}
+    assert done_line("en", record, 2) == (
+        'Restored with the preset "natural" at 100% strength, 2 faces, drawn anew where the photograph is too blurred to '
+        "show a face: a guess."
+    )
+    assert (
+        done_line("zh", record, 2)
+        == "采用“自然”预设修复，强度 100%，2 张面孔，脸上照片看不清的部分为补画，或与原样不同。"
+    )
+    assert kept_line("en", FIGURES, None, record) == (
+        "79% you; please look at eyes, nose, face shape; skin tone as it was."
+    )
+    # The figures are of the largest face, which a small one says nothing of.
+    aside = {**record, "faces": [{**shown, "native_side": 400.0}, drawn]}
+    assert kept_line("en", FIGURES, None, aside) == kept_line("en", FIGURES, None)
+
+
 def test_what_was_kept_in_figures() -> None:
     assert figures_line("en", FIGURES, 0.86) == (
         "Kept: identity 0.13 (0.6 and more: another person), proportions within 3.3%, skin tone ΔE 0.4, 3% of the skin "

@@ -232,3 +232,13 @@ def test_a_photograph_without_a_face_finds_nobody(tmp_path: Path, restorer: Rest
     write_image(np.full((64, 64, 3), 128, np.uint8), wall)
     with pytest.raises(NoFaceError, match=r"wall\.png shows no face by which a person could be found"):
         person_in(wall, restorer.detector, FaceMatcher())
+
+
+def test_who_was_drawn_anew_is_told(astronaut: Image) -> None:
+    blurred = Image(pixels=np.clip(cv2.GaussianBlur(astronaut.pixels, (0, 0), 2.0), 0, 1))
+    with Restorer() as restorer:
+        for image, told in ((blurred, ["video.drawn-anew"]), (astronaut, [])):
+            session = SteadySession(restorer, VideoOptions())
+            session.restore(image)
+            assert [notice.code for notice in session.notices] == told
+            assert all(notice.values == {"faces": "1"} for notice in session.notices)

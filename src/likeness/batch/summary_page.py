@@ -16,7 +16,7 @@ from likeness.batch.groups import items_of
 from likeness.batch.journal import Item, Journal, State
 from likeness.imaging.thumbnail import data_uri
 from likeness.messages.notice import Notice
-from likeness.restore.report import done_to_picture, level_of
+from likeness.restore.report import done_to_picture, drawn_anew, level_of
 
 __all__ = ["summary_page"]
 
@@ -144,6 +144,7 @@ def _section(item: Item) -> str:
         and (
             any(finding["level"] == "warn" for finding in outcome.get("findings", []))
             or level_of(outcome.get("faces") or []) in ("look", "bad")
+            or drawn_anew(outcome.get("faces") or [])
         )
     ):
         return "warned"
@@ -221,6 +222,10 @@ def _card(journal: Journal, item: Item) -> str:
         f"<li><b>{_VERDICTS[verdict['level']]}</b>{_face(face['index'])}: {escape(verdict['sentence'])}</li>"
         for face in outcome.get("faces") or []
         if (verdict := face.get("verdict")) and verdict["level"] != "good" and verdict["sentence"] not in item.reason
+    )
+    findings += "".join(
+        f"<li><b>Not in the photograph</b>{_face(index)}: {escape(told)}</li>"
+        for index, told in drawn_anew(outcome.get("faces") or []).items()
     )
     findings += "".join(f"<li>{escape(warning)}</li>" for warning in (outcome.get("video") or {}).get("warnings", ()))
     findings += "".join(

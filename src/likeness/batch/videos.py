@@ -165,7 +165,7 @@ class WatchedSession:
 
     @property
     def notices(self) -> tuple[Notice, ...]:
-        """What a user should know of the photographs that were to serve."""
+        """See `SteadySession.notices`."""
         return self._session.notices
 
     def skip(self, image: Image) -> None:

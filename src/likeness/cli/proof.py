@@ -274,7 +274,11 @@ class _Proofs:
         if kept is not None:
             return Captions(done=done, kept=kept)
         found, share = self._figures(record, before, after, faces), untouched(before, after)
-        return Captions(done=done, kept=kept_line(language, found, share), figures=figures_line(language, found, share))
+        return Captions(
+            done=done,
+            kept=kept_line(language, found, share, record),
+            figures=figures_line(language, found, share),
+        )
 
     def _figures(
         self, record: Mapping[str, Any] | None, before: Image, after: Image, faces: Sequence[Face]

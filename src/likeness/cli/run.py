@@ -19,7 +19,7 @@ from likeness.cli.loading import load_restorer
 from likeness.cli.ordered import on_its_own, reported_in_order
 from likeness.cli.plan import Job, Targets, plan, refuse_keyboard
 from likeness.cli.table import counted
-from likeness.cli.verdict_line import HELD_BACK, verdict_line
+from likeness.cli.verdict_line import IN_LINE, verdict_line
 from likeness.core.files import make_folder, write_bytes_atomically
 from likeness.core.memory import collect_from_now_on
 from likeness.errors import ConfigError, FileWriteError, ImageReadError, ImageWriteError, NoFaceError
@@ -292,7 +292,7 @@ class _Worker:
             for warning in restoration.picture.warnings:
                 self._console.warn(f"{job.name}: {warning}")
         remarks = [
-            (face, warning) for face in restoration.faces for warning in face.warnings if warning.code not in HELD_BACK
+            (face, warning) for face in restoration.faces for warning in face.warnings if warning.code not in IN_LINE
         ]
         shown = remarks if self._console.verbose or len(remarks) <= _FACES_NAMED + 1 else remarks[:_FACES_NAMED]
         for face, warning in shown:

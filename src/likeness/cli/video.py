@@ -150,9 +150,9 @@ def _run(job: VideoJob, restorer: Restorer, settings: Settings, limits: Limits, 
 
 
 def _warn(notices: Sequence[Notice], told: set[tuple[str, str]], console: Console) -> None:
-    """Tell of the photographs that were to serve, each thing once: likeness changes a little with each look."""
+    """Tell of photographs that were to serve, and of faces, each thing once: likeness changes a little with each look."""
     for notice in notices:
-        what = notice.code, str(notice.values["name"])
+        what = notice.code, str(notice.values.get("name", notice.values.get("faces")))
         if what not in told:
             told.add(what)
             console.warn(str(notice))

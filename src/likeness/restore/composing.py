@@ -110,6 +110,7 @@ def compose(
                 mask=patches[index].mask,
                 alignment=patches[index].alignment,
                 filled=item.filled,
+                drawn_anew=item.drawn_anew(controls),
                 own_controls=by_face.own.get(item.index),
                 strength=controls.strength,
                 gains=item.masks.means(whole * np.float32(controls.strength)),

@@ -16,7 +16,7 @@ from likeness.imaging.filters import to_channels
 from likeness.imaging.image import Pixels
 from likeness.models.features.architecture import FACE_SIDE, WINDOWS
 
-__all__ = ["with_features"]
+__all__ = ["share_drawn", "with_features"]
 
 _HELD, _LOST = 4.0, 5.5
 """Sigma of the blur up to which a face's features are restored as they are, and from which they are drawn anew; px of a 512
@@ -26,6 +26,17 @@ _SOFT = 20
 """How broad the rim is in which a window passes into the restored face, px."""
 
 
+def share_drawn(blur: float, amount: float) -> float:
+    """How far a face is drawn anew, in [0, 1]: 0 for one that shows its features.
+
+    Args:
+        blur: the photograph's, sigma as a share of the crop.
+        amount: how far it may go, in [0, 1] (`Controls.features`).
+    """
+    needed = np.clip((blur * FACE_SIDE - _HELD) / (_LOST - _HELD), 0, 1)
+    return float(amount * needed)
+
+
 def with_features(answer: Pixels, crop: Pixels, masks: RegionMasks, blur: float, amount: float) -> Pixels:
     """The network's answer with eyes and mouth drawn anew; itself where there is no need.
 
@@ -33,13 +44,12 @@ def with_features(answer: Pixels, crop: Pixels, masks: RegionMasks, blur: float,
         answer, crop: 512 x 512 x 3 in [0, 1], FFHQ-aligned.
         masks: the regions.
         blur: the photograph's, sigma as a share of the crop.
-        amount: how far it goes, in [0, 1] (`Controls.features`).
+        amount: how far it may go, in [0, 1] (`Controls.features`).
 
     Raises:
         CheckpointError: if the installation is damaged.
     """
-    needed = np.clip((blur * FACE_SIDE - _HELD) / (_LOST - _HELD), 0, 1)
-    strength = np.float32(amount * needed)
+    strength = np.float32(share_drawn(blur, amount))
     if strength == 0:
         return answer
     from likeness.runtimes.features import redrawn  # here, as most faces need none

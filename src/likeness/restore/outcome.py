@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from likeness.repair.repair import RepairResult
 
 __all__ = [
+    "DRAWN_ANEW",
     "FaceOutcome",
     "FaceProjection",
     "ReferenceSource",
@@ -44,6 +45,9 @@ __all__ = [
     "gain_maps",
     "whole_way",
 ]
+
+DRAWN_ANEW = ("outcome.drawn-anew", "outcome.drawn-beside-lent")
+"""Codes of what says that a face was drawn anew: alone, and where other photographs lent detail as well."""
 
 _log = logging.getLogger(__name__)
 
@@ -127,6 +131,10 @@ class FaceProjection:
             _log.info("face %d: %s", self.index + 1, error)
             return None
 
+    def drawn_anew(self, controls: Controls) -> float:
+        """How far what is seen of the face was drawn anew, in [0, 1], where it is laid on under these controls."""
+        return self.task.share_drawn(self.resolution.blur) * controls.strength
+
     def take_grain(self, other: FaceProjection) -> None:
         """Have the grain that another projection of the same face has measured, if it has: the network has no part in it."""
         if "grain" in vars(other):
@@ -193,6 +201,8 @@ class FaceOutcome:
         mask: S x S in [0, 1], where the crop was laid on; only of a restored face.
         alignment: from the result to the crop; only of a restored face.
         filled: share of the face that held no pixels and was filled from its surroundings, in [0, 1].
+        drawn_anew: how far what the photograph is too blurred to show of it was drawn anew, in [0, 1], with
+            the strength: a guess. 0 where the photograph shows enough, and under ``features`` 0.
         own_controls: that it was restored with, where it had its own; None where it had the picture's, or was not restored.
         strength: that it was restored with; under the controls' where it would have come out bad with that (``on_bad``), and
             0 where it was not restored.
@@ -214,6 +224,7 @@ class FaceOutcome:
     mask: NDArray[np.float32] | None = None
     alignment: Alignment | None = None
     filled: float = 0.0
+    drawn_anew: float = 0.0
     own_controls: Controls | None = None
     strength: float = 0.0
     gains: dict[str, float] = field(default_factory=dict[str, float])
@@ -336,6 +347,9 @@ def face_warnings(
         found.append(Notice("outcome.average-face"))
     if item.alignment.native_side < 60:
         found.append(Notice("outcome.face-small", {"side": item.alignment.native_side}))
+    if item.drawn_anew(controls) > 0:
+        lent = item.references is not None and item.references.gifts and controls.reference_strength > 0
+        found.append(Notice(DRAWN_ANEW[bool(lent)]))
     reached = item.masks.means(gain)
     # A weight under 1 asks for less than the whole way.
     wanted = [name for name, weight in controls.face_mask_weights.to_dict().items() if weight >= 1]

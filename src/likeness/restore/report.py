@@ -18,11 +18,20 @@ from likeness.imaging.image import Size
 from likeness.imaging.origin import Note
 from likeness.messages.notice import Notice
 from likeness.restore.controls import Controls
-from likeness.restore.outcome import FaceOutcome
+from likeness.restore.outcome import DRAWN_ANEW, FaceOutcome
 from likeness.restore.selection import Selection
 from likeness.runtimes.base import Runtime
 
-__all__ = ["SCHEMA", "PictureRecord", "RunRecord", "done_to_picture", "face_record", "level_of", "write_report"]
+__all__ = [
+    "SCHEMA",
+    "PictureRecord",
+    "RunRecord",
+    "done_to_picture",
+    "drawn_anew",
+    "face_record",
+    "level_of",
+    "write_report",
+]
 
 SCHEMA = 1
 """Number of the report's structure; raised when a key changes its meaning or goes away."""
@@ -182,6 +191,17 @@ def level_of(faces: Iterable[Mapping[str, Any]]) -> Level | None:
     return LEVELS[max(found)] if found else None
 
 
+def drawn_anew(faces: Iterable[Mapping[str, Any]]) -> dict[int, Notice]:
+    """What says that a face was drawn anew, by the face's index, from faces' records; of others there is none."""
+    return {
+        face["index"]: Notice.of(told, coded)
+        for face in faces
+        if face.get("drawn_anew")  # records of before there was such a thing have none
+        for told, coded in zip(face["warnings"], face["notices"], strict=True)
+        if coded["code"] in DRAWN_ANEW
+    }
+
+
 def face_record(outcome: FaceOutcome, picture_size: Size, *, evidence: dict[str, Any] | None = None) -> dict[str, Any]:
     """One face's outcome, ready for JSON.
 
@@ -191,6 +211,7 @@ def face_record(outcome: FaceOutcome, picture_size: Size, *, evidence: dict[str,
     about 5 to 10 for a frontal face, more for a turned one, and much more where the points are wrong. ``controls`` are the
     face's own, None where it has the picture's; ``strength`` is that which the face was restored with, ``region_gains`` are
     shares of the way to the network's result, 0 to 1, and ``filled`` the share of the face that held no pixels.
+    ``drawn_anew`` says how far what the photograph is too blurred to show was drawn anew, a guess: 0 to 1 with ``strength``.
     ``verdict`` is what to say of the face: a level ("good", "look" or "bad"), the reason, and what was measured; None where
     it was not restored. ``notice`` and ``notices`` are the codes and values of ``reason`` and of each of the ``warnings``.
     ``references`` are the other photographs that were looked at, and which region got how much from which; None where none
@@ -211,6 +232,7 @@ def face_record(outcome: FaceOutcome, picture_size: Size, *, evidence: dict[str,
         "native_side": fit[0] if fit else None,
         "mesh": {"source": face.landmarks.source, "misfit": fit[1] if fit else None},
         "filled": round(float(outcome.filled), 4),
+        "drawn_anew": round(float(outcome.drawn_anew), 4),
         "controls": None if outcome.own_controls is None else asdict(outcome.own_controls),
         "strength": round(float(outcome.strength), 4),
         "region_gains": {region: round(float(gain), 4) for region, gain in outcome.gains.items()},

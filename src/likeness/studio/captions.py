@@ -75,6 +75,8 @@ def done_line(language: Language, record: Mapping[str, Any] | None, faces: int) 
         parts.append(Notice("proof.grain-kept"))
     if record.get("repairs") is not None:
         parts.append(Notice("proof.repaired"))
+    if any(face.get("drawn_anew") for face in record.get("faces", ())):
+        parts.append(Notice("proof.drawn-anew"))
     return Notice("proof.done", {"parts": parts}).say(language)
 
 
@@ -98,16 +100,23 @@ _PARTS = {
 """Parts of a face that people look at, and the figures that tell whether one is as it was."""
 
 
-def kept_line(language: Language, figures: Sequence[Mapping[str, Any]], share: float | None) -> str:
+def kept_line(
+    language: Language,
+    figures: Sequence[Mapping[str, Any]],
+    share: float | None,
+    record: Mapping[str, Any] | None = None,
+) -> str:
     """What was kept, in plain words: how much it is still the person, and which parts are as they were.
 
     The percentage is that of the way from the photograph (100%) to another person (0%, a distance of 0.6 of dlib's face
-    embedding) which the face has not gone. A part is unchanged if the verdict on each of its figures is good.
+    embedding) which the face has not gone. A part is unchanged if the verdict on each of its figures is good; of a face
+    that was drawn anew every part is to be looked at: it is a guess, however well its measures go with the photograph.
 
     Args:
         language: "en" or "zh".
         figures: of the largest face, as `likeness.evidence` puts them into JSON; those that were not measured are left out.
         share: of the picture that is as it was (`untouched`), None if the sizes differ.
+        record: of how the picture was made, if it is known.
     """
     known = {figure["name"]: figure for figure in figures if figure.get("after") is not None}
     verdicts = {part: {known[name]["verdict"] for name in names if name in known} for part, names in _PARTS.items()}
@@ -116,6 +125,8 @@ def kept_line(language: Language, figures: Sequence[Mapping[str, Any]], share: f
     parts: list[Notice] = []
     if "identity" in known:
         parts.append(Notice("proof.you", {"share": max(0.0, 1 - known["identity"]["after"] / _PERSONS_DIFFER)}))
+    if _is_guess(record):
+        same, moved = [], [Notice(f"proof.part.{part}") for part, found in verdicts.items() if found]
     if same:
         parts.append(Notice("proof.unchanged", {"parts": same}))
     if moved:
@@ -131,7 +142,7 @@ def kept_line(language: Language, figures: Sequence[Mapping[str, Any]], share: f
 def figures_line(language: Language, figures: Sequence[Mapping[str, Any]], share: float | None) -> str:
     """What was kept, in figures.
 
-    Arguments as of `kept_line`.
+    Arguments as the first three of `kept_line`.
     """
     values = {figure["name"]: figure["after"] for figure in figures if figure.get("after") is not None}
     shares = max((abs(change) for change in _proportions(figures)), default=None)
@@ -147,6 +158,13 @@ def figures_line(language: Language, figures: Sequence[Mapping[str, Any]], share
     if share is not None:
         parts.append(Notice("proof.untouched", {"share": share}))
     return Notice("proof.kept", {"parts": parts}).say(language) if parts else ""
+
+
+def _is_guess(record: Mapping[str, Any] | None) -> bool:
+    """Whether the largest face was drawn anew."""
+    faces = [face for face in (record or {}).get("faces", ()) if face.get("status") == "restored"]
+    largest = max(faces, key=lambda face: float(face.get("native_side") or 0), default={})
+    return bool(largest.get("drawn_anew"))
 
 
 def _proportions(figures: Sequence[Mapping[str, Any]]) -> list[float]:

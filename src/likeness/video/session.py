@@ -111,6 +111,7 @@ class SteadySession:
         if options.references is not None:
             self._lending = Lending(options.references, restorer.detector, side=restorer.runtime.spec.side)
         self._steady = Steady(restorer, options.controls, every=options.every, lending=self._lending)
+        self._drawn: set[int] = set()
         self._chosen: int | None = None
         self._grey: bool | None = None
 
@@ -121,8 +122,12 @@ class SteadySession:
 
     @property
     def notices(self) -> tuple[Notice, ...]:
-        """What a user should know of the photographs that were to serve, so far."""
-        return () if self._lending is None else self._lending.notices()
+        """What a user should know so far: of the photographs that were to serve, and of faces that were drawn anew."""
+        found = () if self._lending is None else self._lending.notices()
+        if not self._drawn:
+            return found
+        faces = ", ".join(str(number + 1) for number in sorted(self._drawn))
+        return (*found, Notice("video.drawn-anew", {"faces": faces}))
 
     @property
     def memory(self) -> int:
@@ -149,6 +154,7 @@ class SteadySession:
             )
         canvas = self._restorer.canvas(image, items, options.enlargement) if options.enlargement.any else None
         done = self._restorer.compose(image, items, options.controls, canvas=canvas)
+        self._drawn.update(face.index for face in done.faces if face.drawn_anew > 0)
         return FrameResult(pixels=done.image.pixels, restored=len(items), failed=failed)
 
     def _projected(self, image: Image, wanted: Sequence[tuple[int, Face]]) -> tuple[list[FaceProjection], int]:

@@ -236,9 +236,11 @@ def _remarks(picture: Mapping[str, Any]) -> list[str]:
     found: list[str] = []
     for face in picture["faces"]:
         verdict = face.get("verdict") or {}
-        reason = face["reason"] or (verdict["sentence"] if verdict.get("level", "good") != "good" else "")
-        if reason:
-            found.append(said("gimp.face", number=face["number"], reason=reason))
+        reasons = [face["reason"] or (verdict["sentence"] if verdict.get("level", "good") != "good" else "")]
+        if face.get("drawn_anew"):
+            told = zip(face["warnings"], face["notices"], strict=True)
+            reasons += [sentence for sentence, coded in told if coded["code"].startswith("outcome.drawn-")]
+        found += [said("gimp.face", number=face["number"], reason=reason) for reason in reasons if reason]
     return found
 
 

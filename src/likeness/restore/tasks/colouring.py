@@ -35,6 +35,10 @@ class Colouring:
         """All of it."""
         return answer
 
+    def share_drawn(self, _blur: float) -> float:
+        """None: only colours are added."""
+        return 0.0
+
     def held_detail(self, crop: Pixels, _answer: Pixels) -> HeldDetail:
         """Nothing of the photograph's colours."""
         return nothing_held(crop.shape[0])

@@ -35,6 +35,10 @@ class Inpainting:
         """All of it."""
         return answer
 
+    def share_drawn(self, _blur: float) -> float:
+        """None: holes are told by themselves (`FaceOutcome.filled`)."""
+        return 0.0
+
     def held_detail(self, crop: Pixels, _answer: Pixels) -> HeldDetail:
         """Nothing of what a hole was filled with."""
         return nothing_held(crop.shape[0])

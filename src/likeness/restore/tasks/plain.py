@@ -46,6 +46,10 @@ class Plain:
         """All of it."""
         return answer
 
+    def share_drawn(self, _blur: float) -> float:
+        """None: the answer is the network's own."""
+        return 0.0
+
     def held_detail(self, crop: Pixels, _answer: Pixels) -> HeldDetail:
         """Nothing."""
         return nothing_held(crop.shape[0])

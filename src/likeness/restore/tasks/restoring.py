@@ -9,7 +9,7 @@ from likeness.degradations import pre_degrade
 from likeness.imaging.image import Pixels
 from likeness.restore.arbitration import HeldDetail, arbitrate, held_detail
 from likeness.restore.controls import Controls
-from likeness.restore.features import with_features
+from likeness.restore.features import share_drawn, with_features
 from likeness.restore.rims import along_rims
 from likeness.restore.strands import along_strands
 from likeness.restore.tasks.task import FaceCrop
@@ -42,6 +42,10 @@ class Restoring:
         drawn = with_features(answer, face.pixels, face.masks, face.blur, self._features)
         combed = along_strands(drawn, face.pixels, face.masks, face.blur)
         return along_rims(combed, face.pixels, face.masks, face.blur, face.points)
+
+    def share_drawn(self, blur: float) -> float:
+        """More than 0 of a heavily blurred face (`likeness.restore.features`)."""
+        return share_drawn(blur, self._features)
 
     def held_detail(self, crop: Pixels, answer: Pixels) -> HeldDetail:
         """What the photograph holds above its noise."""

@@ -72,6 +72,14 @@ class Task(Protocol):
         """What counts as the network's answer from here on: S x S x 3 in [0, 1]."""
         ...
 
+    def share_drawn(self, blur: float, /) -> float:
+        """How far the answer shows what the photograph is too blurred to show, drawn anew as a guess: in [0, 1].
+
+        Args:
+            blur: the photograph's (`FaceCrop.blur`).
+        """
+        ...
+
     def held_detail(self, crop: Pixels, answer: Pixels, /) -> HeldDetail:
         """How much of the photograph's own detail stays beside the answer; both S x S x 3 in [0, 1]."""
         ...

@@ -40,7 +40,7 @@ class PictureAnswer(BaseModel):
         description="queued, running; final, review (a face failed or came out bad), skipped (no face), failed."
     )
     reason: str = Field(
-        description="Why it is in review, was skipped or failed, or what of it is worth a look; empty otherwise."
+        description="Why it is in review, was skipped or failed, or what of it is worth a look or a guess; empty otherwise."
     )
     notice: NoticeAnswer | None = Field(description="The reason as code and values; null where there is none.")
     verdict: Literal["good", "look", "bad"] | None = Field(

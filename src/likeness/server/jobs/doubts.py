@@ -8,6 +8,7 @@ from typing import Any, Literal
 from likeness.evidence.face_verdict import Level
 from likeness.evidence.quality_gate import called
 from likeness.messages.notice import Notice
+from likeness.restore.report import drawn_anew
 
 __all__ = ["doubts_of", "joined", "looked_at"]
 
@@ -19,8 +20,10 @@ def doubts_of(record: Mapping[str, Any]) -> list[Notice]:
 
 
 def looked_at(record: Mapping[str, Any]) -> list[Notice]:
-    """What is worth a look at a result that may go out."""
-    return [Notice("gate.look", said) for said in _judged(record, "look")]
+    """What is worth a look at a result that may go out, and what of it is a guess."""
+    faces = record["faces"]
+    drawn = [{"who": called(index, len(faces)), "why": why} for index, why in drawn_anew(faces).items()]
+    return [Notice("gate.look", said) for said in (*_judged(record, "look"), *drawn)]
 
 
 def _judged(record: Mapping[str, Any], level: Level) -> list[dict[str, Notice]]:

@@ -109,7 +109,7 @@ def _proof(
     share = untouched(before, after)
     captions = Captions(
         done=done_line(language, record, len(faces)),
-        kept=kept_line(language, found["figures"], share),
+        kept=kept_line(language, found["figures"], share, record),
         figures=figures_line(language, found["figures"], share),
     )
     proof = make_proof(
