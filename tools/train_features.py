@@ -1,9 +1,9 @@
-"""Learn the networks of eyes and mouth that ship: `python tools/train_features.py FOLDER... --keep WORK --out FILE`.
+"""Learn the networks that ship and draw faces anew: `python tools/train_features.py FOLDER... --keep WORK --out FILE`.
 
 Each FOLDER holds FFHQ-aligned portraits (pictures, or shards train-*.tar). Examples are made first, with likeness-512, and
 kept in the folder WORK, where learning is kept, too: a run that was stopped goes on. Examples that lie there are taken as
-they are, so another set of portraits or another seed needs another folder. Two runs with --part, one for each network, may
-share WORK, and the making of examples; one more without --part then writes FILE. Needs the extra train.
+they are, so another set of portraits or another seed needs another folder. Runs with --part, one for each network, may
+share WORK, and two of them the making of examples; one more without --part then writes FILE. Needs the extra train.
 """
 
 from __future__ import annotations
@@ -57,9 +57,10 @@ def main() -> None:
     def report(part: str, lesson: FeaturesLesson) -> None:
         print(f"{part}: {lesson.seen} of {lesson.of}, {lesson.rate:.1f} a second, loss {lesson.loss:.4f}", flush=True)
 
+    examples = kept(asked.keep, asked.examples)
     networks = {
         part: learn_features(
-            kept(asked.keep, part, asked.examples),
+            examples,
             part,
             windows=asked.windows,
             start=read_weights(asked.start) if asked.start else None,
@@ -84,16 +85,14 @@ def make(asked: argparse.Namespace) -> None:
         pieces.reverse()
     maker: FeaturesMaker | None = None
     for piece in pieces:
-        files = {part: file_of(asked.keep, part, piece) for part in WINDOWS}
-        if all(file.is_file() for file in files.values()):
+        file = file_of(asked.keep, piece)
+        if file.is_file():
             continue
         if maker is None:
             maker = make_maker(asked)
-        examples = [maker.example(number) for number in piece]
-        for part, file in files.items():
-            content = io.BytesIO()
-            np.save(content, np.stack([example[part] for example in examples]))
-            write_bytes_atomically(content.getvalue(), file)
+        content = io.BytesIO()
+        np.save(content, np.stack([maker.example(number) for number in piece]))
+        write_bytes_atomically(content.getvalue(), file)
         print(f"examples {piece.start} to {piece.stop} of {asked.examples}", flush=True)
 
 
@@ -108,18 +107,18 @@ def make_maker(asked: argparse.Namespace) -> FeaturesMaker:
     return FeaturesMaker(portraits=portraits, runtime=runtime, seed=asked.seed)
 
 
-def kept(folder: Path, part: str, count: int) -> list[NDArray[np.uint8]]:
-    """A part's examples, where they lie."""
+def kept(folder: Path, count: int) -> list[NDArray[np.uint8]]:
+    """The examples, where they lie."""
 
     def each() -> Iterator[NDArray[np.uint8]]:
         for first in range(0, count, PIECE):
-            yield from np.load(file_of(folder, part, range(first, min(first + PIECE, count))), mmap_mode="r")
+            yield from np.load(file_of(folder, range(first, min(first + PIECE, count))), mmap_mode="r")
 
     return list(each())
 
 
-def file_of(folder: Path, part: str, piece: range) -> Path:
-    return folder / f"{part}-{piece.start:06}-{piece.stop:06}.npy"
+def file_of(folder: Path, piece: range) -> Path:
+    return folder / f"{piece.start:06}-{piece.stop:06}.npy"
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""How the networks of eyes and mouth learn, and what from; the networks here are tiny."""
+"""How the networks that draw faces anew learn, and what from; the networks here are tiny."""
 
 from __future__ import annotations
 
@@ -21,13 +21,12 @@ from likeness.models.features.path import NOISE, TO_TONES, base_of, drawn, scale
 from likeness.models.features.weights import read_weights
 from likeness.models.gpen.config import GpenConfig
 from likeness.models.spec import Spec
-from likeness.runtimes.features import half_of
 
 torch = pytest.importorskip("torch", reason="training needs the extra train")
 
 from likeness.training import features  # noqa: E402
 from likeness.training.data import PairStream  # noqa: E402
-from likeness.training.features import MARGIN, FeaturesLesson, learn_features, weights_of, wide  # noqa: E402
+from likeness.training.features import HALF, FeaturesLesson, learn_features, weights_of  # noqa: E402
 from likeness.training.features_examples import FeaturesMaker  # noqa: E402
 from likeness.training.muon import TurningMuon  # noqa: E402
 
@@ -55,43 +54,38 @@ def portraits() -> Portraits:
 
 @pytest.fixture
 def examples(monkeypatch: pytest.MonkeyPatch) -> list[NDArray[np.uint8]]:
-    """Small mouths, whose originals have lines that the restored faces lack."""
-    monkeypatch.setitem(WINDOWS, "mouth", Window(left=177, top=315, width=48, height=32))
+    """Faces with small mouths, whose originals have lines that the restored ones lack."""
+    monkeypatch.setitem(WINDOWS, "mouth", Window(left=176, top=314, width=48, height=32))
     rng = np.random.default_rng(1)
-    window = wide("mouth")
     made: list[NDArray[np.uint8]] = []
     for _ in range(6):
-        coarse = PillowImage.fromarray(rng.integers(40, 210, (9, 12, 3)).astype(np.uint8))
-        soft = np.asarray(coarse.resize((window.width, window.height), PillowImage.Resampling.BICUBIC)).astype(float)
-        lines = 40 * np.sin(np.arange(window.width) / 3)[None, :, None]
+        coarse = PillowImage.fromarray(rng.integers(40, 210, (42, 42, 3)).astype(np.uint8))
+        soft = np.asarray(coarse.resize((HALF, HALF), PillowImage.Resampling.BICUBIC)).astype(float)
+        lines = 40 * np.sin(np.arange(HALF) / 1.5)[None, :, None]
         made.append(np.clip(np.stack([soft, soft, soft + lines]), 0, 255).astype(np.uint8))
     return made
 
 
-def test_examples_are_cut_where_the_networks_look_with_a_margin(portraits: Portraits) -> None:
+def test_examples_are_photograph_answer_and_original_at_half_size(portraits: Portraits) -> None:
     maker = FeaturesMaker(portraits=portraits, runtime=Darker(), seed=3)
     example = maker.example(4)
     original, shown = PairStream(portraits=portraits, size=512, seed=3, pre_degrade_odds=0.5, severe=8).pair(4)
     restored = Darker().run(shown.clamp(-1, 1).numpy())
-    assert list(example) == list(WINDOWS)
-    for part, window in WINDOWS.items():
-        cut = example[part]
-        assert cut.dtype == np.uint8
-        assert cut.shape == (3, window.height + 2 * MARGIN, window.width + 2 * MARGIN, 3)
-        inside = cut[:, MARGIN:-MARGIN, MARGIN:-MARGIN]
-        for got, planes in zip(inside, (shown.numpy(), restored, original.numpy()), strict=True):
-            expected = np.clip(planes.transpose(1, 2, 0)[window.box] / 2 + 0.5, 0, 1)
-            assert np.abs(got / 255 - expected).max() < 0.5 / 255 + 1e-6
-    again = FeaturesMaker(portraits=portraits, runtime=Darker(), seed=3).example(4)
-    assert all(np.array_equal(again[part], example[part]) for part in WINDOWS)
-    assert not np.array_equal(maker.example(5)["eyes"], example["eyes"])
+    assert (example.dtype, example.shape) == (np.uint8, (3, HALF, HALF, 3))
+    for got, planes in zip(example, (shown.numpy(), restored, original.numpy()), strict=True):
+        pixels = np.clip(planes.transpose(1, 2, 0) / 2 + 0.5, 0, 1)
+        expected = pixels.reshape(HALF, 2, HALF, 2, 3).mean((1, 3))
+        assert np.abs(got / 255 - expected).max() < 0.5 / 255 + 1e-6
+    assert np.array_equal(FeaturesMaker(portraits=portraits, runtime=Darker(), seed=3).example(4), example)
+    assert not np.array_equal(maker.example(5), example)
 
 
-def test_margins_lie_on_the_face() -> None:
-    for part in WINDOWS:
-        window = wide(part)
-        assert min(window.left, window.top) >= 0
-        assert max(window.left + window.width, window.top + window.height) <= 512
+def test_moved_windows_lie_on_the_face() -> None:
+    for part in ("eyes", "mouth"):
+        window, shift = WINDOWS[part], 2 * vars(features)["_SHIFT"]
+        assert min(window.left, window.top) >= shift
+        assert max(window.left + window.width, window.top + window.height) <= 512 - shift
+        assert not any(side % 2 for side in (window.left, window.top, window.width, window.height))
 
 
 def test_the_right_answers_lead_to_the_original() -> None:
@@ -119,33 +113,43 @@ def test_the_right_answers_lead_to_the_original() -> None:
         assert np.abs(drawn(predict, before, noise, steps=2) - original).max() < 1e-3
 
 
-def test_windows_are_shifted_mirrored_and_coloured(examples: list[NDArray[np.uint8]]) -> None:
+def test_windows_are_moved_mirrored_and_coloured(examples: list[NDArray[np.uint8]]) -> None:
     found: set[tuple[int, int, bool]] = set()
-    pixels = examples[0][2].astype(np.float32) / np.float32(255)
+    pixels = examples[0][2].astype(np.float32).transpose(2, 0, 1) / np.float32(127.5)
     for seed in range(12):
         view = vars(features)["_view"](examples[0], "mouth", np.random.default_rng(seed))
         assert view.shape == (3, 3, 16, 24)
         assert view.dtype == np.float32
         assert -1 <= view.min() <= view.max() <= 1
-        left, top = (int(v) for v in np.random.default_rng(seed).integers(0, 2 * MARGIN + 1, 2))
-        known = half_of(pixels, Window(left=left, top=top, width=48, height=32)) + 1
+        down, right = (int(v) for v in np.random.default_rng(seed).integers(-6, 7, 2))
+        known = pixels[:, 157 + down : 173 + down, 88 + right : 112 + right]
         for mirrored in (False, True):
             other = view[2][..., ::-1] + 1 if mirrored else view[2] + 1
             unclipped = (other < 1.99) & (known > 0.1)
             gains = [other[plane][inside] / known[plane][inside] for plane, inside in enumerate(unclipped)]
             if all(float(np.ptp(gain)) < 1e-3 for gain in gains):
                 assert all(0.76 < float(gain.mean()) < 1.27 for gain in gains)
-                found.add((left, top, mirrored))
+                found.add((down, right, mirrored))
     assert len(found) == 12
     assert {mirrored for _, _, mirrored in found} == {False, True}
 
 
+def test_of_a_whole_face_squares_anywhere_in_it_are_seen(examples: list[NDArray[np.uint8]]) -> None:
+    view = vars(features)["_view"](examples[0], "face", np.random.default_rng(0))
+    assert view.shape == (3, 3, 128, 128)
+    rng = np.random.default_rng(1)
+    sides = [vars(features)["_moved"](WINDOWS["face"].half[0], rng) for _ in range(2_000)]
+    assert {side.stop - side.start for side in sides} == {128}
+    assert {side.start for side in sides} == set(range(129))
+
+
 def test_faces_that_were_restored_badly_come_more_often() -> None:
-    grey = np.full((3, 4, 4, 3), 100, np.uint8)
+    grey = np.full((3, HALF, HALF, 3), 100, np.uint8)
     faces = [grey.copy() for _ in range(4)]
     for face, change in zip(faces, (0, 4, 7, 40), strict=True):
-        face[2] += np.uint8(change)
-    odds = vars(features)["_odds"](faces)
+        rows, columns = WINDOWS["mouth"].half
+        face[2, rows, columns] += np.uint8(change)
+    odds = vars(features)["_odds"](faces, "mouth")
     assert odds.sum() == pytest.approx(1)
     assert odds / odds[3] == pytest.approx([0.1, 0.1, (7 / 127.5 - 0.03) / 0.05, 1])
 
@@ -231,9 +235,9 @@ def flat(state: Any, name: str = "") -> dict[str, Any]:
     return {name: torch.tensor(float(state))} if isinstance(state, (int, float)) else {}
 
 
-def test_examples_of_another_part_are_refused(examples: list[NDArray[np.uint8]]) -> None:
-    with pytest.raises(ValueError, match="examples of eyes are"):
-        learn_features(examples, "eyes", windows=4, config=TINY)
+def test_examples_of_another_size_are_refused(examples: list[NDArray[np.uint8]]) -> None:
+    with pytest.raises(ValueError, match="examples are"):
+        learn_features([example[:, 1:] for example in examples], "eyes", windows=4, config=TINY)
     with pytest.raises(ValueError, match="not none"):
         learn_features([], "eyes", windows=4, config=TINY)
 
@@ -242,7 +246,7 @@ def test_all_networks_are_needed_for_the_file(examples: list[NDArray[np.uint8]])
     network = learn_features(examples, "mouth", windows=1, config=TINY, batch=1)
     with pytest.raises(ValueError, match="not for mouth alone"):
         weights_of({"mouth": network})
-    weights = weights_of({"eyes": network, "mouth": network}, "noise")
+    weights = weights_of(dict.fromkeys(WINDOWS, network), "noise")
     assert FeaturesConfig.from_shapes({name: array.shape for name, array in weights.state.items()}) == TINY
 
 
@@ -287,11 +291,13 @@ def test_the_tool_makes_examples_once_and_each_part_may_be_learnt_apart(
     assert said.index("examples 2 to 3 of 3") < said.index("examples 0 to 2 of 3")
     assert "mouth: 4 of 4" in said
     assert sorted(path.name for path in keep.iterdir()) == [
-        "eyes-000000-000002.npy", "eyes-000002-000003.npy", "mouth-000000-000002.npy", "mouth-000002-000003.npy",
+        "000000-000002.npy",
+        "000002-000003.npy",
         "mouth.pt",
-    ]  # fmt: skip
+    ]
     said = run("--out", str(out))
     assert "examples" not in said
+    assert "face: 4 of 4" in said
     assert "eyes: 4 of 4" in said
     assert "mouth: " not in said, "learnt before"
     weights = read_weights(out)

@@ -117,7 +117,7 @@ def make_parser() -> Parser:
         "name",
         metavar="NAME|FILE",
         help="a model, a checkpoint file, or likeness-enlarge, likeness-embed, likeness-marks, likeness-lend, "
-        "likeness-features-eyes or likeness-features-mouth",
+        "likeness-features-face, likeness-features-eyes or likeness-features-mouth",
     )
     writing.add_argument("-o", "--output", metavar="FILE", type=Path, required=True, help="the ONNX file")
     add_overwrite(writing.add_argument)

@@ -54,8 +54,8 @@ class Spec:
         inputs: samples that go in for each pixel; 3 are RGB, a 4th is a mask, 1 where the image holds nothing.
         outputs: samples that come out for each; 3 are RGB, 2 are a* and b* of CIELAB, whatever ``value_range`` says.
         multiple: what the sides of its images must be multiples of.
-        features: whether eyes and mouth of heavily blurred faces are drawn anew in its answers, by networks that learnt that
-            from answers of its kind (`likeness.restore.features`).
+        features: whether heavily blurred faces are drawn anew in its answers, by networks that learnt that from answers of
+            its kind (`likeness.restore.features`).
     """
 
     architecture: str

@@ -168,10 +168,10 @@ class Controls:
     features: float = option(
         Number(low=0.0, high=1.0),
         default=1.0,
-        label=Words("Eyes and mouth", "眼睛与嘴"),
+        label=Words("Lost features", "丢失的五官"),
         text=Words(
-            "how far eyes and mouth are drawn anew where the photograph is too blurred to show them; a guess",
-            "照片过于模糊时，眼睛与嘴重新绘制的程度（属于推测）",
+            "how far a face is drawn anew where the photograph is too blurred to show it; a guess",
+            "照片过于模糊时，面部重新绘制的程度（属于推测）",
         ),
         place="advanced",
         projects=True,

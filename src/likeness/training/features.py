@@ -1,4 +1,4 @@
-"""The networks that draw eyes and mouth anew: learnt from faces whose original is known.
+"""The networks that draw faces anew: learnt from faces whose original is known.
 
 They learn the path of `likeness.models.features.path` by flow matching (Lipman et al., "Flow Matching for Generative
 Modeling", 2023): at a share of it drawn at random the state is known, as noise and original are, and the network is asked
@@ -24,18 +24,21 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from likeness.models.features.architecture import WINDOWS, FeaturesConfig, Window, clock
+from likeness.models.features.architecture import FACE_SIDE, WINDOWS, FeaturesConfig, clock
 from likeness.models.features.network import FeatureNetwork
 from likeness.models.features.path import NOISE, TO_TONES, base_of, scales
 from likeness.models.features.weights import FeaturesWeights
-from likeness.runtimes.features import half_of
 from likeness.training.muon import TurningMuon
 from likeness.training.run_state import Part, arrays_of, load_state, save_state
 
-__all__ = ["MARGIN", "FeaturesLesson", "learn_features", "weights_of", "wide"]
+__all__ = ["HALF", "FeaturesLesson", "learn_features", "weights_of"]
 
-MARGIN = 12
-"""Pixels of the aligned face that examples show around a part's window: faces are never aligned to the pixel."""
+HALF = FACE_SIDE // 2
+"""Side of the faces of examples, px: that at which the networks see them."""
+_SHIFT = 6
+"""How far windows are moved at most, px of `HALF`: faces are never aligned to the pixel."""
+_LARGEST = 128
+"""Side up to which a window is learnt as a whole, px of `HALF`; of a larger one squares of this side are, anywhere in it."""
 _BATCH = 16
 _TURN = 6e-3
 """How far a step turns a convolution, as a share of its norm."""
@@ -69,17 +72,6 @@ class FeaturesLesson:
     loss: float
 
 
-def wide(part: str) -> Window:
-    """What examples show of the aligned face: the part's window and `MARGIN` around it."""
-    window = WINDOWS[part]
-    return Window(
-        left=window.left - MARGIN,
-        top=window.top - MARGIN,
-        width=window.width + 2 * MARGIN,
-        height=window.height + 2 * MARGIN,
-    )
-
-
 def learn_features(
     examples: Sequence[NDArray[np.uint8]],
     part: str,
@@ -97,8 +89,8 @@ def learn_features(
     """Learn to draw one part from so many windows of the examples, each shifted, mirrored and coloured anew.
 
     Args:
-        examples: made by `likeness.training.features_examples`, each 3 x H x W x 3 RGB: photograph, restored face and
-            original, H x W as `wide` has it. They may lie in files (``np.load`` with ``mmap_mode``).
+        examples: made by `likeness.training.features_examples`, each 3 x 256 x 256 x 3 RGB: photograph, restored face and
+            original, aligned, at half size. They may lie in files (``np.load`` with ``mmap_mode``).
         part: which, one of `WINDOWS`.
         windows: how many are seen in all, a multiple of ``batch`` or somewhat more.
         config: the network; None for the one that ships.
@@ -117,7 +109,7 @@ def learn_features(
         ValueError: if there are no examples, or they are of another size.
         TrainingError: if ``state`` belongs to another run, or cannot be written.
     """
-    _check(examples, part)
+    _check(examples)
     torch.manual_seed(seed)
     config = config or FeaturesConfig()
     begun = FeatureNetwork(config)
@@ -141,7 +133,7 @@ def learn_features(
     steps, first = max(1, windows // batch), 0
     if state is not None and state.is_file():
         first = load_state(state, settings, tuple(settings), parts, "cpu") // batch
-    odds, told = _odds(examples), max(1, every // batch)
+    odds, told = _odds(examples, part), max(1, every // batch)
     losses: list[float] = []
     since = time.perf_counter()
     for step in range(first, steps):
@@ -211,31 +203,41 @@ def _by_optimiser(network: FeatureNetwork) -> tuple[list[nn.Parameter], list[nn.
     return matrices, others
 
 
-def _check(examples: Sequence[NDArray[np.uint8]], part: str) -> None:
-    window = wide(part)
-    wanted = (3, window.height, window.width, 3)
+def _check(examples: Sequence[NDArray[np.uint8]]) -> None:
+    wanted = (3, HALF, HALF, 3)
     wrong = next((example.shape for example in examples if example.shape != wanted), None)
     if wrong is not None or not len(examples):
-        raise ValueError(f"examples of {part} are {wanted}, not {wrong or 'none'}")
+        raise ValueError(f"examples are {wanted}, not {wrong or 'none'}")
 
 
-def _odds(examples: Sequence[NDArray[np.uint8]]) -> NDArray[np.float64]:
-    """How often each is drawn, by how wrong its restored face is; they sum to 1."""
-    apart = (np.abs(example[1].astype(np.int16) - example[2]).mean() for example in examples)
+def _odds(examples: Sequence[NDArray[np.uint8]], part: str) -> NDArray[np.float64]:
+    """How often each is drawn, by how wrong its restored face is in the part's window; they sum to 1."""
+    rows, columns = WINDOWS[part].half
+    apart = (
+        np.abs(example[1, rows, columns].astype(np.int16) - example[2, rows, columns]).mean() for example in examples
+    )
     errors = np.fromiter(apart, np.float64, len(examples)) / 127.5
     odds = np.clip((errors - _HARD_FROM) / (_HARD_TO - _HARD_FROM), _SELDOM, 1)
     return odds / odds.sum()
 
 
 def _view(example: NDArray[np.uint8], part: str, rng: Generator) -> _Map:
-    """An example as a network might see it, 3 x 3 x h x w from -1 to 1: somewhere in its margin, and in other colours."""
-    left, top = (int(v) for v in rng.integers(0, 2 * MARGIN + 1, 2))
-    window = Window(left=left, top=top, width=WINDOWS[part].width, height=WINDOWS[part].height)
-    halves = np.stack([half_of(picture.astype(np.float32) / np.float32(255), window) for picture in example])
+    """An example as a network might see it, 3 x 3 x h x w from -1 to 1: its window somewhat moved, and in other colours."""
+    rows, columns = (_moved(side, rng) for side in WINDOWS[part].half)
+    seen = example[:, rows, columns].transpose(0, 3, 1, 2).astype(np.float32) * np.float32(2 / 255)
     if rng.random() < 0.5:
-        halves = halves[..., ::-1]
+        seen = seen[..., ::-1]
     gain = rng.uniform(0.85, 1.15, (3, 1, 1)) * rng.uniform(0.9, 1.1)
-    return np.minimum((halves + np.float32(1)) * gain.astype(np.float32), np.float32(2)) - np.float32(1)
+    return np.minimum(seen * gain.astype(np.float32), np.float32(2)) - np.float32(1)
+
+
+def _moved(side: slice, rng: Generator) -> slice:
+    """Rows or columns of a window, moved at random; or of a square in it, if it is large."""
+    if side.stop - side.start > _LARGEST:
+        first = int(rng.integers(side.start, side.stop - _LARGEST + 1))
+        return slice(first, first + _LARGEST)
+    shift = int(rng.integers(-_SHIFT, _SHIFT + 1))
+    return slice(side.start + shift, side.stop + shift)
 
 
 def _questions(views: Sequence[_Map], rng: Generator) -> tuple[Tensor, Tensor, Tensor]:

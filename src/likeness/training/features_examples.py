@@ -1,4 +1,4 @@
-"""Examples for the networks of eyes and mouth: portraits degraded and restored, and cut where those networks look."""
+"""Examples for the networks that draw faces anew: portraits degraded and restored, as those networks see them."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from likeness.imaging.image import Image
 from likeness.imaging.portraits import Portraits
-from likeness.models.features.architecture import FACE_SIDE, WINDOWS
+from likeness.models.features.architecture import FACE_SIDE
 from likeness.runtimes.base import Runtime
+from likeness.runtimes.features import half_of
 from likeness.training.data import PairStream
-from likeness.training.features import wide
 
 __all__ = ["FeaturesMaker"]
 
@@ -37,11 +36,10 @@ class FeaturesMaker:
     runtime: Runtime
     seed: int = 0
 
-    def example(self, number: int) -> dict[str, NDArray[np.uint8]]:
-        """Example ``number`` by each part's name: 3 x H x W x 3 uint8 RGB, as `learn_features` takes it.
+    def example(self, number: int) -> NDArray[np.uint8]:
+        """Example ``number`` as `learn_features` takes it: 3 x 256 x 256 x 3 RGB at half size.
 
-        The three are the degraded photograph, the restored face and the original; H x W is the part's window with `MARGIN`
-        around it.
+        The three are the degraded photograph, the restored face and the original.
         """
         stream = PairStream(
             portraits=self.portraits,
@@ -51,14 +49,12 @@ class FeaturesMaker:
             severe=_SEVERE,
         )
         original, shown = stream.pair(number)
-        shown = shown.clamp(-1, 1)
-        (restored,) = self.runtime.run(shown[None].numpy())
-        faces = np.stack([_samples(shown), _samples(restored), _samples(original)])
-        boxes = {part: wide(part).box for part in WINDOWS}
-        return {part: np.ascontiguousarray(faces[:, rows, columns]) for part, (rows, columns) in boxes.items()}
+        (restored,) = self.runtime.run(shown[None].clamp(-1, 1).numpy())
+        return np.stack([_half(planes) for planes in (shown.numpy(), restored, original.numpy())])
 
 
-def _samples(planes: Tensor | NDArray[np.float32]) -> NDArray[np.uint8]:
-    """3 x S x S from -1 to 1 as S x S x 3."""
-    pixels = (np.asarray(planes, dtype=np.float32).transpose(1, 2, 0) + np.float32(1)) / np.float32(2)
-    return Image(pixels=np.ascontiguousarray(np.clip(pixels, 0, 1))).to_uint8()
+def _half(planes: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """3 x S x S from -1 to 1 as S/2 x S/2 x 3."""
+    pixels = np.ascontiguousarray(np.clip(planes.transpose(1, 2, 0) / 2 + 0.5, 0, 1), np.float32)
+    halved = np.clip(half_of(pixels).transpose(1, 2, 0) / 2 + 0.5, 0, 1)
+    return Image(pixels=np.ascontiguousarray(halved)).to_uint8()

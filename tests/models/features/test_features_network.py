@@ -52,7 +52,7 @@ def test_a_file_is_read_as_it_was_written_and_another_networks_is_refused(
     with pytest.raises(CheckpointFormatError, match=r"mouth\.head\.bias is missing"):
         read_weights(tmp_path / "other.safetensors")
     write_weights(tmp_path / "none.safetensors", FeaturesWeights(state={"x": np.zeros(1, np.float32)}, config=SMALL))
-    with pytest.raises(CheckpointFormatError, match="no weights of networks of eyes and mouth"):
+    with pytest.raises(CheckpointFormatError, match="no weights of networks that draw faces anew"):
         read_weights(tmp_path / "none.safetensors")
 
 

@@ -1,1 +1,1 @@
-"""The networks that draw eyes and mouth anew: description, path from noise, file, PyTorch module and OpenVINO graph."""
+"""The networks that draw faces anew: description, path from noise, file, PyTorch module and OpenVINO graph."""

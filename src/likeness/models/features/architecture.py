@@ -1,4 +1,4 @@
-"""What the networks that draw eyes and mouth look like, as numbers. No torch here.
+"""What the networks that draw faces anew look like, as numbers. No torch here.
 
 An encoder and decoder with bridges (Ronneberger et al., "U-Net", 2015) whose residual blocks are scaled and shifted by where
 on the path from noise to picture they are (Perez et al., "FiLM", 2018).
@@ -36,16 +36,18 @@ class Window:
     height: int
 
     @property
-    def box(self) -> tuple[slice, slice]:
-        """Rows and columns of it."""
-        return slice(self.top, self.top + self.height), slice(self.left, self.left + self.width)
+    def half(self) -> tuple[slice, slice]:
+        """Its rows and columns in the face at half size."""
+        top, left = self.top // 2, self.left // 2
+        return slice(top, top + self.height // 2), slice(left, left + self.width // 2)
 
 
 WINDOWS: Mapping[str, Window] = {
+    "face": Window(left=0, top=0, width=FACE_SIDE, height=FACE_SIDE),
     "eyes": Window(left=128, top=184, width=256, height=112),
-    "mouth": Window(left=177, top=315, width=160, height=112),
+    "mouth": Window(left=176, top=314, width=160, height=112),
 }
-"""What each network draws: the eyes with their brows, and the mouth."""
+"""What each network draws: the whole face, the eyes with their brows, and the mouth. All sides are even."""
 
 
 def clock(shares: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -122,7 +124,7 @@ class FeaturesConfig:
         Raises:
             ValueError: if they are not those of such networks.
         """
-        what = "networks of eyes and mouth"
+        what = "networks that draw faces anew"
         part = next(iter(WINDOWS))
         widths: list[int] = []
         depths: list[int] = []

@@ -1,4 +1,4 @@
-"""The weights of the networks of eyes and mouth as a file."""
+"""The weights of the networks that draw faces anew, as a file."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ FeaturesWeights: TypeAlias = OwnWeights[FeaturesConfig]
 _FILE = WeightsFile(
     packaged_name="likeness-features",
     file_format="likeness-features",
-    what="networks of eyes and mouth",
+    what="networks that draw faces anew",
     configure=FeaturesConfig.from_shapes,
 )
 packaged_weights, read_weights, write_weights = _FILE.packaged, _FILE.read, _FILE.write

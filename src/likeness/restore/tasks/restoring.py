@@ -23,7 +23,7 @@ class Restoring:
     """See `likeness.restore.tasks.task.Task`.
 
     Args:
-        features: how far eyes and mouth of a heavily blurred face are drawn anew, in [0, 1].
+        features: how far a heavily blurred face is drawn anew, in [0, 1].
     """
 
     adds_colour = False
@@ -37,8 +37,8 @@ class Restoring:
         return pre_degrade(estimate, controls.degradation_scale)
 
     def taken(self, face: FaceCrop, answer: Pixels) -> Pixels:
-        """The answer, with eyes and mouth drawn anew where they are lost, hair in strands, and rims of spectacles along the
-        photograph's edges."""
+        """The answer, drawn anew where the photograph is too blurred to show the face, with hair in strands, and rims of
+        spectacles along the photograph's edges."""
         drawn = with_features(answer, face.pixels, face.masks, face.blur, self._features)
         combed = along_strands(drawn, face.pixels, face.masks, face.blur)
         return along_rims(combed, face.pixels, face.masks, face.blur, face.points)
