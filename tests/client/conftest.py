@@ -15,7 +15,7 @@ from running import Running, served
 KEY = "correct-horse-battery"
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def keyed(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Generator[Running]:
     """A real server that wants a key."""
     settings = ServerSettings(port=0, api_key=KEY, data=tmp_path_factory.mktemp("keyed"), queue=1, workers=1)

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import faulthandler
 import json
+import sys
 import threading
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -55,6 +57,9 @@ def served(settings: ServerSettings, restorer: Restorer, editing: Editing | None
     finally:
         listener.stop()
         thread.join(90)  # 15 s for answers that are being made, and then the work that was begun
+        if thread.is_alive():
+            # Seldom, at the end of a whole run: this says what it waits for.
+            faulthandler.dump_traceback(file=sys.__stderr__)
         assert not thread.is_alive()
 
 
