@@ -16,7 +16,7 @@ from PIL import Image as PillowImage
 
 from likeness.errors import TrainingError
 from likeness.imaging.portraits import Portraits
-from likeness.models.features.architecture import WINDOWS, FeaturesConfig, Window
+from likeness.models.features.architecture import HALF_SIDE, WINDOWS, FeaturesConfig, Window
 from likeness.models.features.path import NOISE, TO_TONES, base_of, drawn, scales
 from likeness.models.features.weights import read_weights
 from likeness.models.gpen.config import GpenConfig
@@ -26,7 +26,7 @@ torch = pytest.importorskip("torch", reason="training needs the extra train")
 
 from likeness.training import features  # noqa: E402
 from likeness.training.data import PairStream  # noqa: E402
-from likeness.training.features import HALF, FeaturesLesson, learn_features, weights_of  # noqa: E402
+from likeness.training.features import FeaturesLesson, learn_features, weights_of  # noqa: E402
 from likeness.training.features_examples import FeaturesMaker  # noqa: E402
 from likeness.training.muon import TurningMuon  # noqa: E402
 
@@ -60,8 +60,8 @@ def examples(monkeypatch: pytest.MonkeyPatch) -> list[NDArray[np.uint8]]:
     made: list[NDArray[np.uint8]] = []
     for _ in range(6):
         coarse = PillowImage.fromarray(rng.integers(40, 210, (42, 42, 3)).astype(np.uint8))
-        soft = np.asarray(coarse.resize((HALF, HALF), PillowImage.Resampling.BICUBIC)).astype(float)
-        lines = 40 * np.sin(np.arange(HALF) / 1.5)[None, :, None]
+        soft = np.asarray(coarse.resize((HALF_SIDE, HALF_SIDE), PillowImage.Resampling.BICUBIC)).astype(float)
+        lines = 40 * np.sin(np.arange(HALF_SIDE) / 1.5)[None, :, None]
         made.append(np.clip(np.stack([soft, soft, soft + lines]), 0, 255).astype(np.uint8))
     return made
 
@@ -71,10 +71,10 @@ def test_examples_are_photograph_answer_and_original_at_half_size(portraits: Por
     example = maker.example(4)
     original, shown = PairStream(portraits=portraits, size=512, seed=3, pre_degrade_odds=0.5, severe=8).pair(4)
     restored = Darker().run(shown.clamp(-1, 1).numpy())
-    assert (example.dtype, example.shape) == (np.uint8, (3, HALF, HALF, 3))
+    assert (example.dtype, example.shape) == (np.uint8, (3, HALF_SIDE, HALF_SIDE, 3))
     for got, planes in zip(example, (shown.numpy(), restored, original.numpy()), strict=True):
         pixels = np.clip(planes.transpose(1, 2, 0) / 2 + 0.5, 0, 1)
-        expected = pixels.reshape(HALF, 2, HALF, 2, 3).mean((1, 3))
+        expected = pixels.reshape(HALF_SIDE, 2, HALF_SIDE, 2, 3).mean((1, 3))
         assert np.abs(got / 255 - expected).max() < 0.5 / 255 + 1e-6
     assert np.array_equal(FeaturesMaker(portraits=portraits, runtime=Darker(), seed=3).example(4), example)
     assert not np.array_equal(maker.example(5), example)
@@ -144,7 +144,7 @@ def test_of_a_whole_face_squares_anywhere_in_it_are_seen(examples: list[NDArray[
 
 
 def test_faces_that_were_restored_badly_come_more_often() -> None:
-    grey = np.full((3, HALF, HALF, 3), 100, np.uint8)
+    grey = np.full((3, HALF_SIDE, HALF_SIDE, 3), 100, np.uint8)
     faces = [grey.copy() for _ in range(4)]
     for face, change in zip(faces, (0, 4, 7, 40), strict=True):
         rows, columns = WINDOWS["mouth"].half

@@ -15,7 +15,7 @@ from likeness.compute.library import shared_core
 from likeness.compute.network import Network
 from likeness.imaging.filters import gaussian_blur, resize
 from likeness.imaging.image import Pixels, Size
-from likeness.models.features.architecture import FACE_SIDE, WINDOWS, FeaturesConfig, clock
+from likeness.models.features.architecture import FACE_SIDE, HALF_SIDE, WINDOWS, FeaturesConfig, clock
 from likeness.models.features.graph import build
 from likeness.models.features.path import drawn
 from likeness.models.features.weights import packaged_weights
@@ -57,12 +57,13 @@ def redrawn(restored: Pixels, photograph: Pixels) -> Pixels:
         CheckpointError: if the installation is damaged.
     """
     before, shown = half_of(restored), half_of(photograph)
+    networks = _networks()
 
     def predict(state: NDArray[np.float32], share: float) -> NDArray[np.float32]:
         planes = np.concatenate([state, before, shown])[None]
         told = clock(np.array([share], np.float32))
         found = np.zeros_like(state)
-        for part, network in _networks().items():
+        for part, network in networks.items():
             rows, columns = WINDOWS[part].half
             asked = np.ascontiguousarray(planes[..., rows, columns])
             (answer,) = network.run({"planes": asked, "clock": told}, ["answer"])
@@ -81,7 +82,7 @@ def _noise() -> NDArray[np.float32]:
     drawn. Hair needs coarse noise for its strands. Both eyes have the same noise, mirrored: by chance one would be sharp and
     the other not, or of another colour.
     """
-    amounts = np.zeros((FACE_SIDE // 2, FACE_SIDE // 2), np.float32)
+    amounts = np.zeros((HALF_SIDE, HALF_SIDE), np.float32)
     for part, amount in _NOISE.items():
         _lay(part, np.float32(amount), amounts)
     noise = np.random.default_rng(0).standard_normal((3, *amounts.shape), np.float32)

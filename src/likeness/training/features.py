@@ -24,21 +24,19 @@ from numpy.random import Generator
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from likeness.models.features.architecture import FACE_SIDE, WINDOWS, FeaturesConfig, clock
+from likeness.models.features.architecture import HALF_SIDE, WINDOWS, FeaturesConfig, clock
 from likeness.models.features.network import FeatureNetwork
 from likeness.models.features.path import NOISE, TO_TONES, base_of, scales
 from likeness.models.features.weights import FeaturesWeights
 from likeness.training.muon import TurningMuon
 from likeness.training.run_state import Part, arrays_of, load_state, save_state
 
-__all__ = ["HALF", "FeaturesLesson", "learn_features", "weights_of"]
+__all__ = ["FeaturesLesson", "learn_features", "weights_of"]
 
-HALF = FACE_SIDE // 2
-"""Side of the faces of examples, px: that at which the networks see them."""
 _SHIFT = 6
-"""How far windows are moved at most, px of `HALF`: faces are never aligned to the pixel."""
+"""How far windows are moved at most, px of `HALF_SIDE`: faces are never aligned to the pixel."""
 _LARGEST = 128
-"""Side up to which a window is learnt as a whole, px of `HALF`; of a larger one squares of this side are, anywhere in it."""
+"""Side up to which a window is learnt as a whole, px of `HALF_SIDE`; of a larger one squares of it are, anywhere."""
 _BATCH = 16
 _TURN = 6e-3
 """How far a step turns a convolution, as a share of its norm."""
@@ -204,7 +202,7 @@ def _by_optimiser(network: FeatureNetwork) -> tuple[list[nn.Parameter], list[nn.
 
 
 def _check(examples: Sequence[NDArray[np.uint8]]) -> None:
-    wanted = (3, HALF, HALF, 3)
+    wanted = (3, HALF_SIDE, HALF_SIDE, 3)
     wrong = next((example.shape for example in examples if example.shape != wanted), None)
     if wrong is not None or not len(examples):
         raise ValueError(f"examples are {wanted}, not {wrong or 'none'}")

@@ -14,10 +14,12 @@ from numpy.typing import NDArray
 
 from likeness.models.own_weights import refuse_other_shapes
 
-__all__ = ["CLOCK", "FACE_SIDE", "PLANES", "WINDOWS", "FeaturesConfig", "Window", "clock"]
+__all__ = ["CLOCK", "FACE_SIDE", "HALF_SIDE", "PLANES", "WINDOWS", "FeaturesConfig", "Window", "clock"]
 
 FACE_SIDE = 512
 """Side of the aligned face that the windows lie in, px."""
+HALF_SIDE = FACE_SIDE // 2
+"""Side at which the networks see it, px."""
 CLOCK = 16
 """Numbers that tell a network where on the path it is (`clock`)."""
 PLANES = 9
